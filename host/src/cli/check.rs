@@ -1,0 +1,63 @@
+//! `mesh check`: looks at a configuration without serving it.
+
+use super::CommandError;
+use crate::config::{Config, KEYS};
+use crate::server;
+use std::path::PathBuf;
+
+/// Options of `mesh check`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+    mesh check
+    mesh check --config production.toml --set plugins.dir=/opt/mesh/components
+    mesh check --keys")]
+pub struct Arguments {
+    /// The file that describes the mesh.
+    #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Sets a key of the file to another value. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// List all keys with their meaning and default instead.
+    #[arg(long)]
+    keys: bool,
+    /// Print what was found as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
+    if arguments.keys {
+        KEYS.iter().for_each(|key| println!("{key}"));
+        return Ok(());
+    }
+    let config = Config::load(&arguments.config, &arguments.set)?;
+    let components = server::check(&config).await?;
+    if arguments.json {
+        let list: Vec<_> = components
+            .iter()
+            .map(|(name, descriptor)| serde_json::json!({"name": name, "version": descriptor.version().text()}))
+            .collect();
+        println!(
+            "{}",
+            serde_json::json!({"name": config.name.value, "components": list})
+        );
+        return Ok(());
+    }
+    println!(
+        "{}: mesh {} with {} components",
+        arguments.config.display(),
+        config.name.value,
+        components.len()
+    );
+    for (name, descriptor) in components {
+        println!(
+            "  {name} {}, {} methods",
+            descriptor.version().text(),
+            descriptor.methods().len()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! `mesh inspect`: what a component library says of itself.
+
+use super::CommandError;
+use crate::plugin::{Component, Descriptor};
+use crate::server;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Options of `mesh inspect`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+    mesh inspect target/release/libcalc.so
+
+The library is opened and asked; no component is made and no method is called.")]
+pub struct Arguments {
+    /// The library file.
+    #[arg(value_name = "LIBRARY")]
+    library: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
+    let inspected = Component::inspect(arguments.library, server::stage()).await;
+    let _ = std::fs::remove_dir(server::stage());
+    let descriptor = inspected.map_err(|error| CommandError::failed(error.to_string()))?;
+    if arguments.json {
+        println!("{:#}", as_json(&descriptor));
+    } else {
+        print_text(&descriptor);
+    }
+    Ok(())
+}
+
+fn as_json(descriptor: &Descriptor) -> Value {
+    let methods: Vec<Value> = descriptor
+        .methods()
+        .iter()
+        .map(|method| {
+            json!({
+                "name": method.name(),
+                "parameters": method.parameters(),
+                "async": method.is_asynchronous(),
+                "description": method.description(),
+            })
+        })
+        .collect();
+    json!({
+        "name": descriptor.name(),
+        "version": descriptor.version().text(),
+        "sdk": descriptor.sdk(),
+        "abi": format!("{}.{}", mesh_plugin_abi::ABI_MAJOR, mesh_plugin_abi::ABI_MINOR),
+        "methods": methods,
+        "events": descriptor.events(),
+        "data": descriptor.data(),
+        "routes": descriptor.routes().iter().map(|(name, kind)| (name.clone(), json!({"type": kind}))).collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+fn print_text(descriptor: &Descriptor) {
+    println!(
+        "{} {} ({})",
+        descriptor.name(),
+        descriptor.version().text(),
+        descriptor.sdk()
+    );
+    for method in descriptor.methods() {
+        let parameters: Vec<Value> = serde_json::from_str(method.parameters().get()).unwrap_or_default();
+        let names: Vec<&str> = parameters
+            .iter()
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect();
+        println!("  {}({})", method.name(), names.join(", "));
+        if let Some(description) = method.description() {
+            description.lines().for_each(|line| println!("      {line}"));
+        }
+    }
+    for (route, kind) in descriptor.routes() {
+        println!("  route {route} ({kind})");
+    }
+}

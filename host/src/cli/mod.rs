@@ -1,0 +1,83 @@
+//! The commands of `mesh`: one file each.
+//!
+//! What enters: the command line. What leaves: results on standard output, everything else on standard error, and an
+//! exit code: 0 done, 1 the thing asked for failed, 2 wrong usage, 69 nobody answers there, 78 a wrong configuration.
+
+mod check;
+mod error;
+mod inspect;
+mod run;
+mod status;
+
+pub use error::CommandError;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A mesh host: native components behind the happn protocol.
+#[derive(Parser)]
+#[command(
+    name = "mesh",
+    version,
+    about,
+    propagate_version = true,
+    after_help = "\
+Start with `mesh run` in a folder with a mesh.toml, and call a method from another terminal:
+
+    mesh run
+    mesh call componentName/methodName"
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the mesh that a mesh.toml describes.
+    Run(run::Arguments),
+    /// Say what is wrong with a mesh.toml and the libraries that it names.
+    Check(check::Arguments),
+    /// Say what a component library is.
+    Inspect(inspect::Arguments),
+    /// Show the state of a running host.
+    Status(status::Arguments),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let CommandLine { command } = CommandLine::parse();
+    let outcome = match command {
+        Command::Run(arguments) => multi_threaded(run::run(arguments)),
+        Command::Check(arguments) => single_threaded(check::run(arguments)),
+        Command::Inspect(arguments) => single_threaded(inspect::run(arguments)),
+        Command::Status(arguments) => single_threaded(status::run(arguments)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+type Outcome = Result<(), CommandError>;
+
+fn multi_threaded(command: impl Future<Output = Outcome>) -> Outcome {
+    start(tokio::runtime::Builder::new_multi_thread(), command)
+}
+
+fn single_threaded(command: impl Future<Output = Outcome>) -> Outcome {
+    start(tokio::runtime::Builder::new_current_thread(), command)
+}
+
+fn start(mut builder: tokio::runtime::Builder, command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::failed(format!("cannot start: {error}")))?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,130 @@
+//! `mesh run`: serves a mesh until it is told to stop.
+
+use super::CommandError;
+use crate::config::Config;
+use crate::control::Control;
+use crate::plugin::Unloaded;
+use crate::plugin::ffi::interpose;
+use crate::server::Server;
+use std::path::PathBuf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Options of `mesh run`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+    mesh run
+    mesh run --config production.toml --set happn.port=0
+    mesh run --set components.calc.lanes=4 --log debug
+
+When the mesh serves, one line appears on standard output:
+    ready name=TestNode url=http://127.0.0.1:55000 pid=4711
+
+SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
+signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.")]
+pub struct Arguments {
+    /// The file that describes the mesh.
+    #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Sets a key of the file to another value, such as `happn.port=0`. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// How much to log: error, warn, info, debug, trace, or a filter such as `info,component=debug`.
+    #[arg(long, default_value = "info", value_name = "FILTER", env = "MESH_LOG")]
+    log: String,
+    /// Log lines as JSON objects.
+    #[arg(long)]
+    log_json: bool,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
+    start_log(&arguments)?;
+    if !interpose::is_active() {
+        tracing::warn!(
+            "thread keys of libraries cannot be released in this build: at most 900 libraries can be loaded"
+        );
+    }
+    let config = Config::load(&arguments.config, &arguments.set)?;
+    let mut signals = Signals::listen()?;
+    let server = Server::start(&config).await?;
+    let control = Control::open(&arguments.config, server.mesh().clone(), server.url());
+    if let Err(error) = &control {
+        tracing::warn!("no control socket, `mesh status` will not find this host: {error}");
+    }
+    for component in server.mesh().registry().in_order() {
+        let version = component.descriptor().version().text();
+        tracing::info!(
+            component = component.name(),
+            version,
+            lanes = component.lanes(),
+            "serving"
+        );
+    }
+    println!(
+        "ready name={} url={} pid={}",
+        server.mesh().name(),
+        server.url(),
+        std::process::id()
+    );
+    let name = signals.next().await;
+    tracing::info!("{name}: stopping");
+    tokio::select! {
+        unloaded = server.stop() => {
+            for (component, unloaded) in unloaded {
+                if let Unloaded::Resident(reason) = unloaded {
+                    tracing::warn!(component, "still in memory: {reason}");
+                }
+            }
+        }
+        name = signals.next() => tracing::warn!("{name} again: ending at once"),
+    }
+    drop(control);
+    let _ = std::fs::remove_dir(crate::server::stage());
+    Ok(())
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Signals, CommandError> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| CommandError::failed(format!("cannot listen to signals: {error}")))
+        };
+        Ok(Signals {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+fn start_log(arguments: &Arguments) -> Result<(), CommandError> {
+    let filter = EnvFilter::try_new(&arguments.log).map_err(|error| {
+        CommandError::usage(format!(
+            "--log {}: {error}; try `info`, `debug` or `info,component=debug`",
+            arguments.log
+        ))
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if arguments.log_json {
+        builder.json().init();
+    } else {
+        builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init();
+    }
+    Ok(())
+}

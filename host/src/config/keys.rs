@@ -1,0 +1,326 @@
+//! The keys of `mesh.toml`, as data.
+//!
+//! Enters: nothing. Leaves: [`KEYS`], one entry for each key with its type, range, default and meaning, and
+//! the limits the parser checks against. Guarantees: the parser and this table know the same keys and the
+//! same limits (the limits are shared constants, and a test compares the keys), so help texts and
+//! documentation made from it are true.
+
+use std::fmt;
+
+/// One key of `mesh.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Section the key stands in: empty for the top level, `components` for `[[components]]`.
+    pub section: &'static str,
+    /// Name of the key within its section.
+    pub name: &'static str,
+    /// What the key takes.
+    pub takes: Takes,
+    /// What holds when the key is not given.
+    pub default: KeyDefault,
+    /// Meaning of the key in one line.
+    pub meaning: &'static str,
+}
+
+/// Type of the value of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// A string.
+    Text,
+    /// A string that names a file or folder; relative to the folder of the configuration file.
+    Path,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number from `min` to `max`, both included.
+    Integer {
+        /// Smallest value.
+        min: u64,
+        /// Largest value.
+        max: u64,
+    },
+    /// A table of any content.
+    Table,
+}
+
+/// What holds when a key is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyDefault {
+    /// The key must be given.
+    Required,
+    /// The thing it sets is off.
+    Unset,
+    /// A string.
+    Text(&'static str),
+    /// A whole number.
+    Integer(u64),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// The value of another key.
+    SameAs(&'static str),
+    /// An empty table.
+    EmptyTable,
+}
+
+/// Default and range of an integer key, shared by the table and the parser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Value when the key is not given.
+    pub(super) default: u64,
+    /// Smallest value accepted.
+    pub(super) min: u64,
+    /// Largest value accepted.
+    pub(super) max: u64,
+}
+
+const KIBIBYTE: u64 = 1024;
+const GIBIBYTE: u64 = 1024 * 1024 * 1024;
+
+pub(super) const DEFAULT_HOST: &str = "127.0.0.1";
+pub(super) const DEFAULT_PLUGINS_DIR: &str = ".";
+pub(super) const DEFAULT_VERSION: &str = "*";
+pub(super) const DEFAULT_SECURE: bool = false;
+pub(super) const PORT: Limits = Limits {
+    default: 55_000,
+    min: 0,
+    max: 65_535,
+};
+pub(super) const MAX_FRAME_BYTES: Limits = Limits {
+    default: 10_485_760,
+    min: KIBIBYTE,
+    max: GIBIBYTE,
+};
+pub(super) const OUTBOUND_QUEUE_BYTES: Limits = Limits {
+    default: 33_554_432,
+    min: 64 * KIBIBYTE,
+    max: 4 * GIBIBYTE,
+};
+pub(super) const MAX_CONNECTIONS: Limits = Limits {
+    default: 65_536,
+    min: 1,
+    max: 1_048_576,
+};
+pub(super) const TIMEOUT_MS: Limits = Limits {
+    default: 120_000,
+    min: 1,
+    max: 86_400_000,
+};
+pub(super) const QUEUE_BYTES: Limits = Limits {
+    default: 67_108_864,
+    min: 64 * KIBIBYTE,
+    max: 4 * GIBIBYTE,
+};
+pub(super) const LANES: Limits = Limits {
+    default: 1,
+    min: 1,
+    max: 64,
+};
+
+/// Every key of `mesh.toml`, in the order of the documentation.
+pub const KEYS: &[Key] = &[
+    Key {
+        section: "",
+        name: "name",
+        takes: Takes::Text,
+        default: KeyDefault::Required,
+        meaning: "Name of the mesh; not empty, no `/`, no `*`.",
+    },
+    Key {
+        section: "",
+        name: "domain",
+        takes: Takes::Text,
+        default: KeyDefault::SameAs("name"),
+        meaning: "Domain of the mesh, for peers that group meshes; same rules as `name`.",
+    },
+    Key {
+        section: "happn",
+        name: "host",
+        takes: Takes::Text,
+        default: KeyDefault::Text(DEFAULT_HOST),
+        meaning: "Address or host name to listen on; `0.0.0.0` is every IPv4 interface.",
+    },
+    integer(
+        "happn",
+        "port",
+        PORT,
+        "TCP port to listen on; 0 is any free port.",
+    ),
+    Key {
+        section: "happn",
+        name: "secure",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(DEFAULT_SECURE),
+        meaning: "Whether clients must log in and are checked against permissions.",
+    },
+    integer(
+        "happn",
+        "max_frame_bytes",
+        MAX_FRAME_BYTES,
+        "Bytes one message may have; a longer one ends its session.",
+    ),
+    integer(
+        "happn",
+        "outbound_queue_bytes",
+        OUTBOUND_QUEUE_BYTES,
+        "Bytes that may wait for one session before it is disconnected as too slow.",
+    ),
+    integer(
+        "happn",
+        "max_connections",
+        MAX_CONNECTIONS,
+        "Sessions that may be open at one time.",
+    ),
+    Key {
+        section: "security",
+        name: "admin_password",
+        takes: Takes::Text,
+        default: KeyDefault::Unset,
+        meaning: "Password of the administrator in a secure mesh; never printed.",
+    },
+    Key {
+        section: "store",
+        name: "path",
+        takes: Takes::Path,
+        default: KeyDefault::Unset,
+        meaning: "Where data is kept on disk; without it data lives in memory only.",
+    },
+    Key {
+        section: "plugins",
+        name: "dir",
+        takes: Takes::Path,
+        default: KeyDefault::Text(DEFAULT_PLUGINS_DIR),
+        meaning: "Folder in which component libraries are looked up.",
+    },
+    integer(
+        "calls",
+        "timeout_ms",
+        TIMEOUT_MS,
+        "Milliseconds a call in a component may take.",
+    ),
+    integer(
+        "calls",
+        "queue_bytes",
+        QUEUE_BYTES,
+        "Bytes of calls that may wait for one lane.",
+    ),
+    Key {
+        section: "components",
+        name: "name",
+        takes: Takes::Text,
+        default: KeyDefault::Required,
+        meaning: "Name the component is called by; unique, not empty, no `/`, no `*`, no spaces.",
+    },
+    Key {
+        section: "components",
+        name: "library",
+        takes: Takes::Text,
+        default: KeyDefault::Required,
+        meaning: "Library of the component: a crate name, a file name in `plugins.dir`, or a path.",
+    },
+    Key {
+        section: "components",
+        name: "version",
+        takes: Takes::Text,
+        default: KeyDefault::Text(DEFAULT_VERSION),
+        meaning: "Range of versions, as npm writes them, that the library must satisfy.",
+    },
+    Key {
+        section: "components",
+        name: "config",
+        takes: Takes::Table,
+        default: KeyDefault::EmptyTable,
+        meaning: "Settings handed to the component as JSON when it starts.",
+    },
+    integer(
+        "components",
+        "lanes",
+        LANES,
+        "Threads that run calls of this component side by side.",
+    ),
+];
+
+const fn integer(section: &'static str, name: &'static str, limits: Limits, meaning: &'static str) -> Key {
+    Key {
+        section,
+        name,
+        takes: Takes::Integer {
+            min: limits.min,
+            max: limits.max,
+        },
+        default: KeyDefault::Integer(limits.default),
+        meaning,
+    }
+}
+
+impl Key {
+    /// Dotted path of the key as people write it: `happn.port`, `components.lanes`.
+    pub fn path(&self) -> String {
+        if self.section.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}.{}", self.section, self.name)
+        }
+    }
+}
+
+/// One line for a help text: `happn.port: integer, 0 to 65535, default 55000. TCP port to listen on; …`.
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{}: {}, {}. {}",
+            self.path(),
+            self.takes,
+            self.default,
+            self.meaning
+        )
+    }
+}
+
+impl fmt::Display for Takes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => formatter.write_str("string"),
+            Self::Path => formatter.write_str("string (path)"),
+            Self::Boolean => formatter.write_str("boolean"),
+            Self::Integer { min, max } => write!(formatter, "integer, {min} to {max}"),
+            Self::Table => formatter.write_str("table"),
+        }
+    }
+}
+
+impl fmt::Display for KeyDefault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Required => formatter.write_str("required"),
+            Self::Unset => formatter.write_str("not set by default"),
+            Self::Text(text) => write!(formatter, "default \"{text}\""),
+            Self::Integer(number) => write!(formatter, "default {number}"),
+            Self::Boolean(value) => write!(formatter, "default {value}"),
+            Self::SameAs(key) => write!(formatter, "default the value of {key}"),
+            Self::EmptyTable => formatter.write_str("default {}"),
+        }
+    }
+}
+
+/// The keys of one section as a Markdown table, for `docs/mesh-toml.md`.
+///
+/// `section` is empty for the top level. A test holds the page to this text.
+pub fn markdown_table(section: &str) -> String {
+    let mut table = String::from("| Key | Takes | Default | Meaning |\n|---|---|---|---|\n");
+    for key in KEYS.iter().filter(|key| key.section == section) {
+        let default = match key.default {
+            KeyDefault::Required => "required".to_owned(),
+            KeyDefault::Unset => "not set".to_owned(),
+            KeyDefault::Text(text) => format!("`\"{text}\"`"),
+            KeyDefault::Integer(number) => format!("`{number}`"),
+            KeyDefault::Boolean(value) => format!("`{value}`"),
+            KeyDefault::SameAs(other) => format!("the value of `{other}`"),
+            KeyDefault::EmptyTable => "`{}`".to_owned(),
+        };
+        table.push_str(&format!(
+            "| `{}` | {} | {default} | {} |\n",
+            key.name, key.takes, key.meaning
+        ));
+    }
+    table
+}

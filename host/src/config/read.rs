@@ -1,0 +1,285 @@
+//! Taking typed values out of the tree and collecting what is wrong with them.
+//!
+//! Enters: tables of the tree. Leaves: values in their Rust types, with the default where a key is missing or
+//! wrong, and the list of mistakes. Guarantees: a wrong value never stops the reading of the rest; every key
+//! that is not asked for is reported as unknown, so what the parser knows and what it reads cannot differ.
+
+use super::error::{Diagnostic, ErrorKind};
+use super::keys::{KEYS, Limits};
+use super::source::{Location, Source, Spanned};
+use super::suggest;
+use super::tree::{Entry, Node, Value, shown};
+
+/// Collects mistakes while sections are read.
+pub(super) struct Reader<'a> {
+    pub(super) source: &'a Source,
+    mistakes: Vec<Mistake>,
+}
+
+/// A diagnostic and the place by which it is sorted.
+struct Mistake {
+    at: Location,
+    diagnostic: Diagnostic,
+}
+
+/// A table that is being read.
+pub(super) struct Section<'a> {
+    /// Empty for the top level, else the key of the section.
+    name: &'static str,
+    /// Where a key missing from this table is reported.
+    pub(super) at: Location,
+    entries: &'a [Entry],
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(name: &'static str, at: Location, entries: &'a [Entry]) -> Self {
+        Self {
+            name,
+            at,
+            entries,
+            asked: Vec::new(),
+        }
+    }
+
+    /// The value of a key; notes that the key is known.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.asked.push(key);
+        self.entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.node)
+    }
+
+    /// The section in words, to follow a key: ` in [happn]`, or nothing at the top level.
+    fn place(&self) -> String {
+        match self.name {
+            "" => String::new(),
+            "components" => " in [[components]]".to_owned(),
+            name => format!(" in [{name}]"),
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(source: &'a Source) -> Self {
+        Self {
+            source,
+            mistakes: Vec::new(),
+        }
+    }
+
+    pub(super) fn report(
+        &mut self,
+        kind: ErrorKind,
+        at: Location,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.mistakes.push(Mistake {
+            at,
+            diagnostic: self.source.diagnostic(kind, at, message, help),
+        });
+    }
+
+    /// All mistakes: those in the file in its order, then those in overrides.
+    pub(super) fn into_mistakes(mut self) -> Vec<Diagnostic> {
+        self.mistakes.sort_by_key(|mistake| match mistake.at {
+            Location::Default => (0, 0),
+            Location::File { start, .. } => (1, start),
+            Location::Override(index) => (2, index),
+        });
+        self.mistakes
+            .into_iter()
+            .map(|mistake| mistake.diagnostic)
+            .collect()
+    }
+
+    /// A string that may be missing.
+    pub(super) fn text(&mut self, section: &mut Section<'a>, key: &'static str) -> Option<Spanned<String>> {
+        let node = section.take(key)?;
+        match &node.value {
+            Value::Text(text) => Some(Spanned::new(text.clone(), node.at)),
+            other => {
+                let help = self.quoting_help(section, key, other, node.at);
+                self.wrong_type(section, key, node, "a string", help);
+                None
+            }
+        }
+    }
+
+    /// A string that must be given.
+    pub(super) fn required_text(
+        &mut self,
+        section: &mut Section<'a>,
+        key: &'static str,
+        example: &str,
+    ) -> Option<Spanned<String>> {
+        let text = self.text(section, key);
+        if section.entries.iter().all(|entry| entry.key != key) {
+            let message = format!("missing key `{key}`{}", section.place());
+            let help = Some(format!("add a line such as `{key} = \"{example}\"`"));
+            let mut diagnostic = self
+                .source
+                .diagnostic(ErrorKind::MissingKey, section.at, message, help);
+            if section.name.is_empty() {
+                // The first line of the file is not what is wrong.
+                diagnostic.excerpt = None;
+            }
+            self.mistakes.push(Mistake {
+                at: section.at,
+                diagnostic,
+            });
+        }
+        text
+    }
+
+    /// A boolean with its default.
+    pub(super) fn boolean(
+        &mut self,
+        section: &mut Section<'a>,
+        key: &'static str,
+        default: bool,
+    ) -> Spanned<bool> {
+        let Some(node) = section.take(key) else {
+            return Spanned::new(default, Location::Default);
+        };
+        if let Value::Boolean(value) = node.value {
+            return Spanned::new(value, node.at);
+        }
+        let help = match &node.value {
+            Value::Text(text) if text == "true" || text == "false" => {
+                format!("write `{key} = {text}`, without quotes")
+            }
+            _ => format!("write `{key} = true` or `{key} = false`"),
+        };
+        self.wrong_type(section, key, node, "a boolean", Some(help));
+        Spanned::new(default, Location::Default)
+    }
+
+    /// A whole number within its limits, with its default.
+    pub(super) fn integer(
+        &mut self,
+        section: &mut Section<'a>,
+        key: &'static str,
+        limits: Limits,
+    ) -> Spanned<u64> {
+        let default = Spanned::new(limits.default, Location::Default);
+        let Some(node) = section.take(key) else {
+            return default;
+        };
+        let Limits { min, max, .. } = limits;
+        match &node.value {
+            Value::Integer(number, written) => {
+                let number = number.and_then(|number| u64::try_from(number).ok());
+                if let Some(number) = number.filter(|number| (min..=max).contains(number)) {
+                    return Spanned::new(number, node.at);
+                }
+                let message = format!(
+                    "`{key}`{} must be from {min} to {max}, found {}",
+                    section.place(),
+                    shown(written)
+                );
+                let help = format!("without this key it is {}", limits.default);
+                self.report(ErrorKind::OutOfRange, node.at, message, Some(help));
+            }
+            other => {
+                let expected = format!("an integer from {min} to {max}");
+                let help = match other {
+                    Value::Text(text) if text.trim().parse::<u64>().is_ok() => {
+                        Some(format!("write `{key} = {}`, without quotes", text.trim()))
+                    }
+                    _ => None,
+                };
+                self.wrong_type(section, key, node, &expected, help);
+            }
+        }
+        default
+    }
+
+    /// A table of its own, such as `[happn]`; an empty one when it is missing or is something else.
+    pub(super) fn section(&mut self, parent: &mut Section<'a>, key: &'static str) -> Section<'a> {
+        let Some(node) = parent.take(key) else {
+            return Section::new(key, Location::Default, &[]);
+        };
+        if let Value::Table(entries) = &node.value {
+            return Section::new(key, node.at, entries);
+        }
+        let help = format!("start it with a line `[{key}]`, its keys below");
+        if key == "security" {
+            let message = format!("`{key}` must be a table, found {}", node.value.type_in_words());
+            self.report(ErrorKind::WrongType, node.at, message, Some(help));
+        } else {
+            self.wrong_type(parent, key, node, "a table", Some(help));
+        }
+        Section::new(key, Location::Default, &[])
+    }
+
+    pub(super) fn wrong_type(
+        &mut self,
+        section: &Section<'a>,
+        key: &str,
+        node: &Node,
+        expected: &str,
+        help: Option<String>,
+    ) {
+        let found = if section.name == "security" || self.source.is_secret(node.at) {
+            node.value.type_in_words().to_owned()
+        } else {
+            node.value.in_words()
+        };
+        let message = format!("`{key}`{} must be {expected}, found {found}", section.place());
+        self.report(ErrorKind::WrongType, node.at, message, help);
+    }
+
+    /// Reports every key of the section that nothing asked for.
+    pub(super) fn finish(&mut self, section: Section<'a>) {
+        let mut known = section.asked.clone();
+        known.sort_unstable();
+        for entry in section
+            .entries
+            .iter()
+            .filter(|entry| !known.contains(&entry.key.as_str()))
+        {
+            let key = entry.key.escape_debug();
+            let message = match section.place() {
+                place if place.is_empty() => format!("unknown key `{key}` at the top level"),
+                place => format!("unknown key `{key}`{place}"),
+            };
+            let elsewhere = KEYS.iter().find(|other| other.name == entry.key);
+            let meant = match (suggest::nearest(&entry.key, known.iter().copied()), elsewhere) {
+                (Some(near), _) => format!("did you mean `{near}`? "),
+                (None, Some(other)) => match other.section {
+                    "" => format!(
+                        "`{}` stands at the top, before the first `[section]`. ",
+                        other.name
+                    ),
+                    "components" => format!("`{}` is a key of [[components]]. ", other.name),
+                    section => format!("`{}` is a key of [{section}]. ", other.name),
+                },
+                (None, None) => String::new(),
+            };
+            let help = Some(format!("{meant}known keys: {}", known.join(", ")));
+            self.report(ErrorKind::UnknownKey, entry.key_at, message, help);
+        }
+    }
+
+    /// For a number or boolean where a string is wanted: the same in quotes.
+    fn quoting_help(&self, section: &Section<'a>, key: &str, value: &Value, at: Location) -> Option<String> {
+        let written = match value {
+            _ if section.name == "security" => "…".to_owned(),
+            Value::Integer(_, written) | Value::Float(written) | Value::Date(written) => shown(written),
+            Value::Boolean(value) => value.to_string(),
+            _ => return None,
+        };
+        match at {
+            Location::Override(index) => {
+                let path = self.source.override_text(index).split('=').next().unwrap_or(key);
+                Some(format!(
+                    "quote the value, and the whole for the shell: --set '{path}=\"{written}\"'"
+                ))
+            }
+            _ => Some(format!("write `{key} = \"{written}\"`")),
+        }
+    }
+}

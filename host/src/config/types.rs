@@ -1,0 +1,99 @@
+//! The types of the parts of a configuration.
+//!
+//! Enters: values the parser has checked. Leaves: plain structs, read by the parts of the host they are named
+//! for. Guarantees: each value is within the range its comment states; a secret is not in any `Debug` output.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::source::{Location, Spanned};
+
+/// `[happn]`: where and how clients connect.
+#[derive(Clone, Debug)]
+pub struct HappnConfig {
+    /// Address or host name to listen on. Default `127.0.0.1`: a mesh without security must be opened to the
+    /// network on purpose.
+    pub host: Spanned<String>,
+    /// TCP port, 0 to 65535; 0 is any free port. Default 55000.
+    pub port: Spanned<u16>,
+    /// Whether clients must log in. Default `false`.
+    pub secure: Spanned<bool>,
+    /// Largest message in bytes, 1 KiB to 1 GiB. Default 10 MiB.
+    pub max_frame_bytes: usize,
+    /// Bytes a session may have queued before it is disconnected as slow, 64 KiB to 4 GiB. Default 32 MiB.
+    pub outbound_queue_bytes: usize,
+    /// Sessions open at one time, 1 to 1,048,576. Default 65,536.
+    pub max_connections: usize,
+}
+
+/// `[security]`: who may do what in a secure mesh.
+#[derive(Clone, Debug)]
+pub struct SecurityConfig {
+    /// Password of the administrator; not empty. Default none.
+    pub admin_password: Option<Spanned<Secret>>,
+}
+
+/// `[store]`: where data is kept.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// Place on disk, with the folder of the configuration file in front when it was relative. Default none:
+    /// data is in memory only.
+    pub path: Option<Spanned<PathBuf>>,
+}
+
+/// `[plugins]`: where component libraries are.
+#[derive(Clone, Debug)]
+pub struct PluginsConfig {
+    /// Folder of the libraries, with the folder of the configuration file in front when it was relative.
+    /// Default the folder of the configuration file.
+    pub dir: Spanned<PathBuf>,
+}
+
+/// `[calls]`: limits of calls in components.
+#[derive(Clone, Debug)]
+pub struct CallsConfig {
+    /// Time one call may take, 1 ms to 24 h. Default 120 s.
+    pub timeout: Duration,
+    /// Bytes of calls that may wait for one lane, 64 KiB to 4 GiB. Default 64 MiB.
+    pub queue_bytes: usize,
+}
+
+/// One entry of `[[components]]`.
+#[derive(Clone, Debug)]
+pub struct ComponentConfig {
+    /// The entry itself: its `[[components]]` line.
+    pub at: Location,
+    /// Name the component is called by: unique, not empty, without `/`, `*` and whitespace.
+    pub name: Spanned<String>,
+    /// Library as written; [`Config::resolve_library`](super::Config::resolve_library) finds the file.
+    pub library: Spanned<String>,
+    /// Range of versions the library must satisfy, as written; its syntax is not checked here. Default `*`.
+    pub version: Spanned<String>,
+    /// Settings of the component, always a JSON object. Default empty.
+    pub config: Spanned<serde_json::Value>,
+    /// Threads that run calls of this component, 1 to 64. Default 1.
+    pub lanes: Spanned<usize>,
+}
+
+/// Text that is never printed: `Debug` shows `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, to be checked or hashed and not to be printed.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}

@@ -1,0 +1,216 @@
+//! Finding, serving and asking control sockets.
+
+use crate::mesh::{Mesh, Status};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+/// Requests longer than this are not read.
+const LONGEST_REQUEST: u64 = 64 * 1024;
+/// How long a host may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Request {
+    /// The state of the mesh.
+    Status,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Reply {
+    Status(Box<Status>),
+    Error(String),
+}
+
+/// Why a running host could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ControlError {
+    kind: ControlErrorKind,
+    message: String,
+}
+
+/// Kinds of [`ControlError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControlErrorKind {
+    /// No host runs with this configuration.
+    NotRunning,
+    /// A host runs but did not answer as it should.
+    NoAnswer,
+}
+
+impl ControlError {
+    /// What kind of failure it was.
+    pub fn kind(&self) -> ControlErrorKind {
+        self.kind
+    }
+}
+
+/// The folder for what a running host needs to keep: of this user alone.
+pub fn run_folder() -> PathBuf {
+    // The owner of /proc/self is the user of this process.
+    let user = fs::metadata("/proc/self").map_or(0, |about| about.uid());
+    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
+        Some(folder) if folder.is_absolute() && folder.is_dir() => folder.join("mesh-host"),
+        _ => std::env::temp_dir().join(format!("mesh-host-{user}")),
+    }
+}
+
+/// The beginning of the names of the sockets of hosts that run with this configuration file.
+fn prefix(config: &Path) -> String {
+    let path = fs::canonicalize(config).unwrap_or_else(|_| config.to_owned());
+    // FNV-1a: names must be equal between builds, which the standard library's hasher does not promise.
+    let hash = path
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{hash:016x}-")
+}
+
+/// A control socket being served. Removed when dropped.
+pub struct Control {
+    path: PathBuf,
+    task: JoinHandle<()>,
+}
+
+impl Control {
+    /// Opens the socket for a host that runs with this configuration file.
+    ///
+    /// # Errors
+    ///
+    /// When the folder or the socket cannot be made.
+    pub fn open(config: &Path, mesh: Arc<Mesh>, url: String) -> io::Result<Control> {
+        let folder = run_folder();
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)?;
+        let about = fs::symlink_metadata(&folder)?;
+        let user = fs::metadata("/proc/self").map_or(0, |about| about.uid());
+        if !about.is_dir() || about.uid() != user || about.mode() & 0o077 != 0 {
+            return Err(io::Error::other(format!(
+                "{} must be a folder of this user alone",
+                folder.display()
+            )));
+        }
+        let path = folder.join(format!("{}{}.sock", prefix(config), std::process::id()));
+        let _ = fs::remove_file(&path);
+        let listener = UnixListener::bind(&path)?;
+        let task = tokio::spawn(serve(listener, mesh, url));
+        Ok(Control { path, task })
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn serve(listener: UnixListener, mesh: Arc<Mesh>, url: String) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (mesh, url) = (mesh.clone(), url.clone());
+                tokio::spawn(async move {
+                    let _ = tokio::time::timeout(PATIENCE, answer(stream, &mesh, &url)).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!("the control socket cannot accept: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, mesh: &Mesh, url: &str) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(LONGEST_REQUEST))
+        .read_line(&mut line)
+        .await?;
+    let reply = match serde_json::from_str(&line) {
+        Ok(Request::Status) => Reply::Status(Box::new(mesh.status(url))),
+        Err(error) => Reply::Error(format!("not a request: {error}")),
+    };
+    let mut text = serde_json::to_string(&reply).unwrap_or_default();
+    text.push('\n');
+    write.write_all(text.as_bytes()).await
+}
+
+/// The sockets of hosts that run with this configuration file, the one started last first.
+pub fn find(config: &Path) -> Vec<PathBuf> {
+    let prefix = prefix(config);
+    let entries = fs::read_dir(run_folder()).into_iter().flatten().flatten();
+    let mut sockets: Vec<_> = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .map(|entry| {
+            (
+                entry.metadata().and_then(|about| about.modified()).ok(),
+                entry.path(),
+            )
+        })
+        .collect();
+    sockets.sort();
+    sockets.into_iter().rev().map(|(_, path)| path).collect()
+}
+
+/// Asks the hosts that run with this configuration file for their state, the one started last first.
+///
+/// # Errors
+///
+/// When none runs, or none answers.
+pub async fn status(config: &Path) -> Result<Vec<Status>, ControlError> {
+    let mut found = Vec::new();
+    let mut trouble = None;
+    for socket in find(config) {
+        match ask(&socket, &Request::Status).await {
+            Ok(Reply::Status(status)) => found.push(*status),
+            Ok(Reply::Error(message)) => trouble = Some(message),
+            // A host that was killed leaves its socket behind.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => drop(fs::remove_file(&socket)),
+            Err(error) => trouble = Some(error.to_string()),
+        }
+    }
+    match trouble {
+        _ if !found.is_empty() => Ok(found),
+        Some(message) => Err(ControlError {
+            kind: ControlErrorKind::NoAnswer,
+            message: format!("the host does not answer: {message}"),
+        }),
+        None => Err(ControlError {
+            kind: ControlErrorKind::NotRunning,
+            message: format!("no host of this user runs with {}", config.display()),
+        }),
+    }
+}
+
+async fn ask(socket: &Path, request: &Request) -> io::Result<Reply> {
+    let exchange = async {
+        let mut stream = UnixStream::connect(socket).await?;
+        let mut text = serde_json::to_string(request)?;
+        text.push('\n');
+        stream.write_all(text.as_bytes()).await?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).await?;
+        Ok(serde_json::from_str(&line)?)
+    };
+    tokio::time::timeout(PATIENCE, exchange)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}

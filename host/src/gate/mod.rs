@@ -1,0 +1,119 @@
+//! One session's requests, in the order in which they arrived.
+//!
+//! What enters: text frames of one connection. What leaves: answers in the session's outbound queue, publications,
+//! and jobs for components. Guarantees (PROTOCOL.md section 15): every request is answered; requests are worked off
+//! strictly in order; what a client says of its own identity is never believed.
+
+mod data;
+mod handshake;
+mod path;
+mod subscriptions;
+
+use crate::mesh::{Mesh, RangeCache};
+use crate::plugin::Wake;
+use crate::protocol::{Action, Frame, Parsed, Request, Response, WireError, json, primus};
+use crate::session::Session;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use handshake::ConnectionInfo;
+
+/// The requests of one connection.
+pub struct Gate {
+    mesh: Arc<Mesh>,
+    session: Arc<Session>,
+    info: ConnectionInfo,
+    /// What `configure-session` announced.
+    announced: handshake::Announcement,
+    /// Frames received so far.
+    received: u64,
+    ranges: RangeCache,
+    /// Lanes to wake when the frames at hand are worked off.
+    wakes: Vec<Wake>,
+    /// When the frames at hand were read.
+    now: Instant,
+}
+
+impl Gate {
+    /// A gate for a connection that has not said anything yet.
+    pub fn new(mesh: Arc<Mesh>, session: Arc<Session>, info: ConnectionInfo) -> Gate {
+        Gate {
+            mesh,
+            session,
+            info,
+            announced: handshake::Announcement::default(),
+            received: 0,
+            ranges: RangeCache::default(),
+            wakes: Vec::new(),
+            now: Instant::now(),
+        }
+    }
+
+    /// The session behind the gate.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Tells the time once for the frames that follow.
+    pub fn begin(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    /// Wakes the lanes that got work. To be called when the frames at hand are worked off.
+    pub fn finish(&mut self) {
+        self.wakes.clear();
+    }
+
+    /// Works off one text frame.
+    pub fn receive(&mut self, frame: &Frame) {
+        self.received += 1;
+        if let Some(control) = primus::parse(frame) {
+            return match control {
+                primus::Control::Ping(text) => self.send(primus::pong(text)),
+                primus::Control::Id => self.send(primus::id(self.session.id())),
+                primus::Control::Pong => {}
+            };
+        }
+        match Request::parse(frame) {
+            Parsed::Request(request) => self.answer(&request, frame),
+            Parsed::OtherJson | Parsed::NotJson => {}
+        }
+    }
+
+    /// Ends everything that the session subscribed to.
+    pub fn close(&mut self) {
+        self.wakes.clear();
+        self.mesh.subscriptions().unsubscribe_all(self.session.number());
+    }
+
+    fn answer(&mut self, request: &Request<'_>, frame: &Frame) {
+        let Some(raw) = request.action else {
+            let response = Response::to(self.session.dialect(), Action::Other, request);
+            return self.send(response.data("null"));
+        };
+        let Some(verb) = json::as_text(raw) else {
+            let response = Response::to(self.session.dialect(), Action::Other, request);
+            let message = format!("Bad action [{}], must be a string", json::shorten(raw.get()));
+            return self.send(response.error(&WireError::plain(message)));
+        };
+        let action = Action::from_wire(&verb);
+        match action {
+            Action::ConfigureSession => self.configure(request),
+            Action::Describe => self.describe(request),
+            Action::Login => self.login(request),
+            Action::Get => self.get(request),
+            Action::Set => self.set(request, frame),
+            Action::Remove => self.remove(request),
+            Action::On => self.on(request),
+            Action::Off => self.off(request),
+            Action::Disconnect | Action::Other => {
+                let response = Response::to(self.session.dialect(), action, request);
+                self.send(response.data("null"));
+            }
+        }
+    }
+
+    fn send(&self, frame: Frame) {
+        self.session.outbound().push(frame);
+    }
+}

@@ -1,0 +1,135 @@
+//! on and off (PROTOCOL.md 5.5 and 5.6), and the guard in front of other sessions' answers (MESH.md 2.2).
+
+use super::{Gate, path};
+use crate::protocol::{Action, Dialect, Options, Request, Response, WireError, json};
+use crate::pubsub::{Channel, DEFAULT_DEPTH, Subscriber, VersionFilter};
+use crate::store::now;
+use crate::versions::RequestedRange;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+const RESPONSES: &str = "_exchange/responses";
+
+/// Whether a session may listen to a pattern.
+enum Listening {
+    /// Yes.
+    Allowed,
+    /// It is an answer path of another session, perhaps its own before a reconnect: the client is told that it worked,
+    /// since it would give up reconnecting otherwise, and nothing is delivered.
+    Pretended,
+    /// It would hear everybody's answers.
+    Forbidden,
+}
+
+impl Gate {
+    pub(super) fn on(&mut self, request: &Request<'_>) {
+        let dialect = self.session.dialect();
+        let response = Response::to(dialect, Action::On, request);
+        let answer = self
+            .try_on(request, dialect)
+            .map(|id| response.data(&format!(r#"{{"id":"{id}"}}"#)));
+        self.send(answer.unwrap_or_else(|error| response.error(&error)));
+    }
+
+    fn try_on(&self, request: &Request<'_>, dialect: Dialect) -> Result<String, WireError> {
+        let text = path::checked(request, dialect)?;
+        // Later generations take a bare star for everything.
+        let (text, channel) = match Channel::parse(&text) {
+            None if dialect.is_first_generation() => return Err(WireError::system("subscribe failed")),
+            None if text == "*" => ("/*@*", Channel::parse("/ALL@*")),
+            channel => (&*text, channel),
+        };
+        if let Some(channel) = channel {
+            match listening(channel.pattern, self.session.id(), dialect) {
+                Listening::Allowed => {}
+                Listening::Pretended => return Ok(now().to_string()),
+                Listening::Forbidden => {
+                    return Err(WireError::plain(format!(
+                        "wildcard listens on _exchange responses are forbidden, bad path: {}",
+                        channel.pattern
+                    )));
+                }
+            }
+        }
+        let options = Options::read(request.options);
+        let depth = match options.depth {
+            None => DEFAULT_DEPTH,
+            Some(depth) if depth >= 1.0 => depth.min(f64::from(u32::MAX)) as u32,
+            Some(_) => 0,
+        };
+        let count = options.reference_count.unwrap_or(1.0).clamp(1.0, 1e9) as i64;
+        let subscriber = Subscriber::Session(self.session.clone());
+        let filter = version_filter(&options);
+        let id =
+            self.mesh
+                .subscriptions()
+                .subscribe(&subscriber, text, channel, dialect, filter, depth, count);
+        Ok(format!("{:x}-{id}", self.session.number()))
+    }
+
+    pub(super) fn off(&mut self, request: &Request<'_>) {
+        let dialect = self.session.dialect();
+        let response = Response::to(dialect, Action::Off, request);
+        let text = match path::any(request) {
+            Ok(text) => text,
+            Err(error) => return self.send(response.error(&error)),
+        };
+        let options = Options::read(request.options);
+        let (subscriptions, session) = (self.mesh.subscriptions(), self.session.number());
+        let named = options.reference_id.filter(|id| json::is_truthy(id));
+        if text == "*" {
+            subscriptions.unsubscribe_all(session);
+        } else if dialect.is_first_generation() {
+            match options.reference_count {
+                Some(count) => subscriptions.unsubscribe_count(session, &text, count.clamp(0.0, 1e9) as i64),
+                None => subscriptions.unsubscribe_channel(session, &text),
+            }
+        } else if let Some(named) = named {
+            let prefix = format!("{session:x}-");
+            let reference = json::as_text(named).and_then(|id| id.strip_prefix(&prefix)?.parse().ok());
+            if let Some(reference) = reference {
+                subscriptions.unsubscribe_reference(session, &text, reference);
+            }
+        } else {
+            subscriptions.unsubscribe_channel(session, &text);
+        }
+        let data = format!(r#"{{"id":{}}}"#, named.map_or("false", RawValue::get));
+        self.send(response.data(if dialect.is_first_generation() {
+            "{}"
+        } else {
+            &data
+        }));
+    }
+}
+
+fn version_filter(options: &Options<'_>) -> VersionFilter {
+    #[derive(Deserialize)]
+    struct Asked<'a> {
+        #[serde(borrow, rename = "componentVersion")]
+        range: Option<&'a RawValue>,
+    }
+    let asked = options
+        .meta_object()
+        .and_then(|meta| serde_json::from_str::<Asked>(meta.get()).ok());
+    let range = asked.and_then(|asked| asked.range).and_then(json::as_text);
+    range.map_or(VersionFilter::Any, |range| {
+        VersionFilter::Range(RequestedRange::from(&*range))
+    })
+}
+
+fn listening(pattern: &str, session_id: &str, dialect: Dialect) -> Listening {
+    let bare = pattern.strip_prefix('/').unwrap_or(pattern);
+    let Some(rest) = bare.strip_prefix(RESPONSES) else {
+        return Listening::Allowed;
+    };
+    let segments: Vec<&str> = rest.trim_start_matches('/').split('/').collect();
+    if segments.first() == Some(&session_id) || segments.get(3) == Some(&session_id) {
+        return Listening::Allowed;
+    }
+    let star_too_early = segments.first().is_none_or(|first| first.contains('*'));
+    if dialect.is_first_generation() && star_too_early {
+        Listening::Forbidden
+    } else {
+        Listening::Pretended
+    }
+}

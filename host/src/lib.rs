@@ -1,0 +1,30 @@
+//! A mesh host: one process that speaks the happn protocol over websockets and, on it, the happner mesh, with
+//! components that are native libraries.
+//!
+//! Data flows one way; a module knows the one to its right and never the one to its left:
+//!
+//! ```text
+//! socket ─▶ transport ─▶ protocol ─▶ gate ─▶ ┌ pubsub ┐ ─▶ session's queue ─▶ transport ─▶ socket
+//!                                            │ store  │
+//!                                            └ mesh ──┴─▶ plugin: lane ─▶ library
+//! ```
+//!
+//! `docs/architecture.md` follows one call through these modules.
+
+#![deny(unsafe_code)]
+
+//pub mod bench;
+pub mod cli;
+//pub mod client;
+pub mod config;
+pub mod control;
+pub mod gate;
+pub mod mesh;
+pub mod plugin;
+pub mod protocol;
+pub mod pubsub;
+pub mod server;
+pub mod session;
+pub mod store;
+pub mod transport;
+pub mod versions;

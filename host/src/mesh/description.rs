@@ -1,0 +1,144 @@
+//! `/mesh/schema/description` and `/mesh/schema/config` (MESH.md section 1): what clients read to learn what there is.
+
+use super::{Mesh, Publisher, Write};
+use crate::plugin::Component;
+use crate::protocol::{EventAction, json};
+use crate::store::StoreError;
+use serde_json::value::RawValue;
+
+/// Where clients find the description.
+pub const DESCRIPTION: &str = "/mesh/schema/description";
+/// Where clients find the public part of the configuration.
+pub const CONFIG: &str = "/mesh/schema/config";
+
+const SET_OPTIONS: &str = r#"{"timeout":10000,"noStore":true}"#;
+
+impl Mesh {
+    /// Writes and publishes the description: with `initializing` and no components, or with all that there are.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn publish_description(&self, initializing: bool) -> Result<(), StoreError> {
+        let description = self.description(initializing);
+        self.publish_schema(DESCRIPTION, &description)
+    }
+
+    /// Writes and publishes the public part of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn publish_config(&self, port: u16, secure: bool) -> Result<(), StoreError> {
+        let happn = format!(r#"{{"port":{port},"secure":{secure},"setOptions":{SET_OPTIONS}}}"#);
+        let mut out = String::from(r#"{"name":"#);
+        json::write_string(&mut out, self.domain());
+        out.push_str(r#","version":"#);
+        json::write_string(&mut out, env!("CARGO_PKG_VERSION"));
+        out.push_str(&format!(r#","happn":{happn},"datalayer":{happn}}}"#));
+        self.publish_schema(CONFIG, &out)
+    }
+
+    /// The description as JSON. Of a component with several versions it shows the one that serves calls without a
+    /// range.
+    pub fn description(&self, initializing: bool) -> String {
+        let mut out = String::from(r#"{"name":"#);
+        json::write_string(&mut out, self.domain());
+        out.push_str(&format!(
+            r#","initializing":{initializing},"brokered":false,"components":{{"#
+        ));
+        let registry = self.registry();
+        let mut shown = registry
+            .in_order()
+            .filter(|component| {
+                registry
+                    .versions(component.name())
+                    .first()
+                    .is_some_and(|first| std::ptr::eq(&**first, &***component))
+            })
+            .filter(|_| !initializing)
+            .peekable();
+        while let Some(component) = shown.next() {
+            write_component(&mut out, component);
+            if shown.peek().is_some() {
+                out.push(',');
+            }
+        }
+        out.push_str(&format!(r#"}},"setOptions":{SET_OPTIONS}}}"#));
+        out
+    }
+
+    fn publish_schema(&self, path: &str, document: &str) -> Result<(), StoreError> {
+        let Ok(value) = serde_json::from_str::<&RawValue>(document) else {
+            return Ok(());
+        };
+        let event_id = self.next_event().to_string();
+        let publisher = Publisher {
+            session_id: self.id(),
+            event_id: &event_id,
+            username: Some(super::exchange::MESH_USER),
+        };
+        let written = self.store_document(Write {
+            path,
+            value: Some(value),
+            no_store: false,
+        })?;
+        self.publish_document(
+            &publisher,
+            EventAction::Set,
+            path,
+            &written.data,
+            written.stored,
+            2,
+            None,
+            None,
+        );
+        Ok(())
+    }
+}
+
+fn write_component(out: &mut String, component: &Component) {
+    let descriptor = component.descriptor();
+    json::write_string(out, component.name());
+    out.push_str(r#":{"name":"#);
+    json::write_string(out, component.name());
+    out.push_str(r#","version":"#);
+    json::write_string(out, descriptor.version().text());
+    out.push_str(r#","methods":{"#);
+    for (position, method) in descriptor.methods().iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        json::write_string(out, method.name());
+        out.push_str(&format!(
+            r#":{{"isAsyncMethod":{},"parameters":{}}}"#,
+            method.is_asynchronous(),
+            method.parameters()
+        ));
+    }
+    out.push_str(r#"},"routes":{"#);
+    for (position, (route, kind)) in descriptor.routes().iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        json::write_string(out, &advertised_route(component.name(), route));
+        out.push_str(r#":{"type":"#);
+        json::write_string(out, kind);
+        out.push('}');
+    }
+    out.push_str(&format!(
+        r#"}},"events":{},"data":{}}}"#,
+        descriptor.events(),
+        descriptor.data()
+    ));
+}
+
+/// Where a route is said to be (the table in MESH.md 1.1).
+fn advertised_route(component: &str, route: &str) -> String {
+    match (component, route) {
+        (_, "static") => "/".to_owned(),
+        ("www", route) => format!("/{route}"),
+        ("resources", "resources") => "/resources".to_owned(),
+        (component, route) => format!("/{component}/{route}"),
+    }
+}

@@ -1,0 +1,383 @@
+//! Calls (MESH.md section 2): from a `set` on a request path to a job on a lane.
+
+use super::Mesh;
+use super::answer::{Failure, SessionAnswer};
+use crate::plugin::{Answer, Component, Job, JobKind, Wake};
+use crate::protocol::{WireError, json};
+use crate::session::Session;
+use crate::versions::RequestedRange;
+use bytes::Bytes;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The user that the mesh itself publishes as.
+pub(super) const MESH_USER: &str = "_ADMIN";
+
+const REQUESTS: &str = "/_exchange/requests/";
+const RESPONSES: &str = "/_exchange/responses/";
+
+/// Whether a `set` on this path is a call.
+pub fn is_request(path: &str) -> bool {
+    path.starts_with(REQUESTS)
+}
+
+/// A call as a client sent it. Nothing in it is believed but the arguments.
+#[derive(Debug)]
+pub struct CallRequest<'a> {
+    /// Where to publish the answer; `None` when nothing was said, and nothing can be answered.
+    callback: Option<Cow<'a, str>>,
+    arguments: Option<&'a RawValue>,
+    version: Option<&'a RawValue>,
+}
+
+impl<'a> CallRequest<'a> {
+    /// Reads the value of a request. The address must be one of the two response layouts of this very session.
+    ///
+    /// # Errors
+    ///
+    /// When the address is somebody else's, or no response address at all.
+    pub fn read(value: Option<&'a RawValue>, session: &Session) -> Result<CallRequest<'a>, WireError> {
+        let fields = match value {
+            Some(value) if value.get().starts_with('{') => {
+                serde_json::from_str::<Fields>(value.get()).unwrap_or_default()
+            }
+            _ => Fields::default(),
+        };
+        let callback = fields.callback.and_then(json::as_text);
+        if let Some(address) = &callback
+            && !is_own_address(address, session.id())
+        {
+            return Err(WireError::access_denied(format!(
+                "callbackAddress {} is not a response address of this session, expected {RESPONSES}{}/…",
+                json::shorten(address),
+                session.id()
+            )));
+        }
+        Ok(CallRequest {
+            callback,
+            arguments: fields.arguments,
+            version: fields.version,
+        })
+    }
+}
+
+/// Whether answers for this session may go to this address: `/_exchange/responses/<session>/…`, or with a domain,
+/// component and method in front of the session.
+fn is_own_address(address: &str, session_id: &str) -> bool {
+    let Some(rest) = address.strip_prefix(RESPONSES) else {
+        return false;
+    };
+    let mut segments = rest.split('/');
+    let own = segments.next() == Some(session_id) || segments.nth(2) == Some(session_id);
+    own && !address.contains('*')
+}
+
+#[derive(Default)]
+struct Fields<'a> {
+    callback: Option<&'a RawValue>,
+    arguments: Option<&'a RawValue>,
+    version: Option<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a call")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut fields = Fields::default();
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    let field = match &*key {
+                        "callbackAddress" => &mut fields.callback,
+                        "args" => &mut fields.arguments,
+                        "version" => &mut fields.version,
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    *field = Some(map.next_value()?);
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// The range that a session asked for last, parsed: clients ask for the same one in every call.
+#[derive(Debug, Default)]
+pub struct RangeCache {
+    last: Option<(Box<str>, RequestedRange)>,
+}
+
+impl RangeCache {
+    fn get(&mut self, text: &str) -> &RequestedRange {
+        match &mut self.last {
+            Some((known, _)) if **known == *text => {}
+            last => *last = Some((text.into(), RequestedRange::from(text))),
+        }
+        match &self.last {
+            Some((_, range)) => range,
+            None => unreachable!("it was just set"),
+        }
+    }
+}
+
+/// Why a call reached no method.
+enum Dead {
+    UnknownComponent,
+    UnknownMethod,
+    Version { asked: String, present: String },
+}
+
+impl Mesh {
+    /// Hands a client's call to a lane, or answers it with what is wrong. `frame` is the frame that the request was
+    /// parsed from. The lane is woken when the returned [`Wake`] is dropped.
+    pub fn call_from_session(
+        self: &Arc<Mesh>,
+        session: &Arc<Session>,
+        path: &str,
+        request: &CallRequest<'_>,
+        frame: &Bytes,
+        ranges: &mut RangeCache,
+        now: Instant,
+    ) -> Option<Wake> {
+        // Without an address nothing could be answered; real servers drop such a request, too.
+        let address = request.callback.as_deref()?;
+        let (component, method) = target_of(path, self.domain());
+        let answer = |component: &str, method: &str| {
+            Box::new(SessionAnswer::new(
+                self.clone(),
+                session.clone(),
+                address,
+                component,
+                method,
+            ))
+        };
+        let arguments = match request.arguments {
+            Some(arguments) if arguments.get().starts_with('[') => {
+                frame.slice_ref(arguments.get().as_bytes())
+            }
+            _ => Bytes::from_static(b"[]"),
+        };
+        let registry = self.registry();
+        let name = component.unwrap_or_default();
+        let found = match request.version.filter(|version| version.get() != "null") {
+            None => find(registry.find(name, None), method),
+            Some(version) => {
+                // What is no text is no range, and matches nothing.
+                let text = json::as_text(version).unwrap_or(Cow::Borrowed("not a range"));
+                in_range(
+                    registry.versions(name),
+                    registry.find(name, Some(ranges.get(&text))),
+                    method,
+                    || shown(version),
+                )
+            }
+        };
+        match found {
+            Ok((component, position, method)) => {
+                let job = Job {
+                    deadline_milliseconds: milliseconds(self.call_timeout()),
+                    method: position,
+                    target: method.clone(),
+                    payload: arguments,
+                    origin: session.origin().clone(),
+                    ..Job::new(JobKind::Call, 0)
+                };
+                let answer = answer(component.name(), std::str::from_utf8(method).unwrap_or_default());
+                self.submit(component, job, answer, now + self.call_timeout())
+            }
+            Err(dead) => {
+                let (component, method) = last_two(path);
+                answer(component, method).fail(&failure(dead, component, method));
+                None
+            }
+        }
+    }
+
+    /// Hands the call of a component to another one.
+    pub(super) fn call_from_component(
+        &self,
+        target: (&str, &str),
+        range: &str,
+        arguments: &[u8],
+        origin: Bytes,
+        timeout: Duration,
+        answer: Box<dyn Answer>,
+    ) -> Result<(), (Failure, Box<dyn Answer>)> {
+        let (component, method) = target;
+        let registry = self.registry();
+        let found = match range {
+            "" => find(registry.find(component, None), method),
+            text => {
+                let asked = RequestedRange::from(text);
+                in_range(
+                    registry.versions(component),
+                    registry.find(component, Some(&asked)),
+                    method,
+                    || text.to_owned(),
+                )
+            }
+        };
+        match found {
+            Ok((component, position, method)) => {
+                let job = Job {
+                    deadline_milliseconds: milliseconds(timeout),
+                    method: position,
+                    target: method.clone(),
+                    payload: Bytes::copy_from_slice(if arguments.is_empty() { b"[]" } else { arguments }),
+                    origin,
+                    ..Job::new(JobKind::Call, 0)
+                };
+                match component.call(job, answer, Instant::now() + timeout) {
+                    Ok(wake) => drop(wake),
+                    Err((reason, answer)) => return Err((refused(component, reason), answer)),
+                }
+                Ok(())
+            }
+            Err(dead) => Err((failure(dead, component, method), answer)),
+        }
+    }
+
+    fn submit(
+        &self,
+        component: &Arc<Component>,
+        job: Job,
+        answer: Box<SessionAnswer>,
+        deadline: Instant,
+    ) -> Option<Wake> {
+        let refusal = answer.clone();
+        match component.call(job, answer, deadline) {
+            Ok(wake) => Some(wake),
+            Err((reason, _)) => {
+                refusal.fail(&refused(component, reason));
+                None
+            }
+        }
+    }
+}
+
+fn refused(component: &Component, reason: &str) -> Failure {
+    Failure::failed("Error", format!("component {} {reason}", component.name()))
+}
+
+/// The component and method that a path names; no component when the path is not in this mesh's domain or has more
+/// segments than a call has.
+fn target_of<'a>(path: &'a str, domain: &str) -> (Option<&'a str>, &'a str) {
+    let mut segments = path[REQUESTS.len()..].split('/');
+    let parts = (segments.next(), segments.next(), segments.next(), segments.next());
+    match parts {
+        (Some(named), Some(component), Some(method), None) if named == domain => (Some(component), method),
+        _ => (None, ""),
+    }
+}
+
+/// What is said of a path that names no component.
+fn last_two(path: &str) -> (&str, &str) {
+    let mut segments = path.rsplit('/');
+    let method = segments.next().unwrap_or_default();
+    (segments.next().unwrap_or_default(), method)
+}
+
+fn find<'a>(
+    component: Option<&'a Arc<Component>>,
+    method: &str,
+) -> Result<(&'a Arc<Component>, u32, &'a Bytes), Dead> {
+    let component = component.ok_or(Dead::UnknownComponent)?;
+    let (position, method) = component.descriptor().method(method).ok_or(Dead::UnknownMethod)?;
+    Ok((component, position, method.name_bytes()))
+}
+
+/// As [`find`], for a call that asked for a range.
+fn in_range<'a>(
+    present: &[Arc<Component>],
+    chosen: Option<&'a Arc<Component>>,
+    method: &str,
+    asked: impl FnOnce() -> String,
+) -> Result<(&'a Arc<Component>, u32, &'a Bytes), Dead> {
+    match chosen {
+        None if !present.is_empty() => Err(Dead::Version {
+            asked: asked(),
+            present: all_versions(present),
+        }),
+        chosen => find(chosen, method),
+    }
+}
+
+fn failure(dead: Dead, component: &str, method: &str) -> Failure {
+    match dead {
+        Dead::UnknownComponent => {
+            Failure::bad_endpoint(format!("Call to unconfigured component: [{component}.{method}]"))
+        }
+        Dead::UnknownMethod => Failure::failed(
+            "Error",
+            format!("Call to unconfigured method [{component}.{method}()]"),
+        ),
+        Dead::Version { asked, present } => Failure::failed(
+            "Error",
+            format!(
+                "Call to unconfigured method [{component}.{method}]: request version [{asked}] does not match component version [{present}]"
+            ),
+        ),
+    }
+}
+
+fn shown(version: &RawValue) -> String {
+    json::shorten(&json::as_text(version).unwrap_or(Cow::Borrowed(version.get()))).into_owned()
+}
+
+fn all_versions(components: &[Arc<Component>]) -> String {
+    let texts: Vec<&str> = components
+        .iter()
+        .map(|component| component.descriptor().version().text())
+        .collect();
+    texts.join(", ")
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_addresses() {
+        for (address, own) in [
+            ("/_exchange/responses/S/D/c/m/1", true),
+            ("/_exchange/responses/S/1", true),
+            ("/_exchange/responses/D/c/m/S/1", true),
+            ("/_exchange/responses/T/D/c/m/1", false),
+            ("/_exchange/responses/D/c/S/m/1", false),
+            ("/_exchange/responses/S/*", false),
+            ("/_events/D/c/fake", false),
+            ("/_exchange/responses/", false),
+        ] {
+            assert_eq!(is_own_address(address, "S"), own, "{address}");
+        }
+    }
+
+    #[test]
+    fn targets() {
+        assert_eq!(
+            target_of("/_exchange/requests/D/calc/add", "D"),
+            (Some("calc"), "add")
+        );
+        assert_eq!(target_of("/_exchange/requests/E/calc/add", "D").0, None);
+        assert_eq!(target_of("/_exchange/requests/D/calc/add/more", "D").0, None);
+        assert_eq!(target_of("/_exchange/requests/D", "D").0, None);
+        assert_eq!(last_two("/_exchange/requests/D/calc/add/more"), ("add", "more"));
+    }
+}

@@ -1,0 +1,158 @@
+//! The mesh: components under their names, calls to them, their events and their data.
+//!
+//! What enters: requests that the gate has checked, and what components ask for. What leaves: jobs for lanes, and
+//! publications. Guarantees (MESH.md): a call goes to the highest version inside its range; it is answered once, to
+//! its caller alone, after the events that the method emitted before it answered; whoever a call comes from is taken
+//! from the session, never from the request.
+
+mod answer;
+mod components;
+mod description;
+mod documents;
+mod exchange;
+mod services;
+mod status;
+
+pub use components::Registry;
+pub use documents::{Publisher, Write, Written};
+pub use exchange::{CallRequest, RangeCache, is_request};
+pub(crate) use services::targets_of;
+pub use status::{ComponentStatus, Status};
+
+use crate::plugin::{Component, LoadError, Unloaded};
+use crate::pubsub::Index;
+use crate::session::Sessions;
+use crate::store::Store;
+use arc_swap::ArcSwap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What a mesh is made with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The mesh's name.
+    pub name: String,
+    /// The second segment of request and event paths; by default the name.
+    pub domain: String,
+    /// How long a call may take before its caller gets an error.
+    pub call_timeout: Duration,
+    /// Bytes of calls that may wait for one lane.
+    pub lane_queue: usize,
+    /// Bytes that a session may have queued before it is closed as too slow.
+    pub session_queue: usize,
+    /// Where private copies of libraries go.
+    pub stage: PathBuf,
+}
+
+/// The state of one mesh, shared by all its sessions and components.
+pub struct Mesh {
+    settings: Settings,
+    /// The session id under which the mesh itself publishes.
+    id: Box<str>,
+    /// Counts what the mesh itself has published.
+    published: AtomicU64,
+    /// Replaced as a whole; readers never wait.
+    registry: ArcSwap<Registry>,
+    subscriptions: Index,
+    sessions: Sessions,
+    store: Box<dyn Store>,
+    started: Instant,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Mesh {
+    /// A mesh without components. Must be called inside a tokio runtime, which runs its timers.
+    pub fn new(settings: Settings, store: Box<dyn Store>) -> Arc<Mesh> {
+        Arc::new(Mesh {
+            sessions: Sessions::new(settings.session_queue),
+            settings,
+            id: uuid::Uuid::new_v4().to_string().into(),
+            published: AtomicU64::new(0),
+            registry: ArcSwap::from_pointee(Registry::default()),
+            subscriptions: Index::default(),
+            store,
+            started: Instant::now(),
+            runtime: tokio::runtime::Handle::current(),
+        })
+    }
+
+    /// The mesh's name.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// The second segment of request and event paths.
+    pub fn domain(&self) -> &str {
+        &self.settings.domain
+    }
+
+    /// The session id under which the mesh itself publishes.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Who subscribed to what.
+    pub fn subscriptions(&self) -> &Index {
+        &self.subscriptions
+    }
+
+    /// All sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// All documents.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// How long a call may take.
+    pub fn call_timeout(&self) -> Duration {
+        self.settings.call_timeout
+    }
+
+    /// The components at this moment.
+    pub fn registry(&self) -> arc_swap::Guard<Arc<Registry>> {
+        self.registry.load()
+    }
+
+    /// Gives up calls whose deadline has passed. To be called about once a second.
+    pub fn expire_calls(&self) {
+        let now = Instant::now();
+        for component in self.registry().all() {
+            component.expire(now);
+        }
+    }
+
+    /// Makes a started component reachable.
+    ///
+    /// # Errors
+    ///
+    /// When one of this name and version is there already; it comes back.
+    pub fn register(&self, component: Arc<Component>) -> Result<(), (LoadError, Arc<Component>)> {
+        let mut registry = Registry::clone(&self.registry());
+        registry.insert(component)?;
+        self.registry.store(Arc::new(registry));
+        Ok(())
+    }
+
+    /// Stops all components, the one loaded last first, and unloads their libraries.
+    pub async fn stop_components(&self, drain: Duration) -> Vec<(String, Unloaded)> {
+        let registry = self.registry.swap(Arc::new(Registry::default()));
+        let mut outcome = Vec::new();
+        for component in registry.in_order().rev() {
+            self.subscriptions
+                .unsubscribe_all(component.instance().identity().number);
+            let name = format!("{} {}", component.name(), component.descriptor().version().text());
+            outcome.push((name, component.stop(drain).await));
+        }
+        outcome
+    }
+
+    /// A number for the next thing that the mesh itself publishes.
+    fn next_event(&self) -> u64 {
+        self.published.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

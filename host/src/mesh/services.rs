@@ -1,0 +1,353 @@
+//! What components ask for: events, calls, their data, time.
+
+use super::answer::{abandoned, array, unreadable};
+use super::exchange::MESH_USER;
+use super::{Mesh, Publisher, Write};
+use crate::plugin::{Answer, Caller, Instance, Job, JobKind, Services, Status};
+use crate::protocol::{DocumentMeta, EventAction, Options, Publication, WireError, json, write_item};
+use crate::pubsub::{
+    Channel, ChannelAction, DEFAULT_DEPTH, Event, EventVersion, Listener, Subscriber, VersionFilter,
+};
+use crate::store::PathPattern;
+use crate::versions::RequestedRange;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// The mesh as its components see it. Weak, because components are part of the mesh.
+pub(super) struct MeshServices(pub(super) Weak<Mesh>);
+
+impl Mesh {
+    /// What components of this mesh may ask for.
+    pub fn services(self: &Arc<Mesh>) -> Arc<dyn Services> {
+        Arc::new(MeshServices(Arc::downgrade(self)))
+    }
+}
+
+impl MeshServices {
+    fn with<T>(&self, function: impl FnOnce(Arc<Mesh>) -> T) -> Option<T> {
+        self.0.upgrade().map(function)
+    }
+}
+
+impl Services for MeshServices {
+    fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]) {
+        self.with(|mesh| {
+            let who = instance.identity();
+            let data = if data.is_empty() { b"null" } else { data };
+            let Ok(value) = serde_json::from_slice::<&RawValue>(data) else {
+                tracing::warn!(
+                    component = who.component,
+                    event = key,
+                    "an event was dropped: its data is not JSON"
+                );
+                return;
+            };
+            let options: Option<&RawValue> = serde_json::from_slice(options).ok();
+            let stores = options.is_some_and(|options| options.get().contains("noStore"))
+                && !Options::read(options).no_store;
+            let path = format!("/_events/{}/{}/{key}", who.domain, who.component);
+            let written = match mesh.store_document(Write {
+                path: &path,
+                value: Some(value),
+                no_store: !stores,
+            }) {
+                Ok(written) => written,
+                Err(error) => {
+                    tracing::error!(
+                        component = who.component,
+                        event = key,
+                        "an event was not stored: {error}"
+                    );
+                    return;
+                }
+            };
+            let targets = targets_of(&Options::read(options));
+            let mut custom_meta = String::from(r#","componentVersion":"#);
+            json::write_string(&mut custom_meta, &who.version);
+            let version = EventVersion::parse(&who.version).ok();
+            mesh.publish_own(
+                &path,
+                &written.data,
+                written.stored,
+                &custom_meta,
+                version.as_ref(),
+                targets.as_deref(),
+            );
+        });
+    }
+
+    fn call(
+        &self,
+        caller: Caller,
+        component: &str,
+        method: &str,
+        range: &str,
+        arguments: &[u8],
+        timeout_milliseconds: u32,
+    ) {
+        self.with(|mesh| {
+            let timeout = match timeout_milliseconds {
+                0 => mesh.call_timeout(),
+                milliseconds => Duration::from_millis(u64::from(milliseconds)),
+            };
+            if array(arguments).is_none() {
+                let error = format!("the arguments of {component}.{method} are not a JSON array");
+                return caller.reply(Status::ERROR, error_array("TypeError", &error));
+            }
+            let target = format!("{component}.{method}");
+            let answer = Box::new(ComponentAnswer {
+                caller: caller.clone(),
+                target,
+                timeout,
+            });
+            let origin = Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id()));
+            let called =
+                mesh.call_from_component((component, method), range, arguments, origin, timeout, answer);
+            if let Err((failure, _)) = called {
+                caller.reply(Status::ERROR, failure.arguments());
+            }
+        });
+    }
+
+    fn subscribe(&self, caller: Caller, component: &str, key: &str, range: &str) {
+        self.with(|mesh| {
+            let pattern = format!("/_events/{}/{component}/{key}", mesh.domain());
+            let filter = match range {
+                "" => VersionFilter::Any,
+                text => VersionFilter::Range(RequestedRange::from(text)),
+            };
+            let subscriber = Subscriber::Listener {
+                number: caller.instance.identity().number,
+                listener: Arc::new(ComponentListener(caller.clone())),
+            };
+            let channel = Channel {
+                action: ChannelAction::Set,
+                pattern: &pattern,
+            };
+            // A component may hold several subscriptions of one pattern, so the channel's name tells them apart.
+            mesh.subscriptions().subscribe(
+                &subscriber,
+                &caller.token.to_string(),
+                Some(channel),
+                crate::protocol::Dialect::Happn4,
+                filter,
+                DEFAULT_DEPTH,
+                1,
+            );
+        });
+    }
+
+    fn unsubscribe(&self, instance: &Arc<Instance>, subscription: u64) {
+        self.with(|mesh| {
+            mesh.subscriptions()
+                .unsubscribe_channel(instance.identity().number, &subscription.to_string())
+        });
+    }
+
+    fn data_set(&self, caller: Caller, path: &str, value: &[u8], options: &[u8]) {
+        self.with(|mesh| {
+            let outcome = own_path(&caller, path).and_then(|path| {
+                let value: &RawValue = serde_json::from_slice(if value.is_empty() { b"null" } else { value })
+                    .map_err(|error| {
+                        WireError::plain(format!("the value for {path} is not JSON: {error}"))
+                    })?;
+                let options: Option<&RawValue> = serde_json::from_slice(options).ok();
+                let options = Options::read(options);
+                let written = mesh
+                    .store_document(Write {
+                        path: &path,
+                        value: Some(value),
+                        no_store: options.no_store,
+                    })
+                    .map_err(|error| WireError::system(error.to_string()))?;
+                if !options.no_publish {
+                    mesh.publish_own(
+                        &path,
+                        &written.data,
+                        written.stored,
+                        "",
+                        None,
+                        targets_of(&options).as_deref(),
+                    );
+                }
+                Ok(item(
+                    &path,
+                    &written.data,
+                    written.stored.unwrap_or(DocumentMeta {
+                        created: 0,
+                        modified: 0,
+                    }),
+                ))
+            });
+            reply(&caller, outcome);
+        });
+    }
+
+    fn data_get(&self, caller: Caller, path: &str) {
+        self.with(|mesh| {
+            let outcome = own_path(&caller, path).map(|path| {
+                let pattern = PathPattern::new(&path);
+                if !pattern.has_wildcard() {
+                    return mesh
+                        .store()
+                        .get(&path)
+                        .map_or("null".to_owned(), |found| item(&path, &found.data, found.meta));
+                }
+                let mut out = String::from("[");
+                mesh.store().scan(&pattern, &mut |path, document| {
+                    if out.len() > 1 {
+                        out.push(',');
+                    }
+                    write_item(&mut out, path, &document.data, document.meta, false);
+                    true
+                });
+                out.push(']');
+                out
+            });
+            reply(&caller, outcome);
+        });
+    }
+
+    fn data_remove(&self, caller: Caller, path: &str) {
+        self.with(|mesh| {
+            let outcome = own_path(&caller, path).and_then(|path| {
+                let removed = mesh
+                    .remove_documents(&path)
+                    .map_err(|error| WireError::system(error.to_string()))?;
+                let data = format!(r#"{{"removed":{removed}}}"#);
+                let event_id = mesh.next_event().to_string();
+                let publisher = Publisher {
+                    session_id: mesh.id(),
+                    event_id: &event_id,
+                    username: Some(MESH_USER),
+                };
+                mesh.publish_document(&publisher, EventAction::Remove, &path, &data, None, 2, None, None);
+                Ok(data)
+            });
+            reply(&caller, outcome);
+        });
+    }
+
+    fn after(&self, caller: Caller, milliseconds: u64) {
+        self.with(|mesh| {
+            mesh.runtime.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                caller.reply(Status::OK, Bytes::new());
+            });
+        });
+    }
+}
+
+impl Mesh {
+    /// Publishes something of the mesh's own.
+    fn publish_own(
+        &self,
+        path: &str,
+        data: &str,
+        stored: Option<DocumentMeta>,
+        custom_meta: &str,
+        version: Option<&EventVersion>,
+        targets: Option<&[String]>,
+    ) {
+        let mut event_id = String::new();
+        json::write_number(&mut event_id, self.next_event());
+        let publication = Publication {
+            action: EventAction::Set,
+            path,
+            data,
+            session_id: self.id(),
+            event_id: &event_id,
+            consistency: 2,
+            stored,
+            timestamp: None,
+            username: Some(MESH_USER),
+            custom_meta,
+        };
+        self.subscriptions().publish(&Event {
+            publication: &publication,
+            version,
+            targets,
+        });
+    }
+}
+
+/// `targetClients`, when it is an array of texts.
+pub(crate) fn targets_of(options: &Options<'_>) -> Option<Vec<String>> {
+    options
+        .target_clients
+        .and_then(|targets| serde_json::from_str(targets.get()).ok())
+}
+
+/// The path of a component's own document.
+fn own_path(caller: &Caller, path: &str) -> Result<String, WireError> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    if path.is_empty() {
+        return Err(WireError::plain("[bad path]: either empty or not a string"));
+    }
+    Ok(format!("/_data/{}/{path}", caller.instance.identity().component))
+}
+
+fn item(path: &str, data: &str, meta: DocumentMeta) -> String {
+    let mut out = String::with_capacity(data.len() + path.len() + 80);
+    write_item(&mut out, path, data, meta, false);
+    out
+}
+
+fn reply(caller: &Caller, outcome: Result<String, WireError>) {
+    match outcome {
+        Ok(payload) => caller.reply(Status::OK, payload),
+        Err(error) => caller.reply(Status::ERROR, error_array("Error", error.message())),
+    }
+}
+
+fn error_array(name: &str, message: &str) -> String {
+    let mut out = String::from(r#"[{"message":"#);
+    json::write_string(&mut out, message);
+    out.push_str(r#","name":"#);
+    json::write_string(&mut out, name);
+    out.push_str("}]");
+    out
+}
+
+/// A component that waits for another one.
+struct ComponentAnswer {
+    caller: Caller,
+    target: String,
+    timeout: Duration,
+}
+
+impl Answer for ComponentAnswer {
+    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
+        match array(payload) {
+            Some(array) => self.caller.reply(status, array.to_owned()),
+            None => self
+                .caller
+                .reply(Status::ERROR, unreadable(&self.target).arguments()),
+        }
+    }
+
+    fn abandon(self: Box<Self>, timed_out: bool) {
+        let failure = abandoned(&self.target, timed_out, self.timeout.as_millis());
+        self.caller.reply(Status::ERROR, failure.arguments());
+    }
+}
+
+/// A component that hears events.
+#[derive(Debug)]
+struct ComponentListener(Caller);
+
+impl Listener for ComponentListener {
+    fn hear(&self, publication: &Publication<'_>) {
+        let mut meta = String::new();
+        publication.meta_object(&mut meta);
+        let job = Job {
+            target: Bytes::copy_from_slice(publication.path.as_bytes()),
+            payload: Bytes::copy_from_slice(publication.data.as_bytes()),
+            origin: meta.into(),
+            ..Job::new(JobKind::Event, self.0.token)
+        };
+        self.0.instance.push(self.0.lane, job);
+    }
+}

@@ -1,0 +1,569 @@
+//! The life of one loaded version: stage, open, check, create, start; later stop, destroy, close, verify.
+//!
+//! Lane 0 is the first thread to run code of the library and the last: it opens it, makes the instance, starts the
+//! other lanes, waits for them, and frees the instance. What is left then (the library, its keys) is cleared away by
+//! a short-lived thread, since closing runs the library's destructors.
+
+use super::ffi::host_table::Bound;
+use super::ffi::lane_thread::{self, InstancePointer};
+use super::ffi::library::{Functions, Library};
+use super::ffi::{eventfd, interpose};
+use super::instance::{Identity, Instance, Services};
+use super::lane::{Answer, Job, JobKind, Lane, Refusal, Wake};
+use super::stage::Staged;
+use super::{Descriptor, LoadError, LoadErrorKind, Status};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Without the host's own key functions the process has room for this many libraries.
+const LIBRARIES_WITHOUT_KEY_RELEASE: u64 = 900;
+
+/// What to load, and as what.
+pub struct LoadRequest {
+    /// The library file.
+    pub library: PathBuf,
+    /// The name to register it under.
+    pub name: String,
+    /// The mesh's name.
+    pub mesh: String,
+    /// The mesh's domain.
+    pub domain: String,
+    /// JSON object for the component.
+    pub config: String,
+    /// How many lanes, 1 to 64.
+    pub lanes: u32,
+    /// Bytes that may wait for each lane.
+    pub queue_limit: usize,
+    /// Where private copies of libraries go.
+    pub stage: PathBuf,
+    /// How long the component may take to start.
+    pub start_timeout: Duration,
+    /// What the component may ask of the host.
+    pub services: Arc<dyn Services>,
+    /// A last look at what the library says of itself, before any instance is made.
+    pub approve: Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send>,
+}
+
+/// Where a loaded version is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ComponentState {
+    /// Made, and getting ready.
+    Starting = 0,
+    /// Answers calls.
+    Active = 1,
+    /// Gets no new calls; finishes those it has.
+    Draining = 2,
+    /// Its code does not run any more.
+    Stopped = 3,
+}
+
+impl ComponentState {
+    /// The word shown to people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ComponentState::Starting => "starting",
+            ComponentState::Active => "active",
+            ComponentState::Draining => "draining",
+            ComponentState::Stopped => "stopped",
+        }
+    }
+}
+
+/// What became of a library after its component was stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unloaded {
+    /// Its memory is mapped no more.
+    Gone,
+    /// It is still there, for this reason.
+    Resident(String),
+}
+
+/// A loaded, started component.
+pub struct Component {
+    instance: Arc<Instance>,
+    descriptor: Arc<Descriptor>,
+    library: PathBuf,
+    state: AtomicU8,
+    calls: AtomicU64,
+    timeouts: AtomicU64,
+    lane_zero: Mutex<Option<JoinHandle<LaneZero>>>,
+}
+
+/// What lane 0 leaves behind.
+struct Remains {
+    library: Library,
+    bound: Option<Box<Bound>>,
+    staged: Staged,
+}
+
+/// What is left when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
+type LaneZero = Result<Remains, Option<Remains>>;
+
+struct Opened {
+    instance: Arc<Instance>,
+    descriptor: Arc<Descriptor>,
+}
+
+impl Component {
+    /// Loads a library, makes its component and waits until it has started.
+    ///
+    /// # Errors
+    ///
+    /// One sentence for each way in which a library can be unusable; nothing of it is left in memory then, unless a
+    /// thread of its own still runs.
+    pub async fn load(request: LoadRequest) -> Result<Component, LoadError> {
+        static LOADED: AtomicU64 = AtomicU64::new(0);
+        let count = LOADED.fetch_add(1, Ordering::Relaxed);
+        if count >= LIBRARIES_WITHOUT_KEY_RELEASE && !interpose::is_active() {
+            return Err(LoadError::new(
+                LoadErrorKind::Resources,
+                "900 libraries were loaded, and thread keys cannot be released in this build of the host: restart it to load more",
+            ));
+        }
+        let (library, start_timeout) = (request.library.clone(), request.start_timeout);
+        let (report, opened) = oneshot::channel();
+        let thread_name = request.name.clone();
+        let lane_zero = thread::Builder::new()
+            .name(format!("{thread_name}/0"))
+            .spawn(move || lane_zero(request, report))
+            .map_err(|error| {
+                LoadError::new(LoadErrorKind::Resources, format!("cannot start a lane: {error}"))
+            })?;
+        // A lane that ends without a report has panicked in host code.
+        let opened = opened.await.unwrap_or_else(|_| {
+            Err(LoadError::new(
+                LoadErrorKind::Create,
+                format!("{} could not be created", library.display()),
+            ))
+        });
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                clear_away(lane_zero, Duration::from_secs(10)).await;
+                return Err(error);
+            }
+        };
+        let component = Component {
+            instance: opened.instance,
+            descriptor: opened.descriptor,
+            library,
+            state: AtomicU8::new(ComponentState::Starting as u8),
+            calls: AtomicU64::new(0),
+            timeouts: AtomicU64::new(0),
+            lane_zero: Mutex::new(Some(lane_zero)),
+        };
+        match component.order(JobKind::Start, start_timeout).await {
+            Ok(()) => {
+                component
+                    .state
+                    .store(ComponentState::Active as u8, Ordering::Release);
+                Ok(component)
+            }
+            Err(reason) => {
+                let error = LoadError::new(
+                    LoadErrorKind::Start,
+                    format!(
+                        "component {} of {} did not start: {reason}",
+                        component.name(),
+                        component.library.display()
+                    ),
+                );
+                component.end_lanes(Duration::from_secs(2)).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens a library, asks it what it is, and unloads it again. Nothing of it runs but its constructors.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Component::load`], as far as that goes.
+    pub async fn inspect(library: PathBuf, stage: PathBuf) -> Result<Descriptor, LoadError> {
+        let (report, described) = oneshot::channel();
+        let lane = thread::Builder::new()
+            .name("inspect".to_owned())
+            .spawn(move || look(&library, &stage, report))
+            .map_err(|error| {
+                LoadError::new(LoadErrorKind::Resources, format!("cannot start a lane: {error}"))
+            })?;
+        let described = described.await;
+        clear_away(lane, Duration::from_secs(5)).await;
+        described.unwrap_or_else(|_| {
+            Err(LoadError::new(
+                LoadErrorKind::File,
+                "the library could not be looked at",
+            ))
+        })
+    }
+
+    /// The name it is registered under.
+    pub fn name(&self) -> &str {
+        &self.instance.identity().component
+    }
+
+    /// What the library says of itself.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// The running instance.
+    pub fn instance(&self) -> &Arc<Instance> {
+        &self.instance
+    }
+
+    /// The file it was loaded from.
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> ComponentState {
+        match self.state.load(Ordering::Acquire) {
+            0 => ComponentState::Starting,
+            1 => ComponentState::Active,
+            2 => ComponentState::Draining,
+            _ => ComponentState::Stopped,
+        }
+    }
+
+    /// Calls taken so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Calls given up because their deadline passed.
+    pub fn timeouts(&self) -> u64 {
+        self.timeouts.load(Ordering::Relaxed)
+    }
+
+    /// Calls not yet answered.
+    pub fn pending(&self) -> usize {
+        self.instance.lanes().iter().map(|lane| lane.pending()).sum()
+    }
+
+    /// Completions that came late or twice.
+    pub fn late_completions(&self) -> u64 {
+        self.instance
+            .lanes()
+            .iter()
+            .map(|lane| lane.late_completions())
+            .sum()
+    }
+
+    /// How many lanes it has.
+    pub fn lanes(&self) -> usize {
+        self.instance.lanes().len()
+    }
+
+    /// Hands a call to a lane, which is woken when the returned [`Wake`] is dropped. On refusal the answer comes back
+    /// with the reason in words.
+    pub fn call(
+        &self,
+        job: Job,
+        answer: Box<dyn Answer>,
+        deadline: Instant,
+    ) -> Result<Wake, (&'static str, Box<dyn Answer>)> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.instance
+            .submit(job, answer, deadline)
+            .map_err(|(refusal, answer)| match refusal {
+                Refusal::Full => ("has too many calls waiting", answer),
+                Refusal::Closed => ("is stopping", answer),
+            })
+    }
+
+    /// Gives up calls whose deadline has passed.
+    pub fn expire(&self, now: Instant) {
+        let expired: usize = self.instance.lanes().iter().map(|lane| lane.expire(now)).sum();
+        self.timeouts.fetch_add(expired as u64, Ordering::Relaxed);
+    }
+
+    /// Waits until no call is left, for at most `drain`; stops the component and unloads its library.
+    pub async fn stop(&self, drain: Duration) -> Unloaded {
+        self.state
+            .store(ComponentState::Draining as u8, Ordering::Release);
+        let until = Instant::now() + drain;
+        while self.pending() > 0 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        if let Err(reason) = self.order(JobKind::Stop, drain.max(Duration::from_secs(1))).await {
+            tracing::warn!(
+                component = self.name(),
+                "the component did not stop properly: {reason}"
+            );
+        }
+        self.end_lanes(drain.max(Duration::from_secs(2))).await
+    }
+
+    async fn end_lanes(&self, patience: Duration) -> Unloaded {
+        for lane in self.instance.lanes() {
+            lane.close();
+        }
+        let lane_zero = self
+            .lane_zero
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let unloaded = match lane_zero {
+            Some(lane_zero) => clear_away(lane_zero, patience).await,
+            None => Unloaded::Resident("it is being unloaded already".to_owned()),
+        };
+        for lane in self.instance.lanes() {
+            lane.abandon();
+        }
+        self.state.store(ComponentState::Stopped as u8, Ordering::Release);
+        unloaded
+    }
+
+    /// Sends `START` or `STOP` and waits for its completion.
+    async fn order(&self, kind: JobKind, patience: Duration) -> Result<(), String> {
+        let (sender, outcome) = oneshot::channel();
+        let Some(lane) = self.instance.lanes().first() else {
+            return Err("it has no lane".to_owned());
+        };
+        match lane.submit(
+            Job::new(kind, 0),
+            Box::new(Told(sender)),
+            Instant::now() + patience,
+        ) {
+            Ok(wake) => drop(wake),
+            Err(_) => return Err("its lane takes no more work".to_owned()),
+        }
+        match tokio::time::timeout(patience, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err("it was given up".to_owned()),
+            Err(_) => Err(format!("it did not answer within {} ms", patience.as_millis())),
+        }
+    }
+}
+
+/// Waits for `START` and `STOP`.
+struct Told(oneshot::Sender<Result<(), String>>);
+
+impl Answer for Told {
+    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
+        let outcome = if status == Status::OK {
+            Ok(())
+        } else {
+            Err(reason_of(payload))
+        };
+        let _ = self.0.send(outcome);
+    }
+
+    fn abandon(self: Box<Self>, timed_out: bool) {
+        let reason = if timed_out {
+            "it did not answer in time"
+        } else {
+            "it ended without an answer"
+        };
+        let _ = self.0.send(Err(reason.to_owned()));
+    }
+}
+
+/// The message of an error payload, or the payload itself.
+fn reason_of(payload: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
+    let error = value.get(0).unwrap_or(&value);
+    match error.get("message").and_then(serde_json::Value::as_str) {
+        Some(message) => message.to_owned(),
+        None => String::from_utf8_lossy(payload).into_owned(),
+    }
+}
+
+fn lane_zero(request: LoadRequest, report: oneshot::Sender<Result<Opened, LoadError>>) -> LaneZero {
+    let shown = request.library.display().to_string();
+    let opened = Staged::copy(&request.library, &request.stage)
+        .and_then(|staged| Ok((Library::open(staged.path(), &shown)?, staged)));
+    let (library, staged) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            let _ = report.send(Err(error));
+            return Err(None);
+        }
+    };
+    let functions = library.functions();
+    let made = make(request, &library, &functions, &shown);
+    let (bound, pointer, descriptor) = match made {
+        Ok(made) => made,
+        Err((error, bound)) => {
+            let _ = report.send(Err(error));
+            return Err(Some(Remains {
+                library,
+                bound,
+                staged,
+            }));
+        }
+    };
+    let instance = bound.instance().clone();
+    let others: Vec<JoinHandle<()>> = instance.lanes()[1..]
+        .iter()
+        .zip(1..)
+        .filter_map(|(lane, number)| {
+            let (lane, name) = (
+                lane.clone(),
+                format!("{}/{number}", instance.identity().component),
+            );
+            // A lane that cannot be started stays empty: its queue would never be worked off.
+            thread::Builder::new()
+                .name(name)
+                .spawn(move || lane_thread::run(&functions, pointer, number, &lane))
+                .inspect_err(|error| tracing::error!("cannot start a lane: {error}"))
+                .ok()
+        })
+        .collect();
+    let _ = report.send(Ok(Opened {
+        instance: instance.clone(),
+        descriptor,
+    }));
+    lane_thread::run(&functions, pointer, 0, &instance.lanes()[0]);
+    for other in others {
+        let _ = other.join();
+    }
+    lane_thread::destroy(&functions, pointer);
+    Ok(Remains {
+        library,
+        bound: Some(bound),
+        staged,
+    })
+}
+
+fn look(path: &Path, stage: &Path, report: oneshot::Sender<Result<Descriptor, LoadError>>) -> LaneZero {
+    let shown = path.display().to_string();
+    let opened =
+        Staged::copy(path, stage).and_then(|staged| Ok((Library::open(staged.path(), &shown)?, staged)));
+    let (library, staged) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            let _ = report.send(Err(error));
+            return Err(None);
+        }
+    };
+    let says = library.description();
+    let _ = report.send(Descriptor::check(
+        &shown,
+        says.name,
+        says.version,
+        says.sdk,
+        says.descriptor,
+    ));
+    Err(Some(Remains {
+        library,
+        bound: None,
+        staged,
+    }))
+}
+
+type Made = (Box<Bound>, InstancePointer, Arc<Descriptor>);
+
+fn make(
+    request: LoadRequest,
+    library: &Library,
+    functions: &Functions,
+    shown: &str,
+) -> Result<Made, (LoadError, Option<Box<Bound>>)> {
+    static NUMBER: AtomicU64 = AtomicU64::new(1 << 63);
+    let says = library.description();
+    let descriptor = Descriptor::check(shown, says.name, says.version, says.sdk, says.descriptor)
+        .map_err(|error| (error, None))?;
+    (request.approve)(&descriptor).map_err(|error| (error, None))?;
+    let mut lanes = Vec::new();
+    for number in 0..request.lanes.clamp(1, 64) {
+        let descriptor = match functions.drives_lanes().then(eventfd::new).transpose() {
+            Ok(descriptor) => descriptor,
+            Err(error) => {
+                let message = format!("cannot make a descriptor for a lane of {shown}: {error}");
+                return Err((LoadError::new(LoadErrorKind::Resources, message), None));
+            }
+        };
+        lanes.push(Arc::new(Lane::new(number, request.queue_limit, descriptor)));
+    }
+    let identity = Identity {
+        mesh: request.mesh,
+        domain: request.domain,
+        component: request.name,
+        version: descriptor.version().text().to_owned(),
+        number: NUMBER.fetch_add(1, Ordering::Relaxed),
+    };
+    let info = serde_json::json!({
+        "mesh": identity.mesh,
+        "domain": identity.domain,
+        "component": identity.component,
+        "version": identity.version,
+        "lanes": lanes.len(),
+    })
+    .to_string();
+    let instance = Arc::new(Instance::new(identity, lanes.into(), request.services));
+    let bound = Bound::new(instance.clone());
+    match lane_thread::create(functions, &bound, &info, &request.config) {
+        Ok(pointer) => Ok((bound, pointer, Arc::new(descriptor))),
+        Err(status) => {
+            let reason = instance
+                .take_failure()
+                .unwrap_or_else(|| format!("it gave no reason (status {status})"));
+            let message = format!(
+                "component {} of {shown} could not be created: {reason}",
+                instance.identity().component
+            );
+            Err((LoadError::new(LoadErrorKind::Create, message), Some(bound)))
+        }
+    }
+}
+
+/// Waits for lane 0 to end, then unloads what it left behind. `patience` bounds the wait for the lane, and again the
+/// wait for threads of the library.
+async fn clear_away(lane_zero: JoinHandle<LaneZero>, patience: Duration) -> Unloaded {
+    let (sender, outcome) = oneshot::channel();
+    let reaper = thread::Builder::new().name("unload".to_owned()).spawn(move || {
+        let unloaded = match lane_zero.join() {
+            Ok(Ok(remains)) | Ok(Err(Some(remains))) => unload(remains, patience),
+            Ok(Err(None)) => Unloaded::Gone,
+            Err(_) => Unloaded::Resident("its lane ended with a panic".to_owned()),
+        };
+        let _ = sender.send(unloaded);
+    });
+    if reaper.is_err() {
+        return Unloaded::Resident("no thread could be started to unload it".to_owned());
+    }
+    match tokio::time::timeout(patience * 2, outcome).await {
+        Ok(Ok(unloaded)) => unloaded,
+        _ => Unloaded::Resident("one of its lanes is still busy".to_owned()),
+    }
+}
+
+fn unload(remains: Remains, patience: Duration) -> Unloaded {
+    let Remains {
+        library,
+        bound,
+        staged,
+    } = remains;
+    let base = library.base();
+    let until = Instant::now() + patience;
+    let mut threads = interpose::threads_of(base);
+    while threads > 0 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(1));
+        threads = interpose::threads_of(base);
+    }
+    if threads > 0 {
+        // The code must stay while a thread runs it, and so must what its context points to.
+        std::mem::forget((library, bound));
+        return Unloaded::Resident(format!("{threads} of its own threads still run"));
+    }
+    interpose::release_keys(base);
+    let file = staged.path().to_string_lossy().into_owned();
+    if let Err(reason) = library.close() {
+        std::mem::forget(bound);
+        return Unloaded::Resident(format!("the dynamic linker did not close it: {reason}"));
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    if maps.contains(&file) {
+        std::mem::forget(bound);
+        return Unloaded::Resident("the dynamic linker keeps it in memory".to_owned());
+    }
+    Unloaded::Gone
+}

@@ -1,0 +1,51 @@
+//! Why a library could not be loaded, as one sentence.
+
+/// A component that could not be loaded or started.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct LoadError {
+    kind: LoadErrorKind,
+    message: String,
+}
+
+/// Kinds of [`LoadError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoadErrorKind {
+    /// The file is missing or cannot be read.
+    File,
+    /// The file is no shared library for this machine, or it was cut short.
+    NotALibrary,
+    /// The dynamic linker refused it, for example for an undefined symbol.
+    Linking,
+    /// It is a library, but no component: the entry function is missing or returns nothing usable.
+    NotAComponent,
+    /// It was built for another major version of the plugin ABI, or needs a newer host.
+    AbiVersion,
+    /// What it says of itself is wrong: name, version, descriptor or functions.
+    Description,
+    /// Its version is outside the range that the configuration asks for.
+    VersionRange,
+    /// A component of this name and version is already there.
+    Duplicate,
+    /// It refused to be created.
+    Create,
+    /// It failed to start, or did not start in time.
+    Start,
+    /// The process has no room for another library.
+    Resources,
+}
+
+impl LoadError {
+    /// A failure of this kind; `message` is one sentence.
+    pub fn new(kind: LoadErrorKind, message: impl Into<String>) -> LoadError {
+        LoadError {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// What kind of failure it was.
+    pub fn kind(&self) -> LoadErrorKind {
+        self.kind
+    }
+}

@@ -1,0 +1,155 @@
+//! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
+
+use super::lane::{Answer, Job, Lane, Refusal, Wake, split_token};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Who a component is, as it learns itself when it is created.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The mesh's name.
+    pub mesh: String,
+    /// The mesh's domain: the second segment of request and event paths.
+    pub domain: String,
+    /// The name under which the component is registered.
+    pub component: String,
+    /// The version of the library.
+    pub version: String,
+    /// Groups what this loaded version subscribed to. Never used twice while the host runs.
+    pub number: u64,
+}
+
+/// Where the reply to a request of a component goes.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The component that asked.
+    pub instance: Arc<Instance>,
+    /// The lane on which it waits.
+    pub lane: u32,
+    /// The number that it chose for the request.
+    pub token: u64,
+}
+
+/// What a component may ask of the host. All functions are called from threads of the component and never wait.
+pub trait Services: Send + Sync {
+    /// Publishes an event of the component.
+    fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]);
+    /// Calls a method of a component.
+    fn call(
+        &self,
+        caller: Caller,
+        component: &str,
+        method: &str,
+        range: &str,
+        arguments: &[u8],
+        timeout_milliseconds: u32,
+    );
+    /// Subscribes to events of a component.
+    fn subscribe(&self, caller: Caller, component: &str, key: &str, range: &str);
+    /// Ends a subscription by the number that the component chose.
+    fn unsubscribe(&self, instance: &Arc<Instance>, subscription: u64);
+    /// Stores one of the component's documents.
+    fn data_set(&self, caller: Caller, path: &str, value: &[u8], options: &[u8]);
+    /// Reads the component's documents.
+    fn data_get(&self, caller: Caller, path: &str);
+    /// Removes some of the component's documents.
+    fn data_remove(&self, caller: Caller, path: &str);
+    /// Replies after a while.
+    fn after(&self, caller: Caller, milliseconds: u64);
+}
+
+/// A loaded version. Outlives the library's code: whatever still points here is answered, late and politely.
+pub struct Instance {
+    identity: Identity,
+    lanes: Box<[Arc<Lane>]>,
+    services: Arc<dyn Services>,
+    /// Why the library says it cannot be created.
+    failure: Mutex<Option<String>>,
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Instance")
+            .field("identity", &self.identity)
+            .field("lanes", &self.lanes.len())
+            .finish()
+    }
+}
+
+impl Instance {
+    pub(super) fn new(identity: Identity, lanes: Box<[Arc<Lane>]>, services: Arc<dyn Services>) -> Instance {
+        Instance {
+            identity,
+            lanes,
+            services,
+            failure: Mutex::default(),
+        }
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(super) fn services(&self) -> &Arc<dyn Services> {
+        &self.services
+    }
+
+    pub(super) fn lanes(&self) -> &[Arc<Lane>] {
+        &self.lanes
+    }
+
+    pub(super) fn lane(&self, number: u32) -> Option<&Arc<Lane>> {
+        self.lanes.get(number as usize)
+    }
+
+    /// Queues a call on the least busy lane. The lane is woken when the returned [`Wake`] is dropped.
+    pub(super) fn submit(
+        &self,
+        job: Job,
+        answer: Box<dyn Answer>,
+        deadline: Instant,
+    ) -> Result<Wake, (Refusal, Box<dyn Answer>)> {
+        let quietest = self.lanes.iter().min_by_key(|lane| lane.load());
+        match quietest {
+            Some(lane) => lane.submit(job, answer, deadline),
+            None => Err((Refusal::Closed, answer)),
+        }
+    }
+
+    /// Queues a job that owes nothing for one lane.
+    pub fn push(&self, lane: u32, job: Job) {
+        if let Some(lane) = self.lane(lane) {
+            drop(lane.push(job));
+        }
+    }
+
+    pub(super) fn complete(&self, token: u64, status: i32, payload: &[u8]) {
+        let (lane, ticket) = split_token(token);
+        if let Some(lane) = self.lanes.get(lane) {
+            lane.complete(ticket, status, payload);
+        }
+    }
+
+    pub(super) fn set_failure(&self, message: &str) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.to_owned());
+    }
+
+    pub(super) fn take_failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Caller {
+    /// Queues the reply.
+    pub fn reply(&self, status: i32, payload: impl Into<bytes::Bytes>) {
+        let job = Job {
+            status,
+            payload: payload.into(),
+            ..Job::new(super::JobKind::Reply, self.token)
+        };
+        self.instance.push(self.lane, job);
+    }
+}

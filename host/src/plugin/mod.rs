@@ -1,0 +1,25 @@
+//! Component libraries: loading them, running their code on lanes, answering them, and giving all their memory back.
+//!
+//! What enters: a path, a configuration, calls and events as [`Job`]s. What leaves: answers through [`Answer`], and
+//! requests of the component through [`Services`]. Guarantees (DESIGN: plugins): every byte of library code runs on
+//! threads that belong to that loaded version and end before it is unloaded; each call is answered once; what a
+//! library says of itself is checked before it is believed; after unloading the host looks whether the library is
+//! really gone. All `unsafe` code of the host is in [`ffi`].
+
+mod component;
+mod descriptor;
+mod elf;
+mod error;
+#[allow(unsafe_code)]
+pub mod ffi;
+mod instance;
+mod lane;
+mod slots;
+mod stage;
+
+pub use component::{Component, ComponentState, LoadRequest, Unloaded};
+pub use descriptor::{Descriptor, Method};
+pub use error::{LoadError, LoadErrorKind};
+pub use instance::{Caller, Identity, Instance, Services};
+pub use lane::{Answer, Job, JobKind, Lane, Wake};
+pub use mesh_plugin_abi::Status;

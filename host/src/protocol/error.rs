@@ -1,0 +1,78 @@
+//! Errors as clients see them in `_meta.error` (PROTOCOL.md section 12).
+
+use super::json;
+
+/// What went wrong with one request. Clients turn `message` into the text of the error they raise and copy the other
+/// fields onto it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireError {
+    name: &'static str,
+    message: String,
+    code: Option<u16>,
+}
+
+impl WireError {
+    /// An error of the plain kind: `{"name":"Error","message":…}`.
+    pub fn plain(message: impl Into<String>) -> WireError {
+        WireError {
+            name: "Error",
+            message: message.into(),
+            code: None,
+        }
+    }
+
+    /// A failure inside the host, such as a store that cannot write: `{"name":"SystemError","code":500,…}`.
+    pub fn system(message: impl Into<String>) -> WireError {
+        WireError {
+            name: "SystemError",
+            message: message.into(),
+            code: Some(500),
+        }
+    }
+
+    /// The request is not allowed: `{"name":"AccessDenied","code":403,…}`.
+    pub fn access_denied(message: impl Into<String>) -> WireError {
+        WireError {
+            name: "AccessDenied",
+            message: message.into(),
+            code: Some(403),
+        }
+    }
+
+    /// What is said of a `path` that is missing or not text; `found` is the JSON of what was sent.
+    pub fn path_is_no_text(found: Option<&str>) -> WireError {
+        WireError::plain(format!(
+            "Bad path [{}], must be a string",
+            json::shorten(found.unwrap_or("undefined"))
+        ))
+    }
+
+    /// What is said of a path with a character outside the list of PROTOCOL.md 6.1.
+    pub fn path_has_bad_characters() -> WireError {
+        WireError::plain(
+            "Bad path, can only contain characters a-z A-Z 0-9 / & + = : @ % * ( ) _ -, ie: \
+             factory1@I&J(western-cape)/plant1:conveyer_2/stats=true/capacity=10%/*",
+        )
+    }
+
+    /// The text that says what went wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Appends the error as a JSON object.
+    pub fn write(&self, out: &mut String) {
+        out.push_str(r#"{"name":""#);
+        out.push_str(self.name);
+        out.push_str(r#"","message":"#);
+        json::write_string(out, &self.message);
+        if let Some(code) = self.code {
+            out.push_str(r#","code":"#);
+            json::write_number(out, u64::from(code));
+            if self.name == "SystemError" {
+                out.push_str(r#","severity":0"#);
+            }
+        }
+        out.push('}');
+    }
+}

@@ -1,0 +1,28 @@
+//! The happn protocol as text: requests in, responses and publications out.
+//!
+//! What enters: one text frame. What leaves: a borrowed [`Request`], or finished frames as [`Frame`].
+//! Guarantees: payloads stay raw JSON; every outgoing frame is one that no published client stumbles over (response
+//! `data` is an object, an array or `null`, each error has a name and a message, each publication has `data`). All
+//! differences between the four dialects are in [`Dialect`] and the two writers beside it.
+
+mod action;
+mod dialect;
+mod error;
+pub mod json;
+mod options;
+pub mod primus;
+mod publication;
+mod request;
+mod response;
+pub mod value;
+
+pub use action::{Action, EventAction};
+pub use dialect::Dialect;
+pub use error::WireError;
+pub use options::Options;
+pub use publication::{Publication, acknowledgement, custom_meta, disconnect_notice};
+pub use request::{Parsed, Request};
+pub use response::{ArrayResponse, DocumentMeta, Response, write_item};
+
+/// One outgoing text frame, shared between all its recipients.
+pub type Frame = tokio_tungstenite::tungstenite::Utf8Bytes;

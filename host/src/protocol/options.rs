@@ -1,0 +1,165 @@
+//! The `options` of a request, read leniently: unknown keys and wrong types count as absent.
+
+use super::json;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// The options that this host acts on (PROTOCOL.md section 5). `timeout` is informative and not kept.
+#[derive(Debug, Default)]
+pub struct Options<'a> {
+    /// The value is published, not stored.
+    pub no_store: bool,
+    /// The value is stored, not published.
+    pub no_publish: bool,
+    /// `happn_4` only: answer without the data.
+    pub no_data_response: bool,
+    /// Publication before the answer (2, also when absent or unknown), or after it (0 and 1).
+    pub consistency: Option<u8>,
+    /// Keys that go into the publication's `_meta`.
+    pub meta: Option<&'a RawValue>,
+    /// Only these sessions hear of it.
+    pub target_clients: Option<&'a RawValue>,
+    /// First generation: how many listeners an `on` adds or an `off` takes away.
+    pub reference_count: Option<f64>,
+    /// Later generations: which subscription an `off` ends.
+    pub reference_id: Option<&'a RawValue>,
+    /// How many segments a `**` subscription reaches.
+    pub depth: Option<f64>,
+}
+
+impl<'a> Options<'a> {
+    /// Reads the options of a request. Anything but an object is taken for no options.
+    pub fn read(raw: Option<&'a RawValue>) -> Options<'a> {
+        match raw {
+            Some(raw) if raw.get().starts_with('{') => serde_json::from_str(raw.get()).unwrap_or_default(),
+            _ => Options::default(),
+        }
+    }
+
+    /// `meta`, when it is an object.
+    pub fn meta_object(&self) -> Option<&'a RawValue> {
+        self.meta.filter(|meta| meta.get().starts_with('{'))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Options<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OptionsVisitor)
+    }
+}
+
+struct OptionsVisitor;
+
+impl<'de> Visitor<'de> for OptionsVisitor {
+    type Value = Options<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object of options")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut options = Options::default();
+        while let Some(key) = map.next_key::<Key>()? {
+            if matches!(key, Key::Other) {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value = map.next_value::<&'de RawValue>()?;
+            match key {
+                Key::NoStore => options.no_store = json::is_truthy(value),
+                Key::NoPublish => options.no_publish = json::is_truthy(value),
+                Key::NoDataResponse => options.no_data_response = json::is_truthy(value),
+                Key::Consistency => options.consistency = value.get().parse().ok(),
+                Key::Meta => options.meta = Some(value),
+                Key::TargetClients => options.target_clients = Some(value),
+                Key::ReferenceCount => options.reference_count = value.get().parse().ok(),
+                Key::ReferenceId => options.reference_id = Some(value),
+                Key::Depth => options.depth = value.get().parse().ok(),
+                Key::Other => {}
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Key {
+    NoStore,
+    NoPublish,
+    NoDataResponse,
+    Consistency,
+    Meta,
+    TargetClients,
+    ReferenceCount,
+    ReferenceId,
+    Depth,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Key;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("the name of an option")
+            }
+
+            fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+                Ok(match key {
+                    "noStore" => Key::NoStore,
+                    "noPublish" => Key::NoPublish,
+                    "noDataResponse" => Key::NoDataResponse,
+                    "consistency" => Key::Consistency,
+                    "meta" => Key::Meta,
+                    "targetClients" => Key::TargetClients,
+                    "refCount" => Key::ReferenceCount,
+                    "referenceId" => Key::ReferenceId,
+                    "depth" => Key::Depth,
+                    _ => Key::Other,
+                })
+            }
+        }
+        deserializer.deserialize_identifier(KeyVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> &RawValue {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn known_options() {
+        let text = r#"{"timeout":10000,"noStore":true,"consistency":2,"meta":{"componentVersion":"^1.0.0"},"depth":3,"refCount":1}"#;
+        let options = Options::read(Some(raw(text)));
+        assert!(options.no_store && !options.no_publish);
+        assert_eq!(options.consistency, Some(2));
+        assert_eq!(
+            options.meta_object().unwrap().get(),
+            r#"{"componentVersion":"^1.0.0"}"#
+        );
+        assert_eq!((options.depth, options.reference_count), (Some(3.0), Some(1.0)));
+    }
+
+    #[test]
+    fn odd_options_are_no_options() {
+        for text in [
+            "null",
+            "[]",
+            "17",
+            "\"noStore\"",
+            r#"{"noStore":0,"consistency":"2","meta":"x","depth":"y"}"#,
+        ] {
+            let options = Options::read(Some(raw(text)));
+            assert!(!options.no_store, "{text}");
+            assert_eq!((options.consistency, options.depth), (None, None), "{text}");
+            assert!(options.meta_object().is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Writes publications and the other frames that nobody asked for (PROTOCOL.md 4.4 and section 7).
+//!
+//! A publication is written once per distinct (dialect, channel) by [`Publication::frame`] and then shared.
+
+use super::{Dialect, DocumentMeta, EventAction, Frame, json};
+use serde_json::value::RawValue;
+
+/// One event on one path, as all its recipients see it.
+#[derive(Clone, Copy)]
+pub struct Publication<'a> {
+    /// What happened.
+    pub action: EventAction,
+    /// The path as the publisher wrote it.
+    pub path: &'a str,
+    /// Raw JSON. Never empty: a client of the last generation ends over a publication without data.
+    pub data: &'a str,
+    /// The publisher's real session.
+    pub session_id: &'a str,
+    /// The request that caused it, as raw JSON of its `eventId`, or a number of the mesh's own.
+    pub event_id: &'a str,
+    /// The consistency asked for.
+    pub consistency: u8,
+    /// When the document was stored; absent when it was not.
+    pub stored: Option<DocumentMeta>,
+    /// For a removal: now, in milliseconds since 1970.
+    pub timestamp: Option<u64>,
+    /// The publisher's user, where there is one.
+    pub username: Option<&'a str>,
+    /// Keys of the publisher's `options.meta`, reserved ones taken out (see [`custom_meta`]).
+    pub custom_meta: &'a str,
+}
+
+impl Publication<'_> {
+    /// The frame for recipients of this dialect that subscribed with this channel. `depth` belongs to `**` channels.
+    pub fn frame(&self, dialect: Dialect, channel: &str, depth: Option<u32>) -> Frame {
+        let mut out = String::with_capacity(
+            self.data.len()
+                + 2 * self.path.len()
+                + channel.len()
+                + self.custom_meta.len()
+                + 2 * self.session_id.len()
+                + 300,
+        );
+        out.push_str(r#"{"data":"#);
+        out.push_str(self.data);
+        out.push_str(r#","_meta":{"#);
+        self.write_meta(&mut out, dialect);
+        if let Some(depth) = depth {
+            out.push_str(r#","depth":"#);
+            json::write_number(&mut out, u64::from(depth));
+        }
+        out.push_str(r#","channel":"#);
+        json::write_string(&mut out, channel);
+        out.push('}');
+        out.push_str(dialect.tail());
+        out.into()
+    }
+
+    /// The `_meta` without a channel, as a JSON object: what components see.
+    pub fn meta_object(&self, out: &mut String) {
+        out.push('{');
+        self.write_meta(out, Dialect::Happn4);
+        out.push('}');
+    }
+
+    fn write_meta(&self, out: &mut String, dialect: Dialect) {
+        out.push_str(r#""action":"/"#);
+        out.push_str(self.action.as_str());
+        out.push('@');
+        json::write_string_content(out, self.path);
+        out.push_str(r#"","type":"data","sessionId":""#);
+        out.push_str(self.session_id);
+        out.push_str(r#"","consistency":"#);
+        json::write_number(out, u64::from(self.consistency));
+        out.push_str(r#","publicationId":""#);
+        out.push_str(self.session_id);
+        out.push('-');
+        write_event_id(out, self.event_id);
+        out.push_str(r#"","path":"#);
+        json::write_string(out, self.path);
+        if let Some(stored) = self.stored {
+            out.push(',');
+            stored.write(out);
+        }
+        if let Some(timestamp) = self.timestamp.filter(|_| dialect.stamps_remove_publications()) {
+            out.push_str(r#","timestamp":"#);
+            json::write_number(out, timestamp);
+        }
+        if let Some(username) = self.username.filter(|_| dialect.names_event_origin()) {
+            out.push_str(r#","eventOrigin":{"username":"#);
+            json::write_string(out, username);
+            out.push_str(r#","id":""#);
+            out.push_str(self.session_id);
+            out.push_str(r#""}"#);
+        }
+        out.push_str(self.custom_meta);
+    }
+}
+
+/// Appends a raw `eventId` to the text of a JSON string.
+fn write_event_id(out: &mut String, raw: &str) {
+    match raw.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
+        Some(inner) => out.push_str(inner),
+        None => json::write_string_content(out, raw),
+    }
+}
+
+/// The keys of an `options.meta` object, each preceded by a comma, without those that a publisher must not set
+/// (PROTOCOL.md 7.4).
+pub fn custom_meta(meta: &RawValue) -> String {
+    let mut out = String::new();
+    let Ok(fields) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(meta.get()) else {
+        return out;
+    };
+    for (key, value) in fields {
+        let reserved = matches!(
+            key.as_str(),
+            "created"
+                | "modified"
+                | "path"
+                | "action"
+                | "type"
+                | "published"
+                | "status"
+                | "eventId"
+                | "sessionId"
+                | "channel"
+                | "consistency"
+                | "publicationId"
+                | "eventOrigin"
+                | "depth"
+                | "timestamp"
+        );
+        if !reserved {
+            out.push(',');
+            json::write_string(&mut out, &key);
+            out.push(':');
+            out.push_str(&value.to_string());
+        }
+    }
+    out
+}
+
+/// Tells a publisher that its deferred publication is done (PROTOCOL.md 7.5).
+pub fn acknowledgement(dialect: Dialect, session_id: &str, event_id: &str, recipients: usize) -> Frame {
+    let mut out = String::from(r#"{"id":""#);
+    out.push_str(session_id);
+    out.push('-');
+    write_event_id(&mut out, event_id);
+    out.push_str(r#"","action":"publication-ack","result":{"successful":"#);
+    json::write_number(&mut out, recipients as u64);
+    out.push_str(r#","failed":0,"skipped":0,"queued":"#);
+    json::write_number(&mut out, recipients as u64);
+    out.push_str(r#"},"status":"ok","_meta":{"type":"ack","eventId":"#);
+    out.push_str(if event_id.is_empty() { "null" } else { event_id });
+    out.push('}');
+    out.push_str(dialect.tail());
+    out.into()
+}
+
+/// Tells a client of the first generation that the server is going away (PROTOCOL.md 2.6).
+pub fn disconnect_notice() -> Frame {
+    Frame::from_static(
+        r#"{"_meta":{"type":"system"},"eventKey":"server-side-disconnect","data":"server-side-disconnect","__outbound":true}"#,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_publication_of_each_generation() {
+        let publication = Publication {
+            action: EventAction::Set,
+            path: "/p/\"1",
+            data: r#"{"n":1}"#,
+            session_id: "A",
+            event_id: "5",
+            consistency: 2,
+            stored: Some(DocumentMeta {
+                created: 1,
+                modified: 2,
+            }),
+            timestamp: None,
+            username: Some("bob"),
+            custom_meta: r#","componentVersion":"1.0.0""#,
+        };
+        let read =
+            |dialect| serde_json::from_str::<Value>(&publication.frame(dialect, "/ALL@/p/*", None)).unwrap();
+        assert_eq!(
+            read(Dialect::Happn1),
+            json!({"data":{"n":1},"_meta":{"action":"/SET@/p/\"1","type":"data","sessionId":"A","consistency":2,"publicationId":"A-5",
+                "path":"/p/\"1","created":1,"modified":2,"componentVersion":"1.0.0","channel":"/ALL@/p/*"},"protocol":"1.3.0","__outbound":true})
+        );
+        assert_eq!(
+            read(Dialect::Happn4)["_meta"]["eventOrigin"],
+            json!({"username":"bob","id":"A"})
+        );
+    }
+
+    #[test]
+    fn reserved_meta_is_dropped() {
+        let raw: &RawValue = serde_json::from_str(
+            r#"{"path":"/x","a":{"b":[1]},"publicationId":"x","componentVersion":"1.0.0"}"#,
+        )
+        .unwrap();
+        assert_eq!(custom_meta(raw), r#","a":{"b":[1]},"componentVersion":"1.0.0""#);
+    }
+
+    #[test]
+    fn acknowledgements() {
+        let value: Value = serde_json::from_str(&acknowledgement(Dialect::Happn4, "S", "29", 2)).unwrap();
+        assert_eq!(value["id"], "S-29");
+        assert_eq!(
+            value["result"],
+            json!({"successful":2,"failed":0,"skipped":0,"queued":2})
+        );
+        assert_eq!(value["_meta"], json!({"type":"ack","eventId":29}));
+    }
+}

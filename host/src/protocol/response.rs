@@ -1,0 +1,254 @@
+//! Writes the answer of a request (PROTOCOL.md 4.2, 4.3 and 12.1).
+//!
+//! Guarantees: `data` is always raw JSON of an object, an array or `null`; an error always has the single form with
+//! `_meta.error`.
+
+use super::{Action, Dialect, Frame, Request, WireError, json};
+
+/// Everything an answer repeats of its request.
+#[derive(Clone, Copy)]
+pub struct Response<'a> {
+    dialect: Dialect,
+    request: &'a Request<'a>,
+    echo_session: bool,
+}
+
+/// What a document's `_meta` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DocumentMeta {
+    /// Milliseconds since 1970 at which the document came to be.
+    pub created: u64,
+    /// Milliseconds since 1970 at which it was written last.
+    pub modified: u64,
+}
+
+impl DocumentMeta {
+    /// Appends `"created":…,"modified":…`, without braces.
+    pub fn write(&self, out: &mut String) {
+        out.push_str(r#""created":"#);
+        json::write_number(out, self.created);
+        out.push_str(r#","modified":"#);
+        json::write_number(out, self.modified);
+    }
+}
+
+impl<'a> Response<'a> {
+    /// An answer to `request` in the session's dialect.
+    pub fn to(dialect: Dialect, action: Action, request: &'a Request<'a>) -> Response<'a> {
+        let at_login = matches!(action, Action::Describe | Action::Login);
+        Response {
+            dialect,
+            request,
+            echo_session: !at_login || dialect.echoes_session_at_login(),
+        }
+    }
+
+    /// `ok` with this data. `data` must be JSON of an object, an array or `null`.
+    pub fn data(&self, data: &str) -> Frame {
+        self.write(data, |_| {}, false)
+    }
+
+    /// `ok` with this data; `meta` appends the document's part of `_meta`, each key followed by a comma.
+    pub fn document(&self, data: &str, meta: impl FnOnce(&mut String), published: bool) -> Frame {
+        self.write(data, meta, published)
+    }
+
+    /// `error`.
+    pub fn error(&self, error: &WireError) -> Frame {
+        let mut out = String::with_capacity(256 + error.message().len());
+        out.push_str(r#"{"data":null,"_meta":{"type":"response","status":"error","published":false"#);
+        self.write_echo(&mut out);
+        out.push_str(r#","error":"#);
+        error.write(&mut out);
+        out.push('}');
+        out.push_str(self.dialect.tail());
+        out.into()
+    }
+
+    /// The short answer of a `set` with `noDataResponse`.
+    pub fn without_data(&self, path: &str, published: bool) -> Frame {
+        let mut out = String::with_capacity(128 + path.len());
+        out.push_str(r#"{"_meta":{"path":"#);
+        json::write_string(&mut out, path);
+        if let Some(event_id) = self.request.event_id {
+            out.push_str(r#","eventId":"#);
+            out.push_str(event_id.get());
+        }
+        out.push_str(r#","type":"response","status":"ok","published":"#);
+        out.push_str(if published { "true}}" } else { "false}}" });
+        out.into()
+    }
+
+    /// Begins an answer in array form.
+    pub fn array(&self) -> ArrayResponse<'a> {
+        ArrayResponse {
+            response: *self,
+            out: String::from("["),
+        }
+    }
+
+    fn write(&self, data: &str, meta: impl FnOnce(&mut String), published: bool) -> Frame {
+        let mut out = String::with_capacity(data.len() + 320);
+        out.push_str(r#"{"data":"#);
+        out.push_str(data);
+        out.push_str(r#","_meta":{"#);
+        meta(&mut out);
+        out.push_str(r#""type":"response","status":"ok","published":"#);
+        out.push_str(if published { "true" } else { "false" });
+        self.write_echo(&mut out);
+        out.push('}');
+        out.push_str(self.dialect.tail());
+        out.into()
+    }
+
+    fn write_echo(&self, out: &mut String) {
+        if let Some(event_id) = self.request.event_id {
+            out.push_str(r#","eventId":"#);
+            out.push_str(event_id.get());
+        }
+        if let Some(session_id) = self.request.session_id.filter(|_| self.echo_session) {
+            out.push_str(r#","sessionId":"#);
+            out.push_str(session_id.get());
+        }
+        if let Some(action) = self.request.action {
+            out.push_str(r#","action":"#);
+            out.push_str(action.get());
+        }
+    }
+}
+
+/// An answer in array form: the items, then the response's own `_meta` as the last element, not wrapped.
+pub struct ArrayResponse<'a> {
+    response: Response<'a>,
+    out: String,
+}
+
+impl ArrayResponse<'_> {
+    /// Appends one document.
+    pub fn push(&mut self, path: &str, data: &str, meta: DocumentMeta) {
+        write_item(
+            &mut self.out,
+            path,
+            data,
+            meta,
+            self.response.dialect.names_item_id(),
+        );
+        self.out.push(',');
+    }
+
+    /// Bytes written so far.
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether nothing was written so far.
+    pub fn is_empty(&self) -> bool {
+        self.out.len() <= 1
+    }
+
+    /// Appends the last element.
+    pub fn finish(mut self) -> Frame {
+        self.out
+            .push_str(r#"{"type":"response","status":"ok","published":false"#);
+        self.response.write_echo(&mut self.out);
+        self.out.push_str("}]");
+        self.out.into()
+    }
+}
+
+/// Appends a document as it stands in an array: its own fields and a `_meta`.
+pub fn write_item(out: &mut String, path: &str, data: &str, meta: DocumentMeta, with_id: bool) {
+    let inner = data.strip_suffix('}').unwrap_or("{");
+    out.push_str(inner);
+    if inner.trim_start() != "{" {
+        out.push(',');
+    }
+    out.push_str(r#""_meta":{"#);
+    meta.write(out);
+    out.push_str(r#","path":"#);
+    json::write_string(out, path);
+    if with_id {
+        out.push_str(r#","_id":"#);
+        json::write_string(out, path);
+    }
+    out.push_str("}}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Parsed;
+
+    fn request(text: &str) -> Request<'_> {
+        let Parsed::Request(request) = Request::parse(text) else {
+            panic!("a request")
+        };
+        request
+    }
+
+    #[test]
+    fn a_set_answer_of_each_generation() {
+        let request = request(r#"{"action":"set","eventId":4,"path":"/v","sessionId":"S"}"#);
+        let meta = DocumentMeta {
+            created: 1,
+            modified: 2,
+        };
+        let write = |dialect| {
+            Response::to(dialect, Action::Set, &request)
+                .document(
+                    r#"{"a":1}"#,
+                    |out| {
+                        meta.write(out);
+                        out.push(',');
+                    },
+                    true,
+                )
+                .to_string()
+        };
+        assert_eq!(
+            write(Dialect::Happn1),
+            r#"{"data":{"a":1},"_meta":{"created":1,"modified":2,"type":"response","status":"ok","published":true,"eventId":4,"sessionId":"S","action":"set"},"protocol":"1.3.0","__outbound":true}"#
+        );
+        assert!(write(Dialect::Happn4).ends_with(r#""action":"set"},"protocol":"happn_4"}"#));
+    }
+
+    #[test]
+    fn array_form() {
+        let request = request(r#"{"action":"get","eventId":7}"#);
+        let mut array = Response::to(Dialect::Happn4, Action::Get, &request).array();
+        array.push(
+            "/v/1",
+            r#"{"a":1}"#,
+            DocumentMeta {
+                created: 1,
+                modified: 2,
+            },
+        );
+        array.push(
+            "/v/2",
+            "{ }",
+            DocumentMeta {
+                created: 3,
+                modified: 4,
+            },
+        );
+        let value: serde_json::Value = serde_json::from_str(&array.finish()).unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!([
+                {"a":1,"_meta":{"created":1,"modified":2,"path":"/v/1"}},
+                {"_meta":{"created":3,"modified":4,"path":"/v/2"}},
+                {"type":"response","status":"ok","published":false,"eventId":7,"action":"get"}
+            ])
+        );
+    }
+
+    #[test]
+    fn login_repeats_the_session_only_in_the_last_dialect() {
+        let request = request(r#"{"action":"login","eventId":"x","sessionId":"S"}"#);
+        let old = Response::to(Dialect::Happn3, Action::Login, &request).data("null");
+        let new = Response::to(Dialect::Happn4, Action::Login, &request).data("null");
+        assert!(!old.contains("sessionId") && new.contains(r#""sessionId":"S""#));
+        assert!(old.contains(r#""eventId":"x""#));
+    }
+}

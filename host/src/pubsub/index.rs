@@ -1,0 +1,388 @@
+//! The subscriptions of all sessions, and the way of one publication through them.
+
+use super::pattern::{follow, without_slash};
+use super::prefixes::Prefixes;
+use super::registration::{Reference, Registration};
+use super::segments::{Ending, Segments};
+use super::{Channel, EventVersion, Pattern, Subscriber, VersionFilter};
+use crate::protocol::{Dialect, Frame, Publication};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+const REQUESTS: &str = "/_exchange/requests/";
+const RESPONSES: &str = "/_exchange/responses/";
+
+/// One publication and whom it may go to.
+#[derive(Clone, Copy)]
+pub struct Event<'a> {
+    /// What recipients see.
+    pub publication: &'a Publication<'a>,
+    /// The version that the event carries, if it carries one that can be compared.
+    pub version: Option<&'a EventVersion>,
+    /// Only sessions with one of these ids; `None` for no such limit.
+    pub targets: Option<&'a [String]>,
+}
+
+/// All subscriptions.
+#[derive(Debug, Default)]
+pub struct Index {
+    tables: RwLock<Tables>,
+    /// Subscriptions that may match an exchange request. While there are none, calls do not look at the index.
+    request_watchers: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    registrations: Vec<Option<Registration>>,
+    free: Vec<usize>,
+    next_reference: u64,
+    by_subscriber: HashMap<u64, OfSubscriber>,
+    everything: Vec<usize>,
+    exact: HashMap<Box<str>, Vec<usize>>,
+    exact_text: HashMap<Box<str>, Vec<usize>>,
+    texts: Prefixes,
+    segments: Segments,
+    below: Prefixes,
+}
+
+#[derive(Debug, Default)]
+struct OfSubscriber {
+    channels: HashMap<Arc<str>, usize>,
+    /// Those that may match an answer of the exchange.
+    responses: Vec<usize>,
+}
+
+impl Index {
+    /// Adds a subscription and returns its reference. `text` is the channel exactly as sent, `channel` the same taken
+    /// apart, or `None` when it can never match. `count` is the number of listeners it stands for (first generation).
+    pub fn subscribe(
+        &self,
+        subscriber: &Subscriber,
+        text: &str,
+        channel: Option<Channel<'_>>,
+        dialect: Dialect,
+        filter: VersionFilter,
+        depth: u32,
+        count: i64,
+    ) -> u64 {
+        let mut tables = self.write();
+        tables.next_reference += 1;
+        let id = tables.next_reference;
+        let Some(channel) = channel else { return id };
+        let of_subscriber = tables.by_subscriber.entry(subscriber.number()).or_default();
+        let position = match of_subscriber.channels.get(text) {
+            Some(position) => *position,
+            None => {
+                let pattern = Pattern::parse(channel.pattern, dialect);
+                if pattern.may_match_below(REQUESTS) {
+                    self.request_watchers.fetch_add(1, Ordering::Relaxed);
+                }
+                tables.insert(Registration {
+                    subscriber: subscriber.clone(),
+                    channel: text.into(),
+                    action: channel.action,
+                    pattern,
+                    references: Vec::new(),
+                    count: 0,
+                })
+            }
+        };
+        if let Some(registration) = &mut tables.registrations[position] {
+            registration.count = registration.count.saturating_add(count);
+            let repeated = dialect.is_first_generation()
+                && registration
+                    .references
+                    .iter()
+                    .any(|other| other.filter == filter && other.depth == depth);
+            if !repeated {
+                registration.references.push(Reference { id, filter, depth });
+            }
+        }
+        id
+    }
+
+    /// Ends one subscription by its reference. An unknown one is no error.
+    pub fn unsubscribe_reference(&self, subscriber: u64, text: &str, reference: u64) {
+        self.change(subscriber, text, |registration| {
+            registration.references.retain(|other| other.id != reference);
+            registration.references.is_empty()
+        });
+    }
+
+    /// Takes `count` listeners away from a channel (first generation), and ends it when none is left.
+    pub fn unsubscribe_count(&self, subscriber: u64, text: &str, count: i64) {
+        self.change(subscriber, text, |registration| {
+            registration.count = registration.count.saturating_sub(count);
+            registration.count <= 0
+        });
+    }
+
+    /// Ends all subscriptions of a subscriber on exactly this channel.
+    pub fn unsubscribe_channel(&self, subscriber: u64, text: &str) {
+        self.change(subscriber, text, |_| true);
+    }
+
+    /// Ends all subscriptions of a subscriber.
+    pub fn unsubscribe_all(&self, subscriber: u64) {
+        let mut tables = self.write();
+        let Some(of_subscriber) = tables.by_subscriber.remove(&subscriber) else {
+            return;
+        };
+        for position in of_subscriber.channels.into_values() {
+            self.forget(&mut tables, position);
+        }
+    }
+
+    /// Delivers an event to everybody who subscribed to its path. Returns the number of frames and calls it became.
+    pub fn publish(&self, event: &Event<'_>) -> usize {
+        let tables = self.read();
+        let mut delivery = Delivery::new(event);
+        tables.find(event.publication.path, &mut |registration, depth| {
+            delivery.deliver(registration, depth)
+        });
+        delivery.recipients
+    }
+
+    /// Delivers an answer of the exchange to its owner's subscriptions only.
+    pub fn publish_response(&self, owner: u64, event: &Event<'_>) -> usize {
+        let tables = self.read();
+        let mut delivery = Delivery::new(event);
+        if let Some(of_subscriber) = tables.by_subscriber.get(&owner) {
+            for registration in of_subscriber
+                .responses
+                .iter()
+                .filter_map(|position| tables.at(*position))
+            {
+                if registration.pattern.matches(event.publication.path) {
+                    let depth = registration.pattern.depth_of(event.publication.path).unwrap_or(0);
+                    delivery.deliver(registration, depth);
+                }
+            }
+        }
+        delivery.recipients
+    }
+
+    /// Whether somebody may have subscribed to exchange requests.
+    pub fn has_request_watchers(&self) -> bool {
+        self.request_watchers.load(Ordering::Relaxed) > 0
+    }
+
+    /// How many (subscriber, channel) pairs there are.
+    pub fn count(&self) -> usize {
+        let tables = self.read();
+        tables.registrations.len() - tables.free.len()
+    }
+
+    fn change(&self, subscriber: u64, text: &str, ended: impl FnOnce(&mut Registration) -> bool) {
+        let mut tables = self.write();
+        let Some(of_subscriber) = tables.by_subscriber.get(&subscriber) else {
+            return;
+        };
+        let Some(position) = of_subscriber.channels.get(text).copied() else {
+            return;
+        };
+        if !tables.registrations[position].as_mut().is_some_and(ended) {
+            return;
+        }
+        if let Some(of_subscriber) = tables.by_subscriber.get_mut(&subscriber) {
+            of_subscriber.channels.remove(text);
+            of_subscriber.responses.retain(|other| *other != position);
+            if of_subscriber.channels.is_empty() {
+                tables.by_subscriber.remove(&subscriber);
+            }
+        }
+        self.forget(&mut tables, position);
+    }
+
+    fn forget(&self, tables: &mut Tables, position: usize) {
+        if let Some(registration) = tables.remove(position)
+            && registration.pattern.may_match_below(REQUESTS)
+        {
+            self.request_watchers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn at(&self, position: usize) -> Option<&Registration> {
+        self.registrations.get(position)?.as_ref()
+    }
+
+    fn insert(&mut self, registration: Registration) -> usize {
+        let position = self.free.pop().unwrap_or_else(|| {
+            self.registrations.push(None);
+            self.registrations.len() - 1
+        });
+        let of_subscriber = self
+            .by_subscriber
+            .entry(registration.subscriber.number())
+            .or_default();
+        of_subscriber
+            .channels
+            .insert(registration.channel.clone(), position);
+        if registration.pattern.may_match_below(RESPONSES) {
+            of_subscriber.responses.push(position);
+        }
+        match &registration.pattern {
+            Pattern::Everything => self.everything.push(position),
+            Pattern::Exact(path) => self.exact.entry(path.clone()).or_default().push(position),
+            Pattern::ExactText(path) => self.exact_text.entry(path.clone()).or_default().push(position),
+            Pattern::Text { prefix, .. } => self.texts.insert(prefix, position),
+            Pattern::Segments(pattern) => self.segments.insert(pattern, Ending::Exact, position),
+            Pattern::Deep(pattern) => self.segments.insert(pattern, Ending::Deep, position),
+            Pattern::Below(prefix) => self.below.insert(prefix, position),
+        }
+        self.registrations[position] = Some(registration);
+        position
+    }
+
+    fn remove(&mut self, position: usize) -> Option<Registration> {
+        let registration = self.registrations.get_mut(position)?.take()?;
+        self.free.push(position);
+        match &registration.pattern {
+            Pattern::Everything => self.everything.retain(|other| *other != position),
+            Pattern::Exact(path) => take_from(&mut self.exact, path, position),
+            Pattern::ExactText(path) => take_from(&mut self.exact_text, path, position),
+            Pattern::Text { prefix, .. } => self.texts.remove(prefix, position),
+            Pattern::Segments(pattern) => self.segments.remove(pattern, Ending::Exact, position),
+            Pattern::Deep(pattern) => self.segments.remove(pattern, Ending::Deep, position),
+            Pattern::Below(prefix) => self.below.remove(prefix, position),
+        }
+        Some(registration)
+    }
+
+    /// Calls `found` for each registration whose pattern matches, exact ones first.
+    fn find(&self, path: &str, found: &mut impl FnMut(&Registration, u32)) {
+        let mut hit = |position: usize, depth: u32| {
+            if let Some(registration) = self.at(position) {
+                found(registration, depth);
+            }
+        };
+        let bare = without_slash(path);
+        self.exact
+            .get(bare)
+            .into_iter()
+            .flatten()
+            .for_each(|position| hit(*position, 0));
+        if !self.exact_text.is_empty() {
+            let lower = path.to_lowercase();
+            self.exact_text
+                .get(&*lower)
+                .into_iter()
+                .flatten()
+                .for_each(|position| hit(*position, 0));
+        }
+        self.below.find(path, |position| hit(position, 0));
+        self.texts.find(path, |position| {
+            if let Some(Registration {
+                pattern: Pattern::Text { prefix, parts },
+                ..
+            }) = self.at(position)
+                && follow(&path[prefix.len()..], parts)
+            {
+                hit(position, 0);
+            }
+        });
+        if !self.segments.is_empty() {
+            let segments: Vec<&str> = bare.split('/').collect();
+            self.segments.find(&segments, &mut hit);
+        }
+        self.everything.iter().for_each(|position| hit(*position, 0));
+    }
+}
+
+fn take_from(map: &mut HashMap<Box<str>, Vec<usize>>, key: &str, position: usize) {
+    if let Some(positions) = map.get_mut(key) {
+        positions.retain(|other| *other != position);
+        if positions.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+/// One event on its way to its recipients; keeps the frames written so far.
+struct Delivery<'a> {
+    event: &'a Event<'a>,
+    frames: HashMap<(Dialect, Arc<str>, Option<u32>), Frame>,
+    /// The frame written or used last: subscribers of one channel follow each other.
+    last: Option<(Dialect, Arc<str>, Option<u32>, Frame)>,
+    recipients: usize,
+}
+
+impl<'a> Delivery<'a> {
+    fn new(event: &'a Event<'a>) -> Delivery<'a> {
+        Delivery {
+            event,
+            frames: HashMap::new(),
+            last: None,
+            recipients: 0,
+        }
+    }
+
+    fn deliver(&mut self, registration: &Registration, depth: u32) {
+        let publication = self.event.publication;
+        if !registration.action.admits(publication.action) {
+            return;
+        }
+        let Some(depth) = registration.admits(self.event.version, depth) else {
+            return;
+        };
+        match &registration.subscriber {
+            Subscriber::Session(session) => {
+                if self
+                    .event
+                    .targets
+                    .is_some_and(|targets| !targets.iter().any(|target| target == session.id()))
+                {
+                    return;
+                }
+                let frame = self.frame(session.dialect(), &registration.channel, depth);
+                session.outbound().push(frame);
+            }
+            Subscriber::Listener { listener, .. } => {
+                if self.event.targets.is_some() {
+                    return;
+                }
+                listener.hear(publication);
+            }
+        }
+        self.recipients += 1;
+    }
+
+    fn frame(&mut self, dialect: Dialect, channel: &Arc<str>, depth: Option<u32>) -> Frame {
+        if let Some((last_dialect, last_channel, last_depth, frame)) = &self.last
+            && *last_dialect == dialect
+            && *last_depth == depth
+            && last_channel == channel
+        {
+            return frame.clone();
+        }
+        let key = (dialect, channel.clone(), depth);
+        let frame = match self.frames.get(&key) {
+            Some(frame) => frame.clone(),
+            None => {
+                let frame = self.event.publication.frame(dialect, channel, depth);
+                if self.last.is_some() {
+                    self.frames.insert(key, frame.clone());
+                }
+                frame
+            }
+        };
+        if let Some((dialect, channel, depth, frame)) =
+            self.last
+                .replace((dialect, channel.clone(), depth, frame.clone()))
+        {
+            self.frames.entry((dialect, channel, depth)).or_insert(frame);
+        }
+        frame
+    }
+}

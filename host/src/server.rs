@@ -1,0 +1,297 @@
+//! A whole host: from a configuration to a mesh that answers, and back to nothing.
+//!
+//! What enters: a checked [`Config`]. What leaves: a running [`Server`], or every mistake that was found, each at its
+//! place in the configuration. Guarantees: the port is taken before anything is loaded; when something fails, all that
+//! was started is stopped again.
+
+use crate::config::{ComponentConfig, Config, ConfigError};
+use crate::mesh::{Mesh, Settings};
+use crate::plugin::{Component, Descriptor, LoadError, LoadErrorKind, LoadRequest, Services, Unloaded};
+use crate::store::MemoryStore;
+use crate::transport::{self, Limits};
+use crate::versions::Range;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How long a component may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long calls may take to finish on a stop.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// A running host.
+pub struct Server {
+    mesh: Arc<Mesh>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    transport: JoinHandle<()>,
+    clock: JoinHandle<()>,
+}
+
+impl Server {
+    /// Takes the port, loads the components and begins to accept clients.
+    ///
+    /// # Errors
+    ///
+    /// Everything that stands against it, at its place in the configuration.
+    pub async fn start(config: &Config) -> Result<Server, ConfigError> {
+        refuse_what_is_not_there_yet(config)?;
+        let libraries = libraries(config)?;
+        let (host, port) = (&*config.happn.host.value, config.happn.port.value);
+        let listener = transport::bind(host, port)
+            .await
+            .map_err(|error| cannot_listen(config, &error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| cannot_listen(config, &error))?;
+        let settings = Settings {
+            name: config.name.value.clone(),
+            domain: config.domain.value.clone(),
+            call_timeout: config.calls.timeout,
+            lane_queue: config.calls.queue_bytes,
+            session_queue: config.happn.outbound_queue_bytes,
+            stage: stage(),
+        };
+        let mesh = Mesh::new(settings.clone(), Box::new(MemoryStore::default()));
+        announce(&mesh, address.port(), true);
+        for (component, library) in config.components.iter().zip(libraries) {
+            let loaded =
+                Component::load(request(config, component, library, &settings, mesh.services())).await;
+            let registered = loaded.map_err(|error| (error, None)).and_then(|loaded| {
+                mesh.register(Arc::new(loaded))
+                    .map_err(|(error, component)| (error, Some(component)))
+            });
+            if let Err((error, duplicate)) = registered {
+                if let Some(duplicate) = duplicate {
+                    duplicate.stop(DRAIN).await;
+                }
+                mesh.stop_components(DRAIN).await;
+                return Err(at_component(config, component, &error));
+            }
+        }
+        announce(&mesh, address.port(), false);
+        let limits = Limits {
+            frame: config.happn.max_frame_bytes,
+            connections: config.happn.max_connections,
+        };
+        let (stop, stopping) = watch::channel(false);
+        let transport = tokio::spawn(transport::run(listener, mesh.clone(), limits, stopping));
+        let clock = tokio::spawn(clock(mesh.clone()));
+        Ok(Server {
+            mesh,
+            address,
+            stop,
+            transport,
+            clock,
+        })
+    }
+
+    /// The mesh that is served.
+    pub fn mesh(&self) -> &Arc<Mesh> {
+        &self.mesh
+    }
+
+    /// Where clients connect; the real port where the configuration said 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where clients connect, as a URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Tells all clients to come back later, stops the components and unloads their libraries.
+    pub async fn stop(self) -> Vec<(String, Unloaded)> {
+        let _ = self.stop.send(true);
+        let _ = self.transport.await;
+        self.clock.abort();
+        self.mesh.stop_components(DRAIN).await
+    }
+}
+
+/// Checks a configuration as far as that is possible without running anything of it: the libraries are opened and
+/// asked what they are.
+///
+/// # Errors
+///
+/// Everything that is wrong.
+pub async fn check(config: &Config) -> Result<Vec<(String, Descriptor)>, ConfigError> {
+    refuse_what_is_not_there_yet(config)?;
+    let libraries = libraries(config)?;
+    let mut found: Vec<(String, Descriptor)> = Vec::new();
+    let mut errors = Vec::new();
+    for (component, library) in config.components.iter().zip(libraries) {
+        let range = component.version.value.clone();
+        let checked = Component::inspect(library.clone(), stage())
+            .await
+            .and_then(|descriptor| {
+                in_range(
+                    &range,
+                    &component.name.value,
+                    &library.display().to_string(),
+                    &descriptor,
+                )?;
+                Ok(descriptor)
+            });
+        match checked {
+            Ok(descriptor) => found.push((component.name.value.clone(), descriptor)),
+            Err(error) => errors.push(at_component(config, component, &error)),
+        }
+    }
+    match ConfigError::merge(errors) {
+        Some(error) => Err(error),
+        None => Ok(found),
+    }
+}
+
+/// Where private copies of libraries go: a folder of this user and process alone.
+pub fn stage() -> PathBuf {
+    crate::control::run_folder().join(format!("libraries-{}", std::process::id()))
+}
+
+async fn clock(mesh: Arc<Mesh>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        mesh.expire_calls();
+    }
+}
+
+fn announce(mesh: &Mesh, port: u16, initializing: bool) {
+    let announced = mesh
+        .publish_description(initializing)
+        .and_then(|()| mesh.publish_config(port, false));
+    if let Err(error) = announced {
+        tracing::error!("the schema could not be written: {error}");
+    }
+}
+
+/// A key that this version does not act on must not be taken for one that it does.
+fn refuse_what_is_not_there_yet(config: &Config) -> Result<(), ConfigError> {
+    let mut errors = Vec::new();
+    if config.happn.secure.value {
+        errors.push(config.diagnose(
+            config.happn.secure.at,
+            "secure mode is not part of this version yet",
+            Some("leave `secure` out, and keep `host` on an address that only you can reach".to_owned()),
+        ));
+    }
+    if let Some(path) = &config.store.path {
+        errors.push(config.diagnose(
+            path.at,
+            "storing on disk is not part of this version yet",
+            Some("leave `path` out: data is then kept in memory for as long as the host runs".to_owned()),
+        ));
+    }
+    for component in &config.components {
+        if let Err(error) = Range::parse(&component.version.value) {
+            errors.push(config.diagnose(
+                component.version.at,
+                error.to_string(),
+                Some("write an npm range such as `^1.2.0`, `1.x` or `>=1.0.0 <3.0.0`".to_owned()),
+            ));
+        }
+    }
+    ConfigError::merge(errors).map_or(Ok(()), Err)
+}
+
+fn libraries(config: &Config) -> Result<Vec<PathBuf>, ConfigError> {
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for component in &config.components {
+        match config.resolve_library(component) {
+            Ok(library) => found.push(library),
+            Err(error) => errors.push(error),
+        }
+    }
+    ConfigError::merge(errors).map_or(Ok(found), Err)
+}
+
+fn cannot_listen(config: &Config, error: &std::io::Error) -> ConfigError {
+    let (host, port) = (&config.happn.host, &config.happn.port);
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => config.diagnose(
+            port.at,
+            format!(
+                "port {} of {} is in use by another process",
+                port.value, host.value
+            ),
+            Some("choose another port, or 0 for any free one".to_owned()),
+        ),
+        std::io::ErrorKind::PermissionDenied => config.diagnose(
+            port.at,
+            format!("port {} may not be opened by this user", port.value),
+            Some("choose a port from 1024 upwards".to_owned()),
+        ),
+        _ => config.diagnose(
+            host.at,
+            format!("cannot listen on {}:{}: {error}", host.value, port.value),
+            Some("`host` must be an address of this machine, such as 127.0.0.1 or 0.0.0.0".to_owned()),
+        ),
+    }
+}
+
+fn request(
+    config: &Config,
+    component: &ComponentConfig,
+    library: PathBuf,
+    settings: &Settings,
+    services: Arc<dyn Services>,
+) -> LoadRequest {
+    let (name, range, shown) = (
+        component.name.value.clone(),
+        component.version.value.clone(),
+        library.display().to_string(),
+    );
+    LoadRequest {
+        library,
+        name: component.name.value.clone(),
+        mesh: config.name.value.clone(),
+        domain: config.domain.value.clone(),
+        config: component.config.value.to_string(),
+        lanes: u32::try_from(component.lanes.value).unwrap_or(1),
+        queue_limit: settings.lane_queue,
+        stage: settings.stage.clone(),
+        start_timeout: START_TIMEOUT,
+        services,
+        approve: Box::new(move |descriptor| in_range(&range, &name, &shown, descriptor)),
+    }
+}
+
+fn in_range(range: &str, name: &str, library: &str, descriptor: &Descriptor) -> Result<(), LoadError> {
+    let version = descriptor.version();
+    match Range::parse(range) {
+        Ok(asked) if asked.admits(version) || asked.satisfied_by(version.exact()) => Ok(()),
+        _ => Err(LoadError::new(
+            LoadErrorKind::VersionRange,
+            format!(
+                "component {name} asks for version {range}, but {library} is version {}",
+                version.text()
+            ),
+        )),
+    }
+}
+
+fn at_component(config: &Config, component: &ComponentConfig, error: &LoadError) -> ConfigError {
+    let (place, help) = match error.kind() {
+        LoadErrorKind::VersionRange => (
+            component.version.at,
+            Some("change the range, or name a library of that version"),
+        ),
+        LoadErrorKind::AbiVersion => (component.library.at, Some("the component must be rebuilt")),
+        LoadErrorKind::NotAComponent | LoadErrorKind::NotALibrary => (
+            component.library.at,
+            Some(
+                "name a library that was built with the plugin SDK; `mesh inspect FILE` says what a file is",
+            ),
+        ),
+        LoadErrorKind::Duplicate => (component.name.at, None),
+        LoadErrorKind::Create | LoadErrorKind::Start => (component.at, None),
+        _ => (component.library.at, None),
+    };
+    config.diagnose(place, error.to_string(), help.map(str::to_owned))
+}

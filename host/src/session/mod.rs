@@ -1,0 +1,84 @@
+//! Sessions as the rest of the host sees them: an identity, a dialect, and a queue of frames on their way out.
+//!
+//! What enters: frames from any thread. What leaves: batches of frames, taken by the session's own connection.
+//! Guarantees: a queue never holds more bytes than its limit; whoever pushes never waits; frames leave in the order in
+//! which they were pushed.
+
+mod outbound;
+mod registry;
+
+pub use outbound::{Batch, Closing, Outbound};
+pub use registry::Sessions;
+
+use crate::protocol::Dialect;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// One websocket connection.
+#[derive(Debug)]
+pub struct Session {
+    /// Position among the host's sessions; never used twice while the host runs.
+    number: u64,
+    /// The UUID that clients know the session by.
+    id: Box<str>,
+    /// `{"id":"…"}`: what components learn of a caller. Made once.
+    origin: Bytes,
+    /// Where the client is.
+    peer: SocketAddr,
+    /// A [`Dialect`] as a number. Written by the session's own connection, read by publishers.
+    dialect: AtomicU8,
+    /// Frames on their way out.
+    outbound: Outbound,
+}
+
+impl Session {
+    /// A session that has not said anything yet. `limit` is the number of bytes its queue may hold.
+    pub fn new(number: u64, peer: SocketAddr, limit: usize) -> Session {
+        let id = uuid::Uuid::new_v4().to_string().into_boxed_str();
+        let origin = Bytes::from(format!(r#"{{"id":"{id}"}}"#));
+        Session {
+            number,
+            id,
+            origin,
+            peer,
+            dialect: AtomicU8::new(0),
+            outbound: Outbound::new(limit),
+        }
+    }
+
+    /// Position among the host's sessions.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The UUID that clients know the session by.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What components learn of the caller: a JSON object.
+    pub fn origin(&self) -> &Bytes {
+        &self.origin
+    }
+
+    /// Where the client is.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The dialect announced last.
+    pub fn dialect(&self) -> Dialect {
+        Dialect::from_number(self.dialect.load(Ordering::Relaxed))
+    }
+
+    /// Takes over an announced dialect.
+    pub fn set_dialect(&self, dialect: Dialect) {
+        self.dialect.store(dialect as u8, Ordering::Relaxed);
+    }
+
+    /// Frames on their way out.
+    pub fn outbound(&self) -> &Outbound {
+        &self.outbound
+    }
+}

@@ -1,0 +1,185 @@
+//! The bounded queue of frames between whoever publishes and the connection that writes.
+
+use crate::protocol::Frame;
+use futures_util::task::AtomicWaker;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+/// Why a session is being closed by the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The client read too slowly and its queue was full.
+    SlowConsumer,
+    /// The host is stopping; clients are expected to reconnect.
+    HostStops,
+}
+
+/// Frames taken for writing.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// In the order in which they were pushed.
+    pub frames: Vec<Frame>,
+    /// Set once the host wants the connection closed, after these frames.
+    pub closing: Option<Closing>,
+}
+
+/// Frames on their way out of one session.
+#[derive(Debug)]
+pub struct Outbound {
+    state: Mutex<State>,
+    /// The task of the connection.
+    waker: AtomicWaker,
+    /// Bytes that may be queued.
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    frames: Vec<Frame>,
+    /// Bytes in `frames` plus those handed to the connection and not yet written.
+    bytes: usize,
+    /// The connection is looking at its queue and needs no waking.
+    attended: bool,
+    closing: Option<Closing>,
+}
+
+impl Outbound {
+    /// An empty queue for at most `limit` bytes.
+    pub fn new(limit: usize) -> Outbound {
+        Outbound {
+            state: Mutex::default(),
+            waker: AtomicWaker::new(),
+            limit,
+        }
+    }
+
+    /// Appends a frame. Never waits: where the limit is passed, the session is marked for closing and the frame, like
+    /// all that follow, is dropped. A single frame larger than the limit is let through when nothing else is queued.
+    pub fn push(&self, frame: Frame) {
+        let mut state = self.lock();
+        if state.closing.is_some() {
+            return;
+        }
+        let bytes = state.bytes + frame.len();
+        if bytes > self.limit && state.bytes > 0 {
+            state.closing = Some(Closing::SlowConsumer);
+            state.frames = Vec::new();
+            state.attended = false;
+        } else {
+            state.bytes = bytes;
+            state.frames.push(frame);
+        }
+        self.release(state);
+    }
+
+    /// Asks the connection to close after what is queued.
+    pub fn close(&self, closing: Closing) {
+        let mut state = self.lock();
+        state.closing.get_or_insert(closing);
+        state.attended = false;
+        self.release(state);
+    }
+
+    /// Bytes queued or handed to the connection and not yet written.
+    pub fn queued_bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Called by the connection when it starts to look after the queue: from here on pushes need not wake it.
+    pub fn attend(&self) {
+        self.lock().attended = true;
+    }
+
+    /// Takes what is queued into `batch.frames`, which must be empty. Its bytes count as queued until
+    /// [`Outbound::written`] says otherwise.
+    pub fn take(&self, batch: &mut Batch) {
+        let mut state = self.lock();
+        std::mem::swap(&mut state.frames, &mut batch.frames);
+        batch.closing = state.closing;
+    }
+
+    /// That many bytes have left.
+    pub fn written(&self, bytes: usize) {
+        let mut state = self.lock();
+        state.bytes = state.bytes.saturating_sub(bytes);
+    }
+
+    /// Called by the connection before it sleeps with nothing left to write. Returns false when something was queued
+    /// in between: the connection must look again.
+    pub fn leave(&self, waker: &Waker) -> bool {
+        self.waker.register(waker);
+        let mut state = self.lock();
+        if !state.frames.is_empty() || state.closing.is_some() {
+            return false;
+        }
+        state.attended = false;
+        true
+    }
+
+    /// Called by the connection before it sleeps while the socket takes no more: only a closing wakes it.
+    pub fn watch(&self, waker: &Waker) {
+        self.waker.register(waker);
+        if self.lock().closing.is_some() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn release(&self, state: MutexGuard<'_, State>) {
+        let attended = state.attended;
+        drop(state);
+        if !attended {
+            self.waker.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_leave_in_order() {
+        let outbound = Outbound::new(100);
+        outbound.push("a".into());
+        outbound.push("b".into());
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(
+            batch
+                .frames
+                .iter()
+                .map(|frame| frame.as_str())
+                .collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        assert_eq!(outbound.queued_bytes(), 2, "handed over is not yet written");
+        outbound.written(2);
+        assert!(outbound.leave(Waker::noop()));
+        assert_eq!(outbound.queued_bytes(), 0);
+    }
+
+    #[test]
+    fn a_full_queue_closes_the_session_and_frees_its_memory() {
+        let outbound = Outbound::new(10);
+        outbound.push("123456789".into());
+        outbound.push("12".into());
+        outbound.push("1".into());
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(batch.closing, Some(Closing::SlowConsumer));
+        assert!(batch.frames.is_empty());
+    }
+
+    #[test]
+    fn one_frame_may_be_larger_than_the_queue() {
+        let outbound = Outbound::new(2);
+        outbound.push("12345".into());
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!((batch.frames.len(), batch.closing), (1, None));
+    }
+}

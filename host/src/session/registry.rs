@@ -1,0 +1,70 @@
+//! All live sessions, for stopping them, counting them and finding one by its id.
+
+use super::{Closing, Session};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The host's sessions. Touched when a session opens or closes, never on the way of a request.
+#[derive(Debug)]
+pub struct Sessions {
+    live: RwLock<HashMap<u64, Arc<Session>>>,
+    next: AtomicU64,
+    slow_consumers: AtomicU64,
+    outbound_limit: usize,
+}
+
+impl Sessions {
+    /// No sessions. `outbound_limit` is the number of bytes that each may have queued.
+    pub fn new(outbound_limit: usize) -> Sessions {
+        Sessions {
+            live: RwLock::default(),
+            next: AtomicU64::new(1),
+            slow_consumers: AtomicU64::new(0),
+            outbound_limit,
+        }
+    }
+
+    /// Opens a session for a connection from `peer`.
+    pub fn open(&self, peer: SocketAddr) -> Arc<Session> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let session = Arc::new(Session::new(number, peer, self.outbound_limit));
+        self.live
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, session.clone());
+        session
+    }
+
+    /// Forgets a session whose connection has ended.
+    pub fn close(&self, session: &Session, reason: Option<Closing>) {
+        self.live
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&session.number());
+        if reason == Some(Closing::SlowConsumer) {
+            self.slow_consumers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many sessions are open.
+    pub fn count(&self) -> usize {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// How many sessions were closed because they read too slowly.
+    pub fn slow_consumers(&self) -> u64 {
+        self.slow_consumers.load(Ordering::Relaxed)
+    }
+
+    /// The sessions open at this moment.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.live
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+}

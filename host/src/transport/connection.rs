@@ -1,0 +1,318 @@
+//! One websocket connection, from its upgrade to its end.
+//!
+//! One task, one loop: read the frames that are there, work them off, write what is queued, flush once, sleep.
+
+use super::Limits;
+use super::heartbeat::{Due, Heartbeat};
+use super::socket::Polled;
+use crate::gate::{ConnectionInfo, Gate};
+use crate::mesh::Mesh;
+use crate::protocol::{disconnect_notice, primus};
+use crate::session::{Batch, Closing, Session};
+use crate::store::now;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::Sleep;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// Bytes read at once. More would only make idle connections larger.
+const READ_BUFFER: usize = 4096;
+/// Bytes collected before they are written although more is coming.
+const WRITE_BUFFER: usize = 64 * 1024;
+/// Frames worked off before others get a turn.
+const FRAMES_AT_ONCE: usize = 128;
+/// How long a client may take to answer a close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Serves an upgraded connection until it ends or the host stops.
+pub(super) async fn run(
+    stream: TcpStream,
+    read_already: Vec<u8>,
+    peer: SocketAddr,
+    mesh: Arc<Mesh>,
+    info: ConnectionInfo,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let session = mesh.sessions().open(peer);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(limits.frame))
+        .max_frame_size(Some(limits.frame));
+    let started = Instant::now();
+    let mut connection = Connection {
+        stream,
+        websocket: WebSocketContext::from_partially_read(read_already, Role::Server, Some(config)),
+        gate: Gate::new(mesh.clone(), session.clone(), info),
+        session: session.clone(),
+        batch: Batch::default(),
+        position: 0,
+        unwritten: 0,
+        heartbeat: Heartbeat::new(started),
+        timer: Box::pin(tokio::time::sleep(Duration::from_secs(30))),
+        closing: None,
+    };
+    let end = tokio::select! {
+        end = poll_fn(|context| connection.poll(context)) => end,
+        () = super::stopping(&mut stop) => {
+            session.outbound().close(Closing::HostStops);
+            poll_fn(|context| connection.poll(context)).await
+        }
+    };
+    connection.gate.close();
+    mesh.sessions().close(&session, end.reason());
+    connection.say_goodbye(&end).await;
+    match end {
+        End::SlowConsumer => {
+            tracing::warn!(%peer, session = session.id(), "closed: the client reads too slowly, {} bytes were waiting", session.outbound().queued_bytes())
+        }
+        End::Failed(error) => tracing::debug!(%peer, session = session.id(), "closed: {error}"),
+        End::TooLarge => {
+            tracing::warn!(%peer, session = session.id(), "closed: a message was larger than {} bytes", limits.frame)
+        }
+        End::Silent => tracing::debug!(%peer, session = session.id(), "closed: no heartbeat"),
+        End::ByClient | End::HostStops => tracing::debug!(%peer, session = session.id(), "closed"),
+    }
+}
+
+/// Why a connection ends.
+enum End {
+    ByClient,
+    HostStops,
+    SlowConsumer,
+    Silent,
+    TooLarge,
+    Failed(Error),
+}
+
+impl End {
+    fn reason(&self) -> Option<Closing> {
+        match self {
+            End::SlowConsumer => Some(Closing::SlowConsumer),
+            End::HostStops => Some(Closing::HostStops),
+            _ => None,
+        }
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    websocket: WebSocketContext,
+    gate: Gate,
+    session: Arc<Session>,
+    /// Frames taken from the session's queue, and how many of them were handed to the websocket.
+    batch: Batch,
+    position: usize,
+    /// Bytes handed to the websocket and not yet flushed.
+    unwritten: usize,
+    heartbeat: Heartbeat,
+    timer: Pin<Box<Sleep>>,
+    closing: Option<Closing>,
+}
+
+impl Connection {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.session.outbound().attend();
+        let now = Instant::now();
+        self.gate.begin(now);
+        let read = self.read(context, now);
+        self.gate.finish();
+        let more = match read {
+            Ok(more) => more,
+            Err(end) => return Poll::Ready(end),
+        };
+        if let Some(end) = self.beat(context, now) {
+            return Poll::Ready(end);
+        }
+        let flushed = match self.write(context) {
+            Ok(flushed) => flushed,
+            Err(end) => return Poll::Ready(end),
+        };
+        match self.closing {
+            Some(Closing::SlowConsumer) => return Poll::Ready(End::SlowConsumer),
+            Some(Closing::HostStops) => return Poll::Ready(End::HostStops),
+            None => {}
+        }
+        if more {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if !flushed {
+            // Nothing more can be written now, but whoever finds the queue full must be able to say so.
+            self.session.outbound().watch(context.waker());
+        } else if !self.session.outbound().leave(context.waker()) {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Works off the frames that are there. Returns whether there may be more.
+    fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+        for _ in 0..FRAMES_AT_ONCE {
+            let mut stream = Polled {
+                stream: &mut self.stream,
+                context,
+            };
+            match self.websocket.read(&mut stream) {
+                Ok(message) => {
+                    self.heartbeat.heard(now);
+                    match message {
+                        Message::Text(frame) => self.gate.receive(&frame),
+                        Message::Close(_) => return Err(End::ByClient),
+                        _ => {}
+                    }
+                }
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(end_of(error)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes what the session has queued. Returns whether all of it left.
+    fn write(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        loop {
+            if self.position == self.batch.frames.len() {
+                self.batch.frames.clear();
+                self.position = 0;
+                self.session.outbound().take(&mut self.batch);
+                self.closing = self.closing.or(self.batch.closing);
+                if self.batch.frames.is_empty() || self.closing == Some(Closing::SlowConsumer) {
+                    break;
+                }
+            }
+            while let Some(frame) = self.batch.frames.get(self.position) {
+                let mut stream = Polled {
+                    stream: &mut self.stream,
+                    context,
+                };
+                self.position += 1;
+                self.unwritten += frame.len();
+                match self.websocket.write(&mut stream, Message::Text(frame.clone())) {
+                    Ok(()) => {}
+                    // The frame was taken; the socket takes no more for now.
+                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                    Err(error) => return Err(end_of(error)),
+                }
+            }
+        }
+        if self.unwritten == 0 {
+            return Ok(true);
+        }
+        let mut stream = Polled {
+            stream: &mut self.stream,
+            context,
+        };
+        match self.websocket.flush(&mut stream) {
+            Ok(()) => {
+                self.session.outbound().written(self.unwritten);
+                self.unwritten = 0;
+                Ok(true)
+            }
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(end_of(error)),
+        }
+    }
+
+    /// Looks at the clock when the timer rings.
+    fn beat(&mut self, context: &mut Context<'_>, at: Instant) -> Option<End> {
+        while self.timer.as_mut().poll(context).is_ready() {
+            match self.heartbeat.due(self.session.dialect(), at) {
+                Due::GiveUp => return Some(End::Silent),
+                Due::Ping => self.session.outbound().push(primus::ping(now())),
+                Due::Nothing(until) => self.timer.as_mut().reset(until.into()),
+            }
+        }
+        None
+    }
+
+    /// Sends what the end of this kind asks for, then closes the socket. Never waits for long.
+    async fn say_goodbye(&mut self, end: &End) {
+        let close = match end {
+            End::ByClient | End::Failed(_) => None,
+            End::TooLarge => Some(CloseCode::Size),
+            End::HostStops | End::Silent | End::SlowConsumer => Some(CloseCode::Normal),
+        };
+        let announces = matches!(end, End::HostStops) && self.session.dialect().announces_stop();
+        let goodbye = async {
+            if announces {
+                self.send(Message::Text(disconnect_notice())).await?;
+            }
+            if let Some(code) = close {
+                self.send(Message::Close(Some(CloseFrame {
+                    code,
+                    reason: "".into(),
+                })))
+                .await?;
+                // The client answers with a close of its own; what it still sends is of no interest.
+                loop {
+                    poll_fn(|context| {
+                        let mut stream = Polled {
+                            stream: &mut self.stream,
+                            context,
+                        };
+                        ready(self.websocket.read(&mut stream))
+                    })
+                    .await?;
+                }
+            }
+            poll_fn(|context| {
+                let mut stream = Polled {
+                    stream: &mut self.stream,
+                    context,
+                };
+                ready(self.websocket.flush(&mut stream))
+            })
+            .await
+        };
+        let _: Result<Result<(), Error>, _> = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, self.stream.shutdown()).await;
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Error> {
+        let mut message = Some(message);
+        poll_fn(|context| {
+            let mut stream = Polled {
+                stream: &mut self.stream,
+                context,
+            };
+            match message.take() {
+                Some(message) => match self.websocket.write(&mut stream, message) {
+                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                    Err(error) => Poll::Ready(Err(error)),
+                    Ok(()) => ready(self.websocket.flush(&mut stream)),
+                },
+                None => ready(self.websocket.flush(&mut stream)),
+            }
+        })
+        .await
+    }
+}
+
+fn ready<T>(result: Result<T, Error>) -> Poll<Result<T, Error>> {
+    match result {
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
+    }
+}
+
+fn end_of(error: Error) -> End {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => End::ByClient,
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => End::TooLarge,
+        error => End::Failed(error),
+    }
+}

@@ -1,0 +1,162 @@
+//! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade and a few fixed paths.
+
+use crate::gate::ConnectionInfo;
+use crate::mesh::Mesh;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode, Version};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+/// Where a connection's upgrade waits for the HTTP part to end.
+pub(super) type Slot = Arc<Mutex<Option<(OnUpgrade, ConnectionInfo)>>>;
+
+type Answer = Response<Full<Bytes>>;
+
+/// Answers one request. A websocket upgrade is left in `upgraded`.
+pub(super) async fn answer(
+    mut request: Request<Incoming>,
+    mesh: Arc<Mesh>,
+    upgraded: Slot,
+) -> Result<Answer, Infallible> {
+    let _ = &mesh;
+    let path = request.uri().path();
+    if path.starts_with("/primus") && asks_for_websocket(&request) {
+        return Ok(match accept(&request) {
+            Ok(answer) => {
+                let info = connection_info(&request);
+                let upgrade = hyper::upgrade::on(&mut request);
+                *upgraded.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((upgrade, info));
+                answer
+            }
+            Err(answer) => answer,
+        });
+    }
+    let whole = request
+        .uri()
+        .path_and_query()
+        .map_or(path, |whole| whole.as_str());
+    Ok(match whole.to_ascii_lowercase().as_str() {
+        "/ping" => text(StatusCode::OK, "text/plain", "pong"),
+        "/version" => text(
+            StatusCode::OK,
+            "application/json",
+            format!(r#"{{"version":"{}"}}"#, env!("CARGO_PKG_VERSION")),
+        ),
+        "/primus/spec" => text(
+            StatusCode::OK,
+            "application/json",
+            r#"{"pingInterval":30000,"pathname":"/primus","version":"8.0.9","parser":"json","transformer":"websockets"}"#,
+        ),
+        _ if path == "/primus" => {
+            let mut answer = text(StatusCode::UPGRADE_REQUIRED, "text/plain", "Upgrade Required");
+            let headers = answer.headers_mut();
+            headers.insert(
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("no-store, no-cache, must-revalidate, max-age=0"),
+            );
+            headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            answer
+        }
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            format!("Cannot {} {path}\n", request.method()),
+        ),
+    })
+}
+
+fn asks_for_websocket(request: &Request<Incoming>) -> bool {
+    let has = |name: HeaderName, token: &str| {
+        request
+            .headers()
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(token))
+    };
+    request.version() == Version::HTTP_11
+        && request.method() == hyper::Method::GET
+        && has(header::CONNECTION, "upgrade")
+        && has(header::UPGRADE, "websocket")
+}
+
+/// The answer that accepts an upgrade, or the one that says why not.
+fn accept(request: &Request<Incoming>) -> Result<Answer, Answer> {
+    let headers = request.headers();
+    let version = headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .and_then(|value| value.to_str().ok());
+    if !matches!(version, Some("13" | "8")) {
+        return Err(text(
+            StatusCode::BAD_REQUEST,
+            "text/plain",
+            "Sec-WebSocket-Version must be 13",
+        ));
+    }
+    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
+        return Err(text(
+            StatusCode::BAD_REQUEST,
+            "text/plain",
+            "Sec-WebSocket-Key is missing",
+        ));
+    };
+    let accepted = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| {
+        text(
+            StatusCode::BAD_REQUEST,
+            "text/plain",
+            "Sec-WebSocket-Key is not usable",
+        )
+    })?;
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let out = answer.headers_mut();
+    out.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    out.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
+    if let Some(protocol) = headers.get(header::SEC_WEBSOCKET_PROTOCOL) {
+        out.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol.clone());
+    }
+    Ok(answer)
+}
+
+fn connection_info(request: &Request<Incoming>) -> ConnectionInfo {
+    let url = request
+        .uri()
+        .path_and_query()
+        .map_or("/primus", |whole| whole.as_str());
+    ConnectionInfo {
+        headers: headers_json(request.headers()).into(),
+        url: url.into(),
+    }
+}
+
+fn headers_json(headers: &HeaderMap) -> String {
+    let shown = headers
+        .iter()
+        .filter(|(name, _)| *name != header::CONNECTION && *name != header::UPGRADE);
+    let map: serde_json::Map<String, serde_json::Value> = shown
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned().into(),
+            )
+        })
+        .collect();
+    serde_json::Value::Object(map).to_string()
+}
+
+fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}

@@ -1,0 +1,147 @@
+//! Sockets: HTTP/1.1, the websocket upgrade, and the frames of each connection.
+//!
+//! What enters: a bound listener and a mesh. What leaves: text frames to one [`crate::gate::Gate`] per connection, and
+//! what its session has queued back to the socket. Guarantees (PROTOCOL.md sections 2 and 13): heartbeats in the
+//! direction of the session's dialect; frames limited in size; one flush for all that is queued; a connection that
+//! does not read is closed and never waited for; on a stop, clients are told in a way that makes them reconnect.
+
+mod connection;
+mod heartbeat;
+mod http;
+mod socket;
+
+use crate::mesh::Mesh;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Limits of the transport.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest message that a client may send, in bytes. Larger ones close the connection with code 1009.
+    pub frame: usize,
+    /// How many connections may be open at once.
+    pub connections: usize,
+}
+
+/// How long connections get to say goodbye on a stop.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How long a client may take to send the head of an HTTP request.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// Accepts connections until `stop` becomes true, then closes all of them and returns when they are gone.
+pub async fn run(listener: TcpListener, mesh: Arc<Mesh>, limits: Limits, mut stop: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let mut connections = JoinSet::new();
+    let mut back_off = Duration::ZERO;
+    loop {
+        // The permit comes before the connection, so that a full house leaves further clients in the backlog.
+        let permit = tokio::select! {
+            permit = room.clone().acquire_owned() => permit,
+            () = stopping(&mut stop) => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopping(&mut stop) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                back_off = Duration::ZERO;
+                let (mesh, stop) = (mesh.clone(), stop.clone());
+                connections.spawn(async move {
+                    serve(stream, peer, mesh, limits, stop).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, mostly: wait a little instead of spinning.
+                back_off = (back_off * 2).clamp(Duration::from_millis(10), Duration::from_secs(1));
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(back_off).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(GOODBYE, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+    connections.shutdown().await;
+}
+
+/// Binds the address that the mesh is to be served on.
+///
+/// # Errors
+///
+/// As the operating system says: the port is taken, the address is not this machine's.
+pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((host, port)).await
+}
+
+/// Waits until the host stops.
+async fn stopping(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stopping| *stopping).await;
+}
+
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    mesh: Arc<Mesh>,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let _ = stream.set_nodelay(true);
+    let upgraded: http::Slot = Arc::default();
+    let service = {
+        let (mesh, upgraded) = (mesh.clone(), upgraded.clone());
+        service_fn(move |request| http::answer(request, mesh.clone(), upgraded.clone()))
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stopping(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%peer, "an HTTP connection ended early: {error}");
+    }
+    let taken = upgraded
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .take();
+    let Some((upgrade, info)) = taken else { return };
+    match upgrade.await {
+        Ok(upgraded) => match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => {
+                connection::run(
+                    parts.io.into_inner(),
+                    parts.read_buf.to_vec(),
+                    peer,
+                    mesh,
+                    info,
+                    limits,
+                    stop,
+                )
+                .await;
+            }
+            Err(_) => tracing::error!(%peer, "an upgraded connection is of an unknown kind"),
+        },
+        Err(error) => tracing::debug!(%peer, "an upgrade failed: {error}"),
+    }
+}

@@ -1,0 +1,104 @@
+//! What a host offers beyond answering calls. Each extension is a struct of functions found by name.
+//!
+//! Every function takes the [`crate::Host::context`] first. Where a function takes a lane and a token, the outcome
+//! arrives on that lane as a [`crate::WorkKind::REPLY`] with that token, which the component chooses itself (any
+//! number but 0, unique among its unanswered requests).
+
+use crate::{Slice, Token};
+use core::ffi::c_void;
+
+/// Name of [`ExchangeExtension`].
+pub const EXCHANGE_EXTENSION: &str = "mesh.exchange/1";
+/// Name of [`EventsExtension`].
+pub const EVENTS_EXTENSION: &str = "mesh.events/1";
+/// Name of [`DataExtension`].
+pub const DATA_EXTENSION: &str = "mesh.data/1";
+/// Name of [`TimerExtension`].
+pub const TIMER_EXTENSION: &str = "mesh.timer/1";
+
+/// Calls of other components.
+#[repr(C)]
+#[derive(Debug)]
+pub struct ExchangeExtension {
+    /// Size of this struct as the host was compiled, in bytes.
+    pub struct_size: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Calls `component`'s `method` with a JSON array of arguments. `range` is an npm version range, empty for any.
+    /// `timeout_milliseconds` 0 means the host's own limit. The reply's payload is as for [`crate::Status`].
+    pub call: unsafe extern "C" fn(
+        context: *const c_void,
+        lane: u32,
+        token: Token,
+        component: Slice,
+        method: Slice,
+        range: Slice,
+        arguments: Slice,
+        timeout_milliseconds: u32,
+    ),
+}
+
+/// Publishing events, and hearing those of other components.
+#[repr(C)]
+#[derive(Debug)]
+pub struct EventsExtension {
+    /// Size of this struct as the host was compiled, in bytes.
+    pub struct_size: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Publishes `data` (JSON) as the component's event `key`. `options` is a JSON object or empty: `noStore`
+    /// (default true), `targetClients`. Events emitted on one thread are delivered in that order, and before the
+    /// answer of a call that is completed afterwards on the same thread.
+    pub emit: unsafe extern "C" fn(context: *const c_void, key: Slice, data: Slice, options: Slice),
+    /// Subscribes to events `key` (wildcards `*`, and `**` at the end) of `component`, of versions inside `range`
+    /// (empty for all). Events arrive on `lane` as [`crate::WorkKind::EVENT`] with `subscription` as token, chosen by
+    /// the component, until [`EventsExtension::unsubscribe`].
+    pub subscribe: unsafe extern "C" fn(
+        context: *const c_void,
+        lane: u32,
+        subscription: Token,
+        component: Slice,
+        key: Slice,
+        range: Slice,
+    ),
+    /// Ends a subscription. Events already on their way may still arrive.
+    pub unsubscribe: unsafe extern "C" fn(context: *const c_void, subscription: Token),
+}
+
+/// The component's own data, stored under `/_data/<component>/`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct DataExtension {
+    /// Size of this struct as the host was compiled, in bytes.
+    pub struct_size: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Stores `value` (JSON) at `path`. The reply's payload is the stored item with its `_meta`.
+    pub set: unsafe extern "C" fn(
+        context: *const c_void,
+        lane: u32,
+        token: Token,
+        path: Slice,
+        value: Slice,
+        options: Slice,
+    ),
+    /// Reads `path`. The reply's payload is the item with its `_meta`, `null` when there is none, or for a path with
+    /// wildcards an array of items.
+    pub get:
+        unsafe extern "C" fn(context: *const c_void, lane: u32, token: Token, path: Slice, options: Slice),
+    /// Removes `path`. The reply's payload is `{"removed":n}`.
+    pub remove:
+        unsafe extern "C" fn(context: *const c_void, lane: u32, token: Token, path: Slice, options: Slice),
+}
+
+/// Waiting without a thread.
+#[repr(C)]
+#[derive(Debug)]
+pub struct TimerExtension {
+    /// Size of this struct as the host was compiled, in bytes.
+    pub struct_size: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Replies after that many milliseconds, with an empty payload.
+    pub after: unsafe extern "C" fn(context: *const c_void, lane: u32, token: Token, milliseconds: u64),
+}

@@ -1,0 +1,54 @@
+//! One piece of work that the host hands to a lane.
+
+use crate::{Slice, Token};
+
+/// What a [`Work`] item asks for. The values are fixed; a library ignores kinds that it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkKind;
+
+impl WorkKind {
+    /// First item on lane 0: get ready, then complete `token` with [`crate::Status::OK`], or with
+    /// [`crate::Status::ERROR`] and an error object in an array. Calls arrive after that.
+    pub const START: u32 = 1;
+    /// A method call. `target` is the method's name on the wire, `payload` a JSON array of arguments, `origin` a JSON
+    /// object with the caller's session `id` and, on a secure mesh, `username`. Complete `token`.
+    pub const CALL: u32 = 2;
+    /// An event that the component subscribed to. `token` is the subscription's, `target` the event's path,
+    /// `payload` its data as JSON, `origin` the publication's `_meta` as a JSON object. Nothing to complete.
+    pub const EVENT: u32 = 3;
+    /// The outcome of something that the component asked the host for. `token` is the one the component chose,
+    /// `status` a [`crate::Status`], `payload` JSON. Nothing to complete.
+    pub const REPLY: u32 = 4;
+    /// A hint that nobody waits for the call with this `token` any more. Nothing to complete.
+    pub const CANCEL: u32 = 5;
+    /// [`crate::Host::wake`] was called for this lane.
+    pub const WAKE: u32 = 6;
+    /// Last item on lane 0: finish, then complete `token`. No call arrives after it.
+    pub const STOP: u32 = 7;
+}
+
+/// One piece of work. All slices are borrowed for the call of `work`, or until the next `take`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Work {
+    /// Size of this struct as the host was compiled, in bytes: the distance from one item to the next.
+    pub struct_size: u32,
+    /// A [`WorkKind`].
+    pub kind: u32,
+    /// What this item is about; see [`WorkKind`].
+    pub token: Token,
+    /// For [`WorkKind::REPLY`]: how it ended.
+    pub status: i32,
+    /// For [`WorkKind::CALL`]: milliseconds until nobody waits for the answer any more.
+    pub deadline_milliseconds: u32,
+    /// For [`WorkKind::CALL`]: position of the method in the descriptor's `methods`, or `u32::MAX` when unknown.
+    pub method: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// See [`WorkKind`].
+    pub target: Slice,
+    /// See [`WorkKind`].
+    pub payload: Slice,
+    /// See [`WorkKind`].
+    pub origin: Slice,
+}
