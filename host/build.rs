@@ -4,7 +4,10 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
         for symbol in ["pthread_key_create", "pthread_key_delete", "pthread_create"] {
-            println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol={symbol}");
+            // The tests load libraries, too.
+            for target in ["bins", "tests"] {
+                println!("cargo:rustc-link-arg-{target}=-Wl,--export-dynamic-symbol={symbol}");
+            }
         }
     }
 }

@@ -346,7 +346,8 @@ fn all_versions(components: &[Arc<Component>]) -> String {
 }
 
 fn milliseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+    // Never 0: to a component that hands it on, 0 means "no limit of my own".
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]

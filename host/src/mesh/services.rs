@@ -35,6 +35,10 @@ impl Services for MeshServices {
     fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]) {
         self.with(|mesh| {
             let who = instance.identity();
+            if key.is_empty() {
+                tracing::warn!(component = who.component, "an event was dropped: its key is empty or not UTF-8 text");
+                return;
+            }
             let data = if data.is_empty() { b"null" } else { data };
             let Ok(value) = serde_json::from_slice::<&RawValue>(data) else {
                 tracing::warn!(

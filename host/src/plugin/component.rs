@@ -249,11 +249,7 @@ impl Component {
 
     /// Completions that came late or twice.
     pub fn late_completions(&self) -> u64 {
-        self.instance
-            .lanes()
-            .iter()
-            .map(|lane| lane.late_completions())
-            .sum()
+        self.instance.late_completions()
     }
 
     /// How many lanes it has.
@@ -372,6 +368,7 @@ fn reason_of(payload: &[u8]) -> String {
     let error = value.get(0).unwrap_or(&value);
     match error.get("message").and_then(serde_json::Value::as_str) {
         Some(message) => message.to_owned(),
+        None if payload.is_empty() => "it gave no reason".to_owned(),
         None => String::from_utf8_lossy(payload).into_owned(),
     }
 }

@@ -1,7 +1,10 @@
 //! Looks at a library file before the dynamic linker does, so that a file cut short is an error and not a crash.
 //!
-//! Only what is needed: the kind of file, whether all its parts are there, and the `NODELETE` flag, which a toolchain
+//! Read in place, a few bytes at a time. Only what is needed: the kind of file, whether all its parts are there, and the `NODELETE` flag, which a toolchain
 //! may set and which would keep every version of a component in memory for ever.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// What is wrong with a library file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,77 +32,85 @@ const MACHINE: u16 = 183;
 #[cfg(target_arch = "riscv64")]
 const MACHINE: u16 = 243;
 
-/// Checks the file and clears its `NODELETE` flag. Returns whether the flag was set.
-pub(super) fn prepare(file: &mut [u8]) -> Result<bool, ElfError> {
-    if file.len() < 4 || &file[..4] != b"\x7fELF" {
+/// A file as this module reads it.
+pub(super) trait Image {
+    /// How many bytes there are.
+    fn length(&self) -> u64;
+    /// Fills `buffer` from `offset` on; false when that cannot be done.
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> bool;
+}
+
+impl Image for File {
+    fn length(&self) -> u64 {
+        self.metadata().map_or(0, |about| about.len())
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> bool {
+        self.read_exact_at(buffer, offset).is_ok()
+    }
+}
+
+/// Checks a library. Returns where its flags with `NODELETE` set are, and what they should be instead.
+pub(super) fn check(file: &impl Image) -> Result<Option<(u64, [u8; 8])>, ElfError> {
+    let begin: [u8; 4] = bytes(file, 0).map_err(|_| ElfError::NotElf)?;
+    if begin != *b"\x7fELF" {
         return Err(ElfError::NotElf);
     }
-    if file.len() < HEADER {
-        return Err(ElfError::Truncated);
-    }
-    if file[4] != 2 || file[5] != 1 || short(file, 18)? != MACHINE {
+    let header: [u8; HEADER] = bytes(file, 0)?;
+    if header[4] != 2 || header[5] != 1 || short(file, 18)? != MACHINE {
         return Err(ElfError::OtherMachine);
     }
     if short(file, 16)? != TYPE_SHARED {
         return Err(ElfError::NotShared);
     }
-    let sections_end = end(
-        long(file, 40)?,
-        u64::from(short(file, 58)?) * u64::from(short(file, 60)?),
-    )?;
+    let whole = |start: u64, length: u64| match start.checked_add(length) {
+        Some(end) if end <= file.length() => Ok(()),
+        _ => Err(ElfError::Truncated),
+    };
+    whole(long(file, 40)?, u64::from(short(file, 58)?) * u64::from(short(file, 60)?))?;
     let segments = long(file, 32)?;
     let (size, count) = (u64::from(short(file, 54)?), u64::from(short(file, 56)?));
-    if sections_end > file.len() as u64 || end(segments, size * count)? > file.len() as u64 {
-        return Err(ElfError::Truncated);
-    }
-    let mut had_flag = false;
+    whole(segments, size * count)?;
+    let mut flags = None;
     for position in 0..count {
-        let at = usize::try_from(segments + position * size).map_err(|_| ElfError::Truncated)?;
+        let at = segments + position * size;
         let (offset, length) = (long(file, at + 8)?, long(file, at + 32)?);
-        if end(offset, length)? > file.len() as u64 {
-            return Err(ElfError::Truncated);
-        }
+        whole(offset, length)?;
         if word(file, at)? == SEGMENT_DYNAMIC {
-            had_flag |= clear_nodelete(file, offset as usize, length as usize)?;
+            flags = flags.or(nodelete(file, offset, length)?);
         }
     }
-    Ok(had_flag)
+    Ok(flags)
 }
 
-fn clear_nodelete(file: &mut [u8], offset: usize, length: usize) -> Result<bool, ElfError> {
+fn nodelete(file: &impl Image, offset: u64, length: u64) -> Result<Option<(u64, [u8; 8])>, ElfError> {
     for entry in (offset..offset + length).step_by(16) {
-        if entry + 16 > file.len() || long(file, entry)? == 0 {
-            break;
-        }
-        let value = long(file, entry + 8)?;
-        if long(file, entry)? == TAG_FLAGS_1 && value & FLAG_NODELETE != 0 {
-            file[entry + 8..entry + 16].copy_from_slice(&(value & !FLAG_NODELETE).to_le_bytes());
-            return Ok(true);
+        match long(file, entry)? {
+            0 => break,
+            TAG_FLAGS_1 => {
+                let value = long(file, entry + 8)?;
+                return Ok((value & FLAG_NODELETE != 0).then(|| (entry + 8, (value & !FLAG_NODELETE).to_le_bytes())));
+            }
+            _ => {}
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
-fn end(start: u64, length: u64) -> Result<u64, ElfError> {
-    start.checked_add(length).ok_or(ElfError::Truncated)
+fn bytes<const N: usize>(file: &impl Image, at: u64) -> Result<[u8; N], ElfError> {
+    let mut buffer = [0; N];
+    if file.read(at, &mut buffer) { Ok(buffer) } else { Err(ElfError::Truncated) }
 }
 
-fn bytes<const N: usize>(file: &[u8], at: usize) -> Result<[u8; N], ElfError> {
-    let end = at.checked_add(N).ok_or(ElfError::Truncated)?;
-    file.get(at..end)
-        .and_then(|slice| slice.try_into().ok())
-        .ok_or(ElfError::Truncated)
-}
-
-fn short(file: &[u8], at: usize) -> Result<u16, ElfError> {
+fn short(file: &impl Image, at: u64) -> Result<u16, ElfError> {
     bytes(file, at).map(u16::from_le_bytes)
 }
 
-fn word(file: &[u8], at: usize) -> Result<u32, ElfError> {
+fn word(file: &impl Image, at: u64) -> Result<u32, ElfError> {
     bytes(file, at).map(u32::from_le_bytes)
 }
 
-fn long(file: &[u8], at: usize) -> Result<u64, ElfError> {
+fn long(file: &impl Image, at: u64) -> Result<u64, ElfError> {
     bytes(file, at).map(u64::from_le_bytes)
 }
 
@@ -107,33 +118,42 @@ fn long(file: &[u8], at: usize) -> Result<u64, ElfError> {
 mod tests {
     use super::*;
 
+    impl Image for Vec<u8> {
+        fn length(&self) -> u64 {
+            self.len() as u64
+        }
+
+        fn read(&self, offset: u64, buffer: &mut [u8]) -> bool {
+            let found = usize::try_from(offset).ok().and_then(|start| self.get(start..start.checked_add(buffer.len())?));
+            found.map(|bytes| buffer.copy_from_slice(bytes)).is_some()
+        }
+    }
+
     #[test]
     fn what_is_no_library_is_told_apart() {
-        assert_eq!(prepare(&mut b"".to_vec()), Err(ElfError::NotElf));
-        assert_eq!(prepare(&mut b"#!/bin/sh\n".to_vec()), Err(ElfError::NotElf));
-        assert_eq!(prepare(&mut b"\x7fELF".to_vec()), Err(ElfError::Truncated));
+        assert_eq!(check(&b"".to_vec()), Err(ElfError::NotElf));
+        assert_eq!(check(&b"#!/bin/sh\n".to_vec()), Err(ElfError::NotElf));
+        assert_eq!(check(&b"\x7fELF".to_vec()), Err(ElfError::Truncated));
         let mut wrong_class = vec![0; 100];
         wrong_class[..6].copy_from_slice(b"\x7fELF\x01\x01");
-        assert_eq!(prepare(&mut wrong_class), Err(ElfError::OtherMachine));
+        assert_eq!(check(&wrong_class), Err(ElfError::OtherMachine));
     }
 
     #[test]
     fn every_cut_of_a_real_library_is_noticed_and_no_damage_panics() {
         // The test's own executable is position independent, hence of the same kind as a library.
         let file = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        assert!(prepare(&mut file.clone()).is_ok());
+        assert!(check(&file).is_ok());
         let length = file.len();
         for part in [5, 63, 64, 100, 4096, length / 2, length - 1] {
-            assert_eq!(
-                prepare(&mut file[..part].to_vec()),
-                Err(ElfError::Truncated),
-                "{part} of {length} bytes"
-            );
+            assert_eq!(check(&file[..part].to_vec()), Err(ElfError::Truncated), "{part} of {length} bytes");
         }
         for position in 0..64 {
-            let mut damaged = file[..8192].to_vec();
-            damaged[position] ^= 0xff;
-            let _ = prepare(&mut damaged);
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut damaged = file[..8192].to_vec();
+                damaged[position] = value;
+                assert!(check(&damaged).is_err());
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::lane::{Answer, Job, Lane, Refusal, Wake, split_token};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -66,6 +67,8 @@ pub struct Instance {
     services: Arc<dyn Services>,
     /// Why the library says it cannot be created.
     failure: Mutex<Option<String>>,
+    /// Completions of tokens that name no lane.
+    misdirected: AtomicU64,
 }
 
 impl fmt::Debug for Instance {
@@ -85,6 +88,7 @@ impl Instance {
             lanes,
             services,
             failure: Mutex::default(),
+            misdirected: AtomicU64::new(0),
         }
     }
 
@@ -128,9 +132,18 @@ impl Instance {
 
     pub(super) fn complete(&self, token: u64, status: i32, payload: &[u8]) {
         let (lane, ticket) = split_token(token);
-        if let Some(lane) = self.lanes.get(lane) {
-            lane.complete(ticket, status, payload);
+        match self.lanes.get(lane) {
+            Some(lane) => lane.complete(ticket, status, payload),
+            None => {
+                self.misdirected.fetch_add(1, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Completions that came late or twice, or for nothing that ever was.
+    pub(super) fn late_completions(&self) -> u64 {
+        let of_lanes: u64 = self.lanes.iter().map(|lane| lane.late_completions()).sum();
+        of_lanes + self.misdirected.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_failure(&self, message: &str) {

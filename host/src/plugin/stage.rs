@@ -5,8 +5,8 @@
 
 use super::{LoadError, LoadErrorKind, elf};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,54 +23,32 @@ impl Staged {
     /// Copies the library at `source` into `directory`, which is made for this user alone where it is missing.
     pub(super) fn copy(source: &Path, directory: &Path) -> Result<Staged, LoadError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let unreadable = |error: io::Error| {
-            LoadError::new(
-                LoadErrorKind::File,
-                format!("cannot read the library {}: {error}", source.display()),
-            )
-        };
-        let file = File::open(source).map_err(unreadable)?;
-        let about = file.metadata().map_err(unreadable)?;
+        let shown = source.display();
+        let unreadable =
+            |error: io::Error| LoadError::new(LoadErrorKind::File, format!("cannot read the library {shown}: {error}"));
+        let mut original = File::open(source).map_err(unreadable)?;
+        let about = original.metadata().map_err(unreadable)?;
         if !about.is_file() {
-            return Err(LoadError::new(
-                LoadErrorKind::File,
-                format!("{} is not a file", source.display()),
-            ));
+            return Err(LoadError::new(LoadErrorKind::File, format!("{shown} is not a file")));
         }
         if about.len() > LARGEST {
-            return Err(LoadError::new(
-                LoadErrorKind::File,
-                format!("{} is larger than 1 GiB", source.display()),
-            ));
+            return Err(LoadError::new(LoadErrorKind::File, format!("{shown} is larger than 1 GiB")));
         }
-        let mut content = Vec::new();
-        file.take(LARGEST).read_to_end(&mut content).map_err(unreadable)?;
-        elf::prepare(&mut content).map_err(|error| {
-            LoadError::new(
-                LoadErrorKind::NotALibrary,
-                format!("{} cannot be loaded: {error}", source.display()),
-            )
-        })?;
-        let stem = source
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or("component");
-        let path = directory.join(format!(
-            "{stem}-{}-{}.so",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        ));
-        let staged = Staged { path };
-        staged.write(directory, &content).map_err(|error| {
-            LoadError::new(
-                LoadErrorKind::File,
-                format!(
-                    "cannot copy the library {} to {}: {error}",
-                    source.display(),
-                    staged.path.display()
-                ),
-            )
-        })?;
+        let stem = source.file_stem().and_then(|stem| stem.to_str()).unwrap_or("component");
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let staged = Staged { path: directory.join(format!("{stem}-{}-{number}.so", std::process::id())) };
+        let uncopied = |error: io::Error| {
+            let to = staged.path.display();
+            LoadError::new(LoadErrorKind::File, format!("cannot copy the library {shown} to {to}: {error}"))
+        };
+        let copy = staged.write(directory, &mut original).map_err(uncopied)?;
+        // Looked at in the copy, which nobody else can change.
+        let flags = elf::check(&copy)
+            .map_err(|error| LoadError::new(LoadErrorKind::NotALibrary, format!("{shown} cannot be loaded: {error}")))?;
+        if let Some((offset, flags)) = flags {
+            copy.write_all_at(&flags, offset).map_err(uncopied)?;
+        }
+        copy.set_permissions(fs::Permissions::from_mode(0o500)).map_err(uncopied)?;
         Ok(staged)
     }
 
@@ -78,20 +56,34 @@ impl Staged {
         &self.path
     }
 
-    fn write(&self, directory: &Path, content: &[u8]) -> io::Result<()> {
+    fn write(&self, directory: &Path, original: &mut File) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o500)
-            .open(&self.path)?;
-        file.write_all(content)?;
-        drop(file);
-        if fs::read(&self.path)? != content {
-            return Err(io::Error::other("the copy differs from what was written"));
+        let mut copy = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.path)?;
+        io::copy(original, &mut copy)?;
+        if !same_content(original, &copy)? {
+            return Err(io::Error::other("the file was changed while it was copied"));
         }
-        Ok(())
+        Ok(copy)
     }
+}
+
+fn same_content(one: &File, other: &File) -> io::Result<bool> {
+    let length = one.metadata()?.len();
+    if other.metadata()?.len() != length {
+        return Ok(false);
+    }
+    let (mut left, mut right) = ([0; 16 * 1024], [0; 16 * 1024]);
+    let mut offset = 0;
+    while offset < length {
+        let count = usize::try_from(length - offset).unwrap_or(left.len()).min(left.len());
+        one.read_exact_at(&mut left[..count], offset)?;
+        other.read_exact_at(&mut right[..count], offset)?;
+        if left[..count] != right[..count] {
+            return Ok(false);
+        }
+        offset += count as u64;
+    }
+    Ok(true)
 }
 
 impl Drop for Staged {

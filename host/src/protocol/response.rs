@@ -160,7 +160,7 @@ impl ArrayResponse<'_> {
 pub fn write_item(out: &mut String, path: &str, data: &str, meta: DocumentMeta, with_id: bool) {
     let inner = data.strip_suffix('}').unwrap_or("{");
     out.push_str(inner);
-    if inner.trim_start() != "{" {
+    if inner.trim() != "{" {
         out.push(',');
     }
     out.push_str(r#""_meta":{"#);

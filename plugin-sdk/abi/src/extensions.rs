@@ -2,7 +2,9 @@
 //!
 //! Every function takes the [`crate::Host::context`] first. Where a function takes a lane and a token, the outcome
 //! arrives on that lane as a [`crate::WorkKind::REPLY`] with that token, which the component chooses itself (any
-//! number but 0, unique among its unanswered requests).
+//! number but 0, unique among its unanswered requests; the token of the call being worked on is a good choice). A reply
+//! that is [`crate::Status::ERROR`] carries an array whose first element is an object with `message` and `name`, as
+//! for calls.
 
 use crate::{Slice, Token};
 use core::ffi::c_void;

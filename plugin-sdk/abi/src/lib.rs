@@ -5,16 +5,19 @@
 //!
 //! Guarantees every party gives:
 //!
-//! * **Growth.** Majors must match. A minor version only appends fields; every struct begins with its own size, and a
-//!   reader uses a field only when it lies inside the size that the writer gave. What is not needed to answer a call
-//!   is an extension, asked for by name ([`Host::get_extension`], [`Component::get_extension`]).
+//! * **Growth.** Majors must match. A minor version only appends fields; every struct says its own size at its head
+//!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever), and a reader uses a field only when it lies
+//!   inside the size that the writer gave. What is not needed to answer a call is an extension, asked for by name
+//!   ([`Host::get_extension`], [`Component::get_extension`]) and valid for as long as the table it was asked from.
 //! * **Memory.** Every [`Slice`] is borrowed for the duration of the call it is passed to (or, where a field says
 //!   *static*, for as long as the library is loaded). Whoever wants to keep bytes copies them. Nobody frees memory
 //!   that somebody else allocated.
 //! * **Threads.** The host runs library code only on *lanes*: operating system threads that belong to one loaded
 //!   version and end before it is unloaded. `dlopen` constructors, [`Vtable::create`] and [`Vtable::destroy`] run on
-//!   lane 0. Host functions may be called from any thread, never block, and never call back into the library on the
+//!   lane 0; `dlclose` destructors run on a thread made for the unloading. Host functions may be called from any thread, never block, and never call back into the library on the
 //!   caller's stack.
+//! * **Requests.** A function that takes a lane and a token is answered on that lane with that token. A lane that does
+//!   not exist is never answered.
 //! * **Completion.** A token is completed exactly once, from any thread. Tokens are generation-checked numbers: a
 //!   late or second completion is counted and ignored.
 //! * **Panics and exceptions** must not cross a function of this contract.

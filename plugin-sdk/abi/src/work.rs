@@ -19,11 +19,11 @@ impl WorkKind {
     /// The outcome of something that the component asked the host for. `token` is the one the component chose,
     /// `status` a [`crate::Status`], `payload` JSON. Nothing to complete.
     pub const REPLY: u32 = 4;
-    /// A hint that nobody waits for the call with this `token` any more. Nothing to complete.
+    /// A hint, on the call's own lane, that nobody waits for the call with this `token` any more. Nothing to complete.
     pub const CANCEL: u32 = 5;
     /// [`crate::Host::wake`] was called for this lane.
     pub const WAKE: u32 = 6;
-    /// Last item on lane 0: finish, then complete `token`. No call arrives after it.
+    /// Finish, then complete `token`. Comes on lane 0; no call arrives after it, replies and events still may.
     pub const STOP: u32 = 7;
 }
 
@@ -39,7 +39,7 @@ pub struct Work {
     pub token: Token,
     /// For [`WorkKind::REPLY`]: how it ended.
     pub status: i32,
-    /// For [`WorkKind::CALL`]: milliseconds until nobody waits for the answer any more.
+    /// For [`WorkKind::CALL`]: milliseconds until nobody waits for the answer any more; never 0.
     pub deadline_milliseconds: u32,
     /// For [`WorkKind::CALL`]: position of the method in the descriptor's `methods`, or `u32::MAX` when unknown.
     pub method: u32,

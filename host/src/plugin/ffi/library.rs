@@ -52,7 +52,8 @@ impl Library {
         // that its code is trusted is the operator's decision, stated in the documentation.
         let opened = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
         let handle = opened.map_err(|error| {
-            let reason = innermost(&error).replace(&*path.to_string_lossy(), shown);
+            let staged = path.to_string_lossy();
+            let reason = innermost(&error).replace(&format!("{staged}: "), "").replace(&*staged, shown);
             LoadError::new(
                 LoadErrorKind::Linking,
                 format!("{shown} cannot be loaded: {reason}"),

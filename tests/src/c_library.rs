@@ -1,0 +1,81 @@
+//! Compiles component libraries written in C, for tests that load them.
+//!
+//! What enters: one C source file and the flags that choose its variant. What leaves: a shared library, or what the
+//! compiler said. Guarantees: the output appears whole or not at all, so that tests may compile to the same place at
+//! the same time; nothing is built through a shell; the source sees `plugin-sdk/include` of this workspace.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Compiles `source` to a shared library at `output`, whose folder is made where it is missing. Each of `defines` is
+/// what follows `-D`: `WRONG_MAGIC`, or `RECORD_FILE="/path"` with the quotes that C needs.
+///
+/// The compiler is `cc`, or the one that the variable `CC` names.
+///
+/// # Errors
+///
+/// One text that names the source file: there is no compiler, or its messages.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use std::path::Path;
+/// let source = mesh_tests::c_library::fixture("description.c");
+/// let library = std::env::temp_dir().join("wrong_magic.so");
+/// mesh_tests::c_library::compile(&source, &["WRONG_MAGIC"], &library)?;
+/// # Ok::<(), String>(())
+/// ```
+pub fn compile(source: &Path, defines: &[&str], output: &Path) -> Result<(), String> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let failed = |reason: String| format!("cannot compile {}: {reason}", source.display());
+    if let Some(folder) = output.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+    }
+    let unfinished = format!(
+        "unfinished-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    );
+    let unfinished = output.with_extension(unfinished);
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let compiled = Command::new(&compiler)
+        .args([
+            "-std=c11",
+            "-shared",
+            "-fPIC",
+            "-pthread",
+            "-fvisibility=hidden",
+            "-O1",
+            "-Wall",
+            "-Wextra",
+        ])
+        .arg("-I")
+        .arg(workspace().join("plugin-sdk/include"))
+        .args(defines.iter().map(|define| format!("-D{define}")))
+        .arg("-o")
+        .arg(&unfinished)
+        .arg(source)
+        .output()
+        .map_err(|error| {
+            failed(format!(
+                "cannot run the compiler {}: {error}",
+                compiler.to_string_lossy()
+            ))
+        })?;
+    if !compiled.status.success() {
+        let _ = std::fs::remove_file(&unfinished);
+        return Err(failed(String::from_utf8_lossy(&compiled.stderr).into_owned()));
+    }
+    std::fs::rename(&unfinished, output).map_err(|error| failed(error.to_string()))
+}
+
+/// The path of a fixture in C: a file of `tests/fixtures/c`.
+pub fn fixture(file: &str) -> PathBuf {
+    workspace().join("tests/fixtures/c").join(file)
+}
+
+fn workspace() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_owned()
+}

@@ -1,0 +1,201 @@
+//! Starts the real `mesh` and stops it again.
+//!
+//! What enters: a configuration file and overrides. What leaves: a process that serves, with its address. Guarantees:
+//! the process ends with the value that stands for it; libraries are taken from the folder that the tests were built
+//! into, whatever the configuration says.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a host may take to serve, and to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `mesh run`.
+#[derive(Debug)]
+pub struct Host {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+/// The folder that holds `mesh` and the libraries: the one this test was built into.
+pub fn build_folder() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own file");
+    test.ancestors().nth(2).expect("tests are in a folder below the build folder").to_owned()
+}
+
+/// The `mesh` executable.
+///
+/// # Panics
+///
+/// When it was not built: `cargo build --release` comes before `cargo test --release`.
+pub fn executable() -> PathBuf {
+    let path = build_folder().join("mesh");
+    assert!(path.is_file(), "{} is missing: run `cargo build --release` first", path.display());
+    path
+}
+
+/// The file of a component library of this workspace, by its crate's name.
+///
+/// # Panics
+///
+/// When it was not built.
+pub fn library(name: &str) -> PathBuf {
+    let path = build_folder().join(format!("lib{}.so", name.replace('-', "_")));
+    assert!(path.is_file(), "{} is missing: run `cargo build --release` first", path.display());
+    path
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the repository").to_owned()
+}
+
+/// A new folder for one test's files, removed with the value.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes one; `name` is only for people who look.
+    pub fn new(name: &str) -> Folder {
+        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("mesh-test-{name}-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a temporary folder can be made");
+        Folder(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file into it and returns its path.
+    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).expect("a file can be written");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs `mesh` with these arguments to its end.
+pub fn mesh(arguments: &[&str]) -> Finished {
+    let output = Command::new(executable()).args(arguments).stdin(Stdio::null()).output().expect("mesh can be run");
+    Finished {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Host {
+    /// Starts a host on any free port and waits until it serves. Each override is a `key=value` of `--set`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not serve, with what it said.
+    pub fn start(config: &Path, overrides: &[&str]) -> Host {
+        let mut command = Command::new(executable());
+        command.arg("run").arg("--config").arg(config).args(["--set", "happn.port=0"]);
+        command.arg("--set").arg(format!("plugins.dir={}", build_folder().display()));
+        for text in overrides {
+            command.args(["--set", text]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("mesh can be started");
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
+        let error = BufReader::new(child.stderr.take().expect("its log is a pipe"));
+        let kept = log.clone();
+        thread::spawn(move || keep(error, &kept));
+        let ready = lines.next().and_then(Result::ok);
+        let Some(address) = ready.as_deref().and_then(address_of) else {
+            let _ = child.wait();
+            thread::sleep(Duration::from_millis(100));
+            panic!("the host did not serve: {ready:?}\n{}", log.lock().unwrap_or_else(PoisonError::into_inner));
+        };
+        thread::spawn(move || lines.for_each(drop));
+        Host { child, address, log }
+    }
+
+    /// Where clients connect.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where clients connect, as a URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks it to stop and waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end.
+    pub fn stop(mut self) -> ExitStatus {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill can be run");
+        assert!(asked.success(), "the host is gone already\n{}", self.log());
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait().expect("the host can be waited for") {
+                return status;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the host did not stop\n{}", self.log());
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn keep(mut from: impl Read, kept: &Mutex<String>) {
+    let mut buffer = [0; 4096];
+    while let Ok(count) = from.read(&mut buffer) {
+        if count == 0 {
+            return;
+        }
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+}
+
+fn address_of(ready: &str) -> Option<SocketAddr> {
+    ready.split_once("url=http://")?.1.split(' ').next()?.parse().ok()
+}
