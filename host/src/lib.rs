@@ -13,9 +13,9 @@
 
 #![deny(unsafe_code)]
 
-//pub mod bench;
+pub mod bench;
 pub mod cli;
-//pub mod client;
+pub mod client;
 pub mod config;
 pub mod control;
 pub mod gate;

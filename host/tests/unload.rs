@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 use mesh_host::plugin::ffi::interpose;
-use mesh_host::plugin::{Answer, Caller, Component, Instance, Job, JobKind, LoadRequest, Services, Status, Unloaded};
+use mesh_host::plugin::{
+    Answer, Caller, Component, Instance, Job, JobKind, LoadRequest, Services, Status, Unloaded,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +34,9 @@ struct Told(oneshot::Sender<(i32, String)>);
 
 impl Answer for Told {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        let _ = self.0.send((status, String::from_utf8_lossy(payload).into_owned()));
+        let _ = self
+            .0
+            .send((status, String::from_utf8_lossy(payload).into_owned()));
     }
 
     fn abandon(self: Box<Self>, _timed_out: bool) {
@@ -43,12 +47,19 @@ impl Answer for Told {
 /// The build folder: this test lies in `deps` below it.
 fn build_folder() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own file");
-    test.ancestors().nth(2).expect("tests are in a folder below the build folder").to_owned()
+    test.ancestors()
+        .nth(2)
+        .expect("tests are in a folder below the build folder")
+        .to_owned()
 }
 
 fn request() -> LoadRequest {
     let library = build_folder().join("libfixture_churn.so");
-    assert!(library.is_file(), "{} is missing: run `cargo build --release` first", library.display());
+    assert!(
+        library.is_file(),
+        "{} is missing: run `cargo build --release` first",
+        library.display()
+    );
     LoadRequest {
         library,
         name: "churn".to_owned(),
@@ -76,7 +87,12 @@ async fn round() {
         ..Job::new(JobKind::Call, 0)
     };
     let deadline = Instant::now() + Duration::from_secs(20);
-    drop(component.call(job, Box::new(Told(sender)), deadline).ok().expect("it takes a call"));
+    drop(
+        component
+            .call(job, Box::new(Told(sender)), deadline)
+            .ok()
+            .expect("it takes a call"),
+    );
     let (status, payload) = outcome.await.expect("it answers");
     assert_eq!(status, Status::OK, "{payload}");
     assert_eq!(component.stop(Duration::from_secs(5)).await, Unloaded::Gone);
@@ -102,15 +118,25 @@ fn held() -> Held {
         memory_kilobytes: number("VmRSS"),
         threads: number("Threads"),
         descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
-        mappings: std::fs::read_to_string("/proc/self/maps").unwrap().lines().filter(|line| line.contains(".so")).count(),
+        mappings: std::fs::read_to_string("/proc/self/maps")
+            .unwrap()
+            .lines()
+            .filter(|line| line.contains(".so"))
+            .count(),
         keys: interpose::keys_in_use(),
     }
 }
 
 #[test]
 fn two_thousand_rounds_leave_nothing_behind() {
-    assert!(interpose::is_active(), "the test must export the host's thread functions");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert!(
+        interpose::is_active(),
+        "the test must export the host's thread functions"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         for _ in 0..WARM_UP {
             round().await;
@@ -135,6 +161,10 @@ fn two_thousand_rounds_leave_nothing_behind() {
         assert_eq!(after.mappings, before.mappings, "mappings of libraries");
         assert_eq!(after.keys, before.keys, "thread keys");
         let grown = after.memory_kilobytes.saturating_sub(before.memory_kilobytes);
-        assert!(grown < 1024, "memory grew by {grown} KiB in {} rounds", ROUNDS - WARM_UP);
+        assert!(
+            grown < 1024,
+            "memory grew by {grown} KiB in {} rounds",
+            ROUNDS - WARM_UP
+        );
     });
 }

@@ -37,7 +37,10 @@ pub struct Finished {
 /// The folder that holds `mesh` and the libraries: the one this test was built into.
 pub fn build_folder() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own file");
-    test.ancestors().nth(2).expect("tests are in a folder below the build folder").to_owned()
+    test.ancestors()
+        .nth(2)
+        .expect("tests are in a folder below the build folder")
+        .to_owned()
 }
 
 /// The `mesh` executable.
@@ -47,7 +50,11 @@ pub fn build_folder() -> PathBuf {
 /// When it was not built: `cargo build --release` comes before `cargo test --release`.
 pub fn executable() -> PathBuf {
     let path = build_folder().join("mesh");
-    assert!(path.is_file(), "{} is missing: run `cargo build --release` first", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build --release` first",
+        path.display()
+    );
     path
 }
 
@@ -58,13 +65,20 @@ pub fn executable() -> PathBuf {
 /// When it was not built.
 pub fn library(name: &str) -> PathBuf {
     let path = build_folder().join(format!("lib{}.so", name.replace('-', "_")));
-    assert!(path.is_file(), "{} is missing: run `cargo build --release` first", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build --release` first",
+        path.display()
+    );
     path
 }
 
 /// The root of the repository.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the repository").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests are a folder of the repository")
+        .to_owned()
 }
 
 /// A new folder for one test's files, removed with the value.
@@ -102,7 +116,11 @@ impl Drop for Folder {
 
 /// Runs `mesh` with these arguments to its end.
 pub fn mesh(arguments: &[&str]) -> Finished {
-    let output = Command::new(executable()).args(arguments).stdin(Stdio::null()).output().expect("mesh can be run");
+    let output = Command::new(executable())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("mesh can be run");
     Finished {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -118,12 +136,21 @@ impl Host {
     /// When it does not serve, with what it said.
     pub fn start(config: &Path, overrides: &[&str]) -> Host {
         let mut command = Command::new(executable());
-        command.arg("run").arg("--config").arg(config).args(["--set", "happn.port=0"]);
-        command.arg("--set").arg(format!("plugins.dir={}", build_folder().display()));
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(config)
+            .args(["--set", "happn.port=0"]);
+        command
+            .arg("--set")
+            .arg(format!("plugins.dir={}", build_folder().display()));
         for text in overrides {
             command.args(["--set", text]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("mesh can be started");
         let log = Arc::new(Mutex::new(String::new()));
         let mut lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
@@ -134,7 +161,10 @@ impl Host {
         let Some(address) = ready.as_deref().and_then(address_of) else {
             let _ = child.wait();
             thread::sleep(Duration::from_millis(100));
-            panic!("the host did not serve: {ready:?}\n{}", log.lock().unwrap_or_else(PoisonError::into_inner));
+            panic!(
+                "the host did not serve: {ready:?}\n{}",
+                log.lock().unwrap_or_else(PoisonError::into_inner)
+            );
         };
         thread::spawn(move || lines.for_each(drop));
         Host { child, address, log }
@@ -166,7 +196,10 @@ impl Host {
     ///
     /// When it does not end.
     pub fn stop(mut self) -> ExitStatus {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill can be run");
+        let asked = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()
+            .expect("kill can be run");
         assert!(asked.success(), "the host is gone already\n{}", self.log());
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
@@ -192,7 +225,9 @@ fn keep(mut from: impl Read, kept: &Mutex<String>) {
         if count == 0 {
             return;
         }
-        kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&buffer[..count]));
+        kept.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_str(&String::from_utf8_lossy(&buffer[..count]));
     }
 }
 

@@ -59,15 +59,28 @@ impl Link {
                 break end + 4;
             }
             if count == 0 || filled == input.len() {
-                return Err(io::Error::new(ErrorKind::InvalidData, "the server does not speak websocket"));
+                return Err(io::Error::new(
+                    ErrorKind::InvalidData,
+                    "the server does not speak websocket",
+                ));
             }
         };
         if !input.starts_with(b"HTTP/1.1 101") {
-            return Err(io::Error::new(ErrorKind::InvalidData, "the server refused the websocket"));
+            return Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "the server refused the websocket",
+            ));
         }
         input.copy_within(end..filled, 0);
         let heartbeat = (!protocol.server_pings()).then(|| Instant::now() + PING_INTERVAL);
-        Ok(Link { stream, input, filled: filled - end, output: Vec::new(), sent: 0, heartbeat })
+        Ok(Link {
+            stream,
+            input,
+            filled: filled - end,
+            output: Vec::new(),
+            sent: 0,
+            heartbeat,
+        })
     }
 
     /// Queues a text frame.
@@ -131,7 +144,9 @@ impl Link {
         let mut input = std::mem::take(&mut self.input);
         let mut position = 0;
         let result = loop {
-            let Some((opcode, start, end)) = next_frame(&input[position..self.filled]) else { break Ok(()) };
+            let Some((opcode, start, end)) = next_frame(&input[position..self.filled]) else {
+                break Ok(());
+            };
             let payload = &input[position + start..position + end];
             position += end;
             match opcode {
@@ -142,8 +157,18 @@ impl Link {
                     self.push_frame(PONG, &payload);
                 }
                 PONG => {}
-                CLOSE => break Err(io::Error::new(ErrorKind::ConnectionAborted, "closed by the server")),
-                _ => break Err(io::Error::new(ErrorKind::InvalidData, "a kind of frame that happn does not use")),
+                CLOSE => {
+                    break Err(io::Error::new(
+                        ErrorKind::ConnectionAborted,
+                        "closed by the server",
+                    ));
+                }
+                _ => {
+                    break Err(io::Error::new(
+                        ErrorKind::InvalidData,
+                        "a kind of frame that happn does not use",
+                    ));
+                }
             }
         };
         input.copy_within(position..self.filled, 0);
@@ -167,9 +192,15 @@ impl Link {
 fn next_frame(input: &[u8]) -> Option<(u8, usize, usize)> {
     let (first, second) = (*input.first()?, *input.get(1)?);
     let opcode = if first & 0x80 == 0 { 0 } else { first & 0x0f };
-    let (start, length) = match second & 0x7f {
-        126 => (4, usize::from(u16::from_be_bytes(input.get(2..4)?.try_into().ok()?))),
-        127 => (10, usize::try_from(u64::from_be_bytes(input.get(2..10)?.try_into().ok()?)).ok()?),
+    let (start, length): (usize, usize) = match second & 0x7f {
+        126 => (
+            4,
+            usize::from(u16::from_be_bytes(input.get(2..4)?.try_into().ok()?)),
+        ),
+        127 => (
+            10,
+            usize::try_from(u64::from_be_bytes(input.get(2..10)?.try_into().ok()?)).ok()?,
+        ),
         short => (2, usize::from(short)),
     };
     let end = start.checked_add(length)?;
@@ -185,7 +216,10 @@ mod tests {
         assert_eq!(next_frame(b"\x81\x02ab\x81"), Some((TEXT, 2, 4)));
         assert_eq!(next_frame(b"\x81\x03ab"), None);
         assert_eq!(next_frame(b"\x81\x7e\x00\x02ab"), Some((TEXT, 4, 6)));
-        assert_eq!(next_frame(b"\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x01a"), Some((TEXT, 10, 11)));
+        assert_eq!(
+            next_frame(b"\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x01a"),
+            Some((TEXT, 10, 11))
+        );
         assert_eq!(next_frame(b"\x01\x01a"), Some((0, 2, 3)));
         assert_eq!(next_frame(b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"), None);
         assert_eq!(next_frame(b""), None);

@@ -26,7 +26,10 @@ impl Machine {
             let line = text.lines().find(|line| line.starts_with(key))?;
             Some(line.split_once(':')?.1.trim().to_owned())
         };
-        let kilobytes = |text: String| text.strip_suffix(" kB").and_then(|number| number.parse::<u64>().ok());
+        let kilobytes = |text: String| {
+            text.strip_suffix(" kB")
+                .and_then(|number| number.parse::<u64>().ok())
+        };
         Machine {
             processors: available_parallelism().map_or(1, usize::from),
             model: read("/proc/cpuinfo").and_then(|text| value(&text, "model name")),

@@ -25,10 +25,16 @@ pub(super) fn listener(port: u16) -> Option<u32> {
     let processes = fs::read_dir("/proc").ok()?.flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.into_iter().find(|pid| {
-        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
         descriptors
             .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
-            .any(|link| link.to_str().is_some_and(|link| inodes.iter().any(|inode| inode == link)))
+            .any(|link| {
+                link.to_str()
+                    .is_some_and(|link| inodes.iter().any(|inode| inode == link))
+            })
     })
 }
 
@@ -75,9 +81,16 @@ pub(super) fn memory(pid: u32) -> Option<Memory> {
 fn parse_memory(status: &str) -> Option<Memory> {
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+        line.split_whitespace()
+            .next()?
+            .parse::<u64>()
+            .ok()?
+            .checked_mul(1024)
     };
-    Some(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
+    Some(Memory {
+        resident: field("VmRSS:")?,
+        peak: field("VmHWM:")?,
+    })
 }
 
 #[cfg(test)]
@@ -95,7 +108,13 @@ mod tests {
         assert_eq!(parse_cpu_time(stat), Some(Duration::from_secs(3)));
         assert_eq!(parse_cpu_time(""), None);
         let status = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
-        assert_eq!(parse_memory(status), Some(Memory { resident: 1 << 20, peak: 2 << 20 }));
+        assert_eq!(
+            parse_memory(status),
+            Some(Memory {
+                resident: 1 << 20,
+                peak: 2 << 20
+            })
+        );
     }
 
     #[test]

@@ -46,10 +46,16 @@ impl Scanner {
 
     /// Looks at one frame.
     pub(super) fn look(&self, frame: &[u8]) -> Sighting {
-        if let Some(number) = self.response.as_ref().and_then(|finder| number_behind(finder, frame)) {
+        if let Some(number) = self
+            .response
+            .as_ref()
+            .and_then(|finder| number_behind(finder, frame))
+        {
             // The data of real servers begins with its status.
             return match frame.strip_prefix(b"{\"data\":{\"status\":\"ok\",\"args\":[") {
-                Some(args) if args.starts_with(b"null") || args.starts_with(b"]") => Sighting::Answered(number),
+                Some(args) if args.starts_with(b"null") || args.starts_with(b"]") => {
+                    Sighting::Answered(number)
+                }
                 _ => judge_response(frame, number),
             };
         }
@@ -83,7 +89,11 @@ fn number_behind(finder: &Finder<'_>, frame: &[u8]) -> Option<u64> {
 }
 
 fn leading_number(text: &[u8]) -> Option<u64> {
-    let digits = text.iter().take(19).take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = text
+        .iter()
+        .take(19)
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     std::str::from_utf8(&text[..digits]).ok()?.parse().ok()
 }
 
@@ -97,8 +107,13 @@ struct Frame {
 
 /// The slow way for a response publication.
 fn judge_response(frame: &[u8], number: u64) -> Sighting {
-    let data = serde_json::from_slice::<Frame>(frame).map(|frame| frame.data).unwrap_or_default();
-    let error = data.get("args").and_then(|args| args.get(0)).filter(|error| !error.is_null());
+    let data = serde_json::from_slice::<Frame>(frame)
+        .map(|frame| frame.data)
+        .unwrap_or_default();
+    let error = data
+        .get("args")
+        .and_then(|args| args.get(0))
+        .filter(|error| !error.is_null());
     match (data.get("status").and_then(Value::as_str), error) {
         (Some("ok"), None) => Sighting::Answered(number),
         (_, Some(error)) => Sighting::Failed(number, error.to_string()),
@@ -113,7 +128,9 @@ fn judge_acknowledgement(frame: &[u8]) -> Sighting {
         Ok(Value::Object(mut fields)) => fields.remove("_meta").unwrap_or_default(),
         _ => return Sighting::Nothing,
     };
-    let Some(number) = meta.get("eventId").and_then(Value::as_u64) else { return Sighting::Nothing };
+    let Some(number) = meta.get("eventId").and_then(Value::as_u64) else {
+        return Sighting::Nothing;
+    };
     match meta.get("error").filter(|_| meta["status"] == "error") {
         Some(error) => Sighting::Failed(number, error.to_string()),
         None => Sighting::Acknowledged(number),
@@ -131,10 +148,19 @@ mod tests {
     #[test]
     fn calls() {
         let meta = r#""_meta":{"action":"/SET@/_exchange/responses/S/D/c/m/12","type":"data","path":"/_exchange/responses/S/D/c/m/12"}"#;
-        assert_eq!(look(&format!(r#"{{"data":{{"status":"ok","args":[null,3]}},{meta}}}"#)), Sighting::Answered(12));
-        assert_eq!(look(&format!(r#"{{{meta},"data":{{"args":[null,3],"status":"ok"}}}}"#)), Sighting::Answered(12));
+        assert_eq!(
+            look(&format!(r#"{{"data":{{"status":"ok","args":[null,3]}},{meta}}}"#)),
+            Sighting::Answered(12)
+        );
+        assert_eq!(
+            look(&format!(r#"{{{meta},"data":{{"args":[null,3],"status":"ok"}}}}"#)),
+            Sighting::Answered(12)
+        );
         let failed = format!(r#"{{"data":{{"status":"error","args":[{{"message":"m"}}]}},{meta}}}"#);
-        assert_eq!(look(&failed), Sighting::Failed(12, r#"{"message":"m"}"#.to_owned()));
+        assert_eq!(
+            look(&failed),
+            Sighting::Failed(12, r#"{"message":"m"}"#.to_owned())
+        );
         let refused = format!(r#"{{"data":{{"status":"ok","args":["text"]}},{meta}}}"#);
         assert!(matches!(look(&refused), Sighting::Failed(12, _)));
     }
@@ -146,7 +172,9 @@ mod tests {
             r#"{{"data":{{"callbackAddress":"/_exchange/responses/S/D/c/m/4","p":"{padding}"}},"_meta":{{"type":"response","status":"ok","eventId":4}}}}"#
         );
         assert_eq!(look(&text), Sighting::Acknowledged(4));
-        let text = format!(r#"{{"_meta":{{"type":"response","status":"ok","eventId":4}},"data":{{"p":"{padding}"}}}}"#);
+        let text = format!(
+            r#"{{"_meta":{{"type":"response","status":"ok","eventId":4}},"data":{{"p":"{padding}"}}}}"#
+        );
         assert_eq!(look(&text), Sighting::Acknowledged(4));
         let text = r#"[{"a":1},{"type":"response","status":"ok","eventId":9}]"#;
         assert_eq!(look(text), Sighting::Acknowledged(9));
@@ -161,7 +189,10 @@ mod tests {
     fn events() {
         let finder = event_finder();
         assert_eq!(event_number(&finder, br#"{"data":{"bench":17,"p":1}}"#), Some(17));
-        let late = format!(r#"{{"_meta":{{"path":"{}"}},"data":{{"bench":18}}}}"#, "x".repeat(100));
+        let late = format!(
+            r#"{{"_meta":{{"path":"{}"}},"data":{{"bench":18}}}}"#,
+            "x".repeat(100)
+        );
         assert_eq!(event_number(&finder, late.as_bytes()), Some(18));
         assert_eq!(event_number(&finder, b"{}"), None);
     }

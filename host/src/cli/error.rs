@@ -1,6 +1,15 @@
 //! How a command ends when it does not end well.
+//!
+//! What enters: errors of the parts that commands use. What leaves: [`CommandError`], whose `Display` is what the user
+//! reads. Guarantees: the exit code depends on the kind alone; scripts may rely on it.
 
+use crate::bench::BenchError;
+use crate::client::{CallError, ClientError, ErrorKind, RemoteError};
 use crate::config::ConfigError;
+use std::error::Error;
+use std::fmt::Write;
+use std::io;
+use std::process::ExitCode;
 
 /// A failed command: what to say, and the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +26,12 @@ pub enum CommandError {
     /// The configuration is wrong.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// A component or the host answered with an error.
+    #[error("{}", describe(.0))]
+    Remote(RemoteError),
+    /// The output could not be written. No failure when its reader has closed it, as `head` does.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
 }
 
 impl CommandError {
@@ -35,13 +50,107 @@ impl CommandError {
         CommandError::Unreachable(message.into())
     }
 
-    /// The exit code: 1, 2, 69 or 78.
+    /// The exit code: 1, 2, 69 or 78; 0 when nobody reads the output any more.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CommandError::Failed(_) => 1,
+            CommandError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            CommandError::Failed(_) | CommandError::Remote(_) | CommandError::Output(_) => 1,
             CommandError::Usage(_) => 2,
             CommandError::Unreachable(_) => 69,
             CommandError::Config(_) => ConfigError::EXIT_CODE,
         }
+    }
+
+    /// Writes the error to stderr, if it is one, and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        let code = self.exit_code();
+        if code != 0 {
+            eprintln!("{self}");
+        }
+        ExitCode::from(code)
+    }
+}
+
+/// Failures to open a session are those of a host that does not answer; later ones are those of what was asked for.
+impl From<ClientError> for CommandError {
+    fn from(error: ClientError) -> CommandError {
+        match (error.kind(), error.remote()) {
+            (ErrorKind::Address, _) => CommandError::usage(error.to_string()),
+            (ErrorKind::Connect | ErrorKind::CredentialsMissing | ErrorKind::LoginRefused, _) => {
+                CommandError::unreachable(chain(&error))
+            }
+            (_, Some(remote)) => CommandError::Remote(remote.clone()),
+            (_, None) => CommandError::failed(chain(&error)),
+        }
+    }
+}
+
+impl From<CallError> for CommandError {
+    fn from(error: CallError) -> CommandError {
+        match error {
+            CallError::Client(error) => error.into(),
+            CallError::Component(error) | CallError::Dispatch(error) => CommandError::Remote(error),
+        }
+    }
+}
+
+impl From<BenchError> for CommandError {
+    fn from(error: BenchError) -> CommandError {
+        match error {
+            BenchError::Connect { source, .. } => source.into(),
+            other => CommandError::failed(chain(&other)),
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            let _ = write!(text, ": {cause}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// `Error name: message`, and below it each further field.
+fn describe(error: &RemoteError) -> String {
+    let mut text = format!("Error {}: {}", error.name, error.message);
+    for (name, value) in &error.fields {
+        let _ = write!(text, "\n  {name}: {value}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_component_s_error_is_shown_with_its_fields() {
+        let remote = json!({"name": "DivisionError", "message": "division by zero", "code": 4220});
+        let error = CommandError::Remote(RemoteError::from_value(remote));
+        assert_eq!(
+            error.to_string(),
+            "Error DivisionError: division by zero\n  code: 4220"
+        );
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn a_closed_output_is_no_failure() {
+        assert_eq!(
+            CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe)).exit_code(),
+            0
+        );
+        assert_eq!(
+            CommandError::from(io::Error::from(io::ErrorKind::StorageFull)).exit_code(),
+            1
+        );
     }
 }

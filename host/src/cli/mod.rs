@@ -3,9 +3,14 @@
 //! What enters: the command line. What leaves: results on standard output, everything else on standard error, and an
 //! exit code: 0 done, 1 the thing asked for failed, 2 wrong usage, 69 nobody answers there, 78 a wrong configuration.
 
+mod bench;
+mod call;
 mod check;
+mod connection;
+mod describe;
 mod error;
 mod inspect;
+mod on;
 mod run;
 mod status;
 
@@ -40,8 +45,16 @@ enum Command {
     Check(check::Arguments),
     /// Say what a component library is.
     Inspect(inspect::Arguments),
+    /// Call a method of a component.
+    Call(call::Arguments),
+    /// Listen to events of a component.
+    On(on::Arguments),
+    /// List the components of a mesh with their methods.
+    Describe(describe::Arguments),
     /// Show the state of a running host.
     Status(status::Arguments),
+    /// Measure calls, events or data of one host, or of two side by side.
+    Bench(bench::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -51,14 +64,15 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => multi_threaded(run::run(arguments)),
         Command::Check(arguments) => single_threaded(check::run(arguments)),
         Command::Inspect(arguments) => single_threaded(inspect::run(arguments)),
+        Command::Call(arguments) => single_threaded(call::run(arguments)),
+        Command::On(arguments) => single_threaded(on::run(arguments)),
+        Command::Describe(arguments) => single_threaded(describe::run(arguments)),
         Command::Status(arguments) => single_threaded(status::run(arguments)),
+        Command::Bench(arguments) => single_threaded(bench::run(arguments)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => error.report(),
     }
 }
 

@@ -111,14 +111,26 @@ pub(crate) struct ResponseLayout {
 
 impl ResponseLayout {
     /// The layout for a session. On secure servers each method has its own channel, so that it can be permitted alone.
-    pub(crate) fn new(secure: bool, session: &str, domain: &str, component: &str, method: &str) -> ResponseLayout {
+    pub(crate) fn new(
+        secure: bool,
+        session: &str,
+        domain: &str,
+        component: &str,
+        method: &str,
+    ) -> ResponseLayout {
         let target = format!("{domain}/{component}/{method}");
         if secure {
             let address = format!("/_exchange/responses/{target}/{session}/");
-            ResponseLayout { channel: format!("/SET@{address}*"), address }
+            ResponseLayout {
+                channel: format!("/SET@{address}*"),
+                address,
+            }
         } else {
             let channel = format!("/SET@/_exchange/responses/{session}/*");
-            ResponseLayout { channel, address: format!("/_exchange/responses/{session}/{target}/") }
+            ResponseLayout {
+                channel,
+                address: format!("/_exchange/responses/{session}/{target}/"),
+            }
         }
     }
 }
@@ -136,7 +148,11 @@ impl Client {
         let label = format!("call {component}/{method}");
         let args = encode(&args)?;
         if !args.get().starts_with('[') {
-            return Err(ClientError::new(ErrorKind::Encode, format!("{label}: the arguments are not a list")).into());
+            return Err(ClientError::new(
+                ErrorKind::Encode,
+                format!("{label}: the arguments are not a list"),
+            )
+            .into());
         }
         let domain = self.domain().await?;
         let layout = ResponseLayout::new(self.is_secure(), self.session_id(), domain, component, method);
@@ -145,12 +161,20 @@ impl Client {
         let number = self.shared.channels.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let address = format!("{}{number}", layout.address);
         let pending = &self.shared.pending;
-        let response = pending.expect_call(&address).map_err(|_| pending.closed_error(&label))?;
-        let _forget = ForgetCall { pending, address: &address };
+        let response = pending
+            .expect_call(&address)
+            .map_err(|_| pending.closed_error(&label))?;
+        let _forget = ForgetCall {
+            pending,
+            address: &address,
+        };
         let data = CallData {
             callback_address: &address,
             args: &args,
-            origin: Origin { id: self.session_id(), username: self.username() },
+            origin: Origin {
+                id: self.session_id(),
+                username: self.username(),
+            },
             version: range,
         };
         let request = Request::new("set")
@@ -162,7 +186,11 @@ impl Client {
         let answer = async { response.await.map_err(|_| pending.closed_error(&label)) };
         let limit = self.shared.timeout;
         let Ok(answer) = timeout(limit, answer_of(acknowledged, answer)).await else {
-            return Err(ClientError::new(ErrorKind::Timeout, format!("{label}: no response within {limit:?}")).into());
+            return Err(ClientError::new(
+                ErrorKind::Timeout,
+                format!("{label}: no response within {limit:?}"),
+            )
+            .into());
         };
         results(&label, &answer?)
     }
@@ -170,11 +198,22 @@ impl Client {
     /// The name that the paths of this mesh begin with. Read from its description once.
     pub async fn domain(&self) -> Result<&str, ClientError> {
         let domain = &self.shared.channels.domain;
-        domain.get_or_try_init(async || Ok(self.description().await?.name)).await.map(String::as_str)
+        domain
+            .get_or_try_init(async || Ok(self.description().await?.name))
+            .await
+            .map(String::as_str)
     }
 
     async fn subscribe_responses(&self, channel: &str) -> Result<(), ClientError> {
-        let cell = Arc::clone(self.shared.channels.subscribed.lock().await.entry(channel.to_owned()).or_default());
+        let cell = Arc::clone(
+            self.shared
+                .channels
+                .subscribed
+                .lock()
+                .await
+                .entry(channel.to_owned())
+                .or_default(),
+        );
         let subscribe = async || self.on(channel, SubscriptionOptions::default()).await.map(drop);
         cell.get_or_try_init(subscribe).await.copied()
     }
@@ -200,7 +239,11 @@ async fn answer_of<T>(
 /// The results in an answer: what follows the error argument.
 fn results(label: &str, answer: &RawValue) -> Result<Vec<Box<RawValue>>, CallError> {
     let answer: CallAnswer<'_> = serde_json::from_str(answer.get()).map_err(|error| {
-        ClientError::caused(ErrorKind::Protocol, format!("{label}: the response is not of the expected form"), error)
+        ClientError::caused(
+            ErrorKind::Protocol,
+            format!("{label}: the response is not of the expected form"),
+            error,
+        )
     })?;
     let mut args = answer.args.into_iter();
     let error = args.next().filter(|error| error.get() != "null");
@@ -211,7 +254,11 @@ fn results(label: &str, answer: &RawValue) -> Result<Vec<Box<RawValue>>, CallErr
     let error = error.and_then(|error| serde_json::from_str::<Value>(error.get()).ok());
     let error = RemoteError::from_value(error.unwrap_or_default());
     // Real servers of the first generation also answer `failed` when a method throws.
-    Err(if matches!(status, Some("ok" | "error")) { CallError::Component(error) } else { CallError::Dispatch(error) })
+    Err(if matches!(status, Some("ok" | "error")) {
+        CallError::Component(error)
+    } else {
+        CallError::Dispatch(error)
+    })
 }
 
 /// Takes a call off the list of those that wait.
@@ -238,19 +285,37 @@ mod tests {
 
     #[test]
     fn answers() {
-        assert_eq!(results_of(r#"{"status":"ok","args":[null,1,"two"]}"#), Ok(vec!["1".into(), "\"two\"".into()]));
+        assert_eq!(
+            results_of(r#"{"status":"ok","args":[null,1,"two"]}"#),
+            Ok(vec!["1".into(), "\"two\"".into()])
+        );
         assert_eq!(results_of(r#"{"status":"ok","args":[]}"#), Ok(vec![]));
-        assert_eq!(results_of(r#"{"status":"ok","args":["text"]}"#), Err(CallErrorKind::Component));
-        assert_eq!(results_of(r#"{"status":"error","args":[{"message":"m"},2]}"#), Err(CallErrorKind::Component));
-        assert_eq!(results_of(r#"{"status":"failed","args":[{"message":"m"}]}"#), Err(CallErrorKind::Dispatch));
-        assert_eq!(results_of(r#"{"args":[{"name":"bad endpoint"}]}"#), Err(CallErrorKind::Dispatch));
+        assert_eq!(
+            results_of(r#"{"status":"ok","args":["text"]}"#),
+            Err(CallErrorKind::Component)
+        );
+        assert_eq!(
+            results_of(r#"{"status":"error","args":[{"message":"m"},2]}"#),
+            Err(CallErrorKind::Component)
+        );
+        assert_eq!(
+            results_of(r#"{"status":"failed","args":[{"message":"m"}]}"#),
+            Err(CallErrorKind::Dispatch)
+        );
+        assert_eq!(
+            results_of(r#"{"args":[{"name":"bad endpoint"}]}"#),
+            Err(CallErrorKind::Dispatch)
+        );
         assert_eq!(results_of("1"), Err(CallErrorKind::Client(ErrorKind::Protocol)));
     }
 
     #[test]
     fn layouts() {
         let open = ResponseLayout::new(false, "S", "D", "c", "m");
-        assert_eq!((open.channel.as_str(), open.address.as_str()), ("/SET@/_exchange/responses/S/*", "/_exchange/responses/S/D/c/m/"));
+        assert_eq!(
+            (open.channel.as_str(), open.address.as_str()),
+            ("/SET@/_exchange/responses/S/*", "/_exchange/responses/S/D/c/m/")
+        );
         let secure = ResponseLayout::new(true, "S", "D", "c", "m");
         assert_eq!(secure.channel, "/SET@/_exchange/responses/D/c/m/S/*");
         assert_eq!(secure.address, "/_exchange/responses/D/c/m/S/");

@@ -68,7 +68,10 @@ pub(super) async fn open(options: &Options) -> Result<WebSocketStream<TcpStream>
             .await
             .map_err(|error| failed(error.into()))?;
         stream.set_nodelay(true).map_err(|error| failed(error.into()))?;
-        let cache_buster = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let cache_buster = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
         let request = format!("ws://{address}/primus?_primuscb={cache_buster}");
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_SIZE)
@@ -81,10 +84,15 @@ pub(super) async fn open(options: &Options) -> Result<WebSocketStream<TcpStream>
         Ok(socket)
     };
     let late = || {
-        let message = format!("cannot connect to {address}: no answer within {:?}", options.timeout);
+        let message = format!(
+            "cannot connect to {address}: no answer within {:?}",
+            options.timeout
+        );
         ClientError::new(ErrorKind::Connect, message)
     };
-    timeout(options.timeout, opening).await.unwrap_or_else(|_| Err(late()))
+    timeout(options.timeout, opening)
+        .await
+        .unwrap_or_else(|_| Err(late()))
 }
 
 /// Opens the session on a connection that is being driven.
@@ -95,29 +103,48 @@ pub(super) async fn log_in(client: &Client, options: &Options) -> Result<Session
         configuration["version"] = json!(env!("CARGO_PKG_VERSION"));
         configuration["browser"] = json!(false);
     }
-    client.request(Request::new("configure-session").data(&configuration)?).await?;
+    let configured = client
+        .request(Request::new("configure-session").data(&configuration)?)
+        .await;
+    configured.map_err(|error| match error.kind() {
+        // Old servers are silent towards newer protocols.
+        ErrorKind::Timeout => ClientError::new(
+            error.kind(),
+            format!("{error}; perhaps the server does not speak {announced}"),
+        ),
+        _ => error,
+    })?;
     let description: Description = client.request(Request::new("describe")).await?.read()?;
 
     let mut data = json!({ "info": { "_browser": false, "_local": false }, "protocol": announced });
     if description.secure {
         let Some(credentials) = &options.credentials else {
-            let message = format!("the server at {} is secure: a user name and a password are needed", options.url);
+            let message = format!(
+                "the server at {} is secure: a user name and a password are needed",
+                options.url
+            );
             return Err(ClientError::new(ErrorKind::CredentialsMissing, message));
         };
         data["username"] = json!(credentials.username);
         data["password"] = json!(credentials.password);
     }
-    let login = client.request(Request::new("login").data(&data)?).await.map_err(|error| match error.remote() {
-        Some(remote) => ClientError::remote_error(ErrorKind::LoginRefused, "login", remote.clone()),
-        None => error,
-    })?;
+    let login = client
+        .request(Request::new("login").data(&data)?)
+        .await
+        .map_err(|error| match error.remote() {
+            Some(remote) => ClientError::remote_error(ErrorKind::LoginRefused, "login", remote.clone()),
+            None => error,
+        })?;
     let answer: Login = login.read()?;
     let happn = answer.happn;
     Ok(Session {
         id: answer.id,
         username: answer.user.and_then(|user| user.username),
         secure: happn.as_ref().map_or(description.secure, |happn| happn.secure),
-        server_name: happn.and_then(|happn| happn.name).or(description.name).unwrap_or_default(),
+        server_name: happn
+            .and_then(|happn| happn.name)
+            .or(description.name)
+            .unwrap_or_default(),
         login: login.data,
     })
 }

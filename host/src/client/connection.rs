@@ -72,7 +72,11 @@ async fn read(
     pongs: mpsc::Sender<String>,
     protocol: Protocol,
 ) -> String {
-    let patience = if protocol.server_pings() { SILENCE_OF_PINGING_SERVER } else { SILENCE_AFTER_PING };
+    let patience = if protocol.server_pings() {
+        SILENCE_OF_PINGING_SERVER
+    } else {
+        SILENCE_AFTER_PING
+    };
     // The last thing that the server said about the end of the session.
     let mut notice = None;
     loop {
@@ -85,7 +89,9 @@ async fn read(
         let text = match message {
             Message::Text(text) => text,
             Message::Close(frame) => {
-                let said = frame.map(|frame| frame.reason.to_string()).filter(|reason| !reason.is_empty());
+                let said = frame
+                    .map(|frame| frame.reason.to_string())
+                    .filter(|reason| !reason.is_empty());
                 notice = notice.or(said.map(|reason| format!("by the server: {reason}")));
                 continue;
             }

@@ -90,12 +90,21 @@ impl Description {
     /// Reads a description.
     pub fn parse(raw: Box<RawValue>) -> Result<Description, ClientError> {
         let document: Map<String, Value> = serde_json::from_str(raw.get()).map_err(|error| {
-            ClientError::caused(ErrorKind::Protocol, "the description of the mesh is not an object", error)
+            ClientError::caused(
+                ErrorKind::Protocol,
+                "the description of the mesh is not an object",
+                error,
+            )
         })?;
-        let name = text(document.get("name"))
-            .ok_or_else(|| ClientError::new(ErrorKind::Protocol, "the description of the mesh has no name"))?;
+        let name = text(document.get("name")).ok_or_else(|| {
+            ClientError::new(ErrorKind::Protocol, "the description of the mesh has no name")
+        })?;
         let components = entries(document.get("components"), component);
-        Ok(Description { name, components, raw })
+        Ok(Description {
+            name,
+            components,
+            raw,
+        })
     }
 
     /// The component of this name.
@@ -125,7 +134,11 @@ impl Client {
                 return Description::parse(response.data);
             }
             if Instant::now() + POLL_INTERVAL > deadline {
-                let why = if response.is_null() { "there is no mesh at this address" } else { "the mesh is still starting" };
+                let why = if response.is_null() {
+                    "there is no mesh at this address"
+                } else {
+                    "the mesh is still starting"
+                };
                 return Err(ClientError::new(ErrorKind::Timeout, format!("get {PATH}: {why}")));
             }
             sleep(POLL_INTERVAL).await;
@@ -133,7 +146,7 @@ impl Client {
     }
 }
 
-fn entries<T>(object: Option<&Value>, read: impl Fn(&String, &Value) -> Option<T>) -> Vec<T> {
+fn entries<T>(object: Option<&Value>, read: impl Fn(&str, &Value) -> Option<T>) -> Vec<T> {
     let entries = object.and_then(Value::as_object).into_iter().flatten();
     entries.filter_map(|(key, value)| read(key, value)).collect()
 }
@@ -142,31 +155,48 @@ fn text(value: Option<&Value>) -> Option<String> {
     value?.as_str().map(str::to_owned)
 }
 
-fn component(key: &String, value: &Value) -> Option<Component> {
+fn component(key: &str, value: &Value) -> Option<Component> {
     let value = value.as_object()?;
     Some(Component {
-        name: key.clone(),
+        name: key.to_owned(),
         version: text(value.get("version")).unwrap_or_default(),
         methods: entries(value.get("methods"), method),
         events: entries(value.get("events"), |key, details| {
-            Some(Event { key: key.clone(), details: details.clone() })
+            Some(Event {
+                key: key.to_owned(),
+                details: details.clone(),
+            })
         }),
         routes: entries(value.get("routes"), |path, route| {
-            Some(Route { path: path.clone(), kind: text(route.get("type")).unwrap_or_default() })
+            Some(Route {
+                path: path.to_owned(),
+                kind: text(route.get("type")).unwrap_or_default(),
+            })
         }),
     })
 }
 
-fn method(name: &String, value: &Value) -> Option<Method> {
-    let parameters = value.get("parameters").and_then(Value::as_array).into_iter().flatten();
-    Some(Method { name: name.clone(), parameters: parameters.filter_map(parameter).collect() })
+fn method(name: &str, value: &Value) -> Option<Method> {
+    let parameters = value
+        .get("parameters")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    Some(Method {
+        name: name.to_owned(),
+        parameters: parameters.filter_map(parameter).collect(),
+    })
 }
 
 fn parameter(value: &Value) -> Option<Parameter> {
     // Functions without parameters are described as one parameter without a name.
     let name = text(value.get("name")).filter(|name| !name.is_empty())?;
     let required = value.get("required").and_then(Value::as_bool).unwrap_or(false);
-    Some(Parameter { name, kind: text(value.get("type")), required })
+    Some(Parameter {
+        name,
+        kind: text(value.get("type")),
+        required,
+    })
 }
 
 #[cfg(test)]
@@ -178,13 +208,24 @@ mod tests {
         let text = r#"{"name":"D","initializing":false,"components":{"z":{"version":"1.0.0","methods":{
             "n":{"parameters":[{"name":""}]},"a":{"parameters":[{"name":"x","required":true},{"name":"callback"}]}},
             "routes":{"/z/r":{"type":"mware"}},"events":{"e/*":{}}},"a":{"version":"2.0.0"},"odd":1}}"#;
-        let description = Description::parse(RawValue::from_string(text.to_owned()).expect("JSON")).expect("readable");
-        let names: Vec<_> = description.components.iter().map(|component| component.name.as_str()).collect();
+        let description =
+            Description::parse(RawValue::from_string(text.to_owned()).expect("JSON")).expect("readable");
+        let names: Vec<_> = description
+            .components
+            .iter()
+            .map(|component| component.name.as_str())
+            .collect();
         assert_eq!(names, ["z", "a"]);
         let component = description.component("z").expect("there");
         assert_eq!(component.methods[0].parameters.len(), 0);
         assert!(component.method("a").expect("there").parameters[1].is_callback());
-        assert_eq!((component.routes[0].kind.as_str(), component.events[0].key.as_str()), ("mware", "e/*"));
+        assert_eq!(
+            (
+                component.routes[0].kind.as_str(),
+                component.events[0].key.as_str()
+            ),
+            ("mware", "e/*")
+        );
         assert!(Description::parse(RawValue::from_string("null".to_owned()).expect("JSON")).is_err());
     }
 }

@@ -47,7 +47,12 @@ pub struct ClientError {
 impl ClientError {
     /// An error with a text and no cause.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> ClientError {
-        ClientError { kind, message: message.into(), remote: None, source: None }
+        ClientError {
+            kind,
+            message: message.into(),
+            remote: None,
+            source: None,
+        }
     }
 
     /// An error with a cause. The cause is not part of the text.
@@ -56,12 +61,22 @@ impl ClientError {
         message: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> ClientError {
-        ClientError { kind, message: message.into(), remote: None, source: Some(source.into()) }
+        ClientError {
+            kind,
+            message: message.into(),
+            remote: None,
+            source: Some(source.into()),
+        }
     }
 
     /// An error that the server sent in answer to `request`.
     pub(crate) fn remote_error(kind: ErrorKind, request: &str, remote: RemoteError) -> ClientError {
-        ClientError { kind, message: format!("{request}: {remote}"), remote: Some(Box::new(remote)), source: None }
+        ClientError {
+            kind,
+            message: format!("{request}: {remote}"),
+            remote: Some(Box::new(remote)),
+            source: None,
+        }
     }
 
     /// What kind of failure this is.
@@ -106,11 +121,19 @@ impl RemoteError {
         if name.is_empty() {
             name.push_str("Error");
         }
-        RemoteError { name, message, fields }
+        RemoteError {
+            name,
+            message,
+            fields,
+        }
     }
 
     fn plain(message: String) -> RemoteError {
-        RemoteError { name: "Error".to_owned(), message, fields: Map::new() }
+        RemoteError {
+            name: "Error".to_owned(),
+            message,
+            fields: Map::new(),
+        }
     }
 
     /// The numeric `code` that happn gives to refusals, such as 403.
@@ -140,7 +163,10 @@ mod tests {
     #[test]
     fn an_error_object_keeps_its_own_fields() {
         let error = RemoteError::from_value(json!({"message": "m", "name": "N", "code": 403, "reason": "r"}));
-        assert_eq!((error.name.as_str(), error.message.as_str(), error.code()), ("N", "m", Some(403)));
+        assert_eq!(
+            (error.name.as_str(), error.message.as_str(), error.code()),
+            ("N", "m", Some(403))
+        );
         assert_eq!(error.to_string(), "N: m (r)");
         assert_eq!(error.fields.keys().collect::<Vec<_>>(), ["code", "reason"]);
     }
@@ -148,7 +174,10 @@ mod tests {
     #[test]
     fn any_value_can_be_an_error() {
         assert_eq!(RemoteError::from_value(json!("text")).to_string(), "Error: text");
-        assert_eq!(RemoteError::from_value(json!({"code": 42})).to_string(), "Error: ");
+        assert_eq!(
+            RemoteError::from_value(json!({"code": 42})).to_string(),
+            "Error: "
+        );
         assert_eq!(RemoteError::from_value(json!([1])).to_string(), "Error: [1]");
     }
 }

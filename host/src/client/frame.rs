@@ -94,7 +94,9 @@ pub(super) fn parse(text: &str) -> Incoming {
 }
 
 fn parse_control(text: &str) -> Incoming {
-    let Ok(control) = serde_json::from_str::<String>(text) else { return Incoming::Unknown };
+    let Ok(control) = serde_json::from_str::<String>(text) else {
+        return Incoming::Unknown;
+    };
     match control.strip_prefix("primus::ping::") {
         Some(stamp) => Incoming::Ping(stamp.to_owned()),
         None if control == "primus::server::close" => Incoming::ServerClose,
@@ -152,7 +154,10 @@ fn response(meta: &Meta<'_>, raw_meta: &RawValue, data: Box<RawValue>) -> Option
     };
     let outcome = match meta.status.as_deref() {
         Some("error") => Err(RemoteError::from_value(meta.error.clone().unwrap_or_default())),
-        _ => Ok(Answer { data, meta: raw_meta.to_owned() }),
+        _ => Ok(Answer {
+            data,
+            meta: raw_meta.to_owned(),
+        }),
     };
     Some(Incoming::Response(event_id, outcome))
 }
@@ -169,27 +174,50 @@ mod tests {
     #[test]
     fn responses() {
         let text = r#"{"protocol":"x","_meta":{"eventId":"7","status":"ok","new":1},"data":{"a":1}}"#;
-        let Incoming::Response(7, Ok(answer)) = parse(text) else { panic!("no response") };
+        let Incoming::Response(7, Ok(answer)) = parse(text) else {
+            panic!("no response")
+        };
         assert_eq!(answer.data.get(), r#"{"a":1}"#);
         let text = r#"[{"a":1}, {"b":2} ,{"type":"response","status":"ok","eventId":9}]"#;
-        let Incoming::Response(9, Ok(answer)) = parse(text) else { panic!("no array response") };
+        let Incoming::Response(9, Ok(answer)) = parse(text) else {
+            panic!("no array response")
+        };
         assert_eq!(answer.data.get(), r#"[{"a":1},{"b":2}]"#);
         let text = r#"{"data":null,"_meta":{"type":"response","status":"error","eventId":2,"error":{"name":"N","message":"m"}}}"#;
-        let Incoming::Response(2, Err(error)) = parse(text) else { panic!("no error") };
+        let Incoming::Response(2, Err(error)) = parse(text) else {
+            panic!("no error")
+        };
         assert_eq!(error.to_string(), "N: m");
     }
 
     #[test]
     fn publications() {
         let text = r#"{"data":{"n":1},"_meta":{"action":"/SET@/p/1","type":"data","channel":"/SET@/p/*"}}"#;
-        let Incoming::Publication(publication) = parse(text) else { panic!("no publication") };
-        assert_eq!((publication.path.as_str(), publication.channel.as_str()), ("/p/1", "/SET@/p/*"));
+        let Incoming::Publication(publication) = parse(text) else {
+            panic!("no publication")
+        };
+        assert_eq!(
+            (publication.path.as_str(), publication.channel.as_str()),
+            ("/p/1", "/SET@/p/*")
+        );
         assert_eq!(publication.meta_text("type").as_deref(), Some("data"));
     }
 
     #[test]
     fn anything_else_is_unknown() {
-        for text in ["", "null", "1", "{}", "[]", "{\"_meta\":1}", "primus::ping::1", "\"text\"", "\"", "{", "[1]"] {
+        for text in [
+            "",
+            "null",
+            "1",
+            "{}",
+            "[]",
+            "{\"_meta\":1}",
+            "primus::ping::1",
+            "\"text\"",
+            "\"",
+            "{",
+            "[1]",
+        ] {
             assert!(matches!(parse(text), Incoming::Unknown), "{text}");
         }
         assert!(matches!(parse("\"primus::ping::5\""), Incoming::Ping(stamp) if stamp == "5"));

@@ -55,7 +55,13 @@ impl Request {
     /// A request without path and data.
     #[must_use]
     pub fn new(action: impl Into<String>) -> Request {
-        Request { action: action.into(), path: None, data: None, options: Map::new(), timeout: None }
+        Request {
+            action: action.into(),
+            path: None,
+            data: None,
+            options: Map::new(),
+            timeout: None,
+        }
     }
 
     /// With a path.
@@ -128,14 +134,22 @@ impl Response {
     /// Reads the value.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_str(self.data.get()).map_err(|error| {
-            ClientError::caused(ErrorKind::Protocol, "the answer is not of the expected form", error)
+            ClientError::caused(
+                ErrorKind::Protocol,
+                "the answer is not of the expected form",
+                error,
+            )
         })
     }
 
     /// Reads the meta information.
     pub fn read_meta<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_str(self.meta.get()).map_err(|error| {
-            ClientError::caused(ErrorKind::Protocol, "the answer's meta is not of the expected form", error)
+            ClientError::caused(
+                ErrorKind::Protocol,
+                "the answer's meta is not of the expected form",
+                error,
+            )
         })
     }
 }
@@ -215,7 +229,10 @@ impl Client {
         let limit = request.timeout.unwrap_or(self.shared.timeout);
         let mut options = request.options.clone();
         if !options.contains_key("timeout") {
-            options.insert("timeout".to_owned(), json!(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)));
+            options.insert(
+                "timeout".to_owned(),
+                json!(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+            );
         }
         let envelope = Envelope {
             action: &request.action,
@@ -232,10 +249,15 @@ impl Client {
     /// [`ErrorKind::Refused`].
     pub async fn request(&self, request: Request) -> Result<Response, ClientError> {
         let event_id = self.next_number();
-        let label = Label { request: &request, event_id };
+        let label = Label {
+            request: &request,
+            event_id,
+        };
         let text = self.encode(&request, event_id)?;
         let pending = &self.shared.pending;
-        let answer = pending.expect_answer(event_id).map_err(|_| pending.closed_error(&label.to_string()))?;
+        let answer = pending
+            .expect_answer(event_id)
+            .map_err(|_| pending.closed_error(&label.to_string()))?;
         let _forget = Forget { pending, event_id };
         let limit = request.timeout.unwrap_or(self.shared.timeout);
         let exchange = async {
@@ -243,19 +265,29 @@ impl Client {
             answer.await.map_err(|_| pending.closed_error(&label.to_string()))
         };
         match timeout(limit, exchange).await {
-            Ok(Ok(Ok(answer))) => Ok(Response { data: answer.data, meta: answer.meta }),
-            Ok(Ok(Err(remote))) => {
-                Err(ClientError::remote_error(ErrorKind::Refused, &label.to_string(), remote))
-            }
+            Ok(Ok(Ok(answer))) => Ok(Response {
+                data: answer.data,
+                meta: answer.meta,
+            }),
+            Ok(Ok(Err(remote))) => Err(ClientError::remote_error(
+                ErrorKind::Refused,
+                &label.to_string(),
+                remote,
+            )),
             Ok(Err(error)) => Err(error),
-            Err(_) => {
-                Err(ClientError::new(ErrorKind::Timeout, format!("{label}: no answer within {limit:?}")))
-            }
+            Err(_) => Err(ClientError::new(
+                ErrorKind::Timeout,
+                format!("{label}: no answer within {limit:?}"),
+            )),
         }
     }
 
     async fn send(&self, outgoing: Outgoing) -> Result<(), ClientError> {
-        self.shared.outgoing.send(outgoing).await.map_err(|_| self.shared.pending.closed_error("request"))
+        self.shared
+            .outgoing
+            .send(outgoing)
+            .await
+            .map_err(|_| self.shared.pending.closed_error("request"))
     }
 
     /// Sends a text frame as it is and waits for nothing.
@@ -303,7 +335,11 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let protocol = self.shared.protocol;
-        formatter.debug_struct("Client").field("session_id", &self.session_id()).field("protocol", &protocol).finish()
+        formatter
+            .debug_struct("Client")
+            .field("session_id", &self.session_id())
+            .field("protocol", &protocol)
+            .finish()
     }
 }
 

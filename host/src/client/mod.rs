@@ -23,6 +23,7 @@ mod options;
 mod pending;
 mod subscription;
 
+pub(crate) use call::ResponseLayout;
 pub use call::{CallError, CallErrorKind};
 pub use description::{Component, Description, Event, Method, Parameter, Route};
 pub use error::{ClientError, ErrorKind, RemoteError};

@@ -70,7 +70,10 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+        formatter
+            .debug_struct("Credentials")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,7 +115,10 @@ impl Options {
     /// The same as a named user.
     #[must_use]
     pub fn credentials(mut self, username: impl Into<String>, password: impl Into<String>) -> Options {
-        self.credentials = Some(Credentials { username: username.into(), password: password.into() });
+        self.credentials = Some(Credentials {
+            username: username.into(),
+            password: password.into(),
+        });
         self
     }
 
@@ -138,13 +144,25 @@ impl Address {
     /// after a scheme, as in every URL, and 55000 after a bare host.
     pub fn parse(url: &str) -> Result<Address, ClientError> {
         let wrong = |why: &str| {
-            let message = format!("`{url}` is not an address of a server: {why}; use for example http://127.0.0.1:55000");
+            let message = format!(
+                "`{url}` is not an address of a server: {why}; use for example http://127.0.0.1:55000"
+            );
             ClientError::new(ErrorKind::Address, message)
         };
         let (rest, default_port) = match url.split_once("://") {
             None => (url, DEFAULT_PORT),
-            Some((scheme, rest)) if ["http", "ws"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => (rest, 80),
-            Some((scheme, _)) if ["https", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
+            Some((scheme, rest))
+                if ["http", "ws"]
+                    .iter()
+                    .any(|known| scheme.eq_ignore_ascii_case(known)) =>
+            {
+                (rest, 80)
+            }
+            Some((scheme, _))
+                if ["https", "wss"]
+                    .iter()
+                    .any(|known| scheme.eq_ignore_ascii_case(known)) =>
+            {
                 return Err(wrong("TLS is not supported"));
             }
             Some(_) => return Err(wrong("the scheme must be http or ws")),
@@ -155,8 +173,17 @@ impl Address {
         }
         let (host, port) = match authority.strip_prefix('[') {
             Some(bracketed) => {
-                let (host, rest) = bracketed.split_once(']').ok_or_else(|| wrong("a bracket is not closed"))?;
-                (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':').unwrap_or("?")) })
+                let (host, rest) = bracketed
+                    .split_once(']')
+                    .ok_or_else(|| wrong("a bracket is not closed"))?;
+                (
+                    host,
+                    if rest.is_empty() {
+                        None
+                    } else {
+                        Some(rest.strip_prefix(':').unwrap_or("?"))
+                    },
+                )
             }
             None => match authority.split_once(':') {
                 Some((host, port)) => (host, Some(port)),
@@ -168,11 +195,16 @@ impl Address {
         }
         let port = match port {
             None => default_port,
-            Some(port) => {
-                port.parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("the port is not a number"))?
-            }
+            Some(port) => port
+                .parse()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or_else(|| wrong("the port is not a number"))?,
         };
-        Ok(Address { host: host.to_owned(), port })
+        Ok(Address {
+            host: host.to_owned(),
+            port,
+        })
     }
 }
 
@@ -200,9 +232,27 @@ mod tests {
             ("http://[::1]:9", "[::1]:9"),
             ("[::1]", "[::1]:55000"),
         ] {
-            assert_eq!(Address::parse(url).map(|address| address.to_string()).ok().as_deref(), Some(expected));
+            assert_eq!(
+                Address::parse(url)
+                    .map(|address| address.to_string())
+                    .ok()
+                    .as_deref(),
+                Some(expected)
+            );
         }
-        for url in ["", "http://", "https://h", "ftp://h", "h:x", "h:0", "h:99999", "http://u:p@h", "[::1", "[::1]x", ":1"] {
+        for url in [
+            "",
+            "http://",
+            "https://h",
+            "ftp://h",
+            "h:x",
+            "h:0",
+            "h:99999",
+            "http://u:p@h",
+            "[::1",
+            "[::1]x",
+            ":1",
+        ] {
             let error = Address::parse(url).expect_err(url);
             assert_eq!(error.kind(), ErrorKind::Address, "{url}");
         }

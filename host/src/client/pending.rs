@@ -42,7 +42,10 @@ struct Subscriber {
 
 impl Pending {
     pub(super) fn new() -> Pending {
-        Pending { table: Mutex::default(), ended: watch::Sender::new(false) }
+        Pending {
+            table: Mutex::default(),
+            ended: watch::Sender::new(false),
+        }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -88,8 +91,16 @@ impl Pending {
     ) -> Result<(), ClientError> {
         let mut table = self.table();
         table.check_open()?;
-        let subscriber = Subscriber { number, publications, overflowed };
-        table.subscribers.entry(channel.to_owned()).or_default().push(subscriber);
+        let subscriber = Subscriber {
+            number,
+            publications,
+            overflowed,
+        };
+        table
+            .subscribers
+            .entry(channel.to_owned())
+            .or_default()
+            .push(subscriber);
         Ok(())
     }
 
@@ -122,22 +133,29 @@ impl Pending {
         if let Some(call) = table.calls.remove(&publication.path) {
             let _ = call.send(publication.data.clone());
         }
-        let Some(subscribers) = table.subscribers.get_mut(&publication.channel) else { return };
-        subscribers.retain(|subscriber| match subscriber.publications.try_send(publication.clone()) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                subscriber.overflowed.store(true, Ordering::Release);
-                false
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
-        });
+        let Some(subscribers) = table.subscribers.get_mut(&publication.channel) else {
+            return;
+        };
+        subscribers.retain(
+            |subscriber| match subscriber.publications.try_send(publication.clone()) {
+                Ok(()) => true,
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    subscriber.overflowed.store(true, Ordering::Release);
+                    false
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => false,
+            },
+        );
     }
 
     /// Ends all waiting, now and in future. The first reason stays.
     pub(super) fn close(&self, reason: String) {
         let mut table = self.table();
         let reason = table.closed.take().unwrap_or(reason);
-        *table = Table { closed: Some(reason), ..Table::default() };
+        *table = Table {
+            closed: Some(reason),
+            ..Table::default()
+        };
         self.ended.send_replace(true);
     }
 
@@ -145,7 +163,10 @@ impl Pending {
     pub(super) fn closed_error(&self, request: &str) -> ClientError {
         let reason = self.table().closed.clone();
         let reason = reason.unwrap_or_else(|| "closing".to_owned());
-        ClientError::new(ErrorKind::Closed, format!("{request}: connection closed: {reason}"))
+        ClientError::new(
+            ErrorKind::Closed,
+            format!("{request}: connection closed: {reason}"),
+        )
     }
 
     /// Completes when the connection has ended.
@@ -164,7 +185,10 @@ impl Table {
     fn check_open(&self) -> Result<(), ClientError> {
         match &self.closed {
             None => Ok(()),
-            Some(reason) => Err(ClientError::new(ErrorKind::Closed, format!("connection closed: {reason}"))),
+            Some(reason) => Err(ClientError::new(
+                ErrorKind::Closed,
+                format!("connection closed: {reason}"),
+            )),
         }
     }
 }

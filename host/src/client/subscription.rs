@@ -61,7 +61,10 @@ impl Client {
             channel: channel.to_owned(),
             number,
             reference: None,
-            response: Response { data: super::frame::null(), meta: super::frame::null() },
+            response: Response {
+                data: super::frame::null(),
+                meta: super::frame::null(),
+            },
             publications,
             overflowed,
             active: false,
@@ -75,7 +78,10 @@ impl Client {
 
     /// Sends `on` for a channel. [`Client::subscribe`] also delivers what is published there.
     pub async fn on(&self, channel: &str, options: SubscriptionOptions) -> Result<Response, ClientError> {
-        let event = channel.strip_prefix('/').and_then(|rest| rest.split_once('@')).map_or("all", |(event, _)| event);
+        let event = channel
+            .strip_prefix('/')
+            .and_then(|rest| rest.split_once('@'))
+            .map_or("all", |(event, _)| event);
         let mut request = Request::new("on")
             .path(channel)
             .option("event_type", event.to_ascii_lowercase())
@@ -106,7 +112,11 @@ impl Client {
         match (self.protocol(), reference) {
             (Protocol::Happn1, reference) => {
                 // Without a reference, all listeners of the channel, as many as one session will ever have.
-                let (count, listener) = if reference.is_some() { (1, 0) } else { (1_000_000, -1) };
+                let (count, listener) = if reference.is_some() {
+                    (1, 0)
+                } else {
+                    (1_000_000, -1)
+                };
                 request.option("refCount", count).option("listenerId", listener)
             }
             (_, Some(reference)) => request.option("referenceId", reference),
@@ -149,11 +159,16 @@ impl Subscription {
     #[must_use]
     pub fn failure(&self) -> Option<ClientError> {
         if self.overflowed.load(Ordering::Acquire) {
-            let message = format!("on {}: more than {} publications unread", self.channel, self.client.shared.backlog);
+            let message = format!(
+                "on {}: more than {} publications unread",
+                self.channel, self.client.shared.backlog
+            );
             return Some(ClientError::new(ErrorKind::Overflow, message));
         }
         let pending = &self.client.shared.pending;
-        pending.is_ended().then(|| pending.closed_error(&format!("on {}", self.channel)))
+        pending
+            .is_ended()
+            .then(|| pending.closed_error(&format!("on {}", self.channel)))
     }
 
     /// Unsubscribes and waits until the server has agreed.
@@ -165,7 +180,9 @@ impl Subscription {
 
     /// What names this subscription, and only it. Servers of the first protocol give no reference and count instead.
     fn own_reference(&self) -> Option<Value> {
-        self.reference.clone().or((self.client.protocol() == Protocol::Happn1).then_some(Value::Null))
+        self.reference
+            .clone()
+            .or((self.client.protocol() == Protocol::Happn1).then_some(Value::Null))
     }
 }
 
@@ -179,7 +196,10 @@ impl Stream for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.client.shared.pending.remove_subscriber(&self.channel, self.number);
+        self.client
+            .shared
+            .pending
+            .remove_subscriber(&self.channel, self.number);
         if !self.active {
             return;
         }

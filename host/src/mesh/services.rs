@@ -36,7 +36,10 @@ impl Services for MeshServices {
         self.with(|mesh| {
             let who = instance.identity();
             if key.is_empty() {
-                tracing::warn!(component = who.component, "an event was dropped: its key is empty or not UTF-8 text");
+                tracing::warn!(
+                    component = who.component,
+                    "an event was dropped: its key is empty or not UTF-8 text"
+                );
                 return;
             }
             let data = if data.is_empty() { b"null" } else { data };

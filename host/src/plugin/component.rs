@@ -1,17 +1,13 @@
-//! The life of one loaded version: stage, open, check, create, start; later stop, destroy, close, verify.
+//! A loaded version as the host holds it: started, called, stopped.
 //!
-//! Lane 0 is the first thread to run code of the library and the last: it opens it, makes the instance, starts the
-//! other lanes, waits for them, and frees the instance. What is left then (the library, its keys) is cleared away by
-//! a short-lived thread, since closing runs the library's destructors.
+//! What happens on its threads meanwhile is in `lifecycle.rs`.
 
-use super::ffi::host_table::Bound;
-use super::ffi::lane_thread::{self, InstancePointer};
-use super::ffi::library::{Functions, Library};
-use super::ffi::{eventfd, interpose};
+use super::ffi::interpose;
 use super::instance::{Identity, Instance, Services};
-use super::lane::{Answer, Job, JobKind, Lane, Refusal, Wake};
-use super::stage::Staged;
+use super::lane::{Answer, Job, JobKind, Refusal, Wake};
+use super::lifecycle::{self, LaneZero};
 use super::{Descriptor, LoadError, LoadErrorKind, Status};
+use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,21 +88,25 @@ pub struct Component {
     calls: AtomicU64,
     timeouts: AtomicU64,
     lane_zero: Mutex<Option<JoinHandle<LaneZero>>>,
+    /// What answers in place of a library.
+    native: Option<Arc<dyn Native>>,
 }
 
-/// What lane 0 leaves behind.
-struct Remains {
-    library: Library,
-    bound: Option<Box<Bound>>,
-    staged: Staged,
+/// A component that is part of the host itself.
+pub trait Native: Send + Sync {
+    /// Answers a call, now or later, from any thread. Must not wait.
+    fn call(&self, call: NativeCall, answer: Box<dyn Answer>);
 }
 
-/// What is left when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
-type LaneZero = Result<Remains, Option<Remains>>;
-
-struct Opened {
-    instance: Arc<Instance>,
-    descriptor: Arc<Descriptor>,
+/// A call of a component that is part of the host itself.
+#[derive(Clone, Debug)]
+pub struct NativeCall {
+    /// The method's name, one that the component's descriptor lists.
+    pub method: Bytes,
+    /// A JSON array of arguments.
+    pub arguments: Bytes,
+    /// A JSON object about the caller.
+    pub origin: Bytes,
 }
 
 impl Component {
@@ -130,7 +130,7 @@ impl Component {
         let thread_name = request.name.clone();
         let lane_zero = thread::Builder::new()
             .name(format!("{thread_name}/0"))
-            .spawn(move || lane_zero(request, report))
+            .spawn(move || lifecycle::lane_zero(request, report))
             .map_err(|error| {
                 LoadError::new(LoadErrorKind::Resources, format!("cannot start a lane: {error}"))
             })?;
@@ -144,7 +144,7 @@ impl Component {
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                clear_away(lane_zero, Duration::from_secs(10)).await;
+                lifecycle::clear_away(lane_zero, Duration::from_secs(10)).await;
                 return Err(error);
             }
         };
@@ -156,6 +156,7 @@ impl Component {
             calls: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
             lane_zero: Mutex::new(Some(lane_zero)),
+            native: None,
         };
         match component.order(JobKind::Start, start_timeout).await {
             Ok(()) => {
@@ -179,6 +180,25 @@ impl Component {
         }
     }
 
+    /// A component that is part of the host itself: no library, no lanes. `number` groups what it subscribes to.
+    pub fn native(
+        identity: Identity,
+        descriptor: Descriptor,
+        services: Arc<dyn Services>,
+        native: Arc<dyn Native>,
+    ) -> Component {
+        Component {
+            instance: Arc::new(Instance::new(identity, Box::new([]), services)),
+            descriptor: Arc::new(descriptor),
+            library: PathBuf::from("(part of the host)"),
+            state: AtomicU8::new(ComponentState::Active as u8),
+            calls: AtomicU64::new(0),
+            timeouts: AtomicU64::new(0),
+            lane_zero: Mutex::new(None),
+            native: Some(native),
+        }
+    }
+
     /// Opens a library, asks it what it is, and unloads it again. Nothing of it runs but its constructors.
     ///
     /// # Errors
@@ -188,12 +208,12 @@ impl Component {
         let (report, described) = oneshot::channel();
         let lane = thread::Builder::new()
             .name("inspect".to_owned())
-            .spawn(move || look(&library, &stage, report))
+            .spawn(move || lifecycle::look(&library, &stage, report))
             .map_err(|error| {
                 LoadError::new(LoadErrorKind::Resources, format!("cannot start a lane: {error}"))
             })?;
         let described = described.await;
-        clear_away(lane, Duration::from_secs(5)).await;
+        lifecycle::clear_away(lane, Duration::from_secs(5)).await;
         described.unwrap_or_else(|_| {
             Err(LoadError::new(
                 LoadErrorKind::File,
@@ -266,6 +286,17 @@ impl Component {
         deadline: Instant,
     ) -> Result<Wake, (&'static str, Box<dyn Answer>)> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        if let Some(native) = &self.native {
+            native.call(
+                NativeCall {
+                    method: job.target,
+                    arguments: job.payload,
+                    origin: job.origin,
+                },
+                answer,
+            );
+            return Ok(Wake::nobody());
+        }
         self.instance
             .submit(job, answer, deadline)
             .map_err(|(refusal, answer)| match refusal {
@@ -282,6 +313,10 @@ impl Component {
 
     /// Waits until no call is left, for at most `drain`; stops the component and unloads its library.
     pub async fn stop(&self, drain: Duration) -> Unloaded {
+        if self.native.is_some() {
+            self.state.store(ComponentState::Stopped as u8, Ordering::Release);
+            return Unloaded::Gone;
+        }
         self.state
             .store(ComponentState::Draining as u8, Ordering::Release);
         let until = Instant::now() + drain;
@@ -307,7 +342,7 @@ impl Component {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let unloaded = match lane_zero {
-            Some(lane_zero) => clear_away(lane_zero, patience).await,
+            Some(lane_zero) => lifecycle::clear_away(lane_zero, patience).await,
             None => Unloaded::Resident("it is being unloaded already".to_owned()),
         };
         for lane in self.instance.lanes() {
@@ -371,196 +406,4 @@ fn reason_of(payload: &[u8]) -> String {
         None if payload.is_empty() => "it gave no reason".to_owned(),
         None => String::from_utf8_lossy(payload).into_owned(),
     }
-}
-
-fn lane_zero(request: LoadRequest, report: oneshot::Sender<Result<Opened, LoadError>>) -> LaneZero {
-    let shown = request.library.display().to_string();
-    let opened = Staged::copy(&request.library, &request.stage)
-        .and_then(|staged| Ok((Library::open(staged.path(), &shown)?, staged)));
-    let (library, staged) = match opened {
-        Ok(opened) => opened,
-        Err(error) => {
-            let _ = report.send(Err(error));
-            return Err(None);
-        }
-    };
-    let functions = library.functions();
-    let made = make(request, &library, &functions, &shown);
-    let (bound, pointer, descriptor) = match made {
-        Ok(made) => made,
-        Err((error, bound)) => {
-            let _ = report.send(Err(error));
-            return Err(Some(Remains {
-                library,
-                bound,
-                staged,
-            }));
-        }
-    };
-    let instance = bound.instance().clone();
-    let others: Vec<JoinHandle<()>> = instance.lanes()[1..]
-        .iter()
-        .zip(1..)
-        .filter_map(|(lane, number)| {
-            let (lane, name) = (
-                lane.clone(),
-                format!("{}/{number}", instance.identity().component),
-            );
-            // A lane that cannot be started stays empty: its queue would never be worked off.
-            thread::Builder::new()
-                .name(name)
-                .spawn(move || lane_thread::run(&functions, pointer, number, &lane))
-                .inspect_err(|error| tracing::error!("cannot start a lane: {error}"))
-                .ok()
-        })
-        .collect();
-    let _ = report.send(Ok(Opened {
-        instance: instance.clone(),
-        descriptor,
-    }));
-    lane_thread::run(&functions, pointer, 0, &instance.lanes()[0]);
-    for other in others {
-        let _ = other.join();
-    }
-    lane_thread::destroy(&functions, pointer);
-    Ok(Remains {
-        library,
-        bound: Some(bound),
-        staged,
-    })
-}
-
-fn look(path: &Path, stage: &Path, report: oneshot::Sender<Result<Descriptor, LoadError>>) -> LaneZero {
-    let shown = path.display().to_string();
-    let opened =
-        Staged::copy(path, stage).and_then(|staged| Ok((Library::open(staged.path(), &shown)?, staged)));
-    let (library, staged) = match opened {
-        Ok(opened) => opened,
-        Err(error) => {
-            let _ = report.send(Err(error));
-            return Err(None);
-        }
-    };
-    let says = library.description();
-    let _ = report.send(Descriptor::check(
-        &shown,
-        says.name,
-        says.version,
-        says.sdk,
-        says.descriptor,
-    ));
-    Err(Some(Remains {
-        library,
-        bound: None,
-        staged,
-    }))
-}
-
-type Made = (Box<Bound>, InstancePointer, Arc<Descriptor>);
-
-fn make(
-    request: LoadRequest,
-    library: &Library,
-    functions: &Functions,
-    shown: &str,
-) -> Result<Made, (LoadError, Option<Box<Bound>>)> {
-    static NUMBER: AtomicU64 = AtomicU64::new(1 << 63);
-    let says = library.description();
-    let descriptor = Descriptor::check(shown, says.name, says.version, says.sdk, says.descriptor)
-        .map_err(|error| (error, None))?;
-    (request.approve)(&descriptor).map_err(|error| (error, None))?;
-    let mut lanes = Vec::new();
-    for number in 0..request.lanes.clamp(1, 64) {
-        let descriptor = match functions.drives_lanes().then(eventfd::new).transpose() {
-            Ok(descriptor) => descriptor,
-            Err(error) => {
-                let message = format!("cannot make a descriptor for a lane of {shown}: {error}");
-                return Err((LoadError::new(LoadErrorKind::Resources, message), None));
-            }
-        };
-        lanes.push(Arc::new(Lane::new(number, request.queue_limit, descriptor)));
-    }
-    let identity = Identity {
-        mesh: request.mesh,
-        domain: request.domain,
-        component: request.name,
-        version: descriptor.version().text().to_owned(),
-        number: NUMBER.fetch_add(1, Ordering::Relaxed),
-    };
-    let info = serde_json::json!({
-        "mesh": identity.mesh,
-        "domain": identity.domain,
-        "component": identity.component,
-        "version": identity.version,
-        "lanes": lanes.len(),
-    })
-    .to_string();
-    let instance = Arc::new(Instance::new(identity, lanes.into(), request.services));
-    let bound = Bound::new(instance.clone());
-    match lane_thread::create(functions, &bound, &info, &request.config) {
-        Ok(pointer) => Ok((bound, pointer, Arc::new(descriptor))),
-        Err(status) => {
-            let reason = instance
-                .take_failure()
-                .unwrap_or_else(|| format!("it gave no reason (status {status})"));
-            let message = format!(
-                "component {} of {shown} could not be created: {reason}",
-                instance.identity().component
-            );
-            Err((LoadError::new(LoadErrorKind::Create, message), Some(bound)))
-        }
-    }
-}
-
-/// Waits for lane 0 to end, then unloads what it left behind. `patience` bounds the wait for the lane, and again the
-/// wait for threads of the library.
-async fn clear_away(lane_zero: JoinHandle<LaneZero>, patience: Duration) -> Unloaded {
-    let (sender, outcome) = oneshot::channel();
-    let reaper = thread::Builder::new().name("unload".to_owned()).spawn(move || {
-        let unloaded = match lane_zero.join() {
-            Ok(Ok(remains)) | Ok(Err(Some(remains))) => unload(remains, patience),
-            Ok(Err(None)) => Unloaded::Gone,
-            Err(_) => Unloaded::Resident("its lane ended with a panic".to_owned()),
-        };
-        let _ = sender.send(unloaded);
-    });
-    if reaper.is_err() {
-        return Unloaded::Resident("no thread could be started to unload it".to_owned());
-    }
-    match tokio::time::timeout(patience * 2, outcome).await {
-        Ok(Ok(unloaded)) => unloaded,
-        _ => Unloaded::Resident("one of its lanes is still busy".to_owned()),
-    }
-}
-
-fn unload(remains: Remains, patience: Duration) -> Unloaded {
-    let Remains {
-        library,
-        bound,
-        staged,
-    } = remains;
-    let base = library.base();
-    let until = Instant::now() + patience;
-    let mut threads = interpose::threads_of(base);
-    while threads > 0 && Instant::now() < until {
-        thread::sleep(Duration::from_millis(1));
-        threads = interpose::threads_of(base);
-    }
-    if threads > 0 {
-        // The code must stay while a thread runs it, and so must what its context points to.
-        std::mem::forget((library, bound));
-        return Unloaded::Resident(format!("{threads} of its own threads still run"));
-    }
-    interpose::release_keys(base);
-    let file = staged.path().to_string_lossy().into_owned();
-    if let Err(reason) = library.close() {
-        std::mem::forget(bound);
-        return Unloaded::Resident(format!("the dynamic linker did not close it: {reason}"));
-    }
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    if maps.contains(&file) {
-        std::mem::forget(bound);
-        return Unloaded::Resident("the dynamic linker keeps it in memory".to_owned());
-    }
-    Unloaded::Gone
 }

@@ -67,7 +67,10 @@ pub(super) fn check(file: &impl Image) -> Result<Option<(u64, [u8; 8])>, ElfErro
         Some(end) if end <= file.length() => Ok(()),
         _ => Err(ElfError::Truncated),
     };
-    whole(long(file, 40)?, u64::from(short(file, 58)?) * u64::from(short(file, 60)?))?;
+    whole(
+        long(file, 40)?,
+        u64::from(short(file, 58)?) * u64::from(short(file, 60)?),
+    )?;
     let segments = long(file, 32)?;
     let (size, count) = (u64::from(short(file, 54)?), u64::from(short(file, 56)?));
     whole(segments, size * count)?;
@@ -89,7 +92,9 @@ fn nodelete(file: &impl Image, offset: u64, length: u64) -> Result<Option<(u64, 
             0 => break,
             TAG_FLAGS_1 => {
                 let value = long(file, entry + 8)?;
-                return Ok((value & FLAG_NODELETE != 0).then(|| (entry + 8, (value & !FLAG_NODELETE).to_le_bytes())));
+                return Ok(
+                    (value & FLAG_NODELETE != 0).then(|| (entry + 8, (value & !FLAG_NODELETE).to_le_bytes()))
+                );
             }
             _ => {}
         }
@@ -99,7 +104,11 @@ fn nodelete(file: &impl Image, offset: u64, length: u64) -> Result<Option<(u64, 
 
 fn bytes<const N: usize>(file: &impl Image, at: u64) -> Result<[u8; N], ElfError> {
     let mut buffer = [0; N];
-    if file.read(at, &mut buffer) { Ok(buffer) } else { Err(ElfError::Truncated) }
+    if file.read(at, &mut buffer) {
+        Ok(buffer)
+    } else {
+        Err(ElfError::Truncated)
+    }
 }
 
 fn short(file: &impl Image, at: u64) -> Result<u16, ElfError> {
@@ -124,7 +133,9 @@ mod tests {
         }
 
         fn read(&self, offset: u64, buffer: &mut [u8]) -> bool {
-            let found = usize::try_from(offset).ok().and_then(|start| self.get(start..start.checked_add(buffer.len())?));
+            let found = usize::try_from(offset)
+                .ok()
+                .and_then(|start| self.get(start..start.checked_add(buffer.len())?));
             found.map(|bytes| buffer.copy_from_slice(bytes)).is_some()
         }
     }
@@ -146,7 +157,11 @@ mod tests {
         assert!(check(&file).is_ok());
         let length = file.len();
         for part in [5, 63, 64, 100, 4096, length / 2, length - 1] {
-            assert_eq!(check(&file[..part].to_vec()), Err(ElfError::Truncated), "{part} of {length} bytes");
+            assert_eq!(
+                check(&file[..part].to_vec()),
+                Err(ElfError::Truncated),
+                "{part} of {length} bytes"
+            );
         }
         for position in 0..64 {
             for value in [0, 1, 0x7f, 0xff] {

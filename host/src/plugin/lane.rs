@@ -113,6 +113,13 @@ struct State {
 #[must_use]
 pub struct Wake(Option<Arc<Lane>>);
 
+impl Wake {
+    /// No duty at all.
+    pub(super) fn nobody() -> Wake {
+        Wake(None)
+    }
+}
+
 impl Drop for Wake {
     fn drop(&mut self) {
         if let Some(lane) = self.0.take() {

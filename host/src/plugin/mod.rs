@@ -14,10 +14,11 @@ mod error;
 pub mod ffi;
 mod instance;
 mod lane;
+mod lifecycle;
 mod slots;
 mod stage;
 
-pub use component::{Component, ComponentState, LoadRequest, Unloaded};
+pub use component::{Component, ComponentState, LoadRequest, Native, NativeCall, Unloaded};
 pub use descriptor::{Descriptor, Method};
 pub use error::{LoadError, LoadErrorKind};
 pub use instance::{Caller, Identity, Instance, Services};

@@ -24,31 +24,54 @@ impl Staged {
     pub(super) fn copy(source: &Path, directory: &Path) -> Result<Staged, LoadError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let shown = source.display();
-        let unreadable =
-            |error: io::Error| LoadError::new(LoadErrorKind::File, format!("cannot read the library {shown}: {error}"));
+        let unreadable = |error: io::Error| {
+            LoadError::new(
+                LoadErrorKind::File,
+                format!("cannot read the library {shown}: {error}"),
+            )
+        };
         let mut original = File::open(source).map_err(unreadable)?;
         let about = original.metadata().map_err(unreadable)?;
         if !about.is_file() {
-            return Err(LoadError::new(LoadErrorKind::File, format!("{shown} is not a file")));
+            return Err(LoadError::new(
+                LoadErrorKind::File,
+                format!("{shown} is not a file"),
+            ));
         }
         if about.len() > LARGEST {
-            return Err(LoadError::new(LoadErrorKind::File, format!("{shown} is larger than 1 GiB")));
+            return Err(LoadError::new(
+                LoadErrorKind::File,
+                format!("{shown} is larger than 1 GiB"),
+            ));
         }
-        let stem = source.file_stem().and_then(|stem| stem.to_str()).unwrap_or("component");
+        let stem = source
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or("component");
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let staged = Staged { path: directory.join(format!("{stem}-{}-{number}.so", std::process::id())) };
+        let staged = Staged {
+            path: directory.join(format!("{stem}-{}-{number}.so", std::process::id())),
+        };
         let uncopied = |error: io::Error| {
             let to = staged.path.display();
-            LoadError::new(LoadErrorKind::File, format!("cannot copy the library {shown} to {to}: {error}"))
+            LoadError::new(
+                LoadErrorKind::File,
+                format!("cannot copy the library {shown} to {to}: {error}"),
+            )
         };
         let copy = staged.write(directory, &mut original).map_err(uncopied)?;
         // Looked at in the copy, which nobody else can change.
-        let flags = elf::check(&copy)
-            .map_err(|error| LoadError::new(LoadErrorKind::NotALibrary, format!("{shown} cannot be loaded: {error}")))?;
+        let flags = elf::check(&copy).map_err(|error| {
+            LoadError::new(
+                LoadErrorKind::NotALibrary,
+                format!("{shown} cannot be loaded: {error}"),
+            )
+        })?;
         if let Some((offset, flags)) = flags {
             copy.write_all_at(&flags, offset).map_err(uncopied)?;
         }
-        copy.set_permissions(fs::Permissions::from_mode(0o500)).map_err(uncopied)?;
+        copy.set_permissions(fs::Permissions::from_mode(0o500))
+            .map_err(uncopied)?;
         Ok(staged)
     }
 
@@ -58,7 +81,12 @@ impl Staged {
 
     fn write(&self, directory: &Path, original: &mut File) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let mut copy = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.path)?;
+        let mut copy = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.path)?;
         io::copy(original, &mut copy)?;
         if !same_content(original, &copy)? {
             return Err(io::Error::other("the file was changed while it was copied"));
@@ -75,7 +103,9 @@ fn same_content(one: &File, other: &File) -> io::Result<bool> {
     let (mut left, mut right) = ([0; 16 * 1024], [0; 16 * 1024]);
     let mut offset = 0;
     while offset < length {
-        let count = usize::try_from(length - offset).unwrap_or(left.len()).min(left.len());
+        let count = usize::try_from(length - offset)
+            .unwrap_or(left.len())
+            .min(left.len());
         one.read_exact_at(&mut left[..count], offset)?;
         other.read_exact_at(&mut right[..count], offset)?;
         if left[..count] != right[..count] {

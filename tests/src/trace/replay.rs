@@ -4,7 +4,7 @@
 //! sent in recorded order, each only after all frames that were recorded before it have arrived or are overdue; a frame
 //! of the host is used for one recorded frame only, and what is left over is reported.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ pub(super) async fn replay_in_order(
         requests: HashMap::new(),
         uncompared: HashMap::new(),
         tainted: Tainted::default(),
+        forgone: HashSet::new(),
         note: String::new(),
         line: 0,
         overdue: 0,
@@ -86,6 +87,13 @@ struct Asked {
     note: String,
 }
 
+/// Why the frames of a request are not compared.
+#[derive(Clone, Copy)]
+struct Uncompared<'a> {
+    rule: &'a Skip,
+    sent: bool,
+}
+
 struct Replay<'a> {
     addr: SocketAddr,
     recording: &'a Recording,
@@ -96,8 +104,9 @@ struct Replay<'a> {
     identifiers: Identifiers,
     clients: HashMap<usize, Client>,
     requests: HashMap<Cause, Asked>,
-    uncompared: HashMap<Cause, &'a Skip>,
+    uncompared: HashMap<Cause, Uncompared<'a>>,
     tainted: Tainted<'a>,
+    forgone: HashSet<(usize, String)>,
     note: String,
     line: usize,
     overdue: usize,
@@ -187,7 +196,8 @@ impl<'a> Replay<'a> {
         if let Some(id) = request.get("eventId") {
             let cause = (connection, id.to_string());
             if let Some(rule) = verdict.skip {
-                self.uncompared.insert(cause.clone(), rule);
+                let sent = verdict.send;
+                self.uncompared.insert(cause.clone(), Uncompared { rule, sent });
             }
             let asked = Asked {
                 request: request.clone(),
@@ -234,8 +244,8 @@ impl<'a> Replay<'a> {
             .and_then(|cause| self.uncompared.get(cause))
             .copied();
         let Some(mut client) = self.clients.remove(&connection) else {
-            if let Some(rule) = uncompared {
-                self.report.skip(rule);
+            if let Some(uncompared) = uncompared {
+                self.report.skip(uncompared.rule);
             } else {
                 self.report.skip_unreachable();
             }
@@ -254,27 +264,27 @@ impl<'a> Replay<'a> {
             frame: Some(recorded),
             stale: client.channels.left(recorded),
         };
-        uncompared = uncompared.or(rules.skip(&[Scope::Frame], &place));
+        let by_frame = || {
+            rules
+                .skip(&[Scope::Frame], &place)
+                .map(|rule| Uncompared { rule, sent: true })
+        };
+        uncompared = uncompared.or_else(by_frame);
         let may_miss = rules.frame(&place, Change::Missing);
         let impatient = may_miss.is_some() || uncompared.is_some() || self.overdue >= OVERDUE_LIMIT;
         let deadline = match at {
             Some(at) => client.live.opened() + at + TIME_TOLERANCE,
-            None => {
-                Instant::now()
-                    + if impatient {
-                        IMPATIENCE
-                    } else {
-                        self.options.patience
-                    }
-            }
+            None if uncompared.is_some_and(|uncompared| !uncompared.sent) => Instant::now(),
+            None if impatient => Instant::now() + IMPATIENCE,
+            None => Instant::now() + self.options.patience,
         };
         let key = self.sessions.key(Side::Recorded, recorded, &self.identifiers);
         let (sessions, identifiers) = (&self.sessions, &self.identifiers);
         let wanted = |live: &Value| sessions.key(Side::Live, live, identifiers) == key;
         let mut problems = Vec::new();
         match (client.live.take(deadline, wanted).await, uncompared) {
-            (arrival, Some(rule)) => {
-                self.report.skip(rule);
+            (arrival, Some(uncompared)) => {
+                self.report.skip(uncompared.rule);
                 if let Some(arrival) = arrival {
                     self.compare(&place, recorded, &arrival.frame, false);
                 }
@@ -285,7 +295,10 @@ impl<'a> Replay<'a> {
                 problems.extend(self.order(&place, &mut latest, recorded, &arrival));
             }
             (None, None) => match may_miss {
-                Some(rule) => self.report.deviate(&rule.id),
+                Some(rule) => {
+                    self.report.deviate(&rule.id);
+                    self.forgone.insert((connection, key));
+                }
                 None => {
                     self.overdue += 1;
                     if client.live.ended() && !client.lost {
@@ -390,9 +403,13 @@ impl<'a> Replay<'a> {
             let cause = self
                 .sessions
                 .cause(Side::Live, connection, &arrival.frame, &self.identifiers);
-            if cause
-                .as_ref()
-                .is_some_and(|cause| self.uncompared.contains_key(cause))
+            let key = self.sessions.key(Side::Live, &arrival.frame, &self.identifiers);
+            // a frame that need not come may still come late
+            let forgone = self.forgone.contains(&(connection, key));
+            if forgone
+                || cause
+                    .as_ref()
+                    .is_some_and(|cause| self.uncompared.contains_key(cause))
             {
                 continue;
             }

@@ -53,7 +53,9 @@ impl Library {
         let opened = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
         let handle = opened.map_err(|error| {
             let staged = path.to_string_lossy();
-            let reason = innermost(&error).replace(&format!("{staged}: "), "").replace(&*staged, shown);
+            let reason = innermost(&error)
+                .replace(&format!("{staged}: "), "")
+                .replace(&*staged, shown);
             LoadError::new(
                 LoadErrorKind::Linking,
                 format!("{shown} cannot be loaded: {reason}"),

@@ -1,0 +1,219 @@
+//! What is written in `#[component(…)]` and in the attributes of functions.
+
+use crate::names;
+use syn::meta::ParseNestedMeta;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, LitBool, LitStr, Meta, Token, parenthesized};
+
+/// `#[component(name = "calc", version = "1.2.3", …)]`
+#[derive(Default)]
+pub(crate) struct ComponentAttribute {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) version: Option<LitStr>,
+    pub(crate) routes: Vec<LitStr>,
+    pub(crate) events: Vec<LitStr>,
+    /// Where the tokio runtime was asked for.
+    pub(crate) tokio: Option<LitStr>,
+    pub(crate) export: Option<LitBool>,
+}
+
+impl Parse for ComponentAttribute {
+    fn parse(input: ParseStream<'_>) -> syn::Result<ComponentAttribute> {
+        let mut attribute = ComponentAttribute::default();
+        let parser = syn::meta::parser(|meta| attribute.key(&meta));
+        parser.parse2(input.parse()?)?;
+        Ok(attribute)
+    }
+}
+
+impl ComponentAttribute {
+    fn key(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+        if meta.path.is_ident("name") {
+            let name = text(meta)?;
+            names::check_segment(&name)?;
+            once(meta, &mut self.name, name)
+        } else if meta.path.is_ident("version") {
+            let version = text(meta)?;
+            names::check_version(&version)?;
+            once(meta, &mut self.version, version)
+        } else if meta.path.is_ident("routes") {
+            self.routes = list(meta)?;
+            self.routes.iter().try_for_each(names::check_segment)
+        } else if meta.path.is_ident("events") {
+            self.events = list(meta)?;
+            Ok(())
+        } else if meta.path.is_ident("runtime") {
+            let runtime = text(meta)?;
+            if runtime.value() != "tokio" {
+                return Err(syn::Error::new(runtime.span(), "the only runtime to choose is `\"tokio\"`; leave `runtime` out for the SDK's own executor"));
+            }
+            once(meta, &mut self.tokio, runtime)
+        } else if meta.path.is_ident("export") {
+            let export = meta.value()?.parse()?;
+            once(meta, &mut self.export, export)
+        } else {
+            Err(meta.error(
+                "unknown key: `#[component]` knows `name`, `version`, `routes(…)`, `events(…)`, `runtime` and `export`",
+            ))
+        }
+    }
+}
+
+/// The attributes of one function that are the SDK's own.
+#[derive(Default)]
+pub(crate) struct FunctionAttributes {
+    pub(crate) roles: Vec<(Role, proc_macro2::Span)>,
+    pub(crate) description: String,
+}
+
+/// What a function is there for.
+#[derive(Clone)]
+pub(crate) enum Role {
+    /// `#[method(name = "other")]`
+    Method(Option<LitStr>),
+    /// `#[create]`
+    Create,
+    /// `#[start]`
+    Start,
+    /// `#[stop]`
+    Stop,
+    /// `#[event(component = "…", key = "…", range = "…")]`
+    Event(EventAttribute),
+    /// `#[private]`
+    Private,
+}
+
+/// `#[event(component = "emitter", key = "sums/*", range = "^2.0.0")]`
+#[derive(Clone)]
+pub(crate) struct EventAttribute {
+    pub(crate) component: LitStr,
+    pub(crate) key: LitStr,
+    pub(crate) range: Option<LitStr>,
+}
+
+impl FunctionAttributes {
+    /// Takes the SDK's own attributes out of `attributes`, and reads the documentation.
+    pub(crate) fn take(attributes: &mut Vec<Attribute>) -> syn::Result<FunctionAttributes> {
+        let mut found = FunctionAttributes::default();
+        let mut lines: Vec<String> = Vec::new();
+        let mut kept = Vec::new();
+        for attribute in attributes.drain(..) {
+            let span = attribute.path().get_ident().map_or_else(proc_macro2::Span::call_site, syn::Ident::span);
+            let role = match attribute.path().get_ident().map(ToString::to_string).as_deref() {
+                Some("method") => Role::Method(method_name(&attribute)?),
+                Some("event") => Role::Event(event(&attribute)?),
+                Some("create") => plain(&attribute, Role::Create)?,
+                Some("start") => plain(&attribute, Role::Start)?,
+                Some("stop") => plain(&attribute, Role::Stop)?,
+                Some("private") => plain(&attribute, Role::Private)?,
+                Some("parameter") => {
+                    return Err(syn::Error::new(span, "`#[parameter]` belongs before a parameter, inside the parentheses"));
+                }
+                Some("route") => {
+                    return Err(syn::Error::new(span, "handlers of web routes are not there yet; `#[component(routes(\"…\"))]` lists a route in the description"));
+                }
+                name => {
+                    if name == Some("doc") {
+                        lines.extend(doc_line(&attribute));
+                    }
+                    kept.push(attribute);
+                    continue;
+                }
+            };
+            found.roles.push((role, span));
+        }
+        *attributes = kept;
+        found.description = lines.join("\n").trim().to_owned();
+        Ok(found)
+    }
+}
+
+/// Takes `#[parameter(name = "…")]` out of a parameter's attributes.
+pub(crate) fn take_parameter_name(attributes: &mut Vec<Attribute>) -> syn::Result<Option<LitStr>> {
+    let mut name = None;
+    let (own, kept): (Vec<Attribute>, Vec<Attribute>) =
+        attributes.drain(..).partition(|attribute| attribute.path().is_ident("parameter"));
+    *attributes = kept;
+    for attribute in own {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("name") {
+                return Err(meta.error("unknown key: `#[parameter]` knows `name`"));
+            }
+            let value = text(&meta)?;
+            once(&meta, &mut name, value)
+        })?;
+    }
+    Ok(name)
+}
+
+fn method_name(attribute: &Attribute) -> syn::Result<Option<LitStr>> {
+    if matches!(attribute.meta, Meta::Path(_)) {
+        return Ok(None);
+    }
+    let mut name = None;
+    attribute.parse_nested_meta(|meta| {
+        if !meta.path.is_ident("name") {
+            return Err(meta.error("unknown key: `#[method]` knows `name`"));
+        }
+        let value = text(&meta)?;
+        names::check_segment(&value)?;
+        once(&meta, &mut name, value)
+    })?;
+    Ok(name)
+}
+
+fn event(attribute: &Attribute) -> syn::Result<EventAttribute> {
+    let (mut component, mut key, mut range) = (None, None, None);
+    let example = "`#[event(component = \"emitter\", key = \"sums/*\", range = \"^2.0.0\")]`";
+    if !matches!(attribute.meta, Meta::List(_)) {
+        return Err(syn::Error::new_spanned(attribute, format!("whose events? Write {example}")));
+    }
+    attribute.parse_nested_meta(|meta| {
+        let place = if meta.path.is_ident("component") {
+            &mut component
+        } else if meta.path.is_ident("key") {
+            &mut key
+        } else if meta.path.is_ident("range") {
+            &mut range
+        } else {
+            return Err(meta.error("unknown key: `#[event]` knows `component`, `key` and `range`"));
+        };
+        let value = text(&meta)?;
+        once(&meta, place, value)
+    })?;
+    match (component, key) {
+        (Some(component), Some(key)) => Ok(EventAttribute { component, key, range }),
+        (None, _) => Err(syn::Error::new_spanned(attribute, format!("`component` is missing: {example}"))),
+        (_, None) => Err(syn::Error::new_spanned(attribute, format!("`key` is missing: {example}"))),
+    }
+}
+
+fn plain(attribute: &Attribute, role: Role) -> syn::Result<Role> {
+    attribute.meta.require_path_only()?;
+    Ok(role)
+}
+
+fn doc_line(attribute: &Attribute) -> Option<String> {
+    let Meta::NameValue(pair) = &attribute.meta else { return None };
+    let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else { return None };
+    let text = text.value();
+    Some(text.strip_prefix(' ').unwrap_or(&text).trim_end().to_owned())
+}
+
+fn text(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+    meta.value()?.parse()
+}
+
+fn list(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<LitStr>> {
+    let content;
+    parenthesized!(content in meta.input);
+    let texts = content.parse_terminated(<LitStr as Parse>::parse, Token![,])?;
+    Ok(texts.into_iter().collect())
+}
+
+fn once<T>(meta: &ParseNestedMeta<'_>, place: &mut Option<T>, value: T) -> syn::Result<()> {
+    if place.replace(value).is_some() {
+        return Err(meta.error("this key is given twice"));
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! The component's description as JSON, known when the macro runs.
+
+use crate::attribute::ComponentAttribute;
+use crate::function::Function;
+
+/// `{"methods":[…],"events":{…},"routes":{…},"data":{}}`
+pub(crate) fn write(attribute: &ComponentAttribute, methods: &[Function]) -> String {
+    let methods: Vec<String> = methods.iter().map(method).collect();
+    let events: Vec<String> = attribute.events.iter().map(|event| format!("{}:{{}}", quoted(&event.value()))).collect();
+    let routes: Vec<String> =
+        attribute.routes.iter().map(|route| format!("{}:{{\"type\":\"mware\"}}", quoted(&route.value()))).collect();
+    format!(
+        "{{\"methods\":[{}],\"events\":{{{}}},\"routes\":{{{}}},\"data\":{{}}}}",
+        methods.join(","),
+        events.join(","),
+        routes.join(",")
+    )
+}
+
+fn method(method: &Function) -> String {
+    // The callback that JavaScript methods end with stands for the answer; clients count on it in the list.
+    let parameters: Vec<String> = method
+        .arguments()
+        .map(|argument| &*argument.name)
+        .chain(["callback"])
+        .map(|name| format!("{{\"name\":{}}}", quoted(name)))
+        .collect();
+    let mut json =
+        format!("{{\"name\":{},\"parameters\":[{}]", quoted(&method.wire_name().value()), parameters.join(","));
+    if !method.description.is_empty() {
+        json += &format!(",\"description\":{}", quoted(&method.description));
+    }
+    if method.is_async {
+        json += ",\"async\":true";
+    }
+    json + "}"
+}
+
+/// A text as JSON.
+fn quoted(text: &str) -> String {
+    let mut json = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => json += "\\\"",
+            '\\' => json += "\\\\",
+            '\n' => json += "\\n",
+            character if character < ' ' => json += &format!("\\u{:04x}", u32::from(character)),
+            character => json.push(character),
+        }
+    }
+    json + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn texts_are_json() {
+        assert_eq!(quoted("a\"b\\c\nd\u{1}é"), "\"a\\\"b\\\\c\\nd\\u0001é\"");
+    }
+}

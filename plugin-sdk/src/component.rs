@@ -1,0 +1,98 @@
+//! What a component is to the SDK. Implemented by the `#[component]` attribute.
+
+use crate::call::Call;
+use crate::context::Context;
+use crate::event::Event;
+use crate::executor::BoxFuture;
+use crate::Error;
+use std::future::Future;
+use std::sync::Arc;
+
+/// A component: implemented by [`#[component]`](macro@crate::component), and hardly ever by hand.
+///
+/// One instance answers all calls, on all lanes at the same time; hence `Send + Sync`, and `&self` everywhere.
+pub trait Component: Send + Sync + Sized + 'static {
+    /// Its name, such as `calc`.
+    const NAME: &'static str;
+    /// Its semantic version.
+    const VERSION: &'static str;
+    /// JSON object describing methods, events, routes and data.
+    const DESCRIPTOR: &'static str;
+    /// Names of its methods on the wire; a position here is a method's number.
+    const METHODS: &'static [&'static str];
+    /// Events that it listens to from its start on; a position here is a handler's number.
+    const EVENTS: &'static [Listen] = &[];
+    /// Whether each lane is a tokio runtime.
+    const TOKIO: bool = false;
+
+    /// Makes the instance. `config` is the JSON object of mesh.toml.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be made; the host shows it and does not start.
+    fn create(context: &Context, config: &str) -> Result<Self, Error>;
+
+    /// Gets ready. Calls arrive afterwards.
+    fn start(self: Arc<Self>, _context: Context) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Finishes. No call arrives afterwards.
+    fn stop(self: Arc<Self>, _context: Context) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Answers a call of the method with this number.
+    fn call(self: &Arc<Self>, method: usize, call: &mut Call<'_>);
+
+    /// Hears an event with the handler of this number, and returns what is left to do.
+    fn event(self: &Arc<Self>, _handler: usize, _context: &Context, _event: Event) -> Option<BoxFuture> {
+        None
+    }
+}
+
+/// Events that a component listens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Whose events.
+    pub component: &'static str,
+    /// Which ones: wildcards `*`, and `**` at the end.
+    pub key: &'static str,
+    /// Of which versions: an npm range, empty for all.
+    pub range: &'static str,
+}
+
+/// What `#[create]` may return: the component, or whether it could be made.
+pub trait IntoCreated<C> {
+    /// The component.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be made.
+    fn into_created(self) -> Result<C, Error>;
+}
+
+impl<C: Component> IntoCreated<C> for C {
+    fn into_created(self) -> Result<C, Error> {
+        Ok(self)
+    }
+}
+
+impl<C: Component, E: Into<Error>> IntoCreated<C> for Result<C, E> {
+    fn into_created(self) -> Result<C, Error> {
+        self.map_err(Into::into)
+    }
+}
+
+/// Reads a component's configuration.
+///
+/// # Errors
+///
+/// What is wrong with it, in words.
+pub fn read_config<T: serde::de::DeserializeOwned>(config: &str) -> Result<T, Error> {
+    serde_json::from_str(if config.is_empty() { "{}" } else { config }).map_err(|error| {
+        let error = error.to_string();
+        let error = error.rfind(" at line ").map_or(&*error, |end| &error[..end]);
+        Error::type_error(format!("wrong configuration: {error}"))
+    })
+}

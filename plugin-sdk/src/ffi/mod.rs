@@ -1,0 +1,18 @@
+//! The boundary to the host: the only place of the SDK with `unsafe` code.
+//!
+//! What enters: pointers and numbers of the C ABI. What leaves: safe types. Nothing borrowed from the host outlives the
+//! function it was passed to, and no panic crosses.
+
+mod current;
+mod entry;
+mod host;
+#[cfg(feature = "tokio")]
+mod lane_descriptor;
+mod table;
+
+pub(crate) use current::{current_host, set_current_host, thread_mark};
+pub use entry::component;
+pub(crate) use host::{CallTarget, Host};
+#[cfg(feature = "tokio")]
+pub(crate) use lane_descriptor::LaneDescriptor;
+pub(crate) use table::{HostServices, host_for_tests};

@@ -1,0 +1,146 @@
+//! Write components for the mesh host in Rust.
+//!
+//! A component is a struct and an `impl` block: its functions are the methods that clients call, from unmodified
+//! JavaScript clients or from other components. Compiled as a `cdylib`, it is loaded by the host through a C ABI
+//! ([`abi`]) that no version of Rust can break.
+//!
+//! ```
+//! use mesh_plugin_sdk::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Calc {
+//!     ticks: AtomicU64,
+//! }
+//!
+//! #[component(name = "calc", version = "1.2.3", export = false)]
+//! impl Calc {
+//!     /// The sum of two numbers.
+//!     fn add(&self, a: f64, b: f64) -> f64 {
+//!         a + b
+//!     }
+//!
+//!     fn divide(&self, a: f64, b: f64) -> Result<f64, Error> {
+//!         if b == 0.0 {
+//!             return Err(Error::new("division by zero").name("DivisionError").field("code", 4220));
+//!         }
+//!         Ok(a / b)
+//!     }
+//!
+//!     async fn slow(&self, context: &Context, milliseconds: u64) -> Value {
+//!         context.sleep(Duration::from_millis(milliseconds)).await;
+//!         json!({"slept": milliseconds})
+//!     }
+//!
+//!     fn tick(&self) -> u64 {
+//!         self.ticks.fetch_add(1, Ordering::Relaxed) + 1
+//!     }
+//! }
+//!
+//! // A component can be tried without a host:
+//! use mesh_plugin_sdk::testing::Harness;
+//!
+//! # fn main() -> Result<(), Error> {
+//! let harness = Harness::<Calc>::new(json!({}));
+//! assert_eq!(harness.call("add", json!([1, 2]))?.one::<u32>()?, 3);
+//! assert_eq!(harness.call("divide", json!([1, 0])).unwrap_err().type_name(), "DivisionError");
+//! assert_eq!(harness.call("slow", json!([60_000]))?.one::<Value>()?, json!({"slept": 60_000}));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! (`export = false` lets several components live in one program, as in these examples; a library leaves it out.)
+//!
+//! # Guarantees
+//!
+//! * A call is answered exactly once. A panic is that call's error; so is a future that ends without an answer.
+//! * A component's code runs on its lanes only: threads that belong to its library and end before it is unloaded.
+//! * A method that waits blocks nobody; one that blocks holds up only its own component.
+//! * All `unsafe` code of the SDK is in one module.
+//!
+//! # Features
+//!
+//! * `log` (default): `log::info!` and its siblings write to the host's log.
+//! * `tracing`: events of `tracing` go to the host's log.
+//! * `tokio`: allows `#[component(runtime = "tokio")]`, a tokio runtime on every lane.
+
+#![deny(unsafe_code)]
+
+#[cfg(all(panic = "abort", not(doc)))]
+compile_error!(
+    "a component must be compiled with `panic = \"unwind\"`: with `abort`, a panic in one method would end the whole host. Remove `panic = \"abort\"` from the profile in Cargo.toml"
+);
+
+// Lets the code that `#[component]` writes name this crate from within it.
+extern crate self as mesh_plugin_sdk;
+
+mod answer;
+mod arguments;
+mod call;
+mod component;
+mod context;
+mod data;
+mod error;
+mod event;
+mod exchange;
+mod executor;
+#[allow(unsafe_code)]
+mod ffi;
+mod guard;
+mod instance;
+pub mod javascript;
+mod lane;
+mod logging;
+mod origin;
+mod raw;
+mod slab;
+pub mod testing;
+#[cfg(feature = "tokio")]
+mod tokio_lane;
+#[cfg(feature = "tracing")]
+mod tracing_bridge;
+mod work;
+
+pub use answer::{IntoAnswer, IntoOutcome, Many, Nothing, Results, Sequence};
+pub use component::{Component, Listen};
+pub use context::Context;
+pub use data::Data;
+pub use error::Error;
+pub use event::{EmitOptions, Event, Subscription};
+pub use exchange::CallRequest;
+pub use mesh_plugin_abi as abi;
+pub use mesh_plugin_macros::component;
+pub use origin::Origin;
+pub use raw::{Raw, raw};
+
+#[cfg(feature = "log")]
+pub use log;
+pub use serde_json;
+
+/// What the code written by `#[component]` uses. Not for people; may change with any version.
+#[doc(hidden)]
+pub mod generated {
+    pub use crate::answer::{Fallible, IntoOutcome, OneResult, OwnResult};
+    pub use crate::call::Call;
+    pub use crate::component::{IntoCreated, read_config};
+    pub use crate::executor::BoxFuture;
+    pub use crate::ffi::component as description;
+
+    /// Lets methods fail with any error that can become the SDK's.
+    pub fn fallible<T, E: Into<crate::Error>>(result: Result<T, E>) -> Result<T, crate::Error> {
+        result.map_err(Into::into)
+    }
+
+    /// Exists only where the feature is on, to say so in an error message.
+    #[cfg(feature = "tokio")]
+    pub const RUNTIME_TOKIO_NEEDS_THE_FEATURE_TOKIO_OF_MESH_PLUGIN_SDK: bool = true;
+}
+
+/// What most components need: `use mesh_plugin_sdk::prelude::*;`.
+pub mod prelude {
+    pub use crate::{Context, EmitOptions, Error, Event, Many, Nothing, Origin, Raw, Results, component};
+    #[cfg(feature = "log")]
+    pub use log;
+    pub use serde_json::{Value, json};
+    pub use std::sync::atomic::{AtomicU64, Ordering};
+    pub use std::time::Duration;
+}

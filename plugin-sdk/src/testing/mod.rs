@@ -1,0 +1,295 @@
+//! Components under test, without a host.
+//!
+//! What enters: calls, events and time, as the test says. What leaves: results, and what the component emitted, logged
+//! and stored. Time is the test's own: a component that sleeps an hour is awake at once.
+
+mod host;
+
+use crate::answer::Results;
+use crate::component::Component;
+use crate::exchange::write_arguments;
+use crate::executor::lock;
+use crate::ffi::{Host, host_for_tests};
+use crate::instance::Instance;
+use crate::work::WorkItem;
+use crate::{Error, logging};
+use host::{Item, TestHost};
+use mesh_plugin_abi::{Level, Status, WorkKind};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// One instance of a component with one lane, which runs on the test's own thread.
+///
+/// ```
+/// use mesh_plugin_sdk::prelude::*;
+/// use mesh_plugin_sdk::testing::Harness;
+///
+/// #[derive(Default)]
+/// struct Counter { count: AtomicU64 }
+///
+/// #[component(name = "counter", version = "1.0.0", export = false)]
+/// impl Counter {
+///     fn add(&self, context: &Context, by: u64) -> u64 {
+///         let count = self.count.fetch_add(by, Ordering::Relaxed) + by;
+///         context.emit("changed", &json!({"count": count}));
+///         count
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let harness = Harness::<Counter>::new(json!({}));
+/// assert_eq!(harness.call("add", json!([2]))?.one::<u64>()?, 2);
+/// assert_eq!(harness.call("add", json!([3]))?.one::<u64>()?, 5);
+/// assert_eq!(harness.events()[1], ("changed".to_owned(), json!({"count": 5})));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Harness<C: Component> {
+    instance: Instance<C>,
+    host: Host,
+    services: &'static TestHost,
+    patience: Duration,
+    #[cfg(feature = "tokio")]
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl<C: Component> Harness<C> {
+    /// Makes and starts the component with this configuration.
+    ///
+    /// # Panics
+    ///
+    /// When the component cannot be made or does not start; see [`Harness::create`] to look at the error.
+    pub fn new(config: Value) -> Harness<C> {
+        match Self::create(config) {
+            Ok(harness) => harness,
+            Err(error) => panic!("component {} cannot be started: {error}", C::NAME),
+        }
+    }
+
+    /// Makes and starts the component with this configuration.
+    ///
+    /// # Errors
+    ///
+    /// The component's own.
+    pub fn create(config: Value) -> Result<Harness<C>, Error> {
+        let (host, services) = host_for_tests(TestHost::new(C::NAME));
+        logging::connect();
+        let info = json!({
+            "mesh": "TestNode", "domain": "TestNode", "component": C::NAME, "version": C::VERSION, "lanes": 1,
+        });
+        let made =
+            host.enter(|| Instance::<C>::create(host, info.to_string().as_bytes(), config.to_string().as_bytes()));
+        let harness = Harness {
+            instance: made?,
+            host,
+            services,
+            patience: Duration::from_millis(500),
+            #[cfg(feature = "tokio")]
+            runtime: None,
+        };
+        #[cfg(feature = "tokio")]
+        let harness = harness.with_runtime()?;
+        harness.order(WorkKind::START, "start")?;
+        Ok(harness)
+    }
+
+    #[cfg(feature = "tokio")]
+    fn with_runtime(mut self) -> Result<Harness<C>, Error> {
+        if C::TOKIO
+            && let Some(lane) = self.instance.lane(0)
+        {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+            lane.lane().runtime.set(Some(runtime.handle().clone()));
+            self.runtime = Some(runtime);
+        }
+        Ok(self)
+    }
+
+    /// Waits so long for threads of the component, and for a tokio runtime. Otherwise half a second. Sleeping with
+    /// [`crate::Context::sleep`] costs none of it.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Harness<C> {
+        self.patience = patience;
+        self
+    }
+
+    /// Calls a method, from a session named `test-session`.
+    ///
+    /// # Errors
+    ///
+    /// The method's own, or that it gave no answer and waits for nothing that could still happen.
+    pub fn call<A: Serialize>(&self, method: &str, arguments: A) -> Result<Results, Error> {
+        self.call_as(&json!({"id": "test-session"}), method, arguments)
+    }
+
+    /// Calls a method as somebody else, such as `json!({"id": "s1", "username": "ada"})`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Harness::call`].
+    pub fn call_as<A: Serialize>(&self, origin: &Value, method: &str, arguments: A) -> Result<Results, Error> {
+        let number = C::METHODS.iter().position(|name| *name == method);
+        let token = self.services.next_token();
+        self.services.queue(Item {
+            kind: WorkKind::CALL,
+            token,
+            method: number.map_or(u32::MAX, |number| number as u32),
+            target: method.as_bytes().to_vec(),
+            payload: write_arguments(&arguments)?,
+            origin: origin.to_string().into_bytes(),
+            ..Item::default()
+        });
+        let (status, payload) = self.answer_to(token, method)?;
+        if status == Status::OK { Results::read(&payload) } else { Err(Error::read(status, &payload)) }
+    }
+
+    /// Says what calls of another component's method are answered with.
+    pub fn answer<F>(&self, component: &str, method: &str, answer: F)
+    where
+        F: Fn(Value) -> Result<Value, Error> + Send + Sync + 'static,
+    {
+        self.services.set_answer(component, method, answer);
+    }
+
+    /// Sends an event of another component to those handlers that subscribed to it.
+    pub fn publish(&self, component: &str, key: &str, data: Value) {
+        self.services.deliver(component, key, &data);
+        self.settle();
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, duration: Duration) {
+        self.settle();
+        let until = self.services.now() + duration.as_millis() as u64;
+        while self.services.ring_before(until) {
+            self.settle();
+        }
+    }
+
+    /// Stops the component.
+    ///
+    /// # Errors
+    ///
+    /// The component's own.
+    pub fn stop(&self) -> Result<(), Error> {
+        self.order(WorkKind::STOP, "stop")
+    }
+
+    /// The component itself.
+    pub fn component(&self) -> &C {
+        self.instance.component()
+    }
+
+    /// The events emitted so far: key and data.
+    pub fn events(&self) -> Vec<(String, Value)> {
+        lock(&self.services.state).emitted.clone()
+    }
+
+    /// The lines logged so far: level and message.
+    pub fn logs(&self) -> Vec<(&'static str, String)> {
+        let name = |level| match level {
+            Level::ERROR => "error",
+            Level::WARN => "warn",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            _ => "trace",
+        };
+        lock(&self.services.state).logs.iter().map(|(level, line)| (name(*level), line.clone())).collect()
+    }
+
+    /// The document stored at a path of the component's data, without `_meta`.
+    pub fn stored(&self, path: &str) -> Option<Value> {
+        lock(&self.services.state).documents.get(path.trim_start_matches('/')).cloned()
+    }
+
+    fn order(&self, kind: u32, name: &str) -> Result<(), Error> {
+        let token = self.services.next_token();
+        self.services.queue(Item { kind, token, ..Item::default() });
+        let (status, payload) = self.answer_to(token, name)?;
+        if status == Status::OK { Ok(()) } else { Err(Error::read(status, &payload)) }
+    }
+
+    /// Runs the lane until a token is completed.
+    fn answer_to(&self, token: u64, method: &str) -> Result<(i32, Vec<u8>), Error> {
+        let mut until = Instant::now() + self.patience;
+        loop {
+            self.settle();
+            if let Some(answer) = lock(&self.services.state).completed.remove(&token) {
+                return Ok(answer);
+            }
+            if self.services.ring_before(u64::MAX) {
+                until = Instant::now() + self.patience;
+            } else if Instant::now() >= until {
+                return Err(Error::new(format!("{}.{method} gave no answer", C::NAME)).name("Timeout"));
+            } else {
+                self.pause();
+            }
+        }
+    }
+
+    /// Works off what is queued, and what that leads to.
+    fn settle(&self) {
+        #[cfg(feature = "tokio")]
+        if let Some(runtime) = &self.runtime {
+            return runtime.block_on(async {
+                self.work_off();
+                // Tasks just started get their turn, and so does what they lead to.
+                for _ in 0..4 {
+                    tokio::task::yield_now().await;
+                    self.work_off();
+                }
+            });
+        }
+        self.work_off();
+    }
+
+    fn work_off(&self) {
+        loop {
+            let items = self.services.take();
+            if items.is_empty() {
+                return;
+            }
+            self.instance.work(0, items.iter().map(borrow));
+        }
+    }
+
+    fn pause(&self) {
+        #[cfg(feature = "tokio")]
+        if let Some(runtime) = &self.runtime {
+            let host = self.host;
+            return host.enter(|| runtime.block_on(tokio::time::sleep(Duration::from_millis(1))));
+        }
+        self.services.wait(Duration::from_millis(5));
+    }
+}
+
+impl<C: Component> Drop for Harness<C> {
+    fn drop(&mut self) {
+        let instance = &self.instance;
+        #[cfg(feature = "tokio")]
+        if let Some(lane) = instance.lane(0) {
+            lane.lane().runtime.set(None);
+            self.runtime = None;
+        }
+        self.host.enter(|| instance.destroy());
+    }
+}
+
+impl<C: Component> std::fmt::Debug for Harness<C> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Harness").field("component", &C::NAME).finish_non_exhaustive()
+    }
+}
+
+fn borrow(item: &Item) -> WorkItem<'_> {
+    WorkItem {
+        kind: item.kind,
+        token: item.token,
+        status: item.status,
+        method: item.method,
+        target: &item.target,
+        payload: &item.payload,
+        origin: &item.origin,
+    }
+}

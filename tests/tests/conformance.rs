@@ -1,0 +1,225 @@
+//! Runs the conformance kit, in which published clients drive the host, where Node is installed.
+//!
+//! What enters: `conformance/` (the kit), the npm registry for its clients, a host with `conformance/mesh.toml`. What
+//! leaves: the kit's table. Guarantees: every case passes except those of `conformance/pending.json`, and each of those
+//! really fails. Without Node the tests say so and pass, unless `CI` or `MESH_TESTS_REQUIRE_NODE` is set.
+//!
+//! With `MESH_TESTS_LONG=1` idle clients are watched for 65 seconds, beside the other cases.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use mesh_tests::host::Host;
+use serde::Deserialize;
+
+/// What the host claims to serve.
+const AREAS: &str = "connect,description,exchange,events,meshclient,modernclient,reconnect";
+/// Cases that take more than a minute.
+const LONG_AREAS: &str = "heartbeat";
+/// Beside the installed modules: a copy of the lock file that they were installed from.
+const STAMP: &str = "node_modules/.installed-package-lock.json";
+
+/// What `run.js --json` writes, as far as it is read here.
+#[derive(Debug, Deserialize)]
+struct Summary {
+    results: Vec<Run>,
+}
+
+/// One case with one client.
+#[derive(Debug, Deserialize)]
+struct Run {
+    id: String,
+    client: String,
+    ok: bool,
+    #[serde(default)]
+    error: String,
+}
+
+#[test]
+fn clients_of_the_first_generation() {
+    check_profile("era");
+}
+
+#[test]
+fn clients_of_the_second_generation() {
+    check_profile("modern");
+}
+
+#[test]
+fn pending_cases_exist() {
+    if !ready() {
+        return;
+    }
+    let mut command = kit("all");
+    command.args(["--list", "--port", "1", "--slow"]);
+    let output = command.output().expect("node runs");
+    let list = String::from_utf8_lossy(&output.stdout);
+    let cases: BTreeSet<&str> = list
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    for id in pending().keys() {
+        assert!(
+            cases.contains(id.as_str()),
+            "pending.json names the case {id}, which does not exist"
+        );
+    }
+}
+
+fn check_profile(profile: &str) {
+    if !ready() {
+        return;
+    }
+    let host = Host::start(&folder().join("mesh.toml"), &["happn.port=0"]);
+    let port = host.addr().port().to_string();
+    let long = std::env::var_os("MESH_TESTS_LONG").map(|_| start(profile, &port, LONG_AREAS));
+    let mut runs = finish(start(profile, &port, AREAS));
+    runs.extend(long.map(finish).unwrap_or_default());
+    judge(&runs, &pending());
+}
+
+/// Fails if a case fails that is not pending, or a pending one passes.
+fn judge(runs: &[Run], pending: &BTreeMap<String, String>) {
+    let mut wrong = Vec::new();
+    for run in runs
+        .iter()
+        .filter(|run| !run.ok && !pending.contains_key(&run.id))
+    {
+        wrong.push(format!("{} with {}: {}", run.id, run.client, run.error));
+    }
+    for (id, reason) in pending {
+        let of_case: Vec<&Run> = runs.iter().filter(|run| run.id == *id).collect();
+        let failed = of_case.iter().filter(|run| !run.ok).count();
+        match (failed, of_case.len()) {
+            (_, 0) => {}
+            (0, _) => wrong.push(format!("{id} passes: delete its entry from pending.json")),
+            (failed, all) => println!("PENDING {id}: {failed} of {all} runs fail. {reason}"),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_pending_case_must_fail() {
+    let run = |ok| Run {
+        id: "a/b".to_owned(),
+        client: "c".to_owned(),
+        ok,
+        error: String::new(),
+    };
+    let pending = BTreeMap::from([("a/b".to_owned(), "later".to_owned())]);
+    judge(&[run(false)], &pending);
+    assert!(std::panic::catch_unwind(|| judge(&[run(true)], &pending)).is_err());
+    assert!(std::panic::catch_unwind(|| judge(&[run(false)], &BTreeMap::new())).is_err());
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
+}
+
+fn pending() -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(folder().join("pending.json")).expect("pending.json can be read");
+    serde_json::from_str(&text).expect("pending.json maps cases to reasons")
+}
+
+/// The kit's command with a profile.
+fn kit(profile: &str) -> Command {
+    let mut command = Command::new("node");
+    command
+        .current_dir(folder())
+        .args(["run.js", "--profile", profile])
+        .stdin(Stdio::null());
+    command
+}
+
+/// One running kit and the file that it will write.
+struct Kit {
+    child: Child,
+    json: PathBuf,
+}
+
+fn start(profile: &str, port: &str, areas: &str) -> Kit {
+    let long = areas == LONG_AREAS;
+    let name = if long {
+        format!("{profile}-long.json")
+    } else {
+        format!("{profile}.json")
+    };
+    let json = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // an old result must not be taken for a new one
+    let _ = std::fs::remove_file(&json);
+    let mut command = kit(profile);
+    command
+        .args(["--port", port, "--only", areas, "--json"])
+        .arg(&json);
+    if long {
+        command.arg("--slow");
+    }
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("node runs");
+    Kit { child, json }
+}
+
+fn finish(kit: Kit) -> Vec<Run> {
+    let output = kit.child.wait_with_output().expect("node ends");
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    let Ok(text) = std::fs::read_to_string(&kit.json) else {
+        panic!(
+            "the kit wrote no results: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    let summary: Summary = serde_json::from_str(&text).expect("the kit's results can be read");
+    assert!(!summary.results.is_empty(), "the kit ran no case");
+    summary.results
+}
+
+/// Whether the kit can run; installs its clients when they are missing or others than package-lock.json says.
+fn ready() -> bool {
+    static READY: OnceLock<bool> = OnceLock::new();
+    *READY.get_or_init(|| {
+        let found = |program: &str| {
+            Command::new(program)
+                .arg("--version")
+                .output()
+                .is_ok_and(|output| output.status.success())
+        };
+        if !found("node") || !found("npm") {
+            let required = ["CI", "MESH_TESTS_REQUIRE_NODE"]
+                .iter()
+                .any(|name| std::env::var_os(name).is_some());
+            assert!(
+                !required,
+                "node and npm are not installed, and the conformance kit must run here"
+            );
+            eprintln!("conformance kit not run: node and npm are not installed");
+            return false;
+        }
+        install();
+        true
+    })
+}
+
+fn install() {
+    let lock = std::fs::read(folder().join("package-lock.json")).expect("package-lock.json can be read");
+    if std::fs::read(folder().join(STAMP)).is_ok_and(|installed| installed == lock) {
+        return;
+    }
+    let Output { status, stderr, .. } = Command::new("npm")
+        .current_dir(folder())
+        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("npm runs");
+    assert!(
+        status.success(),
+        "npm install failed: {}",
+        String::from_utf8_lossy(&stderr)
+    );
+    std::fs::write(folder().join(STAMP), lock).expect("the stamp can be written");
+}
