@@ -53,6 +53,14 @@ fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S
     serializer.serialize_f64(duration.as_secs_f64())
 }
 
+/// A report needs no payload in full.
+fn beginning<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match text.char_indices().nth(100) {
+        Some((end, _)) => serializer.collect_str(&format_args!("{}…", &text[..end])),
+        None => serializer.serialize_str(text),
+    }
+}
+
 /// What an operation is.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "mode", rename_all = "lowercase")]
@@ -95,6 +103,7 @@ pub struct Calls {
     /// Name of the method.
     pub method: String,
     /// Arguments, a JSON array.
+    #[serde(serialize_with = "beginning")]
     pub arguments: String,
     /// Version range to ask for.
     pub version: Option<String>,

@@ -62,7 +62,9 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     let client = arguments.connection.connect().await?;
     let result = tokio::select! {
         result = print(&client, component, event, &arguments) => result,
-        signal = tokio::signal::ctrl_c() => Ok(signal?),
+        signal = tokio::signal::ctrl_c() => {
+            signal.map_err(|error| CommandError::failed(format!("cannot listen to signals: {error}")))
+        }
     };
     client.close().await;
     result

@@ -22,6 +22,8 @@ mod handle;
 mod options;
 mod pending;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use call::ResponseLayout;
 pub use call::{CallError, CallErrorKind};

@@ -4,7 +4,7 @@
 
 use super::Limits;
 use super::heartbeat::{Due, Heartbeat};
-use super::socket::Polled;
+use super::socket::{Polled, ReadAhead};
 use crate::gate::{ConnectionInfo, Gate};
 use crate::mesh::Mesh;
 use crate::protocol::{disconnect_notice, primus};
@@ -27,8 +27,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// Bytes read at once. More would only make idle connections larger.
-const READ_BUFFER: usize = 4096;
+/// Bytes that the websocket library takes at once. More would only make idle connections larger.
+const READ_BUFFER: usize = 1024;
 /// Bytes collected before they are written although more is coming.
 const WRITE_BUFFER: usize = 64 * 1024;
 /// Frames worked off before others get a turn.
@@ -55,7 +55,8 @@ pub(super) async fn run(
     let started = Instant::now();
     let mut connection = Connection {
         stream,
-        websocket: WebSocketContext::from_partially_read(read_already, Role::Server, Some(config)),
+        ahead: ReadAhead::new(&read_already),
+        websocket: WebSocketContext::new(Role::Server, Some(config)),
         gate: Gate::new(mesh.clone(), session.clone(), info),
         session: session.clone(),
         batch: Batch::default(),
@@ -110,6 +111,7 @@ impl End {
 
 struct Connection {
     stream: TcpStream,
+    ahead: ReadAhead,
     websocket: WebSocketContext,
     gate: Gate,
     session: Arc<Session>,
@@ -162,10 +164,7 @@ impl Connection {
     /// Works off the frames that are there. Returns whether there may be more.
     fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         for _ in 0..FRAMES_AT_ONCE {
-            let mut stream = Polled {
-                stream: &mut self.stream,
-                context,
-            };
+            let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
             match self.websocket.read(&mut stream) {
                 Ok(message) => {
                     self.heartbeat.heard(now);
@@ -175,7 +174,10 @@ impl Connection {
                         _ => {}
                     }
                 }
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.ahead.rest();
+                    return Ok(false);
+                }
                 Err(error) => return Err(end_of(error)),
             }
         }
@@ -195,10 +197,7 @@ impl Connection {
                 }
             }
             while let Some(frame) = self.batch.frames.get(self.position) {
-                let mut stream = Polled {
-                    stream: &mut self.stream,
-                    context,
-                };
+                let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
                 self.position += 1;
                 self.unwritten += frame.len();
                 match self.websocket.write(&mut stream, Message::Text(frame.clone())) {
@@ -212,10 +211,7 @@ impl Connection {
         if self.unwritten == 0 {
             return Ok(true);
         }
-        let mut stream = Polled {
-            stream: &mut self.stream,
-            context,
-        };
+        let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
         match self.websocket.flush(&mut stream) {
             Ok(()) => {
                 self.session.outbound().written(self.unwritten);
@@ -260,20 +256,14 @@ impl Connection {
                 // The client answers with a close of its own; what it still sends is of no interest.
                 loop {
                     poll_fn(|context| {
-                        let mut stream = Polled {
-                            stream: &mut self.stream,
-                            context,
-                        };
+                        let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
                         ready(self.websocket.read(&mut stream))
                     })
                     .await?;
                 }
             }
             poll_fn(|context| {
-                let mut stream = Polled {
-                    stream: &mut self.stream,
-                    context,
-                };
+                let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
                 ready(self.websocket.flush(&mut stream))
             })
             .await
@@ -285,10 +275,7 @@ impl Connection {
     async fn send(&mut self, message: Message) -> Result<(), Error> {
         let mut message = Some(message);
         poll_fn(|context| {
-            let mut stream = Polled {
-                stream: &mut self.stream,
-                context,
-            };
+            let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
             match message.take() {
                 Some(message) => match self.websocket.write(&mut stream, message) {
                     Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,

@@ -1,13 +1,41 @@
 //! The byte stream under a websocket, as the websocket library reads and writes it: never waiting.
 
+use bytes::{Buf, BytesMut};
 use std::io::{self, Read, Write};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+/// Bytes read from a socket at once.
+const CHUNK: usize = 16 * 1024;
+
+/// Bytes that were read and not yet asked for.
+///
+/// The websocket library asks for a frame's head and body separately; without this each would be a system call. The
+/// memory is given back when everything was asked for, so that an idle connection holds none.
+#[derive(Debug, Default)]
+pub(super) struct ReadAhead {
+    bytes: BytesMut,
+}
+
+impl ReadAhead {
+    /// Begins with bytes that came with the upgrade.
+    pub(super) fn new(bytes: &[u8]) -> ReadAhead {
+        ReadAhead { bytes: BytesMut::from(bytes) }
+    }
+
+    /// Gives the memory back when nothing is left.
+    pub(super) fn rest(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+        }
+    }
+}
 
 /// A stream together with the task that is to be woken when it can go on.
 pub(super) struct Polled<'a, 'b, S> {
     pub(super) stream: &'a mut S,
+    pub(super) ahead: &'a mut ReadAhead,
     pub(super) context: &'a mut Context<'b>,
 }
 
@@ -20,9 +48,14 @@ fn now<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
 
 impl<S: AsyncRead + Unpin> Read for Polled<'_, '_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut buffer = ReadBuf::new(buffer);
-        now(Pin::new(&mut *self.stream).poll_read(self.context, &mut buffer))?;
-        Ok(buffer.filled().len())
+        let bytes = &mut self.ahead.bytes;
+        if bytes.is_empty() {
+            bytes.reserve(CHUNK);
+            now(pin!(self.stream.read_buf(bytes)).poll(self.context))?;
+        }
+        let count = bytes.len().min(buffer.len());
+        bytes.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
     }
 }
 
