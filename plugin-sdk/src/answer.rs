@@ -45,7 +45,10 @@ pub struct Fallible<Kind>(PhantomData<Kind>);
 impl<T: Serialize> IntoAnswer<OneResult> for T {
     fn write(self, payload: &mut Vec<u8>) -> i32 {
         payload.push(b'[');
-        finish(javascript::write(payload, &self).map(|()| payload.push(b']')), payload)
+        finish(
+            javascript::write(payload, &self).map(|()| payload.push(b']')),
+            payload,
+        )
     }
 }
 
@@ -161,7 +164,10 @@ impl Results {
     ///
     /// A `TypeError` when a result is not a `T`.
     pub fn values<T: DeserializeOwned>(&self) -> Result<Vec<T>, Error> {
-        self.0.iter().map(|result| parse("result of a call", result)).collect()
+        self.0
+            .iter()
+            .map(|result| parse("result of a call", result))
+            .collect()
     }
 
     /// The results as JSON texts.
@@ -211,6 +217,8 @@ impl<E: Into<Error>> IntoOutcome for Result<(), E> {
 fn finish(written: Result<(), serde_json::Error>, payload: &mut Vec<u8>) -> i32 {
     match written {
         Ok(()) => Status::OK,
-        Err(error) => Error::type_error(format!("the result cannot be written as JSON: {error}")).write(payload),
+        Err(error) => {
+            Error::type_error(format!("the result cannot be written as JSON: {error}")).write(payload)
+        }
     }
 }

@@ -16,10 +16,14 @@ pub trait Parameters<'de>: Sized {
     fn take<A: SeqAccess<'de>>(sequence: &mut A, position: &Cell<usize>) -> Result<Self, A::Error>;
 }
 
-fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(sequence: &mut A, position: &Cell<usize>) -> Result<T, A::Error> {
+fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
+    sequence: &mut A,
+    position: &Cell<usize>,
+) -> Result<T, A::Error> {
     let value = match sequence.next_element()? {
         Some(value) => value,
-        None => serde_json::from_str("null").map_err(|error| A::Error::custom(without_place(&error.to_string())))?,
+        None => serde_json::from_str("null")
+            .map_err(|error| A::Error::custom(without_place(&error.to_string())))?,
     };
     position.set(position.get() + 1);
     Ok(value)
@@ -73,14 +77,27 @@ pub(crate) fn read<'de, P: Parameters<'de>>(
     let position = Cell::new(usize::MAX);
     let mut json = serde_json::Deserializer::from_slice(if payload.is_empty() { b"[]" } else { payload });
     (&mut json)
-        .deserialize_seq(Arguments { position: &position, parameters: PhantomData })
-        .map_err(|error| explain(&error.to_string(), component, method, names.get(position.get()).copied()))
+        .deserialize_seq(Arguments {
+            position: &position,
+            parameters: PhantomData,
+        })
+        .map_err(|error| {
+            explain(
+                &error.to_string(),
+                component,
+                method,
+                names.get(position.get()).copied(),
+            )
+        })
 }
 
 #[cold]
 fn explain(error: &str, component: &str, method: &str, parameter: Option<&str>) -> Error {
     let error = without_place(error);
-    let problem = match error.strip_prefix("invalid type: ").or_else(|| error.strip_prefix("invalid value: ")) {
+    let problem = match error
+        .strip_prefix("invalid type: ")
+        .or_else(|| error.strip_prefix("invalid value: "))
+    {
         Some(rest) => match rest.split_once(", expected ") {
             Some((found, expected)) => format!("expected {}, found {found}", in_words(expected)),
             None => error.to_owned(),
@@ -88,10 +105,10 @@ fn explain(error: &str, component: &str, method: &str, parameter: Option<&str>) 
         None => error.to_owned(),
     };
     match parameter {
-        Some(parameter) => {
-            Error::type_error(format!("{component}.{method}: wrong argument for parameter `{parameter}`: {problem}"))
-                .field("parameter", parameter)
-        }
+        Some(parameter) => Error::type_error(format!(
+            "{component}.{method}: wrong argument for parameter `{parameter}`: {problem}"
+        ))
+        .field("parameter", parameter),
         None => Error::type_error(format!("{component}.{method}: wrong arguments: {problem}")),
     }
 }
@@ -120,19 +137,25 @@ mod tests {
     use serde_json::Value;
 
     fn message<P: for<'de> Parameters<'de>>(json: &str) -> String {
-        let error = read::<P>(json.as_bytes(), "calc", "divide", &["a", "b"]).err().unwrap();
+        let error = read::<P>(json.as_bytes(), "calc", "divide", &["a", "b"])
+            .err()
+            .unwrap();
         assert_eq!(error.type_name(), "TypeError");
         error.message().to_owned()
     }
 
     #[test]
     fn missing_arguments_are_null_and_surplus_ones_ignored() {
-        let read = |json: &'static str| read::<(Option<f64>, Value)>(json.as_bytes(), "calc", "divide", &["a", "b"]);
+        let read =
+            |json: &'static str| read::<(Option<f64>, Value)>(json.as_bytes(), "calc", "divide", &["a", "b"]);
         assert_eq!(read("[1,2]").unwrap(), (Some(1.0), Value::from(2)));
         assert_eq!(read("[1]").unwrap(), (Some(1.0), Value::Null));
         assert_eq!(read("[]").unwrap(), (None, Value::Null));
         assert_eq!(read("").unwrap(), (None, Value::Null));
-        assert_eq!(read("[1, [2], {\"x\":3}, 4]").unwrap(), (Some(1.0), Value::from(vec![2])));
+        assert_eq!(
+            read("[1, [2], {\"x\":3}, 4]").unwrap(),
+            (Some(1.0), Value::from(vec![2]))
+        );
     }
 
     #[test]

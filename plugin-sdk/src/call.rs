@@ -3,13 +3,13 @@
 //! Guarantees: a call is answered exactly once. When the component's code cannot answer any more, because it panicked
 //! or its future was dropped, the answer is an error; only a call that nobody waits for is left alone.
 
+use crate::Error;
 use crate::answer::IntoAnswer;
 use crate::arguments::{self, Parameters};
 use crate::context::Context;
 use crate::guard::{guarded, panic_error};
 use crate::origin::Origin;
 use crate::work::WorkItem;
-use crate::Error;
 use mesh_plugin_abi::Token;
 use std::any::Any;
 use std::future::Future;
@@ -24,8 +24,15 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(crate) fn new(context: &'a Context, item: WorkItem<'a>, method: Option<&'a str>) -> Call<'a> {
-        let method = method.or_else(|| std::str::from_utf8(item.target).ok()).unwrap_or_default();
-        Call { context, item, method, answered: false }
+        let method = method
+            .or_else(|| std::str::from_utf8(item.target).ok())
+            .unwrap_or_default();
+        Call {
+            context,
+            item,
+            method,
+            answered: false,
+        }
     }
 
     /// The component's access to the mesh.
@@ -51,8 +58,10 @@ impl<'a> Call<'a> {
 
     /// Answers the call.
     pub fn finish<Kind>(&mut self, answer: impl IntoAnswer<Kind>) {
-        if !std::mem::replace(&mut self.answered, true) {
+        if !self.answered {
             complete(self.context, self.item.token, answer);
+            // Not before: writing the answer runs code of the component, which may panic.
+            self.answered = true;
         }
     }
 
@@ -64,8 +73,11 @@ impl<'a> Call<'a> {
         if std::mem::replace(&mut self.answered, true) {
             return;
         }
-        let responder =
-            Responder { context: self.context.clone(), token: self.item.token, method: Method::new(self.method) };
+        let responder = Responder {
+            context: self.context.clone(),
+            token: self.item.token,
+            method: Method::new(self.method),
+        };
         self.context.lane().start(
             self.item.token,
             Box::pin(async move {
@@ -82,7 +94,11 @@ impl<'a> Call<'a> {
         let error = match outcome {
             Err(panic) => panic_error(&*panic, self.context.component(), self.method),
             Ok(()) if self.answered => return,
-            Ok(()) => Error::new(format!("{}.{} gave no answer", self.context.component(), self.method)),
+            Ok(()) => Error::new(format!(
+                "{}.{} gave no answer",
+                self.context.component(),
+                self.method
+            )),
         };
         self.finish(Err::<(), Error>(error));
     }
@@ -107,7 +123,8 @@ struct Responder {
 
 impl Responder {
     fn answer<Kind>(mut self, answer: impl IntoAnswer<Kind>) {
-        complete(&self.context, std::mem::take(&mut self.token), answer);
+        complete(&self.context, self.token, answer);
+        self.token = 0;
     }
 
     fn panicked(self, panic: &(dyn Any + Send)) {
@@ -122,7 +139,11 @@ impl Drop for Responder {
         if token == 0 || self.context.lane().executor.is_cancelled(token) {
             return;
         }
-        let error = Error::new(format!("{}.{} ended without an answer", self.context.component(), self.method.0));
+        let error = Error::new(format!(
+            "{}.{} ended without an answer",
+            self.context.component(),
+            self.method.0
+        ));
         complete(&self.context, token, Err::<(), Error>(error));
     }
 }

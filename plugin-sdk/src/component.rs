@@ -1,10 +1,10 @@
 //! What a component is to the SDK. Implemented by the `#[component]` attribute.
 
+use crate::Error;
 use crate::call::Call;
 use crate::context::Context;
 use crate::event::Event;
 use crate::executor::BoxFuture;
-use crate::Error;
 use std::future::Future;
 use std::sync::Arc;
 

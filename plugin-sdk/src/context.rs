@@ -89,7 +89,11 @@ impl Context {
             Ok(()) => "this host does not offer events".to_owned(),
             Err(error) => error.to_string(),
         };
-        self.0.host.log(Level::ERROR, "sdk", &format!("event {key} was not emitted: {problem}"));
+        self.0.host.log(
+            Level::ERROR,
+            "sdk",
+            &format!("event {key} was not emitted: {problem}"),
+        );
     }
 
     /// Calls a method of another component. The elements of `arguments`, a tuple or an array, are the arguments; `()`
@@ -161,14 +165,25 @@ impl Context {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn subscribe<F, H>(&self, component: &str, key: &str, range: &str, handler: H) -> Result<Subscription, Error>
+    pub fn subscribe<F, H>(
+        &self,
+        component: &str,
+        key: &str,
+        range: &str,
+        handler: H,
+    ) -> Result<Subscription, Error>
     where
         H: Fn(Context, Event) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
         let handler = move |context, event| -> BoxFuture { Box::pin(handler(context, event)) };
-        let token = self.0.subscribe(component, key, range, Handler::Function(Arc::new(handler)))?;
-        Ok(Subscription { context: self.clone(), token })
+        let token = self
+            .0
+            .subscribe(component, key, range, Handler::Function(Arc::new(handler)))?;
+        Ok(Subscription {
+            context: self.clone(),
+            token,
+        })
     }
 
     /// Waits without a thread. Other calls go on meanwhile.
@@ -176,7 +191,11 @@ impl Context {
         // The host counts whole milliseconds; nobody shall wait too short.
         let milliseconds = u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let (host, lane) = (self.0.host, self.0.number);
-        if let Err(error) = self.0.request("timers", |token| host.after(lane, token, milliseconds)).await {
+        if let Err(error) = self
+            .0
+            .request("timers", |token| host.after(lane, token, milliseconds))
+            .await
+        {
             host.log(Level::ERROR, "sdk", &error.to_string());
         }
     }
@@ -192,6 +211,10 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Context").field("info", &self.0.info).field("lane", &self.0.number).finish()
+        formatter
+            .debug_struct("Context")
+            .field("info", &self.0.info)
+            .field("lane", &self.0.number)
+            .finish()
     }
 }

@@ -56,7 +56,9 @@ impl Data {
         let mut json = Vec::new();
         javascript::write(&mut json, value)?;
         let lane = self.context.lane();
-        let reply = lane.request("data", |token| lane.host.data_set(lane.number, token, path, &json));
+        let reply = lane.request("data", |token| {
+            lane.host.data_set(lane.number, token, path, &json)
+        });
         drop(json);
         Ok(from_bytes(&reply.await?))
     }
@@ -68,7 +70,11 @@ impl Data {
     /// What the host says, and a `TypeError` when the document is not a `T`.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Error> {
         let found = self.read(path).await?;
-        if found.get() == "null" { Ok(None) } else { parse(path, &found).map(Some) }
+        if found.get() == "null" {
+            Ok(None)
+        } else {
+            parse(path, &found).map(Some)
+        }
     }
 
     /// Reads all documents at a path with wildcards.

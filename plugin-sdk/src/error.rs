@@ -99,7 +99,9 @@ impl Error {
     /// Adds a result that is sent along with the failure.
     #[must_use]
     pub fn with_result(mut self, result: impl Serialize) -> Error {
-        self.inner.results.push(serde_json::to_value(result).unwrap_or_default());
+        self.inner
+            .results
+            .push(serde_json::to_value(result).unwrap_or_default());
         self
     }
 
@@ -132,14 +134,23 @@ impl Error {
     }
 
     fn from_parts(value: Value, is_object: bool, results: Vec<Value>) -> Error {
-        Error { inner: Box::new(Inner { value, is_object, results }) }
+        Error {
+            inner: Box::new(Inner {
+                value,
+                is_object,
+                results,
+            }),
+        }
     }
 
     /// Writes the payload for the host and returns its status.
     pub(crate) fn write(&self, payload: &mut Vec<u8>) -> i32 {
         payload.clear();
         payload.push(b'[');
-        for (position, value) in std::iter::once(&self.inner.value).chain(&self.inner.results).enumerate() {
+        for (position, value) in std::iter::once(&self.inner.value)
+            .chain(&self.inner.results)
+            .enumerate()
+        {
             if position > 0 {
                 payload.push(b',');
             }
@@ -150,7 +161,11 @@ impl Error {
             }
         }
         payload.push(b']');
-        if self.inner.is_object { Status::ERROR } else { Status::VALUE_ERROR }
+        if self.inner.is_object {
+            Status::ERROR
+        } else {
+            Status::VALUE_ERROR
+        }
     }
 
     /// Reads the payload of a failed reply.
@@ -226,16 +241,35 @@ mod tests {
     #[test]
     fn error_objects_texts_and_values_are_told_apart() {
         let error = Error::new("m").name("N").field("code", 7).with_result("extra");
-        assert_eq!(written(&error), (Status::ERROR, r#"[{"message":"m","name":"N","code":7},"extra"]"#.to_owned()));
-        assert_eq!(written(&Error::text("oh")), (Status::VALUE_ERROR, r#"["oh"]"#.to_owned()));
-        assert_eq!(written(&Error::value(json!({"a":1}))), (Status::VALUE_ERROR, r#"[{"a":1}]"#.to_owned()));
+        assert_eq!(
+            written(&error),
+            (
+                Status::ERROR,
+                r#"[{"message":"m","name":"N","code":7},"extra"]"#.to_owned()
+            )
+        );
+        assert_eq!(
+            written(&Error::text("oh")),
+            (Status::VALUE_ERROR, r#"["oh"]"#.to_owned())
+        );
+        assert_eq!(
+            written(&Error::value(json!({"a":1}))),
+            (Status::VALUE_ERROR, r#"[{"a":1}]"#.to_owned())
+        );
     }
 
     #[test]
     fn what_was_written_reads_the_same() {
-        for error in [Error::new("m").field("code", 7).with_result(1), Error::text("oh"), Error::value(json!({"a":1}))] {
+        for error in [
+            Error::new("m").field("code", 7).with_result(1),
+            Error::text("oh"),
+            Error::value(json!({"a":1})),
+        ] {
             let (status, payload) = written(&error);
-            assert_eq!(written(&Error::read(status, payload.as_bytes())), (status, payload));
+            assert_eq!(
+                written(&Error::read(status, payload.as_bytes())),
+                (status, payload)
+            );
         }
         assert_eq!(Error::read(Status::ERROR, b"").message(), "");
         assert_eq!(Error::read(Status::ERROR, b"[]").message(), "the request failed");

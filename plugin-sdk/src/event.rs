@@ -1,9 +1,9 @@
 //! Events of components: those heard, and how to send one.
 
+use crate::Error;
 use crate::context::Context;
 use crate::error::parse;
 use crate::raw::{self, Raw};
-use crate::Error;
 use mesh_plugin_abi::Token;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -60,7 +60,11 @@ impl Event {
     }
 
     fn segments(&self) -> Option<(&str, &str)> {
-        self.path.strip_prefix("/_events/")?.split_once('/')?.1.split_once('/')
+        self.path
+            .strip_prefix("/_events/")?
+            .split_once('/')?
+            .1
+            .split_once('/')
     }
 }
 
@@ -99,7 +103,11 @@ impl EmitOptions {
         if let Some(targets) = &self.targets {
             options.insert("targetClients".to_owned(), targets.clone().into());
         }
-        if options.is_empty() { Vec::new() } else { Value::Object(options).to_string().into_bytes() }
+        if options.is_empty() {
+            Vec::new()
+        } else {
+            Value::Object(options).to_string().into_bytes()
+        }
     }
 }
 
@@ -124,7 +132,11 @@ mod tests {
 
     #[test]
     fn an_event_knows_its_sender_and_key() {
-        let event = Event::read(b"/_events/Node/emitter/sums/total", br#"{"sum":3}"#, br#"{"componentVersion":"2.1.0"}"#);
+        let event = Event::read(
+            b"/_events/Node/emitter/sums/total",
+            br#"{"sum":3}"#,
+            br#"{"componentVersion":"2.1.0"}"#,
+        );
         assert_eq!((event.component(), event.key()), ("emitter", "sums/total"));
         assert_eq!(event.data::<Value>().unwrap()["sum"], 3);
         assert_eq!(event.meta()["componentVersion"], "2.1.0");
@@ -135,6 +147,9 @@ mod tests {
     fn options_are_written_only_where_they_differ() {
         assert_eq!(EmitOptions::new().write(), b"");
         let options = EmitOptions::new().store().target_clients(["s1"]).write();
-        assert_eq!(String::from_utf8(options).unwrap(), r#"{"noStore":false,"targetClients":["s1"]}"#);
+        assert_eq!(
+            String::from_utf8(options).unwrap(),
+            r#"{"noStore":false,"targetClients":["s1"]}"#
+        );
     }
 }

@@ -22,7 +22,12 @@ pub struct CallRequest {
 }
 
 impl CallRequest {
-    pub(crate) fn new<T: Serialize>(context: Context, component: &str, method: &str, arguments: &T) -> CallRequest {
+    pub(crate) fn new<T: Serialize>(
+        context: Context,
+        component: &str,
+        method: &str,
+        arguments: &T,
+    ) -> CallRequest {
         CallRequest {
             context,
             component: component.to_owned(),
@@ -64,8 +69,9 @@ impl IntoFuture for CallRequest {
                     Err(_) => u32::MAX,
                 },
             };
-            let reply =
-                lane.request("calls", |token| lane.host.call(lane.number, token, &target, &arguments));
+            let reply = lane.request("calls", |token| {
+                lane.host.call(lane.number, token, &target, &arguments)
+            });
             Results::read(&reply.await?)
         })
     }

@@ -33,6 +33,8 @@ pub(crate) struct Executor {
     ready: Mutex<Vec<u64>>,
     /// The host was asked for a wake that has not come yet.
     wake_requested: AtomicBool,
+    /// The instance is being destroyed: the host is not to be asked for anything any more.
+    closed: AtomicBool,
     /// The mark of the thread that works on the lane just now; 0 when none does.
     worker: AtomicUsize,
     /// The call that is being dropped because nobody waits for it.
@@ -74,6 +76,7 @@ impl Executor {
             calls: Mutex::default(),
             ready: Mutex::default(),
             wake_requested: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             worker: AtomicUsize::new(0),
             cancelled: AtomicU64::new(0),
         })
@@ -122,7 +125,9 @@ impl Executor {
 
     /// Drops the task that answers this call.
     pub(crate) fn cancel(&self, call: Token) {
-        let Some(key) = lock(&self.calls).remove(&call) else { return };
+        let Some(key) = lock(&self.calls).remove(&call) else {
+            return;
+        };
         let task = lock(&self.tasks).remove(key);
         self.cancelled.store(call, Ordering::Release);
         discard(task);
@@ -134,8 +139,9 @@ impl Executor {
         self.cancelled.load(Ordering::Acquire) == call
     }
 
-    /// Drops all tasks. Those that answer calls answer with an error.
+    /// Drops all tasks for good. Those that answer calls answer with an error.
     pub(crate) fn clear(&self) {
+        self.closed.store(true, Ordering::Release);
         // A task may start others while it is dropped.
         for _ in 0..ROUNDS {
             let tasks = lock(&self.tasks).drain();
@@ -149,9 +155,16 @@ impl Executor {
     }
 
     fn insert(self: &Arc<Self>, call: Token, future: Option<BoxFuture>) -> (u64, Arc<TaskWaker>) {
-        let waker =
-            Arc::new(TaskWaker { executor: self.clone(), key: AtomicU64::new(0), queued: AtomicBool::new(false) });
-        let key = lock(&self.tasks).insert(Task { future, waker: waker.clone(), call });
+        let waker = Arc::new(TaskWaker {
+            executor: self.clone(),
+            key: AtomicU64::new(0),
+            queued: AtomicBool::new(false),
+        });
+        let key = lock(&self.tasks).insert(Task {
+            future,
+            waker: waker.clone(),
+            call,
+        });
         waker.key.store(key, Ordering::Relaxed);
         (key, waker)
     }
@@ -198,7 +211,7 @@ impl Executor {
     }
 
     fn request_wake(&self) {
-        if !self.wake_requested.swap(true, Ordering::SeqCst) {
+        if !self.wake_requested.swap(true, Ordering::SeqCst) && !self.closed.load(Ordering::Acquire) {
             self.host.wake(self.lane);
         }
     }

@@ -28,15 +28,24 @@ pub(crate) struct Instance<C> {
 
 impl<C: Component> Instance<C> {
     pub(crate) fn create(host: Host, info: &[u8], config: &[u8]) -> Result<Instance<C>, Error> {
-        let info: Arc<Info> = Arc::new(serde_json::from_slice(if info.is_empty() { b"{}" } else { info })?);
+        let info: Arc<Info> = Arc::new(serde_json::from_slice(if info.is_empty() {
+            b"{}"
+        } else {
+            info
+        })?);
         logging::set_level(info.log_level.as_deref());
         // A host that does not say how many lanes there are may use any.
         let count = info.lanes.unwrap_or(MOST_LANES).clamp(1, MOST_LANES);
-        let lanes: Box<[Context]> =
-            (0..count).map(|number| Context::new(Lane::new(info.clone(), host, number))).collect();
+        let lanes: Box<[Context]> = (0..count)
+            .map(|number| Context::new(Lane::new(info.clone(), host, number)))
+            .collect();
         let created = C::create(&lanes[0], std::str::from_utf8(config)?);
         match created {
-            Ok(component) => Ok(Instance { host, component: Arc::new(component), lanes }),
+            Ok(component) => Ok(Instance {
+                host,
+                component: Arc::new(component),
+                lanes,
+            }),
             Err(error) => {
                 lanes.iter().for_each(|lane| lane.lane().clear());
                 Err(error)
@@ -88,7 +97,8 @@ impl<C: Component> Instance<C> {
                     component.start(own.clone()).await?;
                     for (number, listen) in C::EVENTS.iter().enumerate() {
                         let handler = Handler::Declared(number);
-                        own.lane().subscribe(listen.component, listen.key, listen.range, handler)?;
+                        own.lane()
+                            .subscribe(listen.component, listen.key, listen.range, handler)?;
                     }
                     Ok::<(), Error>(())
                 });
@@ -105,7 +115,11 @@ impl<C: Component> Instance<C> {
     fn call(&self, context: &Context, item: WorkItem<'_>) {
         let known = match C::METHODS.get(item.method as usize) {
             Some(name) => Some((item.method as usize, *name)),
-            None => C::METHODS.iter().copied().enumerate().find(|(_, name)| name.as_bytes() == item.target),
+            None => C::METHODS
+                .iter()
+                .copied()
+                .enumerate()
+                .find(|(_, name)| name.as_bytes() == item.target),
         };
         let mut call = Call::new(context, item, known.map(|(_, name)| name));
         let Some((number, _)) = known else {
@@ -118,7 +132,9 @@ impl<C: Component> Instance<C> {
     }
 
     fn event(&self, context: &Context, item: WorkItem<'_>) {
-        let Some(handler) = context.lane().handler(item.token) else { return };
+        let Some(handler) = context.lane().handler(item.token) else {
+            return;
+        };
         let event = Event::read(item.target, item.payload, item.origin);
         // The hook has told the host of a panic.
         let heard = catch_unwind(AssertUnwindSafe(|| match handler {
@@ -126,9 +142,12 @@ impl<C: Component> Instance<C> {
             Handler::Function(function) => Some(function(context.clone(), event)),
         }));
         if let Ok(Some(future)) = heard {
-            context.lane().start(0, Box::pin(async move {
-                let _ = guarded(future).await;
-            }));
+            context.lane().start(
+                0,
+                Box::pin(async move {
+                    let _ = guarded(future).await;
+                }),
+            );
         }
     }
 }

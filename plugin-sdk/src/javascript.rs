@@ -53,7 +53,11 @@ fn digits_to_text(scientific: &str) -> String {
     } else {
         let (first, rest) = digits.split_at(1);
         let point = if rest.is_empty() { "" } else { "." };
-        format!("{sign}{first}{point}{rest}e{}{}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+        format!(
+            "{sign}{first}{point}{rest}e{}{}",
+            if exponent < 0 { '-' } else { '+' },
+            exponent.abs()
+        )
     }
 }
 
@@ -70,7 +74,10 @@ pub fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::E
 
 /// Appends compact JSON text to `text`.
 pub(crate) fn write<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) -> Result<(), serde_json::Error> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(text, JavaScriptFormatter))
+    value.serialize(&mut serde_json::Serializer::with_formatter(
+        text,
+        JavaScriptFormatter,
+    ))
 }
 
 struct JavaScriptFormatter;
@@ -121,7 +128,10 @@ mod tests {
 
     #[test]
     fn json_looks_as_in_javascript() {
-        assert_eq!(to_text(&json!([3.0, 2.25, -0.0, 1e21, 7])).unwrap(), "[3,2.25,0,1e+21,7]");
+        assert_eq!(
+            to_text(&json!([3.0, 2.25, -0.0, 1e21, 7])).unwrap(),
+            "[3,2.25,0,1e+21,7]"
+        );
         assert_eq!(to_text(&[0.5f32, 2.0, 0.1]).unwrap(), "[0.5,2,0.1]");
         assert_eq!(to_text(&f64::NAN).unwrap(), "null");
         assert_eq!(to_text("é\u{1}\n\"/").unwrap(), "\"é\\u0001\\n\\\"/\"");

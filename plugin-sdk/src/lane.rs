@@ -78,14 +78,18 @@ impl Lane {
     /// Polls a future at once and keeps it while it is not finished. On the lane's thread only.
     pub(crate) fn start(&self, call: Token, future: BoxFuture) {
         #[cfg(feature = "tokio")]
-        let Some(future) = self.runtime.spawn(call, future) else { return };
+        let Some(future) = self.runtime.spawn(call, future) else {
+            return;
+        };
         self.executor.start(call, future);
     }
 
     /// Keeps a future for the lane to poll. From any thread.
     pub(crate) fn spawn(&self, future: BoxFuture) {
         #[cfg(feature = "tokio")]
-        let Some(future) = self.runtime.spawn(0, future) else { return };
+        let Some(future) = self.runtime.spawn(0, future) else {
+            return;
+        };
         self.executor.spawn(future);
     }
 
@@ -98,9 +102,16 @@ impl Lane {
 
     /// Asks the host for something. `send` passes the token on, and returns false when the host does not know such
     /// requests.
-    pub(crate) fn request(self: &Arc<Self>, what: &'static str, send: impl FnOnce(Token) -> bool) -> ReplyFuture {
+    pub(crate) fn request(
+        self: &Arc<Self>,
+        what: &'static str,
+        send: impl FnOnce(Token) -> bool,
+    ) -> ReplyFuture {
         let key = lock(&self.requests).insert(Request::Waiting(None));
-        let reply = ReplyFuture { lane: self.clone(), key };
+        let reply = ReplyFuture {
+            lane: self.clone(),
+            key,
+        };
         if !send(self.token(key)) {
             let mut payload = Vec::new();
             let status = Error::new(format!("this host does not offer {what}")).write(&mut payload);
@@ -113,8 +124,13 @@ impl Lane {
     pub(crate) fn reply(&self, token: Token, status: i32, payload: &[u8]) {
         let waker = {
             let mut requests = lock(&self.requests);
-            let Some(request) = requests.get_mut(key_of(token)) else { return };
-            let reply = Reply { status, payload: payload.to_vec() };
+            let Some(request) = requests.get_mut(key_of(token)) else {
+                return;
+            };
+            let reply = Reply {
+                status,
+                payload: payload.to_vec(),
+            };
             match std::mem::replace(request, Request::Answered(reply)) {
                 Request::Waiting(waker) => waker,
                 Request::Answered(_) => None,
@@ -126,7 +142,13 @@ impl Lane {
     }
 
     /// Subscribes and returns the subscription's token.
-    pub(crate) fn subscribe(&self, component: &str, key: &str, range: &str, handler: Handler) -> Result<Token, Error> {
+    pub(crate) fn subscribe(
+        &self,
+        component: &str,
+        key: &str,
+        range: &str,
+        handler: Handler,
+    ) -> Result<Token, Error> {
         let token = self.token(lock(&self.handlers).insert(handler));
         if self.host.subscribe(self.number, token, component, key, range) {
             Ok(token)

@@ -144,3 +144,8 @@ pub mod prelude {
     pub use std::sync::atomic::{AtomicU64, Ordering};
     pub use std::time::Duration;
 }
+
+/// The guide's examples are tests of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/plugins.md")]
+struct Guide;

@@ -5,6 +5,7 @@
 //! when the library is unloaded.
 
 use crate::ffi::{Host, current_host};
+use crate::guard::panic_message;
 use mesh_plugin_abi::Level;
 use std::panic::PanicHookInfo;
 use std::sync::{PoisonError, RwLock};
@@ -50,22 +51,28 @@ pub(crate) fn set_level(level: Option<&str>) {
     let _ = level;
 }
 
-/// Writes a line to the log of the host that this code runs for.
-pub(crate) fn write(level: i32, target: &str, message: &str) {
+/// Writes a line to the log of the host that this code runs for. False when there is none.
+pub(crate) fn write(level: i32, target: &str, message: &str) -> bool {
     if let Some(host) = current_host() {
-        return host.log(level, target, message);
+        host.log(level, target, message);
+        return true;
     }
     // The lock is held for the call, so that the host cannot become invalid meanwhile.
-    if let Some(host) = &*HOST.read().unwrap_or_else(PoisonError::into_inner) {
+    let host = HOST.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(host) = &*host {
         host.log(level, target, message);
     }
+    host.is_some()
 }
 
 fn report_panic(info: &PanicHookInfo<'_>) {
-    let message = info.payload_as_str().unwrap_or("no message");
-    match info.location() {
-        Some(place) => write(Level::ERROR, "panic", &format!("panicked at {place}: {message}")),
-        None => write(Level::ERROR, "panic", &format!("panicked: {message}")),
+    let message = panic_message(info.payload());
+    let line = match info.location() {
+        Some(place) => format!("panicked at {place}: {message}"),
+        None => format!("panicked: {message}"),
+    };
+    if !write(Level::ERROR, "panic", &line) {
+        eprintln!("{line}");
     }
 }
 
@@ -91,7 +98,7 @@ mod log_bridge {
             match record.args().as_str() {
                 Some(message) => write(level, record.target(), message),
                 None => write(level, record.target(), &record.args().to_string()),
-            }
+            };
         }
 
         fn flush(&self) {}

@@ -17,14 +17,20 @@ const GENERATIONS: u32 = (1 << 24) - 1;
 
 impl<T> Default for Slab<T> {
     fn default() -> Slab<T> {
-        Slab { entries: Vec::new(), free: Vec::new() }
+        Slab {
+            entries: Vec::new(),
+            free: Vec::new(),
+        }
     }
 }
 
 impl<T> Slab<T> {
     pub(crate) fn insert(&mut self, value: T) -> u64 {
         let position = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry { generation: 0, value: None });
+            self.entries.push(Entry {
+                generation: 0,
+                value: None,
+            });
             (self.entries.len() - 1) as u32
         });
         let entry = &mut self.entries[position as usize];

@@ -28,13 +28,19 @@ pub(crate) struct RuntimeSlot {
 impl RuntimeSlot {
     /// Starts a task that answers `call`, or no call when that is 0. Gives the future back where no runtime runs.
     pub(crate) fn spawn(&self, call: Token, future: BoxFuture) -> Option<BoxFuture> {
-        let Some(handle) = lock(&self.handle).clone() else { return Some(future) };
+        let Some(handle) = lock(&self.handle).clone() else {
+            return Some(future);
+        };
         if call == 0 {
             handle.spawn(future);
             return None;
         }
         // The task cannot end before it is in the table: it runs on this thread, later.
-        let task = handle.spawn(Forgetting { call, calls: self.calls.clone(), future });
+        let task = handle.spawn(Forgetting {
+            call,
+            calls: self.calls.clone(),
+            future,
+        });
         lock(&self.calls).insert(call, task.abort_handle());
         None
     }
@@ -87,7 +93,9 @@ pub(crate) fn run<C: Component>(instance: &Instance<C>, lane: u32) {
 
 fn drive<C: Component>(instance: &Instance<C>, lane: u32) -> io::Result<()> {
     let host = instance.host();
-    let Some(context) = instance.lane(lane) else { return Ok(()) };
+    let Some(context) = instance.lane(lane) else {
+        return Ok(());
+    };
     let Some(descriptor) = LaneDescriptor::borrow(&host, lane) else {
         return Err(io::Error::other("the host offers no descriptor for it"));
     };

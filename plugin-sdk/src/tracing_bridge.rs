@@ -17,13 +17,18 @@ struct HostSubscriber {
 
 pub(crate) fn connect() {
     // Fails where a subscriber is there already: then that one is wanted.
-    let subscriber = HostSubscriber { spans: AtomicU64::new(0) };
+    let subscriber = HostSubscriber {
+        spans: AtomicU64::new(0),
+    };
     let _ = tracing_core::dispatcher::set_global_default(Dispatch::new(subscriber));
 }
 
 pub(crate) fn set_level(level: Option<&str>) {
     if let Some(Ok(filter)) = level.map(str::parse::<LevelFilter>) {
-        LEVEL.store(filter.into_level().map_or(0, |level| number(&level) as u8), Ordering::Relaxed);
+        LEVEL.store(
+            filter.into_level().map_or(0, |level| number(&level) as u8),
+            Ordering::Relaxed,
+        );
         tracing_core::callsite::rebuild_interest_cache();
     }
 }
@@ -55,7 +60,11 @@ impl Subscriber for HostSubscriber {
         let mut line = Line::default();
         event.record(&mut line);
         let metadata = event.metadata();
-        logging::write(number(metadata.level()), metadata.target(), &(line.message + &line.fields));
+        logging::write(
+            number(metadata.level()),
+            metadata.target(),
+            &(line.message + &line.fields),
+        );
     }
 
     fn enter(&self, _span: &Id) {}

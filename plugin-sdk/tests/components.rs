@@ -24,6 +24,14 @@ struct Everything {
     subscription: Mutex<Option<Subscription>>,
 }
 
+struct Unwritable;
+
+impl serde::Serialize for Unwritable {
+    fn serialize<S: serde::Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
+        panic!("no words")
+    }
+}
+
 struct SetOnDrop(&'static AtomicBool);
 
 impl Drop for SetOnDrop {
@@ -37,7 +45,10 @@ impl Everything {
     #[create]
     fn new(context: &Context, config: Config) -> Result<Self, Error> {
         if config.greeting == "bad" {
-            return Err(Error::new(format!("{} does not greet like that", context.component())));
+            return Err(Error::new(format!(
+                "{} does not greet like that",
+                context.component()
+            )));
         }
         let dropped = Box::leak(Box::new(AtomicBool::new(false)));
         Ok(Everything {
@@ -52,7 +63,11 @@ impl Everything {
     #[start]
     async fn start(&self, context: &Context) -> Result<(), Error> {
         context.sleep(Duration::from_secs(10)).await;
-        if self.config.fail_start { Err(Error::new("not today")) } else { Ok(()) }
+        if self.config.fail_start {
+            Err(Error::new("not today"))
+        } else {
+            Ok(())
+        }
     }
 
     #[stop]
@@ -63,7 +78,10 @@ impl Everything {
     #[event(component = "emitter", key = "sums/*", range = "^2.0.0")]
     async fn on_sum(&self, context: &Context, event: Event) {
         context.sleep(Duration::from_secs(1)).await;
-        self.heard.lock().unwrap().push(format!("{} {}", event.key(), event.raw()));
+        self.heard
+            .lock()
+            .unwrap()
+            .push(format!("{} {}", event.key(), event.raw()));
     }
 
     #[event(component = "emitter", key = "now")]
@@ -75,8 +93,16 @@ impl Everything {
     /// Greets.
     ///
     /// With the configured "greeting".
-    fn greet_somebody(&self, first_name: &str, #[parameter(name = "surname")] last: Option<String>) -> String {
-        format!("{} {first_name}{}", self.config.greeting, last.unwrap_or_default())
+    fn greet_somebody(
+        &self,
+        first_name: &str,
+        #[parameter(name = "surname")] last: Option<String>,
+    ) -> String {
+        format!(
+            "{} {first_name}{}",
+            self.config.greeting,
+            last.unwrap_or_default()
+        )
     }
 
     #[method(name = "total")]
@@ -95,7 +121,17 @@ impl Everything {
 
     async fn panics_later(&self, context: &Context) -> u32 {
         context.sleep(Duration::from_secs(1)).await;
-        None.expect("nothing there")
+        self.greet_somebody("nobody", None)
+            .parse()
+            .expect("nothing there")
+    }
+
+    fn unwritable(&self) -> Unwritable {
+        Unwritable
+    }
+
+    async fn unwritable_later(&self) -> Unwritable {
+        Unwritable
     }
 
     fn parse(&self, text: String) -> Result<u16, std::num::ParseIntError> {
@@ -119,7 +155,7 @@ impl Everything {
         std::future::pending::<()>().await;
     }
 
-    async fn from_a_thread(&self, context: &Context) -> Result<String, Error> {
+    async fn thread_spawns(&self, context: &Context) -> Result<String, Error> {
         // A future that is woken by a thread of its own.
         let (sender, receiver) = std::sync::mpsc::channel();
         let own = context.clone();
@@ -140,7 +176,11 @@ impl Everything {
     }
 
     async fn relay(&self, context: &Context) -> Result<Results, Error> {
-        context.call("other", "method", (1, "two")).range("^1").timeout(Duration::from_secs(1)).await
+        context
+            .call("other", "method", (1, "two"))
+            .range("^1")
+            .timeout(Duration::from_secs(1))
+            .await
     }
 
     fn subscribe(&self, context: &Context) -> Result<(), Error> {
@@ -158,8 +198,11 @@ impl Everything {
     }
 
     fn log_lines(&self) {
-        log::warn!("careful with {}", "this");
-        log::debug!("detail");
+        #[cfg(feature = "log")]
+        {
+            log::warn!("careful with {}", "this");
+            log::debug!("detail");
+        }
     }
 
     async fn find(&self, context: &Context) -> Result<Vec<Value>, Error> {
@@ -195,38 +238,67 @@ fn the_description_lists_methods_in_order_with_their_parameters() {
         descriptor["methods"][2],
         json!({"name": "later", "parameters": [{"name": "text"}, {"name": "callback"}], "async": true})
     );
-    let names: Vec<&str> =
-        descriptor["methods"].as_array().unwrap().iter().filter_map(|method| method["name"].as_str()).collect();
+    let names: Vec<&str> = descriptor["methods"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|method| method["name"].as_str())
+        .collect();
     assert_eq!(names, Everything::METHODS);
     assert!(!names.contains(&"helper") && !names.contains(&"start") && !names.contains(&"onSum"));
     assert_eq!(descriptor["events"], json!({"a/b": {}}));
-    assert_eq!((&descriptor["routes"], &descriptor["data"]), (&json!({}), &json!({})));
+    assert_eq!(
+        (&descriptor["routes"], &descriptor["data"]),
+        (&json!({}), &json!({}))
+    );
 }
 
 #[test]
 fn arguments_arrive_as_the_types_that_methods_take() {
     let harness = harness();
     let greet = |arguments: Value| harness.call("greetSomebody", arguments);
-    assert_eq!(greet(json!(["Ada", " L."])).unwrap().one::<String>().unwrap(), "Hi Ada L.");
+    assert_eq!(
+        greet(json!(["Ada", " L."])).unwrap().one::<String>().unwrap(),
+        "Hi Ada L."
+    );
     assert_eq!(greet(json!(["Ada"])).unwrap().one::<String>().unwrap(), "Hi Ada");
-    assert_eq!(greet(json!(["Ada", null, 3])).unwrap().one::<String>().unwrap(), "Hi Ada");
-    assert_eq!(harness.call("total", ([1.0, 2.5],)).unwrap().one::<f64>().unwrap(), 3.5);
+    assert_eq!(
+        greet(json!(["Ada", null, 3])).unwrap().one::<String>().unwrap(),
+        "Hi Ada"
+    );
+    assert_eq!(
+        harness
+            .call("total", ([1.0, 2.5],))
+            .unwrap()
+            .one::<f64>()
+            .unwrap(),
+        3.5
+    );
     let error = greet(json!([1])).unwrap_err();
     assert_eq!(error.type_name(), "TypeError");
     assert_eq!(
         error.message(),
         "everything.greetSomebody: wrong argument for parameter `firstName`: expected a string, found integer `1`"
     );
-    assert_eq!(harness.call("nope", ()).unwrap_err().message(), "Call to unconfigured method [everything.nope()]");
+    assert_eq!(
+        harness.call("nope", ()).unwrap_err().message(),
+        "Call to unconfigured method [everything.nope()]"
+    );
 }
 
 #[test]
 fn failures_come_in_three_kinds() {
     let harness = harness();
     assert_eq!(harness.call("textError", ()).unwrap_err().as_value(), "only text");
-    assert_eq!(harness.call("valueError", ()).unwrap_err().as_value(), &json!({"code": 42}));
+    assert_eq!(
+        harness.call("valueError", ()).unwrap_err().as_value(),
+        &json!({"code": 42})
+    );
     assert_eq!(harness.call("errorAndResult", ()).unwrap_err().results(), [1]);
-    assert_eq!(harness.call("parse", "x").unwrap_err().message(), "invalid digit found in string");
+    assert_eq!(
+        harness.call("parse", "x").unwrap_err().message(),
+        "invalid digit found in string"
+    );
     assert_eq!(harness.call("parse", "7").unwrap().one::<u16>().unwrap(), 7);
 }
 
@@ -234,9 +306,25 @@ fn failures_come_in_three_kinds() {
 fn a_panic_is_that_calls_error() {
     let harness = harness();
     let error = harness.call("panics", "way").unwrap_err();
-    assert_eq!((error.type_name(), error.message()), ("Panic", "everything.panics panicked: no way"));
+    assert_eq!(
+        (error.type_name(), error.message()),
+        ("Panic", "everything.panics panicked: no way")
+    );
     let error = harness.call("panicsLater", ()).unwrap_err();
-    assert_eq!((error.type_name(), error.message()), ("Panic", "everything.panicsLater panicked: nothing there"));
+    assert_eq!(
+        (error.type_name(), error.message()),
+        (
+            "Panic",
+            "everything.panicsLater panicked: nothing there: ParseIntError { kind: InvalidDigit }"
+        )
+    );
+    let error = harness.call("unwritable", ()).unwrap_err();
+    assert_eq!(error.message(), "everything.unwritable panicked: no words");
+    let error = harness.call("unwritableLater", ()).unwrap_err();
+    assert_eq!(
+        error.message(),
+        "everything.unwritableLater ended without an answer"
+    );
     assert_eq!(harness.call("total", ([1],)).unwrap().one::<u8>().unwrap(), 1);
 }
 
@@ -250,7 +338,10 @@ fn waiting_calls_keep_what_they_borrow() {
 fn unfinished_calls_are_dropped_with_the_component() {
     let harness = harness().patience(Duration::from_millis(5));
     let dropped = harness.component().dropped;
-    assert_eq!(harness.call("waitsForever", ()).unwrap_err().type_name(), "Timeout");
+    assert_eq!(
+        harness.call("waitsForever", ()).unwrap_err().type_name(),
+        "Timeout"
+    );
     assert!(!dropped.load(Ordering::SeqCst));
     drop(harness);
     assert!(dropped.load(Ordering::SeqCst));
@@ -258,7 +349,14 @@ fn unfinished_calls_are_dropped_with_the_component() {
 
 #[test]
 fn threads_hand_futures_to_the_lane() {
-    assert_eq!(harness().call("fromAThread", ()).unwrap().one::<String>().unwrap(), "from the lane");
+    assert_eq!(
+        harness()
+            .call("threadSpawns", ())
+            .unwrap()
+            .one::<String>()
+            .unwrap(),
+        "from the lane"
+    );
 }
 
 #[test]
@@ -267,8 +365,15 @@ fn calls_of_others_bring_all_results_or_the_whole_error() {
     harness.answer("other", "method", |arguments| Ok(json!({"got": arguments})));
     let results = harness.call("relay", ()).unwrap();
     assert_eq!(results.values::<Value>().unwrap(), [json!({"got": [1, "two"]})]);
-    harness.answer("other", "method", |_| Err(Error::new("far away").field("code", 7)));
-    assert_eq!(harness.call("relay", ()).unwrap_err().get("code"), Some(&json!(7)));
+    harness.answer(
+        "other",
+        "method",
+        |_| Err(Error::new("far away").field("code", 7)),
+    );
+    assert_eq!(
+        harness.call("relay", ()).unwrap_err().get("code"),
+        Some(&json!(7))
+    );
 }
 
 #[test]
@@ -279,7 +384,10 @@ fn declared_handlers_hear_events_from_the_start_on() {
     harness.publish("emitter", "now", json!({}));
     assert_eq!(*harness.component().heard.lock().unwrap(), ["now"]);
     harness.advance(Duration::from_secs(2));
-    assert_eq!(*harness.component().heard.lock().unwrap(), ["now", r#"sums/total {"sum":3}"#]);
+    assert_eq!(
+        *harness.component().heard.lock().unwrap(),
+        ["now", r#"sums/total {"sum":3}"#]
+    );
 }
 
 #[test]
@@ -293,23 +401,36 @@ fn subscriptions_made_later_end_when_asked_to() {
     assert_eq!(harness.events().len(), 1);
 }
 
+#[cfg(feature = "log")]
 #[test]
 fn log_lines_reach_the_host() {
     let harness = harness();
     harness.call("logLines", ()).unwrap();
-    assert_eq!(harness.logs(), [("warn", "careful with this".to_owned()), ("debug", "detail".to_owned())]);
+    assert_eq!(
+        harness.logs(),
+        [
+            ("warn", "careful with this".to_owned()),
+            ("debug", "detail".to_owned())
+        ]
+    );
 }
 
 #[test]
 fn documents_are_found_by_pattern() {
     let found = harness().call("find", ()).unwrap().one::<Vec<Value>>().unwrap();
-    assert_eq!((found[0]["value"].clone(), found[1]["x"].clone()), (json!(1), json!(2)));
+    assert_eq!(
+        (found[0]["value"].clone(), found[1]["x"].clone()),
+        (json!(1), json!(2))
+    );
 }
 
 #[test]
 fn a_component_that_cannot_be_made_or_started_says_why() {
     let why = |config: Value| Harness::<Everything>::create(config).err().unwrap().to_string();
-    assert_eq!(why(json!({"greeting": "bad"})), "everything does not greet like that");
+    assert_eq!(
+        why(json!({"greeting": "bad"})),
+        "everything does not greet like that"
+    );
     assert_eq!(why(json!({"fail_start": true})), "not today");
     assert_eq!(
         why(json!({"greting": ""})),

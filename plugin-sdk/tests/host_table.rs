@@ -16,7 +16,7 @@ struct Heard {
     /// Batches of work for `take`, the last one first; none left closes the lane.
     #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
     batches: Mutex<Vec<Vec<Work>>>,
-    taken: Mutex<Vec<Work>>,
+    taken: Mutex<(Vec<Work>, usize)>,
     #[cfg(feature = "tokio")]
     signal: Mutex<Option<std::os::unix::net::UnixStream>>,
     descriptor: i32,
@@ -59,18 +59,19 @@ unsafe extern "C" fn wake(context: *const c_void, _lane: u32) {
 
 unsafe extern "C" fn take(context: *const c_void, _lane: u32, items: *mut *const Work) -> i64 {
     let heard = heard(context);
-    // The second batch comes when the first was answered.
-    let answered = lock(&heard.completed).len();
-    let mut batches = lock(&heard.batches);
-    if answered < lock(&heard.taken).len() {
+    let mut taken = lock(&heard.taken);
+    // The next batch comes when the ones before were answered.
+    if lock(&heard.completed).len() < taken.1 {
         return 0;
     }
-    let Some(batch) = batches.pop() else { return -1 };
-    let mut taken = lock(&heard.taken);
-    *taken = batch;
+    let Some(batch) = lock(&heard.batches).pop() else {
+        return -1;
+    };
+    *taken = (batch, taken.1);
+    taken.1 += taken.0.len();
     // SAFETY: the component passes a place to write to.
-    unsafe { items.write(taken.as_ptr()) };
-    taken.len() as i64
+    unsafe { items.write(taken.0.as_ptr()) };
+    taken.0.len() as i64
 }
 
 unsafe extern "C" fn lane_descriptor(context: *const c_void, _lane: u32) -> i32 {
@@ -121,7 +122,10 @@ struct Loaded {
 impl Loaded {
     fn create<C: mesh_plugin_sdk::Component>(host: &abi::Host, config: &str) -> Result<Loaded, i32> {
         let component = mesh_plugin_sdk::generated::description::<C>();
-        assert_eq!((component.magic, component.abi_major), (abi::MAGIC, abi::ABI_MAJOR));
+        assert_eq!(
+            (component.magic, component.abi_major),
+            (abi::MAGIC, abi::ABI_MAJOR)
+        );
         // SAFETY: the vtable is static by contract.
         let vtable: &'static abi::Vtable = unsafe { &*component.vtable };
         let info = r#"{"mesh":"M","domain":"M","component":"renamed","version":"1.0.0","lanes":2}"#;
@@ -129,7 +133,11 @@ impl Loaded {
         let (info, config) = (Slice::new(info.as_bytes()), Slice::new(config.as_bytes()));
         // SAFETY: the host outlives the instance in every test, and the slices live for the call.
         let status = unsafe { vtable.create.unwrap()(host, info, config, &mut instance) };
-        if status == Status::OK { Ok(Loaded { vtable, instance }) } else { Err(status) }
+        if status == Status::OK {
+            Ok(Loaded { vtable, instance })
+        } else {
+            Err(status)
+        }
     }
 
     fn work(&self, lane: u32, items: &[Work]) {
@@ -149,7 +157,11 @@ struct Plain;
 impl Plain {
     #[create]
     fn new(config: Value) -> Result<Self, Error> {
-        if config["bad"] == true { Err(Error::new("bad configuration")) } else { Ok(Plain) }
+        if config["bad"] == true {
+            Err(Error::new("bad configuration"))
+        } else {
+            Ok(Plain)
+        }
     }
 
     fn add(&self, a: f64, b: f64) -> f64 {
@@ -166,6 +178,10 @@ impl Plain {
 
     async fn never(&self) {
         std::future::pending().await
+    }
+
+    async fn add_async(&self, a: f64, b: f64) -> f64 {
+        a + b
     }
 
     async fn sleeps(&self, context: &Context) {
@@ -185,8 +201,21 @@ fn a_library_is_created_works_and_is_destroyed() {
     loaded.work(0, &[work(WorkKind::START, 1, "", "")]);
     let mut numbered = work(WorkKind::CALL, 2, "anything", "[1,2]");
     numbered.method = 0;
-    loaded.work(0, &[numbered, work(WorkKind::CALL, 3, "name", "[]"), work(99, 4, "", "")]);
-    loaded.work(1, &[work(WorkKind::CALL, 5, "panics", "[]"), work(WorkKind::CALL, 6, "never", "[]")]);
+    loaded.work(
+        0,
+        &[
+            numbered,
+            work(WorkKind::CALL, 3, "name", "[]"),
+            work(99, 4, "", ""),
+        ],
+    );
+    loaded.work(
+        1,
+        &[
+            work(WorkKind::CALL, 5, "panics", "[]"),
+            work(WorkKind::CALL, 6, "never", "[]"),
+        ],
+    );
     loaded.work(7, &[work(WorkKind::CALL, 7, "add", "[]")]);
     loaded.work(0, &[work(WorkKind::CALL, 8, "sleeps", "[]")]);
     let completed = std::mem::take(&mut *lock(&heard.completed));
@@ -194,19 +223,30 @@ fn a_library_is_created_works_and_is_destroyed() {
     assert_eq!(completed[1], (2, Status::OK, "[3]".to_owned()));
     assert_eq!(completed[2], (3, Status::OK, r#"["renamed"]"#.to_owned()));
     assert_eq!(completed[3].1, Status::ERROR);
-    assert!(completed[3].2.contains("renamed.panics panicked: oh no"), "{}", completed[3].2);
+    assert!(
+        completed[3].2.contains("renamed.panics panicked: oh no"),
+        "{}",
+        completed[3].2
+    );
     // A host without timers lets nobody wait for ever.
     assert_eq!(completed[4], (8, Status::OK, "[null]".to_owned()));
     assert_eq!(completed.len(), 5);
     let logged = std::mem::take(&mut *lock(&heard.logged));
-    assert!(logged[0].starts_with("panicked at ") && logged[0].ends_with(": oh no"), "{logged:?}");
+    assert!(
+        logged[0].starts_with("panicked at ") && logged[0].ends_with(": oh no"),
+        "{logged:?}"
+    );
     assert!(logged[1].contains("timers"), "{logged:?}");
     loaded.work(0, &[work(WorkKind::STOP, 9, "", "")]);
     loaded.destroy();
     let completed = std::mem::take(&mut *lock(&heard.completed));
     assert_eq!(completed[0], (9, Status::OK, "[null]".to_owned()));
     assert_eq!((completed[1].0, completed[1].1), (6, Status::ERROR));
-    assert!(completed[1].2.contains("renamed.never ended without an answer"), "{}", completed[1].2);
+    assert!(
+        completed[1].2.contains("renamed.never ended without an answer"),
+        "{}",
+        completed[1].2
+    );
 }
 
 #[test]
@@ -216,7 +256,13 @@ fn a_cancelled_call_is_dropped_without_a_word() {
     let host = host(&heard);
     let loaded = Loaded::create::<Plain>(&host, "").unwrap();
     loaded.work(0, &[work(WorkKind::CALL, 6, "never", "[]")]);
-    loaded.work(0, &[work(WorkKind::CANCEL, 6, "", ""), work(WorkKind::CANCEL, 77, "", "")]);
+    loaded.work(
+        0,
+        &[
+            work(WorkKind::CANCEL, 6, "", ""),
+            work(WorkKind::CANCEL, 77, "", ""),
+        ],
+    );
     loaded.destroy();
     assert!(lock(&heard.completed).is_empty());
 }
@@ -226,9 +272,15 @@ fn a_bad_configuration_is_explained() {
     let _alone = lock(&ALONE);
     let heard = Heard::default();
     let host = host(&heard);
-    assert_eq!(Loaded::create::<Plain>(&host, r#"{"bad":true}"#).err(), Some(Status::ERROR));
+    assert_eq!(
+        Loaded::create::<Plain>(&host, r#"{"bad":true}"#).err(),
+        Some(Status::ERROR)
+    );
     assert_eq!(*lock(&heard.failed), "bad configuration");
-    let other = abi::Host { abi_major: 99, ..host };
+    let other = abi::Host {
+        abi_major: 99,
+        ..host
+    };
     assert_eq!(Loaded::create::<Plain>(&other, "{}").err(), Some(Status::ERROR));
 }
 
@@ -237,16 +289,25 @@ fn a_bad_configuration_is_explained() {
 #[ignore = "prints a measurement"]
 fn sync_call_cost() {
     unsafe extern "C" fn count(context: *const c_void, _token: u64, _status: i32, payload: Slice) {
-        heard(context).wakes.fetch_add(payload.length as u64, Ordering::Relaxed);
+        heard(context)
+            .wakes
+            .fetch_add(payload.length as u64, Ordering::Relaxed);
     }
     let _alone = lock(&ALONE);
     let heard = Heard::default();
-    let host = abi::Host { complete: count, ..host(&heard) };
+    let host = abi::Host {
+        complete: count,
+        ..host(&heard)
+    };
     let loaded = Loaded::create::<Plain>(&host, "{}").unwrap();
-    for (method, number) in [("add", 0), ("sleeps", 4)] {
-        let batch: Vec<Work> =
-            (1..=64).map(|token| Work { method: number, ..work(WorkKind::CALL, token, method, "[1,2]") }).collect();
-        let rounds: u32 = if number == 0 { 20_000 } else { 2_000 };
+    for (method, number) in [("add", 0), ("addAsync", 4)] {
+        let batch: Vec<Work> = (1..=64)
+            .map(|token| Work {
+                method: number,
+                ..work(WorkKind::CALL, token, method, "[1,2]")
+            })
+            .collect();
+        let rounds: u32 = 20_000;
         let before = std::time::Instant::now();
         for _ in 0..rounds {
             loaded.work(0, &batch);
@@ -284,11 +345,17 @@ mod tokio_lane {
         let _alone = lock(&ALONE);
         let (signal, descriptor) = UnixStream::pair().unwrap();
         descriptor.set_nonblocking(true).unwrap();
-        let heard = Heard { descriptor: descriptor.as_raw_fd(), ..Heard::default() };
+        let heard = Heard {
+            descriptor: descriptor.as_raw_fd(),
+            ..Heard::default()
+        };
         *lock(&heard.signal) = Some(signal);
         *lock(&heard.batches) = vec![
             vec![work(WorkKind::STOP, 4, "", "")],
-            vec![work(WorkKind::CALL, 2, "slow", "[]"), work(WorkKind::CALL, 3, "fast", "[]")],
+            vec![
+                work(WorkKind::CALL, 2, "slow", "[]"),
+                work(WorkKind::CALL, 3, "fast", "[]"),
+            ],
             vec![work(WorkKind::START, 1, "", "")],
         ];
         let host = host(&heard);
@@ -306,7 +373,10 @@ mod tokio_lane {
     #[test]
     fn components_on_tokio_are_tested_like_others() {
         let harness = mesh_plugin_sdk::testing::Harness::<OnTokio>::new(json!({}));
-        assert_eq!(harness.call("slow", ()).unwrap().one::<String>().unwrap(), "blocking");
+        assert_eq!(
+            harness.call("slow", ()).unwrap().one::<String>().unwrap(),
+            "blocking"
+        );
         assert_eq!(harness.call("fast", ()).unwrap().one::<u8>().unwrap(), 1);
     }
 }

@@ -101,8 +101,9 @@ async fn a_lost_connection_fails_everything() {
 
 #[tokio::test]
 async fn a_request_without_answer_is_named() {
-    let (client, _peer) = session(|options| options.timeout(Duration::from_millis(20))).await;
-    let error = client.set("/a", &1).await.expect_err("nobody answers");
+    let (client, _peer) = session(|options| options).await;
+    let request = Request::new("set").path("/a").timeout(Duration::from_millis(20));
+    let error = client.request(request).await.expect_err("nobody answers");
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(error.to_string(), "set /a (request 4): no answer within 20ms");
 }

@@ -122,6 +122,7 @@ impl Gate {
             let wake =
                 self.mesh
                     .call_from_session(&self.session, &path, &call, &bytes, &mut self.ranges, self.now);
+            self.called += 1;
             self.wakes.extend(wake);
         }
         Ok(())

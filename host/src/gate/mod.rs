@@ -30,6 +30,8 @@ pub struct Gate {
     ranges: RangeCache,
     /// Lanes to wake when the frames at hand are worked off.
     wakes: Vec<Wake>,
+    /// Calls among the frames at hand.
+    called: usize,
     /// When the frames at hand were read.
     now: Instant,
 }
@@ -45,6 +47,7 @@ impl Gate {
             received: 0,
             ranges: RangeCache::default(),
             wakes: Vec::new(),
+            called: 0,
             now: Instant::now(),
         }
     }
@@ -59,9 +62,12 @@ impl Gate {
         self.now = now;
     }
 
-    /// Wakes the lanes that got work. To be called when the frames at hand are worked off.
-    pub fn finish(&mut self) {
+    /// Wakes the lanes that got work. To be called when the frames at hand are worked off. Returns how many
+    /// calls there were among them.
+    pub fn finish(&mut self) -> usize {
+        let called = std::mem::take(&mut self.called);
         self.wakes.clear();
+        called
     }
 
     /// Works off one text frame.

@@ -65,6 +65,7 @@ pub(super) async fn run(
         heartbeat: Heartbeat::new(started),
         timer: Box::pin(tokio::time::sleep(Duration::from_secs(30))),
         closing: None,
+        waited: false,
     };
     let end = tokio::select! {
         end = poll_fn(|context| connection.poll(context)) => end,
@@ -123,6 +124,8 @@ struct Connection {
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     closing: Option<Closing>,
+    /// Writing was put off once for answers that may be on their way.
+    waited: bool,
 }
 
 impl Connection {
@@ -131,7 +134,7 @@ impl Connection {
         let now = Instant::now();
         self.gate.begin(now);
         let read = self.read(context, now);
-        self.gate.finish();
+        let called = self.gate.finish();
         let more = match read {
             Ok(more) => more,
             Err(end) => return Poll::Ready(end),
@@ -139,6 +142,13 @@ impl Connection {
         if let Some(end) = self.beat(context, now) {
             return Poll::Ready(end);
         }
+        if called > 1 && !std::mem::replace(&mut self.waited, true) {
+            // A client with several calls in flight: let others have a turn first. The answers are often there then, and
+            // leave together with the acknowledgements. A lone call would only lose time by it.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.waited = false;
         let flushed = match self.write(context) {
             Ok(flushed) => flushed,
             Err(end) => return Poll::Ready(end),

@@ -45,7 +45,10 @@ impl ComponentAttribute {
         } else if meta.path.is_ident("runtime") {
             let runtime = text(meta)?;
             if runtime.value() != "tokio" {
-                return Err(syn::Error::new(runtime.span(), "the only runtime to choose is `\"tokio\"`; leave `runtime` out for the SDK's own executor"));
+                return Err(syn::Error::new(
+                    runtime.span(),
+                    "the only runtime to choose is `\"tokio\"`; leave `runtime` out for the SDK's own executor",
+                ));
             }
             once(meta, &mut self.tokio, runtime)
         } else if meta.path.is_ident("export") {
@@ -98,7 +101,10 @@ impl FunctionAttributes {
         let mut lines: Vec<String> = Vec::new();
         let mut kept = Vec::new();
         for attribute in attributes.drain(..) {
-            let span = attribute.path().get_ident().map_or_else(proc_macro2::Span::call_site, syn::Ident::span);
+            let span = attribute
+                .path()
+                .get_ident()
+                .map_or_else(proc_macro2::Span::call_site, syn::Ident::span);
             let role = match attribute.path().get_ident().map(ToString::to_string).as_deref() {
                 Some("method") => Role::Method(method_name(&attribute)?),
                 Some("event") => Role::Event(event(&attribute)?),
@@ -107,10 +113,16 @@ impl FunctionAttributes {
                 Some("stop") => plain(&attribute, Role::Stop)?,
                 Some("private") => plain(&attribute, Role::Private)?,
                 Some("parameter") => {
-                    return Err(syn::Error::new(span, "`#[parameter]` belongs before a parameter, inside the parentheses"));
+                    return Err(syn::Error::new(
+                        span,
+                        "`#[parameter]` belongs before a parameter, inside the parentheses",
+                    ));
                 }
                 Some("route") => {
-                    return Err(syn::Error::new(span, "handlers of web routes are not there yet; `#[component(routes(\"…\"))]` lists a route in the description"));
+                    return Err(syn::Error::new(
+                        span,
+                        "handlers of web routes are not there yet; `#[component(routes(\"…\"))]` lists a route in the description",
+                    ));
                 }
                 name => {
                     if name == Some("doc") {
@@ -131,8 +143,9 @@ impl FunctionAttributes {
 /// Takes `#[parameter(name = "…")]` out of a parameter's attributes.
 pub(crate) fn take_parameter_name(attributes: &mut Vec<Attribute>) -> syn::Result<Option<LitStr>> {
     let mut name = None;
-    let (own, kept): (Vec<Attribute>, Vec<Attribute>) =
-        attributes.drain(..).partition(|attribute| attribute.path().is_ident("parameter"));
+    let (own, kept): (Vec<Attribute>, Vec<Attribute>) = attributes
+        .drain(..)
+        .partition(|attribute| attribute.path().is_ident("parameter"));
     *attributes = kept;
     for attribute in own {
         attribute.parse_nested_meta(|meta| {
@@ -166,7 +179,10 @@ fn event(attribute: &Attribute) -> syn::Result<EventAttribute> {
     let (mut component, mut key, mut range) = (None, None, None);
     let example = "`#[event(component = \"emitter\", key = \"sums/*\", range = \"^2.0.0\")]`";
     if !matches!(attribute.meta, Meta::List(_)) {
-        return Err(syn::Error::new_spanned(attribute, format!("whose events? Write {example}")));
+        return Err(syn::Error::new_spanned(
+            attribute,
+            format!("whose events? Write {example}"),
+        ));
     }
     attribute.parse_nested_meta(|meta| {
         let place = if meta.path.is_ident("component") {
@@ -182,9 +198,19 @@ fn event(attribute: &Attribute) -> syn::Result<EventAttribute> {
         once(&meta, place, value)
     })?;
     match (component, key) {
-        (Some(component), Some(key)) => Ok(EventAttribute { component, key, range }),
-        (None, _) => Err(syn::Error::new_spanned(attribute, format!("`component` is missing: {example}"))),
-        (_, None) => Err(syn::Error::new_spanned(attribute, format!("`key` is missing: {example}"))),
+        (Some(component), Some(key)) => Ok(EventAttribute {
+            component,
+            key,
+            range,
+        }),
+        (None, _) => Err(syn::Error::new_spanned(
+            attribute,
+            format!("`component` is missing: {example}"),
+        )),
+        (_, None) => Err(syn::Error::new_spanned(
+            attribute,
+            format!("`key` is missing: {example}"),
+        )),
     }
 }
 
@@ -194,8 +220,16 @@ fn plain(attribute: &Attribute, role: Role) -> syn::Result<Role> {
 }
 
 fn doc_line(attribute: &Attribute) -> Option<String> {
-    let Meta::NameValue(pair) = &attribute.meta else { return None };
-    let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else { return None };
+    let Meta::NameValue(pair) = &attribute.meta else {
+        return None;
+    };
+    let syn::Expr::Lit(syn::ExprLit {
+        lit: syn::Lit::Str(text),
+        ..
+    }) = &pair.value
+    else {
+        return None;
+    };
     let text = text.value();
     Some(text.strip_prefix(' ').unwrap_or(&text).trim_end().to_owned())
 }

@@ -6,9 +6,16 @@ use crate::function::Function;
 /// `{"methods":[…],"events":{…},"routes":{…},"data":{}}`
 pub(crate) fn write(attribute: &ComponentAttribute, methods: &[Function]) -> String {
     let methods: Vec<String> = methods.iter().map(method).collect();
-    let events: Vec<String> = attribute.events.iter().map(|event| format!("{}:{{}}", quoted(&event.value()))).collect();
-    let routes: Vec<String> =
-        attribute.routes.iter().map(|route| format!("{}:{{\"type\":\"mware\"}}", quoted(&route.value()))).collect();
+    let events: Vec<String> = attribute
+        .events
+        .iter()
+        .map(|event| format!("{}:{{}}", quoted(&event.value())))
+        .collect();
+    let routes: Vec<String> = attribute
+        .routes
+        .iter()
+        .map(|route| format!("{}:{{\"type\":\"mware\"}}", quoted(&route.value())))
+        .collect();
     format!(
         "{{\"methods\":[{}],\"events\":{{{}}},\"routes\":{{{}}},\"data\":{{}}}}",
         methods.join(","),
@@ -25,8 +32,11 @@ fn method(method: &Function) -> String {
         .chain(["callback"])
         .map(|name| format!("{{\"name\":{}}}", quoted(name)))
         .collect();
-    let mut json =
-        format!("{{\"name\":{},\"parameters\":[{}]", quoted(&method.wire_name().value()), parameters.join(","));
+    let mut json = format!(
+        "{{\"name\":{},\"parameters\":[{}]",
+        quoted(&method.wire_name().value()),
+        parameters.join(",")
+    );
     if !method.description.is_empty() {
         json += &format!(",\"description\":{}", quoted(&method.description));
     }

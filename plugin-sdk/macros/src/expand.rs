@@ -69,7 +69,10 @@ impl Functions {
             };
             let span = function.ident.span();
             if let Some(other) = place.replace(function) {
-                errors.push(syn::Error::new(span, format!("there is one already: `{}`", other.ident)));
+                errors.push(syn::Error::new(
+                    span,
+                    format!("there is one already: `{}`", other.ident),
+                ));
             }
         }
         sorted
@@ -78,31 +81,56 @@ impl Functions {
 
 fn check_block(block: &ItemImpl) -> syn::Result<()> {
     if let Some((path, _)) = &block.trait_ {
-        return Err(syn::Error::new(path.span(), "`#[component]` belongs on the component's own `impl` block, not on that of a trait"));
+        return Err(syn::Error::new(
+            path.span(),
+            "`#[component]` belongs on the component's own `impl` block, not on that of a trait",
+        ));
     }
     if !block.generics.params.is_empty() {
-        return Err(syn::Error::new(block.generics.span(), "a component is one concrete type: the host makes it without knowing type parameters"));
+        return Err(syn::Error::new(
+            block.generics.span(),
+            "a component is one concrete type: the host makes it without knowing type parameters",
+        ));
     }
     Ok(())
 }
 
 fn implement(attribute: &ComponentAttribute, block: &ItemImpl, functions: &Functions) -> TokenStream {
     let component = &block.self_ty;
-    let name = attribute.name.as_ref().map_or_else(|| quote!(::core::env!("CARGO_PKG_NAME")), |name| quote!(#name));
-    let version =
-        attribute.version.as_ref().map_or_else(|| quote!(::core::env!("CARGO_PKG_VERSION")), |version| quote!(#version));
+    let name = attribute
+        .name
+        .as_ref()
+        .map_or_else(|| quote!(::core::env!("CARGO_PKG_NAME")), |name| quote!(#name));
+    let version = attribute.version.as_ref().map_or_else(
+        || quote!(::core::env!("CARGO_PKG_VERSION")),
+        |version| quote!(#version),
+    );
     let descriptor = descriptor::write(attribute, &functions.methods);
     let method_names = functions.methods.iter().map(Function::wire_name);
-    let listens = functions.events.iter().filter_map(|function| match &function.role {
-        Role::Event(event) => {
-            let (component, key) = (&event.component, &event.key);
-            let range = event.range.as_ref().map_or_else(|| quote!(""), |range| quote!(#range));
-            Some(quote!(::mesh_plugin_sdk::Listen { component: #component, key: #key, range: #range }))
-        }
-        _ => None,
-    });
-    let calls = functions.methods.iter().enumerate().map(|(number, method)| call_arm(number, method));
-    let events = functions.events.iter().enumerate().map(|(number, function)| event_arm(number, function));
+    let listens = functions
+        .events
+        .iter()
+        .filter_map(|function| match &function.role {
+            Role::Event(event) => {
+                let (component, key) = (&event.component, &event.key);
+                let range = event
+                    .range
+                    .as_ref()
+                    .map_or_else(|| quote!(""), |range| quote!(#range));
+                Some(quote!(::mesh_plugin_sdk::Listen { component: #component, key: #key, range: #range }))
+            }
+            _ => None,
+        });
+    let calls = functions
+        .methods
+        .iter()
+        .enumerate()
+        .map(|(number, method)| call_arm(number, method));
+    let events = functions
+        .events
+        .iter()
+        .enumerate()
+        .map(|(number, function)| event_arm(number, function));
     let create = create(functions.create.as_ref());
     let start = lifecycle("start", functions.start.as_ref());
     let stop = lifecycle("stop", functions.stop.as_ref());
@@ -171,7 +199,11 @@ fn given<'a>(function: &'a Function, context_is_reference: bool) -> impl Iterato
         Input::Argument(argument) => {
             let name = format_ident!("argument_{number}");
             number += 1;
-            if argument.by_reference { quote!(&#name) } else { quote!(#name) }
+            if argument.by_reference {
+                quote!(&#name)
+            } else {
+                quote!(#name)
+            }
         }
     })
 }
@@ -180,7 +212,9 @@ fn call_arm(number: usize, method: &Function) -> TokenStream {
     let ident = &method.ident;
     let types: Vec<_> = method.arguments().collect();
     let names = method.arguments().map(|argument| &argument.name);
-    let variables: Vec<_> = (0..types.len()).map(|number| format_ident!("argument_{number}")).collect();
+    let variables: Vec<_> = (0..types.len())
+        .map(|number| format_ident!("argument_{number}"))
+        .collect();
     let origin = method
         .inputs
         .iter()
@@ -248,7 +282,9 @@ fn event_arm(number: usize, function: &Function) -> TokenStream {
 
 fn create(create: Option<&Function>) -> TokenStream {
     let body = match create {
-        None => quote!(::core::result::Result::Ok(<Self as ::core::default::Default>::default())),
+        None => quote!(::core::result::Result::Ok(
+            <Self as ::core::default::Default>::default()
+        )),
         Some(create) => {
             let (ident, given) = (&create.ident, given(create, true));
             let config = create.arguments().map(|argument| {

@@ -46,7 +46,10 @@ impl Function {
     pub(crate) fn take(function: &mut ImplItemFn) -> syn::Result<Option<Function>> {
         let mut attributes = FunctionAttributes::take(&mut function.attrs)?;
         if let Some((_, span)) = attributes.roles.get(1) {
-            return Err(syn::Error::new(*span, "a function has only one of `#[method]`, `#[create]`, `#[start]`, `#[stop]`, `#[event]` and `#[private]`"));
+            return Err(syn::Error::new(
+                *span,
+                "a function has only one of `#[method]`, `#[create]`, `#[start]`, `#[stop]`, `#[event]` and `#[private]`",
+            ));
         }
         let role = attributes.roles.pop().map(|(role, _)| role);
         let takes_self = function.sig.receiver().is_some();
@@ -56,8 +59,15 @@ impl Function {
             None => Role::Method(None),
             Some(role) => role,
         };
-        if let Some(condition) = function.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
-            return Err(syn::Error::new_spanned(condition, "the component's description is the same in every build: move the `#[cfg]` inside the function, or the function to another `impl` block"));
+        if let Some(condition) = function
+            .attrs
+            .iter()
+            .find(|attribute| attribute.path().is_ident("cfg"))
+        {
+            return Err(syn::Error::new_spanned(
+                condition,
+                "the component's description is the same in every build: move the `#[cfg]` inside the function, or the function to another `impl` block",
+            ));
         }
         check_receiver(function, &role)?;
         check_signature(function)?;
@@ -96,17 +106,27 @@ impl Function {
     fn check_inputs(&self) -> syn::Result<()> {
         let error = |message: &str| Err(syn::Error::new(self.ident.span(), message));
         let arguments = self.arguments().count();
-        let has_origin = self.inputs.iter().any(|input| matches!(input, Input::Origin { .. }));
-        let events = self.inputs.iter().filter(|input| matches!(input, Input::Event { .. })).count();
+        let has_origin = self
+            .inputs
+            .iter()
+            .any(|input| matches!(input, Input::Origin { .. }));
+        let events = self
+            .inputs
+            .iter()
+            .filter(|input| matches!(input, Input::Event { .. }))
+            .count();
         match &self.role {
             Role::Method(_) if events > 0 => {
                 error("only a function with `#[event(component = \"…\", key = \"…\")]` is given an `Event`")
             }
-            Role::Method(_) if arguments > 12 => {
-                error("a method has at most twelve parameters: take one object, as a struct that implements `Deserialize`")
-            }
+            Role::Method(_) if arguments > 12 => error(
+                "a method has at most twelve parameters: take one object, as a struct that implements `Deserialize`",
+            ),
             Role::Method(_) => match self.arguments().find(|argument| argument.name == "callback") {
-                Some(argument) => Err(syn::Error::new(argument.span, "`callback` stands for the answer and is listed by itself at the end: rename this parameter, on the wire with `#[parameter(name = \"…\")]`")),
+                Some(argument) => Err(syn::Error::new(
+                    argument.span,
+                    "`callback` stands for the answer and is listed by itself at the end: rename this parameter, on the wire with `#[parameter(name = \"…\")]`",
+                )),
                 None => Ok(()),
             },
             Role::Create if arguments > 1 || has_origin || events > 0 => {
@@ -131,7 +151,10 @@ impl Input {
         let renamed = take_parameter_name(&mut input.attrs)?;
         let (target, by_reference) = match &*input.ty {
             Type::Reference(reference) if reference.mutability.is_some() => {
-                return Err(syn::Error::new(reference.span(), "nothing is given as `&mut`: several calls run at the same time"));
+                return Err(syn::Error::new(
+                    reference.span(),
+                    "nothing is given as `&mut`: several calls run at the same time",
+                ));
             }
             Type::Reference(reference) => (&*reference.elem, true),
             owned => (owned, false),
@@ -143,26 +166,39 @@ impl Input {
             _ => {}
         }
         if matches!(target, Type::ImplTrait(_)) {
-            return Err(syn::Error::new(target.span(), "an argument is read from JSON, so its type must be said: a struct that implements `Deserialize`, or `Value` for anything"));
+            return Err(syn::Error::new(
+                target.span(),
+                "an argument is read from JSON, so its type must be said: a struct that implements `Deserialize`, or `Value` for anything",
+            ));
         }
         let ident = match &*input.pat {
             Pat::Ident(pattern) => pattern.ident.clone(),
             Pat::Wild(_) if renamed.is_some() => Ident::new("_unnamed", input.pat.span()),
             pattern => {
-                return Err(syn::Error::new(pattern.span(), "a parameter needs a name, which becomes public; take it apart inside the function, or name it with `#[parameter(name = \"…\")]` before `_`"));
+                return Err(syn::Error::new(
+                    pattern.span(),
+                    "a parameter needs a name, which becomes public; take it apart inside the function, or name it with `#[parameter(name = \"…\")]` before `_`",
+                ));
             }
         };
         let name = renamed.map_or_else(|| names::camel_case(&ident.to_string()), |name| name.value());
         // What is borrowed is read as its owner: the text lives as long as the call.
         let owned = match target {
-            Type::Path(path) if by_reference && path.path.is_ident("str") => Box::new(syn::parse_quote!(::std::string::String)),
+            Type::Path(path) if by_reference && path.path.is_ident("str") => {
+                Box::new(syn::parse_quote!(::std::string::String))
+            }
             Type::Slice(slice) if by_reference => {
                 let element = &slice.elem;
                 Box::new(syn::parse_quote!(::std::vec::Vec<#element>))
             }
             target => Box::new(target.clone()),
         };
-        Ok(Input::Argument(Argument { name, span: ident.span(), owned, by_reference }))
+        Ok(Input::Argument(Argument {
+            name,
+            span: ident.span(),
+            owned,
+            by_reference,
+        }))
     }
 }
 
@@ -170,9 +206,15 @@ impl Input {
 fn take_nothing(function: &ImplItemFn) -> syn::Result<()> {
     for input in &function.sig.inputs {
         if let FnArg::Typed(input) = input
-            && let Some(attribute) = input.attrs.iter().find(|attribute| attribute.path().is_ident("parameter"))
+            && let Some(attribute) = input
+                .attrs
+                .iter()
+                .find(|attribute| attribute.path().is_ident("parameter"))
         {
-            return Err(syn::Error::new_spanned(attribute, "a `#[private]` function has no parameters on the wire"));
+            return Err(syn::Error::new_spanned(
+                attribute,
+                "a `#[private]` function has no parameters on the wire",
+            ));
         }
     }
     Ok(())
@@ -184,43 +226,70 @@ fn check_receiver(function: &ImplItemFn, role: &Role) -> syn::Result<()> {
         if matches!(role, Role::Create) {
             return Ok(());
         }
-        return Err(syn::Error::new(function.sig.ident.span(), "this function needs `&self`: the SDK calls it on the component"));
+        return Err(syn::Error::new(
+            function.sig.ident.span(),
+            "this function needs `&self`: the SDK calls it on the component",
+        ));
     };
     if matches!(role, Role::Create) {
-        return Err(syn::Error::new(receiver.span(), "`#[create]` makes the component, so there is no `self` yet"));
+        return Err(syn::Error::new(
+            receiver.span(),
+            "`#[create]` makes the component, so there is no `self` yet",
+        ));
     }
     let advice = match &receiver.kind {
         ReceiverKind::Reference(_, _, None) => return Ok(()),
         ReceiverKind::Reference(..) => {
             "several calls run at the same time, so a method takes `&self`; keep what changes in an atomic or a `Mutex`"
         }
-        _ => "the component answers more calls after this one, so a method takes `&self`; mark a helper that is no method with `#[private]`",
+        _ => {
+            "the component answers more calls after this one, so a method takes `&self`; mark a helper that is no method with `#[private]`"
+        }
     };
     Err(syn::Error::new(receiver.span(), advice))
 }
 
 fn check_signature(function: &ImplItemFn) -> syn::Result<()> {
     let signature = &function.sig;
-    let generic = signature.generics.params.iter().find(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
+    let generic = signature
+        .generics
+        .params
+        .iter()
+        .find(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
     if let Some(generic) = generic {
-        return Err(syn::Error::new(generic.span(), "a method is called from JSON, so its types must be said: take `Value` for anything, or mark a helper that is no method with `#[private]`"));
+        return Err(syn::Error::new(
+            generic.span(),
+            "a method is called from JSON, so its types must be said: take `Value` for anything, or mark a helper that is no method with `#[private]`",
+        ));
     }
     match (&signature.safety, &signature.abi) {
-        (syn::Safety::Unsafe(token), _) => {
-            Err(syn::Error::new(token.span(), "anybody on the mesh may call a method, so it cannot be `unsafe`"))
-        }
-        (_, Some(abi)) => Err(syn::Error::new(abi.span(), "a method is a plain Rust function: remove the ABI")),
+        (syn::Safety::Unsafe(token), _) => Err(syn::Error::new(
+            token.span(),
+            "anybody on the mesh may call a method, so it cannot be `unsafe`",
+        )),
+        (_, Some(abi)) => Err(syn::Error::new(
+            abi.span(),
+            "a method is a plain Rust function: remove the ABI",
+        )),
         _ => Ok(()),
     }
 }
 
 /// Where a return type is written as a `Result` of two types.
 fn fallible(output: &syn::ReturnType) -> Option<Span> {
-    let syn::ReturnType::Type(_, output) = output else { return None };
+    let syn::ReturnType::Type(_, output) = output else {
+        return None;
+    };
     let Type::Path(path) = &**output else { return None };
-    let segment = path.path.segments.last().filter(|segment| segment.ident == "Result")?;
+    let segment = path
+        .path
+        .segments
+        .last()
+        .filter(|segment| segment.ident == "Result")?;
     match &segment.arguments {
-        syn::PathArguments::AngleBracketed(arguments) if arguments.args.len() == 2 => Some(arguments.args[1].span()),
+        syn::PathArguments::AngleBracketed(arguments) if arguments.args.len() == 2 => {
+            Some(arguments.args[1].span())
+        }
         _ => None,
     }
 }

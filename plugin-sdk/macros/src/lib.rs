@@ -10,6 +10,8 @@ mod attribute;
 mod descriptor;
 mod expand;
 mod function;
+#[cfg(test)]
+mod messages;
 mod names;
 
 /// Makes a component of a struct: the functions of the `impl` block become methods on the wire.

@@ -58,13 +58,17 @@ unsafe extern "C" fn create<C: Component>(
     instance: *mut *mut c_void,
 ) -> i32 {
     // SAFETY: by contract the table stays valid until `destroy` has returned.
-    let Some(host) = (unsafe { Host::from_table(host) }) else { return Status::ERROR };
+    let Some(host) = (unsafe { Host::from_table(host) }) else {
+        return Status::ERROR;
+    };
     logging::install(&host);
-    let made = catch_unwind(AssertUnwindSafe(|| host.enter(|| Instance::<C>::create(host, bytes(info), bytes(config)))))
-        .unwrap_or_else(|panic| {
-            super::set_current_host(None);
-            Err(crate::guard::panic_error(&*panic, C::NAME, "create"))
-        });
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        host.enter(|| Instance::<C>::create(host, bytes(info), bytes(config)))
+    }))
+    .unwrap_or_else(|panic| {
+        super::set_current_host(None);
+        Err(crate::guard::panic_error(&*panic, C::NAME, "create"))
+    });
     match made {
         Ok(made) => {
             // SAFETY: the host passed a place to write the instance to.
@@ -89,9 +93,16 @@ unsafe fn instance_of<'a, C: Component>(instance: *mut c_void) -> Option<&'a Ins
     unsafe { instance.cast::<Instance<C>>().as_ref() }
 }
 
-unsafe extern "C" fn work<C: Component>(instance: *mut c_void, lane: u32, items: *const abi::Work, count: usize) {
+unsafe extern "C" fn work<C: Component>(
+    instance: *mut c_void,
+    lane: u32,
+    items: *const abi::Work,
+    count: usize,
+) {
     // SAFETY: the host passes what `create` gave it.
-    let Some(instance) = (unsafe { instance_of::<C>(instance) }) else { return };
+    let Some(instance) = (unsafe { instance_of::<C>(instance) }) else {
+        return;
+    };
     // SAFETY: the host passes so many items, which live for this call.
     let items = unsafe { work_items(items, count) };
     // Calls and handlers have guards of their own: what ends here is a panic while a panic's payload was dropped.
@@ -101,7 +112,9 @@ unsafe extern "C" fn work<C: Component>(instance: *mut c_void, lane: u32, items:
 #[cfg(feature = "tokio")]
 unsafe extern "C" fn run<C: Component>(instance: *mut c_void, lane: u32) {
     // SAFETY: the host passes what `create` gave it.
-    let Some(instance) = (unsafe { instance_of::<C>(instance) }) else { return };
+    let Some(instance) = (unsafe { instance_of::<C>(instance) }) else {
+        return;
+    };
     let _ = catch_unwind(AssertUnwindSafe(|| crate::tokio_lane::run(instance, lane)));
 }
 

@@ -22,9 +22,8 @@ impl Host {
     ///
     /// `table` must be null or point to a host table that stays valid until the instance made with it was destroyed.
     pub(super) unsafe fn from_table(table: *const abi::Host) -> Option<Host> {
-        // SAFETY: the caller vouches for the pointer; the size is the first field of every version of the table.
-        let size = if table.is_null() { 0 } else { unsafe { table.cast::<u32>().read() } };
-        if (size as usize) < size_of::<abi::Host>() {
+        // SAFETY: the caller vouches for the pointer, and every version of the table begins with its size.
+        if unsafe { size_at(table.cast()) } < size_of::<abi::Host>() {
             return None;
         }
         // SAFETY: not null, as large as the struct, and valid for as long as the caller vouches for.
@@ -32,7 +31,13 @@ impl Host {
         if table.abi_major != abi::ABI_MAJOR {
             return None;
         }
-        let mut host = Host { table, exchange: None, events: None, data: None, timer: None };
+        let mut host = Host {
+            table,
+            exchange: None,
+            events: None,
+            data: None,
+            timer: None,
+        };
         // SAFETY: the extension of this name begins with its size and is this struct.
         host.exchange = unsafe { host.extension(abi::EXCHANGE_EXTENSION) };
         // SAFETY: as above.
@@ -51,9 +56,8 @@ impl Host {
         let name = Slice::new(name.as_bytes());
         // SAFETY: the table is valid, and the name lives for the call.
         let found = unsafe { (self.table.get_extension)(self.table.context, name) };
-        // SAFETY: every extension begins with its size.
-        let size = if found.is_null() { 0 } else { unsafe { found.cast::<u32>().read() } };
-        if (size as usize) < size_of::<T>() {
+        // SAFETY: the host gives null or an extension, and every extension begins with its size.
+        if unsafe { size_at(found) } < size_of::<T>() {
             return None;
         }
         // SAFETY: not null, large enough, of the type that the caller vouches for, and as long-lived as the host.
@@ -88,11 +92,17 @@ impl Host {
 
     /// Fetches waiting work and hands it to `handle`. False when the lane is closed. To be called on that lane only.
     #[cfg(feature = "tokio")]
-    pub(crate) fn take(&self, lane: u32, handle: impl FnOnce(&mut dyn Iterator<Item = WorkItem<'_>>)) -> bool {
+    pub(crate) fn take(
+        &self,
+        lane: u32,
+        handle: impl FnOnce(&mut dyn Iterator<Item = WorkItem<'_>>),
+    ) -> bool {
         let mut items = std::ptr::null();
         // SAFETY: the table is valid, and `items` is a place to write to.
         let count = unsafe { (self.table.take)(self.table.context, lane, &mut items) };
-        let Ok(count) = usize::try_from(count) else { return false };
+        let Ok(count) = usize::try_from(count) else {
+            return false;
+        };
         // SAFETY: the host says that so many items are there; they stay until the next `take` on this lane, which is
         // behind the end of `handle`.
         handle(&mut unsafe { work_items(items, count) });
@@ -107,8 +117,13 @@ impl Host {
 
     /// Asks for a call of another component. False when the host has no such thing.
     pub(crate) fn call(&self, lane: u32, token: Token, target: &CallTarget<'_>, arguments: &[u8]) -> bool {
-        let Some(exchange) = self.exchange else { return false };
-        let (component, method) = (Slice::new(target.component.as_bytes()), Slice::new(target.method.as_bytes()));
+        let Some(exchange) = self.exchange else {
+            return false;
+        };
+        let (component, method) = (
+            Slice::new(target.component.as_bytes()),
+            Slice::new(target.method.as_bytes()),
+        );
         let (range, arguments) = (Slice::new(target.range.as_bytes()), Slice::new(arguments));
         let (context, timeout) = (self.table.context, target.timeout_milliseconds);
         // SAFETY: the extension is valid, and all texts live for the call.
@@ -151,14 +166,30 @@ impl Host {
     pub(crate) fn data_get(&self, lane: u32, token: Token, path: &str) -> bool {
         let Some(data) = self.data else { return false };
         // SAFETY: the extension is valid, and the path lives for the call.
-        unsafe { (data.get)(self.table.context, lane, token, Slice::new(path.as_bytes()), Slice::EMPTY) };
+        unsafe {
+            (data.get)(
+                self.table.context,
+                lane,
+                token,
+                Slice::new(path.as_bytes()),
+                Slice::EMPTY,
+            )
+        };
         true
     }
 
     pub(crate) fn data_remove(&self, lane: u32, token: Token, path: &str) -> bool {
         let Some(data) = self.data else { return false };
         // SAFETY: the extension is valid, and the path lives for the call.
-        unsafe { (data.remove)(self.table.context, lane, token, Slice::new(path.as_bytes()), Slice::EMPTY) };
+        unsafe {
+            (data.remove)(
+                self.table.context,
+                lane,
+                token,
+                Slice::new(path.as_bytes()),
+                Slice::EMPTY,
+            )
+        };
         true
     }
 
@@ -186,15 +217,34 @@ pub(crate) struct CallTarget<'a> {
     pub(crate) timeout_milliseconds: u32,
 }
 
+/// The size that a struct of the contract begins with; 0 for null.
+///
+/// # Safety
+///
+/// `start` must be null or point to such a struct.
+unsafe fn size_at(start: *const c_void) -> usize {
+    if start.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for a struct that begins with its size.
+    let size = unsafe { start.cast::<u32>().read() };
+    size as usize
+}
+
 /// The items behind a pointer, one after the other at the distance that the host says.
 ///
 /// # Safety
 ///
 /// `items` must point to `count` work items that stay as they are for `'a`.
-pub(super) unsafe fn work_items<'a>(items: *const abi::Work, count: usize) -> impl Iterator<Item = WorkItem<'a>> {
-    // SAFETY: there is a first item unless `count` is 0, and its size is its first field.
-    let distance = if count == 0 { 0 } else { unsafe { items.cast::<u32>().read() } } as usize;
-    let count = if distance < size_of::<abi::Work>() { 0 } else { count };
+pub(super) unsafe fn work_items<'a>(
+    items: *const abi::Work,
+    count: usize,
+) -> impl Iterator<Item = WorkItem<'a>> {
+    let first = if count == 0 { std::ptr::null() } else { items };
+    // SAFETY: null, or the first item, which begins with its size.
+    let distance = unsafe { size_at(first.cast()) };
+    let fits = distance >= size_of::<abi::Work>();
+    let count = if fits { count } else { 0 };
     (0..count).map(move |position| {
         // SAFETY: the items lie at this distance from each other, and `position` is below their number.
         let item = unsafe { items.cast::<c_void>().byte_add(position * distance) }.cast::<abi::Work>();

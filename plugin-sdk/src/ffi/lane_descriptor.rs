@@ -19,7 +19,9 @@ impl LaneDescriptor {
             return None;
         }
         // SAFETY: the host keeps the descriptor open while the lane runs, and `ManuallyDrop` leaves closing to it.
-        Some(LaneDescriptor(ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) })))
+        Some(LaneDescriptor(ManuallyDrop::new(unsafe {
+            File::from_raw_fd(descriptor)
+        })))
     }
 
     /// Lets the tokio runtime of this thread wait for the descriptor.

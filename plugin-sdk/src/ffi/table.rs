@@ -41,7 +41,9 @@ pub(crate) fn host_for_tests<S: HostServices + 'static>(services: S) -> (Host, &
     }));
     // SAFETY: the table was leaked.
     let host = unsafe { Host::from_table(table) };
-    let Some(host) = host else { unreachable!("the table is of this version") };
+    let Some(host) = host else {
+        unreachable!("the table is of this version")
+    };
     (host, services)
 }
 
@@ -61,7 +63,9 @@ fn text<'a>(slice: Slice) -> &'a str {
 }
 
 unsafe extern "C" fn complete(context: *const c_void, token: Token, status: i32, payload: Slice) {
-    with(context, |services| services.complete(token, status, bytes(payload)));
+    with(context, |services| {
+        services.complete(token, status, bytes(payload))
+    });
 }
 
 unsafe extern "C" fn fail(context: *const c_void, message: Slice) {
@@ -69,7 +73,9 @@ unsafe extern "C" fn fail(context: *const c_void, message: Slice) {
 }
 
 unsafe extern "C" fn log(context: *const c_void, level: i32, target: Slice, message: Slice) {
-    with(context, |services| services.log(level, text(target), text(message)));
+    with(context, |services| {
+        services.log(level, text(target), text(message))
+    });
 }
 
 unsafe extern "C" fn wake(context: *const c_void, lane: u32) {
@@ -94,8 +100,11 @@ unsafe extern "C" fn get_extension(_context: *const c_void, name: Slice) -> *con
     }
 }
 
-static EXCHANGE: abi::ExchangeExtension =
-    abi::ExchangeExtension { struct_size: size_of::<abi::ExchangeExtension>() as u32, reserved: 0, call };
+static EXCHANGE: abi::ExchangeExtension = abi::ExchangeExtension {
+    struct_size: size_of::<abi::ExchangeExtension>() as u32,
+    reserved: 0,
+    call,
+};
 static EVENTS: abi::EventsExtension = abi::EventsExtension {
     struct_size: size_of::<abi::EventsExtension>() as u32,
     reserved: 0,
@@ -110,8 +119,11 @@ static DATA: abi::DataExtension = abi::DataExtension {
     get: data_get,
     remove: data_remove,
 };
-static TIMER: abi::TimerExtension =
-    abi::TimerExtension { struct_size: size_of::<abi::TimerExtension>() as u32, reserved: 0, after };
+static TIMER: abi::TimerExtension = abi::TimerExtension {
+    struct_size: size_of::<abi::TimerExtension>() as u32,
+    reserved: 0,
+    after,
+};
 
 #[allow(clippy::too_many_arguments)] // The ABI's own shape.
 unsafe extern "C" fn call(
@@ -124,11 +136,21 @@ unsafe extern "C" fn call(
     arguments: Slice,
     _timeout_milliseconds: u32,
 ) {
-    with(context, |services| services.call(token, text(component), text(method), text(range), bytes(arguments)));
+    with(context, |services| {
+        services.call(
+            token,
+            text(component),
+            text(method),
+            text(range),
+            bytes(arguments),
+        )
+    });
 }
 
 unsafe extern "C" fn emit(context: *const c_void, key: Slice, data: Slice, options: Slice) {
-    with(context, |services| services.emit(text(key), bytes(data), bytes(options)));
+    with(context, |services| {
+        services.emit(text(key), bytes(data), bytes(options))
+    });
 }
 
 unsafe extern "C" fn subscribe(
@@ -139,7 +161,9 @@ unsafe extern "C" fn subscribe(
     key: Slice,
     range: Slice,
 ) {
-    with(context, |services| services.subscribe(subscription, text(component), text(key), text(range)));
+    with(context, |services| {
+        services.subscribe(subscription, text(component), text(key), text(range))
+    });
 }
 
 unsafe extern "C" fn unsubscribe(context: *const c_void, subscription: Token) {
@@ -154,14 +178,28 @@ unsafe extern "C" fn data_set(
     value: Slice,
     _options: Slice,
 ) {
-    with(context, |services| services.data_set(token, text(path), bytes(value)));
+    with(context, |services| {
+        services.data_set(token, text(path), bytes(value))
+    });
 }
 
-unsafe extern "C" fn data_get(context: *const c_void, _lane: u32, token: Token, path: Slice, _options: Slice) {
+unsafe extern "C" fn data_get(
+    context: *const c_void,
+    _lane: u32,
+    token: Token,
+    path: Slice,
+    _options: Slice,
+) {
     with(context, |services| services.data_get(token, text(path)));
 }
 
-unsafe extern "C" fn data_remove(context: *const c_void, _lane: u32, token: Token, path: Slice, _options: Slice) {
+unsafe extern "C" fn data_remove(
+    context: *const c_void,
+    _lane: u32,
+    token: Token,
+    path: Slice,
+    _options: Slice,
+) {
     with(context, |services| services.data_remove(token, text(path)));
 }
 

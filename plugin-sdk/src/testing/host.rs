@@ -47,7 +47,11 @@ pub(super) struct State {
 
 impl TestHost {
     pub(super) fn new(component: &str) -> TestHost {
-        TestHost { component: component.to_owned(), state: Mutex::default(), queued: Condvar::new() }
+        TestHost {
+            component: component.to_owned(),
+            state: Mutex::default(),
+            queued: Condvar::new(),
+        }
     }
 
     pub(super) fn next_token(&self) -> Token {
@@ -69,7 +73,11 @@ impl TestHost {
     pub(super) fn wait(&self, duration: Duration) {
         let state = lock(&self.state);
         if state.items.is_empty() {
-            drop(self.queued.wait_timeout(state, duration).unwrap_or_else(PoisonError::into_inner));
+            drop(
+                self.queued
+                    .wait_timeout(state, duration)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
         }
     }
 
@@ -81,7 +89,11 @@ impl TestHost {
     pub(super) fn ring_before(&self, until: u64) -> bool {
         let token = {
             let mut state = lock(&self.state);
-            match state.timers.first_key_value().map(|(when, token)| (*when, *token)) {
+            match state
+                .timers
+                .first_key_value()
+                .map(|(when, token)| (*when, *token))
+            {
                 Some((when, token)) if when.0 <= until => {
                     state.timers.remove(&when);
                     state.now = state.now.max(when.0);
@@ -103,7 +115,9 @@ impl TestHost {
     where
         F: Fn(Value) -> Result<Value, Error> + Send + Sync + 'static,
     {
-        lock(&self.state).stubs.insert((component.to_owned(), method.to_owned()), Arc::new(answer));
+        lock(&self.state)
+            .stubs
+            .insert((component.to_owned(), method.to_owned()), Arc::new(answer));
     }
 
     /// Queues an event for every subscription that matches.
@@ -127,7 +141,13 @@ impl TestHost {
     }
 
     fn reply(&self, token: Token, status: i32, payload: Vec<u8>) {
-        self.queue(Item { kind: WorkKind::REPLY, token, status, payload, ..Item::default() });
+        self.queue(Item {
+            kind: WorkKind::REPLY,
+            token,
+            status,
+            payload,
+            ..Item::default()
+        });
     }
 
     fn document(&self, path: &str, mut document: Value) -> Value {
@@ -138,7 +158,10 @@ impl TestHost {
 
 impl HostServices for TestHost {
     fn complete(&self, token: Token, status: i32, payload: &[u8]) {
-        lock(&self.state).completed.entry(token).or_insert_with(|| (status, payload.to_vec()));
+        lock(&self.state)
+            .completed
+            .entry(token)
+            .or_insert_with(|| (status, payload.to_vec()));
         self.queued.notify_one();
     }
 
@@ -151,11 +174,17 @@ impl HostServices for TestHost {
     }
 
     fn wake(&self, _lane: u32) {
-        self.queue(Item { kind: WorkKind::WAKE, ..Item::default() });
+        self.queue(Item {
+            kind: WorkKind::WAKE,
+            ..Item::default()
+        });
     }
 
     fn call(&self, token: Token, component: &str, method: &str, _range: &str, arguments: &[u8]) {
-        let stub = lock(&self.state).stubs.get(&(component.to_owned(), method.to_owned())).cloned();
+        let stub = lock(&self.state)
+            .stubs
+            .get(&(component.to_owned(), method.to_owned()))
+            .cloned();
         let answer = match stub {
             Some(stub) => stub(serde_json::from_slice(arguments).unwrap_or_default()),
             None => Err(Error::new(format!(
@@ -174,18 +203,26 @@ impl HostServices for TestHost {
     }
 
     fn subscribe(&self, token: Token, component: &str, key: &str, _range: &str) {
-        lock(&self.state).subscriptions.push((token, component.to_owned(), key.to_owned()));
+        lock(&self.state)
+            .subscriptions
+            .push((token, component.to_owned(), key.to_owned()));
     }
 
     fn unsubscribe(&self, token: Token) {
-        lock(&self.state).subscriptions.retain(|(other, ..)| *other != token);
+        lock(&self.state)
+            .subscriptions
+            .retain(|(other, ..)| *other != token);
     }
 
     fn data_set(&self, token: Token, path: &str, value: &[u8]) {
         let path = path.trim_start_matches('/');
         let value = wrapped(&serde_json::from_slice(value).unwrap_or_default());
         lock(&self.state).documents.insert(path.to_owned(), value.clone());
-        self.reply(token, Status::OK, self.document(path, value).to_string().into_bytes());
+        self.reply(
+            token,
+            Status::OK,
+            self.document(path, value).to_string().into_bytes(),
+        );
     }
 
     fn data_get(&self, token: Token, path: &str) {
@@ -212,7 +249,11 @@ impl HostServices for TestHost {
             state.documents.retain(|other, _| !matches(path, other));
             before - state.documents.len()
         };
-        self.reply(token, Status::OK, json!({"removed": removed}).to_string().into_bytes());
+        self.reply(
+            token,
+            Status::OK,
+            json!({"removed": removed}).to_string().into_bytes(),
+        );
     }
 
     fn after(&self, token: Token, milliseconds: u64) {
@@ -225,7 +266,11 @@ impl HostServices for TestHost {
 
 /// A mesh knows objects only: anything else becomes the field `value`.
 fn wrapped(data: &Value) -> Value {
-    if data.is_object() { data.clone() } else { json!({"value": data}) }
+    if data.is_object() {
+        data.clone()
+    } else {
+        json!({"value": data})
+    }
 }
 
 /// Whether a key is one of a pattern's: `*` is one segment, `**` at the end all that follow.
@@ -248,7 +293,11 @@ mod tests {
 
     #[test]
     fn patterns_match_whole_segments() {
-        assert!(matches("a/*", "a/b") && matches("**", "a/b/c") && matches("a/**", "a/b/c") && matches("a", "a"));
-        assert!(!matches("a/*", "a") && !matches("a/*", "a/b/c") && !matches("a", "ab") && !matches("a*", "ab"));
+        assert!(
+            matches("a/*", "a/b") && matches("**", "a/b/c") && matches("a/**", "a/b/c") && matches("a", "a")
+        );
+        assert!(
+            !matches("a/*", "a") && !matches("a/*", "a/b/c") && !matches("a", "ab") && !matches("a*", "ab")
+        );
     }
 }

@@ -78,8 +78,9 @@ impl<C: Component> Harness<C> {
         let info = json!({
             "mesh": "TestNode", "domain": "TestNode", "component": C::NAME, "version": C::VERSION, "lanes": 1,
         });
-        let made =
-            host.enter(|| Instance::<C>::create(host, info.to_string().as_bytes(), config.to_string().as_bytes()));
+        let made = host.enter(|| {
+            Instance::<C>::create(host, info.to_string().as_bytes(), config.to_string().as_bytes())
+        });
         let harness = Harness {
             instance: made?,
             host,
@@ -99,7 +100,10 @@ impl<C: Component> Harness<C> {
         if C::TOKIO
             && let Some(lane) = self.instance.lane(0)
         {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_io()
+                .enable_time()
+                .build()?;
             lane.lane().runtime.set(Some(runtime.handle().clone()));
             self.runtime = Some(runtime);
         }
@@ -128,7 +132,12 @@ impl<C: Component> Harness<C> {
     /// # Errors
     ///
     /// As for [`Harness::call`].
-    pub fn call_as<A: Serialize>(&self, origin: &Value, method: &str, arguments: A) -> Result<Results, Error> {
+    pub fn call_as<A: Serialize>(
+        &self,
+        origin: &Value,
+        method: &str,
+        arguments: A,
+    ) -> Result<Results, Error> {
         let number = C::METHODS.iter().position(|name| *name == method);
         let token = self.services.next_token();
         self.services.queue(Item {
@@ -141,7 +150,11 @@ impl<C: Component> Harness<C> {
             ..Item::default()
         });
         let (status, payload) = self.answer_to(token, method)?;
-        if status == Status::OK { Results::read(&payload) } else { Err(Error::read(status, &payload)) }
+        if status == Status::OK {
+            Results::read(&payload)
+        } else {
+            Err(Error::read(status, &payload))
+        }
     }
 
     /// Says what calls of another component's method are answered with.
@@ -195,19 +208,34 @@ impl<C: Component> Harness<C> {
             Level::DEBUG => "debug",
             _ => "trace",
         };
-        lock(&self.services.state).logs.iter().map(|(level, line)| (name(*level), line.clone())).collect()
+        lock(&self.services.state)
+            .logs
+            .iter()
+            .map(|(level, line)| (name(*level), line.clone()))
+            .collect()
     }
 
     /// The document stored at a path of the component's data, without `_meta`.
     pub fn stored(&self, path: &str) -> Option<Value> {
-        lock(&self.services.state).documents.get(path.trim_start_matches('/')).cloned()
+        lock(&self.services.state)
+            .documents
+            .get(path.trim_start_matches('/'))
+            .cloned()
     }
 
     fn order(&self, kind: u32, name: &str) -> Result<(), Error> {
         let token = self.services.next_token();
-        self.services.queue(Item { kind, token, ..Item::default() });
+        self.services.queue(Item {
+            kind,
+            token,
+            ..Item::default()
+        });
         let (status, payload) = self.answer_to(token, name)?;
-        if status == Status::OK { Ok(()) } else { Err(Error::read(status, &payload)) }
+        if status == Status::OK {
+            Ok(())
+        } else {
+            Err(Error::read(status, &payload))
+        }
     }
 
     /// Runs the lane until a token is completed.
@@ -258,7 +286,8 @@ impl<C: Component> Harness<C> {
         #[cfg(feature = "tokio")]
         if let Some(runtime) = &self.runtime {
             let host = self.host;
-            return host.enter(|| runtime.block_on(tokio::time::sleep(Duration::from_millis(1))));
+            return host
+                .enter(|| runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await }));
         }
         self.services.wait(Duration::from_millis(5));
     }
@@ -278,7 +307,10 @@ impl<C: Component> Drop for Harness<C> {
 
 impl<C: Component> std::fmt::Debug for Harness<C> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Harness").field("component", &C::NAME).finish_non_exhaustive()
+        formatter
+            .debug_struct("Harness")
+            .field("component", &C::NAME)
+            .finish_non_exhaustive()
     }
 }
 

@@ -30,7 +30,13 @@ fn as_text(value: &Value) -> String {
         Value::Array(values) => {
             let texts: Vec<String> = values
                 .iter()
-                .map(|value| if value.is_null() { String::new() } else { as_text(value) })
+                .map(|value| {
+                    if value.is_null() {
+                        String::new()
+                    } else {
+                        as_text(value)
+                    }
+                })
                 .collect();
             texts.join(",")
         }

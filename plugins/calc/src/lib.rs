@@ -44,7 +44,9 @@ impl Calc {
 
     /// Answers after so many milliseconds.
     async fn slow(&self, context: &Context, ms: f64) -> Value {
-        context.sleep(Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default()).await;
+        context
+            .sleep(Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default())
+            .await;
         json!({"slept": ms})
     }
 

@@ -6,7 +6,11 @@ use mesh_plugin_sdk::testing::Harness;
 /// The results of a call as JSON texts.
 fn texts(harness: &Harness<Calc>, method: &str, arguments: Value) -> Vec<String> {
     let results = harness.call(method, arguments).unwrap();
-    results.raw().iter().map(|result| result.get().to_owned()).collect()
+    results
+        .raw()
+        .iter()
+        .map(|result| result.get().to_owned())
+        .collect()
 }
 
 fn calc() -> Harness<Calc> {
@@ -29,7 +33,9 @@ fn errors_carry_their_fields() {
         "message": "division by zero", "name": "DivisionError", "code": 4220, "details": {"a": 1, "b": 0},
     });
     assert_eq!(error.as_value(), &expected);
-    let error = calc().call("namedError", json!(["MyError", "my message"])).unwrap_err();
+    let error = calc()
+        .call("namedError", json!(["MyError", "my message"]))
+        .unwrap_err();
     assert_eq!((error.type_name(), error.message()), ("MyError", "my message"));
 }
 
@@ -47,14 +53,23 @@ fn there_can_be_no_one_or_many_results() {
     let calc = calc();
     assert!(texts(&calc, "nothing", json!([])).is_empty());
     assert_eq!(texts(&calc, "nullResult", json!([])), ["null"]);
-    assert_eq!(texts(&calc, "multi", json!([])), [r#""first""#, r#"{"second":2}"#, r#"[3,"three"]"#]);
+    assert_eq!(
+        texts(&calc, "multi", json!([])),
+        [r#""first""#, r#"{"second":2}"#, r#"[3,"three"]"#]
+    );
 }
 
 #[test]
 fn waiting_takes_no_real_time_here() {
-    assert_eq!(texts(&calc(), "slow", json!([3_600_000])), [r#"{"slept":3600000}"#]);
+    assert_eq!(
+        texts(&calc(), "slow", json!([3_600_000])),
+        [r#"{"slept":3600000}"#]
+    );
     assert_eq!(texts(&calc(), "slow", json!([-1])), [r#"{"slept":-1}"#]);
-    let error = calc().patience(Duration::from_millis(10)).call("never", ()).unwrap_err();
+    let error = calc()
+        .patience(Duration::from_millis(10))
+        .call("never", ())
+        .unwrap_err();
     assert_eq!(error.message(), "calc.never gave no answer");
 }
 
@@ -62,18 +77,35 @@ fn waiting_takes_no_real_time_here() {
 fn the_caller_is_known() {
     let calc = calc();
     let who = calc.call("whoami", ()).unwrap().one::<Value>().unwrap();
-    assert_eq!(who, json!({"id": "test-session", "username": null, "mesh": "TestNode", "component": "calc"}));
-    let who = calc.call_as(&json!({"id": "s", "username": "ada"}), "whoami", ()).unwrap().one::<Value>().unwrap();
+    assert_eq!(
+        who,
+        json!({"id": "test-session", "username": null, "mesh": "TestNode", "component": "calc"})
+    );
+    let who = calc
+        .call_as(&json!({"id": "s", "username": "ada"}), "whoami", ())
+        .unwrap()
+        .one::<Value>()
+        .unwrap();
     assert_eq!(who["username"], "ada");
-    let who = calc.call_as(&Value::Null, "whoami", ()).unwrap().one::<Value>().unwrap();
+    let who = calc
+        .call_as(&Value::Null, "whoami", ())
+        .unwrap()
+        .one::<Value>()
+        .unwrap();
     assert_eq!(who["id"], Value::Null);
 }
 
 #[test]
 fn sizes_are_counted_as_javascript_does() {
     let calc = calc();
-    assert_eq!(texts(&calc, "bigPayload", json!([3])), [r#"{"size":3,"data":"xxx"}"#]);
-    assert_eq!(calc.call("bigPayload", [1e12 as u64]).unwrap_err().type_name(), "RangeError");
+    assert_eq!(
+        texts(&calc, "bigPayload", json!([3])),
+        [r#"{"size":3,"data":"xxx"}"#]
+    );
+    assert_eq!(
+        calc.call("bigPayload", [1e12 as u64]).unwrap_err().type_name(),
+        "RangeError"
+    );
     for (json, size) in [
         ("null", 4),
         (r#""é""#, 3),
@@ -84,7 +116,11 @@ fn sizes_are_counted_as_javascript_does() {
         (r#""\ud83d""#, 8),
     ] {
         let raw: Raw = mesh_plugin_sdk::serde_json::from_str(json).unwrap();
-        assert_eq!(calc.call("size", [raw]).unwrap().one::<Value>().unwrap()["size"], size, "{json}");
+        assert_eq!(
+            calc.call("size", [raw]).unwrap().one::<Value>().unwrap()["size"],
+            size,
+            "{json}"
+        );
     }
 }
 

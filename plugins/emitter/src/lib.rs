@@ -31,10 +31,14 @@ mod tests {
     #[test]
     fn events_leave_in_order() {
         let harness = Harness::<Emitter>::new(json!({}));
-        let one = |method: &str, arguments: Value| harness.call(method, arguments).unwrap().one::<Value>().unwrap();
+        let one =
+            |method: &str, arguments: Value| harness.call(method, arguments).unwrap().one::<Value>().unwrap();
         assert_eq!(one("emit", json!(["a/b", {"x": 1}])), json!({"emitted": "a/b"}));
         assert_eq!(one("emitMany", json!(["tick", 2])), json!({"emitted": 2}));
-        assert_eq!(one("emitSpread", json!(["wild", ["a", "b"]])), json!({"emitted": 2}));
+        assert_eq!(
+            one("emitSpread", json!(["wild", ["a", "b"]])),
+            json!({"emitted": 2})
+        );
         let expected = [
             ("a/b", json!({"x": 1})),
             ("tick", json!({"seq": 0})),
@@ -42,6 +46,9 @@ mod tests {
             ("wild/a", json!({"name": "a"})),
             ("wild/b", json!({"name": "b"})),
         ];
-        assert_eq!(harness.events(), expected.map(|(key, data)| (key.to_owned(), data)));
+        assert_eq!(
+            harness.events(),
+            expected.map(|(key, data)| (key.to_owned(), data))
+        );
     }
 }

@@ -50,8 +50,12 @@ mod tests {
     #[test]
     fn documents_are_stored_read_and_removed() {
         let harness = Harness::<Store>::new(json!({}));
-        let one = |method: &str, arguments: Value| harness.call(method, arguments).unwrap().one::<Value>().unwrap();
-        assert_eq!(one("setData", json!(["a/b", {"z": 1, "x": 2}])), json!({"stored": "a/b"}));
+        let one =
+            |method: &str, arguments: Value| harness.call(method, arguments).unwrap().one::<Value>().unwrap();
+        assert_eq!(
+            one("setData", json!(["a/b", {"z": 1, "x": 2}])),
+            json!({"stored": "a/b"})
+        );
         assert_eq!(harness.stored("a/b"), Some(json!({"z": 1, "x": 2})));
         assert_eq!(one("getData", json!(["a/b"])).to_string(), r#"{"z":1,"x":2}"#);
         assert_eq!(one("getData", json!(["a/c"])), Value::Null);
@@ -62,7 +66,14 @@ mod tests {
     #[test]
     fn counters_count_from_zero() {
         let harness = Harness::<Store>::new(json!({}));
-        let count = |name: &str, by: f64| harness.call("count", (name, by)).unwrap().raw()[0].get().to_owned();
-        assert_eq!([count("a", 2.0), count("a", 0.5), count("b", -1.0)], ["2", "2.5", "-1"]);
+        let count = |name: &str, by: f64| {
+            harness.call("count", (name, by)).unwrap().raw()[0]
+                .get()
+                .to_owned()
+        };
+        assert_eq!(
+            [count("a", 2.0), count("a", 0.5), count("b", -1.0)],
+            ["2", "2.5", "-1"]
+        );
     }
 }

@@ -21,7 +21,14 @@ mod tests {
 
     #[test]
     fn it_answers_and_lists_its_routes() {
-        assert_eq!(Harness::<Web>::new(json!({})).call("ping", ()).unwrap().one::<String>().unwrap(), "pong");
+        assert_eq!(
+            Harness::<Web>::new(json!({}))
+                .call("ping", ())
+                .unwrap()
+                .one::<String>()
+                .unwrap(),
+            "pong"
+        );
         let descriptor: Value = mesh_plugin_sdk::serde_json::from_str(Web::DESCRIPTOR).unwrap();
         assert_eq!(descriptor["routes"]["missing"], json!({"type": "mware"}));
         assert_eq!(descriptor["methods"].as_array().map(Vec::len), Some(1));
