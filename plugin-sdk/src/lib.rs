@@ -125,6 +125,9 @@ pub mod generated {
     pub use crate::executor::BoxFuture;
     pub use crate::ffi::component as description;
 
+    /// Says whether a parameter can be read from JSON.
+    pub const fn argument<T: serde::de::DeserializeOwned>() {}
+
     /// Lets methods fail with any error that can become the SDK's.
     pub fn fallible<T, E: Into<crate::Error>>(result: Result<T, E>) -> Result<T, crate::Error> {
         result.map_err(Into::into)

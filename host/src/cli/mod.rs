@@ -10,6 +10,7 @@ mod connection;
 mod describe;
 mod error;
 mod inspect;
+mod new;
 mod on;
 mod run;
 mod status;
@@ -53,6 +54,8 @@ enum Command {
     Describe(describe::Arguments),
     /// Show the state of a running host.
     Status(status::Arguments),
+    /// Write a new component crate.
+    New(new::Arguments),
     /// Measure calls, events or data of one host, or of two side by side.
     Bench(bench::Arguments),
 }
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::On(arguments) => single_threaded(on::run(arguments)),
         Command::Describe(arguments) => single_threaded(describe::run(arguments)),
         Command::Status(arguments) => single_threaded(status::run(arguments)),
+        Command::New(arguments) => single_threaded(new::run(arguments)),
         Command::Bench(arguments) => single_threaded(bench::run(arguments)),
     };
     match outcome {

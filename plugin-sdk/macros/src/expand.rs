@@ -220,25 +220,38 @@ fn call_arm(number: usize, method: &Function) -> TokenStream {
         .iter()
         .any(|input| matches!(input, Input::Origin { .. }))
         .then(|| quote!(let origin = call.origin();));
+    // Says so at the parameter when its type cannot be read from JSON.
+    let checks = types.iter().map(|argument| {
+        quote_spanned!(argument.owned.span() => ::mesh_plugin_sdk::generated::argument::<#argument>();)
+    });
+    let read = quote_spanned!(ident.span() => call.arguments::<(#(#types,)*)>(&[#(#names),*]));
     let arguments = quote! {
-        let ::core::option::Option::Some((#(#variables,)*)) = call.arguments::<(#(#types,)*)>(&[#(#names),*]) else {
+        #(#checks)*
+        let ::core::option::Option::Some((#(#variables,)*)) = #read else {
             return;
         };
         #origin
     };
     let body = if method.is_async {
         let given = given(method, false);
-        let answer = fallible(method, quote!(Self::#ident(&*component, #(#given),*).await));
+        let answer = fallible(
+            method,
+            quote_spanned!(method.output => Self::#ident(&*component, #(#given),*).await),
+        );
+        let spawn = quote_spanned!(method.output => call.spawn(async move { #answer }););
         // The future owns what the function borrows.
         quote! {
             #arguments
             let component = ::std::sync::Arc::clone(self);
             let context = ::core::clone::Clone::clone(call.context());
-            call.spawn(async move { #answer });
+            #spawn
         }
     } else {
         let given = given(method, true);
-        let answer = fallible(method, quote!(Self::#ident(&**self, #(#given),*)));
+        let answer = fallible(
+            method,
+            quote_spanned!(method.output => Self::#ident(&**self, #(#given),*)),
+        );
         quote! {
             #arguments
             let context = call.context();

@@ -14,7 +14,9 @@ pub(crate) struct Function {
     pub(crate) is_async: bool,
     pub(crate) inputs: Vec<Input>,
     pub(crate) description: String,
-    /// The return type, where it is written as a `Result` of two types.
+    /// Where the return type is written, or else the name.
+    pub(crate) output: Span,
+    /// The error type, where the return type is written as a `Result` of two types.
     pub(crate) fallible: Option<Span>,
 }
 
@@ -79,6 +81,10 @@ impl Function {
             inputs: inputs.collect::<syn::Result<Vec<Input>>>()?,
             ident: function.sig.ident.clone(),
             is_async: function.sig.asyncness.is_some(),
+            output: match &function.sig.output {
+                syn::ReturnType::Default => function.sig.ident.span(),
+                syn::ReturnType::Type(_, output) => output.span(),
+            },
             fallible: fallible(&function.sig.output),
             description: attributes.description,
             role,

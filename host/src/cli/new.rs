@@ -1,0 +1,112 @@
+//! `mesh new`: a component crate that builds and loads as it is.
+
+use super::CommandError;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Options of `mesh new`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+    mesh new greeter
+    cd greeter && cargo build --release && mesh run
+    mesh call greeter/greet '\"World\"'")]
+pub struct Arguments {
+    /// The crate's name: lower-case letters, digits and dashes. The component is named after it, `my-shop` becomes
+    /// `myShop`.
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The folder of the plugin SDK. Found by itself in this folder or above it, or above the `mesh` executable.
+    #[arg(long, value_name = "FOLDER")]
+    sdk: Option<PathBuf>,
+}
+
+const FILES: [(&str, &str); 3] = [
+    ("Cargo.toml", include_str!("template/Cargo.toml.txt")),
+    ("src/lib.rs", include_str!("template/lib.rs.txt")),
+    ("mesh.toml", include_str!("template/mesh.toml.txt")),
+];
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
+    let name = arguments.name;
+    let legal = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+    if !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.chars().all(legal) || name.ends_with('-') {
+        return Err(CommandError::usage(format!(
+            "{name:?} cannot be the name of a crate: write lower-case letters, digits and dashes, such as `my-shop`"
+        )));
+    }
+    let sdk = match &arguments.sdk {
+        Some(folder) if is_sdk(folder) => absolute(folder)?,
+        Some(folder) => return Err(CommandError::usage(format!("{} is not the folder of the plugin SDK", folder.display()))),
+        None => find_sdk()?,
+    };
+    let folder = PathBuf::from(&name);
+    if folder.exists() {
+        return Err(CommandError::failed(format!("{name} exists already; nothing was changed")));
+    }
+    let component = camel_case(&name);
+    for (file, template) in FILES {
+        let path = folder.join(file);
+        let text = template
+            .replace("@NAME@", &name)
+            .replace("@COMPONENT@", &component)
+            .replace("@SDK@", &sdk.to_string_lossy());
+        write(&path, &text).map_err(|error| CommandError::failed(format!("cannot write {}: {error}", path.display())))?;
+    }
+    println!("{name}: component {component}\n\n    cd {name} && cargo build --release && mesh run\n\nthen, from another terminal:\n\n    mesh call {component}/greet World");
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, text)
+}
+
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('-');
+    let mut out = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut characters = word.chars();
+        out.extend(characters.next().map(|first| first.to_ascii_uppercase()));
+        out.extend(characters);
+    }
+    out
+}
+
+fn is_sdk(folder: &Path) -> bool {
+    fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|text| text.contains("name = \"mesh-plugin-sdk\""))
+}
+
+fn absolute(folder: &Path) -> Result<PathBuf, CommandError> {
+    fs::canonicalize(folder).map_err(|error| CommandError::failed(format!("cannot look at {}: {error}", folder.display())))
+}
+
+/// Looks for the SDK from this folder upwards, then from the executable's folder upwards.
+fn find_sdk() -> Result<PathBuf, CommandError> {
+    let here = std::env::current_dir().ok();
+    let executable = std::env::current_exe().ok();
+    let found = [here.as_deref(), executable.as_deref()]
+        .into_iter()
+        .flatten()
+        .flat_map(Path::ancestors)
+        .map(|folder| folder.join("plugin-sdk"))
+        .find(|folder| is_sdk(folder));
+    match found {
+        Some(folder) => absolute(&folder),
+        None => Err(CommandError::usage("the plugin SDK was not found near this folder or the `mesh` executable: name its folder with `--sdk FOLDER`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn component_names() {
+        assert_eq!(camel_case("greeter"), "greeter");
+        assert_eq!(camel_case("my-web-shop2"), "myWebShop2");
+    }
+}

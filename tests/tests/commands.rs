@@ -1,0 +1,106 @@
+//! The commands as a person uses them: what they print, and how they end.
+
+use mesh_tests::host::{Folder, Host, build_folder, executable, mesh, repository};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+fn host() -> Host {
+    Host::start(&repository().join("tests/conformance/mesh.toml"), &[])
+}
+
+#[test]
+fn help_teaches() {
+    for command in ["run", "check", "inspect", "describe", "call", "on", "status", "new", "bench"] {
+        let help = mesh(&[command, "--help"]);
+        assert_eq!(help.code, 0, "{command}: {}", help.err);
+        assert!(help.out.lines().count() > 8, "{command} explains itself\n{}", help.out);
+    }
+    assert_eq!(mesh(&["fly"]).code, 2);
+}
+
+#[test]
+fn calls_and_their_errors() {
+    let host = host();
+    let url = host.url();
+    let call = |arguments: &[&str]| mesh(&[&["call", "--url", &url, "--json"], arguments].concat());
+    let sum = call(&["calc/add", "20", "22"]);
+    assert_eq!((sum.code, sum.out.trim()), (0, "[42]"), "{}", sum.err);
+    let several = call(&["calc/multi"]);
+    assert_eq!(several.out.trim(), r#"["first",{"second":2},[3,"three"]]"#);
+    let word = call(&["calc/echo", "word"]);
+    assert_eq!(word.out.trim(), r#"["word"]"#);
+    let error = call(&["calc/divide", "1", "0"]);
+    assert_eq!(error.code, 1);
+    assert!(error.err.contains("DivisionError") && error.err.contains("division by zero"), "{}", error.err);
+    let unknown = call(&["calc/subtract", "1"]);
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("subtract"), "{}", unknown.err);
+    let range = call(&["--version", "^9.0.0", "calc/add", "1", "2"]);
+    assert_eq!(range.code, 1);
+    assert!(range.err.contains("^9.0.0") && range.err.contains("1.2.3"), "{}", range.err);
+    assert_eq!(host.stop().code(), Some(0));
+    assert_eq!(call(&["calc/add", "1", "2"]).code, 69, "nobody is there any more");
+}
+
+#[test]
+fn events_are_printed_as_they_come() {
+    let host = host();
+    let url = host.url();
+    let mut listener = Command::new(executable())
+        .args(["on", "--url", &url, "--json", "--count", "2", "emitter/news/*"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
+    let subscribed = || {
+        let status = mesh(&["status", "--json", "--config", repository().join("tests/conformance/mesh.toml").to_str().unwrap()]);
+        status.out.lines().any(|line| line.contains(&url) && !line.contains("\"subscriptions\":0"))
+    };
+    while !subscribed() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    for number in ["1", "2"] {
+        mesh(&["call", "--url", &url, "emitter/emit", "news/today", number]);
+        let line = lines.next().unwrap().unwrap();
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(event["data"]["value"].to_string(), number, "{line}");
+    }
+    assert!(listener.wait().unwrap().success(), "it ends after two events");
+}
+
+#[test]
+fn what_there_is() {
+    let host = host();
+    let text = mesh(&["describe", "--url", &host.url(), "calc"]);
+    assert!(text.out.contains("calc 1.2.3") && text.out.contains("divide(a, b"), "{}", text.out);
+    let raw = mesh(&["describe", "--url", &host.url(), "--json"]);
+    let description: serde_json::Value = serde_json::from_str(&raw.out).unwrap();
+    assert_eq!(description["components"]["emitterOld"]["version"], "1.4.0");
+    let config = repository().join("tests/conformance/mesh.toml");
+    let overridden = format!("plugins.dir={}", build_folder().display());
+    let checked = mesh(&["check", "--config", config.to_str().unwrap(), "--set", &overridden]);
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    assert!(checked.out.contains("calc 1.2.3"), "{}", checked.out);
+}
+
+#[test]
+fn a_new_component_builds_and_loads_as_it_is() {
+    let folder = Folder::new("new");
+    let made = Command::new(executable()).args(["new", "my-greeter"]).current_dir(folder.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let again = Command::new(executable()).args(["new", "my-greeter"]).current_dir(folder.path()).output().unwrap();
+    assert_eq!(again.status.code(), Some(1), "what is there is not overwritten");
+    let crate_folder = folder.path().join("my-greeter");
+    // The build folder of the tests has all dependencies built already.
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--quiet"])
+        .env("CARGO_TARGET_DIR", build_folder().parent().unwrap())
+        .current_dir(&crate_folder)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let host = Host::start(&crate_folder.join("mesh.toml"), &[]);
+    let greeted = mesh(&["call", "--url", &host.url(), "--json", "myGreeter/greet", "World"]);
+    assert_eq!(greeted.out.trim(), r#"["Hello, World!"]"#, "{}", greeted.err);
+}
