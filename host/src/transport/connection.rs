@@ -76,8 +76,7 @@ pub(super) async fn run(
     };
     connection.gate.close();
     mesh.sessions().close(&session, end.reason());
-    connection.say_goodbye(&end).await;
-    match end {
+    match &end {
         End::SlowConsumer => {
             tracing::warn!(%peer, session = session.id(), "closed: the client reads too slowly, {} bytes were waiting", session.outbound().queued_bytes())
         }
@@ -88,6 +87,7 @@ pub(super) async fn run(
         End::Silent => tracing::debug!(%peer, session = session.id(), "closed: no heartbeat"),
         End::ByClient | End::HostStops => tracing::debug!(%peer, session = session.id(), "closed"),
     }
+    connection.say_goodbye(&end).await;
 }
 
 /// Why a connection ends.
