@@ -26,5 +26,6 @@ pub mod pubsub;
 pub mod server;
 pub mod session;
 pub mod store;
+pub mod system;
 pub mod transport;
 pub mod versions;

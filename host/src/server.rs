@@ -8,6 +8,7 @@ use crate::config::{ComponentConfig, Config, ConfigError};
 use crate::mesh::{Mesh, Settings};
 use crate::plugin::{Component, Descriptor, LoadError, LoadErrorKind, LoadRequest, Services, Unloaded};
 use crate::store::MemoryStore;
+use crate::system;
 use crate::transport::{self, Limits};
 use crate::versions::Range;
 use std::net::SocketAddr;
@@ -57,6 +58,9 @@ impl Server {
         };
         let mesh = Mesh::new(settings.clone(), Box::new(MemoryStore::default()));
         announce(&mesh, address.port(), true);
+        let is_configured = |name: &str| config.components.iter().any(|other| other.name.value == name);
+        system::register(&mesh, is_configured)
+            .map_err(|error| config.diagnose(config.name.at, error.to_string(), None))?;
         for (component, library) in config.components.iter().zip(libraries) {
             let loaded =
                 Component::load(request(config, component, library, &settings, mesh.services())).await;

@@ -30,20 +30,31 @@ const FILES: [(&str, &str); 3] = [
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     let name = arguments.name;
-    let legal = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
-    if !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.chars().all(legal) || name.ends_with('-') {
+    let legal =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+    if !name.starts_with(|first: char| first.is_ascii_lowercase())
+        || !name.chars().all(legal)
+        || name.ends_with('-')
+    {
         return Err(CommandError::usage(format!(
             "{name:?} cannot be the name of a crate: write lower-case letters, digits and dashes, such as `my-shop`"
         )));
     }
     let sdk = match &arguments.sdk {
         Some(folder) if is_sdk(folder) => absolute(folder)?,
-        Some(folder) => return Err(CommandError::usage(format!("{} is not the folder of the plugin SDK", folder.display()))),
+        Some(folder) => {
+            return Err(CommandError::usage(format!(
+                "{} is not the folder of the plugin SDK",
+                folder.display()
+            )));
+        }
         None => find_sdk()?,
     };
     let folder = PathBuf::from(&name);
     if folder.exists() {
-        return Err(CommandError::failed(format!("{name} exists already; nothing was changed")));
+        return Err(CommandError::failed(format!(
+            "{name} exists already; nothing was changed"
+        )));
     }
     let component = camel_case(&name);
     for (file, template) in FILES {
@@ -52,9 +63,12 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             .replace("@NAME@", &name)
             .replace("@COMPONENT@", &component)
             .replace("@SDK@", &sdk.to_string_lossy());
-        write(&path, &text).map_err(|error| CommandError::failed(format!("cannot write {}: {error}", path.display())))?;
+        write(&path, &text)
+            .map_err(|error| CommandError::failed(format!("cannot write {}: {error}", path.display())))?;
     }
-    println!("{name}: component {component}\n\n    cd {name} && cargo build --release && mesh run\n\nthen, from another terminal:\n\n    mesh call {component}/greet World");
+    println!(
+        "{name}: component {component}\n\n    cd {name} && cargo build --release && mesh run\n\nthen, from another terminal:\n\n    mesh call {component}/greet World"
+    );
     Ok(())
 }
 
@@ -77,11 +91,13 @@ fn camel_case(name: &str) -> String {
 }
 
 fn is_sdk(folder: &Path) -> bool {
-    fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|text| text.contains("name = \"mesh-plugin-sdk\""))
+    fs::read_to_string(folder.join("Cargo.toml"))
+        .is_ok_and(|text| text.contains("name = \"mesh-plugin-sdk\""))
 }
 
 fn absolute(folder: &Path) -> Result<PathBuf, CommandError> {
-    fs::canonicalize(folder).map_err(|error| CommandError::failed(format!("cannot look at {}: {error}", folder.display())))
+    fs::canonicalize(folder)
+        .map_err(|error| CommandError::failed(format!("cannot look at {}: {error}", folder.display())))
 }
 
 /// Looks for the SDK from this folder upwards, then from the executable's folder upwards.
@@ -96,7 +112,9 @@ fn find_sdk() -> Result<PathBuf, CommandError> {
         .find(|folder| is_sdk(folder));
     match found {
         Some(folder) => absolute(&folder),
-        None => Err(CommandError::usage("the plugin SDK was not found near this folder or the `mesh` executable: name its folder with `--sdk FOLDER`")),
+        None => Err(CommandError::usage(
+            "the plugin SDK was not found near this folder or the `mesh` executable: name its folder with `--sdk FOLDER`",
+        )),
     }
 }
 

@@ -15,7 +15,11 @@ pub fn write_string_content(out: &mut String, text: &str) {
     // Nearly every text goes out as it is. Looking at all of its bytes without a branch is what a compiler turns into
     // a few wide instructions. 0xe2 begins U+2028 and U+2029, among others.
     let special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\' || *byte == 0xe2;
-    if !text.as_bytes().iter().fold(false, |found, byte| found | special(byte)) {
+    if !text
+        .as_bytes()
+        .iter()
+        .fold(false, |found, byte| found | special(byte))
+    {
         return out.push_str(text);
     }
     let mut clean = 0;

@@ -33,6 +33,8 @@ const READ_BUFFER: usize = 1024;
 const WRITE_BUFFER: usize = 64 * 1024;
 /// Frames worked off before others get a turn.
 const FRAMES_AT_ONCE: usize = 128;
+/// How long acknowledgements wait for the answers of their calls.
+const HOLD: Duration = Duration::from_millis(1);
 /// How long a client may take to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -65,7 +67,7 @@ pub(super) async fn run(
         heartbeat: Heartbeat::new(started),
         timer: Box::pin(tokio::time::sleep(Duration::from_secs(30))),
         closing: None,
-        waited: false,
+        yielded: false,
     };
     let end = tokio::select! {
         end = poll_fn(|context| connection.poll(context)) => end,
@@ -124,8 +126,8 @@ struct Connection {
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     closing: Option<Closing>,
-    /// Writing was put off once for answers that may be on their way.
-    waited: bool,
+    /// Others had a turn before the answers of the calls at hand are written.
+    yielded: bool,
 }
 
 impl Connection {
@@ -142,13 +144,22 @@ impl Connection {
         if let Some(end) = self.beat(context, now) {
             return Poll::Ready(end);
         }
-        if called > 1 && !std::mem::replace(&mut self.waited, true) {
-            // A client with several calls in flight: let others have a turn first. The answers are often there then, and
-            // leave together with the acknowledgements. A lone call would only lose time by it.
+        if called > 1 && !std::mem::replace(&mut self.yielded, true) {
+            // Several calls in flight: others get a turn first. The answers are often there then, and leave in one write
+            // together with what acknowledges their calls.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.waited = false;
+        self.yielded = false;
+        if called == 1 && self.only_acknowledgements(called) {
+            // A lone call: the same, by sleeping until its answer is there.
+            self.timer.as_mut().reset((now + HOLD).into());
+            if self.timer.as_mut().poll(context).is_pending()
+                && self.session.outbound().leave(context.waker())
+            {
+                return Poll::Pending;
+            }
+        }
         let flushed = match self.write(context) {
             Ok(flushed) => flushed,
             Err(end) => return Poll::Ready(end),
@@ -174,7 +185,11 @@ impl Connection {
     /// Works off the frames that are there. Returns whether there may be more.
     fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         for _ in 0..FRAMES_AT_ONCE {
-            let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
+            let mut stream = Polled {
+                stream: &mut self.stream,
+                ahead: &mut self.ahead,
+                context,
+            };
             match self.websocket.read(&mut stream) {
                 Ok(message) => {
                     self.heartbeat.heard(now);
@@ -207,7 +222,11 @@ impl Connection {
                 }
             }
             while let Some(frame) = self.batch.frames.get(self.position) {
-                let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
+                let mut stream = Polled {
+                    stream: &mut self.stream,
+                    ahead: &mut self.ahead,
+                    context,
+                };
                 self.position += 1;
                 self.unwritten += frame.len();
                 match self.websocket.write(&mut stream, Message::Text(frame.clone())) {
@@ -221,7 +240,11 @@ impl Connection {
         if self.unwritten == 0 {
             return Ok(true);
         }
-        let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
+        let mut stream = Polled {
+            stream: &mut self.stream,
+            ahead: &mut self.ahead,
+            context,
+        };
         match self.websocket.flush(&mut stream) {
             Ok(()) => {
                 self.session.outbound().written(self.unwritten);
@@ -231,6 +254,18 @@ impl Connection {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(end_of(error)),
         }
+    }
+
+    /// Whether nothing is to be written but the acknowledgements of the calls that were just handed over.
+    fn only_acknowledgements(&mut self, calls: usize) -> bool {
+        if self.unwritten > 0 || self.position < self.batch.frames.len() {
+            return false;
+        }
+        self.batch.frames.clear();
+        self.position = 0;
+        self.session.outbound().take(&mut self.batch);
+        self.closing = self.closing.or(self.batch.closing);
+        self.batch.frames.len() == calls && self.closing.is_none()
     }
 
     /// Looks at the clock when the timer rings.
@@ -266,14 +301,22 @@ impl Connection {
                 // The client answers with a close of its own; what it still sends is of no interest.
                 loop {
                     poll_fn(|context| {
-                        let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
+                        let mut stream = Polled {
+                            stream: &mut self.stream,
+                            ahead: &mut self.ahead,
+                            context,
+                        };
                         ready(self.websocket.read(&mut stream))
                     })
                     .await?;
                 }
             }
             poll_fn(|context| {
-                let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
+                let mut stream = Polled {
+                    stream: &mut self.stream,
+                    ahead: &mut self.ahead,
+                    context,
+                };
                 ready(self.websocket.flush(&mut stream))
             })
             .await
@@ -285,7 +328,11 @@ impl Connection {
     async fn send(&mut self, message: Message) -> Result<(), Error> {
         let mut message = Some(message);
         poll_fn(|context| {
-            let mut stream = Polled { stream: &mut self.stream, ahead: &mut self.ahead, context };
+            let mut stream = Polled {
+                stream: &mut self.stream,
+                ahead: &mut self.ahead,
+                context,
+            };
             match message.take() {
                 Some(message) => match self.websocket.write(&mut stream, message) {
                     Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,

@@ -1,7 +1,10 @@
-//! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade and a few fixed paths.
+//! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade, a few fixed paths, and the way
+//! to the REST component.
 
+use super::rest;
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
+use crate::system;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -15,7 +18,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 /// Where a connection's upgrade waits for the HTTP part to end.
 pub(super) type Slot = Arc<Mutex<Option<(OnUpgrade, ConnectionInfo)>>>;
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 /// Answers one request. A websocket upgrade is left in `upgraded`.
 pub(super) async fn answer(
@@ -33,8 +36,11 @@ pub(super) async fn answer(
                 *upgraded.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((upgrade, info));
                 answer
             }
-            Err(answer) => answer,
+            Err(reason) => text(StatusCode::BAD_REQUEST, "text/plain", reason),
         });
+    }
+    if let Some(route) = system::rest::route(&mesh, path) {
+        return Ok(rest::answer(route, request, &mesh).await);
     }
     let whole = request
         .uri()
@@ -87,33 +93,20 @@ fn asks_for_websocket(request: &Request<Incoming>) -> bool {
         && has(header::UPGRADE, "websocket")
 }
 
-/// The answer that accepts an upgrade, or the one that says why not.
-fn accept(request: &Request<Incoming>) -> Result<Answer, Answer> {
+/// The answer that accepts an upgrade, or why it is refused.
+fn accept(request: &Request<Incoming>) -> Result<Answer, &'static str> {
     let headers = request.headers();
     let version = headers
         .get(header::SEC_WEBSOCKET_VERSION)
         .and_then(|value| value.to_str().ok());
     if !matches!(version, Some("13" | "8")) {
-        return Err(text(
-            StatusCode::BAD_REQUEST,
-            "text/plain",
-            "Sec-WebSocket-Version must be 13",
-        ));
+        return Err("Sec-WebSocket-Version must be 13");
     }
     let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
-        return Err(text(
-            StatusCode::BAD_REQUEST,
-            "text/plain",
-            "Sec-WebSocket-Key is missing",
-        ));
+        return Err("Sec-WebSocket-Key is missing");
     };
-    let accepted = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| {
-        text(
-            StatusCode::BAD_REQUEST,
-            "text/plain",
-            "Sec-WebSocket-Key is not usable",
-        )
-    })?;
+    let accepted = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
+        .map_err(|_| "Sec-WebSocket-Key is not usable")?;
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let out = answer.headers_mut();
@@ -137,7 +130,8 @@ fn connection_info(request: &Request<Incoming>) -> ConnectionInfo {
     }
 }
 
-fn headers_json(headers: &HeaderMap) -> String {
+/// Headers as a JSON object, without those that are about the connection alone.
+pub(super) fn headers_json(headers: &HeaderMap) -> String {
     let shown = headers
         .iter()
         .filter(|(name, _)| *name != header::CONNECTION && *name != header::UPGRADE);
@@ -152,7 +146,8 @@ fn headers_json(headers: &HeaderMap) -> String {
     serde_json::Value::Object(map).to_string()
 }
 
-fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+/// A response with a body.
+pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     answer

@@ -8,6 +8,7 @@
 mod connection;
 mod heartbeat;
 mod http;
+mod rest;
 mod socket;
 
 use crate::mesh::Mesh;

@@ -21,7 +21,9 @@ pub(super) struct ReadAhead {
 impl ReadAhead {
     /// Begins with bytes that came with the upgrade.
     pub(super) fn new(bytes: &[u8]) -> ReadAhead {
-        ReadAhead { bytes: BytesMut::from(bytes) }
+        ReadAhead {
+            bytes: BytesMut::from(bytes),
+        }
     }
 
     /// Gives the memory back when nothing is left.

@@ -1,0 +1,186 @@
+//! Replies of the REST component: from what a component gave to a status and `{"message","data","error"}`.
+//!
+//! What enters: the outcome of a call. What leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component
+//! gave; results are handed on as they were written; an error is an object with a message.
+
+use crate::plugin::{Answer, Status};
+use crate::protocol::json;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A status and a JSON body.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// `{"message":…,"data":…,"error":…}`.
+    pub body: String,
+}
+
+impl Reply {
+    /// A success; `data` is JSON.
+    pub(super) fn succeeded(message: &str, data: &str) -> Reply {
+        Reply {
+            status: 200,
+            body: body(message, data, "null"),
+        }
+    }
+
+    /// A failure with the message of its error.
+    pub fn failed(status: u16, message: &str, error: &str) -> Reply {
+        let mut object = String::from(r#"{"message":"#);
+        json::write_string(&mut object, error);
+        object.push('}');
+        Reply {
+            status,
+            body: body(message, "null", &object),
+        }
+    }
+
+    /// A call that ended in any way. `target` names it in messages.
+    pub(super) fn of(outcome: Outcome, target: &str, limit: Duration) -> Reply {
+        let failed = |status: u16, error: &str| Reply::failed(status, "Call failed", error);
+        match outcome {
+            Outcome::Completed(status, payload) => completed(status, &payload)
+                .unwrap_or_else(|| failed(500, &format!("{target} gave an answer that is not a JSON array"))),
+            Outcome::Refused(reason) => {
+                let component = target.split('.').next().unwrap_or_default();
+                failed(503, &format!("component {component} {reason}"))
+            }
+            Outcome::Abandoned => failed(503, &format!("{target} was stopped before it answered")),
+            Outcome::TimedOut => failed(
+                504,
+                &format!("{target} did not answer within {} ms", limit.as_millis()),
+            ),
+        }
+    }
+}
+
+fn body(message: &str, data: &str, error: &str) -> String {
+    let mut out = String::with_capacity(message.len() + data.len() + error.len() + 40);
+    out.push_str(r#"{"message":"#);
+    json::write_string(&mut out, message);
+    out.push_str(r#","data":"#);
+    out.push_str(data);
+    out.push_str(r#","error":"#);
+    out.push_str(error);
+    out.push('}');
+    out
+}
+
+/// The reply to what a component gave; `None` when it is not what the ABI asks for.
+fn completed(status: i32, payload: &[u8]) -> Option<Reply> {
+    let text = if payload.is_empty() { b"[]" } else { payload };
+    let values: Vec<&RawValue> = serde_json::from_slice(text).ok()?;
+    let value = |position: usize| values.get(position).map_or("null", |value| value.get());
+    if status == Status::OK {
+        return Some(Reply::succeeded("Call successful", value(0)));
+    }
+    let error = values.first();
+    if status == Status::VALUE_ERROR && !error.is_some_and(|error| json::is_truthy(error)) {
+        return Some(Reply::succeeded("Call successful", value(1)));
+    }
+    Some(Reply {
+        status: 500,
+        body: body("Call failed", "null", &error_object(error?)),
+    })
+}
+
+/// An error as REST clients know it: always an object with a message. The name `Error` is left out, since the errors of
+/// JavaScript do not show it; any other name tells something.
+fn error_object(error: &RawValue) -> String {
+    let message = match serde_json::from_str(error.get()) {
+        Ok(Value::Object(mut fields)) => {
+            if fields.get("name").is_some_and(|name| name == "Error") {
+                fields.shift_remove("name");
+            }
+            return Value::Object(fields).to_string();
+        }
+        Ok(Value::String(text)) => text,
+        _ => error.get().to_owned(),
+    };
+    let mut out = String::from(r#"{"message":"#);
+    json::write_string(&mut out, &message);
+    out.push('}');
+    out
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// With a status and a payload, unchecked.
+    Completed(i32, Vec<u8>),
+    /// It was not taken, for this reason.
+    Refused(&'static str),
+    /// Nobody will answer it.
+    Abandoned,
+    /// It took too long.
+    TimedOut,
+}
+
+/// A request that waits for its call.
+pub(super) struct Waiting(oneshot::Sender<Outcome>);
+
+impl Waiting {
+    pub(super) fn new() -> (Waiting, oneshot::Receiver<Outcome>) {
+        let (sender, outcome) = oneshot::channel();
+        (Waiting(sender), outcome)
+    }
+}
+
+impl Answer for Waiting {
+    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
+        // The client may have gone: then nobody wants to know.
+        let _ = self.0.send(Outcome::Completed(status, payload.to_vec()));
+    }
+
+    fn abandon(self: Box<Self>, timed_out: bool) {
+        let outcome = if timed_out {
+            Outcome::TimedOut
+        } else {
+            Outcome::Abandoned
+        };
+        let _ = self.0.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_and_errors() {
+        let ok = |data: &str| Some((200, body("Call successful", data, "null")));
+        let failed = |error: &str| Some((500, body("Call failed", "null", error)));
+        for (status, payload, expected) in [
+            (Status::OK, "", ok("null")),
+            (Status::OK, "[]", ok("null")),
+            (Status::OK, r#"[{"a":1.50}, 2]"#, ok(r#"{"a":1.50}"#)),
+            (Status::OK, "{}", None),
+            (Status::OK, "[1", None),
+            (
+                Status::ERROR,
+                r#"[{"message":"m","name":"Error","code":1}]"#,
+                failed(r#"{"message":"m","code":1}"#),
+            ),
+            (
+                Status::ERROR,
+                r#"[{"message":"m","name":"TypeError"}]"#,
+                failed(r#"{"message":"m","name":"TypeError"}"#),
+            ),
+            (Status::ERROR, "[]", None),
+            (
+                Status::VALUE_ERROR,
+                r#"["text"]"#,
+                failed(r#"{"message":"text"}"#),
+            ),
+            (Status::VALUE_ERROR, "[17]", failed(r#"{"message":"17"}"#)),
+            (Status::VALUE_ERROR, "[null,5]", ok("5")),
+        ] {
+            let found = completed(status, payload.as_bytes()).map(|reply| (reply.status, reply.body));
+            assert_eq!(found, expected, "{status} {payload}");
+        }
+    }
+}

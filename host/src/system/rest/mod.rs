@@ -1,0 +1,264 @@
+//! `rest` (MESH.md section 8): the methods of all components over plain HTTP, in a mesh that is not secured.
+//!
+//! What enters: requests that the transport has read, their bodies limited in size. What leaves: a status and a JSON
+//! body, always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
+//! the mesh's limit for calls; whatever a request says, there is an answer that names what is wrong with it; no path
+//! leads to the component `security`.
+
+mod answer;
+mod parameters;
+
+use super::{own_component, query};
+use crate::mesh::Mesh;
+use crate::plugin::{Answer, Component, Job, JobKind, Method, Native, NativeCall};
+use crate::protocol::json;
+use answer::{Outcome, Waiting};
+use bytes::Bytes;
+use parameters::{Parameters, is_callback};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+pub use answer::Reply;
+
+/// The routes as a component declares them; clients find them under `/rest/`.
+pub(super) const ROUTES: &[&str] = &["method", "describe", "login"];
+
+/// Segments that the path of a call may have.
+const MOST_SEGMENTS: usize = 4;
+
+/// The answer to a login, which every client gets: in a mesh that is not secured there are no users to check. Clients
+/// written for both kinds of mesh log in first and send the token along with each call, so they are given one: a JSON
+/// web token without claims and signature (RFC 7519, section 6), which no mesh accepts as a proof of anything. Clients
+/// that leave something out learn the same as from a secured mesh.
+const LOGGED_IN: &str = concat!(
+    r#"{"token":"eyJhbGciOiJub25lIn0.e30.","#,
+    r#""notice":"this mesh is not secured: no token is needed, and none is looked at"}"#
+);
+
+/// The component. It has routes and no methods.
+pub(super) struct Rest;
+
+impl Native for Rest {
+    fn call(&self, _: NativeCall, answer: Box<dyn Answer>) {
+        answer.abandon(false);
+    }
+}
+
+/// What a path asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `/rest/login`.
+    Login,
+    /// `/rest/describe`.
+    Describe,
+    /// `/rest/method/…`, with what follows.
+    Method(String),
+}
+
+/// A request with its body.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The HTTP method, in capitals.
+    pub verb: &'a str,
+    /// Path and query, as they were sent.
+    pub url: &'a str,
+    /// The headers as a JSON object.
+    pub headers: &'a str,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// The route of a path, which may begin with the mesh's name; `None` when it is none of this component's or when the
+/// mesh has a configured component in its place.
+pub fn route(mesh: &Mesh, path: &str) -> Option<Route> {
+    let route = route_of(path, &[mesh.name(), mesh.domain()])?;
+    own_component(mesh, "rest").map(|_| route)
+}
+
+fn route_of(path: &str, meshes: &[&str]) -> Option<Route> {
+    let path = path.strip_prefix('/')?;
+    let (first, rest) = path.split_once('/')?;
+    let below = if first.eq_ignore_ascii_case("rest") {
+        rest
+    } else if meshes.contains(&&*query::decode(first)) {
+        let (second, rest) = rest.split_once('/')?;
+        second.eq_ignore_ascii_case("rest").then_some(rest)?
+    } else {
+        return None;
+    };
+    let (name, rest) = below.split_once('/').unwrap_or((below, ""));
+    match name.to_ascii_lowercase().as_str() {
+        "login" => Some(Route::Login),
+        "describe" => Some(Route::Describe),
+        "method" => Some(Route::Method(rest.to_owned())),
+        _ => None,
+    }
+}
+
+/// Answers a request.
+pub async fn reply(mesh: &Arc<Mesh>, route: &Route, request: &Request<'_>) -> Reply {
+    let replied = match route {
+        Route::Login => log_in(request),
+        Route::Describe => Ok(describe(mesh)),
+        Route::Method(path) => call(mesh, path, request).await,
+    };
+    replied.unwrap_or_else(|refused| refused)
+}
+
+fn log_in(request: &Request<'_>) -> Result<Reply, Reply> {
+    let parameters = Parameters::read(request, true)?;
+    let missing = |name: &str| Reply::failed(401, "Failure parsing request body", &format!("no {name}"));
+    if !parameters.has("username") {
+        return Err(missing("username"));
+    }
+    if !parameters.has("password") && !parameters.has("token") {
+        return Err(missing("password"));
+    }
+    Ok(Reply::succeeded("Logged in ok", LOGGED_IN))
+}
+
+/// All methods but those of `security`.
+fn describe(mesh: &Mesh) -> Reply {
+    let mut out = String::from("{");
+    let registry = mesh.registry();
+    for component in registry.in_order() {
+        let shown = registry.versions(component.name()).first();
+        if component.name() == "security" || !shown.is_some_and(|shown| Arc::ptr_eq(shown, component)) {
+            continue;
+        }
+        for method in component.descriptor().methods() {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            let uri = format!("/{}/{}", component.name(), method.name());
+            json::write_string(&mut out, &uri);
+            out.push_str(r#":{"uri":"#);
+            json::write_string(&mut out, &uri);
+            out.push_str(r#","parameters":{"#);
+            let names = parameters::names(method);
+            for (position, name) in names.iter().filter(|name| !is_callback(name)).enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                json::write_string(&mut out, name);
+                out.push(':');
+                json::write_string(&mut out, &format!("{{{{{name}}}}}"));
+            }
+            out.push_str("}}");
+        }
+    }
+    out.push('}');
+    Reply::succeeded(&format!("{} description", mesh.domain()), &out)
+}
+
+async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Reply, Reply> {
+    let segments: Vec<String> = path.split('/').map(query::decode).collect();
+    let refused =
+        |status: u16, error: &str| Err(Reply::failed(status, "Failure parsing request body", error));
+    if segments.len() > MOST_SEGMENTS {
+        return refused(400, "call path cannot have more than 4 segments");
+    }
+    let parameters = Parameters::read(request, false)?;
+    let mut from_behind = segments.iter().rev();
+    let (Some(method), Some(component)) = (from_behind.next(), from_behind.next()) else {
+        return refused(
+            404,
+            "a call path is /rest/method/<component>/<method>, here the method is missing",
+        );
+    };
+    if component == "security" {
+        return Err(Reply::failed(
+            403,
+            "Access denied",
+            "attempt to access security component over rest",
+        ));
+    }
+    if let Some(named) = from_behind.next()
+        && named != mesh.name()
+        && named != mesh.domain()
+    {
+        let error = format!("attempt to access remote mesh: {}", json::shorten(named));
+        return Err(Reply::failed(403, "Access denied", &error));
+    }
+    let Some(found) = mesh.registry().find(component, None).cloned() else {
+        let error = format!("component {} does not exist on mesh", json::shorten(component));
+        return refused(404, &error);
+    };
+    let Some((position, method)) = found.descriptor().method(method) else {
+        let error = format!(
+            "method {} does not exist on component {component}",
+            json::shorten(method)
+        );
+        return refused(404, &error);
+    };
+    let arguments = parameters.arguments(method, request);
+    let outcome = submit(mesh, &found, position, method, arguments).await;
+    let target = format!("{component}.{}", method.name());
+    Ok(Reply::of(outcome, &target, mesh.call_timeout()))
+}
+
+/// Takes a call on the way of every call, and waits for its outcome.
+async fn submit(
+    mesh: &Mesh,
+    component: &Component,
+    position: u32,
+    method: &Method,
+    arguments: String,
+) -> Outcome {
+    let limit = mesh.call_timeout();
+    let (waiting, outcome) = Waiting::new();
+    let job = Job {
+        deadline_milliseconds: milliseconds(limit),
+        method: position,
+        target: method.name_bytes().clone(),
+        payload: arguments.into(),
+        origin: Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())),
+        ..Job::new(JobKind::Call, 0)
+    };
+    match component.call(job, Box::new(waiting), Instant::now() + limit) {
+        Ok(wake) => drop(wake),
+        Err((reason, _)) => return Outcome::Refused(reason),
+    }
+    wait(outcome, limit).await
+}
+
+async fn wait(outcome: oneshot::Receiver<Outcome>, limit: Duration) -> Outcome {
+    match tokio::time::timeout(limit, outcome).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Outcome::Abandoned,
+        Err(_) => Outcome::TimedOut,
+    }
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    // Never 0: to a component that hands it on, 0 means "no limit of my own".
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes() {
+        let method = |rest: &str| Some(Route::Method(rest.to_owned()));
+        for (path, expected) in [
+            ("/rest/login", Some(Route::Login)),
+            ("/REST/Describe", Some(Route::Describe)),
+            ("/rest/describe/", Some(Route::Describe)),
+            ("/rest/method/calc/add", method("calc/add")),
+            ("/My%20Mesh/rest/method/calc/add", method("calc/add")),
+            ("/D/rest/method/D/calc/add", method("D/calc/add")),
+            ("/Other/rest/method/calc/add", None),
+            ("/rest/method", method("")),
+            ("/rest/methods/calc/add", None),
+            ("/rest", None),
+            ("/rest/", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(route_of(path, &["My Mesh", "D"]), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! REST requests on the HTTP side of the port: reading them, and writing what the REST component replies.
+//!
+//! What enters: a request for one of the component's routes. What leaves: a JSON response. Guarantees: a body is read up
+//! to a limit and within a time; a body is JSON and says so, since web pages of any origin can send other kinds without
+//! asking; verbs that only look do not call anything; no header invites pages of other origins.
+
+use super::http::{self, Answer};
+use crate::mesh::Mesh;
+use crate::system::rest::{self, Reply, Request, Route};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes that a body may have.
+const LIMIT: usize = 100 * 1024;
+/// Bytes of a body that is too large which are still read, so that its sender sees the answer.
+const PATIENCE: u64 = 1024 * 1024;
+/// How long a client may take to send a body.
+const BODY: Duration = Duration::from_secs(30);
+/// The verbs that are answered.
+const ALLOWED: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Answers a request for a route of the REST component.
+pub(super) async fn answer(route: Route, request: hyper::Request<Incoming>, mesh: &Arc<Mesh>) -> Answer {
+    let (head, body) = request.into_parts();
+    match head.method {
+        Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {}
+        Method::OPTIONS => {
+            let mut answer = Response::new(Full::default());
+            *answer.status_mut() = StatusCode::NO_CONTENT;
+            return with_allowed(answer);
+        }
+        other => {
+            let error = format!("{other} is none of {ALLOWED}");
+            return with_allowed(answer_of(Reply::failed(405, "Method not allowed", &error)));
+        }
+    }
+    let body = match read(&head.headers, body).await {
+        Ok(body) => body,
+        Err(reply) => {
+            let mut answer = answer_of(reply);
+            // What was not read of the body must not be taken for the next request.
+            answer
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return answer;
+        }
+    };
+    let request = Request {
+        verb: head.method.as_str(),
+        url: head.uri.path_and_query().map_or("/", |whole| whole.as_str()),
+        headers: &http::headers_json(&head.headers),
+        body: &body,
+    };
+    answer_of(rest::reply(mesh, &route, &request).await)
+}
+
+fn answer_of(reply: Reply) -> Answer {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    http::text(status, "application/json", reply.body)
+}
+
+fn with_allowed(mut answer: Answer) -> Answer {
+    answer
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
+    answer
+}
+
+fn refused(status: StatusCode, error: &str) -> Reply {
+    Reply::failed(status.as_u16(), "Failure parsing request body", error)
+}
+
+fn too_large() -> Reply {
+    refused(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        &format!("the body is larger than {LIMIT} bytes"),
+    )
+}
+
+/// The whole body, if it is one that can be read.
+async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > PATIENCE {
+        return Err(too_large());
+    }
+    let read = tokio::time::timeout(BODY, collect(body)).await.map_err(|_| {
+        refused(
+            StatusCode::REQUEST_TIMEOUT,
+            &format!("the body did not arrive within {} s", BODY.as_secs()),
+        )
+    })??;
+    if !read.is_empty() {
+        check_kind(headers)?;
+    }
+    Ok(read)
+}
+
+async fn collect(mut body: Incoming) -> Result<Bytes, Reply> {
+    let (mut read, mut seen) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|error| refused(StatusCode::BAD_REQUEST, &format!("the body ended early: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen <= LIMIT {
+            read.extend_from_slice(&data);
+        } else if seen as u64 > PATIENCE {
+            break;
+        }
+    }
+    if seen > LIMIT {
+        return Err(too_large());
+    }
+    Ok(read.into())
+}
+
+/// A body must say that it is JSON, in a form that can be read here.
+fn check_kind(headers: &HeaderMap) -> Result<(), Reply> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase()
+    };
+    let kind = text(header::CONTENT_TYPE);
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
+        return Err(refused(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body must be JSON, and the header Content-Type must say so: application/json",
+        ));
+    }
+    match text(header::CONTENT_ENCODING).as_str() {
+        "" | "identity" => Ok(()),
+        other => Err(refused(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            &format!("a body in the encoding {other} is not read here: send it as it is"),
+        )),
+    }
+}
