@@ -10,10 +10,16 @@ fn host() -> Host {
 
 #[test]
 fn help_teaches() {
-    for command in ["run", "check", "inspect", "describe", "call", "on", "status", "new", "bench"] {
+    for command in [
+        "run", "check", "inspect", "describe", "call", "on", "status", "new", "bench",
+    ] {
         let help = mesh(&[command, "--help"]);
         assert_eq!(help.code, 0, "{command}: {}", help.err);
-        assert!(help.out.lines().count() > 8, "{command} explains itself\n{}", help.out);
+        assert!(
+            help.out.lines().count() > 8,
+            "{command} explains itself\n{}",
+            help.out
+        );
     }
     assert_eq!(mesh(&["fly"]).code, 2);
 }
@@ -31,13 +37,21 @@ fn calls_and_their_errors() {
     assert_eq!(word.out.trim(), r#"["word"]"#);
     let error = call(&["calc/divide", "1", "0"]);
     assert_eq!(error.code, 1);
-    assert!(error.err.contains("DivisionError") && error.err.contains("division by zero"), "{}", error.err);
+    assert!(
+        error.err.contains("DivisionError") && error.err.contains("division by zero"),
+        "{}",
+        error.err
+    );
     let unknown = call(&["calc/subtract", "1"]);
     assert_eq!(unknown.code, 1);
     assert!(unknown.err.contains("subtract"), "{}", unknown.err);
     let range = call(&["--version", "^9.0.0", "calc/add", "1", "2"]);
     assert_eq!(range.code, 1);
-    assert!(range.err.contains("^9.0.0") && range.err.contains("1.2.3"), "{}", range.err);
+    assert!(
+        range.err.contains("^9.0.0") && range.err.contains("1.2.3"),
+        "{}",
+        range.err
+    );
     assert_eq!(host.stop().code(), Some(0));
     assert_eq!(call(&["calc/add", "1", "2"]).code, 69, "nobody is there any more");
 }
@@ -54,8 +68,16 @@ fn events_are_printed_as_they_come() {
         .unwrap();
     let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
     let subscribed = || {
-        let status = mesh(&["status", "--json", "--config", repository().join("tests/conformance/mesh.toml").to_str().unwrap()]);
-        status.out.lines().any(|line| line.contains(&url) && !line.contains("\"subscriptions\":0"))
+        let status = mesh(&[
+            "status",
+            "--json",
+            "--config",
+            repository().join("tests/conformance/mesh.toml").to_str().unwrap(),
+        ]);
+        status
+            .out
+            .lines()
+            .any(|line| line.contains(&url) && !line.contains("\"subscriptions\":0"))
     };
     while !subscribed() {
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -73,13 +95,23 @@ fn events_are_printed_as_they_come() {
 fn what_there_is() {
     let host = host();
     let text = mesh(&["describe", "--url", &host.url(), "calc"]);
-    assert!(text.out.contains("calc 1.2.3") && text.out.contains("divide(a, b"), "{}", text.out);
+    assert!(
+        text.out.contains("calc 1.2.3") && text.out.contains("divide(a, b"),
+        "{}",
+        text.out
+    );
     let raw = mesh(&["describe", "--url", &host.url(), "--json"]);
     let description: serde_json::Value = serde_json::from_str(&raw.out).unwrap();
     assert_eq!(description["components"]["emitterOld"]["version"], "1.4.0");
     let config = repository().join("tests/conformance/mesh.toml");
     let overridden = format!("plugins.dir={}", build_folder().display());
-    let checked = mesh(&["check", "--config", config.to_str().unwrap(), "--set", &overridden]);
+    let checked = mesh(&[
+        "check",
+        "--config",
+        config.to_str().unwrap(),
+        "--set",
+        &overridden,
+    ]);
     assert_eq!(checked.code, 0, "{}", checked.err);
     assert!(checked.out.contains("calc 1.2.3"), "{}", checked.out);
 }
@@ -87,9 +119,17 @@ fn what_there_is() {
 #[test]
 fn a_new_component_builds_and_loads_as_it_is() {
     let folder = Folder::new("new");
-    let made = Command::new(executable()).args(["new", "my-greeter"]).current_dir(folder.path()).output().unwrap();
+    let made = Command::new(executable())
+        .args(["new", "my-greeter"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let again = Command::new(executable()).args(["new", "my-greeter"]).current_dir(folder.path()).output().unwrap();
+    let again = Command::new(executable())
+        .args(["new", "my-greeter"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
     assert_eq!(again.status.code(), Some(1), "what is there is not overwritten");
     let crate_folder = folder.path().join("my-greeter");
     // The build folder of the tests has all dependencies built already.
@@ -99,7 +139,11 @@ fn a_new_component_builds_and_loads_as_it_is() {
         .current_dir(&crate_folder)
         .output()
         .unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
     let host = Host::start(&crate_folder.join("mesh.toml"), &[]);
     let greeted = mesh(&["call", "--url", &host.url(), "--json", "myGreeter/greet", "World"]);
     assert_eq!(greeted.out.trim(), r#"["Hello, World!"]"#, "{}", greeted.err);

@@ -17,14 +17,23 @@ struct Raw(WebSocketStream<TcpStream>);
 impl Raw {
     async fn open(address: SocketAddr) -> Raw {
         let stream = TcpStream::connect(address).await.unwrap();
-        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+        let config = WebSocketConfig::default()
+            .max_message_size(None)
+            .max_frame_size(None);
         let url = format!("ws://{address}/primus?_primuscb=1");
-        Raw(tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await.unwrap().0)
+        Raw(
+            tokio_tungstenite::client_async_with_config(url, stream, Some(config))
+                .await
+                .unwrap()
+                .0,
+        )
     }
 
     async fn session(address: SocketAddr, protocol: &str) -> Raw {
         let mut raw = Raw::open(address).await;
-        let answer = raw.request(json!({"action": "configure-session", "eventId": 1, "data": {"protocol": protocol}})).await;
+        let answer = raw
+            .request(json!({"action": "configure-session", "eventId": 1, "data": {"protocol": protocol}}))
+            .await;
         assert_eq!(answer["_meta"]["status"], "ok");
         raw
     }
@@ -34,7 +43,10 @@ impl Raw {
     }
 
     async fn next(&mut self) -> Option<Message> {
-        tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an answer in time")?.ok()
+        tokio::time::timeout(PATIENCE, self.0.next())
+            .await
+            .expect("an answer in time")?
+            .ok()
     }
 
     /// Sends a request and returns the next frame.
@@ -58,30 +70,84 @@ async fn every_field_of_every_action_with_a_wrong_value_is_answered() {
     let (host, _folder) = host(&[]);
     let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     let long = format!("\"{}\"", "x".repeat(100_000));
-    let values = ["null", "true", "0", "-1.5e300", "\"\"", "\"*\"", "\"/SET@/_exchange/responses/*\"", "[]", "{}", "{\"a\":{\"b\":[]}}", &long, &deep];
-    let actions = ["configure-session", "describe", "login", "get", "set", "on", "off", "remove", "disconnect", "ack", "count", "nonsense"];
+    let values = [
+        "null",
+        "true",
+        "0",
+        "-1.5e300",
+        "\"\"",
+        "\"*\"",
+        "\"/SET@/_exchange/responses/*\"",
+        "[]",
+        "{}",
+        "{\"a\":{\"b\":[]}}",
+        &long,
+        &deep,
+    ];
+    let actions = [
+        "configure-session",
+        "describe",
+        "login",
+        "get",
+        "set",
+        "on",
+        "off",
+        "remove",
+        "disconnect",
+        "ack",
+        "count",
+        "nonsense",
+    ];
     let mut event_id = 10;
     for protocol in ["happn_1.3.0", "happn_2", "happn_3", "happn_4"] {
         let mut raw = Raw::session(host.addr(), protocol).await;
         for action in actions {
-            for field in ["path", "data", "options", "sessionId", "data.protocol", "options.meta", "options.depth", "options.refCount", "options.targetClients"] {
+            for field in [
+                "path",
+                "data",
+                "options",
+                "sessionId",
+                "data.protocol",
+                "options.meta",
+                "options.depth",
+                "options.refCount",
+                "options.targetClients",
+            ] {
                 for value in values {
                     event_id += 1;
-                    let good = if action == "on" || action == "off" { "/SET@/some/path" } else { "/some/path" };
-                    let path = if field == "path" { value.to_owned() } else { format!("\"{good}\"") };
+                    let good = if action == "on" || action == "off" {
+                        "/SET@/some/path"
+                    } else {
+                        "/some/path"
+                    };
+                    let path = if field == "path" {
+                        value.to_owned()
+                    } else {
+                        format!("\"{good}\"")
+                    };
                     let text = match field.split_once('.') {
-                        None if field == "path" => format!(r#"{{"action":"{action}","eventId":{event_id},"path":{path}}}"#),
-                        None => format!(r#"{{"action":"{action}","eventId":{event_id},"path":{path},"{field}":{value}}}"#),
+                        None if field == "path" => {
+                            format!(r#"{{"action":"{action}","eventId":{event_id},"path":{path}}}"#)
+                        }
+                        None => format!(
+                            r#"{{"action":"{action}","eventId":{event_id},"path":{path},"{field}":{value}}}"#
+                        ),
                         Some((outer, inner)) => {
-                            format!(r#"{{"action":"{action}","eventId":{event_id},"path":{path},"{outer}":{{"{inner}":{value}}}}}"#)
+                            format!(
+                                r#"{{"action":"{action}","eventId":{event_id},"path":{path},"{outer}":{{"{inner}":{value}}}}}"#
+                            )
                         }
                     };
                     // A subscription would add frames of its own to those that are expected.
                     raw.text(text.clone()).await;
                     loop {
-                        let Some(Message::Text(answer)) = raw.next().await else { panic!("closed by {text}") };
+                        let Some(Message::Text(answer)) = raw.next().await else {
+                            panic!("closed by {text}")
+                        };
                         // Answers echo what was sent, at any depth; only the end is looked at.
-                        if answer.contains(&format!("\"eventId\":{event_id}")) && !answer.contains("\"type\":\"data\"") {
+                        if answer.contains(&format!("\"eventId\":{event_id}"))
+                            && !answer.contains("\"type\":\"data\"")
+                        {
                             break;
                         }
                     }
@@ -89,11 +155,15 @@ async fn every_field_of_every_action_with_a_wrong_value_is_answered() {
             }
         }
         // What was configured last may be anything: begin anew, and work.
-        let answer = raw.request(json!({"action": "configure-session", "eventId": 1, "data": {"protocol": protocol}})).await;
+        let answer = raw
+            .request(json!({"action": "configure-session", "eventId": 1, "data": {"protocol": protocol}}))
+            .await;
         assert_eq!(answer["_meta"]["status"], "ok");
     }
     let mut fresh = Raw::session(host.addr(), "happn_4").await;
-    let answer = fresh.request(json!({"action": "set", "eventId": 2, "path": "/after", "data": {"a": 1}})).await;
+    let answer = fresh
+        .request(json!({"action": "set", "eventId": 2, "path": "/after", "data": {"a": 1}}))
+        .await;
     assert_eq!(answer["data"], json!({"a": 1}));
     assert!(!host.log().contains("panicked"), "{}", host.log());
 }
@@ -102,12 +172,27 @@ async fn every_field_of_every_action_with_a_wrong_value_is_answered() {
 async fn frames_that_are_no_request_are_ignored() {
     let (host, _folder) = host(&[]);
     let mut raw = Raw::session(host.addr(), "happn_4").await;
-    for text in ["", "{", "}}}", "not json", "42", "\"text\"", "true", "null", "[1,2,3]", "primus::ping::1", "{\"action\":"] {
+    for text in [
+        "",
+        "{",
+        "}}}",
+        "not json",
+        "42",
+        "\"text\"",
+        "true",
+        "null",
+        "[1,2,3]",
+        "primus::ping::1",
+        "{\"action\":",
+    ] {
         raw.text(text).await;
     }
     raw.0.send(Message::binary(vec![0, 255, 1, 254])).await.unwrap();
     raw.text("\"primus::ping::12345\"").await;
-    assert_eq!(raw.next().await.unwrap().to_text().unwrap(), "\"primus::pong::12345\"");
+    assert_eq!(
+        raw.next().await.unwrap().to_text().unwrap(),
+        "\"primus::pong::12345\""
+    );
 }
 
 #[tokio::test]
@@ -115,10 +200,19 @@ async fn a_message_over_the_limit_closes_only_its_own_connection() {
     let (host, _folder) = host(&["happn.max_frame_bytes=100000"]);
     let mut large = Raw::session(host.addr(), "happn_4").await;
     let mut other = Raw::session(host.addr(), "happn_4").await;
-    large.text(format!(r#"{{"action":"set","eventId":2,"path":"/a","data":{{"a":"{}"}}}}"#, "x".repeat(100_000))).await;
-    let Some(Message::Close(Some(frame))) = large.next().await else { panic!("a close") };
+    large
+        .text(format!(
+            r#"{{"action":"set","eventId":2,"path":"/a","data":{{"a":"{}"}}}}"#,
+            "x".repeat(100_000)
+        ))
+        .await;
+    let Some(Message::Close(Some(frame))) = large.next().await else {
+        panic!("a close")
+    };
     assert_eq!(u16::from(frame.code), 1009);
-    let answer = other.request(json!({"action": "get", "eventId": 2, "path": "/a"})).await;
+    let answer = other
+        .request(json!({"action": "get", "eventId": 2, "path": "/a"}))
+        .await;
     assert_eq!(answer["data"], Value::Null);
 }
 
@@ -128,13 +222,20 @@ async fn a_client_that_does_not_read_is_closed_and_counted() {
     let mut stalled = Raw::session(host.addr(), "happn_4").await;
     let mut reader = Raw::session(host.addr(), "happn_4").await;
     for raw in [&mut stalled, &mut reader] {
-        let answer = raw.request(json!({"action": "on", "eventId": 2, "path": "/SET@/news/*"})).await;
+        let answer = raw
+            .request(json!({"action": "on", "eventId": 2, "path": "/SET@/news/*"}))
+            .await;
         assert_eq!(answer["_meta"]["status"], "ok");
     }
     let mut publisher = Raw::session(host.addr(), "happn_4").await;
     let news = "n".repeat(8 * 1024);
     let counted = || {
-        let status = mesh(&["status", "--json", "--config", folder.path().join("mesh.toml").to_str().unwrap()]);
+        let status = mesh(&[
+            "status",
+            "--json",
+            "--config",
+            folder.path().join("mesh.toml").to_str().unwrap(),
+        ]);
         !status.out.contains("\"slow_consumers\":0")
     };
     let mut published = 0;
@@ -159,7 +260,10 @@ async fn a_stop_tells_clients_to_come_back() {
     let notice: Value = serde_json::from_str(first.next().await.unwrap().to_text().unwrap()).unwrap();
     assert_eq!(notice["eventKey"], "server-side-disconnect");
     for raw in [&mut first, &mut last] {
-        assert!(matches!(raw.next().await, Some(Message::Close(_))), "and no word that they must not come back");
+        assert!(
+            matches!(raw.next().await, Some(Message::Close(_))),
+            "and no word that they must not come back"
+        );
     }
     assert_eq!(stopped.await.unwrap().code(), Some(0));
 }

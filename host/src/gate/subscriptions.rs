@@ -2,7 +2,7 @@
 
 use super::{Gate, path};
 use crate::protocol::{Action, Dialect, Options, Request, Response, WireError, json};
-use crate::pubsub::{Channel, DEFAULT_DEPTH, Subscriber, VersionFilter};
+use crate::pubsub::{Channel, DEFAULT_DEPTH, Subscriber, Subscription, VersionFilter};
 use crate::store::now;
 use crate::versions::RequestedRange;
 use serde::Deserialize;
@@ -60,10 +60,15 @@ impl Gate {
         let count = options.reference_count.unwrap_or(1.0).clamp(1.0, 1e9) as i64;
         let subscriber = Subscriber::Session(self.session.clone());
         let filter = version_filter(&options);
-        let id =
-            self.mesh
-                .subscriptions()
-                .subscribe(&subscriber, text, channel, dialect, filter, depth, count);
+        let subscription = Subscription {
+            text,
+            channel,
+            dialect,
+            filter,
+            depth,
+            count,
+        };
+        let id = self.mesh.subscriptions().subscribe(&subscriber, subscription);
         Ok(format!("{:x}-{id}", self.session.number()))
     }
 

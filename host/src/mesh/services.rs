@@ -4,9 +4,12 @@ use super::answer::{abandoned, array, unreadable};
 use super::exchange::MESH_USER;
 use super::{Mesh, Publisher, Write};
 use crate::plugin::{Answer, Caller, Instance, Job, JobKind, Services, Status};
-use crate::protocol::{DocumentMeta, EventAction, Options, Publication, WireError, json, write_item};
+use crate::protocol::{
+    Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
+};
 use crate::pubsub::{
-    Channel, ChannelAction, DEFAULT_DEPTH, Event, EventVersion, Listener, Subscriber, VersionFilter,
+    Channel, ChannelAction, DEFAULT_DEPTH, Event, EventVersion, Listener, Subscriber, Subscription,
+    VersionFilter,
 };
 use crate::store::PathPattern;
 use crate::versions::RequestedRange;
@@ -134,15 +137,16 @@ impl Services for MeshServices {
                 pattern: &pattern,
             };
             // A component may hold several subscriptions of one pattern, so the channel's name tells them apart.
-            mesh.subscriptions().subscribe(
-                &subscriber,
-                &caller.token.to_string(),
-                Some(channel),
-                crate::protocol::Dialect::Happn4,
+            let text = caller.token.to_string();
+            let subscription = Subscription {
+                text: &text,
+                channel: Some(channel),
+                dialect: Dialect::Happn4,
                 filter,
-                DEFAULT_DEPTH,
-                1,
-            );
+                depth: DEFAULT_DEPTH,
+                count: 1,
+            };
+            mesh.subscriptions().subscribe(&subscriber, subscription);
         });
     }
 

@@ -18,6 +18,9 @@ use tokio::sync::oneshot;
 /// Without the host's own key functions the process has room for this many libraries.
 const LIBRARIES_WITHOUT_KEY_RELEASE: u64 = 900;
 
+/// Looks at what a library says of itself, and refuses it or not.
+pub type Approval = Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send>;
+
 /// What to load, and as what.
 pub struct LoadRequest {
     /// The library file.
@@ -41,7 +44,7 @@ pub struct LoadRequest {
     /// What the component may ask of the host.
     pub services: Arc<dyn Services>,
     /// A last look at what the library says of itself, before any instance is made.
-    pub approve: Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send>,
+    pub approve: Approval,
 }
 
 /// Where a loaded version is in its life.

@@ -18,7 +18,7 @@ mod lifecycle;
 mod slots;
 mod stage;
 
-pub use component::{Component, ComponentState, LoadRequest, Native, NativeCall, Unloaded};
+pub use component::{Approval, Component, ComponentState, LoadRequest, Native, NativeCall, Unloaded};
 pub use descriptor::{Descriptor, Method};
 pub use error::{LoadError, LoadErrorKind};
 pub use instance::{Caller, Identity, Instance, Services};

@@ -80,7 +80,7 @@ pub fn as_text(raw: &RawValue) -> Option<Cow<'_, str>> {
 pub fn is_truthy(raw: &RawValue) -> bool {
     match raw.get() {
         "false" | "null" | "\"\"" => false,
-        text => text.parse::<f64>().map_or(true, |number| number != 0.0),
+        text => text.parse::<f64>() != Ok(0.0),
     }
 }
 

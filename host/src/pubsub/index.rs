@@ -24,6 +24,23 @@ pub struct Event<'a> {
     pub targets: Option<&'a [String]>,
 }
 
+/// What a subscriber asks for.
+#[derive(Debug)]
+pub struct Subscription<'a> {
+    /// The channel exactly as sent.
+    pub text: &'a str,
+    /// The same taken apart; `None` when it can never match.
+    pub channel: Option<Channel<'a>>,
+    /// By whose rules the pattern is read.
+    pub dialect: Dialect,
+    /// Which versions of events are wanted.
+    pub filter: VersionFilter,
+    /// How many segments a `**` reaches.
+    pub depth: u32,
+    /// How many listeners it stands for (first generation).
+    pub count: i64,
+}
+
 /// All subscriptions.
 #[derive(Debug, Default)]
 pub struct Index {
@@ -54,18 +71,16 @@ struct OfSubscriber {
 }
 
 impl Index {
-    /// Adds a subscription and returns its reference. `text` is the channel exactly as sent, `channel` the same taken
-    /// apart, or `None` when it can never match. `count` is the number of listeners it stands for (first generation).
-    pub fn subscribe(
-        &self,
-        subscriber: &Subscriber,
-        text: &str,
-        channel: Option<Channel<'_>>,
-        dialect: Dialect,
-        filter: VersionFilter,
-        depth: u32,
-        count: i64,
-    ) -> u64 {
+    /// Adds a subscription and returns its reference.
+    pub fn subscribe(&self, subscriber: &Subscriber, subscription: Subscription<'_>) -> u64 {
+        let Subscription {
+            text,
+            channel,
+            dialect,
+            filter,
+            depth,
+            count,
+        } = subscription;
         let mut tables = self.write();
         tables.next_reference += 1;
         let id = tables.next_reference;

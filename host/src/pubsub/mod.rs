@@ -13,6 +13,6 @@ mod registration;
 mod segments;
 
 pub use channel::{Channel, ChannelAction};
-pub use index::{Event, Index};
+pub use index::{Event, Index, Subscription};
 pub use pattern::{DEFAULT_DEPTH, Pattern};
 pub use registration::{EventVersion, Listener, Subscriber, VersionFilter};

@@ -83,7 +83,7 @@ impl Library {
             ));
         }
         // SAFETY: `magic` and `struct_size` are the first fields of every description there will ever be.
-        let magic = unsafe { (&raw const (*component).magic).read() };
+        let magic = unsafe { (*component).magic };
         if magic != abi::MAGIC {
             return Err(no_component(format!(
                 "its description does not begin with {:#018x}",
@@ -132,11 +132,11 @@ impl Library {
 
 fn check(component: *const abi::Component, shown: &str) -> Result<Functions, LoadError> {
     // SAFETY: these three fields are at the same place in every version of the description.
-    let size = unsafe { (&raw const (*component).struct_size).read() } as usize;
+    let size = unsafe { (*component).struct_size } as usize;
     // SAFETY: as above.
-    let major = unsafe { (&raw const (*component).abi_major).read() };
+    let major = unsafe { (*component).abi_major };
     // SAFETY: as above.
-    let minor = unsafe { (&raw const (*component).abi_minor).read() };
+    let minor = unsafe { (*component).abi_minor };
     let abi_error = |what: String| LoadError::new(LoadErrorKind::AbiVersion, what);
     if major != abi::ABI_MAJOR {
         let (host, cure) = (abi::ABI_MAJOR, "rebuild the component with the SDK of this host");
@@ -166,7 +166,7 @@ fn check(component: *const abi::Component, shown: &str) -> Result<Functions, Loa
         return Err(wrong("its table of functions is missing"));
     }
     // SAFETY: `struct_size` is the first field of every table there will ever be.
-    let table_size = unsafe { (&raw const (*component.vtable).struct_size).read() } as usize;
+    let table_size = unsafe { (*component.vtable).struct_size } as usize;
     if table_size < offset_of!(abi::Vtable, destroy) + size_of::<usize>() {
         return Err(wrong(
             "its table of functions is shorter than the first version of the ABI",
