@@ -54,7 +54,8 @@ impl Server {
             call_timeout: config.calls.timeout,
             lane_queue: config.calls.queue_bytes,
             session_queue: config.happn.outbound_queue_bytes,
-            stage: stage(),
+            stage: stage()
+                .map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?,
         };
         let mesh = Mesh::new(settings.clone(), Box::new(MemoryStore::default()));
         announce(&mesh, address.port(), true);
@@ -108,8 +109,10 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Tells all clients to come back later, stops the components and unloads their libraries.
+    /// Lets calls finish for a while, tells all clients to come back later, stops the components and unloads their
+    /// libraries.
     pub async fn stop(self) -> Vec<(String, Unloaded)> {
+        self.mesh.drain(DRAIN).await;
         let _ = self.stop.send(true);
         let _ = self.transport.await;
         self.clock.abort();
@@ -126,11 +129,12 @@ impl Server {
 pub async fn check(config: &Config) -> Result<Vec<(String, Descriptor)>, ConfigError> {
     refuse_what_is_not_there_yet(config)?;
     let libraries = libraries(config)?;
+    let stage = stage().map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?;
     let mut found: Vec<(String, Descriptor)> = Vec::new();
     let mut errors = Vec::new();
     for (component, library) in config.components.iter().zip(libraries) {
         let range = component.version.value.clone();
-        let checked = Component::inspect(library.clone(), stage())
+        let checked = Component::inspect(library.clone(), stage.clone())
             .await
             .and_then(|descriptor| {
                 in_range(
@@ -152,9 +156,18 @@ pub async fn check(config: &Config) -> Result<Vec<(String, Descriptor)>, ConfigE
     }
 }
 
-/// Where private copies of libraries go: a folder of this user and process alone.
-pub fn stage() -> PathBuf {
-    crate::control::run_folder().join(format!("libraries-{}", std::process::id()))
+/// Where private copies of libraries go for the moment of their opening.
+///
+/// # Errors
+///
+/// When there is no folder that only this user can reach.
+pub fn stage() -> Result<PathBuf, LoadError> {
+    crate::control::private_run_folder().map_err(|error| {
+        LoadError::new(
+            LoadErrorKind::File,
+            format!("libraries cannot be copied to a safe place: {error}"),
+        )
+    })
 }
 
 async fn clock(mesh: Arc<Mesh>) {

@@ -68,7 +68,7 @@ fn request() -> LoadRequest {
         config: "{}".to_owned(),
         lanes: 2,
         queue_limit: 1 << 20,
-        stage: std::env::temp_dir().join(format!("mesh-unload-{}", std::process::id())),
+        stage: mesh_host::server::stage().expect("a folder of this user alone"),
         start_timeout: Duration::from_secs(10),
         services: Arc::new(NoServices),
         approve: Box::new(|_| Ok(())),

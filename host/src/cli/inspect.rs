@@ -1,7 +1,7 @@
 //! `mesh inspect`: what a component library says of itself.
 
 use super::CommandError;
-use crate::plugin::{Component, Descriptor};
+use crate::plugin::{Component, Descriptor, LoadError};
 use crate::server;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -24,9 +24,11 @@ pub struct Arguments {
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let inspected = Component::inspect(arguments.library, server::stage()).await;
-    let _ = std::fs::remove_dir(server::stage());
-    let descriptor = inspected.map_err(|error| CommandError::failed(error.to_string()))?;
+    let failed = |error: LoadError| CommandError::failed(error.to_string());
+    let stage = server::stage().map_err(failed)?;
+    let descriptor = Component::inspect(arguments.library, stage)
+        .await
+        .map_err(failed)?;
     if arguments.json {
         println!("{:#}", as_json(&descriptor));
     } else {

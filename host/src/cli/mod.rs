@@ -83,14 +83,7 @@ pub fn main() -> ExitCode {
 type Outcome = Result<(), CommandError>;
 
 fn multi_threaded(command: impl Future<Output = Outcome>) -> Outcome {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        // Half of the processors serve sockets, the rest is for the components: a call goes back and forth between the
-        // two, and threads that take work from each other only cost.
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        builder.worker_threads((processors / 2).max(1));
-    }
-    start(builder, command)
+    start(tokio::runtime::Builder::new_multi_thread(), command)
 }
 
 fn single_threaded(command: impl Future<Output = Outcome>) -> Outcome {

@@ -6,6 +6,7 @@ use crate::control::Control;
 use crate::plugin::Unloaded;
 use crate::plugin::ffi::interpose;
 use crate::server::Server;
+use std::io::Write;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -48,7 +49,13 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
     let mut signals = Signals::listen()?;
-    let server = Server::start(&config).await?;
+    let server = tokio::select! {
+        server = Server::start(&config) => server?,
+        name = signals.next() => {
+            tracing::info!("{name}: ending before the mesh has started");
+            return Ok(());
+        }
+    };
     let control = Control::open(&arguments.config, server.mesh().clone(), server.url());
     if let Err(error) = &control {
         tracing::warn!("no control socket, `mesh status` will not find this host: {error}");
@@ -62,12 +69,14 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             "serving"
         );
     }
-    println!(
+    let ready = format!(
         "ready name={} url={} pid={}",
         server.mesh().name(),
         server.url(),
         std::process::id()
     );
+    // Nobody may be listening; the mesh serves all the same.
+    let _ = writeln!(std::io::stdout(), "{ready}");
     let name = signals.next().await;
     tracing::info!("{name}: stopping");
     tokio::select! {
@@ -81,7 +90,6 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         name = signals.next() => tracing::warn!("{name} again: ending at once"),
     }
     drop(control);
-    let _ = std::fs::remove_dir(crate::server::stage());
     Ok(())
 }
 

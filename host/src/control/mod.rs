@@ -5,4 +5,6 @@
 
 mod socket;
 
-pub use socket::{Control, ControlError, ControlErrorKind, Request, find, run_folder, status};
+pub use socket::{
+    Control, ControlError, ControlErrorKind, Request, find, private_run_folder, run_folder, status,
+};

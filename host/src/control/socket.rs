@@ -66,6 +66,28 @@ pub fn run_folder() -> PathBuf {
     }
 }
 
+/// As [`run_folder`], made where it is missing.
+///
+/// # Errors
+///
+/// When it cannot be made, or when it is not a folder that this user alone can reach: what lies in it is executed.
+pub fn private_run_folder() -> io::Result<PathBuf> {
+    let folder = run_folder();
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)?;
+    let about = fs::symlink_metadata(&folder)?;
+    let user = fs::metadata("/proc/self").map_or(0, |about| about.uid());
+    if !about.is_dir() || about.uid() != user || about.mode() & 0o077 != 0 {
+        return Err(io::Error::other(format!(
+            "{} must be a folder of this user alone",
+            folder.display()
+        )));
+    }
+    Ok(folder)
+}
+
 /// The beginning of the names of the sockets of hosts that run with this configuration file.
 fn prefix(config: &Path) -> String {
     let path = fs::canonicalize(config).unwrap_or_else(|_| config.to_owned());
@@ -93,19 +115,7 @@ impl Control {
     ///
     /// When the folder or the socket cannot be made.
     pub fn open(config: &Path, mesh: Arc<Mesh>, url: String) -> io::Result<Control> {
-        let folder = run_folder();
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)?;
-        let about = fs::symlink_metadata(&folder)?;
-        let user = fs::metadata("/proc/self").map_or(0, |about| about.uid());
-        if !about.is_dir() || about.uid() != user || about.mode() & 0o077 != 0 {
-            return Err(io::Error::other(format!(
-                "{} must be a folder of this user alone",
-                folder.display()
-            )));
-        }
+        let folder = private_run_folder()?;
         let path = folder.join(format!("{}{}.sock", prefix(config), std::process::id()));
         let _ = fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;

@@ -1,9 +1,9 @@
 //! get, set and remove (PROTOCOL.md 5.1, 5.2, 5.4), and with set the way to components.
 
-use super::{Gate, path};
+use super::{Gate, not_there_yet, path};
 use crate::mesh::{CallRequest, Publisher, Write, is_request};
 use crate::protocol::{
-    Action, EventAction, Frame, Options, Request, Response, WireError, acknowledgement, json,
+    Action, Dialect, EventAction, Frame, Later, Options, Request, Response, WireError, acknowledgement, json,
 };
 use crate::store::{PathPattern, StoreError, now};
 use bytes::Bytes;
@@ -17,14 +17,25 @@ impl Gate {
             Ok(path) => path,
             Err(error) => return self.send(response.error(&error)),
         };
+        if Options::read(request.options).later.query {
+            let what = "a query by criteria, fields, sort, limit or skip";
+            return self.send(response.error(&not_there_yet(what)));
+        }
         let pattern = PathPattern::new(&path);
         if pattern.has_wildcard() {
             let mut array = response.array();
+            let limit = self.session.outbound().limit();
             self.mesh.store().scan(&pattern, &mut |path, document| {
                 array.push(path, &document.data, document.meta);
-                true
+                array.len() <= limit
             });
-            return self.send(array.finish());
+            return self.send(if array.len() <= limit {
+                array.finish()
+            } else {
+                let message =
+                    format!("the answer would be larger than {limit} bytes: ask for fewer documents at once");
+                response.error(&WireError::system(message))
+            });
         }
         let frame = match self.mesh.store().get(&path) {
             None => response.data("null"),
@@ -69,6 +80,7 @@ impl Gate {
             .then(|| CallRequest::read(request.data, &self.session))
             .transpose()?;
         let options = Options::read(request.options);
+        refuse_what_is_not_there_yet(options.later, dialect)?;
         let write = Write {
             path: &path,
             value: request.data,
@@ -88,7 +100,7 @@ impl Gate {
                 written.stored,
                 consistency,
                 options.meta_object(),
-                targets.as_deref(),
+                targets.as_ref(),
             )
         };
         let published = consistency == 2 && !options.no_publish;
@@ -150,7 +162,7 @@ impl Gate {
                 None,
                 options.consistency.filter(|level| *level <= 3).unwrap_or(2),
                 options.meta_object(),
-                targets.as_deref(),
+                targets.as_ref(),
             );
         }
         let meta = |out: &mut String| {
@@ -167,6 +179,21 @@ impl Gate {
             event_id: request.event_id.map_or("undefined", |event_id| event_id.get()),
             username: None,
         }
+    }
+}
+
+/// Options of `set` that the session's generation knows and this host does not act on.
+fn refuse_what_is_not_there_yet(later: Later, dialect: Dialect) -> Result<(), WireError> {
+    let first = dialect.is_first_generation();
+    let asked = [
+        (later.merge, "the option merge"),
+        (later.tag && first, "the option tag"),
+        (later.set_type && first, "the option set_type"),
+        (later.increment && !first, "the option increment"),
+    ];
+    match asked.iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(not_there_yet(what)),
+        None => Ok(()),
     }
 }
 

@@ -58,6 +58,11 @@ fn short_text(raw: Option<&RawValue>) -> Option<Box<str>> {
 
 impl Gate {
     pub(super) fn configure(&mut self, request: &Request<'_>) {
+        let Some(_) = request.data.filter(|data| data.get().starts_with('{')) else {
+            // Nothing announced, nothing changed.
+            return self
+                .send(Response::to(self.session.dialect(), Action::ConfigureSession, request).data("null"));
+        };
         let announced = announced(request);
         self.announced = Announcement {
             protocol: short_text(announced.protocol),
@@ -129,12 +134,10 @@ impl Gate {
         ));
         out.push_str(r#","url":"#);
         json::write_string(out, &self.info.url);
-        if let Some(version) = &self.announced.version {
-            out.push_str(r#","version":"#);
-            json::write_string(out, version);
-        }
+        out.push_str(r#","version":"#);
+        json::write_string(out, self.announced.version.as_deref().unwrap_or("unknown"));
         if self.announced.browser {
-            out.push_str(&format!(r#","browser":true,"cookieName":"{COOKIE_NAME}""#));
+            out.push_str(&format!(r#","cookieName":"{COOKIE_NAME}""#));
         }
     }
 }

@@ -103,6 +103,11 @@ impl Gate {
             return self.send(response.error(&WireError::plain(message)));
         };
         let action = Action::from_wire(&verb);
+        if action != Action::Set {
+            // What follows may take its time, and lanes must not sleep meanwhile.
+            self.wakes.clear();
+        }
+        let later = !self.session.dialect().is_first_generation();
         match action {
             Action::ConfigureSession => self.configure(request),
             Action::Describe => self.describe(request),
@@ -112,14 +117,50 @@ impl Gate {
             Action::Remove => self.remove(request),
             Action::On => self.on(request),
             Action::Off => self.off(request),
-            Action::Disconnect | Action::Other => {
+            Action::RequestNonce => self.refuse(action, request, nonce_refusal(request)),
+            Action::RevokeToken if later => self.refuse(action, request, "Cannot revoke-token Not Secure"),
+            Action::ChangePassword if later => {
+                self.refuse(action, request, "Cannot change-password Not Secure")
+            }
+            Action::RevokeSession if !later => self.refuse(action, request, "invalid session token"),
+            Action::Count if later => {
+                let response = Response::to(self.session.dialect(), action, request);
+                self.send(response.error(&not_there_yet("the action count")));
+            }
+            _ => {
                 let response = Response::to(self.session.dialect(), action, request);
                 self.send(response.data("null"));
             }
         }
     }
 
+    fn refuse(&self, action: Action, request: &Request<'_>, message: &str) {
+        let response = Response::to(self.session.dialect(), action, request);
+        self.send(response.error(&WireError::plain(message)));
+    }
+
     fn send(&self, frame: Frame) {
         self.session.outbound().push(frame);
+    }
+}
+
+/// What is said of something that happn has and this version of the host has not: silence would lose data.
+fn not_there_yet(what: &str) -> WireError {
+    WireError::system(format!("{what} is not part of this version of the mesh yet"))
+}
+
+/// Why no nonce is given: nobody can log in with one where nobody has to log in.
+fn nonce_refusal(request: &Request<'_>) -> &'static str {
+    #[derive(serde::Deserialize)]
+    struct Asked<'a> {
+        #[serde(borrow, rename = "publicKey")]
+        public_key: Option<&'a serde_json::value::RawValue>,
+    }
+    let asked = request
+        .data
+        .and_then(|data| serde_json::from_str::<Asked>(data.get()).ok());
+    match asked.and_then(|asked| asked.public_key) {
+        None => "no public key with request",
+        Some(_) => "Cannot request-nonce Not Secure",
     }
 }

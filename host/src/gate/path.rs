@@ -24,7 +24,7 @@ pub(super) fn any<'a>(request: &Request<'a>) -> Result<Cow<'a, str>, WireError> 
 /// The path of a `set`, `remove` or `on`: later generations allow only some characters.
 pub(super) fn checked<'a>(request: &Request<'a>, dialect: Dialect) -> Result<Cow<'a, str>, WireError> {
     let path = any(request)?;
-    if dialect.checks_path_characters() && !path.chars().all(is_allowed) {
+    if dialect.checks_path_characters() && (path.is_empty() || !path.chars().all(is_allowed)) {
         return Err(WireError::path_has_bad_characters());
     }
     Ok(path)

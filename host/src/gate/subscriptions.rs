@@ -1,8 +1,8 @@
 //! on and off (PROTOCOL.md 5.5 and 5.6), and the guard in front of other sessions' answers (MESH.md 2.2).
 
-use super::{Gate, path};
+use super::{Gate, not_there_yet, path};
 use crate::protocol::{Action, Dialect, Options, Request, Response, WireError, json};
-use crate::pubsub::{Channel, DEFAULT_DEPTH, Subscriber, Subscription, VersionFilter};
+use crate::pubsub::{Channel, DEFAULT_DEPTH, Depth, Subscriber, Subscription, VersionFilter};
 use crate::store::now;
 use crate::versions::RequestedRange;
 use serde::Deserialize;
@@ -35,7 +35,9 @@ impl Gate {
         let text = path::checked(request, dialect)?;
         // Later generations take a bare star for everything.
         let (text, channel) = match Channel::parse(&text) {
-            None if dialect.is_first_generation() => return Err(WireError::system("subscribe failed")),
+            None if dialect.is_first_generation() => {
+                return Err(WireError::service("subscribe failed", "SubscriptionService"));
+            }
             None if text == "*" => ("/*@*", Channel::parse("/ALL@*")),
             channel => (&*text, channel),
         };
@@ -52,10 +54,18 @@ impl Gate {
             }
         }
         let options = Options::read(request.options);
+        if options.later.initial {
+            return Err(not_there_yet("the option initialCallback or initialEmit"));
+        }
         let depth = match options.depth {
-            None => DEFAULT_DEPTH,
-            Some(depth) if depth >= 1.0 => depth.min(f64::from(u32::MAX)) as u32,
-            Some(_) => 0,
+            None => Depth {
+                segments: DEFAULT_DEPTH,
+                named: false,
+            },
+            Some(depth) => Depth {
+                segments: depth.clamp(0.0, f64::from(u32::MAX)) as u32,
+                named: true,
+            },
         };
         let count = options.reference_count.unwrap_or(1.0).clamp(1.0, 1e9) as i64;
         let subscriber = Subscriber::Session(self.session.clone());
@@ -127,6 +137,9 @@ fn listening(pattern: &str, session_id: &str, dialect: Dialect) -> Listening {
     let Some(rest) = bare.strip_prefix(RESPONSES) else {
         return Listening::Allowed;
     };
+    if !rest.is_empty() && !rest.starts_with('/') {
+        return Listening::Allowed;
+    }
     let segments: Vec<&str> = rest.trim_start_matches('/').split('/').collect();
     if segments.first() == Some(&session_id) || segments.get(3) == Some(&session_id) {
         return Listening::Allowed;

@@ -7,6 +7,7 @@ use crate::store::{PathPattern, StoreError, now};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Who publishes.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,7 @@ impl Mesh {
         stored: Option<DocumentMeta>,
         consistency: u8,
         meta: Option<&RawValue>,
-        targets: Option<&[String]>,
+        targets: Option<&HashSet<String>>,
     ) -> usize {
         let custom = meta.map(custom_meta).unwrap_or_default();
         let version = meta.and_then(component_version);

@@ -166,7 +166,13 @@ impl Mesh {
         };
         let arguments = match request.arguments {
             Some(arguments) if arguments.get().starts_with('[') => {
-                frame.slice_ref(arguments.get().as_bytes())
+                let arguments = arguments.get().as_bytes();
+                // A slice keeps its whole frame in memory, which must not be much more than what is counted for it.
+                if frame.len() > 4 * arguments.len() + 4096 {
+                    Bytes::copy_from_slice(arguments)
+                } else {
+                    frame.slice_ref(arguments)
+                }
             }
             _ => Bytes::from_static(b"[]"),
         };

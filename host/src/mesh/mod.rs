@@ -138,15 +138,37 @@ impl Mesh {
         Ok(())
     }
 
-    /// Stops all components, the one loaded last first, and unloads their libraries.
-    pub async fn stop_components(&self, drain: Duration) -> Vec<(String, Unloaded)> {
+    /// Waits until no call is left, for at most `patience`. Calls go on to be taken meanwhile.
+    pub async fn drain(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while self.registry().all().any(|component| component.pending() > 0) && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Stops all components at the same time and unloads their libraries. Each gets `patience` to finish.
+    pub async fn stop_components(&self, patience: Duration) -> Vec<(String, Unloaded)> {
         let registry = self.registry.swap(Arc::new(Registry::default()));
+        let stops: Vec<_> = registry
+            .in_order()
+            .map(|component| {
+                let component = component.clone();
+                let name = format!("{} {}", component.name(), component.descriptor().version().text());
+                let number = component.instance().identity().number;
+                (
+                    name,
+                    number,
+                    tokio::spawn(async move { component.stop(patience).await }),
+                )
+            })
+            .collect();
         let mut outcome = Vec::new();
-        for component in registry.in_order().rev() {
-            self.subscriptions
-                .unsubscribe_all(component.instance().identity().number);
-            let name = format!("{} {}", component.name(), component.descriptor().version().text());
-            outcome.push((name, component.stop(drain).await));
+        for (name, number, stop) in stops {
+            let unloaded = stop
+                .await
+                .unwrap_or_else(|error| Unloaded::Resident(format!("stopping it failed: {error}")));
+            self.subscriptions.unsubscribe_all(number);
+            outcome.push((name, unloaded));
         }
         outcome
     }

@@ -8,13 +8,14 @@ use crate::protocol::{
     Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
 };
 use crate::pubsub::{
-    Channel, ChannelAction, DEFAULT_DEPTH, Event, EventVersion, Listener, Subscriber, Subscription,
+    Channel, ChannelAction, DEFAULT_DEPTH, Depth, Event, EventVersion, Listener, Subscriber, Subscription,
     VersionFilter,
 };
 use crate::store::PathPattern;
 use crate::versions::RequestedRange;
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -83,7 +84,7 @@ impl Services for MeshServices {
                 written.stored,
                 &custom_meta,
                 version.as_ref(),
-                targets.as_deref(),
+                targets.as_ref(),
             );
         });
     }
@@ -143,7 +144,10 @@ impl Services for MeshServices {
                 channel: Some(channel),
                 dialect: Dialect::Happn4,
                 filter,
-                depth: DEFAULT_DEPTH,
+                depth: Depth {
+                    segments: DEFAULT_DEPTH,
+                    named: false,
+                },
                 count: 1,
             };
             mesh.subscriptions().subscribe(&subscriber, subscription);
@@ -180,7 +184,7 @@ impl Services for MeshServices {
                         written.stored,
                         "",
                         None,
-                        targets_of(&options).as_deref(),
+                        targets_of(&options).as_ref(),
                     );
                 }
                 Ok(item(
@@ -260,7 +264,7 @@ impl Mesh {
         stored: Option<DocumentMeta>,
         custom_meta: &str,
         version: Option<&EventVersion>,
-        targets: Option<&[String]>,
+        targets: Option<&HashSet<String>>,
     ) {
         let mut event_id = String::new();
         json::write_number(&mut event_id, self.next_event());
@@ -285,7 +289,7 @@ impl Mesh {
 }
 
 /// `targetClients`, when it is an array of texts.
-pub(crate) fn targets_of(options: &Options<'_>) -> Option<Vec<String>> {
+pub(crate) fn targets_of(options: &Options<'_>) -> Option<HashSet<String>> {
     options
         .target_clients
         .and_then(|targets| serde_json::from_str(targets.get()).ok())

@@ -25,6 +25,8 @@ pub struct ComponentStatus {
     pub timeouts: u64,
     /// Answers that came late or twice.
     pub late_completions: u64,
+    /// Events dropped because the component did not keep up.
+    pub dropped_events: u64,
 }
 
 /// The state of a mesh at one moment.
@@ -68,6 +70,7 @@ impl Mesh {
             pending: component.pending(),
             timeouts: component.timeouts(),
             late_completions: component.late_completions(),
+            dropped_events: component.dropped_events(),
         });
         Status {
             name: self.name().to_owned(),

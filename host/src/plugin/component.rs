@@ -275,6 +275,15 @@ impl Component {
         self.instance.late_completions()
     }
 
+    /// Events dropped because a lane's queue was full.
+    pub fn dropped_events(&self) -> u64 {
+        self.instance
+            .lanes()
+            .iter()
+            .map(|lane| lane.dropped_events())
+            .sum()
+    }
+
     /// How many lanes it has.
     pub fn lanes(&self) -> usize {
         self.instance.lanes().len()

@@ -1,11 +1,12 @@
 //! One lane: the queue between the host and one thread of a loaded component, and the calls that it still owes.
 //!
 //! What enters: [`Job`]s from any thread. What leaves: batches of jobs, taken by the lane's own thread. Guarantees:
-//! the queue is bounded in bytes; a sleeping lane is woken once for all that was queued meanwhile; a token is valid for
+//! calls and events in the queue are bounded in bytes, and calls in flight in number; a sleeping lane is woken once for all that was queued meanwhile; a token is valid for
 //! one completion.
 
 use super::slots::{Slots, Ticket};
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -68,7 +69,7 @@ impl Job {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Job>() + self.payload.len() + self.target.len()
+        size_of::<Job>() + self.payload.len() + self.target.len() + self.origin.len()
     }
 }
 
@@ -87,6 +88,9 @@ struct Pending {
     deadline: Instant,
 }
 
+/// More calls than this never wait for completion at one lane.
+const MOST_PENDING: usize = 100_000;
+
 /// The queue and the debts of one lane.
 pub struct Lane {
     number: u32,
@@ -97,6 +101,7 @@ pub struct Lane {
     /// Jobs queued or in the batch being worked on.
     load: AtomicUsize,
     late: AtomicU64,
+    dropped_events: AtomicU64,
     limit: usize,
 }
 
@@ -154,6 +159,7 @@ impl Lane {
             descriptor,
             load: AtomicUsize::new(0),
             late: AtomicU64::new(0),
+            dropped_events: AtomicU64::new(0),
             limit,
         }
     }
@@ -166,6 +172,11 @@ impl Lane {
     /// Completions that came late or twice.
     pub(super) fn late_completions(&self) -> u64 {
         self.late.load(Ordering::Relaxed)
+    }
+
+    /// Events dropped because the queue was full.
+    pub(super) fn dropped_events(&self) -> u64 {
+        self.dropped_events.load(Ordering::Relaxed)
     }
 
     /// Calls not yet completed.
@@ -189,7 +200,8 @@ impl Lane {
         if state.closed {
             return Err((Refusal::Closed, answer));
         }
-        if state.bytes > 0 && state.bytes + job.bytes() > self.limit {
+        let full = state.bytes > 0 && state.bytes + job.bytes() > self.limit;
+        if full || state.pending.len() >= MOST_PENDING {
             return Err((Refusal::Full, answer));
         }
         match state.pending.insert(Pending { answer, deadline }) {
@@ -203,6 +215,11 @@ impl Lane {
     pub(super) fn push(self: &Arc<Self>, job: Job) -> Wake {
         let mut state = self.lock();
         if state.closed || (job.kind == JobKind::Wake && state.wake_queued) {
+            return Wake(None);
+        }
+        // Replies are bounded by what the component asked for; events come from anybody.
+        if job.kind == JobKind::Event && state.bytes > 0 && state.bytes + job.bytes() > self.limit {
+            self.dropped_events.fetch_add(1, Ordering::Relaxed);
             return Wake(None);
         }
         state.wake_queued |= job.kind == JobKind::Wake;
@@ -224,7 +241,13 @@ impl Lane {
     pub(super) fn poll(&self, jobs: &mut Vec<Job>) -> bool {
         let mut state = self.lock();
         state.sleeping = true;
-        self.hand_over(state, jobs)
+        let closed = state.closed;
+        let more = self.hand_over(state, jobs);
+        if closed && more {
+            // The signal of the closing may have been read together with that of these jobs.
+            self.signal();
+        }
+        more
     }
 
     /// Completes the call with this token. A token that is not valid any more is counted and ignored.
@@ -240,13 +263,25 @@ impl Lane {
 
     /// Gives up calls whose deadline is before `now`, and tells the component. Returns how many.
     pub(super) fn expire(self: &Arc<Self>, now: Instant) -> usize {
-        let expired = self
-            .lock()
-            .pending
-            .remove_where(|pending| pending.deadline <= now);
+        let mut state = self.lock();
+        let expired = state.pending.remove_where(|pending| pending.deadline <= now);
+        if expired.is_empty() {
+            return 0;
+        }
+        // What still waits in the queue need not be done any more; of the rest the component is told.
+        let mut tokens: HashSet<u64> = expired.iter().map(|(ticket, _)| self.token(*ticket)).collect();
+        let queued = state.jobs.len();
+        state
+            .jobs
+            .retain(|job| job.kind != JobKind::Call || !tokens.remove(&job.token));
+        self.worked_off(queued - state.jobs.len());
+        state.bytes = state.jobs.iter().map(Job::bytes).sum();
+        drop(state);
+        for token in tokens {
+            drop(self.push(Job::new(JobKind::Cancel, token)));
+        }
         let count = expired.len();
-        for (ticket, pending) in expired {
-            drop(self.push(Job::new(JobKind::Cancel, self.token(ticket))));
+        for (_, pending) in expired {
             pending.answer.abandon(true);
         }
         count
@@ -378,7 +413,7 @@ mod tests {
         lane.close();
         let mut jobs = Vec::new();
         assert!(lane.wait(&mut jobs), "what is queued is still worked off");
-        assert_eq!(jobs.last().unwrap().kind, JobKind::Cancel);
+        assert_eq!(jobs.len(), 1, "but not what nobody waits for any more");
         jobs.clear();
         assert!(!lane.wait(&mut jobs));
         assert_eq!(lane.abandon(), 1);
@@ -395,7 +430,7 @@ mod tests {
     #[test]
     fn the_queue_is_bounded_in_bytes() {
         let (sender, _told) = channel();
-        let lane = Arc::new(Lane::new(0, 300, None));
+        let lane = Arc::new(Lane::new(0, size_of::<Job>() + 300, None));
         let soon = Instant::now() + Duration::from_secs(10);
         let job = || Job {
             payload: Bytes::from(vec![b' '; 200]),

@@ -13,7 +13,7 @@ use super::instance::{Identity, Instance};
 use super::lane::Lane;
 use super::stage::Staged;
 use super::{Descriptor, LoadError, LoadErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -24,7 +24,8 @@ use tokio::sync::oneshot;
 pub(super) struct Remains {
     library: Library,
     bound: Option<Box<Bound>>,
-    staged: Staged,
+    /// Where it was loaded from: a name that was never used before, and does not exist any more.
+    file: PathBuf,
 }
 
 /// What is left when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
@@ -36,15 +37,21 @@ pub(super) struct Opened {
     pub(super) descriptor: Arc<Descriptor>,
 }
 
+/// Opens a private copy of a library, and says where that was. The copy is removed again at once: what is mapped stays,
+/// and a host that is killed leaves nothing behind.
+fn open(path: &Path, stage: &Path, shown: &str) -> Result<(Library, PathBuf), LoadError> {
+    let staged = Staged::copy(path, stage)?;
+    let library = Library::open(staged.path(), shown)?;
+    Ok((library, staged.path().to_owned()))
+}
+
 /// The body of lane 0.
 pub(super) fn lane_zero(
     request: LoadRequest,
     report: oneshot::Sender<Result<Opened, LoadError>>,
 ) -> LaneZero {
     let shown = request.library.display().to_string();
-    let opened = Staged::copy(&request.library, &request.stage)
-        .and_then(|staged| Ok((Library::open(staged.path(), &shown)?, staged)));
-    let (library, staged) = match opened {
+    let (library, file) = match open(&request.library, &request.stage, &shown) {
         Ok(opened) => opened,
         Err(error) => {
             let _ = report.send(Err(error));
@@ -57,30 +64,34 @@ pub(super) fn lane_zero(
         Ok(made) => made,
         Err((error, bound)) => {
             let _ = report.send(Err(error));
-            return Err(Some(Remains {
-                library,
-                bound,
-                staged,
-            }));
+            return Err(Some(Remains { library, bound, file }));
         }
     };
     let instance = bound.instance().clone();
-    let others: Vec<JoinHandle<()>> = instance.lanes()[1..]
+    let others: Result<Vec<JoinHandle<()>>, _> = instance.lanes()[1..]
         .iter()
         .zip(1..)
-        .filter_map(|(lane, number)| {
+        .map(|(lane, number)| {
             let (lane, name) = (
                 lane.clone(),
                 format!("{}/{number}", instance.identity().component),
             );
-            // A lane that cannot be started stays empty: its queue would never be worked off.
             thread::Builder::new()
                 .name(name)
                 .spawn(move || lane_thread::run(&functions, pointer, number, &lane))
-                .inspect_err(|error| tracing::error!("cannot start a lane: {error}"))
-                .ok()
         })
         .collect();
+    let others = match others {
+        Ok(others) => others,
+        Err(error) => {
+            // Lanes that did start are left to themselves, and the library with them.
+            instance.lanes().iter().for_each(|lane| lane.close());
+            let message = format!("cannot start the lanes of {shown}: {error}");
+            let _ = report.send(Err(LoadError::new(LoadErrorKind::Resources, message)));
+            std::mem::forget((library, bound));
+            return Err(None);
+        }
+    };
     let _ = report.send(Ok(Opened {
         instance: instance.clone(),
         descriptor,
@@ -93,7 +104,7 @@ pub(super) fn lane_zero(
     Ok(Remains {
         library,
         bound: Some(bound),
-        staged,
+        file,
     })
 }
 
@@ -104,9 +115,7 @@ pub(super) fn look(
     report: oneshot::Sender<Result<Descriptor, LoadError>>,
 ) -> LaneZero {
     let shown = path.display().to_string();
-    let opened =
-        Staged::copy(path, stage).and_then(|staged| Ok((Library::open(staged.path(), &shown)?, staged)));
-    let (library, staged) = match opened {
+    let (library, file) = match open(path, stage, &shown) {
         Ok(opened) => opened,
         Err(error) => {
             let _ = report.send(Err(error));
@@ -124,7 +133,7 @@ pub(super) fn look(
     Err(Some(Remains {
         library,
         bound: None,
-        staged,
+        file,
     }))
 }
 
@@ -206,11 +215,7 @@ pub(super) async fn clear_away(lane_zero: JoinHandle<LaneZero>, patience: Durati
 }
 
 fn unload(remains: Remains, patience: Duration) -> Unloaded {
-    let Remains {
-        library,
-        bound,
-        staged,
-    } = remains;
+    let Remains { library, bound, file } = remains;
     let base = library.base();
     let until = Instant::now() + patience;
     let mut threads = interpose::threads_of(base);
@@ -224,7 +229,7 @@ fn unload(remains: Remains, patience: Duration) -> Unloaded {
         return Unloaded::Resident(format!("{threads} of its own threads still run"));
     }
     interpose::release_keys(base);
-    let file = staged.path().to_string_lossy().into_owned();
+    let file = file.to_string_lossy().into_owned();
     if let Err(reason) = library.close() {
         std::mem::forget(bound);
         return Unloaded::Resident(format!("the dynamic linker did not close it: {reason}"));

@@ -4,23 +4,24 @@
 //! ends the process. So: read the file whole, check it, write a copy that nobody else may touch, compare the copy.
 
 use super::{LoadError, LoadErrorKind, elf};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Libraries larger than this are refused: 1 GiB.
 const LARGEST: u64 = 1 << 30;
 
-/// A private copy. Removed when dropped; a library that is already mapped stays usable.
+/// A private copy. Removed when dropped, which is soon after it was opened: a library that is mapped stays usable, and
+/// a host that is killed leaves nothing behind.
 #[derive(Debug)]
 pub(super) struct Staged {
     path: PathBuf,
 }
 
 impl Staged {
-    /// Copies the library at `source` into `directory`, which is made for this user alone where it is missing.
+    /// Copies the library at `source` into `directory`, which nobody but this user may reach.
     pub(super) fn copy(source: &Path, directory: &Path) -> Result<Staged, LoadError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let shown = source.display();
@@ -49,8 +50,9 @@ impl Staged {
             .and_then(|stem| stem.to_str())
             .unwrap_or("component");
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let random = uuid::Uuid::new_v4().simple();
         let staged = Staged {
-            path: directory.join(format!("{stem}-{}-{number}.so", std::process::id())),
+            path: directory.join(format!("{stem}-{number}-{random}.so")),
         };
         let uncopied = |error: io::Error| {
             let to = staged.path.display();
@@ -59,7 +61,7 @@ impl Staged {
                 format!("cannot copy the library {shown} to {to}: {error}"),
             )
         };
-        let copy = staged.write(directory, &mut original).map_err(uncopied)?;
+        let copy = staged.write(&mut original).map_err(uncopied)?;
         // Looked at in the copy, which nobody else can change.
         let flags = elf::check(&copy).map_err(|error| {
             LoadError::new(
@@ -79,8 +81,7 @@ impl Staged {
         &self.path
     }
 
-    fn write(&self, directory: &Path, original: &mut File) -> io::Result<File> {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    fn write(&self, original: &mut File) -> io::Result<File> {
         let mut copy = OpenOptions::new()
             .read(true)
             .write(true)

@@ -21,6 +21,16 @@ pub enum Action {
     Remove,
     /// Announces that the client is about to close the socket.
     Disconnect,
+    /// Asks for a number to sign at a login.
+    RequestNonce,
+    /// Ends a token of a secure mesh.
+    RevokeToken,
+    /// Ends a session of a secure mesh, first generation.
+    RevokeSession,
+    /// Changes the user's own password on a secure mesh.
+    ChangePassword,
+    /// Counts documents.
+    Count,
     /// Any other verb. Real servers of the first generation answer it with `ok` and `null`; so does this host.
     Other,
 }
@@ -38,6 +48,11 @@ impl Action {
             "off" => Action::Off,
             "remove" => Action::Remove,
             "disconnect" => Action::Disconnect,
+            "request-nonce" => Action::RequestNonce,
+            "revoke-token" => Action::RevokeToken,
+            "revoke-session" => Action::RevokeSession,
+            "change-password" => Action::ChangePassword,
+            "count" => Action::Count,
             _ => Action::Other,
         }
     }

@@ -9,6 +9,8 @@ pub struct WireError {
     name: &'static str,
     message: String,
     code: Option<u16>,
+    /// The part of a happn server that such an error comes from.
+    service: Option<&'static str>,
 }
 
 impl WireError {
@@ -18,6 +20,7 @@ impl WireError {
             name: "Error",
             message: message.into(),
             code: None,
+            service: None,
         }
     }
 
@@ -27,6 +30,15 @@ impl WireError {
             name: "SystemError",
             message: message.into(),
             code: Some(500),
+            service: None,
+        }
+    }
+
+    /// As [`WireError::system`], naming the part of a happn server that it comes from.
+    pub fn service(message: impl Into<String>, service: &'static str) -> WireError {
+        WireError {
+            service: Some(service),
+            ..WireError::system(message)
         }
     }
 
@@ -36,6 +48,7 @@ impl WireError {
             name: "AccessDenied",
             message: message.into(),
             code: Some(403),
+            service: None,
         }
     }
 
@@ -71,6 +84,11 @@ impl WireError {
             json::write_number(out, u64::from(code));
             if self.name == "SystemError" {
                 out.push_str(r#","severity":0"#);
+            }
+            if let Some(service) = self.service {
+                out.push_str(r#","inner":{},"reason":""#);
+                out.push_str(service);
+                out.push('"');
             }
         }
         out.push('}');

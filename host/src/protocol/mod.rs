@@ -19,7 +19,7 @@ pub mod value;
 pub use action::{Action, EventAction};
 pub use dialect::Dialect;
 pub use error::WireError;
-pub use options::Options;
+pub use options::{Later, Options};
 pub use publication::{Publication, acknowledgement, custom_meta, disconnect_notice};
 pub use request::{Parsed, Request};
 pub use response::{ArrayResponse, DocumentMeta, Response, write_item};

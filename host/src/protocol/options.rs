@@ -26,6 +26,26 @@ pub struct Options<'a> {
     pub reference_id: Option<&'a RawValue>,
     /// How many segments a `**` subscription reaches.
     pub depth: Option<f64>,
+    /// Options that happn has and this host does not act on yet.
+    pub later: Later,
+}
+
+/// Options that happn has and this host does not act on yet. Whoever asks for one gets an error: taking no notice of it
+/// would lose data, or answer another question than the one asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Later {
+    /// `merge`
+    pub merge: bool,
+    /// `tag`
+    pub tag: bool,
+    /// `set_type`
+    pub set_type: bool,
+    /// `increment`
+    pub increment: bool,
+    /// `criteria`, `fields`, `sort`, `path_only` or the nested `options`
+    pub query: bool,
+    /// `initialCallback` or `initialEmit`
+    pub initial: bool,
 }
 
 impl<'a> Options<'a> {
@@ -76,6 +96,12 @@ impl<'de> Visitor<'de> for OptionsVisitor {
                 Key::ReferenceCount => options.reference_count = value.get().parse().ok(),
                 Key::ReferenceId => options.reference_id = Some(value),
                 Key::Depth => options.depth = value.get().parse().ok(),
+                Key::Merge => options.later.merge = json::is_truthy(value),
+                Key::Tag => options.later.tag = json::is_truthy(value),
+                Key::SetType => options.later.set_type = value.get() == "\"sibling\"",
+                Key::Increment => options.later.increment = value.get() != "null",
+                Key::Query => options.later.query |= json::is_truthy(value) && value.get() != "{}",
+                Key::Initial => options.later.initial |= json::is_truthy(value),
                 Key::Other => {}
             }
         }
@@ -94,6 +120,12 @@ enum Key {
     ReferenceCount,
     ReferenceId,
     Depth,
+    Merge,
+    Tag,
+    SetType,
+    Increment,
+    Query,
+    Initial,
     Other,
 }
 
@@ -118,6 +150,12 @@ impl<'de> Deserialize<'de> for Key {
                     "refCount" => Key::ReferenceCount,
                     "referenceId" => Key::ReferenceId,
                     "depth" => Key::Depth,
+                    "merge" => Key::Merge,
+                    "tag" => Key::Tag,
+                    "set_type" => Key::SetType,
+                    "increment" => Key::Increment,
+                    "criteria" | "fields" | "sort" | "path_only" | "options" => Key::Query,
+                    "initialCallback" | "initialEmit" => Key::Initial,
                     _ => Key::Other,
                 })
             }

@@ -4,9 +4,9 @@ use super::pattern::{follow, without_slash};
 use super::prefixes::Prefixes;
 use super::registration::{Reference, Registration};
 use super::segments::{Ending, Segments};
-use super::{Channel, EventVersion, Pattern, Subscriber, VersionFilter};
+use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::protocol::{Dialect, Frame, Publication};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -21,7 +21,7 @@ pub struct Event<'a> {
     /// The version that the event carries, if it carries one that can be compared.
     pub version: Option<&'a EventVersion>,
     /// Only sessions with one of these ids; `None` for no such limit.
-    pub targets: Option<&'a [String]>,
+    pub targets: Option<&'a HashSet<String>>,
 }
 
 /// What a subscriber asks for.
@@ -36,7 +36,7 @@ pub struct Subscription<'a> {
     /// Which versions of events are wanted.
     pub filter: VersionFilter,
     /// How many segments a `**` reaches.
-    pub depth: u32,
+    pub depth: Depth,
     /// How many listeners it stands for (first generation).
     pub count: i64,
 }
@@ -324,7 +324,10 @@ fn take_from(map: &mut HashMap<Box<str>, Vec<usize>>, key: &str, position: usize
     }
 }
 
-/// One event on its way to its recipients; keeps the frames written so far.
+/// Frames of one publication that are kept for recipients still to come.
+const KEPT_FRAMES: usize = 16;
+
+/// One event on its way to its recipients; keeps some of the frames written so far.
 struct Delivery<'a> {
     event: &'a Event<'a>,
     frames: HashMap<(Dialect, Arc<str>, Option<u32>), Frame>,
@@ -356,8 +359,12 @@ impl<'a> Delivery<'a> {
                 if self
                     .event
                     .targets
-                    .is_some_and(|targets| !targets.iter().any(|target| target == session.id()))
+                    .is_some_and(|targets| !targets.contains(session.id()))
                 {
+                    return;
+                }
+                // Whoever is being closed costs nothing more.
+                if session.outbound().is_closing() {
                     return;
                 }
                 let frame = self.frame(session.dialect(), &registration.channel, depth);
@@ -384,19 +391,13 @@ impl<'a> Delivery<'a> {
         let key = (dialect, channel.clone(), depth);
         let frame = match self.frames.get(&key) {
             Some(frame) => frame.clone(),
-            None => {
-                let frame = self.event.publication.frame(dialect, channel, depth);
-                if self.last.is_some() {
-                    self.frames.insert(key, frame.clone());
-                }
-                frame
-            }
+            None => self.event.publication.frame(dialect, channel, depth),
         };
-        if let Some((dialect, channel, depth, frame)) =
-            self.last
-                .replace((dialect, channel.clone(), depth, frame.clone()))
+        // Subscribers of one channel mostly follow each other; a few more frames are kept, and never many.
+        if let Some((dialect, channel, depth, last)) = self.last.replace((key.0, key.1, key.2, frame.clone()))
+            && self.frames.len() < KEPT_FRAMES
         {
-            self.frames.entry((dialect, channel, depth)).or_insert(frame);
+            self.frames.insert((dialect, channel, depth), last);
         }
         frame
     }

@@ -15,4 +15,4 @@ mod segments;
 pub use channel::{Channel, ChannelAction};
 pub use index::{Event, Index, Subscription};
 pub use pattern::{DEFAULT_DEPTH, Pattern};
-pub use registration::{EventVersion, Listener, Subscriber, VersionFilter};
+pub use registration::{Depth, EventVersion, Listener, Subscriber, VersionFilter};

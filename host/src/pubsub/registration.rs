@@ -71,7 +71,16 @@ pub(super) struct Reference {
     pub(super) id: u64,
     pub(super) filter: VersionFilter,
     /// How many segments a `**` reaches.
-    pub(super) depth: u32,
+    pub(super) depth: Depth,
+}
+
+/// How many segments a `**` reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// The number.
+    pub segments: u32,
+    /// Whether the client said so. Clients that did not, compare with a number of their own.
+    pub named: bool,
 }
 
 /// A subscriber on a channel.
@@ -88,17 +97,22 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    /// Whether an event of this version, `depth` segments below a `**`, goes to the subscriber; with the smallest
-    /// depth among the subscriptions that want it (PROTOCOL.md 6.4).
+    /// Whether an event of this version, `depth` segments below a `**`, goes to the subscriber; with the smallest depth
+    /// among the subscriptions that want it (PROTOCOL.md 6.4). A subscription without a depth of its own, as clients
+    /// make it after a reconnect, gets none: its client delivers to whatever listeners it has.
     pub(super) fn admits(&self, version: Option<&EventVersion>, depth: u32) -> Option<Option<u32>> {
         let wanted = self
             .references
             .iter()
-            .filter(|reference| reference.depth >= depth)
-            .filter(|reference| version.is_none_or(|version| reference.filter.admits(version)));
+            .filter(|reference| reference.depth.segments >= depth)
+            .filter(|reference| version.is_none_or(|version| reference.filter.admits(version)))
+            .map(|reference| reference.depth);
         if depth == 0 {
             return wanted.take(1).next().map(|_| None);
         }
-        wanted.map(|reference| reference.depth).min().map(Some)
+        wanted
+            .map(|depth| if depth.named { depth.segments } else { 0 })
+            .min()
+            .map(|smallest| Some(smallest).filter(|smallest| *smallest > 0))
     }
 }

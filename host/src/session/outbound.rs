@@ -72,6 +72,16 @@ impl Outbound {
         self.release(state);
     }
 
+    /// Whether the session is being closed: what is pushed now is dropped.
+    pub fn is_closing(&self) -> bool {
+        self.lock().closing.is_some()
+    }
+
+    /// How many bytes may be queued.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Asks the connection to close after what is queued.
     pub fn close(&self, closing: Closing) {
         let mut state = self.lock();
@@ -85,9 +95,12 @@ impl Outbound {
         self.lock().bytes
     }
 
-    /// Called by the connection when it starts to look after the queue: from here on pushes need not wake it.
-    pub fn attend(&self) {
-        self.lock().attended = true;
+    /// Called by the connection when it starts to look after the queue: from here on pushes need not wake it. Returns
+    /// whether the session is to be closed.
+    pub fn attend(&self) -> Option<Closing> {
+        let mut state = self.lock();
+        state.attended = true;
+        state.closing
     }
 
     /// Takes what is queued into `batch.frames`, which must be empty. Its bytes count as queued until
@@ -116,10 +129,10 @@ impl Outbound {
         true
     }
 
-    /// Called by the connection before it sleeps while the socket takes no more: only a closing wakes it.
+    /// Called by the connection before it sleeps while the socket takes no more: only being closed as too slow wakes it.
     pub fn watch(&self, waker: &Waker) {
         self.waker.register(waker);
-        if self.lock().closing.is_some() {
+        if self.lock().closing == Some(Closing::SlowConsumer) {
             waker.wake_by_ref();
         }
     }

@@ -39,11 +39,12 @@ impl Sessions {
 
     /// Forgets a session whose connection has ended.
     pub fn close(&self, session: &Session, reason: Option<Closing>) {
-        self.live
+        let known = self
+            .live
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&session.number());
-        if reason == Some(Closing::SlowConsumer) {
+        if known.is_some() && reason == Some(Closing::SlowConsumer) {
             self.slow_consumers.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -4,7 +4,7 @@
 
 use super::Limits;
 use super::heartbeat::{Due, Heartbeat};
-use super::socket::{Polled, ReadAhead};
+use super::socket::{Polled, Wire};
 use crate::gate::{ConnectionInfo, Gate};
 use crate::mesh::Mesh;
 use crate::protocol::{disconnect_notice, primus};
@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Sleep;
@@ -56,8 +56,9 @@ pub(super) async fn run(
         .max_frame_size(Some(limits.frame));
     let started = Instant::now();
     let mut connection = Connection {
+        mesh: mesh.clone(),
         stream,
-        ahead: ReadAhead::new(&read_already),
+        wire: Wire::new(&read_already),
         websocket: WebSocketContext::new(Role::Server, Some(config)),
         gate: Gate::new(mesh.clone(), session.clone(), info),
         session: session.clone(),
@@ -76,8 +77,7 @@ pub(super) async fn run(
             poll_fn(|context| connection.poll(context)).await
         }
     };
-    connection.gate.close();
-    mesh.sessions().close(&session, end.reason());
+    connection.end(end.reason());
     match &end {
         End::SlowConsumer => {
             tracing::warn!(%peer, session = session.id(), "closed: the client reads too slowly, {} bytes were waiting", session.outbound().queued_bytes())
@@ -113,8 +113,9 @@ impl End {
 }
 
 struct Connection {
+    mesh: Arc<Mesh>,
     stream: TcpStream,
-    ahead: ReadAhead,
+    wire: Wire,
     websocket: WebSocketContext,
     gate: Gate,
     session: Arc<Session>,
@@ -130,9 +131,24 @@ struct Connection {
     yielded: bool,
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Also when the task is stopped or panics: a session that nobody serves must not stay subscribed.
+        self.end(None);
+    }
+}
+
 impl Connection {
+    /// Takes the session out of the mesh. Doing it again changes nothing.
+    fn end(&mut self, reason: Option<Closing>) {
+        self.gate.close();
+        self.mesh.sessions().close(&self.session, reason);
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
-        self.session.outbound().attend();
+        if self.session.outbound().attend() == Some(Closing::SlowConsumer) {
+            return Poll::Ready(End::SlowConsumer);
+        }
         let now = Instant::now();
         self.gate.begin(now);
         let read = self.read(context, now);
@@ -151,7 +167,7 @@ impl Connection {
             return Poll::Pending;
         }
         self.yielded = false;
-        if called == 1 && self.only_acknowledgements(called) {
+        if called == 1 && !more && self.only_acknowledgements(called) {
             // A lone call: the same, by sleeping until its answer is there.
             self.timer.as_mut().reset((now + HOLD).into());
             if self.timer.as_mut().poll(context).is_pending()
@@ -166,16 +182,15 @@ impl Connection {
         };
         match self.closing {
             Some(Closing::SlowConsumer) => return Poll::Ready(End::SlowConsumer),
-            Some(Closing::HostStops) => return Poll::Ready(End::HostStops),
-            None => {}
-        }
-        if more {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+            Some(Closing::HostStops) if flushed => return Poll::Ready(End::HostStops),
+            _ => {}
         }
         if !flushed {
-            // Nothing more can be written now, but whoever finds the queue full must be able to say so.
+            // The socket takes no more for now, and so nothing more is read from it. Whoever finds the queue full must
+            // be able to say so.
             self.session.outbound().watch(context.waker());
+        } else if more {
+            context.waker().wake_by_ref();
         } else if !self.session.outbound().leave(context.waker()) {
             context.waker().wake_by_ref();
         }
@@ -184,10 +199,15 @@ impl Connection {
 
     /// Works off the frames that are there. Returns whether there may be more.
     fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+        let outbound = self.session.outbound();
         for _ in 0..FRAMES_AT_ONCE {
+            if outbound.queued_bytes() > outbound.limit() / 4 {
+                // A client that asks for much gets its answers before it may ask for more.
+                return Ok(true);
+            }
             let mut stream = Polled {
                 stream: &mut self.stream,
-                ahead: &mut self.ahead,
+                wire: &mut self.wire,
                 context,
             };
             match self.websocket.read(&mut stream) {
@@ -200,7 +220,7 @@ impl Connection {
                     }
                 }
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.ahead.rest();
+                    self.wire.rest();
                     return Ok(false);
                 }
                 Err(error) => return Err(end_of(error)),
@@ -224,12 +244,14 @@ impl Connection {
             while let Some(frame) = self.batch.frames.get(self.position) {
                 let mut stream = Polled {
                     stream: &mut self.stream,
-                    ahead: &mut self.ahead,
+                    wire: &mut self.wire,
                     context,
                 };
                 self.position += 1;
                 self.unwritten += frame.len();
-                match self.websocket.write(&mut stream, Message::Text(frame.clone())) {
+                let written = self.websocket.write(&mut stream, Message::Text(frame.clone()));
+                self.settle();
+                match written {
                     Ok(()) => {}
                     // The frame was taken; the socket takes no more for now.
                     Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -242,18 +264,29 @@ impl Connection {
         }
         let mut stream = Polled {
             stream: &mut self.stream,
-            ahead: &mut self.ahead,
+            wire: &mut self.wire,
             context,
         };
-        match self.websocket.flush(&mut stream) {
+        let flushed = self.websocket.flush(&mut stream);
+        self.settle();
+        match flushed {
             Ok(()) => {
-                self.session.outbound().written(self.unwritten);
-                self.unwritten = 0;
+                // The heads of frames are not counted, so nothing is left but rounding.
+                self.session
+                    .outbound()
+                    .written(std::mem::take(&mut self.unwritten));
                 Ok(true)
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(end_of(error)),
         }
+    }
+
+    /// Bytes that have left do not count as queued any more.
+    fn settle(&mut self) {
+        let sent = self.wire.take_sent().min(self.unwritten);
+        self.unwritten -= sent;
+        self.session.outbound().written(sent);
     }
 
     /// Whether nothing is to be written but the acknowledgements of the calls that were just handed over.
@@ -298,23 +331,16 @@ impl Connection {
                     reason: "".into(),
                 })))
                 .await?;
-                // The client answers with a close of its own; what it still sends is of no interest.
-                loop {
-                    poll_fn(|context| {
-                        let mut stream = Polled {
-                            stream: &mut self.stream,
-                            ahead: &mut self.ahead,
-                            context,
-                        };
-                        ready(self.websocket.read(&mut stream))
-                    })
-                    .await?;
-                }
+                // The client answers with a close of its own and ends the connection; what it still sends is of no
+                // interest, but must be read, or it would never see the close.
+                let mut nothing = [0; 4096];
+                while self.stream.read(&mut nothing).await? > 0 {}
+                return Ok(());
             }
             poll_fn(|context| {
                 let mut stream = Polled {
                     stream: &mut self.stream,
-                    ahead: &mut self.ahead,
+                    wire: &mut self.wire,
                     context,
                 };
                 ready(self.websocket.flush(&mut stream))
@@ -330,7 +356,7 @@ impl Connection {
         poll_fn(|context| {
             let mut stream = Polled {
                 stream: &mut self.stream,
-                ahead: &mut self.ahead,
+                wire: &mut self.wire,
                 context,
             };
             match message.take() {

@@ -26,7 +26,6 @@ pub(super) async fn answer(
     mesh: Arc<Mesh>,
     upgraded: Slot,
 ) -> Result<Answer, Infallible> {
-    let _ = &mesh;
     let path = request.uri().path();
     if path.starts_with("/primus") && asks_for_websocket(&request) {
         return Ok(match accept(&request) {

@@ -9,21 +9,28 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 /// Bytes read from a socket at once.
 const CHUNK: usize = 16 * 1024;
 
-/// Bytes that were read and not yet asked for.
+/// Bytes that were read and not yet asked for, and how many were written.
 ///
 /// The websocket library asks for a frame's head and body separately; without this each would be a system call. The
 /// memory is given back when everything was asked for, so that an idle connection holds none.
 #[derive(Debug, Default)]
-pub(super) struct ReadAhead {
+pub(super) struct Wire {
     bytes: BytesMut,
+    sent: usize,
 }
 
-impl ReadAhead {
+impl Wire {
     /// Begins with bytes that came with the upgrade.
-    pub(super) fn new(bytes: &[u8]) -> ReadAhead {
-        ReadAhead {
+    pub(super) fn new(bytes: &[u8]) -> Wire {
+        Wire {
             bytes: BytesMut::from(bytes),
+            sent: 0,
         }
+    }
+
+    /// How many bytes the socket took since this was asked last.
+    pub(super) fn take_sent(&mut self) -> usize {
+        std::mem::take(&mut self.sent)
     }
 
     /// Gives the memory back when nothing is left.
@@ -37,7 +44,7 @@ impl ReadAhead {
 /// A stream together with the task that is to be woken when it can go on.
 pub(super) struct Polled<'a, 'b, S> {
     pub(super) stream: &'a mut S,
-    pub(super) ahead: &'a mut ReadAhead,
+    pub(super) wire: &'a mut Wire,
     pub(super) context: &'a mut Context<'b>,
 }
 
@@ -50,7 +57,7 @@ fn now<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
 
 impl<S: AsyncRead + Unpin> Read for Polled<'_, '_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = &mut self.ahead.bytes;
+        let bytes = &mut self.wire.bytes;
         if bytes.is_empty() {
             bytes.reserve(CHUNK);
             now(pin!(self.stream.read_buf(bytes)).poll(self.context))?;
@@ -63,7 +70,9 @@ impl<S: AsyncRead + Unpin> Read for Polled<'_, '_, S> {
 
 impl<S: AsyncWrite + Unpin> Write for Polled<'_, '_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        now(Pin::new(&mut *self.stream).poll_write(self.context, bytes))
+        let count = now(Pin::new(&mut *self.stream).poll_write(self.context, bytes))?;
+        self.wire.sent += count;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -4,14 +4,16 @@ use crate::plugin::{LoadError, LoadErrorKind};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW, Symbol};
 use mesh_plugin_abi as abi;
 use std::ffi::c_void;
-use std::mem::offset_of;
+use std::mem::{ManuallyDrop, offset_of};
 use std::path::Path;
 
 /// An open library whose entry function was called.
 ///
 /// Must be opened on the thread that will run the library's lane 0, since opening runs its constructors.
 pub(in crate::plugin) struct Library {
-    handle: Handle,
+    /// Closed by [`Library::close`] alone: a library that is merely dropped stays, since nobody has looked whether its
+    /// code still runs.
+    handle: ManuallyDrop<Handle>,
     component: *const abi::Component,
     functions: Functions,
 }
@@ -92,7 +94,7 @@ impl Library {
         }
         let functions = check(component, shown)?;
         Ok(Library {
-            handle,
+            handle: ManuallyDrop::new(handle),
             component,
             functions,
         })
@@ -126,7 +128,9 @@ impl Library {
 
     /// Closes the library. Runs its destructors on the calling thread.
     pub(in crate::plugin) fn close(self) -> Result<(), String> {
-        self.handle.close().map_err(|error| innermost(&error))
+        ManuallyDrop::into_inner(self.handle)
+            .close()
+            .map_err(|error| innermost(&error))
     }
 }
 
