@@ -81,6 +81,11 @@ impl Gate {
             .transpose()?;
         let options = Options::read(request.options);
         refuse_what_is_not_there_yet(options.later, dialect)?;
+        if options.consistency == Some(3) {
+            return Err(not_there_yet(
+                "consistency 3, publications that recipients acknowledge,",
+            ));
+        }
         let write = Write {
             path: &path,
             value: request.data,

@@ -1,9 +1,11 @@
 //! on and off (PROTOCOL.md 5.5 and 5.6), and the guard in front of other sessions' answers (MESH.md 2.2).
 
-use super::{Gate, not_there_yet, path};
-use crate::protocol::{Action, Dialect, Options, Request, Response, WireError, json};
-use crate::pubsub::{Channel, DEFAULT_DEPTH, Depth, Subscriber, Subscription, VersionFilter};
-use crate::store::now;
+use super::{Gate, path};
+use crate::protocol::{
+    Action, Dialect, Options, Request, Response, WireError, initial_publication, json, write_item,
+};
+use crate::pubsub::{Channel, DEFAULT_DEPTH, Depth, Pattern, Subscriber, Subscription, VersionFilter};
+use crate::store::{Document, PathPattern, now};
 use crate::versions::RequestedRange;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -25,13 +27,77 @@ impl Gate {
     pub(super) fn on(&mut self, request: &Request<'_>) {
         let dialect = self.session.dialect();
         let response = Response::to(dialect, Action::On, request);
-        let answer = self
-            .try_on(request, dialect)
-            .map(|id| response.data(&format!(r#"{{"id":"{id}"}}"#)));
-        self.send(answer.unwrap_or_else(|error| response.error(&error)));
+        let options = Options::read(request.options);
+        let frame = match self.try_on(request, &options, dialect) {
+            Err(error) => response.error(&error),
+            Ok(id) if options.initial_callback || options.initial_emit => {
+                let documents = self.present_documents(request, &options, dialect);
+                let meta = |out: &mut String| {
+                    out.push_str(r#""referenceId":""#);
+                    out.push_str(&id);
+                    out.push_str("\",");
+                };
+                response.document(&documents, meta, false)
+            }
+            Ok(id) => response.data(&format!(r#"{{"id":"{id}"}}"#)),
+        };
+        self.send(frame);
     }
 
-    fn try_on(&self, request: &Request<'_>, dialect: Dialect) -> Result<String, WireError> {
+    /// The documents that a new subscription matches, as a JSON array (PROTOCOL.md 5.5.1). Clients of the first
+    /// generation that asked for it get each of them as a publication, too.
+    fn present_documents(&self, request: &Request<'_>, options: &Options<'_>, dialect: Dialect) -> String {
+        let text = request.path_text().unwrap_or_default();
+        let pattern = Channel::parse(&text).map_or("", |channel| channel.pattern);
+        let wanted = Pattern::parse(pattern, dialect);
+        let deepest = depth_of(options).segments;
+        let mut found: Vec<(String, Document)> = Vec::new();
+        self.mesh
+            .store()
+            .scan(&PathPattern::new(pattern), &mut |path, document| {
+                let near = wanted.depth_of(path).is_none_or(|depth| depth <= deepest);
+                if near {
+                    found.push((path.to_owned(), document.clone()));
+                }
+                true
+            });
+        if !dialect.is_first_generation() {
+            found.sort_by_key(|(_, document)| document.meta.modified);
+        }
+        let pushes = options.initial_emit && dialect.is_first_generation();
+        let mut out = String::from("[");
+        for (path, document) in &found {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            write_item(
+                &mut out,
+                path,
+                &document.data,
+                document.meta,
+                dialect.names_item_id(),
+            );
+            if pushes {
+                let event_id = request.event_id.map_or("undefined", RawValue::get);
+                self.send(initial_publication(
+                    dialect,
+                    &text,
+                    &document.data,
+                    self.session.id(),
+                    event_id,
+                ));
+            }
+        }
+        out.push(']');
+        out
+    }
+
+    fn try_on(
+        &self,
+        request: &Request<'_>,
+        options: &Options<'_>,
+        dialect: Dialect,
+    ) -> Result<String, WireError> {
         let text = path::checked(request, dialect)?;
         // Later generations take a bare star for everything.
         let (text, channel) = match Channel::parse(&text) {
@@ -53,23 +119,10 @@ impl Gate {
                 }
             }
         }
-        let options = Options::read(request.options);
-        if options.later.initial {
-            return Err(not_there_yet("the option initialCallback or initialEmit"));
-        }
-        let depth = match options.depth {
-            None => Depth {
-                segments: DEFAULT_DEPTH,
-                named: false,
-            },
-            Some(depth) => Depth {
-                segments: depth.clamp(0.0, f64::from(u32::MAX)) as u32,
-                named: true,
-            },
-        };
+        let depth = depth_of(options);
         let count = options.reference_count.unwrap_or(1.0).clamp(1.0, 1e9) as i64;
         let subscriber = Subscriber::Session(self.session.clone());
-        let filter = version_filter(&options);
+        let filter = version_filter(options);
         let subscription = Subscription {
             text,
             channel,
@@ -114,6 +167,19 @@ impl Gate {
         } else {
             &data
         }));
+    }
+}
+
+fn depth_of(options: &Options<'_>) -> Depth {
+    match options.depth {
+        None => Depth {
+            segments: DEFAULT_DEPTH,
+            named: false,
+        },
+        Some(depth) => Depth {
+            segments: depth.clamp(0.0, f64::from(u32::MAX)) as u32,
+            named: true,
+        },
     }
 }
 

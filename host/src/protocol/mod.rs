@@ -20,7 +20,7 @@ pub use action::{Action, EventAction};
 pub use dialect::Dialect;
 pub use error::WireError;
 pub use options::{Later, Options};
-pub use publication::{Publication, acknowledgement, custom_meta, disconnect_notice};
+pub use publication::{Publication, acknowledgement, custom_meta, disconnect_notice, initial_publication};
 pub use request::{Parsed, Request};
 pub use response::{ArrayResponse, DocumentMeta, Response, write_item};
 

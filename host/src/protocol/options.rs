@@ -26,6 +26,10 @@ pub struct Options<'a> {
     pub reference_id: Option<&'a RawValue>,
     /// How many segments a `**` subscription reaches.
     pub depth: Option<f64>,
+    /// The answer of an `on` carries the documents that match at present.
+    pub initial_callback: bool,
+    /// The documents that match at present are delivered like events.
+    pub initial_emit: bool,
     /// Options that happn has and this host does not act on yet.
     pub later: Later,
 }
@@ -44,8 +48,6 @@ pub struct Later {
     pub increment: bool,
     /// `criteria`, `fields`, `sort`, `path_only` or the nested `options`
     pub query: bool,
-    /// `initialCallback` or `initialEmit`
-    pub initial: bool,
 }
 
 impl<'a> Options<'a> {
@@ -101,7 +103,8 @@ impl<'de> Visitor<'de> for OptionsVisitor {
                 Key::SetType => options.later.set_type = value.get() == "\"sibling\"",
                 Key::Increment => options.later.increment = value.get() != "null",
                 Key::Query => options.later.query |= json::is_truthy(value) && value.get() != "{}",
-                Key::Initial => options.later.initial |= json::is_truthy(value),
+                Key::InitialCallback => options.initial_callback = json::is_truthy(value),
+                Key::InitialEmit => options.initial_emit = json::is_truthy(value),
                 Key::Other => {}
             }
         }
@@ -125,7 +128,8 @@ enum Key {
     SetType,
     Increment,
     Query,
-    Initial,
+    InitialCallback,
+    InitialEmit,
     Other,
 }
 
@@ -155,7 +159,8 @@ impl<'de> Deserialize<'de> for Key {
                     "set_type" => Key::SetType,
                     "increment" => Key::Increment,
                     "criteria" | "fields" | "sort" | "path_only" | "options" => Key::Query,
-                    "initialCallback" | "initialEmit" => Key::Initial,
+                    "initialCallback" => Key::InitialCallback,
+                    "initialEmit" => Key::InitialEmit,
                     _ => Key::Other,
                 })
             }

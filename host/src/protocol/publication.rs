@@ -141,6 +141,31 @@ pub fn custom_meta(meta: &RawValue) -> String {
     out
 }
 
+/// A document that was there before a subscription, delivered like an event (PROTOCOL.md 5.5.1).
+pub fn initial_publication(
+    dialect: Dialect,
+    channel: &str,
+    data: &str,
+    session_id: &str,
+    event_id: &str,
+) -> Frame {
+    let mut out = String::from(r#"{"data":"#);
+    out.push_str(data);
+    out.push_str(r#","_meta":{"channel":"#);
+    json::write_string(&mut out, channel);
+    out.push_str(r#","action":"/ON@"#);
+    json::write_string_content(&mut out, channel);
+    out.push_str(r#"","type":"data","consistency":2,"sessionId":""#);
+    out.push_str(session_id);
+    out.push_str(r#"","publicationId":""#);
+    out.push_str(session_id);
+    out.push('-');
+    write_event_id(&mut out, event_id);
+    out.push_str(r#""}"#);
+    out.push_str(dialect.tail());
+    out.into()
+}
+
 /// Tells a publisher that its deferred publication is done (PROTOCOL.md 7.5).
 pub fn acknowledgement(dialect: Dialect, session_id: &str, event_id: &str, recipients: usize) -> Frame {
     let mut out = String::from(r#"{"id":""#);
