@@ -189,9 +189,7 @@ impl Connection {
             // The socket takes no more for now, and so nothing more is read from it. Whoever finds the queue full must
             // be able to say so.
             self.session.outbound().watch(context.waker());
-        } else if more {
-            context.waker().wake_by_ref();
-        } else if !self.session.outbound().leave(context.waker()) {
+        } else if more || !self.session.outbound().leave(context.waker()) {
             context.waker().wake_by_ref();
         }
         Poll::Pending
