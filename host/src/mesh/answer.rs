@@ -44,14 +44,9 @@ impl Failure {
         }
     }
 
-    /// `[{"message":…,"name":…}]`.
+    /// The payload that says so.
     pub(super) fn arguments(&self) -> String {
-        let mut out = String::from(r#"[{"message":"#);
-        json::write_string(&mut out, &self.message);
-        out.push_str(r#","name":"#);
-        json::write_string(&mut out, self.name);
-        out.push_str("}]");
-        out
+        error_array(self.name, &self.message)
     }
 
     fn document(&self) -> String {
@@ -60,6 +55,16 @@ impl Failure {
             None => format!(r#"{{"args":{}}}"#, self.arguments()),
         }
     }
+}
+
+/// The payload of an error that is not a component's own: `[{"message":…,"name":…}]`.
+pub(crate) fn error_array(name: &str, message: &str) -> String {
+    let mut out = String::from(r#"[{"message":"#);
+    json::write_string(&mut out, message);
+    out.push_str(r#","name":"#);
+    json::write_string(&mut out, name);
+    out.push_str("}]");
+    out
 }
 
 /// A client that waits for the answer of its call.

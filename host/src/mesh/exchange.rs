@@ -351,7 +351,8 @@ fn all_versions(components: &[Arc<Component>]) -> String {
     texts.join(", ")
 }
 
-fn milliseconds(duration: Duration) -> u32 {
+/// A limit as jobs carry it.
+pub(crate) fn milliseconds(duration: Duration) -> u32 {
     // Never 0: to a component that hands it on, 0 means "no limit of my own".
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
 }

@@ -13,8 +13,10 @@ mod exchange;
 mod services;
 mod status;
 
+pub(crate) use answer::error_array;
 pub use components::Registry;
 pub use documents::{Publisher, Write, Written};
+pub(crate) use exchange::milliseconds;
 pub use exchange::{CallRequest, RangeCache, is_request};
 pub(crate) use services::targets_of;
 pub use status::{ComponentStatus, Status};

@@ -1,6 +1,6 @@
 //! What components ask for: events, calls, their data, time.
 
-use super::answer::{abandoned, array, unreadable};
+use super::answer::{abandoned, array, error_array, unreadable};
 use super::exchange::MESH_USER;
 use super::{Mesh, Publisher, Write};
 use crate::plugin::{Answer, Caller, Instance, Job, JobKind, Services, Status};
@@ -315,15 +315,6 @@ fn reply(caller: &Caller, outcome: Result<String, WireError>) {
         Ok(payload) => caller.reply(Status::OK, payload),
         Err(error) => caller.reply(Status::ERROR, error_array("Error", error.message())),
     }
-}
-
-fn error_array(name: &str, message: &str) -> String {
-    let mut out = String::from(r#"[{"message":"#);
-    json::write_string(&mut out, message);
-    out.push_str(r#","name":"#);
-    json::write_string(&mut out, name);
-    out.push_str("}]");
-    out
 }
 
 /// A component that waits for another one.

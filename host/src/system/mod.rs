@@ -13,7 +13,6 @@ mod statistics;
 
 use crate::mesh::Mesh;
 use crate::plugin::{Component, Descriptor, Identity, LoadError, Native};
-use crate::protocol::json;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -111,16 +110,6 @@ fn describe(methods: &[MethodEntry], routes: &[&str]) -> String {
         .map(|route| ((*route).to_owned(), json!({ "type": "mware" })))
         .collect();
     json!({ "methods": methods, "routes": routes }).to_string()
-}
-
-/// The payload of an error: `[{"message":…,"name":…}]`.
-fn error_payload(name: &str, message: &str) -> String {
-    let mut out = String::from(r#"[{"message":"#);
-    json::write_string(&mut out, message);
-    out.push_str(r#","name":"#);
-    json::write_string(&mut out, name);
-    out.push_str("}]");
-    out
 }
 
 /// The arguments of a call; none when they are no array.

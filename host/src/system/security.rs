@@ -4,7 +4,8 @@
 //! nothing is changed, and no caller is left without an answer. Administration scripts find the methods that they look
 //! for in the description and learn from the answer what is missing.
 
-use super::{MethodEntry, error_payload};
+use super::MethodEntry;
+use crate::mesh::error_array;
 use crate::plugin::{Answer, Native, NativeCall, Status};
 
 /// The methods of the first generation in their order, then those that the second one added. A parameter that only one
@@ -96,6 +97,6 @@ pub(super) struct Security;
 
 impl Native for Security {
     fn call(&self, _: NativeCall, answer: Box<dyn Answer>) {
-        answer.answer(Status::ERROR, error_payload("Error", NOT_SECURED).as_bytes());
+        answer.answer(Status::ERROR, error_array("Error", NOT_SECURED).as_bytes());
     }
 }

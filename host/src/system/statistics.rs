@@ -5,8 +5,9 @@
 //! clients ask for; it ends with the mesh. Fields that nobody here counts (emits, errors, log lines, a JavaScript heap)
 //! are left out rather than filled with zeros.
 
-use super::{MethodEntry, arguments_of, error_payload, machine, own_component};
+use super::{MethodEntry, arguments_of, machine, own_component};
 use crate::mesh::Mesh;
+use crate::mesh::error_array;
 use crate::plugin::{Answer, Native, NativeCall, Services, Status};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -99,7 +100,7 @@ impl Native for System {
                     Value::Null
                 }
                 Err(message) => {
-                    return answer.answer(Status::ERROR, error_payload("TypeError", &message).as_bytes());
+                    return answer.answer(Status::ERROR, error_array("TypeError", &message).as_bytes());
                 }
             },
             b"deactivateStatistics" => {

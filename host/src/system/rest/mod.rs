@@ -9,7 +9,7 @@ mod answer;
 mod parameters;
 
 use super::{own_component, query};
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, milliseconds};
 use crate::plugin::{Answer, Component, Job, JobKind, Method, Native, NativeCall};
 use crate::protocol::json;
 use answer::{Outcome, Waiting};
@@ -229,11 +229,6 @@ async fn wait(outcome: oneshot::Receiver<Outcome>, limit: Duration) -> Outcome {
         Ok(Err(_)) => Outcome::Abandoned,
         Err(_) => Outcome::TimedOut,
     }
-}
-
-fn milliseconds(duration: Duration) -> u32 {
-    // Never 0: to a component that hands it on, 0 means "no limit of my own".
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]
