@@ -11,7 +11,7 @@ use crate::protocol::{disconnect_notice, primus};
 use crate::session::{Batch, Closing, Session};
 use crate::store::now;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::CapacityError;
@@ -55,9 +56,11 @@ pub(super) async fn run(
         .max_message_size(Some(limits.frame))
         .max_frame_size(Some(limits.frame));
     let started = Instant::now();
+    let (reader, writer) = stream.into_split();
     let mut connection = Connection {
         mesh: mesh.clone(),
-        stream,
+        reader,
+        writer: Arc::new(writer),
         wire: Wire::new(&read_already),
         websocket: WebSocketContext::new(Role::Server, Some(config)),
         gate: Gate::new(mesh.clone(), session.clone(), info),
@@ -65,6 +68,7 @@ pub(super) async fn run(
         batch: Batch::default(),
         position: 0,
         unwritten: 0,
+        unflushed: false,
         heartbeat: Heartbeat::new(started),
         timer: Box::pin(tokio::time::sleep(Duration::from_secs(30))),
         closing: None,
@@ -114,7 +118,8 @@ impl End {
 
 struct Connection {
     mesh: Arc<Mesh>,
-    stream: TcpStream,
+    reader: OwnedReadHalf,
+    writer: Arc<OwnedWriteHalf>,
     wire: Wire,
     websocket: WebSocketContext,
     gate: Gate,
@@ -124,6 +129,8 @@ struct Connection {
     position: usize,
     /// Bytes handed to the websocket and not yet flushed.
     unwritten: usize,
+    /// The websocket may hold bytes that the socket has not taken.
+    unflushed: bool,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     closing: Option<Closing>,
@@ -167,11 +174,14 @@ impl Connection {
             return Poll::Pending;
         }
         self.yielded = false;
-        if called == 1 && !more && self.only_acknowledgements(called) {
-            // A lone call: the same, by sleeping until its answer is there.
+        if called == 1 && !more && self.is_flushed() {
+            // A lone call: whoever brings its answer writes it, behind what acknowledges the call.
             self.timer.as_mut().reset((now + HOLD).into());
             if self.timer.as_mut().poll(context).is_pending()
-                && self.session.outbound().leave(context.waker())
+                && self
+                    .session
+                    .outbound()
+                    .lend(context.waker(), called, &self.writer)
             {
                 return Poll::Pending;
             }
@@ -204,7 +214,8 @@ impl Connection {
                 return Ok(true);
             }
             let mut stream = Polled {
-                stream: &mut self.stream,
+                reader: &mut self.reader,
+                writer: &self.writer,
                 wire: &mut self.wire,
                 context,
             };
@@ -214,7 +225,8 @@ impl Connection {
                     match message {
                         Message::Text(frame) => self.gate.receive(&frame),
                         Message::Close(_) => return Err(End::ByClient),
-                        _ => {}
+                        // It may have been answered.
+                        _ => self.unflushed = true,
                     }
                 }
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -235,18 +247,24 @@ impl Connection {
                 self.position = 0;
                 self.session.outbound().take(&mut self.batch);
                 self.closing = self.closing.or(self.batch.closing);
-                if self.batch.frames.is_empty() || self.closing == Some(Closing::SlowConsumer) {
+                let nothing = self.batch.frames.is_empty() && self.batch.rest.is_empty();
+                if nothing || self.closing == Some(Closing::SlowConsumer) {
                     break;
                 }
             }
+            if !self.write_rest(context)? {
+                return Ok(false);
+            }
             while let Some(frame) = self.batch.frames.get(self.position) {
                 let mut stream = Polled {
-                    stream: &mut self.stream,
+                    reader: &mut self.reader,
+                    writer: &self.writer,
                     wire: &mut self.wire,
                     context,
                 };
                 self.position += 1;
                 self.unwritten += frame.len();
+                self.unflushed = true;
                 let written = self.websocket.write(&mut stream, Message::Text(frame.clone()));
                 self.settle();
                 match written {
@@ -257,11 +275,12 @@ impl Connection {
                 }
             }
         }
-        if self.unwritten == 0 {
+        if !self.unflushed {
             return Ok(true);
         }
         let mut stream = Polled {
-            stream: &mut self.stream,
+            reader: &mut self.reader,
+            writer: &self.writer,
             wire: &mut self.wire,
             context,
         };
@@ -269,6 +288,7 @@ impl Connection {
         self.settle();
         match flushed {
             Ok(()) => {
+                self.unflushed = false;
                 // The heads of frames are not counted, so nothing is left but rounding.
                 self.session
                     .outbound()
@@ -280,6 +300,27 @@ impl Connection {
         }
     }
 
+    /// Writes what the lent socket did not take. Returns whether all of it left.
+    fn write_rest(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        while !self.batch.rest.is_empty() {
+            let mut stream = Polled {
+                reader: &mut self.reader,
+                writer: &self.writer,
+                wire: &mut self.wire,
+                context,
+            };
+            match stream.write(&self.batch.rest) {
+                Ok(count) => {
+                    self.batch.rest.drain(..count);
+                    self.session.outbound().written(self.wire.take_sent());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(end_of(Error::Io(error))),
+            }
+        }
+        Ok(true)
+    }
+
     /// Bytes that have left do not count as queued any more.
     fn settle(&mut self) {
         let sent = self.wire.take_sent().min(self.unwritten);
@@ -287,16 +328,9 @@ impl Connection {
         self.session.outbound().written(sent);
     }
 
-    /// Whether nothing is to be written but the acknowledgements of the calls that were just handed over.
-    fn only_acknowledgements(&mut self, calls: usize) -> bool {
-        if self.unwritten > 0 || self.position < self.batch.frames.len() {
-            return false;
-        }
-        self.batch.frames.clear();
-        self.position = 0;
-        self.session.outbound().take(&mut self.batch);
-        self.closing = self.closing.or(self.batch.closing);
-        self.batch.frames.len() == calls && self.closing.is_none()
+    /// Whether everything that was taken from the queue has left the socket.
+    fn is_flushed(&self) -> bool {
+        !self.unflushed && self.position == self.batch.frames.len() && self.batch.rest.is_empty()
     }
 
     /// Looks at the clock when the timer rings.
@@ -332,12 +366,13 @@ impl Connection {
                 // The client answers with a close of its own and ends the connection; what it still sends is of no
                 // interest, but must be read, or it would never see the close.
                 let mut nothing = [0; 4096];
-                while self.stream.read(&mut nothing).await? > 0 {}
+                while self.reader.read(&mut nothing).await? > 0 {}
                 return Ok(());
             }
             poll_fn(|context| {
                 let mut stream = Polled {
-                    stream: &mut self.stream,
+                    reader: &mut self.reader,
+                    writer: &self.writer,
                     wire: &mut self.wire,
                     context,
                 };
@@ -346,14 +381,19 @@ impl Connection {
             .await
         };
         let _: Result<Result<(), Error>, _> = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
-        let _ = tokio::time::timeout(CLOSE_PATIENCE, self.stream.shutdown()).await;
+        // Nobody has the socket any more but this connection.
+        self.session.outbound().attend();
+        if let Some(writer) = Arc::get_mut(&mut self.writer) {
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, writer.shutdown()).await;
+        }
     }
 
     async fn send(&mut self, message: Message) -> Result<(), Error> {
         let mut message = Some(message);
         poll_fn(|context| {
             let mut stream = Polled {
-                stream: &mut self.stream,
+                reader: &mut self.reader,
+                writer: &self.writer,
                 wire: &mut self.wire,
                 context,
             };

@@ -2,9 +2,10 @@
 
 use bytes::{Buf, BytesMut};
 use std::io::{self, Read, Write};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Bytes read from a socket at once.
 const CHUNK: usize = 16 * 1024;
@@ -42,25 +43,22 @@ impl Wire {
 }
 
 /// A stream together with the task that is to be woken when it can go on.
-pub(super) struct Polled<'a, 'b, S> {
-    pub(super) stream: &'a mut S,
+pub(super) struct Polled<'a, 'b> {
+    pub(super) reader: &'a mut OwnedReadHalf,
+    pub(super) writer: &'a OwnedWriteHalf,
     pub(super) wire: &'a mut Wire,
     pub(super) context: &'a mut Context<'b>,
 }
 
-fn now<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
-    match poll {
-        Poll::Ready(result) => result,
-        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-    }
-}
-
-impl<S: AsyncRead + Unpin> Read for Polled<'_, '_, S> {
+impl Read for Polled<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = &mut self.wire.bytes;
         if bytes.is_empty() {
             bytes.reserve(CHUNK);
-            now(pin!(self.stream.read_buf(bytes)).poll(self.context))?;
+            match pin!(self.reader.read_buf(bytes)).poll(self.context) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
+            };
         }
         let count = bytes.len().min(buffer.len());
         bytes.copy_to_slice(&mut buffer[..count]);
@@ -68,14 +66,26 @@ impl<S: AsyncRead + Unpin> Read for Polled<'_, '_, S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for Polled<'_, '_, S> {
+impl Write for Polled<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = now(Pin::new(&mut *self.stream).poll_write(self.context, bytes))?;
-        self.wire.sent += count;
-        Ok(count)
+        loop {
+            match self.writer.as_ref().poll_write_ready(self.context) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
+            }
+            match self.writer.try_write(bytes) {
+                // The readiness was stale; asking again arranges for the task to be woken.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+                Ok(count) => {
+                    self.wire.sent += count;
+                    return Ok(count);
+                }
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        now(Pin::new(&mut *self.stream).poll_flush(self.context))
+        Ok(())
     }
 }
