@@ -54,7 +54,7 @@ impl Mesh {
             });
         }
         let data = value::document(write.value);
-        let stored = self.store().set(write.path, &data)?;
+        let stored = self.store().set(write.path, &data)?.document.meta;
         Ok(Written {
             data,
             stored: Some(stored),
@@ -102,7 +102,7 @@ impl Mesh {
     ///
     /// When the store cannot write.
     pub fn remove_documents(&self, path: &str) -> Result<u64, StoreError> {
-        self.store().remove(&PathPattern::new(path))
+        Ok(self.store().remove(&PathPattern::new(path), &mut |_, _| true)?.0)
     }
 }
 

@@ -25,23 +25,25 @@ pub struct Document {
 }
 
 /// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
     kind: StoreErrorKind,
-    message: String,
+    message: Arc<str>,
 }
 
 /// Kinds of [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreErrorKind {
-    /// The engine cannot write at present; reads go on.
+    /// The engine cannot write any more; reads go on.
     ReadOnly,
+    /// More is waiting to be written than the engine takes on; later writes may succeed.
+    Busy,
 }
 
 impl StoreError {
     /// A failure of this kind; `message` says in one sentence what happened.
-    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> StoreError {
+    pub fn new(kind: StoreErrorKind, message: impl Into<Arc<str>>) -> StoreError {
         StoreError {
             kind,
             message: message.into(),
@@ -54,24 +56,66 @@ impl StoreError {
     }
 }
 
+/// From when on a write survives whatever the engine promises to survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// It does already, or the engine promises nothing.
+    Done,
+    /// When the engine has committed this number. Numbers rise in the order of writes.
+    Pending(u64),
+}
+
+/// What is done when a commit has succeeded or failed.
+pub type Committed = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// What a write left behind.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The document as it is now.
+    pub document: Document,
+    /// From when on it survives.
+    pub commit: Commit,
+}
+
 /// An engine that keeps documents. All functions may be called from any thread and never wait for a disk.
+///
+/// A write is seen by everybody at once, and is acknowledged to whoever asked for it once its [`Commit`] is done. When a
+/// commit fails the engine takes back what was seen of it and of all writes behind it.
 pub trait Store: Send + Sync {
     /// The document at exactly this path.
     fn get(&self, path: &str) -> Option<Document>;
 
-    /// Writes a document and returns its times.
+    /// Replaces the document at `path` by what `change` makes of it, a JSON object, as one step: nobody writes in between.
+    /// `change` is called once, must not use the store, and returns `None` to leave everything as it is. `created` is
+    /// kept, `modified` is now.
     ///
     /// # Errors
     ///
     /// When the engine cannot write; the document is then unchanged.
-    fn set(&self, path: &str, data: &str) -> Result<DocumentMeta, StoreError>;
+    fn update(
+        &self,
+        path: &str,
+        change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
+    ) -> Result<Option<Stored>, StoreError>;
 
-    /// Removes the documents that match and returns how many there were.
+    /// Writes a document.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot write; the document is then unchanged.
+    fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError>;
+
+    /// Removes the documents that match and that `admits` wants removed, as one step. Returns how many there were.
+    /// `admits` must not use the store.
     ///
     /// # Errors
     ///
     /// When the engine cannot write; nothing is removed then.
-    fn remove(&self, pattern: &PathPattern<'_>) -> Result<u64, StoreError>;
+    fn remove(
+        &self,
+        pattern: &PathPattern<'_>,
+        admits: &mut dyn FnMut(&str, &Document) -> bool,
+    ) -> Result<(u64, Commit), StoreError>;
 
     /// Shows each document that matches, in ascending order of paths, until `visit` returns false. `visit` must not
     /// use the store.
@@ -79,6 +123,10 @@ pub trait Store: Send + Sync {
 
     /// How many documents there are.
     fn count(&self) -> usize;
+
+    /// Calls `then` when a commit is done or has failed: at once, on this thread, if that is known already, and
+    /// otherwise from the engine's own thread, in the order of commits. `then` must not wait.
+    fn when_committed(&self, commit: Commit, then: Committed);
 }
 
 /// Milliseconds since 1970.
