@@ -52,6 +52,7 @@ impl Server {
             name: config.name.value.clone(),
             domain: config.domain.value.clone(),
             call_timeout: config.calls.timeout,
+            acknowledge_timeout: config.happn.acknowledge_timeout,
             lane_queue: config.calls.queue_bytes,
             session_queue: config.happn.outbound_queue_bytes,
             stage: stage()
@@ -175,7 +176,7 @@ async fn clock(mesh: Arc<Mesh>) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        mesh.expire_calls();
+        mesh.expire();
     }
 }
 

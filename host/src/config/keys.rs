@@ -99,6 +99,11 @@ pub(super) const MAX_CONNECTIONS: Limits = Limits {
     min: 1,
     max: 1_048_576,
 };
+pub(super) const ACKNOWLEDGE_TIMEOUT_MS: Limits = Limits {
+    default: 60_000,
+    min: 1,
+    max: 86_400_000,
+};
 pub(super) const TIMEOUT_MS: Limits = Limits {
     default: 120_000,
     min: 1,
@@ -168,6 +173,12 @@ pub const KEYS: &[Key] = &[
         "max_connections",
         MAX_CONNECTIONS,
         "Sessions that may be open at one time.",
+    ),
+    integer(
+        "happn",
+        "acknowledge_timeout_ms",
+        ACKNOWLEDGE_TIMEOUT_MS,
+        "Milliseconds that recipients have to acknowledge a publication of consistency 3.",
     ),
     Key {
         section: "security",

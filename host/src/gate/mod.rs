@@ -7,6 +7,8 @@
 mod data;
 mod handshake;
 mod path;
+mod publish;
+mod set;
 mod subscriptions;
 
 use crate::mesh::{Mesh, RangeCache};
@@ -90,6 +92,7 @@ impl Gate {
     pub fn close(&mut self) {
         self.wakes.clear();
         self.mesh.subscriptions().unsubscribe_all(self.session.number());
+        self.mesh.acknowledgements().forget(self.session.number());
     }
 
     fn answer(&mut self, request: &Request<'_>, frame: &Frame) {
@@ -117,6 +120,7 @@ impl Gate {
             Action::Remove => self.remove(request),
             Action::On => self.on(request),
             Action::Off => self.off(request),
+            Action::Acknowledge => self.acknowledge(request),
             Action::RequestNonce => self.refuse(action, request, nonce_refusal(request)),
             Action::RevokeToken if later => self.refuse(action, request, "Cannot revoke-token Not Secure"),
             Action::ChangePassword if later => {

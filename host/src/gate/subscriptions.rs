@@ -130,6 +130,7 @@ impl Gate {
             filter,
             depth,
             count,
+            as_sent: options.merge && !dialect.is_first_generation(),
         };
         let id = self.mesh.subscriptions().subscribe(&subscriber, subscription);
         Ok(format!("{:x}-{id}", self.session.number()))

@@ -119,6 +119,8 @@ impl SessionAnswer {
             action: EventAction::Set,
             path: &self.text[..self.address],
             data: document,
+            sent: document,
+            document_path: None,
             session_id: self.mesh.id(),
             event_id: &event_id,
             consistency: 2,

@@ -1,9 +1,8 @@
 //! `/mesh/schema/description` and `/mesh/schema/config` (MESH.md section 1): what clients read to learn what there is.
 
-use super::{Mesh, Publisher, Write};
+use super::{Change, Mesh, Publisher, Write, WriteError, WriteMode};
 use crate::plugin::Component;
 use crate::protocol::{EventAction, json};
-use crate::store::StoreError;
 use serde_json::value::RawValue;
 
 /// Where clients find the description.
@@ -19,7 +18,7 @@ impl Mesh {
     /// # Errors
     ///
     /// When the store cannot write.
-    pub fn publish_description(&self, initializing: bool) -> Result<(), StoreError> {
+    pub fn publish_description(&self, initializing: bool) -> Result<(), WriteError> {
         let description = self.description(initializing);
         self.publish_schema(DESCRIPTION, &description)
     }
@@ -29,7 +28,7 @@ impl Mesh {
     /// # Errors
     ///
     /// When the store cannot write.
-    pub fn publish_config(&self, port: u16, secure: bool) -> Result<(), StoreError> {
+    pub fn publish_config(&self, port: u16, secure: bool) -> Result<(), WriteError> {
         let happn = format!(r#"{{"port":{port},"secure":{secure},"setOptions":{SET_OPTIONS}}}"#);
         let mut out = String::from(r#"{"name":"#);
         json::write_string(&mut out, self.domain());
@@ -68,7 +67,7 @@ impl Mesh {
         out
     }
 
-    fn publish_schema(&self, path: &str, document: &str) -> Result<(), StoreError> {
+    fn publish_schema(&self, path: &str, document: &str) -> Result<(), WriteError> {
         let Ok(value) = serde_json::from_str::<&RawValue>(document) else {
             return Ok(());
         };
@@ -81,18 +80,13 @@ impl Mesh {
         let written = self.store_document(Write {
             path,
             value: Some(value),
-            no_store: false,
+            mode: WriteMode::Replace,
         })?;
-        self.publish_document(
-            &publisher,
-            EventAction::Set,
-            path,
-            &written.data,
-            written.stored,
-            2,
-            None,
-            None,
-        );
+        let change = Change {
+            stored: written.stored,
+            ..Change::new(EventAction::Set, path, &written.data)
+        };
+        self.publish_change(&publisher, &change);
         Ok(())
     }
 }

@@ -1,13 +1,16 @@
 //! Writing and publishing documents, on behalf of clients, of components and of the mesh itself.
 
 use super::Mesh;
-use crate::protocol::{DocumentMeta, EventAction, Publication, custom_meta, value};
+use crate::protocol::{DocumentMeta, EventAction, Publication, custom_meta, json, value};
 use crate::pubsub::{Event, EventVersion};
-use crate::store::{PathPattern, StoreError, now};
+use crate::session::Session;
+use crate::store::{Commit, StoreError, StoreErrorKind, Stored, now};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// Who publishes.
 #[derive(Clone, Copy, Debug)]
@@ -27,83 +30,231 @@ pub struct Write<'a> {
     pub path: &'a str,
     /// What was sent; `None` for nothing.
     pub value: Option<&'a RawValue>,
-    /// The value is only published.
-    pub no_store: bool,
+    /// What to do with it.
+    pub mode: WriteMode<'a>,
+}
+
+/// What to do with a value.
+#[derive(Clone, Copy, Debug)]
+pub enum WriteMode<'a> {
+    /// It takes the place of what is stored.
+    Replace,
+    /// It is only published.
+    Unstored,
+    /// Its fields are laid over those of what is stored, by the rule of a generation.
+    Merge {
+        /// By that of the first.
+        first_generation: bool,
+    },
+    /// It names a gauge, to which this number is added.
+    Increment(&'a RawValue),
 }
 
 /// What was written.
 #[derive(Debug)]
 pub struct Written<'a> {
-    /// The document: a JSON object.
-    pub data: Cow<'a, str>,
-    /// Its times, when it was stored.
+    /// What publisher and subscribers see: a JSON object.
+    pub data: Data<'a>,
+    /// The document's times, when it was stored and they are of interest.
     pub stored: Option<DocumentMeta>,
+    /// From when on it survives.
+    pub commit: Commit,
+}
+
+/// A JSON object, wherever its text is.
+#[derive(Clone, Debug)]
+pub enum Data<'a> {
+    /// Part of the request, or made of it.
+    Sent(Cow<'a, str>),
+    /// In the store.
+    Stored(Arc<str>),
+}
+
+impl Deref for Data<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Data::Sent(text) => text,
+            Data::Stored(text) => text,
+        }
+    }
+}
+
+/// Why a value was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The store cannot write.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The value or its options cannot be what they should be.
+    #[error("{0}")]
+    Increment(String),
+}
+
+/// What happened to a path, and how it is to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// What happened.
+    pub action: EventAction,
+    /// Where, in the publisher's words.
+    pub path: &'a str,
+    /// Where the document is, when that is not `path`.
+    pub document_path: Option<&'a str>,
+    /// The value as it is now: a JSON object.
+    pub data: &'a str,
+    /// The value as it was sent, raw JSON.
+    pub sent: &'a str,
+    /// The document's times, when it was stored.
+    pub stored: Option<DocumentMeta>,
+    /// The consistency asked for: 0 to 3.
+    pub consistency: u8,
+    /// The publisher's `options.meta`.
+    pub meta: Option<&'a RawValue>,
+    /// The publisher's `targetClients`.
+    pub targets: Option<&'a HashSet<String>>,
+}
+
+impl<'a> Change<'a> {
+    /// A change with nothing special to it.
+    pub fn new(action: EventAction, path: &'a str, data: &'a str) -> Change<'a> {
+        Change {
+            action,
+            path,
+            document_path: None,
+            data,
+            sent: data,
+            stored: None,
+            consistency: 2,
+            meta: None,
+            targets: None,
+        }
+    }
 }
 
 impl Mesh {
-    /// Makes a document of a value by the value rule and stores it unless told otherwise.
+    /// Makes a document of a value by the value rule and stores it as `mode` says.
     ///
     /// # Errors
     ///
-    /// When the store cannot write.
-    pub fn store_document<'a>(&self, write: Write<'a>) -> Result<Written<'a>, StoreError> {
-        if write.no_store {
-            return Ok(Written {
-                data: value::unstored_document(write.value),
-                stored: None,
-            });
-        }
-        let data = value::document(write.value);
-        let stored = self.store().set(write.path, &data)?.document.meta;
+    /// When the store cannot write, or an increment makes no sense. Nothing is changed then.
+    pub fn store_document<'a>(&self, write: Write<'a>) -> Result<Written<'a>, WriteError> {
+        let stored = match write.mode {
+            WriteMode::Unstored => {
+                return Ok(Written {
+                    data: Data::Sent(value::unstored_document(write.value)),
+                    stored: None,
+                    commit: Commit::Done,
+                });
+            }
+            WriteMode::Increment(step) => return self.increment(write, step),
+            WriteMode::Replace => {
+                let data = value::document(write.value);
+                let stored = self.store().set(write.path, &data)?;
+                return Ok(Written {
+                    data: Data::Sent(data),
+                    stored: Some(stored.document.meta),
+                    commit: stored.commit,
+                });
+            }
+            WriteMode::Merge { first_generation } => {
+                let data = value::document(write.value);
+                self.store().update(write.path, &mut |before| {
+                    Some(match before {
+                        None => (*data).into(),
+                        Some(before) => value::merged(&before.data, &data, first_generation).into(),
+                    })
+                })?
+            }
+        };
+        // A merge never declines.
+        let Stored { document, commit } =
+            stored.ok_or_else(|| StoreError::new(StoreErrorKind::Busy, "nothing was merged"))?;
         Ok(Written {
-            data,
-            stored: Some(stored),
+            data: Data::Stored(document.data),
+            stored: Some(document.meta),
+            commit,
         })
     }
 
-    /// Publishes what happened to a path. `meta` is the publisher's `options.meta`, `targets` its `targetClients`.
-    /// Returns the number of recipients.
-    #[allow(clippy::too_many_arguments)] // The parts of one publication, each from another place.
-    pub fn publish_document(
+    fn increment<'a>(&self, write: Write<'a>, step: &RawValue) -> Result<Written<'a>, WriteError> {
+        let gauge = write
+            .value
+            .and_then(json::as_text)
+            .ok_or_else(|| invalid("invalid increment counter field name, must be a string"))?;
+        let step: f64 = step
+            .get()
+            .parse()
+            .map_err(|_| invalid("increment option value must be a number"))?;
+        let mut outcome = Err(String::new());
+        let stored = self.store().update(write.path, &mut |before| {
+            let counted = value::incremented(before.map(|before| &*before.data), &gauge, step);
+            let (document, value) = counted.map_err(|error| outcome = Err(error)).ok()?;
+            outcome = Ok(value);
+            Some(document.into())
+        })?;
+        let value = outcome.map_err(WriteError::Increment)?;
+        let mut data = format!(r#"{{"value":{value},"gauge":"#);
+        json::write_string(&mut data, &gauge);
+        data.push('}');
+        Ok(Written {
+            data: Data::Sent(Cow::Owned(data)),
+            stored: None,
+            commit: stored.map_or(Commit::Done, |stored| stored.commit),
+        })
+    }
+
+    /// Publishes what happened to a path. Returns the number of recipients.
+    pub fn publish_change(&self, publisher: &Publisher<'_>, change: &Change<'_>) -> usize {
+        self.with_event(publisher, change, |event| self.subscriptions.publish(event))
+    }
+
+    /// As [`Mesh::publish_change`], but recipients acknowledge, and `session` is told of it.
+    pub fn publish_acknowledged(
+        &self,
+        session: &Arc<Session>,
+        publisher: &Publisher<'_>,
+        change: &Change<'_>,
+    ) {
+        self.with_event(publisher, change, |event| {
+            let (frames, inside) = self.subscriptions.recipients(event);
+            self.acknowledgements
+                .deliver(session, publisher.event_id, frames, inside);
+        });
+    }
+
+    fn with_event<T>(
         &self,
         publisher: &Publisher<'_>,
-        action: EventAction,
-        path: &str,
-        data: &str,
-        stored: Option<DocumentMeta>,
-        consistency: u8,
-        meta: Option<&RawValue>,
-        targets: Option<&HashSet<String>>,
-    ) -> usize {
-        let custom = meta.map(custom_meta).unwrap_or_default();
-        let version = meta.and_then(component_version);
+        change: &Change<'_>,
+        then: impl FnOnce(&Event<'_>) -> T,
+    ) -> T {
+        let custom = change.meta.map(custom_meta).unwrap_or_default();
+        let version = change.meta.and_then(component_version);
         let publication = Publication {
-            action,
-            path,
-            data,
+            action: change.action,
+            path: change.path,
+            data: change.data,
+            sent: change.sent,
+            document_path: change.document_path,
             session_id: publisher.session_id,
             event_id: publisher.event_id,
-            consistency,
-            stored,
-            timestamp: (action == EventAction::Remove).then(now),
+            consistency: change.consistency,
+            stored: change.stored,
+            timestamp: (change.action == EventAction::Remove).then(now),
             username: publisher.username,
             custom_meta: &custom,
         };
-        self.subscriptions.publish(&Event {
+        then(&Event {
             publication: &publication,
             version: version.as_ref(),
-            targets,
+            targets: change.targets,
         })
     }
+}
 
-    /// Removes documents and returns how many there were.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot write.
-    pub fn remove_documents(&self, path: &str) -> Result<u64, StoreError> {
-        Ok(self.store().remove(&PathPattern::new(path), &mut |_, _| true)?.0)
-    }
+fn invalid(message: &str) -> WriteError {
+    WriteError::Increment(message.to_owned())
 }
 
 /// The version that a publication's `meta` carries, when it can be compared.

@@ -5,6 +5,7 @@
 //! its caller alone, after the events that the method emitted before it answered; whoever a call comes from is taken
 //! from the session, never from the request.
 
+mod acknowledgements;
 mod answer;
 mod components;
 mod description;
@@ -13,9 +14,10 @@ mod exchange;
 mod services;
 mod status;
 
+pub use acknowledgements::Acknowledgements;
 pub(crate) use answer::error_array;
 pub use components::Registry;
-pub use documents::{Publisher, Write, Written};
+pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
 pub(crate) use exchange::milliseconds;
 pub use exchange::{CallRequest, RangeCache, is_request};
 pub(crate) use services::targets_of;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub domain: String,
     /// How long a call may take before its caller gets an error.
     pub call_timeout: Duration,
+    /// How long the recipients of a publication may take to acknowledge it.
+    pub acknowledge_timeout: Duration,
     /// Bytes of calls that may wait for one lane.
     pub lane_queue: usize,
     /// Bytes that a session may have queued before it is closed as too slow.
@@ -58,6 +62,7 @@ pub struct Mesh {
     /// Replaced as a whole; readers never wait.
     registry: ArcSwap<Registry>,
     subscriptions: Index,
+    acknowledgements: Acknowledgements,
     sessions: Sessions,
     store: Box<dyn Store>,
     started: Instant,
@@ -69,6 +74,7 @@ impl Mesh {
     pub fn new(settings: Settings, store: Box<dyn Store>) -> Arc<Mesh> {
         Arc::new(Mesh {
             sessions: Sessions::new(settings.session_queue),
+            acknowledgements: Acknowledgements::new(settings.acknowledge_timeout),
             settings,
             id: uuid::Uuid::new_v4().to_string().into(),
             published: AtomicU64::new(0),
@@ -100,6 +106,11 @@ impl Mesh {
         &self.subscriptions
     }
 
+    /// Publications that wait for their recipients.
+    pub fn acknowledgements(&self) -> &Acknowledgements {
+        &self.acknowledgements
+    }
+
     /// All sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
@@ -120,9 +131,11 @@ impl Mesh {
         self.registry.load()
     }
 
-    /// Gives up calls whose deadline has passed. To be called about once a second.
-    pub fn expire_calls(&self) {
+    /// Gives up calls, and publications that nobody acknowledged, whose deadline has passed. To be called about once a
+    /// second.
+    pub fn expire(&self) {
         let now = Instant::now();
+        self.acknowledgements.expire(now);
         for component in self.registry().all() {
             component.expire(now);
         }

@@ -2,7 +2,7 @@
 
 use super::answer::{abandoned, array, error_array, unreadable};
 use super::exchange::MESH_USER;
-use super::{Mesh, Publisher, Write};
+use super::{Change, Mesh, Publisher, Write, WriteMode};
 use crate::plugin::{Answer, Caller, Instance, Job, JobKind, Services, Status};
 use crate::protocol::{
     Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
@@ -11,7 +11,7 @@ use crate::pubsub::{
     Channel, ChannelAction, DEFAULT_DEPTH, Depth, Event, EventVersion, Listener, Subscriber, Subscription,
     VersionFilter,
 };
-use crate::store::PathPattern;
+use crate::store::{Commit, PathPattern, StoreError};
 use crate::versions::RequestedRange;
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -62,7 +62,11 @@ impl Services for MeshServices {
             let written = match mesh.store_document(Write {
                 path: &path,
                 value: Some(value),
-                no_store: !stores,
+                mode: if stores {
+                    WriteMode::Replace
+                } else {
+                    WriteMode::Unstored
+                },
             }) {
                 Ok(written) => written,
                 Err(error) => {
@@ -149,6 +153,7 @@ impl Services for MeshServices {
                     named: false,
                 },
                 count: 1,
+                as_sent: false,
             };
             mesh.subscriptions().subscribe(&subscriber, subscription);
         });
@@ -170,33 +175,28 @@ impl Services for MeshServices {
                     })?;
                 let options: Option<&RawValue> = serde_json::from_slice(options).ok();
                 let options = Options::read(options);
+                let mode = if options.no_store {
+                    WriteMode::Unstored
+                } else {
+                    WriteMode::Replace
+                };
+                let value = Some(value);
+                let path = &*path;
                 let written = mesh
-                    .store_document(Write {
-                        path: &path,
-                        value: Some(value),
-                        no_store: options.no_store,
-                    })
+                    .store_document(Write { path, value, mode })
                     .map_err(|error| WireError::system(error.to_string()))?;
                 if !options.no_publish {
-                    mesh.publish_own(
-                        &path,
-                        &written.data,
-                        written.stored,
-                        "",
-                        None,
-                        targets_of(&options).as_ref(),
-                    );
+                    let targets = targets_of(&options);
+                    mesh.publish_own(path, &written.data, written.stored, "", None, targets.as_ref());
                 }
-                Ok(item(
-                    &path,
-                    &written.data,
-                    written.stored.unwrap_or(DocumentMeta {
-                        created: 0,
-                        modified: 0,
-                    }),
-                ))
+                let unstored = DocumentMeta {
+                    created: 0,
+                    modified: 0,
+                };
+                let document = item(path, &written.data, written.stored.unwrap_or(unstored));
+                Ok((document, written.commit))
             });
-            reply(&caller, outcome);
+            reply_after(&mesh, caller, outcome);
         });
     }
 
@@ -228,8 +228,9 @@ impl Services for MeshServices {
     fn data_remove(&self, caller: Caller, path: &str) {
         self.with(|mesh| {
             let outcome = own_path(&caller, path).and_then(|path| {
-                let removed = mesh
-                    .remove_documents(&path)
+                let (removed, commit) = mesh
+                    .store()
+                    .remove(&PathPattern::new(&path), &mut |_, _| true)
                     .map_err(|error| WireError::system(error.to_string()))?;
                 let data = format!(r#"{{"removed":{removed}}}"#);
                 let event_id = mesh.next_event().to_string();
@@ -238,10 +239,10 @@ impl Services for MeshServices {
                     event_id: &event_id,
                     username: Some(MESH_USER),
                 };
-                mesh.publish_document(&publisher, EventAction::Remove, &path, &data, None, 2, None, None);
-                Ok(data)
+                mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
+                Ok((data, commit))
             });
-            reply(&caller, outcome);
+            reply_after(&mesh, caller, outcome);
         });
     }
 
@@ -272,6 +273,8 @@ impl Mesh {
             action: EventAction::Set,
             path,
             data,
+            sent: data,
+            document_path: None,
             session_id: self.id(),
             event_id: &event_id,
             consistency: 2,
@@ -308,6 +311,21 @@ fn item(path: &str, data: &str, meta: DocumentMeta) -> String {
     let mut out = String::with_capacity(data.len() + path.len() + 80);
     write_item(&mut out, path, data, meta, false);
     out
+}
+
+/// Replies once what was written survives.
+fn reply_after(mesh: &Mesh, caller: Caller, outcome: Result<(String, Commit), WireError>) {
+    match outcome {
+        Ok((payload, Commit::Done)) => reply(&caller, Ok(payload)),
+        Ok((payload, commit)) => {
+            let answer = move |committed: Result<(), StoreError>| {
+                let outcome = committed.map_err(|error| WireError::system(error.to_string()));
+                reply(&caller, outcome.map(|()| payload));
+            };
+            mesh.store().when_committed(commit, Box::new(answer));
+        }
+        Err(error) => reply(&caller, Err(error)),
+    }
 }
 
 fn reply(caller: &Caller, outcome: Result<String, WireError>) {

@@ -31,6 +31,8 @@ pub enum Action {
     ChangePassword,
     /// Counts documents.
     Count,
+    /// Acknowledges a publication.
+    Acknowledge,
     /// Any other verb. Real servers of the first generation answer it with `ok` and `null`; so does this host.
     Other,
 }
@@ -53,6 +55,7 @@ impl Action {
             "revoke-session" => Action::RevokeSession,
             "change-password" => Action::ChangePassword,
             "count" => Action::Count,
+            "ack" => Action::Acknowledge,
             _ => Action::Other,
         }
     }

@@ -14,15 +14,19 @@ pub mod primus;
 mod publication;
 mod request;
 mod response;
+pub mod tagged;
 pub mod value;
 
 pub use action::{Action, EventAction};
 pub use dialect::Dialect;
 pub use error::WireError;
-pub use options::{Later, Options};
-pub use publication::{Publication, acknowledgement, custom_meta, disconnect_notice, initial_publication};
+pub use options::Options;
+pub use publication::{
+    Outcome, Publication, acknowledgement, custom_meta, disconnect_notice, initial_publication,
+    publication_id,
+};
 pub use request::{Parsed, Request};
-pub use response::{ArrayResponse, DocumentMeta, Response, write_item};
+pub use response::{ArrayResponse, DocumentMeta, Refusal, Response, write_item};
 
 /// One outgoing text frame, shared between all its recipients.
 pub type Frame = tokio_tungstenite::tungstenite::Utf8Bytes;

@@ -14,7 +14,8 @@ pub struct Options<'a> {
     pub no_publish: bool,
     /// `happn_4` only: answer without the data.
     pub no_data_response: bool,
-    /// Publication before the answer (2, also when absent or unknown), or after it (0 and 1).
+    /// Publication before the answer (2, also when absent or unknown), after it (0 and 1), or after it and acknowledged by
+    /// its recipients (3).
     pub consistency: Option<u8>,
     /// Keys that go into the publication's `_meta`.
     pub meta: Option<&'a RawValue>,
@@ -30,23 +31,21 @@ pub struct Options<'a> {
     pub initial_callback: bool,
     /// The documents that match at present are delivered like events.
     pub initial_emit: bool,
-    /// Options that happn has and this host does not act on yet.
-    pub later: Later,
-}
-
-/// Options that happn has and this host does not act on yet. Whoever asks for one gets an error: taking no notice of it
-/// would lose data, or answer another question than the one asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Later {
-    /// `merge`
+    /// For a `set`: the value is merged into what is stored. For an `on`: events carry what was sent, not what is stored.
     pub merge: bool,
-    /// `tag`
-    pub tag: bool,
-    /// `set_type`
-    pub set_type: bool,
-    /// `increment`
-    pub increment: bool,
-    /// `criteria`, `fields`, `sort`, `path_only` or the nested `options`
+    /// First generation: the value is stored under a new path below the one given.
+    pub sibling: bool,
+    /// First generation: what is stored is copied under this tag.
+    pub tag: Option<&'a RawValue>,
+    /// Later generations: the value names a gauge, and this is added to it.
+    pub increment: Option<&'a RawValue>,
+    /// The value is `null`, which clients cannot send as such.
+    pub null_value: bool,
+    /// The answer tells how many recipients there were.
+    pub publish_results: bool,
+    /// Later generations: one of many documents, written without a publication (`upsertType` 3).
+    pub bulk: bool,
+    /// There are criteria, fields, an order or limits.
     pub query: bool,
 }
 
@@ -98,11 +97,14 @@ impl<'de> Visitor<'de> for OptionsVisitor {
                 Key::ReferenceCount => options.reference_count = value.get().parse().ok(),
                 Key::ReferenceId => options.reference_id = Some(value),
                 Key::Depth => options.depth = value.get().parse().ok(),
-                Key::Merge => options.later.merge = json::is_truthy(value),
-                Key::Tag => options.later.tag = json::is_truthy(value),
-                Key::SetType => options.later.set_type = value.get() == "\"sibling\"",
-                Key::Increment => options.later.increment = value.get() != "null",
-                Key::Query => options.later.query |= json::is_truthy(value) && value.get() != "{}",
+                Key::Merge => options.merge = json::is_truthy(value),
+                Key::Tag => options.tag = Some(value).filter(|tag| json::is_truthy(tag)),
+                Key::SetType => options.sibling = value.get() == "\"sibling\"",
+                Key::Increment => options.increment = Some(value).filter(|step| step.get() != "null"),
+                Key::NullValue => options.null_value = json::is_truthy(value),
+                Key::PublishResults => options.publish_results = json::is_truthy(value),
+                Key::UpsertType => options.bulk = value.get() == "3",
+                Key::Query => options.query |= json::is_truthy(value) && value.get() != "{}",
                 Key::InitialCallback => options.initial_callback = json::is_truthy(value),
                 Key::InitialEmit => options.initial_emit = json::is_truthy(value),
                 Key::Other => {}
@@ -127,6 +129,9 @@ enum Key {
     Tag,
     SetType,
     Increment,
+    NullValue,
+    PublishResults,
+    UpsertType,
     Query,
     InitialCallback,
     InitialEmit,
@@ -158,6 +163,9 @@ impl<'de> Deserialize<'de> for Key {
                     "tag" => Key::Tag,
                     "set_type" => Key::SetType,
                     "increment" => Key::Increment,
+                    "nullValue" => Key::NullValue,
+                    "publishResults" => Key::PublishResults,
+                    "upsertType" => Key::UpsertType,
                     "criteria" | "fields" | "sort" | "path_only" | "options" => Key::Query,
                     "initialCallback" => Key::InitialCallback,
                     "initialEmit" => Key::InitialEmit,

@@ -14,6 +14,10 @@ pub struct Publication<'a> {
     pub path: &'a str,
     /// Raw JSON. Never empty: a client of the last generation ends over a publication without data.
     pub data: &'a str,
+    /// What the publisher sent, raw JSON: for subscriptions that asked for that.
+    pub sent: &'a str,
+    /// Where the document is, when that is not `path`.
+    pub document_path: Option<&'a str>,
     /// The publisher's real session.
     pub session_id: &'a str,
     /// The request that caused it, as raw JSON of its `eventId`, or a number of the mesh's own.
@@ -31,10 +35,12 @@ pub struct Publication<'a> {
 }
 
 impl Publication<'_> {
-    /// The frame for recipients of this dialect that subscribed with this channel. `depth` belongs to `**` channels.
-    pub fn frame(&self, dialect: Dialect, channel: &str, depth: Option<u32>) -> Frame {
+    /// The frame for recipients of this dialect that subscribed with this channel. `depth` belongs to `**` channels;
+    /// `as_sent` to subscriptions with the option `merge`.
+    pub fn frame(&self, dialect: Dialect, channel: &str, depth: Option<u32>, as_sent: bool) -> Frame {
+        let data = if as_sent { self.sent } else { self.data };
         let mut out = String::with_capacity(
-            self.data.len()
+            data.len()
                 + 2 * self.path.len()
                 + channel.len()
                 + self.custom_meta.len()
@@ -42,7 +48,7 @@ impl Publication<'_> {
                 + 300,
         );
         out.push_str(r#"{"data":"#);
-        out.push_str(self.data);
+        out.push_str(data);
         out.push_str(r#","_meta":{"#);
         self.write_meta(&mut out, dialect);
         if let Some(depth) = depth {
@@ -166,18 +172,66 @@ pub fn initial_publication(
     out.into()
 }
 
-/// Tells a publisher that its deferred publication is done (PROTOCOL.md 7.5).
-pub fn acknowledgement(dialect: Dialect, session_id: &str, event_id: &str, recipients: usize) -> Frame {
+/// The `publicationId` as clients send it back in an `ack`.
+pub fn publication_id(session_id: &str, event_id: &str) -> String {
+    let mut id = String::from("\"");
+    id.push_str(session_id);
+    id.push('-');
+    write_event_id(&mut id, event_id);
+    id.push('"');
+    // An escape in an `eventId` that is text may be written in more than one way.
+    serde_json::from_str(&id).unwrap_or(id)
+}
+
+/// What became of a publication (PROTOCOL.md 7.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many frames went out.
+    pub successful: usize,
+    /// How many of them their recipients acknowledged, where they were asked to.
+    pub acknowledged: Option<usize>,
+}
+
+impl Outcome {
+    /// Appends it as a JSON object.
+    pub fn write(self, out: &mut String) {
+        out.push_str(r#"{"successful":"#);
+        json::write_number(out, self.successful as u64);
+        out.push_str(r#","failed":0,"skipped":0"#);
+        if let Some(acknowledged) = self.acknowledged {
+            out.push_str(r#","acknowledged":"#);
+            json::write_number(out, acknowledged as u64);
+        }
+        out.push_str(r#","queued":"#);
+        json::write_number(out, self.successful as u64);
+        out.push('}');
+    }
+
+    fn is_complete(self) -> bool {
+        self.acknowledged
+            .is_none_or(|acknowledged| acknowledged >= self.successful)
+    }
+}
+
+/// Tells a publisher what became of its publication: that it is done, or that acknowledgements are missing.
+pub fn acknowledgement(dialect: Dialect, session_id: &str, event_id: &str, outcome: Outcome) -> Frame {
     let mut out = String::from(r#"{"id":""#);
     out.push_str(session_id);
     out.push('-');
     write_event_id(&mut out, event_id);
-    out.push_str(r#"","action":"publication-ack","result":{"successful":"#);
-    json::write_number(&mut out, recipients as u64);
-    out.push_str(r#","failed":0,"skipped":0,"queued":"#);
-    json::write_number(&mut out, recipients as u64);
-    out.push_str(r#"},"status":"ok","_meta":{"type":"ack","eventId":"#);
-    out.push_str(if event_id.is_empty() { "null" } else { event_id });
+    out.push_str(r#"","action":"publication-ack","result":"#);
+    outcome.write(&mut out);
+    out.push_str(if outcome.is_complete() {
+        r#","status":"ok""#
+    } else {
+        r#","status":"error","error":"unacknowledged publication""#
+    });
+    out.push_str(r#","_meta":{"type":"ack","eventId":"#);
+    out.push_str(if event_id.is_empty() || event_id == "undefined" {
+        "null"
+    } else {
+        event_id
+    });
     out.push('}');
     out.push_str(dialect.tail());
     out.into()
@@ -201,6 +255,8 @@ mod tests {
             action: EventAction::Set,
             path: "/p/\"1",
             data: r#"{"n":1}"#,
+            sent: r#"{"n":1}"#,
+            document_path: None,
             session_id: "A",
             event_id: "5",
             consistency: 2,
@@ -212,8 +268,9 @@ mod tests {
             username: Some("bob"),
             custom_meta: r#","componentVersion":"1.0.0""#,
         };
-        let read =
-            |dialect| serde_json::from_str::<Value>(&publication.frame(dialect, "/ALL@/p/*", None)).unwrap();
+        let read = |dialect| {
+            serde_json::from_str::<Value>(&publication.frame(dialect, "/ALL@/p/*", None, false)).unwrap()
+        };
         assert_eq!(
             read(Dialect::Happn1),
             json!({"data":{"n":1},"_meta":{"action":"/SET@/p/\"1","type":"data","sessionId":"A","consistency":2,"publicationId":"A-5",
@@ -236,7 +293,18 @@ mod tests {
 
     #[test]
     fn acknowledgements() {
-        let value: Value = serde_json::from_str(&acknowledgement(Dialect::Happn4, "S", "29", 2)).unwrap();
+        let told = |successful, acknowledged| {
+            let outcome = Outcome {
+                successful,
+                acknowledged,
+            };
+            let frame = acknowledgement(Dialect::Happn4, "S", "29", outcome);
+            serde_json::from_str::<Value>(&frame).unwrap()
+        };
+        assert_eq!(told(2, Some(2))["result"]["acknowledged"], 2);
+        assert_eq!(told(2, Some(2))["status"], "ok");
+        assert_eq!(told(2, Some(1))["error"], "unacknowledged publication");
+        let value = told(2, None);
         assert_eq!(value["id"], "S-29");
         assert_eq!(
             value["result"],

@@ -3,7 +3,8 @@
 //! Guarantees: `data` is always raw JSON of an object, an array or `null`; an error always has the single form with
 //! `_meta.error`.
 
-use super::{Action, Dialect, Frame, Request, WireError, json};
+use super::{Action, Dialect, Frame, Request, WireError, json, tagged, value};
+use std::borrow::Cow;
 
 /// Everything an answer repeats of its request.
 #[derive(Clone, Copy)]
@@ -55,14 +56,15 @@ impl<'a> Response<'a> {
 
     /// `error`.
     pub fn error(&self, error: &WireError) -> Frame {
-        let mut out = String::with_capacity(256 + error.message().len());
-        out.push_str(r#"{"data":null,"_meta":{"type":"response","status":"error","published":false"#);
-        self.write_echo(&mut out);
-        out.push_str(r#","error":"#);
-        error.write(&mut out);
-        out.push('}');
-        out.push_str(self.dialect.tail());
-        out.into()
+        self.refusal().frame(error)
+    }
+
+    /// What is needed to answer with an error when the request is gone.
+    pub fn refusal(&self) -> Refusal {
+        let mut echo = String::with_capacity(96);
+        self.write_echo(&mut echo);
+        let dialect = self.dialect;
+        Refusal { dialect, echo }
     }
 
     /// The short answer of a `set` with `noDataResponse`.
@@ -117,6 +119,27 @@ impl<'a> Response<'a> {
     }
 }
 
+/// An error answer that waits for its error.
+#[derive(Debug)]
+pub struct Refusal {
+    dialect: Dialect,
+    echo: String,
+}
+
+impl Refusal {
+    /// The answer.
+    pub fn frame(&self, error: &WireError) -> Frame {
+        let mut out = String::with_capacity(256 + error.message().len());
+        out.push_str(r#"{"data":null,"_meta":{"type":"response","status":"error","published":false"#);
+        out.push_str(&self.echo);
+        out.push_str(r#","error":"#);
+        error.write(&mut out);
+        out.push('}');
+        out.push_str(self.dialect.tail());
+        out.into()
+    }
+}
+
 /// An answer in array form: the items, then the response's own `_meta` as the last element, not wrapped.
 pub struct ArrayResponse<'a> {
     response: Response<'a>,
@@ -158,12 +181,22 @@ impl ArrayResponse<'_> {
 
 /// Appends a document as it stands in an array: its own fields and a `_meta`.
 pub fn write_item(out: &mut String, path: &str, data: &str, meta: DocumentMeta, with_id: bool) {
-    let inner = data.strip_suffix('}').unwrap_or("{");
+    let tag = tagged::tag_of(path, data);
+    let bare = match tag {
+        Some(_) => Cow::Owned(value::without_meta(data)),
+        None => Cow::Borrowed(data),
+    };
+    let inner = bare.strip_suffix('}').unwrap_or("{");
     out.push_str(inner);
     if inner.trim() != "{" {
         out.push(',');
     }
     out.push_str(r#""_meta":{"#);
+    if let Some(tag) = tag {
+        out.push_str(r#""tag":"#);
+        out.push_str(tag);
+        out.push(',');
+    }
     meta.write(out);
     out.push_str(r#","path":"#);
     json::write_string(out, path);

@@ -1,8 +1,11 @@
 //! The value rule of `set` (PROTOCOL.md 5.1): a plain object is taken as it is, without its own `_meta`; anything else
 //! becomes `{"value":…}`.
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
 
 /// The document for a value that was sent. `None` stands for a value that was not sent.
 pub fn document(value: Option<&RawValue>) -> Cow<'_, str> {
@@ -31,45 +34,126 @@ fn may_have_meta(text: &str) -> bool {
     memchr::memmem::find(bytes, b"_meta").is_some() || memchr::memmem::find(bytes, b"\\u").is_some()
 }
 
-fn without_meta(text: &str) -> String {
-    struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-    impl<'de: 'a, 'a> serde::Deserialize<'de> for Fields<'a> {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct FieldsVisitor;
-            impl<'de> serde::de::Visitor<'de> for FieldsVisitor {
-                type Value = Fields<'de>;
-                fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-                    formatter.write_str("an object")
-                }
-                fn visit_map<M: serde::de::MapAccess<'de>>(
-                    self,
-                    mut map: M,
-                ) -> Result<Fields<'de>, M::Error> {
-                    let mut fields = Vec::new();
-                    while let Some(key) = map.next_key::<String>()? {
-                        fields.push((Cow::Owned(key), map.next_value()?));
-                    }
-                    Ok(Fields(fields))
-                }
-            }
-            deserializer.deserialize_map(FieldsVisitor)
-        }
+/// The fields of an object in their order.
+struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    fn read(text: &'a str) -> Option<Fields<'a>> {
+        serde_json::from_str(text).ok()
     }
-    let Ok(Fields(fields)) = serde_json::from_str::<Fields>(text) else {
+
+    fn write(self) -> String {
+        let mut out = String::from("{");
+        for (key, value) in self.0 {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            super::json::write_string(&mut out, &key);
+            out.push(':');
+            out.push_str(value.get());
+        }
+        out.push('}');
+        out
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
+                let mut fields = Vec::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    fields.push((Cow::Owned(key), map.next_value()?));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// An object without its own `_meta`.
+pub fn without_meta(text: &str) -> String {
+    let Some(mut fields) = Fields::read(text) else {
         return text.to_owned();
     };
-    let mut out = String::with_capacity(text.len());
-    out.push('{');
-    for (key, value) in fields.iter().filter(|(key, _)| key != "_meta") {
-        if out.len() > 1 {
-            out.push(',');
-        }
-        super::json::write_string(&mut out, key);
-        out.push(':');
-        out.push_str(value.get());
+    fields.0.retain(|(key, _)| key != "_meta");
+    fields.write()
+}
+
+/// The document that the option `merge` makes of what is stored and a new document: the fields of both, the new ones
+/// winning (PROTOCOL.md 5.1.1). In the first generation a new `null` does not win, and new fields come first.
+pub fn merged(stored: &str, new: &str, first_generation: bool) -> String {
+    let (Some(stored), Some(new)) = (Fields::read(stored), Fields::read(new)) else {
+        return new.to_owned();
+    };
+    let (mut base, over) = if first_generation {
+        (new, stored)
+    } else {
+        (stored, new)
+    };
+    let mut known: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    for (position, (key, _)) in base.0.iter().enumerate() {
+        known.insert(key.clone(), position);
     }
-    out.push('}');
-    out
+    for (key, value) in over.0 {
+        match known.get(&key).map(|position| &mut base.0[*position].1) {
+            // Here the stored document is laid over the new one.
+            Some(kept) if first_generation => {
+                if kept.get() == "null" {
+                    *kept = value;
+                }
+            }
+            Some(replaced) => *replaced = value,
+            None => {
+                known.insert(key.clone(), base.0.len());
+                base.0.push((key, value));
+            }
+        }
+    }
+    base.write()
+}
+
+/// A document with one gauge moved by `step`, and the gauge's new value (PROTOCOL.md 5.1.4). A gauge that is not there
+/// begins at 0.
+///
+/// # Errors
+///
+/// When the field is there and no gauge, or the sum is no number that JSON can hold.
+pub fn incremented(stored: Option<&str>, gauge: &str, step: f64) -> Result<(String, String), String> {
+    #[derive(serde::Deserialize)]
+    struct Gauge {
+        value: f64,
+    }
+    let mut fields = stored.and_then(Fields::read).unwrap_or(Fields(Vec::new()));
+    let position = fields.0.iter().rposition(|(key, _)| key == gauge);
+    let before = match position.map(|position| fields.0[position].1.get()) {
+        None | Some("null") => 0.0,
+        Some(field) => {
+            serde_json::from_str::<Gauge>(field)
+                .map_err(|_| format!("the field {gauge} is no counter"))?
+                .value
+        }
+    };
+    let sum = before + step;
+    if !sum.is_finite() {
+        return Err(format!("the counter {gauge} would be larger than any number"));
+    }
+    let value = sum.to_string();
+    let field =
+        RawValue::from_string(format!(r#"{{"value":{value}}}"#)).map_err(|error| error.to_string())?;
+    match position {
+        Some(position) => fields.0[position].1 = &field,
+        None => fields.0.push((Cow::Borrowed(gauge), &field)),
+    }
+    Ok((fields.write(), value))
 }
 
 #[cfg(test)]
@@ -104,5 +188,27 @@ mod tests {
         );
         assert_eq!(of(r#"{"\u005fmeta":1,"b":2}"#), r#"{"b":2}"#);
         assert_eq!(of(r#"{"_meta":1}"#), "{}");
+    }
+
+    #[test]
+    fn merging_in_each_generation() {
+        let stored = r#"{"a":1,"b":{"x":1},"c":3}"#;
+        let new = r#"{"d":4,"b":null,"a":2}"#;
+        assert_eq!(merged(stored, new, false), r#"{"a":2,"b":null,"c":3,"d":4}"#);
+        assert_eq!(merged(stored, new, true), r#"{"d":4,"b":{"x":1},"a":2,"c":3}"#);
+    }
+
+    #[test]
+    fn gauges() {
+        assert_eq!(
+            incremented(None, "counter", 1.0),
+            Ok((r#"{"counter":{"value":1}}"#.to_owned(), "1".to_owned()))
+        );
+        assert_eq!(
+            incremented(Some(r#"{"a":1,"up":{"value":2.5}}"#), "up", -4.0),
+            Ok((r#"{"a":1,"up":{"value":-1.5}}"#.to_owned(), "-1.5".to_owned()))
+        );
+        assert!(incremented(Some(r#"{"up":"x"}"#), "up", 1.0).is_err());
+        assert!(incremented(Some(r#"{"up":{"value":1e308}}"#), "up", 1e308).is_err());
     }
 }

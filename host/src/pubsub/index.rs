@@ -2,10 +2,11 @@
 
 use super::pattern::{follow, without_slash};
 use super::prefixes::Prefixes;
-use super::registration::{Reference, Registration};
+use super::registration::{Reference, Registration, Wanted};
 use super::segments::{Ending, Segments};
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::protocol::{Dialect, Frame, Publication};
+use crate::session::Session;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -39,6 +40,8 @@ pub struct Subscription<'a> {
     pub depth: Depth,
     /// How many listeners it stands for (first generation).
     pub count: i64,
+    /// Events carry what was sent instead of what is stored (PROTOCOL.md 7.2).
+    pub as_sent: bool,
 }
 
 /// All subscriptions.
@@ -80,6 +83,7 @@ impl Index {
             filter,
             depth,
             count,
+            as_sent,
         } = subscription;
         let mut tables = self.write();
         tables.next_reference += 1;
@@ -111,7 +115,12 @@ impl Index {
                     .iter()
                     .any(|other| other.filter == filter && other.depth == depth);
             if !repeated {
-                registration.references.push(Reference { id, filter, depth });
+                registration.references.push(Reference {
+                    id,
+                    filter,
+                    depth,
+                    as_sent,
+                });
             }
         }
         id
@@ -157,6 +166,20 @@ impl Index {
             delivery.deliver(registration, depth)
         });
         delivery.recipients
+    }
+
+    /// As [`Index::publish`], but hands out the frames for sessions instead of delivering them. The number is that of
+    /// recipients inside the host, which have it.
+    pub fn recipients(&self, event: &Event<'_>) -> (Vec<(Arc<Session>, Frame)>, usize) {
+        let tables = self.read();
+        let mut delivery = Delivery::new(event);
+        delivery.held = Some(Vec::new());
+        tables.find(event.publication.path, &mut |registration, depth| {
+            delivery.deliver(registration, depth)
+        });
+        let held = delivery.held.unwrap_or_default();
+        let inside = delivery.recipients - held.len();
+        (held, inside)
     }
 
     /// Delivers an answer of the exchange to its owner's subscriptions only.
@@ -327,12 +350,22 @@ fn take_from(map: &mut HashMap<Box<str>, Vec<usize>>, key: &str, position: usize
 /// Frames of one publication that are kept for recipients still to come.
 const KEPT_FRAMES: usize = 16;
 
+/// What makes frames of one publication differ.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Form {
+    dialect: Dialect,
+    channel: Arc<str>,
+    wanted: Wanted,
+}
+
 /// One event on its way to its recipients; keeps some of the frames written so far.
 struct Delivery<'a> {
     event: &'a Event<'a>,
-    frames: HashMap<(Dialect, Arc<str>, Option<u32>), Frame>,
+    frames: HashMap<Form, Frame>,
     /// The frame written or used last: subscribers of one channel follow each other.
-    last: Option<(Dialect, Arc<str>, Option<u32>, Frame)>,
+    last: Option<(Form, Frame)>,
+    /// Frames that are not to be delivered yet.
+    held: Option<Vec<(Arc<Session>, Frame)>>,
     recipients: usize,
 }
 
@@ -342,6 +375,7 @@ impl<'a> Delivery<'a> {
             event,
             frames: HashMap::new(),
             last: None,
+            held: None,
             recipients: 0,
         }
     }
@@ -351,7 +385,7 @@ impl<'a> Delivery<'a> {
         if !registration.action.admits(publication.action) {
             return;
         }
-        let Some(depth) = registration.admits(self.event.version, depth) else {
+        let Some(wanted) = registration.admits(self.event.version, depth) else {
             return;
         };
         match &registration.subscriber {
@@ -367,8 +401,11 @@ impl<'a> Delivery<'a> {
                 if session.outbound().is_closing() {
                     return;
                 }
-                let frame = self.frame(session.dialect(), &registration.channel, depth);
-                session.outbound().push(frame);
+                let frame = self.frame(session.dialect(), &registration.channel, wanted);
+                match &mut self.held {
+                    Some(held) => held.push((session.clone(), frame)),
+                    None => session.outbound().push(frame),
+                }
             }
             Subscriber::Listener { listener, .. } => {
                 if self.event.targets.is_some() {
@@ -380,24 +417,32 @@ impl<'a> Delivery<'a> {
         self.recipients += 1;
     }
 
-    fn frame(&mut self, dialect: Dialect, channel: &Arc<str>, depth: Option<u32>) -> Frame {
-        if let Some((last_dialect, last_channel, last_depth, frame)) = &self.last
-            && *last_dialect == dialect
-            && *last_depth == depth
-            && last_channel == channel
+    fn frame(&mut self, dialect: Dialect, channel: &Arc<str>, wanted: Wanted) -> Frame {
+        if let Some((form, frame)) = &self.last
+            && form.dialect == dialect
+            && form.wanted == wanted
+            && form.channel == *channel
         {
             return frame.clone();
         }
-        let key = (dialect, channel.clone(), depth);
-        let frame = match self.frames.get(&key) {
+        let channel = channel.clone();
+        let form = Form {
+            dialect,
+            channel,
+            wanted,
+        };
+        let frame = match self.frames.get(&form) {
             Some(frame) => frame.clone(),
-            None => self.event.publication.frame(dialect, channel, depth),
+            None => self
+                .event
+                .publication
+                .frame(dialect, &form.channel, wanted.depth, wanted.as_sent),
         };
         // Subscribers of one channel mostly follow each other; a few more frames are kept, and never many.
-        if let Some((dialect, channel, depth, last)) = self.last.replace((key.0, key.1, key.2, frame.clone()))
+        if let Some((form, last)) = self.last.replace((form, frame.clone()))
             && self.frames.len() < KEPT_FRAMES
         {
-            self.frames.insert((dialect, channel, depth), last);
+            self.frames.insert(form, last);
         }
         frame
     }

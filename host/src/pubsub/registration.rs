@@ -72,6 +72,17 @@ pub(super) struct Reference {
     pub(super) filter: VersionFilter,
     /// How many segments a `**` reaches.
     pub(super) depth: Depth,
+    /// Whether it wants what was sent instead of what is stored.
+    pub(super) as_sent: bool,
+}
+
+/// How an event goes to a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Wanted {
+    /// The depth to name, for a `**`.
+    pub(super) depth: Option<u32>,
+    /// What was sent instead of what is stored.
+    pub(super) as_sent: bool,
 }
 
 /// How many segments a `**` reaches.
@@ -99,20 +110,29 @@ pub(super) struct Registration {
 impl Registration {
     /// Whether an event of this version, `depth` segments below a `**`, goes to the subscriber; with the smallest depth
     /// among the subscriptions that want it (PROTOCOL.md 6.4). A subscription without a depth of its own, as clients
-    /// make it after a reconnect, gets none: its client delivers to whatever listeners it has.
-    pub(super) fn admits(&self, version: Option<&EventVersion>, depth: u32) -> Option<Option<u32>> {
-        let wanted = self
-            .references
-            .iter()
-            .filter(|reference| reference.depth.segments >= depth)
-            .filter(|reference| version.is_none_or(|version| reference.filter.admits(version)))
-            .map(|reference| reference.depth);
-        if depth == 0 {
-            return wanted.take(1).next().map(|_| None);
+    /// make it after a reconnect, gets none: its client delivers to whatever listeners it has. The subscriber gets one
+    /// frame, and so what was sent goes out only where all that want the event asked for it.
+    pub(super) fn admits(&self, version: Option<&EventVersion>, depth: u32) -> Option<Wanted> {
+        let mut smallest: Option<u32> = None;
+        let mut as_sent = true;
+        for reference in &self.references {
+            if reference.depth.segments < depth
+                || !version.is_none_or(|version| reference.filter.admits(version))
+            {
+                continue;
+            }
+            let named = if reference.depth.named {
+                reference.depth.segments
+            } else {
+                0
+            };
+            smallest = Some(smallest.map_or(named, |smallest| smallest.min(named)));
+            as_sent &= reference.as_sent;
         }
-        wanted
-            .map(|depth| if depth.named { depth.segments } else { 0 })
-            .min()
-            .map(|smallest| Some(smallest).filter(|smallest| *smallest > 0))
+        let depth = smallest?;
+        Some(Wanted {
+            depth: Some(depth).filter(|depth| *depth > 0 && matches!(self.pattern, Pattern::Deep(_))),
+            as_sent,
+        })
     }
 }

@@ -13,7 +13,7 @@ pub use registry::Sessions;
 use crate::protocol::Dialect;
 use bytes::Bytes;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// One websocket connection.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Session {
     peer: SocketAddr,
     /// A [`Dialect`] as a number. Written by the session's own connection, read by publishers.
     dialect: AtomicU8,
+    /// Answers that wait for the store.
+    uncommitted: AtomicUsize,
     /// Frames on their way out.
     outbound: Outbound,
 }
@@ -43,6 +45,7 @@ impl Session {
             origin,
             peer,
             dialect: AtomicU8::new(0),
+            uncommitted: AtomicUsize::new(0),
             outbound: Outbound::new(limit),
         }
     }
@@ -75,6 +78,21 @@ impl Session {
     /// Takes over an announced dialect.
     pub fn set_dialect(&self, dialect: Dialect) {
         self.dialect.store(dialect as u8, Ordering::Relaxed);
+    }
+
+    /// One more answer waits for the store.
+    pub fn begin_commit(&self) {
+        self.uncommitted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One answer less waits for the store. It is to be pushed after this, which wakes the connection.
+    pub fn end_commit(&self) {
+        self.uncommitted.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many answers wait for the store.
+    pub fn uncommitted(&self) -> usize {
+        self.uncommitted.load(Ordering::Relaxed)
     }
 
     /// Frames on their way out.

@@ -36,6 +36,8 @@ const WRITE_BUFFER: usize = 64 * 1024;
 const FRAMES_AT_ONCE: usize = 128;
 /// How long acknowledgements wait for the answers of their calls.
 const HOLD: Duration = Duration::from_millis(1);
+/// Answers of one session that may wait for the store before its next requests are read.
+const MOST_UNCOMMITTED: usize = 1024;
 /// How long a client may take to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -212,6 +214,10 @@ impl Connection {
             if outbound.queued_bytes() > outbound.limit() / 4 {
                 // A client that asks for much gets its answers before it may ask for more.
                 return Ok(true);
+            }
+            if self.session.uncommitted() >= MOST_UNCOMMITTED {
+                // The answer that ends this wakes the task.
+                return Ok(false);
             }
             let mut stream = Polled {
                 reader: &mut self.reader,

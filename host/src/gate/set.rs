@@ -1,0 +1,209 @@
+//! set (PROTOCOL.md 5.1), and with it the way to components.
+
+use super::{Gate, path};
+use crate::mesh::{CallRequest, Change, Write, WriteError, WriteMode, is_request};
+use crate::protocol::{
+    Action, Dialect, DocumentMeta, EventAction, Frame, Options, Request, Response, WireError, json, tagged,
+};
+use crate::store::{Stored, now};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+const RESPONSES: &str = "/_exchange/responses/";
+
+impl Gate {
+    pub(super) fn set(&mut self, request: &Request<'_>, frame: &Frame) {
+        let response = Response::to(self.session.dialect(), Action::Set, request);
+        if let Err(error) = self.try_set(request, &response, frame) {
+            self.send(response.error(&error));
+        }
+    }
+
+    fn try_set(
+        &mut self,
+        request: &Request<'_>,
+        response: &Response<'_>,
+        frame: &Frame,
+    ) -> Result<(), WireError> {
+        let dialect = self.session.dialect();
+        let path = path::checked(request, dialect)?;
+        if dialect.checks_path_characters() && path.contains('*') {
+            return Err(WireError::plain(
+                "Bad path, if the action is 'set' the path cannot contain the * wildcard character",
+            ));
+        }
+        if let Some(rest) = path.strip_prefix(RESPONSES)
+            && !rest.split('/').any(|segment| segment == self.session.id())
+        {
+            return Err(WireError::access_denied("unauthorized"));
+        }
+        let call = is_request(&path)
+            .then(|| CallRequest::read(request.data, &self.session))
+            .transpose()?;
+        let options = Options::read(request.options);
+        let plan = Plan::new(&options, dialect, &path);
+        self.can_publish(&options)?;
+        let value = request.data.filter(|_| !options.null_value);
+        let silent = options.bulk && !dialect.is_first_generation();
+        let publishes = !options.no_publish
+            && !silent
+            && (call.is_none() || self.mesh.subscriptions().has_request_watchers());
+        if let Plan::Tag(tag) = plan {
+            self.tag(request, response, &options, &path, tag)?;
+        } else {
+            let document_path = plan.document_path(&path);
+            let mode = plan.mode(&options, dialect);
+            let write = Write {
+                path: &document_path,
+                value,
+                mode,
+            };
+            let written = self.mesh.store_document(write).map_err(unwritten)?;
+            let change = Change {
+                document_path: Some(&*document_path),
+                sent: value.map_or("null", RawValue::get),
+                stored: written.stored,
+                ..Change::new(EventAction::Set, &path, &written.data)
+            };
+            let names_path = !matches!(mode, WriteMode::Increment(_));
+            let answer = |published: bool, results: &str| {
+                if options.no_data_response && dialect.honours_no_data_response() {
+                    return response.without_data(&document_path, published);
+                }
+                let meta = |out: &mut String| {
+                    if names_path {
+                        write_meta(out, written.stored, &document_path);
+                    }
+                    out.push_str(results);
+                };
+                response.document(&written.data, meta, published)
+            };
+            let withheld = silent || options.no_publish;
+            self.conclude(
+                request,
+                &options,
+                change,
+                (publishes, withheld),
+                written.commit,
+                &answer,
+            );
+        }
+        if let Some(call) = call {
+            let bytes: Bytes = frame.clone().into();
+            let wake =
+                self.mesh
+                    .call_from_session(&self.session, &path, &call, &bytes, &mut self.ranges, self.now);
+            self.called += 1;
+            self.wakes.extend(wake);
+        }
+        Ok(())
+    }
+}
+
+impl Gate {
+    /// Copies what is stored under a tag (PROTOCOL.md 5.1.2).
+    fn tag(
+        &mut self,
+        request: &Request<'_>,
+        response: &Response<'_>,
+        options: &Options<'_>,
+        path: &str,
+        tag: &RawValue,
+    ) -> Result<(), WireError> {
+        if request.data.is_some_and(|data| data.get() != "null") {
+            return Err(WireError::service("doStore failed", "DataService"));
+        }
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let document_path = format!("{}{slash}{path}/{}", tagged::FOLDER, unique_segment());
+        let original = self.mesh.store().get(path);
+        let original = original.as_ref().map(|found| (&*found.data, found.meta));
+        let copy = tagged::copy(path, original, tag);
+        let stored = self.mesh.store().set(&document_path, &copy);
+        let Stored { document, commit } = stored.map_err(|error| WireError::system(error.to_string()))?;
+        let change = Change {
+            document_path: Some(&document_path),
+            stored: Some(document.meta),
+            ..Change::new(EventAction::Set, path, &copy)
+        };
+        let answer = |published: bool, results: &str| {
+            let meta = |out: &mut String| {
+                write_meta(out, Some(document.meta), &document_path);
+                out.push_str(r#""tag":"#);
+                out.push_str(tag.get());
+                out.push(',');
+                out.push_str(results);
+            };
+            response.document(&copy, meta, published)
+        };
+        let publishes = (!options.no_publish, options.no_publish);
+        self.conclude(request, options, change, publishes, commit, &answer);
+        Ok(())
+    }
+}
+
+/// What a `set` amounts to.
+enum Plan<'a> {
+    /// The value goes to the path.
+    Write,
+    /// The value goes to a path of its own.
+    Sibling(String),
+    /// What is stored is copied.
+    Tag(&'a RawValue),
+}
+
+impl<'a> Plan<'a> {
+    fn new(options: &Options<'a>, dialect: Dialect, path: &str) -> Plan<'a> {
+        if !dialect.is_first_generation() {
+            return Plan::Write;
+        }
+        match options.tag {
+            Some(tag) => Plan::Tag(tag),
+            None if options.sibling => {
+                let slash = if path.ends_with('/') { "" } else { "/" };
+                Plan::Sibling(format!("{path}{slash}{}", unique_segment()))
+            }
+            None => Plan::Write,
+        }
+    }
+
+    fn document_path<'p>(&'p self, path: &'p str) -> Cow<'p, str> {
+        match self {
+            Plan::Sibling(path) => Cow::Borrowed(path),
+            Plan::Write | Plan::Tag(_) => Cow::Borrowed(path),
+        }
+    }
+
+    fn mode<'o>(&self, options: &Options<'o>, dialect: Dialect) -> WriteMode<'o> {
+        let first_generation = dialect.is_first_generation();
+        match options.increment {
+            Some(step) if !first_generation && !options.no_store => WriteMode::Increment(step),
+            _ if options.no_store => WriteMode::Unstored,
+            _ if options.merge => WriteMode::Merge { first_generation },
+            _ => WriteMode::Replace,
+        }
+    }
+}
+
+/// `<milliseconds>_<32 hexadecimal digits>`: a segment that no other document has.
+fn unique_segment() -> String {
+    format!("{}_{}", now(), uuid::Uuid::new_v4().simple())
+}
+
+/// Appends a document's times, if it was stored, and its path, each key followed by a comma.
+pub(super) fn write_meta(out: &mut String, stored: Option<DocumentMeta>, path: &str) {
+    if let Some(stored) = stored {
+        stored.write(out);
+        out.push(',');
+    }
+    out.push_str(r#""path":"#);
+    json::write_string(out, path);
+    out.push(',');
+}
+
+fn unwritten(error: WriteError) -> WireError {
+    match error {
+        WriteError::Store(error) => WireError::system(error.to_string()),
+        WriteError::Increment(message) => WireError::service(message, "DataService"),
+    }
+}
