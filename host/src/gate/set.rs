@@ -118,11 +118,13 @@ impl Gate {
         let document_path = format!("{}{slash}{path}/{}", tagged::FOLDER, unique_segment());
         let original = self.mesh.store().get(path);
         let original = original.as_ref().map(|found| (&*found.data, found.meta));
-        let copy = tagged::copy(path, original, tag);
-        let stored = self.mesh.store().set(&document_path, &copy);
+        let copy = tagged::copy(path, original, None);
+        let kept = tagged::copy(path, original, Some(tag));
+        let stored = self.mesh.store().set(&document_path, &kept);
         let Stored { document, commit } = stored.map_err(|error| WireError::system(error.to_string()))?;
         let change = Change {
             document_path: Some(&document_path),
+            tag: Some(tag),
             stored: Some(document.meta),
             ..Change::new(EventAction::Set, path, &copy)
         };
@@ -185,9 +187,9 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// `<milliseconds>_<32 hexadecimal digits>`: a segment that no other document has.
+/// `<milliseconds>_<32 hexadecimal digits>`: a segment that no other document has, behind all that were made before.
 fn unique_segment() -> String {
-    format!("{}_{}", now(), uuid::Uuid::new_v4().simple())
+    format!("{}_{}", now(), uuid::Uuid::now_v7().simple())
 }
 
 /// Appends a document's times, if it was stored, and its path, each key followed by a comma.

@@ -33,9 +33,11 @@ impl Gate {
             Ok(id) if options.initial_callback || options.initial_emit => {
                 let documents = self.present_documents(request, &options, dialect);
                 let meta = |out: &mut String| {
-                    out.push_str(r#""referenceId":""#);
-                    out.push_str(&id);
-                    out.push_str("\",");
+                    if !dialect.is_first_generation() {
+                        out.push_str(r#""referenceId":""#);
+                        out.push_str(&id);
+                        out.push_str("\",");
+                    }
                 };
                 response.document(&documents, meta, false)
             }

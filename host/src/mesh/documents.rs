@@ -101,6 +101,8 @@ pub struct Change<'a> {
     pub path: &'a str,
     /// Where the document is, when that is not `path`.
     pub document_path: Option<&'a str>,
+    /// The tag under which the document was copied.
+    pub tag: Option<&'a RawValue>,
     /// The value as it is now: a JSON object.
     pub data: &'a str,
     /// The value as it was sent, raw JSON.
@@ -122,6 +124,7 @@ impl<'a> Change<'a> {
             action,
             path,
             document_path: None,
+            tag: None,
             data,
             sent: data,
             stored: None,
@@ -229,7 +232,11 @@ impl Mesh {
         change: &Change<'_>,
         then: impl FnOnce(&Event<'_>) -> T,
     ) -> T {
-        let custom = change.meta.map(custom_meta).unwrap_or_default();
+        let mut custom = change.meta.map(custom_meta).unwrap_or_default();
+        if let Some(tag) = change.tag {
+            custom.push_str(r#","tag":"#);
+            custom.push_str(tag.get());
+        }
         let version = change.meta.and_then(component_version);
         let publication = Publication {
             action: change.action,

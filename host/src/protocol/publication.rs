@@ -83,7 +83,7 @@ impl Publication<'_> {
         out.push('-');
         write_event_id(out, self.event_id);
         out.push_str(r#"","path":"#);
-        json::write_string(out, self.path);
+        json::write_string(out, self.document_path.unwrap_or(self.path));
         if let Some(stored) = self.stored {
             out.push(',');
             stored.write(out);

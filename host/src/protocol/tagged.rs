@@ -10,14 +10,17 @@ use serde_json::value::RawValue;
 /// Where copies are kept.
 pub const FOLDER: &str = "/_TAGS";
 
-/// The copy of what is stored at `path`; of an empty document when there is nothing.
-pub fn copy(path: &str, original: Option<(&str, DocumentMeta)>, tag: &RawValue) -> String {
+/// The copy of what is stored at `path`; of an empty document when there is nothing. Without a `tag` it is what clients
+/// are shown of it.
+pub fn copy(path: &str, original: Option<(&str, DocumentMeta)>, tag: Option<&RawValue>) -> String {
     let mut out = String::from(r#"{"data":"#);
     out.push_str(original.map_or("{}", |(data, _)| data));
     out.push_str(r#","_meta":{"path":"#);
     json::write_string(&mut out, path);
-    out.push_str(r#","tag":"#);
-    out.push_str(tag.get());
+    if let Some(tag) = tag {
+        out.push_str(r#","tag":"#);
+        out.push_str(tag.get());
+    }
     out.push('}');
     if let Some((_, meta)) = original {
         out.push(',');
@@ -57,7 +60,7 @@ mod tests {
             created: 1,
             modified: 2,
         };
-        let made = copy("/t/1", Some((r#"{"a":1}"#, meta)), tag);
+        let made = copy("/t/1", Some((r#"{"a":1}"#, meta)), Some(tag));
         assert_eq!(
             made,
             r#"{"data":{"a":1},"_meta":{"path":"/t/1","tag":"one"},"created":1,"modified":2,"_id":"/t/1"}"#
@@ -65,7 +68,7 @@ mod tests {
         assert_eq!(tag_of("/_TAGS/t/1/x", &made), Some("\"one\""));
         assert_eq!(tag_of("/t/1/x", &made), None);
         assert_eq!(tag_of("/_TAGS/t/1/x", "{}"), None);
-        let missing = copy("/t/2", None, tag);
-        assert_eq!(missing, r#"{"data":{},"_meta":{"path":"/t/2","tag":"one"}}"#);
+        let missing = copy("/t/2", None, None);
+        assert_eq!(missing, r#"{"data":{},"_meta":{"path":"/t/2"}}"#);
     }
 }
