@@ -371,7 +371,7 @@ impl Connection {
                 .await?;
                 // The client answers with a close of its own and ends the connection; what it still sends is of no
                 // interest, but must be read, or it would never see the close.
-                let mut nothing = [0; 4096];
+                let mut nothing = vec![0; 4096];
                 while self.reader.read(&mut nothing).await? > 0 {}
                 return Ok(());
             }
