@@ -20,6 +20,7 @@ mod link;
 mod machine;
 mod measure;
 mod plan;
+mod preparation;
 mod process;
 mod report;
 mod round;

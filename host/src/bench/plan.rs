@@ -114,6 +114,8 @@ pub struct Calls {
 pub struct Events {
     /// Connections that subscribe; each event is delivered to all of them.
     pub subscribers: usize,
+    /// Subscriptions of other connections to other paths.
+    pub others: usize,
     /// Whether they subscribe with a wildcard.
     pub wildcard: bool,
     /// Who publishes.

@@ -22,8 +22,6 @@ use tokio::time::{sleep, timeout};
 
 /// How long to wait for what is in flight when the measured time is over.
 const DRAINING_TIME: Duration = Duration::from_secs(5);
-/// Requests in flight while documents are made.
-const CREATE_BATCH: u64 = 100;
 
 /// A server that is ready to be measured.
 #[derive(Debug)]
@@ -57,15 +55,15 @@ impl Requests {
 }
 
 /// A connection with a session.
-struct Session {
-    link: Link,
-    id: String,
+pub(super) struct Session {
+    pub(super) link: Link,
+    pub(super) id: String,
     username: Option<String>,
     last_event_id: u64,
 }
 
 impl Ready {
-    fn broken(&self, source: io::Error) -> BenchError {
+    pub(super) fn broken(&self, source: io::Error) -> BenchError {
         BenchError::Link {
             url: self.url.clone(),
             source,
@@ -73,7 +71,7 @@ impl Ready {
     }
 
     /// Connects and logs in.
-    async fn session(&self, plan: &Plan) -> Result<Session, BenchError> {
+    pub(super) async fn session(&self, plan: &Plan) -> Result<Session, BenchError> {
         let link = Link::open(&self.address, plan.protocol)
             .await
             .map_err(|source| self.broken(source))?;
@@ -104,7 +102,12 @@ impl Ready {
     }
 
     /// Sends one request and waits for its answer.
-    async fn ask(&self, plan: &Plan, session: &mut Session, mut request: Value) -> Result<Value, BenchError> {
+    pub(super) async fn ask(
+        &self,
+        plan: &Plan,
+        session: &mut Session,
+        mut request: Value,
+    ) -> Result<Value, BenchError> {
         session.last_event_id += 1;
         let event_id = session.last_event_id;
         request["eventId"] = json!(event_id);
@@ -149,7 +152,7 @@ impl Ready {
         }
     }
 
-    fn refused(&self, request: &str, answer: &str) -> BenchError {
+    pub(super) fn refused(&self, request: &str, answer: &str) -> BenchError {
         let (request, answer) = (request.trim().to_owned(), answer.to_owned());
         BenchError::Refused {
             url: self.url.clone(),
@@ -251,54 +254,6 @@ impl Ready {
         }
     }
 
-    /// Makes the documents of a data workload.
-    pub(super) async fn create_documents(&self, plan: &Plan) -> Result<(), BenchError> {
-        let Workload::Data(data) = &plan.workload else {
-            return Ok(());
-        };
-        let mut session = self.session(plan).await?;
-        let requests = DataRequests::new(data, &self.root, &session.id, plan.load.payload, 1);
-        let scanner = Scanner::new(None);
-        let (mut sent, mut answered, total) = (0, 0, data.documents as u64);
-        while answered < total {
-            while sent < total && sent - answered < CREATE_BATCH {
-                session.link.push(&requests.create(1000 + sent, sent));
-                sent += 1;
-            }
-            let late = |_| self.refused("set of the documents", "no answer");
-            let received = timeout(plan.timeout, session.link.exchange())
-                .await
-                .map_err(late)?;
-            received.map_err(|source| self.broken(source))?;
-            let mut failure = None;
-            let visit = |frame: &[u8]| match scanner.look(frame) {
-                Sighting::Acknowledged(_) => answered += 1,
-                Sighting::Failed(_, why) => failure = Some(why),
-                _ => {}
-            };
-            session
-                .link
-                .frames(Instant::now(), visit)
-                .map_err(|source| self.broken(source))?;
-            if let Some(why) = failure {
-                return Err(self.refused("set of the documents", &why));
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes the documents of a data workload.
-    pub(super) async fn remove_documents(&self, plan: &Plan) -> Result<(), BenchError> {
-        if !matches!(plan.workload, Workload::Data(_)) {
-            return Ok(());
-        }
-        let mut session = self.session(plan).await?;
-        let path = format!("{}/*", self.root);
-        let request =
-            json!({ "action": "remove", "path": path, "data": null, "options": { "timeout": 60000 } });
-        self.ask(plan, &mut session, request).await.map(drop)
-    }
-
     /// Measures once.
     pub(super) async fn measure(
         &self,
@@ -314,7 +269,9 @@ impl Ready {
         };
         let board = Rc::new(Board::new(load.connections, load.in_flight, answers, deliveries));
         let mut subscribers = JoinSet::new();
+        let mut others = Vec::new();
         if let Workload::Events(events) = &plan.workload {
+            others = self.subscribe_elsewhere(plan, events).await?;
             let channel = self.event_channel(events);
             for _ in 0..events.subscribers {
                 let mut session = self.session(plan).await?;
@@ -359,6 +316,7 @@ impl Ready {
         .await;
         senders.shutdown().await;
         subscribers.shutdown().await;
+        drop(others);
         let used = |after: Option<Duration>, before: Option<Duration>| after?.checked_sub(before?);
         Ok(Outcome {
             record: board.finish(),

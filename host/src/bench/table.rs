@@ -51,7 +51,14 @@ fn headline(report: &Report) -> String {
             } else {
                 "the exact path"
             };
-            format!("events by {by} to {} subscribers of {how}", events.subscribers)
+            let others = match events.others {
+                0 => String::new(),
+                others => format!(", {others} other subscriptions"),
+            };
+            format!(
+                "events by {by} to {} subscribers of {how}{others}",
+                events.subscribers
+            )
         }
         Workload::Data(data) => {
             let names: Vec<String> = data

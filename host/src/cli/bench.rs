@@ -72,6 +72,9 @@ pub struct EventsArguments {
     /// Connections that subscribe; each event is delivered to all of them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub subscribers: u32,
+    /// Subscriptions of other connections to other paths, that must make no difference
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000_000))]
+    pub others: u32,
     /// Subscribe with a wildcard, not with the exact path
     #[arg(long)]
     pub wildcard: bool,
@@ -265,6 +268,7 @@ fn events(arguments: &EventsArguments) -> Result<Events, CommandError> {
     };
     Ok(Events {
         subscribers: arguments.subscribers as usize,
+        others: arguments.others as usize,
         wildcard: arguments.wildcard,
         source,
     })
