@@ -52,6 +52,7 @@ impl Server {
             name: config.name.value.clone(),
             domain: config.domain.value.clone(),
             call_timeout: config.calls.timeout,
+            subscriptions_each: config.happn.max_subscriptions,
             acknowledge_timeout: config.happn.acknowledge_timeout,
             lane_queue: config.calls.queue_bytes,
             session_queue: config.happn.outbound_queue_bytes,

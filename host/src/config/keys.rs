@@ -104,6 +104,11 @@ pub(super) const ACKNOWLEDGE_TIMEOUT_MS: Limits = Limits {
     min: 1,
     max: 86_400_000,
 };
+pub(super) const MAX_SUBSCRIPTIONS: Limits = Limits {
+    default: 100_000,
+    min: 1,
+    max: 100_000_000,
+};
 pub(super) const TIMEOUT_MS: Limits = Limits {
     default: 120_000,
     min: 1,
@@ -173,6 +178,12 @@ pub const KEYS: &[Key] = &[
         "max_connections",
         MAX_CONNECTIONS,
         "Sessions that may be open at one time.",
+    ),
+    integer(
+        "happn",
+        "max_subscriptions",
+        MAX_SUBSCRIPTIONS,
+        "Subscriptions that one session may have.",
     ),
     integer(
         "happn",

@@ -82,6 +82,7 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> HappnConfig {
     let outbound_queue_bytes =
         reader.integer(&mut section, "outbound_queue_bytes", keys::OUTBOUND_QUEUE_BYTES);
     let max_connections = reader.integer(&mut section, "max_connections", keys::MAX_CONNECTIONS);
+    let max_subscriptions = reader.integer(&mut section, "max_subscriptions", keys::MAX_SUBSCRIPTIONS);
     let acknowledge_timeout_ms = reader.integer(
         &mut section,
         "acknowledge_timeout_ms",
@@ -95,6 +96,7 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> HappnConfig {
         max_frame_bytes: size(&max_frame_bytes),
         outbound_queue_bytes: size(&outbound_queue_bytes),
         max_connections: size(&max_connections),
+        max_subscriptions: size(&max_subscriptions),
         acknowledge_timeout: Duration::from_millis(acknowledge_timeout_ms.value),
     }
 }

@@ -25,6 +25,8 @@ pub struct HappnConfig {
     pub outbound_queue_bytes: usize,
     /// Sessions open at one time, 1 to 1,048,576. Default 65,536.
     pub max_connections: usize,
+    /// Subscriptions that one session may have, 1 to 100,000,000. Default 100,000.
+    pub max_subscriptions: usize,
     /// How long recipients have to acknowledge a publication of consistency 3, 1 ms to a day. Default a minute.
     pub acknowledge_timeout: Duration,
 }

@@ -134,7 +134,8 @@ impl Gate {
             count,
             as_sent: options.merge && !dialect.is_first_generation(),
         };
-        let id = self.mesh.subscriptions().subscribe(&subscriber, subscription);
+        let subscribed = self.mesh.subscriptions().subscribe(&subscriber, subscription);
+        let id = subscribed.map_err(|error| WireError::service(error.to_string(), "SubscriptionService"))?;
         Ok(format!("{:x}-{id}", self.session.number()))
     }
 

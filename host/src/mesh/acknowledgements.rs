@@ -114,14 +114,15 @@ impl Acknowledgements {
         }
     }
 
-    /// Takes an `ack` of a session. Returns whether it was waited for.
+    /// Takes an `ack` of a session. Returns whether the publication waits for any: old clients acknowledge a frame once for
+    /// each of their listeners, which is no mistake and counts once.
     pub fn acknowledge(&self, session: u64, id: &str) -> bool {
         let mut waiting = self.lock();
         let Some(publication) = waiting.publications.get_mut(id) else {
             return false;
         };
         let Entry::Occupied(mut left) = publication.open.entry(session) else {
-            return false;
+            return true;
         };
         *left.get_mut() -= 1;
         if *left.get() == 0 {

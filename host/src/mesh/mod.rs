@@ -48,6 +48,8 @@ pub struct Settings {
     pub lane_queue: usize,
     /// Bytes that a session may have queued before it is closed as too slow.
     pub session_queue: usize,
+    /// Subscriptions that a session may have.
+    pub subscriptions_each: usize,
     /// Where private copies of libraries go.
     pub stage: PathBuf,
 }
@@ -74,12 +76,12 @@ impl Mesh {
     pub fn new(settings: Settings, store: Box<dyn Store>) -> Arc<Mesh> {
         Arc::new(Mesh {
             sessions: Sessions::new(settings.session_queue),
+            subscriptions: Index::new(settings.subscriptions_each),
             acknowledgements: Acknowledgements::new(settings.acknowledge_timeout),
             settings,
             id: uuid::Uuid::new_v4().to_string().into(),
             published: AtomicU64::new(0),
             registry: ArcSwap::from_pointee(Registry::default()),
-            subscriptions: Index::default(),
             store,
             started: Instant::now(),
             runtime: tokio::runtime::Handle::current(),

@@ -155,7 +155,8 @@ impl Services for MeshServices {
                 count: 1,
                 as_sent: false,
             };
-            mesh.subscriptions().subscribe(&subscriber, subscription);
+            // Components are not limited.
+            let _ = mesh.subscriptions().subscribe(&subscriber, subscription);
         });
     }
 

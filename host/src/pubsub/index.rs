@@ -1,8 +1,9 @@
 //! The subscriptions of all sessions, and the way of one publication through them.
 
+use super::delivery::Delivery;
 use super::pattern::{follow, without_slash};
 use super::prefixes::Prefixes;
-use super::registration::{Reference, Registration, Wanted};
+use super::registration::{Reference, Registration};
 use super::segments::{Ending, Segments};
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::protocol::{Dialect, Frame, Publication};
@@ -44,9 +45,21 @@ pub struct Subscription<'a> {
     pub as_sent: bool,
 }
 
+/// Subscriptions of one subscriber on one channel: clients make one for each listener.
+const MOST_ON_ONE_CHANNEL: usize = 1024;
+
+/// A subscriber has as many subscriptions as it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many subscriptions: a session may have {most}, and {MOST_ON_ONE_CHANNEL} on one channel")]
+pub struct TooManySubscriptions {
+    most: usize,
+}
+
 /// All subscriptions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Index {
+    /// Subscriptions that one session may have.
+    most: usize,
     tables: RwLock<Tables>,
     /// Subscriptions that may match an exchange request. While there are none, calls do not look at the index.
     request_watchers: AtomicUsize,
@@ -71,11 +84,30 @@ struct OfSubscriber {
     channels: HashMap<Arc<str>, usize>,
     /// Those that may match an answer of the exchange.
     responses: Vec<usize>,
+    /// References on all channels.
+    references: usize,
 }
 
 impl Index {
+    /// No subscriptions; a session may have `most`.
+    pub fn new(most: usize) -> Index {
+        Index {
+            most,
+            tables: RwLock::default(),
+            request_watchers: AtomicUsize::new(0),
+        }
+    }
+
     /// Adds a subscription and returns its reference.
-    pub fn subscribe(&self, subscriber: &Subscriber, subscription: Subscription<'_>) -> u64 {
+    ///
+    /// # Errors
+    ///
+    /// When a session has as many as it may have.
+    pub fn subscribe(
+        &self,
+        subscriber: &Subscriber,
+        subscription: Subscription<'_>,
+    ) -> Result<u64, TooManySubscriptions> {
         let Subscription {
             text,
             channel,
@@ -88,8 +120,11 @@ impl Index {
         let mut tables = self.write();
         tables.next_reference += 1;
         let id = tables.next_reference;
-        let Some(channel) = channel else { return id };
+        let Some(channel) = channel else { return Ok(id) };
         let of_subscriber = tables.by_subscriber.entry(subscriber.number()).or_default();
+        if matches!(subscriber, Subscriber::Session(_)) && of_subscriber.references >= self.most {
+            return Err(TooManySubscriptions { most: self.most });
+        }
         let position = match of_subscriber.channels.get(text) {
             Some(position) => *position,
             None => {
@@ -107,7 +142,11 @@ impl Index {
                 })
             }
         };
+        let mut added = 0;
         if let Some(registration) = &mut tables.registrations[position] {
+            if registration.references.len() >= MOST_ON_ONE_CHANNEL {
+                return Err(TooManySubscriptions { most: self.most });
+            }
             registration.count = registration.count.saturating_add(count);
             let repeated = dialect.is_first_generation()
                 && registration
@@ -121,9 +160,13 @@ impl Index {
                     depth,
                     as_sent,
                 });
+                added = 1;
             }
         }
-        id
+        if let Some(of_subscriber) = tables.by_subscriber.get_mut(&subscriber.number()) {
+            of_subscriber.references += added;
+        }
+        Ok(id)
     }
 
     /// Ends one subscription by its reference. An unknown one is no error.
@@ -220,7 +263,16 @@ impl Index {
         let Some(position) = of_subscriber.channels.get(text).copied() else {
             return;
         };
-        if !tables.registrations[position].as_mut().is_some_and(ended) {
+        let Some(registration) = tables.registrations[position].as_mut() else {
+            return;
+        };
+        let before = registration.references.len();
+        let ended = ended(registration);
+        let left = if ended { 0 } else { registration.references.len() };
+        if let Some(of_subscriber) = tables.by_subscriber.get_mut(&subscriber) {
+            of_subscriber.references -= before - left;
+        }
+        if !ended {
             return;
         }
         if let Some(of_subscriber) = tables.by_subscriber.get_mut(&subscriber) {
@@ -347,103 +399,44 @@ fn take_from(map: &mut HashMap<Box<str>, Vec<usize>>, key: &str, position: usize
     }
 }
 
-/// Frames of one publication that are kept for recipients still to come.
-const KEPT_FRAMES: usize = 16;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What makes frames of one publication differ.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Form {
-    dialect: Dialect,
-    channel: Arc<str>,
-    wanted: Wanted,
-}
-
-/// One event on its way to its recipients; keeps some of the frames written so far.
-struct Delivery<'a> {
-    event: &'a Event<'a>,
-    frames: HashMap<Form, Frame>,
-    /// The frame written or used last: subscribers of one channel follow each other.
-    last: Option<(Form, Frame)>,
-    /// Frames that are not to be delivered yet.
-    held: Option<Vec<(Arc<Session>, Frame)>>,
-    recipients: usize,
-}
-
-impl<'a> Delivery<'a> {
-    fn new(event: &'a Event<'a>) -> Delivery<'a> {
-        Delivery {
-            event,
-            frames: HashMap::new(),
-            last: None,
-            held: None,
-            recipients: 0,
-        }
+    fn subscribe(index: &Index, session: &Arc<Session>, text: &str) -> Result<u64, TooManySubscriptions> {
+        let depth = Depth {
+            segments: 5,
+            named: false,
+        };
+        let subscription = Subscription {
+            text,
+            channel: Channel::parse(text),
+            dialect: Dialect::Happn4,
+            filter: VersionFilter::Any,
+            depth,
+            count: 1,
+            as_sent: false,
+        };
+        index.subscribe(&Subscriber::Session(session.clone()), subscription)
     }
 
-    fn deliver(&mut self, registration: &Registration, depth: u32) {
-        let publication = self.event.publication;
-        if !registration.action.admits(publication.action) {
-            return;
-        }
-        let Some(wanted) = registration.admits(self.event.version, depth) else {
-            return;
-        };
-        match &registration.subscriber {
-            Subscriber::Session(session) => {
-                if self
-                    .event
-                    .targets
-                    .is_some_and(|targets| !targets.contains(session.id()))
-                {
-                    return;
-                }
-                // Whoever is being closed costs nothing more.
-                if session.outbound().is_closing() {
-                    return;
-                }
-                let frame = self.frame(session.dialect(), &registration.channel, wanted);
-                match &mut self.held {
-                    Some(held) => held.push((session.clone(), frame)),
-                    None => session.outbound().push(frame),
-                }
-            }
-            Subscriber::Listener { listener, .. } => {
-                if self.event.targets.is_some() {
-                    return;
-                }
-                listener.hear(publication);
-            }
-        }
-        self.recipients += 1;
-    }
-
-    fn frame(&mut self, dialect: Dialect, channel: &Arc<str>, wanted: Wanted) -> Frame {
-        if let Some((form, frame)) = &self.last
-            && form.dialect == dialect
-            && form.wanted == wanted
-            && form.channel == *channel
-        {
-            return frame.clone();
-        }
-        let channel = channel.clone();
-        let form = Form {
-            dialect,
-            channel,
-            wanted,
-        };
-        let frame = match self.frames.get(&form) {
-            Some(frame) => frame.clone(),
-            None => self
-                .event
-                .publication
-                .frame(dialect, &form.channel, wanted.depth, wanted.as_sent),
-        };
-        // Subscribers of one channel mostly follow each other; a few more frames are kept, and never many.
-        if let Some((form, last)) = self.last.replace((form, frame.clone()))
-            && self.frames.len() < KEPT_FRAMES
-        {
-            self.frames.insert(form, last);
-        }
-        frame
+    #[test]
+    fn a_session_has_a_limited_number_of_subscriptions() {
+        let index = Index::new(2);
+        let session = Arc::new(Session::new(1, ([127, 0, 0, 1], 1).into(), 1000));
+        let other = Arc::new(Session::new(2, ([127, 0, 0, 1], 1).into(), 1000));
+        let first = subscribe(&index, &session, "/SET@/a").unwrap();
+        subscribe(&index, &session, "/SET@/a").unwrap();
+        assert!(subscribe(&index, &session, "/SET@/b").is_err());
+        subscribe(&index, &other, "/SET@/b").unwrap();
+        index.unsubscribe_reference(1, "/SET@/a", first);
+        subscribe(&index, &session, "/SET@/b").unwrap();
+        index.unsubscribe_channel(1, "/SET@/a");
+        index.unsubscribe_channel(1, "/SET@/b");
+        subscribe(&index, &session, "/SET@/c").unwrap();
+        subscribe(&index, &session, "/SET@/d").unwrap();
+        assert!(subscribe(&index, &session, "/SET@/e").is_err());
+        index.unsubscribe_all(1);
+        assert_eq!(index.count(), 1);
     }
 }

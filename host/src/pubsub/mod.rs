@@ -6,6 +6,7 @@
 //! registered; an event is withheld for its version only where no client would have shown it (PROTOCOL.md 7.4).
 
 mod channel;
+mod delivery;
 mod index;
 mod pattern;
 mod prefixes;
@@ -13,6 +14,6 @@ mod registration;
 mod segments;
 
 pub use channel::{Channel, ChannelAction};
-pub use index::{Event, Index, Subscription};
+pub use index::{Event, Index, Subscription, TooManySubscriptions};
 pub use pattern::{DEFAULT_DEPTH, Pattern};
 pub use registration::{Depth, EventVersion, Listener, Subscriber, VersionFilter};

@@ -1,0 +1,109 @@
+//! One publication on its way to its recipients: written once per distinct form, then shared.
+
+use super::registration::{Registration, Wanted};
+use super::{Event, Subscriber};
+use crate::protocol::{Dialect, Frame};
+use crate::session::Session;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Frames of one publication that are kept for recipients still to come.
+const KEPT_FRAMES: usize = 16;
+
+/// What makes frames of one publication differ.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Form {
+    dialect: Dialect,
+    channel: Arc<str>,
+    wanted: Wanted,
+}
+
+/// One event on its way to its recipients; keeps some of the frames written so far.
+pub(super) struct Delivery<'a> {
+    event: &'a Event<'a>,
+    frames: HashMap<Form, Frame>,
+    /// The frame written or used last: subscribers of one channel follow each other.
+    last: Option<(Form, Frame)>,
+    /// Frames that are not to be delivered yet.
+    pub(super) held: Option<Vec<(Arc<Session>, Frame)>>,
+    pub(super) recipients: usize,
+}
+
+impl<'a> Delivery<'a> {
+    pub(super) fn new(event: &'a Event<'a>) -> Delivery<'a> {
+        Delivery {
+            event,
+            frames: HashMap::new(),
+            last: None,
+            held: None,
+            recipients: 0,
+        }
+    }
+
+    pub(super) fn deliver(&mut self, registration: &Registration, depth: u32) {
+        let publication = self.event.publication;
+        if !registration.action.admits(publication.action) {
+            return;
+        }
+        let Some(wanted) = registration.admits(self.event.version, depth) else {
+            return;
+        };
+        match &registration.subscriber {
+            Subscriber::Session(session) => {
+                if self
+                    .event
+                    .targets
+                    .is_some_and(|targets| !targets.contains(session.id()))
+                {
+                    return;
+                }
+                // Whoever is being closed costs nothing more.
+                if session.outbound().is_closing() {
+                    return;
+                }
+                let frame = self.frame(session.dialect(), &registration.channel, wanted);
+                match &mut self.held {
+                    Some(held) => held.push((session.clone(), frame)),
+                    None => session.outbound().push(frame),
+                }
+            }
+            Subscriber::Listener { listener, .. } => {
+                if self.event.targets.is_some() {
+                    return;
+                }
+                listener.hear(publication);
+            }
+        }
+        self.recipients += 1;
+    }
+
+    fn frame(&mut self, dialect: Dialect, channel: &Arc<str>, wanted: Wanted) -> Frame {
+        if let Some((form, frame)) = &self.last
+            && form.dialect == dialect
+            && form.wanted == wanted
+            && form.channel == *channel
+        {
+            return frame.clone();
+        }
+        let channel = channel.clone();
+        let form = Form {
+            dialect,
+            channel,
+            wanted,
+        };
+        let frame = match self.frames.get(&form) {
+            Some(frame) => frame.clone(),
+            None => self
+                .event
+                .publication
+                .frame(dialect, &form.channel, wanted.depth, wanted.as_sent),
+        };
+        // Subscribers of one channel mostly follow each other; a few more frames are kept, and never many.
+        if let Some((form, last)) = self.last.replace((form, frame.clone()))
+            && self.frames.len() < KEPT_FRAMES
+        {
+            self.frames.insert(form, last);
+        }
+        frame
+    }
+}
