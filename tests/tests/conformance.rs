@@ -7,6 +7,7 @@
 //! With `MESH_TESTS_LONG=1` idle clients are watched for 65 seconds, beside the other cases.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -15,7 +16,10 @@ use mesh_tests::host::Host;
 use serde::Deserialize;
 
 /// What the host claims to serve.
-const AREAS: &str = "connect,description,exchange,events,meshclient,modernclient,reconnect";
+const AREAS: &str = "connect,description,exchange,events,meshclient,modernclient,reconnect,data,search,subscribe,publish,robustness,lifecycle";
+/// Beside them with clients of the second generation: over HTTP the two differ in one status code, and the host follows
+/// the second.
+const MODERN_AREAS: &str = "rest";
 /// Cases that take more than a minute.
 const LONG_AREAS: &str = "heartbeat";
 /// Beside the installed modules: a copy of the lock file that they were installed from.
@@ -75,7 +79,11 @@ fn check_profile(profile: &str) {
     let host = Host::start(&folder().join("mesh.toml"), &["happn.port=0"]);
     let port = host.addr().port().to_string();
     let long = std::env::var_os("MESH_TESTS_LONG").map(|_| start(profile, &port, LONG_AREAS));
-    let mut runs = finish(start(profile, &port, AREAS));
+    let mut areas = AREAS.to_owned();
+    if profile == "modern" {
+        areas = format!("{areas},{MODERN_AREAS}");
+    }
+    let mut runs = finish(start(profile, &port, &areas));
     runs.extend(long.map(finish).unwrap_or_default());
     judge(&runs, &pending());
 }
@@ -129,8 +137,14 @@ fn kit(profile: &str) -> Command {
     let mut command = Command::new("node");
     command
         .current_dir(folder())
-        .args(["run.js", "--profile", profile])
+        .args(["run.js", "--profile", profile, "--spawn-cmd", "./spawn.sh"])
         .stdin(Stdio::null());
+    // Where cases start hosts of their own.
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let port = free.expect("a free port").port().to_string();
+    command
+        .args(["--spawn-port", &port])
+        .env("MESH", mesh_tests::host::executable());
     command
 }
 
