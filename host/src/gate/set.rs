@@ -4,6 +4,7 @@ use super::{Gate, path};
 use crate::mesh::{CallRequest, Change, Write, WriteError, WriteMode, is_request};
 use crate::protocol::{
     Action, Dialect, DocumentMeta, EventAction, Frame, Options, Request, Response, WireError, json, tagged,
+    value,
 };
 use crate::store::{Stored, now};
 use bytes::Bytes;
@@ -44,8 +45,8 @@ impl Gate {
         let options = Options::read(request.options);
         let plan = Plan::new(&options, dialect, &path);
         self.can_publish(&options)?;
-        let value = request.data.filter(|_| !options.null_value);
-        let silent = options.bulk && !dialect.is_first_generation();
+        let sent_value = request.data.filter(|_| !options.null_value);
+        let silent = options.bulk && !options.no_store && !dialect.is_first_generation();
         let publishes = !options.no_publish
             && !silent
             && (call.is_none() || self.mesh.subscriptions().has_request_watchers());
@@ -56,20 +57,24 @@ impl Gate {
             let mode = plan.mode(&options, dialect);
             let write = Write {
                 path: &document_path,
-                value,
+                value: sent_value,
                 mode,
             };
             let written = self.mesh.store_document(write).map_err(unwritten)?;
+            let sent = match mode {
+                WriteMode::Unstored => Cow::Borrowed(sent_value.map_or("null", RawValue::get)),
+                _ => value::sent(sent_value),
+            };
             let change = Change {
                 document_path: Some(&*document_path),
-                sent: value.map_or("null", RawValue::get),
+                sent: &sent,
                 stored: written.stored,
                 ..Change::new(EventAction::Set, &path, &written.data)
             };
             let names_path = !matches!(mode, WriteMode::Increment(_));
             let answer = |published: bool, results: &str| {
                 if options.no_data_response && dialect.honours_no_data_response() {
-                    return response.without_data(&document_path, published);
+                    return response.without_data(names_path.then_some(&*document_path), published);
                 }
                 let meta = |out: &mut String| {
                     if names_path {
@@ -179,9 +184,9 @@ impl<'a> Plan<'a> {
     fn mode<'o>(&self, options: &Options<'o>, dialect: Dialect) -> WriteMode<'o> {
         let first_generation = dialect.is_first_generation();
         match options.increment {
-            Some(step) if !first_generation && !options.no_store => WriteMode::Increment(step),
             _ if options.no_store => WriteMode::Unstored,
             _ if options.merge => WriteMode::Merge { first_generation },
+            Some(step) if !first_generation => WriteMode::Increment(step),
             _ => WriteMode::Replace,
         }
     }

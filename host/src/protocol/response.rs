@@ -68,15 +68,20 @@ impl<'a> Response<'a> {
     }
 
     /// The short answer of a `set` with `noDataResponse`.
-    pub fn without_data(&self, path: &str, published: bool) -> Frame {
-        let mut out = String::with_capacity(128 + path.len());
-        out.push_str(r#"{"_meta":{"path":"#);
-        json::write_string(&mut out, path);
-        if let Some(event_id) = self.request.event_id {
-            out.push_str(r#","eventId":"#);
-            out.push_str(event_id.get());
+    pub fn without_data(&self, path: Option<&str>, published: bool) -> Frame {
+        let mut out = String::with_capacity(128 + path.map_or(0, str::len));
+        out.push_str(r#"{"_meta":{"#);
+        if let Some(path) = path {
+            out.push_str(r#""path":"#);
+            json::write_string(&mut out, path);
+            out.push(',');
         }
-        out.push_str(r#","type":"response","status":"ok","published":"#);
+        if let Some(event_id) = self.request.event_id {
+            out.push_str(r#""eventId":"#);
+            out.push_str(event_id.get());
+            out.push(',');
+        }
+        out.push_str(r#""type":"response","status":"ok","published":"#);
         out.push_str(if published { "true}}" } else { "false}}" });
         out.into()
     }

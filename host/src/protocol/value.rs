@@ -28,6 +28,14 @@ pub fn unstored_document(value: Option<&RawValue>) -> Cow<'_, str> {
     }
 }
 
+/// What was sent, as subscriptions with the option `merge` see it: not wrapped, an object without its own `_meta`.
+pub fn sent(value: Option<&RawValue>) -> Cow<'_, str> {
+    match value.map_or("null", RawValue::get) {
+        text if text.starts_with('{') && may_have_meta(text) => Cow::Owned(without_meta(text)),
+        text => Cow::Borrowed(text),
+    }
+}
+
 /// Cheap and never wrong in the direction that matters: an escaped underscore counts as well.
 fn may_have_meta(text: &str) -> bool {
     let bytes = text.as_bytes();
