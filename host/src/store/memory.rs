@@ -1,24 +1,28 @@
-//! Documents in memory, in order of their paths.
+//! Documents in memory.
 
-use super::{Commit, Committed, Document, PathPattern, Store, StoreError, Stored, now};
-use crate::protocol::DocumentMeta;
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock};
+use super::index::Index;
+use super::{Commit, Committed, Document, PathPattern, Store, StoreError, Stored};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// An ordered map behind a lock that readers share.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    documents: RwLock<BTreeMap<Arc<str>, Document>>,
+    index: RwLock<Index>,
+}
+
+impl MemoryStore {
+    fn read(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Store for MemoryStore {
     fn get(&self, path: &str) -> Option<Document> {
-        self.documents
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned()
+        self.read().get(path).cloned()
     }
 
     fn update(
@@ -26,17 +30,18 @@ impl Store for MemoryStore {
         path: &str,
         change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
     ) -> Result<Option<Stored>, StoreError> {
-        let mut documents = self.documents.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(data) = change(documents.get(path)) else {
+        let mut index = self.write();
+        let Some(data) = change(index.get(path)) else {
             return Ok(None);
         };
-        Ok(Some(written(&mut documents, path, data)))
+        Ok(Some(stored(index.set(path, data).0)))
     }
 
     fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError> {
         let data: Arc<str> = data.into();
-        let mut documents = self.documents.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(written(&mut documents, path, data))
+        // What was replaced is freed after the lock.
+        let (document, _replaced) = self.write().set(path, data);
+        Ok(stored(document))
     }
 
     fn remove(
@@ -44,31 +49,16 @@ impl Store for MemoryStore {
         pattern: &PathPattern<'_>,
         admits: &mut dyn FnMut(&str, &Document) -> bool,
     ) -> Result<(u64, Commit), StoreError> {
-        let mut documents = self.documents.write().unwrap_or_else(PoisonError::into_inner);
-        let matching: Vec<Arc<str>> = below(&documents, pattern)
-            .filter(|(path, document)| admits(path, document))
-            .map(|(path, _)| path.clone())
-            .collect();
-        for path in &matching {
-            documents.remove(path);
-        }
-        Ok((matching.len() as u64, Commit::Done))
+        let removed = self.write().remove(pattern, admits);
+        Ok((removed.len() as u64, Commit::Done))
     }
 
     fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
-        let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner);
-        for (path, document) in below(&documents, pattern) {
-            if !visit(path, document) {
-                return;
-            }
-        }
+        self.read().scan(pattern, visit);
     }
 
     fn count(&self) -> usize {
-        self.documents
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.read().count()
     }
 
     fn when_committed(&self, _: Commit, then: Committed) {
@@ -76,41 +66,9 @@ impl Store for MemoryStore {
     }
 }
 
-fn written(documents: &mut BTreeMap<Arc<str>, Document>, path: &str, data: Arc<str>) -> Stored {
-    let modified = now();
-    let document = match documents.get_mut(path) {
-        Some(document) => {
-            document.data = data;
-            document.meta.modified = modified;
-            document.clone()
-        }
-        None => {
-            let created = modified;
-            let meta = DocumentMeta { created, modified };
-            let document = Document { data, meta };
-            documents.insert(path.into(), document.clone());
-            document
-        }
-    };
+fn stored(document: Document) -> Stored {
     let commit = Commit::Done;
     Stored { document, commit }
-}
-
-/// The documents that match a pattern, in order.
-fn below<'a>(
-    documents: &'a BTreeMap<Arc<str>, Document>,
-    pattern: &'a PathPattern<'_>,
-) -> impl Iterator<Item = (&'a Arc<str>, &'a Document)> {
-    let literal = pattern.literal();
-    let last = if pattern.has_wildcard() {
-        Bound::Unbounded
-    } else {
-        Bound::Included(literal)
-    };
-    documents
-        .range::<str, _>((Bound::Included(literal), last))
-        .take_while(move |(path, _)| path.starts_with(literal))
-        .filter(|(path, _)| pattern.matches(path))
 }
 
 #[cfg(test)]

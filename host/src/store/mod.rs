@@ -3,11 +3,17 @@
 //! What enters: raw JSON objects under a path. What leaves: the same text with the times of its first and last write.
 //! Guarantees: `created` survives overwriting and is forgotten by removal; scans come in ascending order of paths and
 //! touch only the documents that share the pattern's literal beginning. [`Store`] is what every engine implements;
-//! [`MemoryStore`] keeps documents for as long as the process runs.
+//! [`MemoryStore`] keeps documents for as long as the process runs, [`DurableStore`] on disk. Both answer reads from the
+//! same ordered index in memory.
 
+mod durable;
+mod index;
 mod memory;
 mod pattern;
 
+pub use durable::{
+    Compacted, DamagedRecord, Durability, DurableStore, Entry, FileError, FileErrorKind, Options, StoreFile,
+};
 pub use memory::MemoryStore;
 pub use pattern::PathPattern;
 
@@ -127,6 +133,34 @@ pub trait Store: Send + Sync {
     /// Calls `then` when a commit is done or has failed: at once, on this thread, if that is known already, and
     /// otherwise from the engine's own thread, in the order of commits. `then` must not wait.
     fn when_committed(&self, commit: Commit, then: Committed);
+
+    /// How the engine is. One that only keeps documents in memory is always well.
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
+    /// Writes what is waiting and closes the engine, after which every write is refused; reads go on. Unlike all other
+    /// functions this one waits for the disk. Must not be called from a [`Committed`]. Calling it again does nothing.
+    ///
+    /// # Errors
+    ///
+    /// When something could not be written, now or earlier.
+    fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// How an engine is, for the status of a host.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Records that were found damaged and left out when the store was opened.
+    pub damaged: u64,
+    /// Writes that are not on disk yet.
+    pub waiting: u64,
+    /// Commits since the store was opened.
+    pub commits: u64,
+    /// Why nothing can be written any more.
+    pub failure: Option<StoreError>,
 }
 
 /// Milliseconds since 1970.

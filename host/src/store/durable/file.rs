@@ -1,0 +1,417 @@
+//! The file of a store: a redb database with a table of documents and a table that says in which format.
+//!
+//! What enters: a path, and changes. What leaves: the documents, and sentences about what is wrong. Guarantees: only
+//! one process has the file open; all changes of one [`StoreFile::write`] are on disk when it returns, or none of them
+//! counts; whatever is in the file, nothing panics beyond this module.
+
+use super::error::{FileError, FileErrorKind};
+use super::record;
+use crate::protocol::DocumentMeta;
+use redb::backends::FileBackend;
+use redb::{
+    Builder, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend,
+    TableDefinition, TableError, WriteTransaction,
+};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The format of the tables. A host refuses a higher number.
+pub(super) const FORMAT: u64 = 1;
+/// `"format"` and its number.
+pub(super) const ABOUT: TableDefinition<&[u8], u64> = TableDefinition::new("mesh-store");
+/// Paths and records; bytes and not text, since redb takes it for granted that text on disk is UTF-8.
+pub(super) const DOCUMENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("documents");
+/// Everything is in memory once already.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+/// An open file. No other process, and nobody else in this one, can open it meanwhile.
+pub struct StoreFile {
+    path: PathBuf,
+    // Absent only while it is being closed.
+    database: Option<Database>,
+    // Set once redb has panicked: what state it is in is then unknown, and closing it would write that to the disk.
+    panicked: AtomicBool,
+    // A buffer that is used again.
+    record: Vec<u8>,
+}
+
+/// A record that cannot be trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRecord {
+    /// Its path, as far as it can be read.
+    pub path: String,
+    /// What is wrong, such as "its checksum does not match".
+    pub reason: &'static str,
+}
+
+/// What [`StoreFile::compact`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// The size of the file before, in bytes.
+    pub before: u64,
+    /// The size now.
+    pub after: u64,
+}
+
+/// A document to be written by [`StoreFile::write_all`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where.
+    pub path: String,
+    /// When it was written.
+    pub meta: DocumentMeta,
+    /// A JSON object, as text. `None` removes what is at the path.
+    pub data: Option<String>,
+}
+
+impl StoreFile {
+    /// Opens a file, checks the whole of it, and finishes or takes back what a crash has interrupted. Makes a new one,
+    /// and the folders above it, if there is none and `create` says so.
+    ///
+    /// # Errors
+    ///
+    /// What stands against it.
+    pub fn open(path: &Path, create: bool) -> Result<StoreFile, FileError> {
+        if path.is_dir() {
+            return Err(FileError::folder(path));
+        }
+        let mut made = Vec::new();
+        if create && !path.exists() {
+            made = make_folders(path).map_err(|error| FileError::opening(path, &error))?;
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(create)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| FileError::opening(path, &error))?;
+        let backend = FileBackend::new(file).map_err(|error| FileError::of_redb(path, error.into()))?;
+        let opened = StoreFile::with_backend(backend, path)?;
+        for folder in made {
+            // A file is not on disk before its name is.
+            let synced = File::open(&folder).and_then(|folder| folder.sync_all());
+            synced.map_err(|error| FileError::opening(path, &error))?;
+        }
+        Ok(opened)
+    }
+
+    /// As [`StoreFile::open`], on any storage; `path` is what errors say.
+    pub(super) fn with_backend(backend: impl StorageBackend, path: &Path) -> Result<StoreFile, FileError> {
+        let taken_back = Arc::new(AtomicBool::new(false));
+        let noted = taken_back.clone();
+        let panicked = AtomicBool::new(false);
+        let database = contained(path, &panicked, || {
+            Builder::new()
+                .set_cache_size(CACHE_BYTES)
+                .set_check_integrity_on_open(true)
+                .set_repair_callback(move |session| {
+                    // The first third is the check of the last commit; more than that is asked for only here when it
+                    // has not passed.
+                    if (0.2..0.5).contains(&session.progress()) {
+                        noted.store(true, Ordering::Relaxed);
+                    }
+                })
+                .create_with_backend(backend)
+                .map_err(redb::Error::from)
+        })?;
+        if taken_back.load(Ordering::Relaxed) {
+            tracing::warn!(
+                "{}: the last commit was not complete and was taken back",
+                path.display()
+            );
+        }
+        let file = StoreFile {
+            path: path.to_owned(),
+            database: Some(database),
+            panicked,
+            record: Vec::new(),
+        };
+        file.check_format()?;
+        Ok(file)
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many records there are.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn count(&self) -> Result<u64, FileError> {
+        self.contained(|database| Ok(database.begin_read()?.open_table(DOCUMENTS)?.len()?))
+    }
+
+    /// Shows all documents in ascending order of paths, until `visit` returns false. Returns the records that are not
+    /// what was written; they are not shown.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn read(
+        &self,
+        visit: &mut dyn FnMut(&str, DocumentMeta, &str) -> bool,
+    ) -> Result<Vec<DamagedRecord>, FileError> {
+        let mut damaged = Vec::new();
+        self.contained(|database| {
+            for entry in database.begin_read()?.open_table(DOCUMENTS)?.iter()? {
+                let (key, value) = entry?;
+                match record::decode(key.value(), value.value()) {
+                    Ok((path, meta, data)) => {
+                        if !visit(path, meta, data) {
+                            break;
+                        }
+                    }
+                    Err(reason) => damaged.push(DamagedRecord {
+                        path: String::from_utf8_lossy(key.value()).into_owned(),
+                        reason,
+                    }),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(damaged)
+    }
+
+    /// Writes documents (`None` removes one) as one transaction; they are on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written. Nothing must be written after that: what the disk holds is then known only when
+    /// the file is opened again.
+    pub(super) fn write(
+        &mut self,
+        changes: &BTreeMap<&str, Option<(DocumentMeta, &str)>>,
+    ) -> Result<(), FileError> {
+        let mut record = std::mem::take(&mut self.record);
+        let written = self.transaction(|transaction| {
+            let mut documents = transaction.open_table(DOCUMENTS).map_err(redb::Error::from)?;
+            for (path, document) in changes {
+                match document {
+                    Some((meta, data)) => {
+                        record::encode(path, *meta, data, &mut record);
+                        documents.insert(path.as_bytes(), &*record)?;
+                    }
+                    None => {
+                        documents.remove(path.as_bytes())?;
+                    }
+                }
+            }
+            Ok(Some(()))
+        });
+        self.record = record;
+        written.map(|_| ())
+    }
+
+    /// Writes entries as one transaction, in their order. `replace` removes everything else. Returns how many documents
+    /// there are now.
+    ///
+    /// # Errors
+    ///
+    /// The first error of the iterator, or that the file cannot be written; nothing has been changed then.
+    pub fn write_all<E: From<FileError>>(
+        &mut self,
+        replace: bool,
+        entries: impl Iterator<Item = Result<Entry, E>>,
+    ) -> Result<u64, E> {
+        let mut refused = None;
+        let written = self.transaction(|transaction| {
+            if replace {
+                transaction.delete_table(DOCUMENTS).map_err(redb::Error::from)?;
+            }
+            let mut documents = transaction.open_table(DOCUMENTS).map_err(redb::Error::from)?;
+            let mut record = Vec::new();
+            for entry in entries {
+                match entry {
+                    Ok(Entry {
+                        path,
+                        meta,
+                        data: Some(data),
+                    }) => {
+                        record::encode(&path, meta, &data, &mut record);
+                        documents.insert(path.as_bytes(), &*record)?;
+                    }
+                    Ok(Entry { path, data: None, .. }) => {
+                        documents.remove(path.as_bytes())?;
+                    }
+                    Err(error) => {
+                        refused = Some(error);
+                        return Ok(None);
+                    }
+                }
+            }
+            Ok(Some(documents.len()?))
+        });
+        match refused {
+            Some(refused) => Err(refused),
+            None => Ok(written?.unwrap_or_default()),
+        }
+    }
+
+    /// Gives the space of removed and overwritten documents back to the disk. Takes time in proportion to the file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or written; it holds the same documents all the same.
+    pub fn compact(&mut self) -> Result<Compacted, FileError> {
+        let before = self.size()?;
+        if let Some(database) = &mut self.database {
+            // redb may leave some for the next call; the number of calls is bounded all the same.
+            contained(&self.path, &self.panicked, || {
+                for _ in 0..16 {
+                    if !database.compact()? {
+                        break;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        let after = self.size()?;
+        Ok(Compacted { before, after })
+    }
+
+    /// Closes the file; dropping it does the same and says nothing about failures.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses it. What was written before is on disk all the same.
+    pub fn close(mut self) -> Result<(), FileError> {
+        self.close_database()
+    }
+
+    fn close_database(&mut self) -> Result<(), FileError> {
+        let Some(database) = self.database.take() else {
+            return Ok(());
+        };
+        if self.panicked.load(Ordering::Relaxed) {
+            std::mem::forget(database);
+            return Ok(());
+        }
+        contained(&self.path, &self.panicked, || Ok(database.close()?))
+    }
+
+    fn size(&self) -> Result<u64, FileError> {
+        let metadata = fs::metadata(&self.path).map_err(|error| FileError::opening(&self.path, &error))?;
+        Ok(metadata.len())
+    }
+
+    /// Makes the tables of a new file, or refuses a file whose tables are others.
+    fn check_format(&self) -> Result<(), FileError> {
+        let found = self.contained(|database| {
+            let transaction = database.begin_read()?;
+            match transaction.open_table(ABOUT) {
+                Ok(about) => Ok(Some(about.get(&b"format"[..])?.map(|format| format.value()))),
+                Err(TableError::TableDoesNotExist(_)) => Ok(transaction.list_tables()?.next().map(|_| None)),
+                Err(
+                    TableError::TableTypeMismatch { .. }
+                    | TableError::TypeDefinitionChanged { .. }
+                    | TableError::TableIsMultimap(_),
+                ) => Ok(Some(None)),
+                Err(error) => Err(error.into()),
+            }
+        })?;
+        match found {
+            Some(Some(FORMAT)) => Ok(()),
+            Some(Some(newer)) => Err(FileError::new(
+                FileErrorKind::Newer,
+                &self.path,
+                format_args!(
+                    "is a store in format {newer}, written by another version of this host; \
+                     this version reads format {FORMAT}"
+                ),
+            )),
+            Some(None) => Err(FileError::new(
+                FileErrorKind::Foreign,
+                &self.path,
+                "is not a store: it is a redb database of another program",
+            )),
+            None => self
+                .transaction(|transaction| {
+                    transaction
+                        .open_table(ABOUT)
+                        .map_err(redb::Error::from)?
+                        .insert(&b"format"[..], FORMAT)?;
+                    transaction.open_table(DOCUMENTS).map_err(redb::Error::from)?;
+                    Ok(Some(()))
+                })
+                .map(|_| ()),
+        }
+    }
+
+    /// Runs `change` and commits, or, when it fails or returns `None`, leaves everything as it was.
+    fn transaction<T>(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<Option<T>, redb::Error>,
+    ) -> Result<Option<T>, FileError> {
+        self.contained(|database| {
+            let transaction = database.begin_write()?;
+            let Some(value) = change(&transaction)? else {
+                return Ok(None);
+            };
+            transaction.commit()?;
+            Ok(Some(value))
+        })
+    }
+
+    fn contained<T>(&self, action: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, FileError> {
+        match &self.database {
+            Some(database) if !self.panicked.load(Ordering::Relaxed) => {
+                contained(&self.path, &self.panicked, || action(database))
+            }
+            _ => Err(FileError::damaged(&self.path, "using it has failed before")),
+        }
+    }
+}
+
+impl Drop for StoreFile {
+    fn drop(&mut self) {
+        let _ = self.close_database();
+    }
+}
+
+/// Runs something of redb, which is written to trust its file and panics at some kinds of damage.
+fn contained<T>(
+    path: &Path,
+    panicked: &AtomicBool,
+    action: impl FnOnce() -> Result<T, redb::Error>,
+) -> Result<T, FileError> {
+    match catch_unwind(AssertUnwindSafe(action)) {
+        Ok(result) => result.map_err(|error| FileError::of_redb(path, error)),
+        Err(panic) => {
+            panicked.store(true, Ordering::Relaxed);
+            let how = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no reason given");
+            Err(FileError::damaged(
+                path,
+                format_args!("redb cannot make sense of it ({how})"),
+            ))
+        }
+    }
+}
+
+/// Makes the folders above a file. Returns those that have a new entry now, the file's own among them.
+fn make_folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let above = |path: &Path| match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => PathBuf::from("/"),
+    };
+    let mut folder = above(path);
+    let mut changed = vec![folder.clone()];
+    while !folder.exists() {
+        folder = above(&folder);
+        changed.push(folder.clone());
+    }
+    fs::create_dir_all(&changed[0])?;
+    Ok(changed)
+}

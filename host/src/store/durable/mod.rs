@@ -1,0 +1,219 @@
+//! Documents on disk.
+//!
+//! What enters: writes, as to any [`Store`]. What leaves: reads from memory, and commits from the disk. Guarantees: a
+//! write is in the file when its [`Commit`] is done, however the process ends then; a record is read only as it was
+//! written; what does not count after a failure is taken back before anybody hears of the failure.
+//!
+//! ```text
+//! writer ─▶ index (memory) ─▶ journal's queue ─▶ journal's thread ─▶ redb ─▶ fsync ─▶ when_committed
+//!              ▲ undone when a commit fails ─────────────┘
+//! ```
+
+mod error;
+mod file;
+mod journal;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use error::{FileError, FileErrorKind};
+pub use file::{Compacted, DamagedRecord, Entry, StoreFile};
+
+use super::index::Index;
+use super::{Commit, Committed, Document, Health, PathPattern, Store, StoreError, StoreErrorKind, Stored};
+use journal::Journal;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is on disk.
+    #[default]
+    Commit,
+    /// At once; it is on disk after an interval. A crash takes what was written in the interval.
+    Interval,
+    /// At once; it is on disk when that is convenient, and after a clean stop.
+    None,
+}
+
+/// How a store treats writes.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When a write is acknowledged.
+    pub durability: Durability,
+    /// How long [`Durability::Interval`] may take.
+    pub interval: Duration,
+    /// Bytes that may wait for the disk before writes are refused as [`StoreErrorKind::Busy`].
+    pub queue_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            durability: Durability::default(),
+            interval: Duration::from_secs(1),
+            queue_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// A store on disk that answers reads from memory.
+pub struct DurableStore {
+    journal: Arc<Journal>,
+    durability: Durability,
+    damaged: Vec<DamagedRecord>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl DurableStore {
+    /// Opens the file, or makes it together with the folders above it, and reads all of it into memory. Damaged records
+    /// are logged and left out.
+    ///
+    /// # Errors
+    ///
+    /// What stands against it, in one sentence.
+    pub fn open(path: &Path, options: &Options) -> Result<DurableStore, FileError> {
+        DurableStore::of_file(StoreFile::open(path, true)?, options)
+    }
+
+    fn of_file(file: StoreFile, options: &Options) -> Result<DurableStore, FileError> {
+        let mut documents = Vec::with_capacity(usize::try_from(file.count()?).unwrap_or(0));
+        let damaged = file.read(&mut |path, meta, data| {
+            let data = data.into();
+            documents.push((path.into(), Document { data, meta }));
+            true
+        })?;
+        for record in &damaged {
+            tracing::error!(
+                "{}: the record of {} is left out: {}",
+                file.path().display(),
+                record.path,
+                record.reason
+            );
+        }
+        let journal = Arc::new(Journal::new(Index::from_ordered(documents), options));
+        let path = file.path().to_owned();
+        let own = journal.clone();
+        let thread = std::thread::Builder::new()
+            .name("mesh-store".to_owned())
+            .spawn(move || own.run(file))
+            .map_err(|error| FileError::opening(&path, &error))?;
+        Ok(DurableStore {
+            journal,
+            durability: options.durability,
+            damaged,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// The records that were found damaged on opening.
+    pub fn damaged(&self) -> &[DamagedRecord] {
+        &self.damaged
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Index> {
+        self.journal.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.journal.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn commit(&self, number: u64) -> Commit {
+        match self.durability {
+            Durability::Commit => Commit::Pending(number),
+            Durability::Interval | Durability::None => Commit::Done,
+        }
+    }
+}
+
+impl Store for DurableStore {
+    fn get(&self, path: &str) -> Option<Document> {
+        self.read().get(path).cloned()
+    }
+
+    fn update(
+        &self,
+        path: &str,
+        change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
+    ) -> Result<Option<Stored>, StoreError> {
+        let mut index = self.write();
+        self.journal.admit()?;
+        let Some(data) = change(index.get(path)) else {
+            return Ok(None);
+        };
+        let (document, change) = index.set(path, data);
+        let commit = self.commit(self.journal.push([change]));
+        Ok(Some(Stored { document, commit }))
+    }
+
+    fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError> {
+        let data: Arc<str> = data.into();
+        let mut index = self.write();
+        self.journal.admit()?;
+        let (document, change) = index.set(path, data);
+        let commit = self.commit(self.journal.push([change]));
+        Ok(Stored { document, commit })
+    }
+
+    fn remove(
+        &self,
+        pattern: &PathPattern<'_>,
+        admits: &mut dyn FnMut(&str, &Document) -> bool,
+    ) -> Result<(u64, Commit), StoreError> {
+        let mut index = self.write();
+        self.journal.admit()?;
+        let changes = index.remove(pattern, admits);
+        let count = changes.len() as u64;
+        if count == 0 {
+            return Ok((0, Commit::Done));
+        }
+        Ok((count, self.commit(self.journal.push(changes))))
+    }
+
+    fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
+        self.read().scan(pattern, visit);
+    }
+
+    fn count(&self) -> usize {
+        self.read().count()
+    }
+
+    fn when_committed(&self, commit: Commit, then: Committed) {
+        match commit {
+            Commit::Done => then(Ok(())),
+            Commit::Pending(number) => self.journal.when_committed(number, then),
+        }
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            damaged: self.damaged.len() as u64,
+            ..self.journal.health()
+        }
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.journal.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Dropped by a callback, the thread itself cannot wait for its end, which comes all the same.
+        let others = thread.filter(|thread| thread.thread().id() != std::thread::current().id());
+        if others.is_some_and(|thread| thread.join().is_err()) {
+            return Err(StoreError::new(
+                StoreErrorKind::ReadOnly,
+                "the store has ended before its time",
+            ));
+        }
+        self.journal.failure().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for DurableStore {
+    fn drop(&mut self) {
+        // Whatever went wrong has been logged.
+        let _ = self.close();
+    }
+}
