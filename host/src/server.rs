@@ -7,14 +7,14 @@
 use crate::config::{ComponentConfig, Config, ConfigError};
 use crate::mesh::{Mesh, Settings};
 use crate::plugin::{Component, Descriptor, LoadError, LoadErrorKind, LoadRequest, Services, Unloaded};
-use crate::store::MemoryStore;
+use crate::store::{DurableStore, MemoryStore, Options, Store};
 use crate::system;
 use crate::transport::{self, Limits};
 use crate::versions::Range;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -59,7 +59,7 @@ impl Server {
             stage: stage()
                 .map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?,
         };
-        let mesh = Mesh::new(settings.clone(), Box::new(MemoryStore::default()));
+        let mesh = Mesh::new(settings.clone(), open_store(config).await?);
         announce(&mesh, address.port(), true);
         let is_configured = |name: &str| config.components.iter().any(|other| other.name.value == name);
         system::register(&mesh, is_configured)
@@ -76,6 +76,7 @@ impl Server {
                     duplicate.stop(DRAIN).await;
                 }
                 mesh.stop_components(DRAIN).await;
+                close_store(&mesh).await;
                 return Err(at_component(config, component, &error));
             }
         }
@@ -111,14 +112,16 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Lets calls finish for a while, tells all clients to come back later, stops the components and unloads their
-    /// libraries.
+    /// Lets calls finish for a while, tells all clients to come back later, stops the components, unloads their
+    /// libraries and closes the store.
     pub async fn stop(self) -> Vec<(String, Unloaded)> {
         self.mesh.drain(DRAIN).await;
         let _ = self.stop.send(true);
         let _ = self.transport.await;
         self.clock.abort();
-        self.mesh.stop_components(DRAIN).await
+        let unloaded = self.mesh.stop_components(DRAIN).await;
+        close_store(&self.mesh).await;
+        unloaded
     }
 }
 
@@ -172,6 +175,41 @@ pub fn stage() -> Result<PathBuf, LoadError> {
     })
 }
 
+/// Opens the store that the configuration asks for.
+async fn open_store(config: &Config) -> Result<Box<dyn Store>, ConfigError> {
+    let Some(path) = &config.store.path else {
+        return Ok(Box::new(MemoryStore::default()));
+    };
+    let options = Options {
+        durability: config.store.durability,
+        interval: config.store.interval,
+        ..Options::default()
+    };
+    let (file, started) = (path.value.clone(), Instant::now());
+    let opened = tokio::task::spawn_blocking(move || DurableStore::open(&file, &options)).await;
+    let refused = |what: String| config.diagnose(path.at, what, None);
+    let store = opened
+        .map_err(|error| refused(format!("the store cannot be opened: {error}")))?
+        .map_err(|error| refused(error.to_string()))?;
+    tracing::info!(
+        documents = store.count(),
+        milliseconds = started.elapsed().as_millis() as u64,
+        "store {}",
+        path.value.display()
+    );
+    Ok(Box::new(store))
+}
+
+/// Closes the store of a mesh that has stopped, or that ends at once.
+pub async fn close_store(mesh: &Arc<Mesh>) {
+    let mesh = mesh.clone();
+    match tokio::task::spawn_blocking(move || mesh.store().close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!("not everything is on disk: {error}"),
+        Err(error) => tracing::error!("the store was not closed: {error}"),
+    }
+}
+
 async fn clock(mesh: Arc<Mesh>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -198,13 +236,6 @@ fn refuse_what_is_not_there_yet(config: &Config) -> Result<(), ConfigError> {
             config.happn.secure.at,
             "secure mode is not part of this version yet",
             Some("leave `secure` out, and keep `host` on an address that only you can reach".to_owned()),
-        ));
-    }
-    if let Some(path) = &config.store.path {
-        errors.push(config.diagnose(
-            path.at,
-            "storing on disk is not part of this version yet",
-            Some("leave `path` out: data is then kept in memory for as long as the host runs".to_owned()),
         ));
     }
     for component in &config.components {

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::control::Control;
 use crate::plugin::Unloaded;
 use crate::plugin::ffi::interpose;
-use crate::server::Server;
+use crate::server::{Server, close_store};
 use std::io::Write;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -79,6 +79,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     let _ = writeln!(std::io::stdout(), "{ready}");
     let name = signals.next().await;
     tracing::info!("{name}: stopping");
+    let mesh = server.mesh().clone();
     tokio::select! {
         unloaded = server.stop() => {
             for (component, unloaded) in unloaded {
@@ -87,7 +88,11 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
                 }
             }
         }
-        name = signals.next() => tracing::warn!("{name} again: ending at once"),
+        name = signals.next() => {
+            tracing::warn!("{name} again: ending at once");
+            // What was acknowledged before it was on disk is written even so; that takes no longer than the disk does.
+            close_store(&mesh).await;
+        }
     }
     drop(control);
     Ok(())

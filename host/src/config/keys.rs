@@ -29,6 +29,8 @@ pub enum Takes {
     Text,
     /// A string that names a file or folder; relative to the folder of the configuration file.
     Path,
+    /// One of these strings.
+    Choice(&'static [&'static str]),
     /// `true` or `false`.
     Boolean,
     /// A whole number from `min` to `max`, both included.
@@ -119,6 +121,13 @@ pub(super) const QUEUE_BYTES: Limits = Limits {
     min: 64 * KIBIBYTE,
     max: 4 * GIBIBYTE,
 };
+/// The first is the default.
+pub(super) const DURABILITIES: &[&str] = &["commit", "interval", "none"];
+pub(super) const INTERVAL_MS: Limits = Limits {
+    default: 1000,
+    min: 1,
+    max: 3_600_000,
+};
 pub(super) const LANES: Limits = Limits {
     default: 1,
     min: 1,
@@ -203,8 +212,21 @@ pub const KEYS: &[Key] = &[
         name: "path",
         takes: Takes::Path,
         default: KeyDefault::Unset,
-        meaning: "Where data is kept on disk; without it data lives in memory only.",
+        meaning: "File that keeps the data; without it data lives in memory only.",
     },
+    Key {
+        section: "store",
+        name: "durability",
+        takes: Takes::Choice(DURABILITIES),
+        default: KeyDefault::Text(DURABILITIES[0]),
+        meaning: "When a write is acknowledged: when it is on disk, or (`interval`, `none`) at once.",
+    },
+    integer(
+        "store",
+        "interval_ms",
+        INTERVAL_MS,
+        "Milliseconds of writes that a crash may take with `durability = \"interval\"`.",
+    ),
     Key {
         section: "plugins",
         name: "dir",
@@ -303,6 +325,14 @@ impl fmt::Display for Takes {
         match self {
             Self::Text => formatter.write_str("string"),
             Self::Path => formatter.write_str("string (path)"),
+            Self::Choice(words) => {
+                formatter.write_str("one of")?;
+                for (index, word) in words.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { "," };
+                    write!(formatter, "{comma} \"{word}\"")?;
+                }
+                Ok(())
+            }
             Self::Boolean => formatter.write_str("boolean"),
             Self::Integer { min, max } => write!(formatter, "integer, {min} to {max}"),
             Self::Table => formatter.write_str("table"),

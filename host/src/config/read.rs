@@ -8,7 +8,7 @@ use super::error::{Diagnostic, ErrorKind};
 use super::keys::{KEYS, Limits};
 use super::source::{Location, Source, Spanned};
 use super::suggest;
-use super::tree::{Entry, Node, Value, shown};
+use super::tree::{Entry, Node, Value, quoted, shown};
 
 /// Collects mistakes while sections are read.
 pub(super) struct Reader<'a> {
@@ -132,6 +132,33 @@ impl<'a> Reader<'a> {
             });
         }
         text
+    }
+
+    /// One of some words; the first is the default.
+    pub(super) fn choice(
+        &mut self,
+        section: &mut Section<'a>,
+        key: &'static str,
+        words: &[&'static str],
+    ) -> Spanned<&'static str> {
+        let default = Spanned::new(words.first().copied().unwrap_or_default(), Location::Default);
+        let Some(written) = self.text(section, key) else {
+            return default;
+        };
+        if let Some(word) = words.iter().find(|word| **word == written.value) {
+            return Spanned::new(word, written.at);
+        }
+        let list: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        let message = format!(
+            "`{key}`{} must be one of {}, found {}",
+            section.place(),
+            list.join(", "),
+            quoted(&written)
+        );
+        let help = suggest::nearest(&written, words.iter().copied())
+            .map(|word| format!("did you mean `{key} = \"{word}\"`?"));
+        self.report(ErrorKind::InvalidValue, written.at, message, help);
+        default
     }
 
     /// A boolean with its default.

@@ -19,6 +19,7 @@ use super::tree::{Node, Value, quoted};
 use super::types::{
     CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, Secret, SecurityConfig, StoreConfig,
 };
+use crate::store::Durability;
 
 /// Everything the file says.
 pub(super) struct Contents {
@@ -121,8 +122,27 @@ fn security<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> SecurityCo
 fn store<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> StoreConfig {
     let path = reader.text(&mut section, "path");
     let path = path.map(|path| located_path(reader, "`path` in [store]", path, folder));
+    let durability = reader.choice(&mut section, "durability", keys::DURABILITIES);
+    let interval_ms = reader.integer(&mut section, "interval_ms", keys::INTERVAL_MS);
+    if path.is_none() {
+        let given = [("durability", durability.at), ("interval_ms", interval_ms.at)];
+        for (key, at) in given.into_iter().filter(|(_, at)| *at != Location::Default) {
+            // Whoever writes this counts on a disk.
+            let message = format!("`{key}` in [store] needs a `path`: without one nothing is kept on disk");
+            let help = Some("add a line such as `path = \"data/store.redb\"`".to_owned());
+            reader.report(ErrorKind::MissingKey, at, message, help);
+        }
+    }
     reader.finish(section);
-    StoreConfig { path }
+    StoreConfig {
+        path,
+        durability: match durability.value {
+            "interval" => Durability::Interval,
+            "none" => Durability::None,
+            _ => Durability::Commit,
+        },
+        interval: Duration::from_millis(interval_ms.value),
+    }
 }
 
 fn plugins<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> PluginsConfig {

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::store::Durability;
 
 mod files;
 mod keys;
@@ -31,6 +32,8 @@ admin_password = "hunter2"
 
 [store]
 path = "data/store"
+durability = "interval"
+interval_ms = 250
 
 [plugins]
 dir = "target/release"
@@ -110,6 +113,10 @@ fn a_file_with_every_key_becomes_types() {
         config.store.path.as_ref().map(|path| path.value.clone()),
         Some(PathBuf::from("/etc/mesh/data/store"))
     );
+    assert_eq!(
+        (config.store.durability, config.store.interval.as_millis()),
+        (Durability::Interval, 250)
+    );
     assert_eq!(config.plugins.dir.value, Path::new("/etc/mesh/target/release"));
     assert_eq!(config.calls.timeout.as_millis(), 1500);
     assert_eq!(config.calls.queue_bytes, 65_536);
@@ -146,6 +153,10 @@ fn a_name_is_enough() {
     assert_eq!(config.calls.timeout.as_secs(), 120);
     assert_eq!(config.calls.queue_bytes, 64 * 1024 * 1024);
     assert!(config.security.admin_password.is_none() && config.store.path.is_none());
+    assert_eq!(
+        (config.store.durability, config.store.interval.as_millis()),
+        (Durability::Commit, 1000)
+    );
     assert!(config.components.is_empty());
     assert_eq!(config.folder(), Path::new("."));
     assert_eq!(config.plugins.dir.at, Location::Default);
@@ -189,4 +200,31 @@ fn errors_merge_in_order() {
     let merged = ConfigError::merge(errors).expect("there are two");
     assert_eq!(merged.to_string(), "mesh.toml: one\n\nmesh.toml: two");
     assert!(ConfigError::merge([]).is_none());
+}
+
+#[test]
+fn durability_is_one_of_three_words_and_needs_a_path() {
+    prints(
+        "name = \"x\"\n[store]\npath = \"data\"\ndurability = \"comit\"\ninterval_ms = 0",
+        &[],
+        r#"
+mesh.toml:4:14: `durability` in [store] must be one of "commit", "interval", "none", found "comit"
+4 | durability = "comit"
+  |              ^^^^^^^
+help: did you mean `durability = "commit"`?
+
+mesh.toml:5:15: `interval_ms` in [store] must be from 1 to 3600000, found 0
+5 | interval_ms = 0
+  |               ^
+help: without this key it is 1000"#,
+    );
+    prints(
+        "name = \"x\"\n[store]\ndurability = \"none\"",
+        &[],
+        r#"
+mesh.toml:3:14: `durability` in [store] needs a `path`: without one nothing is kept on disk
+3 | durability = "none"
+  |              ^^^^^^
+help: add a line such as `path = "data/store.redb"`"#,
+    );
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::source::{Location, Spanned};
+use crate::store::Durability;
 
 /// `[happn]`: where and how clients connect.
 #[derive(Clone, Debug)]
@@ -41,9 +42,13 @@ pub struct SecurityConfig {
 /// `[store]`: where data is kept.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// Place on disk, with the folder of the configuration file in front when it was relative. Default none:
-    /// data is in memory only.
+    /// The file, with the folder of the configuration file in front when it was relative. Default none: data is in
+    /// memory only.
     pub path: Option<Spanned<PathBuf>>,
+    /// When a write is acknowledged. Default [`Durability::Commit`]; given only together with `path`.
+    pub durability: Durability,
+    /// How long a write of [`Durability::Interval`] may not be on disk, 1 ms to 1 h. Default 1 s.
+    pub interval: Duration,
 }
 
 /// `[plugins]`: where component libraries are.

@@ -11,6 +11,7 @@ fn with_line(section: &str, line: &str) -> String {
     match section {
         "" => format!("{line}\n"),
         "components" => format!("name = \"x\"\n[[components]]\n{line}\n"),
+        "store" if !line.starts_with("path") => format!("name = \"x\"\n[store]\npath = \"x\"\n{line}\n"),
         section => format!("name = \"x\"\n[{section}]\n{line}\n"),
     }
 }
@@ -52,6 +53,13 @@ fn the_parser_holds_to_the_ranges_and_types_of_the_table() {
     for key in KEYS {
         let wrong = match key.takes {
             Takes::Text | Takes::Path => "5".to_owned(),
+            Takes::Choice(words) => {
+                for word in words {
+                    assert_eq!(mistakes_about(key, &format!("\"{word}\"")), 0, "{key}");
+                }
+                assert_eq!(mistakes_about(key, "5"), 1, "{key}");
+                "\"x\"".to_owned()
+            }
             Takes::Boolean | Takes::Table => "\"x\"".to_owned(),
             Takes::Integer { min, max } => {
                 assert_eq!(mistakes_about(key, &min.to_string()), 0, "{key}");

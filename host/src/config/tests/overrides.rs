@@ -153,6 +153,6 @@ fn two_names_made_equal_by_an_override() {
     assert_eq!(
         error.to_string(),
         "--set components.echo.name=calc: two components are named \"calc\"\n\
-         help: the first is at mesh.toml:27:8; give one of them another name",
+         help: the first is at mesh.toml:29:8; give one of them another name",
     );
 }
