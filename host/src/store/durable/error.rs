@@ -78,7 +78,7 @@ impl FileError {
                 FileErrorKind::Access,
                 "is on a disk that is mounted read-only".to_owned(),
             ),
-            ErrorKind::NotADirectory => (
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => (
                 FileErrorKind::Access,
                 "cannot be made: something above it is a file and not a folder".to_owned(),
             ),

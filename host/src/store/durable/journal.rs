@@ -95,6 +95,11 @@ impl Journal {
         queue.last
     }
 
+    /// The number of the last write.
+    pub(super) fn last(&self) -> u64 {
+        self.queue().last
+    }
+
     pub(super) fn when_committed(&self, number: u64, then: Committed) {
         let mut queue = self.queue();
         let known = match &queue.failure {

@@ -169,7 +169,8 @@ impl Store for DurableStore {
         let changes = index.remove(pattern, admits);
         let count = changes.len() as u64;
         if count == 0 {
-            return Ok((0, Commit::Done));
+            // That there was nothing is as certain as the writes that made it so.
+            return Ok((0, self.commit(self.journal.last())));
         }
         Ok((count, self.commit(self.journal.push(changes))))
     }

@@ -1,0 +1,167 @@
+//! Files that are not what was written.
+
+use super::super::file::DOCUMENTS;
+use super::*;
+use redb::ReadableTable;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// A store with documents of all sizes and some history, closed; and what is in it.
+fn sample(path: &Path) -> BTreeMap<String, String> {
+    let store = DurableStore::open(path, &Options::default()).unwrap();
+    let mut random = Random(7);
+    for _ in 0..5 {
+        for number in 0..120 {
+            let length = [10, 100, 300, 5000][random.below(4) as usize];
+            let data = format!(r#"{{"n":{number},"x":"{}"}}"#, "y".repeat(length));
+            store.set(&format!("/documents/{number}"), &data).unwrap();
+        }
+        store
+            .remove(&PathPattern::new("/documents/1*5"), &mut |_, _| true)
+            .unwrap();
+        set(&store, "/marker", "{}");
+    }
+    content(&store).into_iter().collect()
+}
+
+#[test]
+fn damaged_records_are_left_out_and_the_rest_is_there() {
+    let folder = Folder::new();
+    let mut expected = sample(&folder.file());
+    let database = redb::Database::open(folder.file()).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        let mut documents = write.open_table(DOCUMENTS).unwrap();
+        let record = documents
+            .get(&b"/documents/7"[..])
+            .unwrap()
+            .unwrap()
+            .value()
+            .to_vec();
+        let mut flipped = record.clone();
+        flipped[40] ^= 4;
+        documents.insert(&b"/documents/7"[..], &*flipped).unwrap();
+        documents.insert(&b"/documents/8"[..], &record[..20]).unwrap();
+        documents.insert(&b"/not/its/own"[..], &*record).unwrap();
+        documents.insert(&b"/\xff"[..], &*record).unwrap();
+    }
+    write.commit().unwrap();
+    drop(database);
+    expected.remove("/documents/7");
+    expected.remove("/documents/8");
+    let store = DurableStore::open(&folder.file(), &Options::default()).unwrap();
+    assert_eq!(content(&store).into_iter().collect::<BTreeMap<_, _>>(), expected);
+    let damaged: Vec<(&str, &str)> = store
+        .damaged()
+        .iter()
+        .map(|record| (&*record.path, record.reason))
+        .collect();
+    assert_eq!(
+        damaged,
+        [
+            ("/documents/7", "its checksum does not match"),
+            ("/documents/8", "it is too short"),
+            ("/not/its/own", "its checksum does not match"),
+            ("/\u{fffd}", "its checksum does not match"),
+        ]
+    );
+    assert_eq!(store.health().damaged, 4);
+    set(&store, "/documents/7", r#"{"new":true}"#);
+    drop(store);
+    let store = DurableStore::open(&folder.file(), &Options::default()).unwrap();
+    assert_eq!(store.health().damaged, 3);
+}
+
+/// What became of a file with damage.
+#[derive(Debug, Default)]
+struct Tally {
+    unharmed: u32,
+    partly: u32,
+    refused: u32,
+}
+
+/// Opens a damaged file, and writes to it if it opens. A document that is missing must have been reported.
+fn open_damaged(path: &Path, expected: &BTreeMap<String, String>, tally: &mut Tally, what: &str) {
+    let store = match DurableStore::open(path, &Options::default()) {
+        Ok(store) => store,
+        Err(error) => {
+            assert!(
+                matches!(
+                    error.kind(),
+                    FileErrorKind::Damaged | FileErrorKind::Foreign | FileErrorKind::Newer
+                ),
+                "{what}: {error}"
+            );
+            tally.refused += 1;
+            return;
+        }
+    };
+    let found: BTreeMap<String, String> = content(&store).into_iter().collect();
+    for (path, data) in &found {
+        assert_eq!(Some(data), expected.get(path), "{what}: {path}");
+    }
+    let missing = expected.len() - found.len();
+    assert_eq!(missing, store.damaged().len(), "{what}: missing without a word");
+    if missing == 0 {
+        tally.unharmed += 1;
+    } else {
+        tally.partly += 1;
+    }
+    for number in 0..30 {
+        set(&store, &format!("/later/{number}"), r#"{"later":true}"#);
+    }
+    store.close().unwrap();
+    let again = DurableStore::open(path, &Options::default()).unwrap();
+    assert_eq!(again.count(), found.len() + 30, "{what}");
+}
+
+#[test]
+fn flipped_bits() {
+    let folder = Folder::new();
+    let original = folder.0.join("original.redb");
+    let expected = sample(&original);
+    let bytes = fs::read(&original).unwrap();
+    let (mut random, mut tally) = (Random(11), Tally::default());
+    let rounds = if std::env::var_os("MESH_TESTS_LONG").is_some() {
+        5000
+    } else {
+        300
+    };
+    for round in 0..rounds {
+        let mut flipped = bytes.clone();
+        // Half of the rounds in the first pages, where redb's own structures are.
+        let limit = if round % 2 == 0 { 4096 * 4 } else { bytes.len() };
+        for _ in 0..=random.below(3) {
+            let bit = random.below(limit as u64 * 8) as usize;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+        }
+        fs::write(folder.file(), flipped).unwrap();
+        open_damaged(&folder.file(), &expected, &mut tally, &format!("round {round}"));
+    }
+    println!("{tally:?}");
+    assert!(
+        tally.unharmed > 0 && tally.refused + tally.partly > 0,
+        "{tally:?}"
+    );
+}
+
+#[test]
+fn overwritten_and_missing_pages() {
+    let folder = Folder::new();
+    let original = folder.0.join("original.redb");
+    let expected = sample(&original);
+    let bytes = fs::read(&original).unwrap();
+    let (mut random, mut tally) = (Random(12), Tally::default());
+    for round in 0..100 {
+        let mut harmed = bytes.clone();
+        let page = random.below(bytes.len() as u64 / 4096) as usize * 4096;
+        match round % 3 {
+            0 => harmed[page..page + 4096].fill(0),
+            1 => harmed[page..page + 4096].fill_with(|| random.next() as u8),
+            _ => harmed.truncate(page.max(4096)),
+        }
+        fs::write(folder.file(), harmed).unwrap();
+        open_damaged(&folder.file(), &expected, &mut tally, &format!("round {round}"));
+    }
+    println!("{tally:?}");
+}

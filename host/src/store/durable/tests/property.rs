@@ -1,0 +1,137 @@
+//! A store beside a plain map, under random operations and reopenings.
+
+use super::*;
+use std::collections::BTreeMap;
+
+/// Paths that share beginnings, so that wildcards hit some of them.
+fn path(random: &mut Random) -> String {
+    let depth = 1 + random.below(3);
+    (0..depth)
+        .map(|_| format!("/{}", ["a", "b", "ab", "ü", ""][random.below(5) as usize]))
+        .collect()
+}
+
+fn pattern(random: &mut Random) -> String {
+    match random.below(4) {
+        0 => path(random),
+        1 => format!("{}*", path(random)),
+        2 => format!("*{}", path(random)),
+        _ => format!("{}*{}", path(random), path(random)),
+    }
+}
+
+/// `*` is any run of characters; the slow and obvious way.
+fn matches(pattern: &[u8], path: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => path.is_empty(),
+        Some((b'*', rest)) => (0..=path.len()).any(|from| matches(rest, &path[from..])),
+        Some((first, rest)) => path.first() == Some(first) && matches(rest, &path[1..]),
+    }
+}
+
+fn data(random: &mut Random) -> String {
+    let length = match random.below(20) {
+        0 => 20_000,
+        _ => random.below(100) as usize,
+    };
+    format!(r#"{{"n":{},"text":"{}"}}"#, random.next(), "x".repeat(length))
+}
+
+fn story(seed: u64) {
+    let mut random = Random(seed);
+    let folder = Folder::new();
+    let durability = [Durability::Commit, Durability::Interval, Durability::None][random.below(3) as usize];
+    let options = Options {
+        durability,
+        interval: Duration::from_millis(5),
+        ..Options::default()
+    };
+    let open = || DurableStore::open(&folder.file(), &options).unwrap();
+    let mut store = open();
+    let mut model: BTreeMap<String, (String, u64)> = BTreeMap::new();
+    for step in 0..300 {
+        let what = format!("seed {seed}, step {step}, {durability:?}");
+        match random.below(100) {
+            0..50 => {
+                let (path, data) = (path(&mut random), data(&mut random));
+                let meta = store.set(&path, &data).unwrap().document.meta;
+                let created = model.get(&path).map_or(meta.created, |(_, created)| *created);
+                assert_eq!(meta.created, created, "{what}");
+                assert!(meta.created <= meta.modified, "{what}");
+                model.insert(path, (data, created));
+            }
+            50..65 => {
+                let path = path(&mut random);
+                let wanted = random.below(3) > 0;
+                let updated = store
+                    .update(&path, &mut |before| {
+                        let before = before.map(|document| document.data.to_string());
+                        assert_eq!(before, model.get(&path).map(|(data, _)| data.clone()), "{what}");
+                        wanted.then(|| r#"{"updated":true}"#.into())
+                    })
+                    .unwrap();
+                assert_eq!(updated.is_some(), wanted, "{what}");
+                if let Some(stored) = updated {
+                    let data = r#"{"updated":true}"#.to_owned();
+                    model.insert(path, (data, stored.document.meta.created));
+                }
+            }
+            65..80 => {
+                let pattern = pattern(&mut random);
+                let odd = random.below(2) == 0;
+                let admits = |data: &str| !odd || data.len() % 2 == 1;
+                let removed = store
+                    .remove(&PathPattern::new(&pattern), &mut |_, document| {
+                        admits(&document.data)
+                    })
+                    .unwrap();
+                let before = model.len();
+                model
+                    .retain(|path, (data, _)| !matches(pattern.as_bytes(), path.as_bytes()) || !admits(data));
+                assert_eq!(removed.0 as usize, before - model.len(), "{what}: {pattern}");
+            }
+            80..97 => {
+                let pattern = pattern(&mut random);
+                let mut seen = Vec::new();
+                store.scan(&PathPattern::new(&pattern), &mut |path, _| {
+                    seen.push(path.to_owned());
+                    true
+                });
+                let expected: Vec<String> = model
+                    .keys()
+                    .filter(|path| matches(pattern.as_bytes(), path.as_bytes()))
+                    .cloned()
+                    .collect();
+                assert_eq!(seen, expected, "{what}: {pattern}");
+            }
+            _ => {
+                if random.below(2) == 0 {
+                    store.close().unwrap();
+                    assert_eq!(
+                        store.set("/late", "{}").unwrap_err().kind(),
+                        StoreErrorKind::ReadOnly
+                    );
+                }
+                drop(store);
+                store = open();
+                assert!(store.damaged().is_empty(), "{what}");
+            }
+        }
+    }
+    drop(store);
+    store = open();
+    assert_eq!(store.count(), model.len(), "seed {seed}");
+    for (path, (data, created)) in &model {
+        let document = store.get(path).unwrap();
+        assert_eq!(
+            (&*document.data, document.meta.created),
+            (&**data, *created),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn a_store_is_a_map_that_survives() {
+    (0..25).for_each(story);
+}
