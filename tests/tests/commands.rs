@@ -11,7 +11,7 @@ fn host() -> Host {
 #[test]
 fn help_teaches() {
     for command in [
-        "run", "check", "inspect", "describe", "call", "on", "status", "new", "bench",
+        "run", "check", "inspect", "describe", "call", "on", "status", "store", "new", "bench",
     ] {
         let help = mesh(&[command, "--help"]);
         assert_eq!(help.code, 0, "{command}: {}", help.err);

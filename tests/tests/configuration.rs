@@ -115,10 +115,7 @@ fn one_version_of_a_component_twice() {
 
 #[test]
 fn what_is_not_there_yet_is_refused_and_not_ignored() {
-    let said = refused(
-        "secure",
-        "name = \"A\"\n[happn]\nsecure = true\n",
-    );
+    let said = refused("secure", "name = \"A\"\n[happn]\nsecure = true\n");
     assert!(said.contains("mesh.toml:3:10: secure mode"), "{said}");
 }
 

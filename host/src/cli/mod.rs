@@ -14,6 +14,7 @@ mod new;
 mod on;
 mod run;
 mod status;
+mod store;
 
 pub use error::CommandError;
 
@@ -54,6 +55,8 @@ enum Command {
     Describe(describe::Arguments),
     /// Show the state of a running host.
     Status(status::Arguments),
+    /// Export, import or compact the data of a host that has stopped.
+    Store(store::Arguments),
     /// Write a new component crate.
     New(new::Arguments),
     /// Measure calls, events or data of one host, or of two side by side.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::On(arguments) => single_threaded(on::run(arguments)),
         Command::Describe(arguments) => single_threaded(describe::run(arguments)),
         Command::Status(arguments) => single_threaded(status::run(arguments)),
+        Command::Store(arguments) => single_threaded(store::run(arguments)),
         Command::New(arguments) => single_threaded(new::run(arguments)),
         Command::Bench(arguments) => single_threaded(bench::run(arguments)),
     };

@@ -10,6 +10,7 @@ mod durable;
 mod index;
 mod memory;
 mod pattern;
+pub mod transfer;
 
 pub use durable::{
     Compacted, DamagedRecord, Durability, DurableStore, Entry, FileError, FileErrorKind, Options, StoreFile,

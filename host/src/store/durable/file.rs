@@ -64,8 +64,8 @@ pub struct Entry {
     pub path: String,
     /// When it was written.
     pub meta: DocumentMeta,
-    /// A JSON object, as text. `None` removes what is at the path.
-    pub data: Option<String>,
+    /// A JSON object, as text.
+    pub data: String,
 }
 
 impl StoreFile {
@@ -230,16 +230,9 @@ impl StoreFile {
             let mut record = Vec::new();
             for entry in entries {
                 match entry {
-                    Ok(Entry {
-                        path,
-                        meta,
-                        data: Some(data),
-                    }) => {
+                    Ok(Entry { path, meta, data }) => {
                         record::encode(&path, meta, &data, &mut record);
                         documents.insert(path.as_bytes(), &*record)?;
-                    }
-                    Ok(Entry { path, data: None, .. }) => {
-                        documents.remove(path.as_bytes())?;
                     }
                     Err(error) => {
                         refused = Some(error);
