@@ -60,7 +60,7 @@ impl FileError {
         FileError::new(
             FileErrorKind::Damaged,
             path,
-            format_args!("is damaged: {how}; nothing was changed, bring back a copy of it or an export"),
+            format_args!("is damaged: {how}; it was left as it is: bring back a copy of it, or an export"),
         )
     }
 

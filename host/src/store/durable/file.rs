@@ -6,6 +6,7 @@
 
 use super::error::{FileError, FileErrorKind};
 use super::record;
+use super::salvage::salvage;
 use crate::protocol::DocumentMeta;
 use redb::backends::FileBackend;
 use redb::{
@@ -35,6 +36,8 @@ pub struct StoreFile {
     database: Option<Database>,
     // Set once redb has panicked: what state it is in is then unknown, and closing it would write that to the disk.
     panicked: AtomicBool,
+    // Records that a damaged file in its place had, and that are lost.
+    lost: Vec<DamagedRecord>,
     // A buffer that is used again.
     record: Vec<u8>,
 }
@@ -70,12 +73,21 @@ pub struct Entry {
 
 impl StoreFile {
     /// Opens a file, checks the whole of it, and finishes or takes back what a crash has interrupted. Makes a new one,
-    /// and the folders above it, if there is none and `create` says so.
+    /// and the folders above it, if there is none and `create` says so. Replaces a damaged file by what can be saved of
+    /// it, and keeps the damaged one under another name.
     ///
     /// # Errors
     ///
     /// What stands against it.
     pub fn open(path: &Path, create: bool) -> Result<StoreFile, FileError> {
+        match StoreFile::open_sound(path, create) {
+            Err(refused) if refused.kind() == FileErrorKind::Damaged => salvage(path, refused),
+            other => other,
+        }
+    }
+
+    /// As [`StoreFile::open`], and refuses a damaged file.
+    pub(super) fn open_sound(path: &Path, create: bool) -> Result<StoreFile, FileError> {
         if path.is_dir() {
             return Err(FileError::folder(path));
         }
@@ -129,10 +141,17 @@ impl StoreFile {
             path: path.to_owned(),
             database: Some(database),
             panicked,
+            lost: Vec::new(),
             record: Vec::new(),
         };
         file.check_format()?;
         Ok(file)
+    }
+
+    /// The file has been moved to where another was, with the records that were lost with that.
+    pub(super) fn is_now(&mut self, path: &Path, lost: Vec<DamagedRecord>) {
+        self.path = path.to_owned();
+        self.lost = lost;
     }
 
     /// Where the file is.
@@ -150,7 +169,7 @@ impl StoreFile {
     }
 
     /// Shows all documents in ascending order of paths, until `visit` returns false. Returns the records that are not
-    /// what was written; they are not shown.
+    /// what was written, here or in the damaged file that this one has replaced when it was opened; they are not shown.
     ///
     /// # Errors
     ///
@@ -159,7 +178,7 @@ impl StoreFile {
         &self,
         visit: &mut dyn FnMut(&str, DocumentMeta, &str) -> bool,
     ) -> Result<Vec<DamagedRecord>, FileError> {
-        let mut damaged = Vec::new();
+        let mut damaged = self.lost.clone();
         self.contained(|database| {
             for entry in database.begin_read()?.open_table(DOCUMENTS)?.iter()? {
                 let (key, value) = entry?;
@@ -394,17 +413,21 @@ fn contained<T>(
 
 /// Makes the folders above a file. Returns those that have a new entry now, the file's own among them.
 fn make_folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let above = |path: &Path| match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
-        Some(parent) => parent.to_owned(),
-        None => PathBuf::from("/"),
-    };
-    let mut folder = above(path);
+    let mut folder = folder_of(path);
     let mut changed = vec![folder.clone()];
     while !folder.exists() {
-        folder = above(&folder);
+        folder = folder_of(&folder);
         changed.push(folder.clone());
     }
     fs::create_dir_all(&changed[0])?;
     Ok(changed)
+}
+
+/// The folder that a file or folder is in.
+pub(super) fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => PathBuf::from("/"),
+    }
 }

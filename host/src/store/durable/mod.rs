@@ -13,6 +13,7 @@ mod error;
 mod file;
 mod journal;
 mod record;
+mod salvage;
 #[cfg(test)]
 mod tests;
 

@@ -146,6 +146,35 @@ fn flipped_bits() {
 }
 
 #[test]
+fn one_damaged_page_costs_its_records_and_the_file_is_kept() {
+    let folder = Folder::new();
+    let mut expected = sample(&folder.file());
+    let mut bytes = fs::read(folder.file()).unwrap();
+    let needle = br#"{"n":42,"x":"y"#;
+    // Old versions of a document are still in the file; the one that counts is among them.
+    let places: Vec<usize> = (0..bytes.len() - needle.len())
+        .filter(|place| bytes[*place..].starts_with(needle))
+        .collect();
+    places.iter().for_each(|place| bytes[place + 3] ^= 1);
+    fs::write(folder.file(), &bytes).unwrap();
+    let store = DurableStore::open(&folder.file(), &Options::default()).unwrap();
+    expected.remove("/documents/42");
+    assert_eq!(content(&store).into_iter().collect::<BTreeMap<_, _>>(), expected);
+    assert_eq!(store.damaged().len(), 1);
+    assert_eq!(store.damaged()[0].path, "/documents/42");
+    set(&store, "/later", "{}");
+    drop(store);
+    let store = DurableStore::open(&folder.file(), &Options::default()).unwrap();
+    assert_eq!(store.count(), expected.len() + 1);
+    assert_eq!(store.health().damaged, 0);
+    let kept = fs::read_dir(&folder.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("store.redb.damaged-"));
+    assert_eq!(fs::read(kept.unwrap()).unwrap(), bytes);
+}
+
+#[test]
 fn overwritten_and_missing_pages() {
     let folder = Folder::new();
     let original = folder.0.join("original.redb");
