@@ -141,7 +141,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
 }
 
 fn export(arguments: &Export) -> Result<(), CommandError> {
-    let file = open(&arguments.place, false)?;
+    let mut file = open(&arguments.place, false)?;
     let all = file.count().map_err(failed)?;
     let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &arguments.output {
         Some(path) => Box::new(

@@ -1,9 +1,11 @@
-//! The file of a store: a redb database with a table of documents and a table that says in which format.
+//! The file of a store: a redb database with a table of documents, a table of commits that are not merged into it yet, and
+//! a table that says in which format.
 //!
 //! What enters: a path, and changes. What leaves: the documents, and sentences about what is wrong. Guarantees: only
 //! one process has the file open; all changes of one [`StoreFile::write`] are on disk when it returns, or none of them
 //! counts; whatever is in the file, nothing panics beyond this module.
 
+use super::batches::{self, MERGE_AT, Unmerged};
 use super::error::{FileError, FileErrorKind};
 use super::record;
 use super::salvage::salvage;
@@ -26,6 +28,8 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) const ABOUT: TableDefinition<&[u8], u64> = TableDefinition::new("mesh-store");
 /// Paths and records; bytes and not text, since redb takes it for granted that text on disk is UTF-8.
 pub(super) const DOCUMENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("documents");
+/// Changes that are not in the table of documents yet, by number.
+pub(super) const BATCHES: TableDefinition<u64, &[u8]> = TableDefinition::new("batches");
 /// Everything is in memory once already.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -36,10 +40,13 @@ pub struct StoreFile {
     database: Option<Database>,
     // Set once redb has panicked: what state it is in is then unknown, and closing it would write that to the disk.
     panicked: AtomicBool,
+    // Set once a write has failed: trying again could make things worse.
+    failed: bool,
     // Records that a damaged file in its place had, and that are lost.
     lost: Vec<DamagedRecord>,
+    unmerged: Unmerged,
     // A buffer that is used again.
-    record: Vec<u8>,
+    batch: Vec<u8>,
 }
 
 /// A record that cannot be trusted.
@@ -137,14 +144,18 @@ impl StoreFile {
                 path.display()
             );
         }
-        let file = StoreFile {
+        let mut file = StoreFile {
             path: path.to_owned(),
             database: Some(database),
             panicked,
+            failed: false,
             lost: Vec::new(),
-            record: Vec::new(),
+            unmerged: Unmerged::default(),
+            batch: Vec::new(),
         };
         file.check_format()?;
+        file.find_unmerged()?;
+        file.merge()?;
         Ok(file)
     }
 
@@ -175,9 +186,10 @@ impl StoreFile {
     ///
     /// When the file cannot be read.
     pub fn read(
-        &self,
+        &mut self,
         visit: &mut dyn FnMut(&str, DocumentMeta, &str) -> bool,
     ) -> Result<Vec<DamagedRecord>, FileError> {
+        self.merge()?;
         let mut damaged = self.lost.clone();
         self.contained(|database| {
             for entry in database.begin_read()?.open_table(DOCUMENTS)?.iter()? {
@@ -209,24 +221,74 @@ impl StoreFile {
         &mut self,
         changes: &BTreeMap<&str, Option<(DocumentMeta, &str)>>,
     ) -> Result<(), FileError> {
-        let mut record = std::mem::take(&mut self.record);
+        let mut batch = std::mem::take(&mut self.batch);
+        batches::encode(changes, &mut batch);
+        let number = self.unmerged.next;
         let written = self.transaction(|transaction| {
-            let mut documents = transaction.open_table(DOCUMENTS).map_err(redb::Error::from)?;
-            for (path, document) in changes {
-                match document {
-                    Some((meta, data)) => {
-                        record::encode(path, *meta, data, &mut record);
-                        documents.insert(path.as_bytes(), &*record)?;
-                    }
-                    None => {
-                        documents.remove(path.as_bytes())?;
-                    }
-                }
-            }
+            let mut batches = transaction.open_table(BATCHES).map_err(redb::Error::from)?;
+            batches.insert(number, &*batch)?;
             Ok(Some(()))
         });
-        self.record = record;
-        written.map(|_| ())
+        self.failed |= written.is_err();
+        if written.is_ok() {
+            self.unmerged.next += 1;
+            // It is as it was written.
+            self.unmerged.add(&batch);
+        }
+        self.batch = batch;
+        written?;
+        if self.unmerged.bytes >= MERGE_AT {
+            self.merge()?;
+        }
+        Ok(())
+    }
+
+    /// Finds what an earlier process has not merged.
+    fn find_unmerged(&mut self) -> Result<(), FileError> {
+        let mut unmerged = Unmerged::default();
+        let mut damaged = Vec::new();
+        self.contained(|database| {
+            let batches = match database.begin_read()?.open_table(BATCHES) {
+                Ok(batches) => batches,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            for entry in batches.iter()? {
+                let (number, batch) = entry?;
+                unmerged.next = number.value() + 1;
+                damaged.extend(unmerged.add(batch.value()));
+            }
+            Ok(())
+        })?;
+        self.unmerged = unmerged;
+        self.lost.extend(damaged.into_iter().map(|change| DamagedRecord {
+            path: change.path,
+            reason: change.reason,
+        }));
+        Ok(())
+    }
+
+    /// Moves what was written into the table of documents.
+    fn merge(&mut self) -> Result<(), FileError> {
+        if self.unmerged.bytes == 0 {
+            return Ok(());
+        }
+        let values = &self.unmerged.values;
+        let merged = self.transaction(|transaction| {
+            let mut documents = transaction.open_table(DOCUMENTS).map_err(redb::Error::from)?;
+            for (path, value) in values {
+                match value {
+                    Some(record) => documents.insert(&**path, &**record)?,
+                    None => documents.remove(&**path)?,
+                };
+            }
+            transaction.delete_table(BATCHES).map_err(redb::Error::from)?;
+            Ok(Some(()))
+        });
+        self.failed |= merged.is_err();
+        merged?;
+        self.unmerged.clear();
+        Ok(())
     }
 
     /// Writes entries as one transaction, in their order. `replace` removes everything else. Returns how many documents
@@ -240,6 +302,7 @@ impl StoreFile {
         replace: bool,
         entries: impl Iterator<Item = Result<Entry, E>>,
     ) -> Result<u64, E> {
+        self.merge()?;
         let mut refused = None;
         let written = self.transaction(|transaction| {
             if replace {
@@ -273,6 +336,7 @@ impl StoreFile {
     ///
     /// When the file cannot be read or written; it holds the same documents all the same.
     pub fn compact(&mut self) -> Result<Compacted, FileError> {
+        self.merge()?;
         let before = self.size()?;
         if let Some(database) = &mut self.database {
             // redb may leave some for the next call; the number of calls is bounded all the same.
@@ -299,6 +363,10 @@ impl StoreFile {
     }
 
     fn close_database(&mut self) -> Result<(), FileError> {
+        if self.database.is_some() && !self.failed && !self.panicked.load(Ordering::Relaxed) {
+            // What cannot be merged is merged when the file is opened again.
+            let _ = self.merge();
+        }
         let Some(database) = self.database.take() else {
             return Ok(());
         };

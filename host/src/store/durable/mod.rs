@@ -9,6 +9,7 @@
 //!              ▲ undone when a commit fails ─────────────┘
 //! ```
 
+mod batches;
 mod error;
 mod file;
 mod journal;
@@ -80,7 +81,7 @@ impl DurableStore {
         DurableStore::of_file(StoreFile::open(path, true)?, options)
     }
 
-    fn of_file(file: StoreFile, options: &Options) -> Result<DurableStore, FileError> {
+    fn of_file(mut file: StoreFile, options: &Options) -> Result<DurableStore, FileError> {
         let mut documents = Vec::with_capacity(usize::try_from(file.count()?).unwrap_or(0));
         let damaged = file.read(&mut |path, meta, data| {
             let data = data.into();

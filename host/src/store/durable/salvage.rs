@@ -6,12 +6,14 @@
 //!
 //! redb refuses a file as a whole, while most damage is to a single record, and records carry checksums of their own.
 
+use super::batches::Unmerged;
 use super::error::{FileError, FileErrorKind};
-use super::file::{ABOUT, DOCUMENTS, DamagedRecord, Entry, FORMAT, StoreFile};
+use super::file::{ABOUT, BATCHES, DOCUMENTS, DamagedRecord, Entry, FORMAT, StoreFile};
 use super::record;
 use crate::store::now;
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Builder, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend};
+use redb::{Builder, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableError};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -104,7 +106,60 @@ fn read(bytes: &[u8]) -> Option<(Vec<Entry>, Vec<DamagedRecord>)> {
         }
     }
     let all = documents.len().ok()?;
-    ((entries.len() + damaged.len()) as u64 == all).then_some((entries, damaged))
+    if (entries.len() + damaged.len()) as u64 != all {
+        return None;
+    }
+    match transaction.open_table(BATCHES) {
+        Ok(batches) => newer(&batches, entries, damaged),
+        Err(TableError::TableDoesNotExist(_)) => Some((entries, damaged)),
+        Err(_) => None,
+    }
+}
+
+/// Lays what was not merged yet over the documents.
+fn newer(
+    batches: &impl ReadableTable<u64, &'static [u8]>,
+    entries: Vec<Entry>,
+    mut damaged: Vec<DamagedRecord>,
+) -> Option<(Vec<Entry>, Vec<DamagedRecord>)> {
+    let mut unmerged = Unmerged::default();
+    for batch in batches.iter().ok()? {
+        let (number, batch) = batch.ok()?;
+        // As above: nothing twice, and nothing in another order.
+        if number.value() < unmerged.next {
+            return None;
+        }
+        unmerged.next = number.value() + 1;
+        let lost = unmerged.add(batch.value()).into_iter();
+        damaged.extend(lost.map(|change| DamagedRecord {
+            path: change.path,
+            reason: change.reason,
+        }));
+    }
+    let mut documents: BTreeMap<String, Entry> = entries
+        .into_iter()
+        .map(|entry| (entry.path.clone(), entry))
+        .collect();
+    for (path, value) in &unmerged.values {
+        let path = std::str::from_utf8(path).ok()?;
+        match value {
+            None => {
+                documents.remove(path);
+            }
+            Some(value) => {
+                let (_, meta, data) = record::decode(path.as_bytes(), value).ok()?;
+                let entry = Entry {
+                    path: path.to_owned(),
+                    meta,
+                    data: data.to_owned(),
+                };
+                documents.insert(path.to_owned(), entry);
+            }
+        }
+        // What is there is newer than what is lost.
+        damaged.retain(|record| record.path != path);
+    }
+    Some((documents.into_values().collect(), damaged))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
