@@ -77,7 +77,7 @@ impl Unmerged {
         let mut damaged = Vec::new();
         let mut rest = batch;
         while !rest.is_empty() {
-            let Some((kind, path, value, behind)) = first(rest) else {
+            let Some((Raw { kind, path, value }, behind)) = first(rest) else {
                 damaged.push(DamagedChange {
                     path: String::new(),
                     reason: "the rest of a commit cannot be read",
@@ -106,8 +106,15 @@ impl Unmerged {
     }
 }
 
+/// One change as it stands in a batch.
+struct Raw<'a> {
+    kind: u8,
+    path: &'a [u8],
+    value: &'a [u8],
+}
+
 /// The first change and what is behind it.
-fn first(bytes: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
+fn first(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
     let length = |at: usize| {
         let bytes = bytes.get(at..at + 4)?;
         usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
@@ -115,7 +122,8 @@ fn first(bytes: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
     let (path, value) = (length(1)?, length(5)?);
     let (path, rest) = bytes.get(HEAD..)?.split_at_checked(path)?;
     let (value, behind) = rest.split_at_checked(value)?;
-    Some((bytes[0], path, value, behind))
+    let kind = bytes[0];
+    Some((Raw { kind, path, value }, behind))
 }
 
 fn check<'a>(kind: u8, path: &[u8], value: &'a [u8]) -> Result<Option<&'a [u8]>, &'static str> {
