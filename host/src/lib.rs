@@ -23,6 +23,7 @@ pub mod mesh;
 pub mod plugin;
 pub mod protocol;
 pub mod pubsub;
+pub mod query;
 pub mod server;
 pub mod session;
 pub mod store;

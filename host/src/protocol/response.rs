@@ -164,6 +164,12 @@ impl ArrayResponse<'_> {
         self.out.push(',');
     }
 
+    /// Appends one item that `write` appends: an object.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut String)) {
+        write(&mut self.out);
+        self.out.push(',');
+    }
+
     /// Bytes written so far.
     pub fn len(&self) -> usize {
         self.out.len()
