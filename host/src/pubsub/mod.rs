@@ -12,6 +12,8 @@ mod pattern;
 mod prefixes;
 mod registration;
 mod segments;
+#[cfg(test)]
+mod tests;
 
 pub use channel::{Channel, ChannelAction};
 pub use index::{Event, Index, Subscription, TooManySubscriptions};
