@@ -43,8 +43,8 @@ fn sets_a_second(folder: &Path, in_flight: u64) -> Outcome<f64> {
     let store = DurableStore::open(&path, &Options::default())?;
     let (acknowledge, acknowledged) = mpsc::channel();
     let set = |number: u64| -> Outcome<()> {
-        // Some twenty thousand paths, neighbours far from each other.
-        let path = format!("/sets/{}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44);
+        // 32,768 paths, neighbours in time far from each other in order.
+        let path = format!("/sets/{}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 49);
         let stored = store.set(&path, DATA)?;
         let acknowledge = acknowledge.clone();
         let then = move |result: Result<(), _>| drop(acknowledge.send(result));

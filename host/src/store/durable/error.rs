@@ -119,12 +119,12 @@ impl FileError {
             Error::Io(error) => FileError::new(
                 FileErrorKind::System,
                 path,
-                format_args!("cannot be used: {error}"),
+                format_args!("cannot be read or written: {error}"),
             ),
             other => FileError::new(
                 FileErrorKind::System,
                 path,
-                format_args!("cannot be used: {other}"),
+                format_args!("cannot be read or written: {other}"),
             ),
         }
     }

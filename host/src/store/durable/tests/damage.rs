@@ -139,10 +139,7 @@ fn flipped_bits() {
         open_damaged(&folder.file(), &expected, &mut tally, &format!("round {round}"));
     }
     println!("{tally:?}");
-    assert!(
-        tally.unharmed > 0 && tally.refused + tally.partly > 0,
-        "{tally:?}"
-    );
+    assert!(tally.unharmed > 0 && tally.partly > 0, "{tally:?}");
 }
 
 #[test]
