@@ -6,7 +6,7 @@
 use mesh_host::store::{DurableStore, Options, PathPattern, Store};
 use serde_json::Value;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -284,4 +284,42 @@ fn stores_that_are_not_there_or_not_free() {
     );
     let (code, _, err) = folder.run(&["export", "--set", "store.durability=none"], "");
     assert_eq!((code, &*err), (0, ""));
+}
+
+#[test]
+fn a_running_host_holds_its_store_and_leaves_it_complete() {
+    let folder = Folder::new();
+    folder.write(
+        "mesh.toml",
+        "name = \"A\"\n[happn]\nport = 0\n[store]\npath = \"data/store.redb\"\ndurability = \"none\"\n",
+    );
+    let mut host = Command::new(env!("CARGO_BIN_EXE_mesh"))
+        .arg("run")
+        .current_dir(&folder.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(host.stdout.take().unwrap())
+        .read_line(&mut ready)
+        .unwrap();
+    assert!(ready.starts_with("ready "), "{ready}");
+    let (code, out, err) = folder.run(&["export"], "");
+    assert_eq!((code, &*out), (1, ""));
+    assert!(
+        err.contains("is open in another process: a host holds its store until it stops"),
+        "{err}"
+    );
+    let stopped = Command::new("kill")
+        .args(["-TERM", &host.id().to_string()])
+        .status();
+    assert!(stopped.unwrap().success());
+    assert_eq!(host.wait().unwrap().code(), Some(0));
+    let (code, out, err) = folder.run(&["export"], "");
+    assert_eq!((code, &*err), (0, ""));
+    assert!(
+        out.contains("{\"path\":\"/mesh/schema/description\",\"data\":{"),
+        "{out}"
+    );
 }
