@@ -1,46 +1,88 @@
 //! get, count and remove (PROTOCOL.md 5.2 to 5.4).
 
 use super::set::write_meta;
-use super::{Gate, not_there_yet, path};
+use super::{Gate, path};
 use crate::mesh::Change;
-use crate::protocol::{Action, EventAction, Options, Request, Response, WireError, json};
+use crate::protocol::{Action, EventAction, Frame, Options, Request, Response, WireError, json};
+use crate::query::{Found, Query};
 use crate::store::{PathPattern, now};
 
 impl Gate {
     pub(super) fn get(&mut self, request: &Request<'_>) {
         let response = Response::to(self.session.dialect(), Action::Get, request);
-        let path = match path::any(request) {
-            Ok(path) => path,
-            Err(error) => return self.send(response.error(&error)),
-        };
-        if Options::read(request.options).query {
-            let what = "a query by criteria, fields, sort, limit or skip";
-            return self.send(response.error(&not_there_yet(what)));
-        }
+        let frame = self.try_get(request, &response);
+        self.send(frame.unwrap_or_else(|error| response.error(&error)));
+    }
+
+    fn try_get(&self, request: &Request<'_>, response: &Response<'_>) -> Result<Frame, WireError> {
+        let path = path::any(request)?;
+        let query = self.query(request, &path)?;
         let pattern = PathPattern::new(&path);
         if pattern.has_wildcard() {
-            let mut array = response.array();
-            let limit = self.session.outbound().limit();
-            self.mesh.store().scan(&pattern, &mut |path, document| {
+            return self.get_all(&pattern, &query, response);
+        }
+        let found = self.mesh.store().get(&path);
+        let found = found.filter(|found| query.admits(&path, &found.data, found.meta));
+        Ok(match found {
+            None => response.data("null"),
+            Some(found) => {
+                let meta = |out: &mut String| query.write_meta(out, &path, found.meta);
+                response.document(&query.data(&found), meta, false)
+            }
+        })
+    }
+
+    fn get_all(
+        &self,
+        pattern: &PathPattern<'_>,
+        query: &Query<'_>,
+        response: &Response<'_>,
+    ) -> Result<Frame, WireError> {
+        let limit = self.session.outbound().limit();
+        let mut array = response.array();
+        if query.is_plain() {
+            self.mesh.store().scan(pattern, &mut |path, document| {
                 array.push(path, &document.data, document.meta);
                 array.len() <= limit
             });
-            return self.send(if array.len() <= limit {
-                array.finish()
-            } else {
-                let message =
-                    format!("the answer would be larger than {limit} bytes: ask for fewer documents at once");
-                response.error(&WireError::system(message))
-            });
-        }
-        let frame = match self.mesh.store().get(&path) {
-            None => response.data("null"),
-            Some(found) => {
-                let meta = |out: &mut String| write_meta(out, Some(found.meta), &path);
-                response.document(&found.data, meta, false)
+        } else {
+            for found in self.select(pattern, query) {
+                array.push_with(|out| query.write_item(out, &found));
+                if array.len() > limit {
+                    break;
+                }
             }
-        };
-        self.send(frame);
+        }
+        if array.len() > limit {
+            return Err(WireError::system(format!(
+                "the answer would be larger than {limit} bytes: ask for fewer documents at once"
+            )));
+        }
+        Ok(array.finish())
+    }
+
+    /// The documents that a query asks for, in its order.
+    fn select(&self, pattern: &PathPattern<'_>, query: &Query<'_>) -> Vec<Found> {
+        let mut selected = Vec::new();
+        self.mesh.store().scan(pattern, &mut |path, document| {
+            selected.extend(query.select(path, document));
+            !query.is_enough(selected.len())
+        });
+        query.arrange(&mut selected);
+        selected
+    }
+
+    pub(super) fn count(&mut self, request: &Request<'_>) {
+        let response = Response::to(self.session.dialect(), Action::Count, request);
+        let counted = path::any(request).and_then(|path| {
+            let query = self.query(request, &path)?;
+            let pattern = PathPattern::new(&path);
+            Ok(self.select(&pattern, &query).len())
+        });
+        self.send(match counted {
+            Ok(count) => response.data(&format!(r#"{{"value":{count}}}"#)),
+            Err(error) => response.error(&error),
+        });
     }
 
     pub(super) fn remove(&mut self, request: &Request<'_>) {
@@ -54,10 +96,13 @@ impl Gate {
         let path = path::checked(request, self.session.dialect())?;
         let options = Options::read(request.options);
         self.can_publish(&options)?;
+        let query = self.query(request, &path)?;
         let (removed, commit) = self
             .mesh
             .store()
-            .remove(&PathPattern::new(&path), &mut |_, _| true)
+            .remove(&PathPattern::new(&path), &mut |path, document| {
+                query.admits(path, &document.data, document.meta)
+            })
             .map_err(|error| WireError::system(error.to_string()))?;
         let data = format!(r#"{{"removed":{removed}}}"#);
         let answer = |published: bool, results: &str| {
@@ -74,5 +119,10 @@ impl Gate {
         let publishes = (!options.no_publish, options.no_publish);
         self.conclude(request, &options, change, publishes, commit, &answer);
         Ok(())
+    }
+
+    fn query<'a>(&self, request: &Request<'a>, path: &str) -> Result<Query<'a>, WireError> {
+        let dialect = self.session.dialect();
+        Query::read(request.options, dialect).map_err(|error| error.to_wire(dialect, path))
     }
 }

@@ -45,8 +45,6 @@ pub struct Options<'a> {
     pub publish_results: bool,
     /// Later generations: one of many documents, written without a publication (`upsertType` 3).
     pub bulk: bool,
-    /// There are criteria, fields, an order or limits.
-    pub query: bool,
 }
 
 impl<'a> Options<'a> {
@@ -104,7 +102,6 @@ impl<'de> Visitor<'de> for OptionsVisitor {
                 Key::NullValue => options.null_value = json::is_truthy(value),
                 Key::PublishResults => options.publish_results = json::is_truthy(value),
                 Key::UpsertType => options.bulk = value.get() == "3",
-                Key::Query => options.query |= json::is_truthy(value) && value.get() != "{}",
                 Key::InitialCallback => options.initial_callback = json::is_truthy(value),
                 Key::InitialEmit => options.initial_emit = json::is_truthy(value),
                 Key::Other => {}
@@ -132,7 +129,6 @@ enum Key {
     NullValue,
     PublishResults,
     UpsertType,
-    Query,
     InitialCallback,
     InitialEmit,
     Other,
@@ -166,7 +162,6 @@ impl<'de> Deserialize<'de> for Key {
                     "nullValue" => Key::NullValue,
                     "publishResults" => Key::PublishResults,
                     "upsertType" => Key::UpsertType,
-                    "criteria" | "fields" | "sort" | "path_only" | "options" => Key::Query,
                     "initialCallback" => Key::InitialCallback,
                     "initialEmit" => Key::InitialEmit,
                     _ => Key::Other,
