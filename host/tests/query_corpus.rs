@@ -1,4 +1,5 @@
-//! Every answer that real happn-3 servers gave to a query, compared to the answer of [`mesh_host::query`].
+//! Every answer that real happn-3 servers gave to a query, and JavaScript to a regular expression, compared to the
+//! answer of [`mesh_host::query`].
 //!
 //! The rows, and what their fields mean, are described in `tests/corpus/query/README.md`.
 
@@ -225,5 +226,51 @@ fn every_row_of_the_corpus_agrees() {
     assert!(rows >= MINIMUM_ROWS, "only {rows} rows");
     assert_eq!(sections.len(), 6, "a section is missing: {sections:?}");
     assert!(corrected > 0, "no row in which a server is wrong");
+    assert_eq!(mismatches, 0, "of {rows} rows disagree");
+}
+
+#[derive(Deserialize)]
+struct Regular {
+    pattern: String,
+    flags: String,
+    found: Option<BTreeMap<String, bool>>,
+}
+
+#[test]
+fn regular_expressions_find_what_they_find_in_javascript() {
+    let corpus = corpus("regular.jsonl");
+    let (mut rows, mut mismatches) = (0, 0);
+    for (index, line) in corpus.lines().enumerate() {
+        let row: Regular = serde_json::from_str(line).unwrap();
+        rows += 1;
+        let options = json!({"criteria": {"s": {"$regex": [row.pattern, row.flags]}}}).to_string();
+        let options: &RawValue = serde_json::from_str(&options).unwrap();
+        let mut report = |found: String| {
+            mismatches += 1;
+            if mismatches <= SHOWN {
+                eprintln!("line {}: {found}\n  {line}", index + 1);
+            }
+        };
+        let query = match (Query::read(Some(options), Dialect::Happn4), &row.found) {
+            // What JavaScript refuses may be understood here: it is never a question that worked.
+            (_, None) => continue,
+            (Err(error), Some(_)) => {
+                report(error.to_string());
+                continue;
+            }
+            (Ok(query), Some(_)) => query,
+        };
+        let meta = DocumentMeta {
+            created: 1,
+            modified: 1,
+        };
+        for (text, expected) in row.found.into_iter().flatten() {
+            let data = json!({"s": text}).to_string();
+            if query.admits("/a", &data, meta) != expected {
+                report(format!("{text:?}"));
+            }
+        }
+    }
+    assert!(rows >= 900, "only {rows} rows");
     assert_eq!(mismatches, 0, "of {rows} rows disagree");
 }

@@ -12,7 +12,7 @@ use crate::protocol::json::shorten;
 /// More conditions in one query are refused.
 const MOST_CONDITIONS: usize = 4096;
 /// More regular expressions in one query are refused.
-const MOST_REGULAR_EXPRESSIONS: usize = 64;
+const MOST_REGULAR_EXPRESSIONS: usize = 32;
 
 /// What a document must fulfil.
 #[derive(Debug)]
