@@ -126,7 +126,7 @@ impl World {
             })
             .collect();
         World {
-            index: Index::default(),
+            index: Index::new(usize::MAX),
             sessions,
             ears: (0..3).map(|number| (1000 + number, Arc::default())).collect(),
             naive: BTreeMap::new(),
@@ -180,8 +180,10 @@ impl World {
                 }),
                 depth,
                 count,
+                as_sent: false,
             },
         );
+        let reference = reference.expect("there is no limit");
         let Some(channel) = channel else { return };
         let entry = self
             .naive
@@ -327,6 +329,8 @@ impl World {
             },
             path: &path,
             data: "{}",
+            sent: "{}",
+            document_path: None,
             session_id: "P",
             event_id: "1",
             consistency: 2,
