@@ -52,7 +52,7 @@ extern "C" {
 /* Version of this contract. A host loads only libraries of its own major version; the minor version grows when
  * fields are appended. */
 #define MESH_ABI_MAJOR 1
-#define MESH_ABI_MINOR 0
+#define MESH_ABI_MINOR 1
 
 /* Name of the one symbol that a component library exports. */
 #define MESH_ENTRY_SYMBOL "mesh_component_entry"
@@ -65,10 +65,13 @@ extern "C" {
  *              `name` and any further fields; elements after it are handed on. The client sees `error` with it.
  * VALUE_ERROR  A call failed with something that is no error object. The payload is a JSON array whose first element
  *              is a string or a plain object; the client sees `ok` with that array and takes the first element for
- *              the error. */
+ *              the error.
+ * PANIC        As ERROR, and the cause was a defect of the component itself, such as a panic: counted against its
+ *              version. Since minor version 1. */
 #define MESH_STATUS_OK 0
 #define MESH_STATUS_ERROR 1
 #define MESH_STATUS_VALUE_ERROR 2
+#define MESH_STATUS_PANIC 3
 
 /* Levels of `mesh_host.log`: something failed and a person should look; odd but handled; normal and rare; for the
  * author of the component; for the author in detail. */
@@ -90,7 +93,21 @@ extern "C" {
  *         `status` a MESH_STATUS_*, `payload` JSON. Nothing to complete.
  * CANCEL  A hint that nobody waits for the call with this `token` any more. Nothing to complete.
  * WAKE    `mesh_host.wake` was called for this lane. Nothing to complete.
- * STOP    Comes on lane 0: finish, then complete `token`. No call arrives after it, replies and events still may. */
+ * STOP    Comes on lane 0: finish, then complete `token`. No call arrives after it, replies and events still may.
+ *
+ * Since minor version 1, all on lane 0:
+ *
+ * SNAPSHOT  To a component whose descriptor declares `state`: give the state. Complete `token` with MESH_STATUS_OK and
+ *           the state as bytes of the component's own choice, or with an error. No call and no event arrives until
+ *           RESUME or STOP.
+ * RESTORE   To a component whose descriptor declares `state`: take over the state in `payload`, which was written with
+ *           the schema number in `method`. Complete `token`. A new instance gets it before START; one that has started
+ *           may get it too, when the version that replaced it is taken back: the state replaces its own.
+ * QUIESCE   Another version has taken over. Calls taken before are still to be answered; what the component does by
+ *           itself should pause. Nothing to complete.
+ * RESUME    After SNAPSHOT or QUIESCE: it serves again. Nothing to complete.
+ * HEALTH    After START, to a component whose descriptor says `"health": true`: complete `token` with MESH_STATUS_OK
+ *           when it can serve, else with an error. May come again later. */
 #define MESH_WORK_START 1
 #define MESH_WORK_CALL 2
 #define MESH_WORK_EVENT 3
@@ -98,6 +115,11 @@ extern "C" {
 #define MESH_WORK_CANCEL 5
 #define MESH_WORK_WAKE 6
 #define MESH_WORK_STOP 7
+#define MESH_WORK_SNAPSHOT 8
+#define MESH_WORK_RESTORE 9
+#define MESH_WORK_QUIESCE 10
+#define MESH_WORK_RESUME 11
+#define MESH_WORK_HEALTH 12
 
 /* Names of the host's extensions, for `mesh_host.get_extension`. */
 #define MESH_EXCHANGE_EXTENSION "mesh.exchange/1"

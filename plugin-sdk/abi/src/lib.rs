@@ -44,7 +44,7 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"MESHPLUG");
 pub const ABI_MAJOR: u16 = 1;
 
 /// Minor version of this contract. It grows when fields are appended.
-pub const ABI_MINOR: u16 = 0;
+pub const ABI_MINOR: u16 = 1;
 
 /// Name of the one symbol that a component library exports, an [`EntryFunction`].
 pub const ENTRY_SYMBOL: &str = "mesh_component_entry";

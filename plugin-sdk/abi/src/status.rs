@@ -15,6 +15,9 @@ impl Status {
     /// string or a plain object; the client sees `ok` with that array and takes the first element for the error, as
     /// happner's components may answer.
     pub const VALUE_ERROR: i32 = 2;
+    /// As [`Status::ERROR`], and the cause was a defect of the component itself, such as a panic: counted against its
+    /// version. Since minor version 1.
+    pub const PANIC: i32 = 3;
 }
 
 /// Levels of [`crate::Host::log`].

@@ -25,6 +25,25 @@ impl WorkKind {
     pub const WAKE: u32 = 6;
     /// Finish, then complete `token`. Comes on lane 0; no call arrives after it, replies and events still may.
     pub const STOP: u32 = 7;
+    /// Comes on lane 0, to a component whose descriptor declares `state`: give the state. Complete `token` with
+    /// [`crate::Status::OK`] and the state as bytes of the component's own choice, or with an error. No call and no
+    /// event arrives until [`WorkKind::RESUME`] or [`WorkKind::STOP`]. Since minor version 1.
+    pub const SNAPSHOT: u32 = 8;
+    /// Comes on lane 0, to a component whose descriptor declares `state`: take over the state in `payload`, which was
+    /// written with the schema number in `method`. Complete `token`. A new instance gets it before
+    /// [`WorkKind::START`]; one that has started may get it too, when the version that replaced it is taken back: the
+    /// state replaces its own. Since minor version 1.
+    pub const RESTORE: u32 = 9;
+    /// A hint, on lane 0: another version has taken over. Calls taken before are still to be answered; what the
+    /// component does by itself should pause. Nothing to complete. Since minor version 1.
+    pub const QUIESCE: u32 = 10;
+    /// A hint, on lane 0, after [`WorkKind::SNAPSHOT`] or [`WorkKind::QUIESCE`]: it serves again. Nothing to complete.
+    /// Since minor version 1.
+    pub const RESUME: u32 = 11;
+    /// Comes on lane 0 after [`WorkKind::START`], to a component whose descriptor says `"health": true`: complete
+    /// `token` with [`crate::Status::OK`] when it can serve, else with an error. May come again later. Since minor
+    /// version 1.
+    pub const HEALTH: u32 = 12;
 }
 
 /// One piece of work. All slices are borrowed for the call of `work`, or until the next `take`.
@@ -41,7 +60,8 @@ pub struct Work {
     pub status: i32,
     /// For [`WorkKind::CALL`]: milliseconds until nobody waits for the answer any more; never 0.
     pub deadline_milliseconds: u32,
-    /// For [`WorkKind::CALL`]: position of the method in the descriptor's `methods`, or `u32::MAX` when unknown.
+    /// For [`WorkKind::CALL`]: position of the method in the descriptor's `methods`, or `u32::MAX` when unknown. For
+    /// [`WorkKind::RESTORE`]: the schema number of the state.
     pub method: u32,
     /// Zero.
     pub reserved: u32,

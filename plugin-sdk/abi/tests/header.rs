@@ -172,6 +172,7 @@ const NUMBERS: &[(&str, &str, i128)] = &[
         "VALUE_ERROR",
         abi::Status::VALUE_ERROR as i128,
     ),
+    ("MESH_STATUS_PANIC", "PANIC", abi::Status::PANIC as i128),
     ("MESH_LEVEL_ERROR", "ERROR", abi::Level::ERROR as i128),
     ("MESH_LEVEL_WARN", "WARN", abi::Level::WARN as i128),
     ("MESH_LEVEL_INFO", "INFO", abi::Level::INFO as i128),
@@ -184,6 +185,11 @@ const NUMBERS: &[(&str, &str, i128)] = &[
     ("MESH_WORK_CANCEL", "CANCEL", abi::WorkKind::CANCEL as i128),
     ("MESH_WORK_WAKE", "WAKE", abi::WorkKind::WAKE as i128),
     ("MESH_WORK_STOP", "STOP", abi::WorkKind::STOP as i128),
+    ("MESH_WORK_SNAPSHOT", "SNAPSHOT", abi::WorkKind::SNAPSHOT as i128),
+    ("MESH_WORK_RESTORE", "RESTORE", abi::WorkKind::RESTORE as i128),
+    ("MESH_WORK_QUIESCE", "QUIESCE", abi::WorkKind::QUIESCE as i128),
+    ("MESH_WORK_RESUME", "RESUME", abi::WorkKind::RESUME as i128),
+    ("MESH_WORK_HEALTH", "HEALTH", abi::WorkKind::HEALTH as i128),
 ];
 
 /// Every text constant: its name in C, its name in Rust's source, its value.
