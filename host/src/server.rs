@@ -5,27 +5,26 @@
 //! was started is stopped again.
 
 use crate::config::{ComponentConfig, Config, ConfigError};
+use crate::deployment::{Deployment, is_in, load_request};
 use crate::mesh::{Mesh, Settings};
-use crate::plugin::{Component, Descriptor, LoadError, LoadErrorKind, LoadRequest, Services, Unloaded};
+use crate::plugin::{Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
 use crate::store::{DurableStore, MemoryStore, Options, Store};
 use crate::system;
 use crate::transport::{self, Limits};
 use crate::versions::Range;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How long a component may take to start.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long calls may take to finish on a stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// A running host.
 pub struct Server {
-    mesh: Arc<Mesh>,
+    deployment: Arc<Deployment>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
     transport: JoinHandle<()>,
@@ -65,8 +64,9 @@ impl Server {
         system::register(&mesh, is_configured)
             .map_err(|error| config.diagnose(config.name.at, error.to_string(), None))?;
         for (component, library) in config.components.iter().zip(libraries) {
-            let loaded =
-                Component::load(request(config, component, library, &settings, mesh.services())).await;
+            let approve = approve(component, &library);
+            let request = load_request(config, component, library, &mesh, &settings.stage, approve);
+            let loaded = Component::load(request).await;
             let registered = loaded.map_err(|error| (error, None)).and_then(|loaded| {
                 mesh.register(Arc::new(loaded))
                     .map_err(|(error, component)| (error, Some(component)))
@@ -89,7 +89,7 @@ impl Server {
         let transport = tokio::spawn(transport::run(listener, mesh.clone(), limits, stopping));
         let clock = tokio::spawn(clock(mesh.clone()));
         Ok(Server {
-            mesh,
+            deployment: Deployment::new(mesh, config.clone(), settings.stage),
             address,
             stop,
             transport,
@@ -99,7 +99,12 @@ impl Server {
 
     /// The mesh that is served.
     pub fn mesh(&self) -> &Arc<Mesh> {
-        &self.mesh
+        self.deployment.mesh()
+    }
+
+    /// What it was made from, and the ways to change it.
+    pub fn deployment(&self) -> &Arc<Deployment> {
+        &self.deployment
     }
 
     /// Where clients connect; the real port where the configuration said 0.
@@ -115,12 +120,13 @@ impl Server {
     /// Lets calls finish for a while, tells all clients to come back later, stops the components, unloads their
     /// libraries and closes the store.
     pub async fn stop(self) -> Vec<(String, Unloaded)> {
-        self.mesh.drain(DRAIN).await;
+        let mesh = self.mesh().clone();
+        self.mesh().drain(DRAIN).await;
         let _ = self.stop.send(true);
         let _ = self.transport.await;
         self.clock.abort();
-        let unloaded = self.mesh.stop_components(DRAIN).await;
-        close_store(&self.mesh).await;
+        let unloaded = mesh.stop_components(DRAIN).await;
+        close_store(&mesh).await;
         unloaded
     }
 }
@@ -285,45 +291,24 @@ fn cannot_listen(config: &Config, error: &std::io::Error) -> ConfigError {
     }
 }
 
-fn request(
-    config: &Config,
-    component: &ComponentConfig,
-    library: PathBuf,
-    settings: &Settings,
-    services: Arc<dyn Services>,
-) -> LoadRequest {
-    let (name, range, shown) = (
-        component.name.value.clone(),
-        component.version.value.clone(),
-        library.display().to_string(),
-    );
-    LoadRequest {
-        library,
-        name: component.name.value.clone(),
-        mesh: config.name.value.clone(),
-        domain: config.domain.value.clone(),
-        config: component.config.value.to_string(),
-        lanes: u32::try_from(component.lanes.value).unwrap_or(1),
-        queue_limit: settings.lane_queue,
-        stage: settings.stage.clone(),
-        start_timeout: START_TIMEOUT,
-        services,
-        approve: Box::new(move |descriptor| in_range(&range, &name, &shown, descriptor)),
-    }
+/// A last look at a library before an instance of it is made.
+fn approve(component: &ComponentConfig, library: &Path) -> Approval {
+    let (range, name) = (component.version.value.clone(), component.name.value.clone());
+    let library = library.display().to_string();
+    Box::new(move |descriptor| in_range(&range, &name, &library, descriptor))
 }
 
 fn in_range(range: &str, name: &str, library: &str, descriptor: &Descriptor) -> Result<(), LoadError> {
-    let version = descriptor.version();
-    match Range::parse(range) {
-        Ok(asked) if asked.admits(version) || asked.satisfied_by(version.exact()) => Ok(()),
-        _ => Err(LoadError::new(
-            LoadErrorKind::VersionRange,
-            format!(
-                "component {name} asks for version {range}, but {library} is version {}",
-                version.text()
-            ),
-        )),
+    if is_in(range, descriptor.version()) {
+        return Ok(());
     }
+    Err(LoadError::new(
+        LoadErrorKind::VersionRange,
+        format!(
+            "component {name} asks for version {range}, but {library} is version {}",
+            descriptor.version().text()
+        ),
+    ))
 }
 
 fn at_component(config: &Config, component: &ComponentConfig, error: &LoadError) -> ConfigError {

@@ -12,9 +12,11 @@ mod error;
 mod inspect;
 mod new;
 mod on;
+mod plan;
 mod run;
 mod status;
 mod store;
+mod swap;
 
 pub use error::CommandError;
 
@@ -55,6 +57,10 @@ enum Command {
     Describe(describe::Arguments),
     /// Show the state of a running host.
     Status(status::Arguments),
+    /// Replace a component's version in a running host.
+    Swap(swap::Arguments),
+    /// Say what a swap would do.
+    Plan(plan::Arguments),
     /// Export, import or compact the data of a host that has stopped.
     Store(store::Arguments),
     /// Write a new component crate.
@@ -74,6 +80,8 @@ pub fn main() -> ExitCode {
         Command::On(arguments) => single_threaded(on::run(arguments)),
         Command::Describe(arguments) => single_threaded(describe::run(arguments)),
         Command::Status(arguments) => single_threaded(status::run(arguments)),
+        Command::Swap(arguments) => single_threaded(swap::run(arguments)),
+        Command::Plan(arguments) => single_threaded(plan::run(arguments)),
         Command::Store(arguments) => single_threaded(store::run(arguments)),
         Command::New(arguments) => single_threaded(new::run(arguments)),
         Command::Bench(arguments) => single_threaded(bench::run(arguments)),

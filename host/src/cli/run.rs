@@ -56,7 +56,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             return Ok(());
         }
     };
-    let control = Control::open(&arguments.config, server.mesh().clone(), server.url());
+    let control = Control::open(&arguments.config, server.deployment().clone(), server.url());
     if let Err(error) = &control {
         tracing::warn!("no control socket, `mesh status` will not find this host: {error}");
     }

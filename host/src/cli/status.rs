@@ -3,6 +3,7 @@
 use super::CommandError;
 use crate::control;
 use crate::mesh::Status;
+use crate::swap::{Ending, Report};
 use std::path::PathBuf;
 
 /// Options of `mesh status`.
@@ -55,20 +56,40 @@ fn print_text(status: &Status) {
         .unwrap_or(0)
         .max(9);
     println!(
-        "{:widest$}  {:10} {:9} {:>5} {:>10} {:>7} {:>8} {:>5}",
-        "COMPONENT", "VERSION", "STATE", "LANES", "CALLS", "PENDING", "TIMEOUTS", "LATE"
+        "{:widest$}  {:10} {:9} {:>5} {:>10} {:>7} {:>8} {:>5} {:>6}",
+        "COMPONENT", "VERSION", "STATE", "LANES", "CALLS", "PENDING", "TIMEOUTS", "LATE", "ERRORS"
     );
     for component in &status.components {
         println!(
-            "{:widest$}  {:10} {:9} {:>5} {:>10} {:>7} {:>8} {:>5}",
+            "{:widest$}  {:10} {:9} {:>5} {:>10} {:>7} {:>8} {:>5} {:>6}",
             component.name,
             component.version,
             component.state,
             component.lanes,
             component.calls,
-            component.pending,
+            component.pending + component.waiting,
             component.timeouts,
-            component.late_completions
+            component.late_completions,
+            component.errors
         );
+        if let Some(note) = &component.note {
+            println!("{:widest$}  {note}", "");
+        }
+    }
+    if let Some(failure) = &status.store_failure {
+        println!("the store takes no writes: {failure}");
+    }
+    for swap in &status.swaps {
+        println!("swap {}: {}, {}", swap.number, swap.title(), outcome(swap));
+    }
+}
+
+fn outcome(swap: &Report) -> String {
+    let reason = swap.reason.as_deref().unwrap_or("no reason was given");
+    match swap.ending {
+        None => "in probation".to_owned(),
+        Some(Ending::Replaced) => "complete".to_owned(),
+        Some(Ending::Refused) => format!("refused: {reason}"),
+        Some(Ending::TakenBack) => format!("taken back: {reason}"),
     }
 }

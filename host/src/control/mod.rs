@@ -6,5 +6,6 @@
 mod socket;
 
 pub use socket::{
-    Control, ControlError, ControlErrorKind, Request, find, private_run_folder, run_folder, status,
+    Control, ControlError, ControlErrorKind, Reply, Request, find, private_run_folder, request, run_folder,
+    status,
 };

@@ -1,6 +1,8 @@
 //! Finding, serving and asking control sockets.
 
-use crate::mesh::{Mesh, Status};
+use crate::deployment::{Deployment, Plan, SwapRequest};
+use crate::mesh::Status;
+use crate::swap::{Ongoing, Progress, Report};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -9,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Requests longer than this are not read.
@@ -23,12 +27,33 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum Request {
     /// The state of the mesh.
     Status,
+    /// Load a library in the place of a version, or beside it.
+    Swap {
+        /// What, and in whose place.
+        swap: SwapRequest,
+        /// Answer only when the probation is over.
+        wait: bool,
+    },
+    /// Say what a swap would do.
+    Plan {
+        /// The swap.
+        swap: SwapRequest,
+    },
 }
 
+/// What is answered: any number of [`Reply::Progress`], then one other.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Reply {
+pub enum Reply {
+    /// The state of the mesh.
     Status(Box<Status>),
+    /// It goes on.
+    Progress(Progress),
+    /// What became of a swap.
+    Report(Box<Report>),
+    /// What a swap would do.
+    Plan(Plan),
+    /// It was not even tried, for this reason.
     Error(String),
 }
 
@@ -114,12 +139,12 @@ impl Control {
     /// # Errors
     ///
     /// When the folder or the socket cannot be made.
-    pub fn open(config: &Path, mesh: Arc<Mesh>, url: String) -> io::Result<Control> {
+    pub fn open(config: &Path, deployment: Arc<Deployment>, url: String) -> io::Result<Control> {
         let folder = private_run_folder()?;
         let path = folder.join(format!("{}{}.sock", prefix(config), std::process::id()));
         let _ = fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
-        let task = tokio::spawn(serve(listener, mesh, url));
+        let task = tokio::spawn(serve(listener, deployment, url));
         Ok(Control { path, task })
     }
 }
@@ -131,13 +156,13 @@ impl Drop for Control {
     }
 }
 
-async fn serve(listener: UnixListener, mesh: Arc<Mesh>, url: String) {
+async fn serve(listener: UnixListener, deployment: Arc<Deployment>, url: String) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (mesh, url) = (mesh.clone(), url.clone());
+                let (deployment, url) = (deployment.clone(), url.clone());
                 tokio::spawn(async move {
-                    let _ = tokio::time::timeout(PATIENCE, answer(stream, &mesh, &url)).await;
+                    let _ = answer(stream, &deployment, &url).await;
                 });
             }
             Err(error) => {
@@ -148,17 +173,69 @@ async fn serve(listener: UnixListener, mesh: Arc<Mesh>, url: String) {
     }
 }
 
-async fn answer(stream: UnixStream, mesh: &Mesh, url: &str) -> io::Result<()> {
+async fn answer(stream: UnixStream, deployment: &Arc<Deployment>, url: &str) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(LONGEST_REQUEST))
-        .read_line(&mut line)
-        .await?;
+    let mut read = BufReader::new(read.take(LONGEST_REQUEST));
+    tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await??;
     let reply = match serde_json::from_str(&line) {
-        Ok(Request::Status) => Reply::Status(Box::new(mesh.status(url))),
+        Ok(Request::Status) => {
+            let mut status = deployment.mesh().status(url);
+            status.swaps = deployment.swaps().reports();
+            Reply::Status(Box::new(status))
+        }
+        Ok(Request::Plan { swap }) => match deployment.plan_swap(&swap).await {
+            Ok(plan) => Reply::Plan(plan),
+            Err(reason) => Reply::Error(reason),
+        },
+        Ok(Request::Swap { swap, wait }) => {
+            let (sender, progress) = mpsc::unbounded_channel();
+            // The swap goes on when the client does not want to know any more.
+            let own = deployment.clone();
+            let swap = tokio::spawn(async move { own.swap(swap, Some(sender)).await });
+            report(swap, wait, progress, &mut write).await?
+        }
         Err(error) => Reply::Error(format!("not a request: {error}")),
     };
-    let mut text = serde_json::to_string(&reply).unwrap_or_default();
+    send(&mut write, &reply).await
+}
+
+/// Tells of a swap's progress until it has switched, or until it is over.
+async fn report(
+    mut swap: JoinHandle<Result<Ongoing, String>>,
+    wait: bool,
+    mut progress: mpsc::UnboundedReceiver<Progress>,
+    write: &mut OwnedWriteHalf,
+) -> io::Result<Reply> {
+    let ongoing = loop {
+        tokio::select! {
+            biased;
+            Some(progress) = progress.recv() => send(write, &Reply::Progress(progress)).await?,
+            ongoing = &mut swap => break ongoing,
+        }
+    };
+    let ongoing = match ongoing {
+        Ok(Ok(ongoing)) => ongoing,
+        Ok(Err(reason)) => return Ok(Reply::Error(reason)),
+        Err(error) => return Ok(Reply::Error(format!("the swap ended unexpectedly: {error}"))),
+    };
+    if !wait || ongoing.report.ending.is_some() {
+        return Ok(Reply::Report(Box::new(ongoing.report)));
+    }
+    let mut end = ongoing.end;
+    loop {
+        tokio::select! {
+            biased;
+            Some(progress) = progress.recv() => send(write, &Reply::Progress(progress)).await?,
+            report = &mut end => {
+                return Ok(Reply::Report(Box::new(report.unwrap_or(ongoing.report))));
+            }
+        }
+    }
+}
+
+async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
+    let mut text = serde_json::to_string(reply).unwrap_or_default();
     text.push('\n');
     write.write_all(text.as_bytes()).await
 }
@@ -192,6 +269,7 @@ pub async fn status(config: &Path) -> Result<Vec<Status>, ControlError> {
         match ask(&socket, &Request::Status).await {
             Ok(Reply::Status(status)) => found.push(*status),
             Ok(Reply::Error(message)) => trouble = Some(message),
+            Ok(_) => trouble = Some("it answered something else".to_owned()),
             // A host that was killed leaves its socket behind.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => drop(fs::remove_file(&socket)),
             Err(error) => trouble = Some(error.to_string()),
@@ -212,15 +290,68 @@ pub async fn status(config: &Path) -> Result<Vec<Status>, ControlError> {
 
 async fn ask(socket: &Path, request: &Request) -> io::Result<Reply> {
     let exchange = async {
-        let mut stream = UnixStream::connect(socket).await?;
-        let mut text = serde_json::to_string(request)?;
-        text.push('\n');
-        stream.write_all(text.as_bytes()).await?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).await?;
-        Ok(serde_json::from_str(&line)?)
+        let mut replies = begin(socket, request).await?;
+        next(&mut replies).await
     };
     tokio::time::timeout(PATIENCE, exchange)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn begin(socket: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
+    let mut stream = UnixStream::connect(socket).await?;
+    let mut text = serde_json::to_string(request)?;
+    text.push('\n');
+    stream.write_all(text.as_bytes()).await?;
+    Ok(BufReader::new(stream))
+}
+
+async fn next(replies: &mut BufReader<UnixStream>) -> io::Result<Reply> {
+    let mut line = String::new();
+    if replies.read_line(&mut line).await? == 0 {
+        return Err(io::Error::other("it ended before it answered"));
+    }
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// Asks the one host that runs with this configuration file for something that takes a while. `told` hears of its
+/// progress.
+///
+/// # Errors
+///
+/// When none runs, several do, or it does not answer.
+pub async fn request(
+    config: &Path,
+    request: &Request,
+    mut told: impl FnMut(&Progress),
+) -> Result<Reply, ControlError> {
+    let failed = |kind, message| ControlError { kind, message };
+    let running = status(config).await?;
+    if let [one, another, ..] = &*running {
+        return Err(failed(
+            ControlErrorKind::NoAnswer,
+            format!(
+                "several hosts run with {} (pid {} and {}): end all but one",
+                config.display(),
+                one.pid,
+                another.pid
+            ),
+        ));
+    }
+    let trouble = |error: io::Error| {
+        failed(
+            ControlErrorKind::NoAnswer,
+            format!("the host does not answer: {error}"),
+        )
+    };
+    let Some(socket) = find(config).into_iter().next() else {
+        return Err(trouble(io::ErrorKind::NotFound.into()));
+    };
+    let mut replies = begin(&socket, request).await.map_err(trouble)?;
+    loop {
+        match next(&mut replies).await.map_err(trouble)? {
+            Reply::Progress(progress) => told(&progress),
+            reply => return Ok(reply),
+        }
+    }
 }

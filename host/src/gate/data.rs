@@ -18,6 +18,7 @@ impl Gate {
         let path = path::any(request)?;
         let query = self.query(request, &path)?;
         let pattern = PathPattern::new(&path);
+        self.mesh.note_reading(&self.session, &pattern);
         if pattern.has_wildcard() {
             return self.get_all(&pattern, &query, response);
         }

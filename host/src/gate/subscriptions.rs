@@ -54,15 +54,15 @@ impl Gate {
         let wanted = Pattern::parse(pattern, dialect);
         let deepest = depth_of(options).segments;
         let mut found: Vec<(String, Document)> = Vec::new();
-        self.mesh
-            .store()
-            .scan(&PathPattern::new(pattern), &mut |path, document| {
-                let near = wanted.depth_of(path).is_none_or(|depth| depth <= deepest);
-                if near {
-                    found.push((path.to_owned(), document.clone()));
-                }
-                true
-            });
+        let all = PathPattern::new(pattern);
+        self.mesh.note_reading(&self.session, &all);
+        self.mesh.store().scan(&all, &mut |path, document| {
+            let near = wanted.depth_of(path).is_none_or(|depth| depth <= deepest);
+            if near {
+                found.push((path.to_owned(), document.clone()));
+            }
+            true
+        });
         if !dialect.is_first_generation() {
             found.sort_by_key(|(_, document)| document.meta.modified);
         }

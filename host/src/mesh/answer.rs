@@ -2,7 +2,7 @@
 
 use super::Mesh;
 use super::exchange::MESH_USER;
-use crate::plugin::{Answer, Status};
+use crate::plugin::{Abandoned, Answer, Status};
 use crate::protocol::{EventAction, Publication, json};
 use crate::pubsub::Event;
 use crate::session::Session;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// A call that failed before or outside its method.
-pub(super) struct Failure {
+pub(crate) struct Failure {
     status: Option<&'static str>,
     name: &'static str,
     message: String,
@@ -44,8 +44,13 @@ impl Failure {
         }
     }
 
+    /// What went wrong, in words.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The payload that says so.
-    pub(super) fn arguments(&self) -> String {
+    pub(crate) fn arguments(&self) -> String {
         error_array(self.name, &self.message)
     }
 
@@ -148,10 +153,10 @@ impl Answer for SessionAnswer {
         }
     }
 
-    fn abandon(self: Box<Self>, timed_out: bool) {
+    fn abandon(self: Box<Self>, why: Abandoned) {
         self.fail(&abandoned(
             &self.target(),
-            timed_out,
+            why,
             self.mesh.call_timeout().as_millis(),
         ));
     }
@@ -166,14 +171,18 @@ pub(super) fn unreadable(target: &str) -> Failure {
 }
 
 /// What a caller learns when nobody will answer.
-pub(super) fn abandoned(target: &str, timed_out: bool, limit_milliseconds: u128) -> Failure {
-    if timed_out {
-        return Failure::error(
+pub(super) fn abandoned(target: &str, why: Abandoned, limit_milliseconds: u128) -> Failure {
+    match why {
+        Abandoned::TimedOut => Failure::error(
             "TimeoutError",
             format!("{target} did not answer within {limit_milliseconds} ms"),
-        );
+        ),
+        Abandoned::Stopped => Failure::error("Error", format!("{target} was stopped before it answered")),
+        Abandoned::Replaced => Failure::error(
+            "ComponentReplaced",
+            format!("{target} was replaced by another version before it answered"),
+        ),
     }
-    Failure::error("Error", format!("{target} was stopped before it answered"))
 }
 
 /// The response document for what a component gave; `None` when it is not what the ABI asks for.

@@ -3,6 +3,8 @@
 use super::{Change, Mesh, Publisher, Write, WriteError, WriteMode};
 use crate::plugin::Component;
 use crate::protocol::{EventAction, json};
+use crate::session::Session;
+use crate::store::PathPattern;
 use serde_json::value::RawValue;
 
 /// Where clients find the description.
@@ -19,8 +21,28 @@ impl Mesh {
     ///
     /// When the store cannot write.
     pub fn publish_description(&self, initializing: bool) -> Result<(), WriteError> {
-        let description = self.description(initializing);
+        self.publish_description_without(initializing, &[])
+    }
+
+    /// As [`Mesh::publish_description`], leaving out components of these names.
+    pub(super) fn publish_description_without(
+        &self,
+        initializing: bool,
+        hidden: &[&str],
+    ) -> Result<(), WriteError> {
+        let description = self.description_without(initializing, hidden);
+        let shown = self.registry().shown().clone();
+        for session in self.subscriptions().sessions_of(DESCRIPTION) {
+            session.set_shown(shown.clone());
+        }
         self.publish_schema(DESCRIPTION, &description)
+    }
+
+    /// Notes that a session reads documents: should the description be among them, it is promised what that says.
+    pub fn note_reading(&self, session: &Session, pattern: &PathPattern<'_>) {
+        if pattern.matches(DESCRIPTION) {
+            session.set_shown(self.registry().shown().clone());
+        }
     }
 
     /// Writes and publishes the public part of the configuration.
@@ -38,9 +60,15 @@ impl Mesh {
         self.publish_schema(CONFIG, &out)
     }
 
-    /// The description as JSON. Of a component with several versions it shows the one that serves calls without a
-    /// range.
+    /// The description as JSON. Of a component with several versions, the one that serves calls without a range stands
+    /// under the component's name, and each other under a name that no older client asks for
+    /// ([`Registry::listed_name`](super::Registry::listed_name)).
     pub fn description(&self, initializing: bool) -> String {
+        self.description_without(initializing, &[])
+    }
+
+    /// As [`Mesh::description`], leaving out components of these names.
+    fn description_without(&self, initializing: bool, hidden: &[&str]) -> String {
         let mut out = String::from(r#"{"name":"#);
         json::write_string(&mut out, self.domain());
         out.push_str(&format!(
@@ -49,16 +77,10 @@ impl Mesh {
         let registry = self.registry();
         let mut shown = registry
             .in_order()
-            .filter(|component| {
-                registry
-                    .versions(component.name())
-                    .first()
-                    .is_some_and(|first| std::ptr::eq(&**first, &***component))
-            })
-            .filter(|_| !initializing)
+            .filter(|component| !initializing && !hidden.contains(&component.name()))
             .peekable();
         while let Some(component) = shown.next() {
-            write_component(&mut out, component);
+            write_component(&mut out, component, &registry.listed_name(component));
             if shown.peek().is_some() {
                 out.push(',');
             }
@@ -91,11 +113,11 @@ impl Mesh {
     }
 }
 
-fn write_component(out: &mut String, component: &Component) {
+fn write_component(out: &mut String, component: &Component, name: &str) {
     let descriptor = component.descriptor();
-    json::write_string(out, component.name());
+    json::write_string(out, name);
     out.push_str(r#":{"name":"#);
-    json::write_string(out, component.name());
+    json::write_string(out, name);
     out.push_str(r#","version":"#);
     json::write_string(out, descriptor.version().text());
     out.push_str(r#","methods":{"#);
@@ -115,7 +137,7 @@ fn write_component(out: &mut String, component: &Component) {
         if position > 0 {
             out.push(',');
         }
-        json::write_string(out, &advertised_route(component.name(), route));
+        json::write_string(out, &advertised_route(name, route));
         out.push_str(r#":{"type":"#);
         json::write_string(out, kind);
         out.push('}');

@@ -2,7 +2,8 @@
 
 use super::Mesh;
 use super::answer::{Failure, SessionAnswer};
-use crate::plugin::{Answer, Component, Job, JobKind, Wake};
+use super::components::Asked;
+use crate::plugin::{Answer, Component, Job, JobKind, Refusal, Wake};
 use crate::protocol::{WireError, json};
 use crate::session::Session;
 use crate::versions::RequestedRange;
@@ -19,6 +20,9 @@ pub(super) const MESH_USER: &str = "_ADMIN";
 
 const REQUESTS: &str = "/_exchange/requests/";
 const RESPONSES: &str = "/_exchange/responses/";
+
+/// A call is routed again when its version was just replaced; more often than this nobody replaces versions.
+const MOST_TURNS: usize = 16;
 
 /// Whether a `set` on this path is a call.
 pub fn is_request(path: &str) -> bool {
@@ -133,13 +137,6 @@ impl RangeCache {
     }
 }
 
-/// Why a call reached no method.
-enum Dead {
-    UnknownComponent,
-    UnknownMethod,
-    Version { asked: String, present: String },
-}
-
 impl Mesh {
     /// Hands a client's call to a lane, or answers it with what is wrong. `frame` is the frame that the request was
     /// parsed from. The lane is woken when the returned [`Wake`] is dropped.
@@ -154,16 +151,6 @@ impl Mesh {
     ) -> Option<Wake> {
         // Without an address nothing could be answered; real servers drop such a request, too.
         let address = request.callback.as_deref()?;
-        let (component, method) = target_of(path, self.domain());
-        let answer = |component: &str, method: &str| {
-            Box::new(SessionAnswer::new(
-                self.clone(),
-                session.clone(),
-                address,
-                component,
-                method,
-            ))
-        };
         let arguments = match request.arguments {
             Some(arguments) if arguments.get().starts_with('[') => {
                 let arguments = arguments.get().as_bytes();
@@ -176,106 +163,149 @@ impl Mesh {
             }
             _ => Bytes::from_static(b"[]"),
         };
-        let registry = self.registry();
-        let name = component.unwrap_or_default();
-        let found = match request.version.filter(|version| version.get() != "null") {
-            None => find(registry.find(name, None), method),
+        let (named, method) = last_two(path);
+        let component = target_of(path, self.domain()).0;
+        let answer = SessionAnswer::new(self.clone(), session.clone(), address, named, method);
+        let job = Job {
+            deadline_milliseconds: milliseconds(self.call_timeout()),
+            payload: arguments,
+            origin: session.origin().clone(),
+            ..Job::new(JobKind::Call, 0)
+        };
+        let deadline = now + self.call_timeout();
+        let target = (component.unwrap_or_default(), method);
+        let version = request.version.filter(|version| version.get() != "null");
+        let outcome = match version {
+            // What is no text is no range, and matches nothing.
             Some(version) => {
-                // What is no text is no range, and matches nothing.
                 let text = json::as_text(version).unwrap_or(Cow::Borrowed("not a range"));
-                in_range(
-                    registry.versions(name),
-                    registry.find(name, Some(ranges.get(&text))),
-                    method,
+                let asked = Asked::Range(ranges.get(&text));
+                self.route(
+                    target,
+                    asked,
                     || shown(version),
+                    job,
+                    Box::new(answer.clone()),
+                    deadline,
+                )
+            }
+            None => {
+                let promised = session.shown();
+                let asked = promised.as_ref().map_or(Asked::Any, Asked::Shown);
+                self.route(
+                    target,
+                    asked,
+                    String::new,
+                    job,
+                    Box::new(answer.clone()),
+                    deadline,
                 )
             }
         };
-        match found {
-            Ok((component, position, method)) => {
-                let job = Job {
-                    deadline_milliseconds: milliseconds(self.call_timeout()),
-                    method: position,
-                    target: method.clone(),
-                    payload: arguments,
-                    origin: session.origin().clone(),
-                    ..Job::new(JobKind::Call, 0)
-                };
-                let answer = answer(component.name(), std::str::from_utf8(method).unwrap_or_default());
-                self.submit(component, job, answer, now + self.call_timeout())
-            }
-            Err(dead) => {
-                let (component, method) = last_two(path);
-                answer(component, method).fail(&failure(dead, component, method));
+        match outcome {
+            Ok(wake) => Some(wake),
+            Err((failure, _)) => {
+                answer.fail(&failure);
                 None
             }
         }
     }
 
-    /// Hands the call of a component to another one.
-    pub(super) fn call_from_component(
+    /// Hands the call of a component, or of the host itself, to a component.
+    pub(crate) fn call_from_component(
         &self,
         target: (&str, &str),
         range: &str,
-        arguments: &[u8],
+        arguments: Bytes,
         origin: Bytes,
         timeout: Duration,
         answer: Box<dyn Answer>,
     ) -> Result<(), (Failure, Box<dyn Answer>)> {
-        let (component, method) = target;
-        let registry = self.registry();
-        let found = match range {
-            "" => find(registry.find(component, None), method),
+        let job = Job {
+            deadline_milliseconds: milliseconds(timeout),
+            payload: if arguments.is_empty() {
+                Bytes::from_static(b"[]")
+            } else {
+                arguments
+            },
+            origin,
+            ..Job::new(JobKind::Call, 0)
+        };
+        let deadline = Instant::now() + timeout;
+        let wake = match range {
+            "" => self.route(target, Asked::Any, String::new, job, answer, deadline),
             text => {
-                let asked = RequestedRange::from(text);
-                in_range(
-                    registry.versions(component),
-                    registry.find(component, Some(&asked)),
-                    method,
-                    || text.to_owned(),
-                )
+                let range = RequestedRange::from(text);
+                let asked = Asked::Range(&range);
+                self.route(target, asked, || text.to_owned(), job, answer, deadline)
             }
         };
-        match found {
-            Ok((component, position, method)) => {
-                let job = Job {
-                    deadline_milliseconds: milliseconds(timeout),
-                    method: position,
-                    target: method.clone(),
-                    payload: Bytes::copy_from_slice(if arguments.is_empty() { b"[]" } else { arguments }),
-                    origin,
-                    ..Job::new(JobKind::Call, 0)
-                };
-                match component.call(job, answer, Instant::now() + timeout) {
-                    Ok(wake) => drop(wake),
-                    Err((reason, answer)) => return Err((refused(component, reason), answer)),
-                }
-                Ok(())
-            }
-            Err(dead) => Err((failure(dead, component, method), answer)),
-        }
+        drop(wake?);
+        Ok(())
     }
 
-    fn submit(
+    /// Hands a call to the version that serves it now. When another version takes over meanwhile, it goes there.
+    fn route(
         &self,
-        component: &Arc<Component>,
-        job: Job,
-        answer: Box<SessionAnswer>,
+        (name, method): (&str, &str),
+        asked: Asked<'_>,
+        asked_text: impl FnOnce() -> String,
+        mut job: Job,
+        mut answer: Box<dyn Answer>,
         deadline: Instant,
-    ) -> Option<Wake> {
-        let refusal = answer.clone();
-        match component.call(job, answer, deadline) {
-            Ok(wake) => Some(wake),
-            Err((reason, _)) => {
-                refusal.fail(&refused(component, reason));
-                None
+    ) -> Result<Wake, (Failure, Box<dyn Answer>)> {
+        // A name may carry a range: that is how versions beside the first are listed.
+        let (bare, named_range) = match name.split_once('@') {
+            Some((bare, range)) => (bare, Some(RequestedRange::from(range))),
+            None => (name, None),
+        };
+        let asked = match (&named_range, asked) {
+            (Some(range), Asked::Any | Asked::Shown(_)) => Asked::Range(range),
+            (_, asked) => asked,
+        };
+        for _ in 0..MOST_TURNS {
+            let registry = self.registry();
+            let found = match registry.find(bare, asked) {
+                Some(component) => component,
+                None if registry.versions(bare).is_empty() => {
+                    return Err((unknown_component(name, method), answer));
+                }
+                None => {
+                    let present = registry.versions(bare);
+                    let asked = match asked {
+                        Asked::Shown(shown) => shown.line(bare).map(|line| line.to_string()),
+                        Asked::Any | Asked::Range(_) => named_range.as_ref().map(|_| name.to_owned()),
+                    };
+                    let asked = asked.unwrap_or_else(asked_text);
+                    return Err((version_mismatch(name, method, &asked, present), answer));
+                }
+            };
+            let Some((position, method)) = found.descriptor().method(method) else {
+                return Err((unknown_method(name, method), answer));
+            };
+            job.method = position;
+            job.target = method.name_bytes().clone();
+            match found.call(job, answer, deadline) {
+                Ok(wake) => return Ok(wake),
+                Err(refused) if refused.why == Refusal::Replaced => {
+                    (job, answer) = (refused.job, refused.answer);
+                }
+                Err(refused) => return Err((refused_by(found, refused.why), refused.answer)),
             }
         }
+        Err((
+            Failure::failed("Error", format!("component {name} is being replaced")),
+            answer,
+        ))
     }
 }
 
-fn refused(component: &Component, reason: &str) -> Failure {
-    Failure::failed("Error", format!("component {} {reason}", component.name()))
+fn refused_by(component: &Component, why: Refusal) -> Failure {
+    let why = match why {
+        Refusal::Full => "has too many calls waiting",
+        Refusal::Closed | Refusal::Replaced => "is stopping",
+    };
+    Failure::failed("Error", format!("component {} {why}", component.name()))
 }
 
 /// The component and method that a path names; no component when the path is not in this mesh's domain or has more
@@ -296,47 +326,26 @@ fn last_two(path: &str) -> (&str, &str) {
     (segments.next().unwrap_or_default(), method)
 }
 
-fn find<'a>(
-    component: Option<&'a Arc<Component>>,
-    method: &str,
-) -> Result<(&'a Arc<Component>, u32, &'a Bytes), Dead> {
-    let component = component.ok_or(Dead::UnknownComponent)?;
-    let (position, method) = component.descriptor().method(method).ok_or(Dead::UnknownMethod)?;
-    Ok((component, position, method.name_bytes()))
+fn unknown_component(component: &str, method: &str) -> Failure {
+    Failure::bad_endpoint(format!("Call to unconfigured component: [{component}.{method}]"))
 }
 
-/// As [`find`], for a call that asked for a range.
-fn in_range<'a>(
-    present: &[Arc<Component>],
-    chosen: Option<&'a Arc<Component>>,
-    method: &str,
-    asked: impl FnOnce() -> String,
-) -> Result<(&'a Arc<Component>, u32, &'a Bytes), Dead> {
-    match chosen {
-        None if !present.is_empty() => Err(Dead::Version {
-            asked: asked(),
-            present: all_versions(present),
-        }),
-        chosen => find(chosen, method),
-    }
+/// What is said of a call to a method that the component does not have.
+pub(crate) fn unknown_method(component: &str, method: &str) -> Failure {
+    Failure::failed(
+        "Error",
+        format!("Call to unconfigured method [{component}.{method}()]"),
+    )
 }
 
-fn failure(dead: Dead, component: &str, method: &str) -> Failure {
-    match dead {
-        Dead::UnknownComponent => {
-            Failure::bad_endpoint(format!("Call to unconfigured component: [{component}.{method}]"))
-        }
-        Dead::UnknownMethod => Failure::failed(
-            "Error",
-            format!("Call to unconfigured method [{component}.{method}()]"),
+fn version_mismatch(component: &str, method: &str, asked: &str, present: &[Arc<Component>]) -> Failure {
+    let present = all_versions(present);
+    Failure::failed(
+        "Error",
+        format!(
+            "Call to unconfigured method [{component}.{method}]: request version [{asked}] does not match component version [{present}]"
         ),
-        Dead::Version { asked, present } => Failure::failed(
-            "Error",
-            format!(
-                "Call to unconfigured method [{component}.{method}]: request version [{asked}] does not match component version [{present}]"
-            ),
-        ),
-    }
+    )
 }
 
 fn shown(version: &RawValue) -> String {

@@ -13,15 +13,16 @@ mod documents;
 mod exchange;
 mod services;
 mod status;
+mod takeover;
 
 pub use acknowledgements::Acknowledgements;
 pub(crate) use answer::error_array;
-pub use components::Registry;
+pub use components::{Asked, Registry};
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
-pub(crate) use exchange::milliseconds;
 pub use exchange::{CallRequest, RangeCache, is_request};
 pub(crate) use services::targets_of;
 pub use status::{ComponentStatus, Status};
+pub use takeover::Takeover;
 
 use crate::plugin::{Component, LoadError, Unloaded};
 use crate::pubsub::Index;
@@ -29,8 +30,8 @@ use crate::session::Sessions;
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// What a mesh is made with.
@@ -63,6 +64,8 @@ pub struct Mesh {
     published: AtomicU64,
     /// Replaced as a whole; readers never wait.
     registry: ArcSwap<Registry>,
+    /// Versions that cannot be called any more and have not ended yet.
+    retired: Mutex<Vec<Arc<Component>>>,
     subscriptions: Index,
     acknowledgements: Acknowledgements,
     sessions: Sessions,
@@ -82,6 +85,7 @@ impl Mesh {
             id: uuid::Uuid::new_v4().to_string().into(),
             published: AtomicU64::new(0),
             registry: ArcSwap::from_pointee(Registry::default()),
+            retired: Mutex::default(),
             store,
             started: Instant::now(),
             runtime: tokio::runtime::Handle::current(),
@@ -141,6 +145,9 @@ impl Mesh {
         for component in self.registry().all() {
             component.expire(now);
         }
+        for component in self.retired() {
+            component.expire(now);
+        }
     }
 
     /// Makes a started component reachable.
@@ -150,7 +157,8 @@ impl Mesh {
     /// When one of this name and version is there already; it comes back.
     pub fn register(&self, component: Arc<Component>) -> Result<(), (LoadError, Arc<Component>)> {
         let mut registry = Registry::clone(&self.registry());
-        registry.insert(component)?;
+        registry.insert(component.clone())?;
+        component.instance().set_hearing(true);
         self.registry.store(Arc::new(registry));
         Ok(())
     }
@@ -166,8 +174,11 @@ impl Mesh {
     /// Stops all components at the same time and unloads their libraries. Each gets `patience` to finish.
     pub async fn stop_components(&self, patience: Duration) -> Vec<(String, Unloaded)> {
         let registry = self.registry.swap(Arc::new(Registry::default()));
+        let retired = self.retired();
+        let ending = retired.iter().filter(|component| !component.has_ended());
         let stops: Vec<_> = registry
             .in_order()
+            .chain(ending)
             .map(|component| {
                 let component = component.clone();
                 let name = format!("{} {}", component.name(), component.descriptor().version().text());

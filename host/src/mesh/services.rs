@@ -3,7 +3,7 @@
 use super::answer::{abandoned, array, error_array, unreadable};
 use super::exchange::MESH_USER;
 use super::{Change, Mesh, Publisher, Write, WriteMode};
-use crate::plugin::{Answer, Caller, Instance, Job, JobKind, Services, Status};
+use crate::plugin::{Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, Services, Status};
 use crate::protocol::{
     Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
 };
@@ -82,14 +82,21 @@ impl Services for MeshServices {
             let mut custom_meta = String::from(r#","componentVersion":"#);
             json::write_string(&mut custom_meta, &who.version);
             let version = EventVersion::parse(&who.version).ok();
-            mesh.publish_own(
-                &path,
-                &written.data,
-                written.stored,
-                &custom_meta,
-                version.as_ref(),
-                targets.as_ref(),
-            );
+            let publish = |path: &str| {
+                mesh.publish_own(
+                    path,
+                    &written.data,
+                    written.stored,
+                    &custom_meta,
+                    version.as_ref(),
+                    targets.as_ref(),
+                );
+            };
+            publish(&path);
+            // Clients that found a version under a name of its own listen there.
+            if let Some(listed) = mesh.registry().other_name(instance) {
+                publish(&format!("/_events/{}/{listed}/{key}", who.domain));
+            }
         });
     }
 
@@ -118,6 +125,7 @@ impl Services for MeshServices {
                 timeout,
             });
             let origin = Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id()));
+            let arguments = Bytes::copy_from_slice(arguments);
             let called =
                 mesh.call_from_component((component, method), range, arguments, origin, timeout, answer);
             if let Err((failure, _)) = called {
@@ -155,12 +163,20 @@ impl Services for MeshServices {
                 count: 1,
                 as_sent: false,
             };
+            caller.instance.add_interest(Interest {
+                lane: caller.lane,
+                token: caller.token,
+                component: component.into(),
+                key: key.into(),
+                range: range.into(),
+            });
             // Components are not limited.
             let _ = mesh.subscriptions().subscribe(&subscriber, subscription);
         });
     }
 
     fn unsubscribe(&self, instance: &Arc<Instance>, subscription: u64) {
+        instance.remove_interest(subscription);
         self.with(|mesh| {
             mesh.subscriptions()
                 .unsubscribe_channel(instance.identity().number, &subscription.to_string())
@@ -353,8 +369,8 @@ impl Answer for ComponentAnswer {
         }
     }
 
-    fn abandon(self: Box<Self>, timed_out: bool) {
-        let failure = abandoned(&self.target, timed_out, self.timeout.as_millis());
+    fn abandon(self: Box<Self>, why: Abandoned) {
+        let failure = abandoned(&self.target, why, self.timeout.as_millis());
         self.caller.reply(Status::ERROR, failure.arguments());
     }
 }
@@ -364,7 +380,11 @@ impl Answer for ComponentAnswer {
 struct ComponentListener(Caller);
 
 impl Listener for ComponentListener {
-    fn hear(&self, publication: &Publication<'_>) {
+    fn hear(&self, publication: &Publication<'_>) -> bool {
+        // Two versions of a component may listen while one takes over from the other; one of them hears.
+        if !self.0.instance.is_hearing() {
+            return false;
+        }
         let mut meta = String::new();
         publication.meta_object(&mut meta);
         let job = Job {
@@ -374,5 +394,6 @@ impl Listener for ComponentListener {
             ..Job::new(JobKind::Event, self.0.token)
         };
         self.0.instance.push(self.0.lane, job);
+        true
     }
 }

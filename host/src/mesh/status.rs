@@ -2,6 +2,7 @@
 
 use super::Mesh;
 use crate::plugin::ffi::interpose;
+use crate::swap::Report;
 use serde::{Deserialize, Serialize};
 
 /// One component in [`Status`].
@@ -27,6 +28,15 @@ pub struct ComponentStatus {
     pub late_completions: u64,
     /// Events dropped because the component did not keep up.
     pub dropped_events: u64,
+    /// Calls that ended with an error.
+    #[serde(default)]
+    pub errors: u64,
+    /// Calls that wait until a version takes them.
+    #[serde(default)]
+    pub waiting: usize,
+    /// Why it is still in memory, or what else is to be known.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// The state of a mesh at one moment.
@@ -52,15 +62,23 @@ pub struct Status {
     pub documents: usize,
     /// Thread keys that libraries hold; grows without end only if the host cannot release them.
     pub thread_keys: usize,
-    /// In the order of their loading.
+    /// In the order of their loading; then those that another version has replaced and that have not ended yet.
     pub components: Vec<ComponentStatus>,
+    /// Why the store does not take writes; none when it does.
+    #[serde(default)]
+    pub store_failure: Option<String>,
+    /// The last swaps, the oldest first.
+    #[serde(default)]
+    pub swaps: Vec<Report>,
 }
 
 impl Mesh {
     /// The state at this moment. `url` is where clients connect.
     pub fn status(&self, url: &str) -> Status {
         let registry = self.registry();
-        let components = registry.in_order().map(|component| ComponentStatus {
+        let retired = self.retired();
+        let all = registry.in_order().chain(&retired);
+        let components = all.map(|component| ComponentStatus {
             name: component.name().to_owned(),
             version: component.descriptor().version().text().to_owned(),
             state: component.state().as_str().to_owned(),
@@ -71,6 +89,9 @@ impl Mesh {
             timeouts: component.timeouts(),
             late_completions: component.late_completions(),
             dropped_events: component.dropped_events(),
+            errors: component.errors(),
+            waiting: component.waiting(),
+            note: component.resident_reason().map(str::to_owned),
         });
         Status {
             name: self.name().to_owned(),
@@ -84,6 +105,8 @@ impl Mesh {
             documents: self.store().count(),
             thread_keys: interpose::keys_in_use(),
             components: components.collect(),
+            store_failure: self.store().health().failure.map(|failure| failure.to_string()),
+            swaps: Vec::new(),
         }
     }
 }

@@ -4,22 +4,24 @@
 
 use super::ffi::interpose;
 use super::instance::{Identity, Instance, Services};
-use super::lane::{Answer, Job, JobKind, Refusal, Wake};
+use super::lane::{Answer, Job, Refused, Wake};
 use super::lifecycle::{self, LaneZero};
-use super::{Descriptor, LoadError, LoadErrorKind, Status};
+use super::{Descriptor, LoadError, LoadErrorKind};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+/// How long a component that failed may take to end.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Without the host's own key functions the process has room for this many libraries.
 const LIBRARIES_WITHOUT_KEY_RELEASE: u64 = 900;
 
 /// Looks at what a library says of itself, and refuses it or not.
-pub type Approval = Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send>;
+pub type Approval = Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send + Sync>;
 
 /// What to load, and as what.
 pub struct LoadRequest {
@@ -57,8 +59,12 @@ pub enum ComponentState {
     Active = 1,
     /// Gets no new calls; finishes those it has.
     Draining = 2,
+    /// Has no calls any more, and is kept to take over again should its successor turn out to be bad.
+    Parked = 3,
+    /// Was stopped; its library is still in memory.
+    Resident = 4,
     /// Its code does not run any more.
-    Stopped = 3,
+    Stopped = 5,
 }
 
 impl ComponentState {
@@ -68,6 +74,8 @@ impl ComponentState {
             ComponentState::Starting => "starting",
             ComponentState::Active => "active",
             ComponentState::Draining => "draining",
+            ComponentState::Parked => "parked",
+            ComponentState::Resident => "resident",
             ComponentState::Stopped => "stopped",
         }
     }
@@ -84,15 +92,18 @@ pub enum Unloaded {
 
 /// A loaded, started component.
 pub struct Component {
-    instance: Arc<Instance>,
+    pub(super) instance: Arc<Instance>,
     descriptor: Arc<Descriptor>,
     library: PathBuf,
     state: AtomicU8,
     calls: AtomicU64,
     timeouts: AtomicU64,
-    lane_zero: Mutex<Option<JoinHandle<LaneZero>>>,
+    /// Why its library is still in memory after it was stopped.
+    resident: OnceLock<String>,
+    /// Taken when it ends.
+    pub(super) lane_zero: Mutex<Option<JoinHandle<LaneZero>>>,
     /// What answers in place of a library.
-    native: Option<Arc<dyn Native>>,
+    pub(super) native: Option<Arc<dyn Native>>,
 }
 
 /// A component that is part of the host itself.
@@ -113,13 +124,34 @@ pub struct NativeCall {
 }
 
 impl Component {
-    /// Loads a library, makes its component and waits until it has started.
+    /// Loads a library, makes its component and waits until it has started and says that it is well.
     ///
     /// # Errors
     ///
     /// One sentence for each way in which a library can be unusable; nothing of it is left in memory then, unless a
     /// thread of its own still runs.
     pub async fn load(request: LoadRequest) -> Result<Component, LoadError> {
+        let start_timeout = request.start_timeout;
+        let component = Component::create(request).await?;
+        let outcome = match component.start(start_timeout).await {
+            Ok(()) => component.check_health(start_timeout).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => Ok(component),
+            Err(error) => {
+                component.discard(AFTER_FAILURE).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Loads a library and makes its component, which has not started yet.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Component::load`].
+    pub async fn create(request: LoadRequest) -> Result<Component, LoadError> {
         static LOADED: AtomicU64 = AtomicU64::new(0);
         let count = LOADED.fetch_add(1, Ordering::Relaxed);
         if count >= LIBRARIES_WITHOUT_KEY_RELEASE && !interpose::is_active() {
@@ -128,7 +160,7 @@ impl Component {
                 "900 libraries were loaded, and thread keys cannot be released in this build of the host: restart it to load more",
             ));
         }
-        let (library, start_timeout) = (request.library.clone(), request.start_timeout);
+        let (library, patience) = (request.library.clone(), request.start_timeout);
         let (report, opened) = oneshot::channel();
         let thread_name = request.name.clone();
         let lane_zero = thread::Builder::new()
@@ -137,13 +169,21 @@ impl Component {
             .map_err(|error| {
                 LoadError::new(LoadErrorKind::Resources, format!("cannot start a lane: {error}"))
             })?;
-        // A lane that ends without a report has panicked in host code.
-        let opened = opened.await.unwrap_or_else(|_| {
-            Err(LoadError::new(
-                LoadErrorKind::Create,
-                format!("{} could not be created", library.display()),
-            ))
-        });
+        let failed = |what: String| {
+            let message = format!("{} could not be created: {what}", library.display());
+            LoadError::new(LoadErrorKind::Create, message)
+        };
+        let opened = match tokio::time::timeout(patience, opened).await {
+            Ok(Ok(opened)) => opened,
+            // A lane that ends without a report has panicked in host code.
+            Ok(Err(_)) => Err(failed("its lane ended with a panic".to_owned())),
+            Err(_) => {
+                // Its thread cannot be ended, and so the library stays for as long as that runs.
+                tokio::spawn(lifecycle::clear_away(lane_zero, Duration::ZERO));
+                let limit = patience.as_millis();
+                return Err(failed(format!("it did not return within {limit} ms")));
+            }
+        };
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -158,29 +198,11 @@ impl Component {
             state: AtomicU8::new(ComponentState::Starting as u8),
             calls: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
+            resident: OnceLock::new(),
             lane_zero: Mutex::new(Some(lane_zero)),
             native: None,
         };
-        match component.order(JobKind::Start, start_timeout).await {
-            Ok(()) => {
-                component
-                    .state
-                    .store(ComponentState::Active as u8, Ordering::Release);
-                Ok(component)
-            }
-            Err(reason) => {
-                let error = LoadError::new(
-                    LoadErrorKind::Start,
-                    format!(
-                        "component {} of {} did not start: {reason}",
-                        component.name(),
-                        component.library.display()
-                    ),
-                );
-                component.end_lanes(Duration::from_secs(2)).await;
-                Err(error)
-            }
-        }
+        Ok(component)
     }
 
     /// A component that is part of the host itself: no library, no lanes. `number` groups what it subscribes to.
@@ -197,6 +219,7 @@ impl Component {
             state: AtomicU8::new(ComponentState::Active as u8),
             calls: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
+            resident: OnceLock::new(),
             lane_zero: Mutex::new(None),
             native: Some(native),
         }
@@ -251,6 +274,8 @@ impl Component {
             0 => ComponentState::Starting,
             1 => ComponentState::Active,
             2 => ComponentState::Draining,
+            3 => ComponentState::Parked,
+            4 => ComponentState::Resident,
             _ => ComponentState::Stopped,
         }
     }
@@ -265,9 +290,58 @@ impl Component {
         self.timeouts.load(Ordering::Relaxed)
     }
 
-    /// Calls not yet answered.
+    /// Whether it is part of the host itself.
+    pub fn is_native(&self) -> bool {
+        self.native.is_some()
+    }
+
+    /// Whether its code was told to end.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state(), ComponentState::Resident | ComponentState::Stopped)
+    }
+
+    /// Why its library is still in memory after it was stopped.
+    pub fn resident_reason(&self) -> Option<&str> {
+        self.resident.get().map(String::as_str)
+    }
+
+    /// Notes that its library is still in memory after it was stopped.
+    pub fn set_resident(&self, reason: &str) {
+        let _ = self.resident.set(reason.to_owned());
+        self.set_state(ComponentState::Resident);
+    }
+
+    /// Notes where it is in its life.
+    pub fn set_state(&self, state: ComponentState) {
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    /// Calls that it has and has not answered.
     pub fn pending(&self) -> usize {
         self.instance.lanes().iter().map(|lane| lane.pending()).sum()
+    }
+
+    /// Calls and events that wait until a version takes them.
+    pub fn waiting(&self) -> usize {
+        self.instance.lanes().iter().map(|lane| lane.waiting()).sum()
+    }
+
+    /// Calls that ended with an error.
+    pub fn errors(&self) -> u64 {
+        self.instance
+            .lanes()
+            .iter()
+            .map(|lane| lane.faults().errors())
+            .sum()
+    }
+
+    /// Calls that ended with a panic.
+    pub fn panics(&self) -> u64 {
+        self.instance
+            .lanes()
+            .iter()
+            .map(|lane| lane.faults().panics())
+            .sum()
     }
 
     /// Completions that came late or twice.
@@ -289,14 +363,12 @@ impl Component {
         self.instance.lanes().len()
     }
 
-    /// Hands a call to a lane, which is woken when the returned [`Wake`] is dropped. On refusal the answer comes back
-    /// with the reason in words.
-    pub fn call(
-        &self,
-        job: Job,
-        answer: Box<dyn Answer>,
-        deadline: Instant,
-    ) -> Result<Wake, (&'static str, Box<dyn Answer>)> {
+    /// Hands a call to a lane, which is woken when the returned [`Wake`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When it is not taken; it comes back.
+    pub fn call(&self, job: Job, answer: Box<dyn Answer>, deadline: Instant) -> Result<Wake, Refused> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if let Some(native) = &self.native {
             native.call(
@@ -309,113 +381,12 @@ impl Component {
             );
             return Ok(Wake::nobody());
         }
-        self.instance
-            .submit(job, answer, deadline)
-            .map_err(|(refusal, answer)| match refusal {
-                Refusal::Full => ("has too many calls waiting", answer),
-                Refusal::Closed => ("is stopping", answer),
-            })
+        self.instance.submit(job, answer, deadline)
     }
 
     /// Gives up calls whose deadline has passed.
     pub fn expire(&self, now: Instant) {
         let expired: usize = self.instance.lanes().iter().map(|lane| lane.expire(now)).sum();
         self.timeouts.fetch_add(expired as u64, Ordering::Relaxed);
-    }
-
-    /// Waits until no call is left, for at most `drain`; stops the component and unloads its library.
-    pub async fn stop(&self, drain: Duration) -> Unloaded {
-        if self.native.is_some() {
-            self.state.store(ComponentState::Stopped as u8, Ordering::Release);
-            return Unloaded::Gone;
-        }
-        self.state
-            .store(ComponentState::Draining as u8, Ordering::Release);
-        let until = Instant::now() + drain;
-        while self.pending() > 0 && Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        if let Err(reason) = self.order(JobKind::Stop, drain.max(Duration::from_secs(1))).await {
-            tracing::warn!(
-                component = self.name(),
-                "the component did not stop properly: {reason}"
-            );
-        }
-        self.end_lanes(drain.max(Duration::from_secs(2))).await
-    }
-
-    async fn end_lanes(&self, patience: Duration) -> Unloaded {
-        for lane in self.instance.lanes() {
-            lane.close();
-        }
-        let lane_zero = self
-            .lane_zero
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let unloaded = match lane_zero {
-            Some(lane_zero) => lifecycle::clear_away(lane_zero, patience).await,
-            None => Unloaded::Resident("it is being unloaded already".to_owned()),
-        };
-        for lane in self.instance.lanes() {
-            lane.abandon();
-        }
-        self.state.store(ComponentState::Stopped as u8, Ordering::Release);
-        unloaded
-    }
-
-    /// Sends `START` or `STOP` and waits for its completion.
-    async fn order(&self, kind: JobKind, patience: Duration) -> Result<(), String> {
-        let (sender, outcome) = oneshot::channel();
-        let Some(lane) = self.instance.lanes().first() else {
-            return Err("it has no lane".to_owned());
-        };
-        match lane.submit(
-            Job::new(kind, 0),
-            Box::new(Told(sender)),
-            Instant::now() + patience,
-        ) {
-            Ok(wake) => drop(wake),
-            Err(_) => return Err("its lane takes no more work".to_owned()),
-        }
-        match tokio::time::timeout(patience, outcome).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err("it was given up".to_owned()),
-            Err(_) => Err(format!("it did not answer within {} ms", patience.as_millis())),
-        }
-    }
-}
-
-/// Waits for `START` and `STOP`.
-struct Told(oneshot::Sender<Result<(), String>>);
-
-impl Answer for Told {
-    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        let outcome = if status == Status::OK {
-            Ok(())
-        } else {
-            Err(reason_of(payload))
-        };
-        let _ = self.0.send(outcome);
-    }
-
-    fn abandon(self: Box<Self>, timed_out: bool) {
-        let reason = if timed_out {
-            "it did not answer in time"
-        } else {
-            "it ended without an answer"
-        };
-        let _ = self.0.send(Err(reason.to_owned()));
-    }
-}
-
-/// The message of an error payload, or the payload itself.
-fn reason_of(payload: &[u8]) -> String {
-    let value: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
-    let error = value.get(0).unwrap_or(&value);
-    match error.get("message").and_then(serde_json::Value::as_str) {
-        Some(message) => message.to_owned(),
-        None if payload.is_empty() => "it gave no reason".to_owned(),
-        None => String::from_utf8_lossy(payload).into_owned(),
     }
 }

@@ -19,6 +19,24 @@ pub struct Descriptor {
     events: Box<RawValue>,
     data: Box<RawValue>,
     routes: Vec<(String, String)>,
+    state: Option<StateSchema>,
+    health: bool,
+}
+
+/// How a component writes its state down, and what it can read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct StateSchema {
+    /// The number of the form that it writes: 1 or more.
+    pub schema: u32,
+    /// The numbers of all forms that it reads, its own among them.
+    pub restores: Vec<u32>,
+}
+
+impl StateSchema {
+    /// Whether it reads what `other` writes.
+    pub fn reads(&self, other: &StateSchema) -> bool {
+        self.restores.contains(&other.schema)
+    }
 }
 
 /// A method as the component declares it.
@@ -66,6 +84,10 @@ struct RawDescriptor {
     data: Option<Box<RawValue>>,
     #[serde(default)]
     routes: Map<String, Value>,
+    #[serde(default)]
+    state: Option<StateSchema>,
+    #[serde(default)]
+    health: bool,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +168,14 @@ impl Descriptor {
                 asynchronous: method.asynchronous,
             });
         }
+        if let Some(state) = &raw.state
+            && (state.schema == 0 || !state.restores.contains(&state.schema))
+        {
+            return Err(wrong(format!(
+                "the state of component {name} has schema {}: `schema` must be 1 or more, and `restores` must contain it",
+                state.schema
+            )));
+        }
         let object = |what: &str, value: Option<Box<RawValue>>| match value {
             None => Ok(raw_json(&Map::new())),
             Some(value) if value.get().starts_with('{') => Ok(value),
@@ -174,6 +204,8 @@ impl Descriptor {
             methods,
             by_name,
             routes,
+            state: raw.state,
+            health: raw.health,
         })
     }
 
@@ -213,6 +245,16 @@ impl Descriptor {
     /// A JSON object about the component's data.
     pub fn data(&self) -> &RawValue {
         &self.data
+    }
+
+    /// How its state is written; `None` when it has none to hand over.
+    pub fn state(&self) -> Option<&StateSchema> {
+        self.state.as_ref()
+    }
+
+    /// Whether it can say how it is.
+    pub fn has_health(&self) -> bool {
+        self.health
     }
 
     /// Web routes: name and type.

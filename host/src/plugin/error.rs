@@ -25,12 +25,18 @@ pub enum LoadErrorKind {
     Description,
     /// Its version is outside the range that the configuration asks for.
     VersionRange,
+    /// Somebody relies on a version that would be gone.
+    Required,
     /// A component of this name and version is already there.
     Duplicate,
     /// It refused to be created.
     Create,
     /// It failed to start, or did not start in time.
     Start,
+    /// It says that it cannot serve, or does not say anything.
+    Health,
+    /// It did not give or take its state.
+    State,
     /// The process has no room for another library.
     Resources,
 }

@@ -1,8 +1,9 @@
 //! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
 
-use super::lane::{Answer, Job, Lane, Refusal, Wake, split_token};
+use super::lane::{Answer, Job, Lane, Refusal, Refused, Wake, split_token};
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -69,6 +70,31 @@ pub struct Instance {
     failure: Mutex<Option<String>>,
     /// Completions of tokens that name no lane.
     misdirected: AtomicU64,
+    /// Whether events reach it.
+    hearing: AtomicBool,
+    /// What it listens to.
+    interests: Mutex<Vec<Interest>>,
+}
+
+/// One subscription of a component, as it asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// The lane that hears.
+    pub lane: u32,
+    /// The number that the component chose.
+    pub token: u64,
+    /// Whose events.
+    pub component: Box<str>,
+    /// Which events.
+    pub key: Box<str>,
+    /// Of which versions.
+    pub range: Box<str>,
+}
+
+impl Interest {
+    fn is_same_as(&self, other: &Interest) -> bool {
+        (&self.component, &self.key, &self.range) == (&other.component, &other.key, &other.range)
+    }
 }
 
 impl fmt::Debug for Instance {
@@ -89,7 +115,56 @@ impl Instance {
             services,
             failure: Mutex::default(),
             misdirected: AtomicU64::new(0),
+            hearing: AtomicBool::new(false),
+            interests: Mutex::default(),
         }
+    }
+
+    /// Whether events reach it: from the moment when it can be called until another version takes over.
+    pub fn is_hearing(&self) -> bool {
+        self.hearing.load(Ordering::Relaxed)
+    }
+
+    /// Begins or ends its hearing. To be called while nothing is published, so that each event has one hearer.
+    pub fn set_hearing(&self, hearing: bool) {
+        self.hearing.store(hearing, Ordering::Relaxed);
+    }
+
+    /// What it listens to, in the order in which it asked.
+    pub fn interests(&self) -> Vec<Interest> {
+        self.interests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Remembers that it listens.
+    pub fn add_interest(&self, interest: Interest) {
+        self.interests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(interest);
+    }
+
+    /// Remembers that it does not listen any more.
+    pub fn remove_interest(&self, token: u64) {
+        self.interests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|interest| interest.token != token);
+    }
+
+    /// Of the subscriptions of another version: which of its own mean the same.
+    pub(super) fn counterparts(&self, other: &Instance) -> HashMap<u64, (u32, u64)> {
+        let mut own = self.interests();
+        let mut found = HashMap::new();
+        for theirs in other.interests() {
+            if let Some(position) = own.iter().position(|interest| interest.is_same_as(&theirs)) {
+                let interest = own.remove(position);
+                found.insert(theirs.token, (interest.lane, interest.token));
+            }
+        }
+        found
     }
 
     /// Who it is.
@@ -115,11 +190,15 @@ impl Instance {
         job: Job,
         answer: Box<dyn Answer>,
         deadline: Instant,
-    ) -> Result<Wake, (Refusal, Box<dyn Answer>)> {
+    ) -> Result<Wake, Refused> {
         let quietest = self.lanes.iter().min_by_key(|lane| lane.load());
         match quietest {
             Some(lane) => lane.submit(job, answer, deadline),
-            None => Err((Refusal::Closed, answer)),
+            None => Err(Refused {
+                why: Refusal::Closed,
+                job,
+                answer,
+            }),
         }
     }
 

@@ -4,6 +4,8 @@
 //! calls and events in the queue are bounded in bytes, and calls in flight in number; a sleeping lane is woken once for all that was queued meanwhile; a token is valid for
 //! one completion.
 
+use super::Status;
+use super::intake::{Intake, Waiting};
 use super::slots::{Slots, Ticket};
 use bytes::Bytes;
 use std::collections::HashSet;
@@ -30,6 +32,16 @@ pub enum JobKind {
     Wake = mesh_plugin_abi::WorkKind::WAKE,
     /// Finish.
     Stop = mesh_plugin_abi::WorkKind::STOP,
+    /// Give the state.
+    Snapshot = mesh_plugin_abi::WorkKind::SNAPSHOT,
+    /// Take over the state.
+    Restore = mesh_plugin_abi::WorkKind::RESTORE,
+    /// Another version has taken over.
+    Quiesce = mesh_plugin_abi::WorkKind::QUIESCE,
+    /// Serve again.
+    Resume = mesh_plugin_abi::WorkKind::RESUME,
+    /// Say whether you can serve.
+    Health = mesh_plugin_abi::WorkKind::HEALTH,
 }
 
 /// One piece of work for a lane.
@@ -43,7 +55,7 @@ pub struct Job {
     pub status: i32,
     /// For a call: milliseconds until nobody waits any more.
     pub deadline_milliseconds: u32,
-    /// For a call: position of the method in the descriptor.
+    /// For a call: position of the method in the descriptor. For [`JobKind::Restore`]: the schema of the state.
     pub method: u32,
     /// A method's name, or an event's path.
     pub target: Bytes,
@@ -68,7 +80,7 @@ impl Job {
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         size_of::<Job>() + self.payload.len() + self.target.len() + self.origin.len()
     }
 }
@@ -79,8 +91,19 @@ pub trait Answer: Send {
     /// wait, and must not call back into the lane.
     fn answer(self: Box<Self>, status: i32, payload: &[u8]);
 
-    /// Nobody will complete it: the deadline passed (`timed_out`), or the component was stopped.
-    fn abandon(self: Box<Self>, timed_out: bool);
+    /// Nobody will complete it.
+    fn abandon(self: Box<Self>, why: Abandoned);
+}
+
+/// Why a call is never answered by its component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// Its deadline passed.
+    TimedOut,
+    /// The component was stopped.
+    Stopped,
+    /// Another version took over, and this one did not finish in the time that it was given.
+    Replaced,
 }
 
 struct Pending {
@@ -102,7 +125,34 @@ pub struct Lane {
     load: AtomicUsize,
     late: AtomicU64,
     dropped_events: AtomicU64,
+    faults: Faults,
     limit: usize,
+}
+
+/// Calls that failed.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    errors: AtomicU64,
+    panics: AtomicU64,
+}
+
+impl Faults {
+    fn count(&self, panicked: bool) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        if panicked {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Calls that ended with an error, whatever its cause.
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// Those among them that ended with a panic.
+    pub(super) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
 }
 
 struct State {
@@ -111,6 +161,7 @@ struct State {
     sleeping: bool,
     wake_queued: bool,
     closed: bool,
+    intake: Intake,
     pending: Slots<Pending>,
 }
 
@@ -135,11 +186,23 @@ impl Drop for Wake {
 
 /// Why a call was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// The queue is full.
     Full,
-    /// The lane is closed.
+    /// The component is stopping.
     Closed,
+    /// Another version has taken over: the call is to be routed again.
+    Replaced,
+}
+
+/// A call that was not taken: it and its answer come back.
+pub struct Refused {
+    /// Why.
+    pub why: Refusal,
+    /// The call.
+    pub job: Job,
+    /// Who waits for it.
+    pub answer: Box<dyn Answer>,
 }
 
 impl Lane {
@@ -153,6 +216,7 @@ impl Lane {
                 sleeping: descriptor.is_some(),
                 wake_queued: false,
                 closed: false,
+                intake: Intake::Open,
                 pending: Slots::new(),
             }),
             ready: Condvar::new(),
@@ -160,6 +224,7 @@ impl Lane {
             load: AtomicUsize::new(0),
             late: AtomicU64::new(0),
             dropped_events: AtomicU64::new(0),
+            faults: Faults::default(),
             limit,
         }
     }
@@ -179,9 +244,19 @@ impl Lane {
         self.dropped_events.load(Ordering::Relaxed)
     }
 
-    /// Calls not yet completed.
+    /// Calls that failed.
+    pub(super) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Calls that the component has and has not completed.
     pub(super) fn pending(&self) -> usize {
         self.lock().pending.len()
+    }
+
+    /// Calls and events that wait for a version to take them.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().intake.waiting()
     }
 
     /// The descriptor that the component waits on, or -1.
@@ -195,18 +270,36 @@ impl Lane {
         mut job: Job,
         answer: Box<dyn Answer>,
         deadline: Instant,
-    ) -> Result<Wake, (Refusal, Box<dyn Answer>)> {
+    ) -> Result<Wake, Refused> {
         let mut state = self.lock();
+        let refused = |why, job, answer| Err(Refused { why, job, answer });
         if state.closed {
-            return Err((Refusal::Closed, answer));
+            return refused(Refusal::Closed, job, answer);
         }
-        let full = state.bytes > 0 && state.bytes + job.bytes() > self.limit;
-        if full || state.pending.len() >= MOST_PENDING {
-            return Err((Refusal::Full, answer));
+        // What the host itself asks is not held back by what clients ask.
+        if job.kind == JobKind::Call {
+            match &mut state.intake {
+                Intake::Open => {}
+                Intake::Sealed => return refused(Refusal::Replaced, job, answer),
+                Intake::Held(held) => {
+                    return match held.keep(job, Some((answer, deadline)), self.limit) {
+                        Ok(()) => Ok(Wake(None)),
+                        Err(Waiting {
+                            job,
+                            call: Some((answer, _)),
+                        }) => refused(Refusal::Full, job, answer),
+                        Err(Waiting { call: None, .. }) => Ok(Wake(None)),
+                    };
+                }
+            }
+            let full = state.bytes > 0 && state.bytes + job.bytes() > self.limit;
+            if full || state.pending.len() >= MOST_PENDING {
+                return refused(Refusal::Full, job, answer);
+            }
         }
         match state.pending.insert(Pending { answer, deadline }) {
             Ok(ticket) => job.token = self.token(ticket),
-            Err(pending) => return Err((Refusal::Full, pending.answer)),
+            Err(pending) => return refused(Refusal::Full, job, pending.answer),
         }
         Ok(self.enqueue(state, job))
     }
@@ -218,8 +311,18 @@ impl Lane {
             return Wake(None);
         }
         // Replies are bounded by what the component asked for; events come from anybody.
-        if job.kind == JobKind::Event && state.bytes > 0 && state.bytes + job.bytes() > self.limit {
-            self.dropped_events.fetch_add(1, Ordering::Relaxed);
+        if job.kind == JobKind::Event {
+            let full = state.bytes > 0 && state.bytes + job.bytes() > self.limit;
+            let kept = match &mut state.intake {
+                Intake::Open if full => false,
+                Intake::Open => return self.enqueue(state, job),
+                Intake::Held(held) => held.keep(job, None, self.limit).is_ok(),
+                // Whoever took over hears them.
+                Intake::Sealed => true,
+            };
+            if !kept {
+                self.dropped_events.fetch_add(1, Ordering::Relaxed);
+            }
             return Wake(None);
         }
         state.wake_queued |= job.kind == JobKind::Wake;
@@ -254,7 +357,14 @@ impl Lane {
     pub(super) fn complete(&self, ticket: Ticket, status: i32, payload: &[u8]) {
         let pending = self.lock().pending.remove(ticket);
         match pending {
-            Some(pending) => pending.answer.answer(status, payload),
+            Some(pending) => {
+                match status {
+                    Status::OK | Status::VALUE_ERROR => {}
+                    Status::PANIC => self.faults.count(true),
+                    _ => self.faults.count(false),
+                }
+                pending.answer.answer(status, payload)
+            }
             None => {
                 self.late.fetch_add(1, Ordering::Relaxed);
             }
@@ -264,8 +374,9 @@ impl Lane {
     /// Gives up calls whose deadline is before `now`, and tells the component. Returns how many.
     pub(super) fn expire(self: &Arc<Self>, now: Instant) -> usize {
         let mut state = self.lock();
+        let waiting = state.intake.expire(now);
         let expired = state.pending.remove_where(|pending| pending.deadline <= now);
-        if expired.is_empty() {
+        if expired.is_empty() && waiting.is_empty() {
             return 0;
         }
         // What still waits in the queue need not be done any more; of the rest the component is told.
@@ -280,11 +391,56 @@ impl Lane {
         for token in tokens {
             drop(self.push(Job::new(JobKind::Cancel, token)));
         }
-        let count = expired.len();
+        let count = expired.len() + waiting.len();
         for (_, pending) in expired {
-            pending.answer.abandon(true);
+            pending.answer.abandon(Abandoned::TimedOut);
         }
+        waiting
+            .into_iter()
+            .for_each(|answer| answer.abandon(Abandoned::TimedOut));
         count
+    }
+
+    /// From now on calls and events wait.
+    pub(super) fn hold(&self) {
+        self.lock().intake.hold();
+    }
+
+    /// From now on calls are refused as [`Refusal::Replaced`] and events dropped. Returns what waited.
+    pub(super) fn seal(&self) -> Vec<Waiting> {
+        self.lock().intake.seal()
+    }
+
+    /// Lets calls and events wait that came before those that wait already. They must not wait anywhere else.
+    pub(super) fn adopt(&self, earlier: Vec<Waiting>) {
+        self.lock().intake.adopt(earlier);
+    }
+
+    /// Takes in what waits, in order, and what comes from now on.
+    pub(super) fn release(self: &Arc<Self>) {
+        let mut surplus = Vec::new();
+        let mut state = self.lock();
+        for Waiting { mut job, call } in state.intake.open() {
+            if let Some((answer, deadline)) = call {
+                match state.pending.insert(Pending { answer, deadline }) {
+                    Ok(ticket) => job.token = self.token(ticket),
+                    Err(pending) => {
+                        surplus.push(pending.answer);
+                        continue;
+                    }
+                }
+            }
+            state.bytes += job.bytes();
+            state.jobs.push(job);
+            self.load.fetch_add(1, Ordering::Relaxed);
+        }
+        if !state.jobs.is_empty() && std::mem::replace(&mut state.sleeping, false) {
+            drop(state);
+            self.signal();
+        }
+        surplus
+            .into_iter()
+            .for_each(|answer| answer.abandon(Abandoned::Stopped));
     }
 
     /// Ends the lane: its thread works off what is queued and leaves. Calls that nobody completes are given up by
@@ -295,11 +451,19 @@ impl Lane {
     }
 
     /// Gives up all calls that were never completed.
-    pub(super) fn abandon(&self) -> usize {
-        let left = self.lock().pending.remove_where(|_| true);
-        let count = left.len();
-        left.into_iter()
-            .for_each(|(_, pending)| pending.answer.abandon(false));
+    pub(super) fn abandon(&self, why: Abandoned) -> usize {
+        let mut state = self.lock();
+        let left = state.pending.remove_where(|_| true);
+        let waiting = state.intake.seal();
+        drop(state);
+        let waiting = waiting.into_iter().filter_map(|waiting| Some(waiting.call?.0));
+        let answers: Vec<_> = left
+            .into_iter()
+            .map(|(_, pending)| pending.answer)
+            .chain(waiting)
+            .collect();
+        let count = answers.len();
+        answers.into_iter().for_each(|answer| answer.abandon(why));
         count
     }
 
@@ -351,95 +515,4 @@ pub(super) fn split_token(token: u64) -> (usize, Ticket) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc::{Sender, channel};
-    use std::time::Duration;
-
-    struct Told(Sender<String>);
-
-    impl Answer for Told {
-        fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-            self.0
-                .send(format!("{status} {}", String::from_utf8_lossy(payload)))
-                .unwrap();
-        }
-
-        fn abandon(self: Box<Self>, timed_out: bool) {
-            self.0.send(format!("abandoned, timed out: {timed_out}")).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_call_is_completed_once() {
-        let (sender, told) = channel();
-        let lane = Arc::new(Lane::new(3, 1000, None));
-        let soon = Instant::now() + Duration::from_secs(10);
-        drop(
-            lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), soon)
-                .ok()
-                .unwrap(),
-        );
-        let mut jobs = Vec::new();
-        assert!(lane.wait(&mut jobs));
-        let (number, ticket) = split_token(jobs[0].token);
-        assert_eq!(number, 3);
-        lane.complete(ticket, 0, b"[1]");
-        lane.complete(ticket, 0, b"[2]");
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), ["0 [1]"]);
-        assert_eq!((lane.late_completions(), lane.pending()), (1, 0));
-    }
-
-    #[test]
-    fn deadlines_and_the_end() {
-        let (sender, told) = channel();
-        let lane = Arc::new(Lane::new(0, 1000, None));
-        let now = Instant::now();
-        drop(
-            lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), now)
-                .ok()
-                .unwrap(),
-        );
-        drop(
-            lane.submit(
-                Job::new(JobKind::Call, 0),
-                Box::new(Told(sender.clone())),
-                now + Duration::from_secs(9),
-            )
-            .ok()
-            .unwrap(),
-        );
-        assert_eq!(lane.expire(now), 1);
-        lane.close();
-        let mut jobs = Vec::new();
-        assert!(lane.wait(&mut jobs), "what is queued is still worked off");
-        assert_eq!(jobs.len(), 1, "but not what nobody waits for any more");
-        jobs.clear();
-        assert!(!lane.wait(&mut jobs));
-        assert_eq!(lane.abandon(), 1);
-        assert_eq!(
-            told.try_iter().collect::<Vec<_>>(),
-            ["abandoned, timed out: true", "abandoned, timed out: false"]
-        );
-        assert!(
-            lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), now)
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn the_queue_is_bounded_in_bytes() {
-        let (sender, _told) = channel();
-        let lane = Arc::new(Lane::new(0, size_of::<Job>() + 300, None));
-        let soon = Instant::now() + Duration::from_secs(10);
-        let job = || Job {
-            payload: Bytes::from(vec![b' '; 200]),
-            ..Job::new(JobKind::Call, 0)
-        };
-        assert!(lane.submit(job(), Box::new(Told(sender.clone())), soon).is_ok());
-        assert!(matches!(
-            lane.submit(job(), Box::new(Told(sender)), soon),
-            Err((Refusal::Full, _))
-        ));
-    }
-}
+mod tests;

@@ -92,10 +92,14 @@ pub(super) fn lane_zero(
             return Err(None);
         }
     };
-    let _ = report.send(Ok(Opened {
+    let opened = Opened {
         instance: instance.clone(),
         descriptor,
-    }));
+    };
+    if report.send(Ok(opened)).is_err() {
+        // Nobody waited so long.
+        instance.lanes().iter().for_each(|lane| lane.close());
+    }
     lane_thread::run(&functions, pointer, 0, &instance.lanes()[0]);
     for other in others {
         let _ = other.join();

@@ -13,14 +13,17 @@ mod error;
 #[allow(unsafe_code)]
 pub mod ffi;
 mod instance;
+mod intake;
 mod lane;
 mod lifecycle;
+mod orders;
 mod slots;
 mod stage;
 
 pub use component::{Approval, Component, ComponentState, LoadRequest, Native, NativeCall, Unloaded};
-pub use descriptor::{Descriptor, Method};
+pub use descriptor::{Descriptor, Method, StateSchema};
 pub use error::{LoadError, LoadErrorKind};
-pub use instance::{Caller, Identity, Instance, Services};
-pub use lane::{Answer, Job, JobKind, Lane, Wake};
+pub use instance::{Caller, Identity, Instance, Interest, Services};
+pub use intake::Waiting;
+pub use lane::{Abandoned, Answer, Job, JobKind, Lane, Refusal, Refused, Wake};
 pub use mesh_plugin_abi::Status;

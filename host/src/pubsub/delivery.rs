@@ -71,7 +71,9 @@ impl<'a> Delivery<'a> {
                 if self.event.targets.is_some() {
                     return;
                 }
-                listener.hear(publication);
+                if !listener.hear(publication) {
+                    return;
+                }
             }
         }
         self.recipients += 1;

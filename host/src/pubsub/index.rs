@@ -6,7 +6,7 @@ use super::prefixes::Prefixes;
 use super::registration::{Reference, Registration};
 use super::segments::{Ending, Segments};
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
-use crate::protocol::{Dialect, Frame, Publication};
+use crate::protocol::{Dialect, EventAction, Frame, Publication};
 use crate::session::Session;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -242,6 +242,43 @@ impl Index {
             }
         }
         delivery.recipients
+    }
+
+    /// The sessions that hear what is written to `path`.
+    pub fn sessions_of(&self, path: &str) -> Vec<Arc<Session>> {
+        let tables = self.read();
+        let mut sessions = Vec::new();
+        tables.find(path, &mut |registration, _| {
+            if let Subscriber::Session(session) = &registration.subscriber
+                && registration.action.admits(EventAction::Set)
+            {
+                sessions.push(session.clone());
+            }
+        });
+        sessions
+    }
+
+    /// Tells of each subscription to paths below `folder` which versions it asks for, and whether it is a client's.
+    pub fn ranges_below(&self, folder: &str, tell: &mut dyn FnMut(&VersionFilter, bool)) {
+        let tables = self.read();
+        for registration in tables.registrations.iter().flatten() {
+            let pattern = Channel::parse(&registration.channel).map(|channel| channel.pattern);
+            let is_client = matches!(registration.subscriber, Subscriber::Session(_));
+            // The channel of a component is a number.
+            if (!is_client && registration.pattern.may_match_below(folder))
+                || pattern.is_some_and(|pattern| pattern.starts_with(folder))
+            {
+                for reference in &registration.references {
+                    tell(&reference.filter, is_client);
+                }
+            }
+        }
+    }
+
+    /// Does something while nothing is published.
+    pub fn in_silence(&self, something: impl FnOnce()) {
+        let _tables = self.write();
+        something();
     }
 
     /// Whether somebody may have subscribed to exchange requests.

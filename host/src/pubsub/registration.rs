@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Somebody inside the host who hears events, such as a component.
 pub trait Listener: Send + Sync + Debug {
-    /// Takes one event. Must not wait, and must not subscribe or publish on the same stack.
-    fn hear(&self, publication: &Publication<'_>);
+    /// Takes one event; says whether it wanted it. Must not wait, and must not subscribe or publish on the same stack.
+    fn hear(&self, publication: &Publication<'_>) -> bool;
 }
 
 /// Who subscribed.

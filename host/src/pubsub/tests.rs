@@ -78,8 +78,9 @@ impl Choices {
 struct Ear(Mutex<usize>);
 
 impl Listener for Ear {
-    fn hear(&self, _: &Publication<'_>) {
+    fn hear(&self, _: &Publication<'_>) -> bool {
         *self.0.lock().unwrap() += 1;
+        true
     }
 }
 

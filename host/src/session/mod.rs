@@ -11,9 +11,12 @@ pub use outbound::{Batch, Closing, Outbound};
 pub use registry::Sessions;
 
 use crate::protocol::Dialect;
+use crate::versions::{Line, Shown};
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One websocket connection.
 #[derive(Debug)]
@@ -30,6 +33,12 @@ pub struct Session {
     dialect: AtomicU8,
     /// Answers that wait for the store.
     uncommitted: AtomicUsize,
+    /// The description that the client has read last.
+    shown: ArcSwapOption<Shown>,
+    /// Components that it has called without a range, relying on what it was shown.
+    relied_on: Mutex<Vec<Box<str>>>,
+    /// The one among them that it called last: the number of the instance.
+    relied_on_last: AtomicU64,
     /// Frames on their way out.
     outbound: Outbound,
 }
@@ -46,6 +55,9 @@ impl Session {
             peer,
             dialect: AtomicU8::new(0),
             uncommitted: AtomicUsize::new(0),
+            shown: ArcSwapOption::const_empty(),
+            relied_on: Mutex::default(),
+            relied_on_last: AtomicU64::new(0),
             outbound: Outbound::new(limit),
         }
     }
@@ -78,6 +90,34 @@ impl Session {
     /// Takes over an announced dialect.
     pub fn set_dialect(&self, dialect: Dialect) {
         self.dialect.store(dialect as u8, Ordering::Relaxed);
+    }
+
+    /// What the client was promised: the versions in the description that it has read last.
+    pub fn shown(&self) -> Option<Arc<Shown>> {
+        self.shown.load_full()
+    }
+
+    /// Notes what the client is about to read.
+    pub fn set_shown(&self, shown: Arc<Shown>) {
+        self.shown.store(Some(shown));
+    }
+
+    /// Notes that the client called an instance of this component without a range.
+    pub fn note_reliance(&self, instance: u64, component: &str) {
+        if self.relied_on_last.swap(instance, Ordering::Relaxed) == instance {
+            return;
+        }
+        let mut names = self.relied_on.lock().unwrap_or_else(PoisonError::into_inner);
+        if !names.iter().any(|name| **name == *component) {
+            names.push(component.into());
+        }
+    }
+
+    /// Whether the client calls the component without a range, having been shown versions of this line.
+    pub fn relies_on(&self, component: &str, line: Line) -> bool {
+        let names = self.relied_on.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().any(|name| **name == *component)
+            && self.shown().and_then(|shown| shown.line(component)) == Some(line)
     }
 
     /// One more answer waits for the store.

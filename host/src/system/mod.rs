@@ -11,7 +11,7 @@ pub mod rest;
 mod security;
 mod statistics;
 
-use crate::mesh::Mesh;
+use crate::mesh::{Asked, Mesh};
 use crate::plugin::{Component, Descriptor, Identity, LoadError, Native};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -92,7 +92,7 @@ pub fn register(mesh: &Arc<Mesh>, is_configured: impl Fn(&str) -> bool) -> Resul
 /// The component of this name, if it is the host's own and not a configured one.
 fn own_component(mesh: &Mesh, name: &str) -> Option<Arc<Component>> {
     let registry = mesh.registry();
-    let component = registry.find(name, None)?;
+    let component = registry.find(name, Asked::Any)?;
     (component.descriptor().sdk() == PART_OF_THE_HOST).then(|| component.clone())
 }
 

@@ -8,7 +8,7 @@
 use super::{MethodEntry, arguments_of, machine, own_component};
 use crate::mesh::Mesh;
 use crate::mesh::error_array;
-use crate::plugin::{Answer, Native, NativeCall, Services, Status};
+use crate::plugin::{Abandoned, Answer, Native, NativeCall, Services, Status};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -89,7 +89,7 @@ impl Native for System {
         let arguments = arguments_of(&call.arguments);
         let first = arguments.first().unwrap_or(&Value::Null);
         let Some(mesh) = self.mesh.upgrade() else {
-            return answer.abandon(false);
+            return answer.abandon(Abandoned::Stopped);
         };
         let result = match &*call.method {
             b"systemInfo" => system_info().into(),

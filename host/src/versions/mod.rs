@@ -21,11 +21,13 @@ mod npm;
 mod partial;
 mod range;
 mod requested_range;
+mod shown;
 
 pub use coercion::{coerce, coerced_satisfies};
 pub use component_version::{ComponentVersion, VersionError, VersionErrorKind};
 pub use range::{Range, RangeError, RangeErrorKind};
 pub use requested_range::RequestedRange;
+pub use shown::{Line, Shown};
 
 /// The largest number that a version may contain: npm computes with doubles, and refuses what they cannot count.
 pub const MAX_NUMBER: u64 = (1 << 53) - 1;

@@ -3,7 +3,7 @@
 //! What enters: the outcome of a call. What leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component
 //! gave; results are handed on as they were written; an error is an object with a message.
 
-use crate::plugin::{Answer, Status};
+use crate::plugin::{Abandoned, Answer, Status};
 use crate::protocol::json;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -45,10 +45,7 @@ impl Reply {
         match outcome {
             Outcome::Completed(status, payload) => completed(status, &payload)
                 .unwrap_or_else(|| failed(500, &format!("{target} gave an answer that is not a JSON array"))),
-            Outcome::Refused(reason) => {
-                let component = target.split('.').next().unwrap_or_default();
-                failed(503, &format!("component {component} {reason}"))
-            }
+            Outcome::Refused(reason) => failed(503, &reason),
             Outcome::Abandoned => failed(503, &format!("{target} was stopped before it answered")),
             Outcome::TimedOut => failed(
                 504,
@@ -113,7 +110,7 @@ pub(super) enum Outcome {
     /// With a status and a payload, unchecked.
     Completed(i32, Vec<u8>),
     /// It was not taken, for this reason.
-    Refused(&'static str),
+    Refused(String),
     /// Nobody will answer it.
     Abandoned,
     /// It took too long.
@@ -136,11 +133,10 @@ impl Answer for Waiting {
         let _ = self.0.send(Outcome::Completed(status, payload.to_vec()));
     }
 
-    fn abandon(self: Box<Self>, timed_out: bool) {
-        let outcome = if timed_out {
-            Outcome::TimedOut
-        } else {
-            Outcome::Abandoned
+    fn abandon(self: Box<Self>, why: Abandoned) {
+        let outcome = match why {
+            Abandoned::TimedOut => Outcome::TimedOut,
+            Abandoned::Stopped | Abandoned::Replaced => Outcome::Abandoned,
         };
         let _ = self.0.send(outcome);
     }

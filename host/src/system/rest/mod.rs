@@ -9,14 +9,14 @@ mod answer;
 mod parameters;
 
 use super::{own_component, query};
-use crate::mesh::{Mesh, milliseconds};
-use crate::plugin::{Answer, Component, Job, JobKind, Method, Native, NativeCall};
+use crate::mesh::{Asked, Mesh};
+use crate::plugin::{Abandoned, Answer, Native, NativeCall};
 use crate::protocol::json;
 use answer::{Outcome, Waiting};
 use bytes::Bytes;
 use parameters::{Parameters, is_callback};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub use answer::Reply;
@@ -41,7 +41,7 @@ pub(super) struct Rest;
 
 impl Native for Rest {
     fn call(&self, _: NativeCall, answer: Box<dyn Answer>) {
-        answer.abandon(false);
+        answer.abandon(Abandoned::Stopped);
     }
 }
 
@@ -181,11 +181,11 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
         let error = format!("attempt to access remote mesh: {}", json::shorten(named));
         return Err(Reply::failed(403, "Access denied", &error));
     }
-    let Some(found) = mesh.registry().find(component, None).cloned() else {
+    let Some(found) = mesh.registry().find(component, Asked::Any).cloned() else {
         let error = format!("component {} does not exist on mesh", json::shorten(component));
         return refused(404, &error);
     };
-    let Some((position, method)) = found.descriptor().method(method) else {
+    let Some((_, method)) = found.descriptor().method(method) else {
         let error = format!(
             "method {} does not exist on component {component}",
             json::shorten(method)
@@ -193,34 +193,21 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
         return refused(404, &error);
     };
     let arguments = parameters.arguments(method, request);
-    let outcome = submit(mesh, &found, position, method, arguments).await;
+    let outcome = submit(mesh, component, method.name(), arguments).await;
     let target = format!("{component}.{}", method.name());
     Ok(Reply::of(outcome, &target, mesh.call_timeout()))
 }
 
 /// Takes a call on the way of every call, and waits for its outcome.
-async fn submit(
-    mesh: &Mesh,
-    component: &Component,
-    position: u32,
-    method: &Method,
-    arguments: String,
-) -> Outcome {
+async fn submit(mesh: &Mesh, component: &str, method: &str, arguments: String) -> Outcome {
     let limit = mesh.call_timeout();
     let (waiting, outcome) = Waiting::new();
-    let job = Job {
-        deadline_milliseconds: milliseconds(limit),
-        method: position,
-        target: method.name_bytes().clone(),
-        payload: arguments.into(),
-        origin: Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())),
-        ..Job::new(JobKind::Call, 0)
-    };
-    match component.call(job, Box::new(waiting), Instant::now() + limit) {
-        Ok(wake) => drop(wake),
-        Err((reason, _)) => return Outcome::Refused(reason),
+    let origin = Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id()));
+    let target = (component, method);
+    match mesh.call_from_component(target, "", arguments.into(), origin, limit, Box::new(waiting)) {
+        Ok(()) => wait(outcome, limit).await,
+        Err((failure, _)) => Outcome::Refused(failure.message().to_owned()),
     }
-    wait(outcome, limit).await
 }
 
 async fn wait(outcome: oneshot::Receiver<Outcome>, limit: Duration) -> Outcome {

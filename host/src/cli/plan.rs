@@ -1,0 +1,65 @@
+//! `mesh plan`: what a swap would do, without doing it.
+
+use super::CommandError;
+use super::swap::{What, unreachable};
+use crate::control::{self, Reply, Request};
+use crate::deployment::Plan;
+
+/// Options of `mesh plan`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Says which version would replace which, the methods added and removed, what would become of the state, and what stands
+against it. The library is opened to ask what it is; nothing else of it runs, and nothing changes.
+
+Exit code 0: it would go through. 1: it would be refused, or need --force.
+
+Examples:
+    mesh plan calc target/release/libcalc.so
+    mesh plan calc ./libcalc_2.so --beside --json")]
+pub struct Arguments {
+    #[command(flatten)]
+    what: What,
+    /// Print the plan as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
+    let Arguments { what, json } = arguments;
+    let config = what.config.clone();
+    let request = Request::Plan {
+        swap: what.into_request(),
+    };
+    match control::request(&config, &request, |_| {})
+        .await
+        .map_err(unreachable)?
+    {
+        Reply::Plan(plan) => tell(&plan, json),
+        Reply::Error(reason) => Err(CommandError::failed(reason)),
+        _ => Err(CommandError::failed("the host answered something else")),
+    }
+}
+
+fn tell(plan: &Plan, json: bool) -> Result<(), CommandError> {
+    if json {
+        println!("{}", serde_json::to_string(plan).unwrap_or_default());
+    } else {
+        for change in &plan.changes {
+            print!("{change}");
+        }
+        for key in &plan.needs_restart {
+            println!("{key}: changed, needs a restart");
+        }
+        if plan.changes.is_empty() && plan.needs_restart.is_empty() {
+            println!("nothing would change");
+        }
+    }
+    if plan.changes.iter().any(|change| change.is_impossible) {
+        return Err(CommandError::failed("it would be refused"));
+    }
+    if !plan.is_clear() {
+        return Err(CommandError::failed("it would be refused without --force"));
+    }
+    Ok(())
+}

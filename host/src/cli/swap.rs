@@ -1,0 +1,146 @@
+//! `mesh swap`: replaces a component's version in a running host, over its control socket.
+
+use super::CommandError;
+use crate::control::{self, ControlError, Reply, Request};
+use crate::deployment::SwapRequest;
+use crate::swap::{Ending, Report};
+use std::path::{Path, PathBuf};
+
+/// Options of `mesh swap`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+LIBRARY is what `library` in mesh.toml would be: a path with a `/` in it, a file or the name of a crate in the folder
+of plugins. The new version is loaded, started and asked how it is while the old one serves. Then it takes over in one
+moment: calls that the old one has are finished there, all others go to the new one; state goes along. For a while
+(`probation_ms` in [swap]) the old version is kept: when the new one panics or fails more often, the old one serves
+again. After that mesh.toml is changed to say what runs.
+
+Refused unless --force is given: a version outside the range in mesh.toml, one that a client's or component's
+subscription or calls exclude, one that cannot read the state of the old one.
+
+Exit code 0: the new version serves. 1: the old one does; one sentence says why. 69: no host runs with this file.
+
+Examples:
+    mesh swap calc target/release/libcalc.so
+    mesh swap calc ./libcalc_2.so --beside
+    mesh swap calc ./libcalc_1_3.so --replaces 1.2.3 --wait --json")]
+pub struct Arguments {
+    #[command(flatten)]
+    what: What,
+    /// Answer when the probation is over, not when the new version serves.
+    #[arg(long)]
+    wait: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is to be swapped, and by which host.
+#[derive(clap::Args)]
+pub(super) struct What {
+    /// The component.
+    component: String,
+    /// Its new library.
+    library: String,
+    /// The version to replace, where there are several.
+    #[arg(long, value_name = "VERSION", conflicts_with = "beside")]
+    replaces: Option<String>,
+    /// Keep what serves, and load the library beside it.
+    #[arg(long)]
+    beside: bool,
+    /// Replace in spite of objections.
+    #[arg(long)]
+    force: bool,
+    /// The file that the host runs with.
+    #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
+    pub(super) config: PathBuf,
+}
+
+impl What {
+    pub(super) fn into_request(self) -> SwapRequest {
+        SwapRequest {
+            component: self.component,
+            library: from_here(&self.library),
+            replaces: self.replaces,
+            beside: self.beside,
+            insist: self.force,
+        }
+    }
+}
+
+/// A path means a file as seen from here, not from the folder of mesh.toml.
+fn from_here(library: &str) -> String {
+    if !library.contains('/') {
+        return library.to_owned();
+    }
+    let path = std::path::absolute(library).unwrap_or_else(|_| Path::new(library).to_owned());
+    path.to_string_lossy().into_owned()
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
+    let Arguments { what, wait, json } = arguments;
+    let config = what.config.clone();
+    let request = Request::Swap {
+        swap: what.into_request(),
+        wait,
+    };
+    let reply = control::request(&config, &request, |progress| {
+        if !json {
+            eprintln!("{}", progress.text);
+        }
+    });
+    match reply.await.map_err(unreachable)? {
+        Reply::Report(report) => tell(&report, json),
+        Reply::Error(reason) => Err(CommandError::failed(reason)),
+        _ => Err(CommandError::failed("the host answered something else")),
+    }
+}
+
+pub(super) fn unreachable(error: ControlError) -> CommandError {
+    CommandError::unreachable(error.to_string())
+}
+
+fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
+    let went_well = matches!(report.ending, None | Some(Ending::Replaced));
+    if json {
+        println!("{}", serde_json::to_string(report).unwrap_or_default());
+    }
+    if !went_well {
+        let reason = report.reason.as_deref().unwrap_or("no reason was given");
+        let what = match report.ending {
+            Some(Ending::TakenBack) => "was taken back",
+            _ => "was refused",
+        };
+        let mut text = format!("the swap {what}: {reason}");
+        for note in &report.notes {
+            text.push_str(&format!("\n  {note}"));
+        }
+        return Err(CommandError::failed(text));
+    }
+    if json {
+        return Ok(());
+    }
+    println!(
+        "{} serves, {:.1} ms after the beginning ({:.1} ms for the component to load and start)",
+        report.title(),
+        report.switched_after_milliseconds.unwrap_or_default(),
+        report.start_milliseconds
+    );
+    for part in &report.components {
+        if let Some(bytes) = part.state_bytes {
+            println!(
+                "{} bytes of state were handed over; calls waited {:.1} ms",
+                bytes, report.paused_milliseconds
+            );
+        }
+    }
+    match (report.ending, report.probation_seconds) {
+        (Some(_), _) | (None, None) => {}
+        (None, Some(seconds)) => println!("in probation for {seconds} s"),
+    }
+    for note in &report.notes {
+        println!("{note}");
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The configuration that a running mesh was made from, and the ways to change it while the mesh serves.
+//!
+//! What enters: a wish of an operator (`mesh swap`, `mesh apply`, `mesh plan`, a saved mesh.toml). What leaves: swaps, and
+//! in the end a mesh.toml that says what runs. Guarantees: nothing is loaded that the operator did not name; mesh.toml is
+//! written only when a new version has stood its probation.
+
+mod plan;
+mod requirements;
+
+pub use plan::{Plan, PlannedChange};
+pub use requirements::{Objection, Requirements, is_in};
+
+use crate::config::{ComponentConfig, Config, Location, Spanned};
+use crate::mesh::Mesh;
+use crate::plugin::{Component, Descriptor, LoadError, LoadRequest};
+use crate::swap::{Limits, Ongoing, Place, Progress, Swaps, Wanted};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a component may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What an operator asks for with `mesh swap`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SwapRequest {
+    /// The component's name.
+    pub component: String,
+    /// The library, as in mesh.toml.
+    pub library: String,
+    /// The version to replace, where there are several.
+    #[serde(default)]
+    pub replaces: Option<String>,
+    /// Keep what serves, and load the library beside it.
+    #[serde(default)]
+    pub beside: bool,
+    /// Replace in spite of objections.
+    #[serde(default)]
+    pub insist: bool,
+}
+
+/// A mesh with the configuration that it was made from.
+pub struct Deployment {
+    mesh: Arc<Mesh>,
+    swaps: Arc<Swaps>,
+    stage: PathBuf,
+    running: Mutex<Config>,
+}
+
+impl Deployment {
+    /// What `mesh` was made from. `stage` is where private copies of libraries go.
+    pub fn new(mesh: Arc<Mesh>, config: Config, stage: PathBuf) -> Arc<Deployment> {
+        Arc::new(Deployment {
+            swaps: Swaps::new(mesh.clone()),
+            mesh,
+            stage,
+            running: Mutex::new(config),
+        })
+    }
+
+    /// The mesh.
+    pub fn mesh(&self) -> &Arc<Mesh> {
+        &self.mesh
+    }
+
+    /// The swaps so far.
+    pub fn swaps(&self) -> &Arc<Swaps> {
+        &self.swaps
+    }
+
+    /// The configuration that runs.
+    pub fn config(&self) -> Config {
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Loads a library in the place of a version, or beside it. Returns when it serves, or will not.
+    ///
+    /// # Errors
+    ///
+    /// One sentence, when it could not even be tried.
+    pub async fn swap(
+        self: &Arc<Deployment>,
+        request: SwapRequest,
+        progress: Option<mpsc::UnboundedSender<Progress>>,
+    ) -> Result<Ongoing, String> {
+        let config = self.config();
+        let (entry, library) = self.entry(&config, &request)?;
+        let old = self.replaced(&request)?;
+        let shown = library.display().to_string();
+        let (range, insists) = (entry.version.value.clone(), request.insist);
+        let requirements = Requirements::of(&self.mesh, &request.component, &shown, &range, old.as_deref());
+        let load = load_request(
+            &config,
+            &entry,
+            library,
+            &self.mesh,
+            &self.stage,
+            Box::new(move |descriptor| requirements.check(descriptor, insists)),
+        );
+        let wanted = Wanted {
+            component: request.component.clone(),
+            place: match &old {
+                Some(old) => Place::Version(old.descriptor().version().text().to_owned()),
+                None => Place::Beside,
+            },
+            load: Some(load),
+            drops_state: false,
+        };
+        let ongoing = self
+            .swaps
+            .run(vec![wanted], Limits::default(), progress, |_| {})
+            .await;
+        Ok(ongoing)
+    }
+
+    /// The entry of mesh.toml that a request is about, as it would be, and the file of its library.
+    fn entry(&self, config: &Config, request: &SwapRequest) -> Result<(ComponentConfig, PathBuf), String> {
+        let name = &request.component;
+        let mut entries = config
+            .components
+            .iter()
+            .filter(|entry| entry.name.value == *name)
+            .peekable();
+        if entries.peek().is_none() {
+            return Err(match self.mesh.registry().versions(name) {
+                [] => format!(
+                    "there is no component {name}; a new one is added to mesh.toml, then `mesh apply`"
+                ),
+                _ => format!("component {name} is part of the host and cannot be replaced"),
+            });
+        }
+        let serving = request.replaces.clone().and_then(|text| text.parse().ok());
+        let entry = entries
+            .clone()
+            .find(|entry| {
+                serving
+                    .as_ref()
+                    .is_some_and(|version| is_in(&entry.version.value, version))
+            })
+            .or(entries.next());
+        let Some(mut entry) = entry.cloned() else {
+            return Err(format!("there is no component {name}"));
+        };
+        entry.library = Spanned {
+            value: request.library.clone(),
+            at: Location::Default,
+        };
+        let library = config
+            .find_library(&entry.library)
+            .map_err(|error| one_line(&error.to_string()))?;
+        Ok((entry, library))
+    }
+
+    /// The version that a request wants to replace.
+    fn replaced(&self, request: &SwapRequest) -> Result<Option<Arc<Component>>, String> {
+        let registry = self.mesh.registry();
+        let versions = registry.versions(&request.component);
+        let listed: Vec<&str> = versions
+            .iter()
+            .map(|component| component.descriptor().version().text())
+            .collect();
+        let listed = listed.join(", ");
+        let name = &request.component;
+        match (&request.replaces, versions) {
+            _ if request.beside => Ok(None),
+            (None, []) => Ok(None),
+            (None, [only]) => Ok(Some(only.clone())),
+            (None, _) => Err(format!(
+                "component {name} has several versions ({listed}): say which one is to be replaced, with --replaces VERSION"
+            )),
+            (Some(text), versions) => match versions
+                .iter()
+                .find(|component| component.descriptor().version().text() == text)
+            {
+                Some(found) => Ok(Some(found.clone())),
+                None => Err(format!(
+                    "component {name} has no version {text}, there is {listed}"
+                )),
+            },
+        }
+    }
+}
+
+/// What is needed to load the library of an entry.
+pub fn load_request(
+    config: &Config,
+    entry: &ComponentConfig,
+    library: PathBuf,
+    mesh: &Arc<Mesh>,
+    stage: &Path,
+    approve: Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send + Sync>,
+) -> LoadRequest {
+    LoadRequest {
+        library,
+        name: entry.name.value.clone(),
+        mesh: config.name.value.clone(),
+        domain: config.domain.value.clone(),
+        config: entry.config.value.to_string(),
+        lanes: u32::try_from(entry.lanes.value).unwrap_or(1),
+        queue_limit: config.calls.queue_bytes,
+        stage: stage.to_owned(),
+        start_timeout: START_TIMEOUT,
+        services: mesh.services(),
+        approve,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join(" ")
+}

@@ -1,0 +1,126 @@
+//! What becomes of calls and events that come in while versions change places.
+//!
+//! What enters: calls and events that the version behind a lane must not see now. What leaves: the same, in their order,
+//! to that version or to the one that took over. Guarantees: what waits is bounded in bytes, and nothing is lost or
+//! taken twice.
+
+use super::Status;
+use super::lane::{Answer, Job};
+use std::time::Instant;
+
+/// Whether calls and events are taken.
+#[derive(Default)]
+pub(super) enum Intake {
+    /// They are.
+    #[default]
+    Open,
+    /// They wait.
+    Held(Held),
+    /// Another version takes them.
+    Sealed,
+}
+
+/// A call or an event that waits.
+pub struct Waiting {
+    /// What it is.
+    pub(super) job: Job,
+    /// For a call: who waits for it, and until when.
+    pub(super) call: Option<(Box<dyn Answer>, Instant)>,
+}
+
+impl Waiting {
+    /// Answers a call with an error that `error` makes of the method's name. An event is dropped.
+    pub fn refuse(self, error: impl FnOnce(&str) -> String) {
+        if let Some((answer, _)) = self.call {
+            let method = std::str::from_utf8(&self.job.target).unwrap_or_default();
+            answer.answer(Status::ERROR, error(method).as_bytes());
+        }
+    }
+}
+
+/// Calls and events that wait, in order.
+#[derive(Default)]
+pub(super) struct Held {
+    waiting: Vec<Waiting>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Keeps a job; gives it back when more than `limit` bytes would wait.
+    pub(super) fn keep(
+        &mut self,
+        job: Job,
+        call: Option<(Box<dyn Answer>, Instant)>,
+        limit: usize,
+    ) -> Result<(), Waiting> {
+        let bytes = job.bytes();
+        if self.bytes > 0 && self.bytes + bytes > limit {
+            return Err(Waiting { job, call });
+        }
+        self.bytes += bytes;
+        self.waiting.push(Waiting { job, call });
+        Ok(())
+    }
+}
+
+impl Intake {
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        match self {
+            Intake::Held(held) => held.waiting.len(),
+            Intake::Open | Intake::Sealed => 0,
+        }
+    }
+
+    /// Lets all that comes wait. What waits already goes on waiting.
+    pub(super) fn hold(&mut self) {
+        if !matches!(self, Intake::Held(_)) {
+            *self = Intake::Held(Held::default());
+        }
+    }
+
+    /// Leaves all that comes to another version. Returns what waited.
+    pub(super) fn seal(&mut self) -> Vec<Waiting> {
+        match std::mem::replace(self, Intake::Sealed) {
+            Intake::Held(held) => held.waiting,
+            Intake::Open | Intake::Sealed => Vec::new(),
+        }
+    }
+
+    /// Takes all that comes. Returns what waited.
+    pub(super) fn open(&mut self) -> Vec<Waiting> {
+        match std::mem::take(self) {
+            Intake::Held(held) => held.waiting,
+            Intake::Open | Intake::Sealed => Vec::new(),
+        }
+    }
+
+    /// Puts what came earlier before what waits. It is not refused, since it was taken once.
+    pub(super) fn adopt(&mut self, earlier: Vec<Waiting>) {
+        self.hold();
+        if let Intake::Held(held) = self {
+            held.bytes += earlier.iter().map(|waiting| waiting.job.bytes()).sum::<usize>();
+            held.waiting.splice(0..0, earlier);
+        }
+    }
+
+    /// Takes out the calls for which nobody waits any more, and returns who did.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<Box<dyn Answer>> {
+        let Intake::Held(held) = self else {
+            return Vec::new();
+        };
+        let expired = held
+            .waiting
+            .extract_if(
+                ..,
+                |waiting| matches!(&waiting.call, Some((_, deadline)) if *deadline <= now),
+            )
+            .collect::<Vec<_>>();
+        held.bytes -= expired.iter().map(|waiting| waiting.job.bytes()).sum::<usize>();
+        expired
+            .into_iter()
+            .filter_map(|waiting| waiting.call)
+            .map(|(answer, _)| answer)
+            .collect()
+    }
+}

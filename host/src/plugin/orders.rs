@@ -1,0 +1,239 @@
+//! What the host itself asks of a loaded version: start, give and take state, pause, stop; and holding calls back while
+//! versions change places.
+//!
+//! What enters: orders, each with a limit of time. What leaves: their outcome, in one sentence where it is bad.
+//! Guarantees: an order is answered within its limit, whatever the component does.
+
+use super::component::{Component, ComponentState, Unloaded};
+use super::intake::Waiting;
+use super::lane::{Abandoned, Answer, Job, JobKind};
+use super::lifecycle;
+use super::{LoadError, LoadErrorKind, Status};
+use bytes::Bytes;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How often it is looked whether calls have been answered.
+const LOOK: Duration = Duration::from_millis(1);
+
+impl Component {
+    /// Tells it to get ready.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadErrorKind::Start`] when it does not want to, or not within `patience`.
+    pub async fn start(&self, patience: Duration) -> Result<(), LoadError> {
+        let outcome = self.order(Job::new(JobKind::Start, 0), patience).await;
+        outcome.map_err(|reason| self.failed(LoadErrorKind::Start, "did not start", &reason))?;
+        self.set_state(ComponentState::Active);
+        Ok(())
+    }
+
+    /// Asks it how it is, where it can say.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadErrorKind::Health`] when it is not well, or does not say within `patience`.
+    pub async fn check_health(&self, patience: Duration) -> Result<(), LoadError> {
+        if self.descriptor().has_health() {
+            let outcome = self.order(Job::new(JobKind::Health, 0), patience).await;
+            outcome.map_err(|reason| self.failed(LoadErrorKind::Health, "is not healthy", &reason))?;
+        }
+        Ok(())
+    }
+
+    /// Asks for its state.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadErrorKind::State`] when it does not give it, or not within `patience`.
+    pub async fn snapshot(&self, patience: Duration) -> Result<Bytes, LoadError> {
+        let outcome = self.order(Job::new(JobKind::Snapshot, 0), patience).await;
+        outcome.map_err(|reason| self.failed(LoadErrorKind::State, "did not give its state", &reason))
+    }
+
+    /// Hands it a state that was written with this schema.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadErrorKind::State`] when it does not take it, or not within `patience`.
+    pub async fn restore(&self, state: Bytes, schema: u32, patience: Duration) -> Result<(), LoadError> {
+        let job = Job {
+            payload: state,
+            method: schema,
+            ..Job::new(JobKind::Restore, 0)
+        };
+        let outcome = self.order(job, patience).await;
+        outcome
+            .map_err(|reason| self.failed(LoadErrorKind::State, "did not take over the state", &reason))?;
+        Ok(())
+    }
+
+    /// Tells it that another version has taken over, or that it serves again.
+    pub fn hint(&self, kind: JobKind) {
+        self.instance.push(0, Job::new(kind, 0));
+    }
+
+    /// Lets calls and events wait from now on.
+    pub fn hold(&self) {
+        self.instance.lanes().iter().for_each(|lane| lane.hold());
+    }
+
+    /// Takes in what waits, and what comes from now on.
+    pub fn release(&self) {
+        self.instance.lanes().iter().for_each(|lane| lane.release());
+    }
+
+    /// Refuses calls from now on, so that they are routed again. Returns what waited.
+    pub fn seal(&self) -> Vec<Waiting> {
+        self.instance
+            .lanes()
+            .iter()
+            .flat_map(|lane| lane.seal())
+            .collect()
+    }
+
+    /// Takes over what waited for another version, before all that waits here. Returns the calls of methods that it does
+    /// not have.
+    pub fn adopt(&self, from: &Component, waiting: Vec<Waiting>) -> Vec<Waiting> {
+        let counterparts = self.instance.counterparts(&from.instance);
+        let lanes = self.instance.lanes();
+        let mut by_lane: Vec<Vec<Waiting>> = lanes.iter().map(|_| Vec::new()).collect();
+        let mut foreign = Vec::new();
+        for (turn, mut waiting) in waiting.into_iter().enumerate() {
+            let lane = if waiting.call.is_some() {
+                let name = std::str::from_utf8(&waiting.job.target).unwrap_or_default();
+                let Some((position, _)) = self.descriptor().method(name) else {
+                    foreign.push(waiting);
+                    continue;
+                };
+                waiting.job.method = position;
+                turn % lanes.len().max(1)
+            } else {
+                // An event that this version does not listen to is none of its business.
+                let Some((lane, token)) = counterparts.get(&waiting.job.token) else {
+                    continue;
+                };
+                waiting.job.token = *token;
+                *lane as usize
+            };
+            if let Some(lane) = by_lane.get_mut(lane) {
+                lane.push(waiting);
+            }
+        }
+        for (lane, earlier) in lanes.iter().zip(by_lane) {
+            lane.adopt(earlier);
+        }
+        foreign
+    }
+
+    /// Waits until it has answered all calls that it has, for at most `patience`. Returns how many are left.
+    pub async fn settle(&self, patience: Duration) -> usize {
+        let until = Instant::now() + patience;
+        loop {
+            match self.pending() {
+                0 => return 0,
+                left if Instant::now() >= until => return left,
+                _ => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Gives up the calls that it has not answered.
+    pub fn abandon_calls(&self, why: Abandoned) -> usize {
+        self.instance.lanes().iter().map(|lane| lane.abandon(why)).sum()
+    }
+
+    /// Waits until no call is left, for at most `drain`; stops the component and unloads its library.
+    pub async fn stop(&self, drain: Duration) -> Unloaded {
+        if self.native.is_some() {
+            self.set_state(ComponentState::Stopped);
+            return Unloaded::Gone;
+        }
+        self.set_state(ComponentState::Draining);
+        self.settle(drain).await;
+        let patience = drain.max(Duration::from_secs(1));
+        if let Err(reason) = self.order(Job::new(JobKind::Stop, 0), patience).await {
+            tracing::warn!(
+                component = self.name(),
+                "the component did not stop properly: {reason}"
+            );
+        }
+        self.discard(drain.max(Duration::from_secs(2))).await
+    }
+
+    /// Ends the lanes of a component that has stopped or never started, and unloads its library.
+    pub async fn discard(&self, patience: Duration) -> Unloaded {
+        for lane in self.instance.lanes() {
+            lane.close();
+        }
+        let lane_zero = self
+            .lane_zero
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let unloaded = match lane_zero {
+            Some(lane_zero) => lifecycle::clear_away(lane_zero, patience).await,
+            None => Unloaded::Resident("it is being unloaded already".to_owned()),
+        };
+        self.abandon_calls(Abandoned::Stopped);
+        self.set_state(ComponentState::Stopped);
+        unloaded
+    }
+
+    fn failed(&self, kind: LoadErrorKind, what: &str, reason: &str) -> LoadError {
+        let (name, library) = (self.name(), self.library().display());
+        LoadError::new(kind, format!("component {name} of {library} {what}: {reason}"))
+    }
+
+    /// Gives an order to lane 0 and waits for its completion.
+    async fn order(&self, job: Job, patience: Duration) -> Result<Bytes, String> {
+        let (sender, outcome) = oneshot::channel();
+        let Some(lane) = self.instance.lanes().first() else {
+            return Err("it has no lane".to_owned());
+        };
+        match lane.submit(job, Box::new(Told(sender)), Instant::now() + patience) {
+            Ok(wake) => drop(wake),
+            Err(_) => return Err("its lane takes no more work".to_owned()),
+        }
+        match tokio::time::timeout(patience, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err("it was given up".to_owned()),
+            Err(_) => Err(format!("it did not answer within {} ms", patience.as_millis())),
+        }
+    }
+}
+
+/// Waits for the outcome of an order.
+struct Told(oneshot::Sender<Result<Bytes, String>>);
+
+impl Answer for Told {
+    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
+        let outcome = if status == Status::OK {
+            Ok(Bytes::copy_from_slice(payload))
+        } else {
+            Err(reason_of(payload))
+        };
+        let _ = self.0.send(outcome);
+    }
+
+    fn abandon(self: Box<Self>, why: Abandoned) {
+        let reason = match why {
+            Abandoned::TimedOut => "it did not answer in time",
+            Abandoned::Stopped | Abandoned::Replaced => "it ended without an answer",
+        };
+        let _ = self.0.send(Err(reason.to_owned()));
+    }
+}
+
+/// The message of an error payload, or the payload itself.
+fn reason_of(payload: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
+    let error = value.get(0).unwrap_or(&value);
+    match error.get("message").and_then(serde_json::Value::as_str) {
+        Some(message) => message.to_owned(),
+        None if payload.is_empty() => "it gave no reason".to_owned(),
+        None => String::from_utf8_lossy(payload).into_owned(),
+    }
+}

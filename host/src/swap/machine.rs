@@ -1,0 +1,163 @@
+//! The order of a swap's steps, and which way leads out of each: no library, no clock, no mesh.
+//!
+//! What enters: how the last step went. What leaves: the next step. Guarantees, each tested for every way in which a
+//! swap can go: an old version whose calls were held back is let in again, or its calls go to the new one; a version is
+//! unloaded only when it does not serve; every new version ends as the one that serves, or unloaded; every way ends.
+
+use serde::{Deserialize, Serialize};
+
+/// One step of a swap. A swap of several components takes each step for all of them before the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Copy the library, check what it says of itself, and make an instance on lanes of its own.
+    Create,
+    /// Let calls of the old version wait, until it has answered those that it has.
+    Quiet,
+    /// Ask the old version for its state.
+    Snapshot,
+    /// Hand the state to the new version.
+    Restore,
+    /// Start the new version.
+    Start,
+    /// Ask the new version how it is.
+    Health,
+    /// Let the new version take over: one atomic store. Cannot fail.
+    Switch,
+    /// Watch the new version while the old one is kept.
+    Probation,
+    /// Let the old version finish its calls.
+    Drain,
+    /// Stop the old version and unload it.
+    Unload,
+    /// Let the old version go on, which never ceased to serve.
+    Reopen,
+    /// Unload the new version, which never served.
+    Discard,
+    /// Let calls of the new version wait, to take its state back.
+    QuietBack,
+    /// Ask the new version for the state.
+    SnapshotBack,
+    /// Hand the state to the old version.
+    RestoreBack,
+    /// Let the old version take over again. Cannot fail.
+    SwitchBack,
+    /// Stop the new version and unload it.
+    UnloadNew,
+}
+
+/// How a swap ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The new version serves, the old one is gone.
+    Replaced,
+    /// The old version went on serving all the time.
+    Refused,
+    /// The new version served for a while, then the old one again.
+    TakenBack,
+}
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should.
+    Done,
+    /// It did not work.
+    Failed,
+}
+
+/// What there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A step.
+    Step(Step),
+    /// Nothing more.
+    End(Ending),
+}
+
+/// What kind of swap it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// State goes from an old version to a new one.
+    pub hands_over: bool,
+    /// The old version reads what the new one writes.
+    pub hands_back: bool,
+    /// There is an old version to go back to.
+    pub replaces: bool,
+}
+
+/// A swap on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    kind: Kind,
+    next: Next,
+}
+
+impl Machine {
+    /// A swap that has not begun.
+    pub fn new(kind: Kind) -> Machine {
+        Machine {
+            kind,
+            next: Next::Step(Step::Create),
+        }
+    }
+
+    /// What there is to do now.
+    pub fn next(&self) -> Next {
+        self.next
+    }
+
+    /// Says what is known of the versions' states only after they were created.
+    pub fn set_kind(&mut self, kind: Kind) {
+        self.kind = kind;
+    }
+
+    /// Takes the outcome of the step that was to be done.
+    pub fn advance(&mut self, outcome: Outcome) {
+        if let Next::Step(step) = self.next {
+            self.next = after(step, outcome, self.kind);
+        }
+    }
+}
+
+fn after(step: Step, outcome: Outcome, kind: Kind) -> Next {
+    use Outcome::{Done, Failed};
+    let step = match (step, outcome) {
+        // What could not be created has cleared itself away; others that were created with it have not.
+        (Step::Create, Failed) => Step::Discard,
+        (Step::Create, Done) if kind.hands_over => Step::Quiet,
+        (Step::Create, Done) => Step::Start,
+        (Step::Quiet, Done) => Step::Snapshot,
+        (Step::Snapshot, Done) => Step::Restore,
+        (Step::Restore, Done) => Step::Start,
+        (Step::Start, Done) => Step::Health,
+        (Step::Health, Done) => Step::Switch,
+        (Step::Quiet | Step::Snapshot | Step::Restore, Failed) => Step::Reopen,
+        (Step::Start | Step::Health, Failed) if kind.hands_over => Step::Reopen,
+        (Step::Start | Step::Health, Failed) => Step::Discard,
+        (Step::Reopen, _) => Step::Discard,
+        (Step::Discard, _) => return Next::End(Ending::Refused),
+
+        (Step::Switch, _) if kind.replaces => Step::Probation,
+        (Step::Switch, _) => Step::Drain,
+        (Step::Probation, Done) => Step::Drain,
+        // Who did not finish in time is answered all the same.
+        (Step::Drain, _) => Step::Unload,
+        (Step::Unload, _) => return Next::End(Ending::Replaced),
+
+        (Step::Probation, Failed) if kind.hands_back => Step::QuietBack,
+        (Step::Probation, Failed) => Step::SwitchBack,
+        (Step::QuietBack, Done) => Step::SnapshotBack,
+        (Step::SnapshotBack, Done) => Step::RestoreBack,
+        // A version that is taken back may well be unable to give its state.
+        (Step::QuietBack | Step::SnapshotBack, Failed) => Step::SwitchBack,
+        (Step::RestoreBack, _) => Step::SwitchBack,
+        (Step::SwitchBack, _) => Step::UnloadNew,
+        (Step::UnloadNew, _) => return Next::End(Ending::TakenBack),
+    };
+    Next::Step(step)
+}
+
+#[cfg(test)]
+mod tests;

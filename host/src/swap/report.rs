@@ -1,0 +1,73 @@
+//! What is told of a swap: while it goes on, when it has switched, and when it is over.
+
+use super::machine::{Ending, Step};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A swap goes on to its next step.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Progress {
+    /// The step.
+    pub step: Step,
+    /// What it is about, in words.
+    pub text: String,
+}
+
+/// One component in a [`Report`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PartReport {
+    /// The component's name.
+    pub component: String,
+    /// The version that served before; none for a component that was added.
+    pub from: Option<String>,
+    /// The version that takes over; none for one that was removed.
+    pub to: Option<String>,
+    /// The file of the new version.
+    pub library: Option<String>,
+    /// Bytes of state that were handed over; none where there is no state.
+    pub state_bytes: Option<usize>,
+}
+
+/// What became of a swap so far.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// The swap's number; the first of a running host is 1.
+    pub number: u64,
+    /// How it ended; none while it goes on, for example in probation.
+    pub ending: Option<Ending>,
+    /// Why it was refused or taken back, in one sentence.
+    pub reason: Option<String>,
+    /// The components.
+    pub components: Vec<PartReport>,
+    /// Milliseconds from the beginning until the new versions served.
+    pub switched_after_milliseconds: Option<f64>,
+    /// Milliseconds for which calls waited while state was handed over.
+    pub paused_milliseconds: f64,
+    /// Milliseconds that the new components took to be created and to start, which is their own affair.
+    pub start_milliseconds: f64,
+    /// Seconds of probation that follow the switch; none when there is none.
+    pub probation_seconds: Option<f64>,
+    /// What somebody should know, though nothing failed.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Display for PartReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.component;
+        match (&self.from, &self.to) {
+            (Some(from), None) if self.library.is_some() => write!(formatter, "{name} {from} -> new version"),
+            (Some(from), Some(to)) => write!(formatter, "{name} {from} -> {to}"),
+            (None, Some(to)) => write!(formatter, "{name} {to} added"),
+            (Some(from), None) => write!(formatter, "{name} {from} removed"),
+            (None, None) => formatter.write_str(name),
+        }
+    }
+}
+
+impl Report {
+    /// The components in one line.
+    pub fn title(&self) -> String {
+        let parts: Vec<String> = self.components.iter().map(PartReport::to_string).collect();
+        parts.join(", ")
+    }
+}

@@ -1,0 +1,225 @@
+//! All swaps of a running mesh: one at a time up to the switch, any number in probation.
+//!
+//! What enters: wishes. What leaves: reports. Guarantees: two swaps never change components at the same moment; a swap of a
+//! component whose last swap is in probation ends that probation, and finds the version that won.
+
+use super::standing::Standing;
+use super::transaction::{Part, Transaction};
+use super::{Ending, Limits, Progress, Report};
+use crate::mesh::Mesh;
+use crate::plugin::{Component, LoadRequest};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Mutex as TurnMutex, mpsc, oneshot};
+
+/// So many reports are remembered.
+const REMEMBERED: usize = 32;
+
+/// The swaps of one mesh.
+pub struct Swaps {
+    mesh: Arc<Mesh>,
+    turn: TurnMutex<()>,
+    number: AtomicU64,
+    standings: Mutex<Vec<Arc<Standing>>>,
+    reports: Mutex<VecDeque<Report>>,
+}
+
+/// Where a version is to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the place of the only version that there is.
+    Only,
+    /// In the place of this version.
+    Version(String),
+    /// Beside all others.
+    Beside,
+}
+
+/// One component to be changed.
+pub struct Wanted {
+    /// The component's name.
+    pub component: String,
+    /// The version to go, or none.
+    pub place: Place,
+    /// What is to come; nothing where a version is only removed.
+    pub load: Option<LoadRequest>,
+    /// State of the version that goes need not be handed over.
+    pub drops_state: bool,
+}
+
+/// A swap that has switched, or that will not.
+pub struct Ongoing {
+    /// What became of it so far.
+    pub report: Report,
+    /// Gets the report at the end, after the probation.
+    pub end: oneshot::Receiver<Report>,
+}
+
+impl Swaps {
+    /// No swaps yet.
+    pub fn new(mesh: Arc<Mesh>) -> Arc<Swaps> {
+        Arc::new(Swaps {
+            mesh,
+            turn: TurnMutex::new(()),
+            number: AtomicU64::new(0),
+            standings: Mutex::default(),
+            reports: Mutex::default(),
+        })
+    }
+
+    /// Changes components: all of them, or none. Returns when the new versions serve, or will not. `at_end` is told how it
+    /// ended, before anybody else.
+    pub async fn run(
+        self: &Arc<Swaps>,
+        wanted: Vec<Wanted>,
+        limits: Limits,
+        progress: Option<mpsc::UnboundedSender<Progress>>,
+        at_end: impl FnOnce(&mut Report) + Send + 'static,
+    ) -> Ongoing {
+        let names: Vec<String> = wanted.iter().map(|wanted| wanted.component.clone()).collect();
+        let turn = self.turn(&names).await;
+        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let (sender, end) = oneshot::channel();
+        let parts: Result<Vec<Part>, String> = wanted.into_iter().map(|wanted| self.part(wanted)).collect();
+        let parts = match parts {
+            Ok(parts) => parts,
+            Err(reason) => {
+                let report = Report {
+                    number,
+                    ending: Some(Ending::Refused),
+                    reason: Some(reason),
+                    ..Report::default()
+                };
+                let _ = sender.send(self.remember(report.clone()));
+                return Ongoing { report, end };
+            }
+        };
+        let mut transaction = Transaction::new(self.mesh.clone(), number, parts, limits, progress);
+        transaction.switch().await;
+        drop(turn);
+        let report = self.remember(transaction.report().clone());
+        if report.ending.is_some() {
+            tracing::warn!(
+                "{} refused: {}",
+                report.title(),
+                report.reason.as_deref().unwrap_or("no reason")
+            );
+            let _ = sender.send(report.clone());
+            return Ongoing { report, end };
+        }
+        tracing::info!(
+            milliseconds = report.switched_after_milliseconds,
+            "{} serves",
+            report.title()
+        );
+        let standing = Arc::new(Standing::new(names));
+        self.lock_standings().push(standing.clone());
+        let swaps = self.clone();
+        tokio::spawn(async move {
+            transaction.finish(&standing, &swaps.turn).await;
+            swaps.lock_standings().retain(|standing| !standing.has_ended());
+            let mut report = transaction.report().clone();
+            at_end(&mut report);
+            match (report.ending, &report.reason) {
+                (Some(Ending::TakenBack), Some(reason)) => {
+                    tracing::error!("{} taken back: {reason}", report.title())
+                }
+                _ => tracing::info!("{}: the swap is complete", report.title()),
+            }
+            let _ = sender.send(swaps.remember(report));
+        });
+        Ongoing { report, end }
+    }
+
+    /// The last swaps, the oldest first.
+    pub fn reports(&self) -> Vec<Report> {
+        self.lock_reports().iter().cloned().collect()
+    }
+
+    /// Waits for its turn to change these components: until no other swap changes any, and none takes one of these back.
+    async fn turn(&self, names: &[String]) -> tokio::sync::MutexGuard<'_, ()> {
+        loop {
+            let turn = self.turn.lock().await;
+            let concerned: Vec<Arc<Standing>> = self
+                .lock_standings()
+                .iter()
+                .filter(|standing| standing.concerns(names))
+                .cloned()
+                .collect();
+            let Some(busy) = concerned.iter().find(|standing| !standing.supersede()) else {
+                return turn;
+            };
+            drop(turn);
+            busy.ended().await;
+        }
+    }
+
+    fn part(&self, wanted: Wanted) -> Result<Part, String> {
+        let name = &wanted.component;
+        let registry = self.mesh.registry();
+        let versions = registry.versions(name);
+        let listed = || {
+            let texts: Vec<&str> = versions
+                .iter()
+                .map(|component| component.descriptor().version().text())
+                .collect();
+            texts.join(", ")
+        };
+        let old: Option<Arc<Component>> = match (&wanted.place, versions) {
+            (Place::Beside, _) => None,
+            (Place::Only, [only]) => Some(only.clone()),
+            (Place::Only, []) => return Err(format!("there is no component {name} to replace")),
+            (Place::Only, _) => {
+                return Err(format!(
+                    "component {name} has several versions ({}): say which one is meant",
+                    listed()
+                ));
+            }
+            (Place::Version(text), versions) => {
+                let found = versions
+                    .iter()
+                    .find(|component| component.descriptor().version().text() == text);
+                match found {
+                    Some(found) => Some(found.clone()),
+                    None if versions.is_empty() => return Err(format!("there is no component {name}")),
+                    None => {
+                        return Err(format!(
+                            "component {name} has no version {text}, there are {}",
+                            listed()
+                        ));
+                    }
+                }
+            }
+        };
+        if old.as_ref().is_some_and(|old| old.is_native()) {
+            return Err(format!(
+                "component {name} is part of the host and cannot be replaced"
+            ));
+        }
+        let mut part = Part::new(name, old, wanted.load);
+        part.drops_state = wanted.drops_state;
+        Ok(part)
+    }
+
+    /// Keeps a report in place of an earlier one of the same swap.
+    fn remember(&self, report: Report) -> Report {
+        let mut reports = self.lock_reports();
+        match reports.iter_mut().find(|other| other.number == report.number) {
+            Some(earlier) => *earlier = report.clone(),
+            None => reports.push_back(report.clone()),
+        }
+        while reports.len() > REMEMBERED {
+            reports.pop_front();
+        }
+        report
+    }
+
+    fn lock_standings(&self) -> MutexGuard<'_, Vec<Arc<Standing>>> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_reports(&self) -> MutexGuard<'_, VecDeque<Report>> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
