@@ -5,4 +5,5 @@
 
 pub mod c_library;
 pub mod host;
+pub mod session;
 pub mod trace;

@@ -1,0 +1,118 @@
+//! A client that is nothing but a websocket: what it sends and in which order things arrive is the test's business.
+//!
+//! What enters: calls and subscriptions. What leaves: frames in the order of their arrival. Guarantees: nothing is
+//! repeated, buffered or sorted on the way.
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// The half that sends.
+pub struct Sender {
+    sink: SplitSink<Socket, Message>,
+    id: String,
+    event_id: u64,
+}
+
+/// The half that receives.
+pub struct Receiver {
+    stream: SplitStream<Socket>,
+}
+
+/// Opens a session of the newest dialect that hears its own answers.
+///
+/// # Panics
+///
+/// When the host does not let it.
+pub async fn open(address: SocketAddr) -> (Sender, Receiver) {
+    let stream = TcpStream::connect(address).await.expect("the host accepts");
+    stream.set_nodelay(true).expect("a socket has options");
+    let url = format!("ws://{address}/primus?_primuscb=1");
+    let (socket, _) = tokio_tungstenite::client_async(url, stream)
+        .await
+        .expect("the host speaks websocket");
+    let (sink, stream) = socket.split();
+    let (mut sender, mut receiver) = (
+        Sender {
+            sink,
+            id: String::new(),
+            event_id: 0,
+        },
+        Receiver { stream },
+    );
+    let login = json!({"protocol": "happn_4", "info": {}});
+    sender.send(json!({"action": "login", "data": login})).await;
+    let answer = receiver.answer().await;
+    sender.id = answer["data"]["id"].as_str().expect("a session id").to_owned();
+    let responses = format!("/SET@/_exchange/responses/{}/*", sender.id);
+    sender.subscribe(&responses).await;
+    let answer = receiver.answer().await;
+    assert_eq!(answer["_meta"]["status"], "ok", "{answer}");
+    (sender, receiver)
+}
+
+impl Sender {
+    async fn send(&mut self, mut request: Value) {
+        self.event_id += 1;
+        request["eventId"] = self.event_id.into();
+        if !self.id.is_empty() {
+            request["sessionId"] = self.id.clone().into();
+        }
+        self.sink
+            .send(Message::text(request.to_string()))
+            .await
+            .expect("the host reads");
+    }
+
+    /// Subscribes to a channel such as `/SET@/_events/TestNode/calc/*`.
+    pub async fn subscribe(&mut self, channel: &str) {
+        self.send(json!({"action": "on", "path": channel, "data": null, "options": {"event_type": "set"}}))
+            .await;
+    }
+
+    /// Calls a method; the answer will arrive as a publication whose path ends with `number`.
+    pub async fn call(&mut self, path: &str, number: u64, arguments: Value) {
+        let address = format!("/_exchange/responses/{}/{number}", self.id);
+        let data = json!({"callbackAddress": address, "args": arguments, "origin": self.id});
+        let options = json!({"noStore": true, "noDataResponse": true});
+        let path = format!("/_exchange/requests/{path}");
+        self.send(json!({"action": "set", "path": path, "data": data, "options": options}))
+            .await;
+    }
+}
+
+impl Receiver {
+    /// The next frame; none when the connection has ended.
+    ///
+    /// # Panics
+    ///
+    /// When nothing comes for a long time.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.stream.next()).await;
+            match message.expect("a frame in time")?.ok()? {
+                Message::Text(text) => match serde_json::from_str(&text) {
+                    Ok(Value::Object(frame)) => return Some(Value::Object(frame)),
+                    // Heartbeats are texts.
+                    _ => continue,
+                },
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
+    }
+
+    async fn answer(&mut self) -> Value {
+        self.next().await.expect("the host answers")
+    }
+}
