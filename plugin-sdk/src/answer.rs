@@ -192,7 +192,17 @@ impl IntoAnswer<OwnResult> for Results {
     }
 }
 
-/// What `#[start]` and `#[stop]` may return: nothing, or whether it went well.
+/// The failure of a call in which the component panicked: the host counts it against the component's version.
+pub(crate) struct Panicked(pub(crate) Error);
+
+impl IntoAnswer<OwnResult> for Panicked {
+    fn write(self, payload: &mut Vec<u8>) -> i32 {
+        self.0.write(payload);
+        Status::PANIC
+    }
+}
+
+/// What `#[start]`, `#[stop]`, `#[restore]`, `#[health]`, `#[quiesce]` and `#[resume]` may return: nothing, or whether it went well.
 pub trait IntoOutcome {
     /// Whether it went well.
     ///

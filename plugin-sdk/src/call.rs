@@ -4,13 +4,14 @@
 //! or its future was dropped, the answer is an error; only a call that nobody waits for is left alone.
 
 use crate::Error;
-use crate::answer::IntoAnswer;
+use crate::answer::{IntoAnswer, Panicked};
 use crate::arguments::{self, Parameters};
 use crate::context::Context;
 use crate::guard::{guarded, panic_error};
 use crate::origin::Origin;
 use crate::work::WorkItem;
 use mesh_plugin_abi::Token;
+use serde::de::DeserializeOwned;
 use std::any::Any;
 use std::future::Future;
 
@@ -56,6 +57,40 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The number of the schema of the state that came with the call.
+    pub fn schema(&self) -> u32 {
+        self.item.method
+    }
+
+    /// Reads the state that came with the call.
+    ///
+    /// # Errors
+    ///
+    /// When it is none of that type.
+    pub fn state<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(self.item.payload).map_err(|error| {
+            Error::type_error(format!(
+                "{} cannot read this state of schema {}: {error}",
+                self.context.component(),
+                self.schema()
+            ))
+        })
+    }
+
+    /// The error for a state that the component has no way to read.
+    pub fn unknown_schema(&self) -> Error {
+        Error::type_error(format!(
+            "{} cannot read states of schema {}",
+            self.context.component(),
+            self.schema()
+        ))
+    }
+
+    /// The error of a component that has no state.
+    pub(crate) fn stateless(&self) -> Error {
+        Error::new(format!("{} has no state to hand over", self.context.component()))
+    }
+
     /// Answers the call.
     pub fn finish<Kind>(&mut self, answer: impl IntoAnswer<Kind>) {
         if !self.answered {
@@ -81,8 +116,10 @@ impl<'a> Call<'a> {
         self.context.lane().start(
             self.item.token,
             Box::pin(async move {
-                match guarded(future).await {
-                    Ok(answer) => responder.answer(answer),
+                // Writing the answer runs code of the component, too.
+                let written = guarded(async { write(future.await) });
+                match written.await {
+                    Ok((status, payload)) => responder.complete(status, &payload),
                     Err(panic) => responder.panicked(&*panic),
                 }
             }),
@@ -91,16 +128,15 @@ impl<'a> Call<'a> {
 
     /// Answers a call whose code ended without an answer.
     pub(crate) fn ended(&mut self, outcome: Result<(), Box<dyn Any + Send>>) {
-        let error = match outcome {
-            Err(panic) => panic_error(&*panic, self.context.component(), self.method),
-            Ok(()) if self.answered => return,
-            Ok(()) => Error::new(format!(
-                "{}.{} gave no answer",
-                self.context.component(),
-                self.method
-            )),
-        };
-        self.finish(Err::<(), Error>(error));
+        let component = self.context.component();
+        match outcome {
+            Err(panic) => self.finish(Panicked(panic_error(&*panic, component, self.method))),
+            Ok(()) if self.answered => {}
+            Ok(()) => {
+                let error = Error::new(format!("{component}.{} gave no answer", self.method));
+                self.finish(Err::<(), Error>(error));
+            }
+        }
     }
 }
 
@@ -122,14 +158,15 @@ struct Responder {
 }
 
 impl Responder {
-    fn answer<Kind>(mut self, answer: impl IntoAnswer<Kind>) {
-        complete(&self.context, self.token, answer);
-        self.token = 0;
+    fn complete(mut self, status: i32, payload: &[u8]) {
+        let token = std::mem::take(&mut self.token);
+        self.context.lane().host.complete(token, status, payload);
     }
 
     fn panicked(self, panic: &(dyn Any + Send)) {
         let error = panic_error(panic, self.context.component(), &self.method.0);
-        self.answer(Err::<(), Error>(error));
+        let (status, payload) = write(Panicked(error));
+        self.complete(status, &payload);
     }
 }
 
@@ -149,7 +186,12 @@ impl Drop for Responder {
 }
 
 fn complete<Kind>(context: &Context, token: Token, answer: impl IntoAnswer<Kind>) {
+    let (status, payload) = write(answer);
+    context.lane().host.complete(token, status, &payload);
+}
+
+fn write<Kind>(answer: impl IntoAnswer<Kind>) -> (i32, Vec<u8>) {
     let mut payload = Vec::with_capacity(64);
     let status = answer.write(&mut payload);
-    context.lane().host.complete(token, status, &payload);
+    (status, payload)
 }

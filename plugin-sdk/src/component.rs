@@ -24,6 +24,8 @@ pub trait Component: Send + Sync + Sized + 'static {
     const EVENTS: &'static [Listen] = &[];
     /// Whether each lane is a tokio runtime.
     const TOKIO: bool = false;
+    /// The number of the schema in which it writes its state; 0 when it has none to hand over.
+    const STATE: u32 = 0;
 
     /// Makes the instance. `config` is the JSON object of mesh.toml.
     ///
@@ -40,6 +42,31 @@ pub trait Component: Send + Sync + Sized + 'static {
     /// Finishes. No call arrives afterwards.
     fn stop(self: Arc<Self>, _context: Context) -> impl Future<Output = Result<(), Error>> + Send {
         async { Ok(()) }
+    }
+
+    /// Says whether it can serve.
+    fn health(self: Arc<Self>, _context: Context) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Pauses what it does by itself: another version has taken over.
+    fn quiesce(self: Arc<Self>, _context: Context) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Goes on with what it does by itself: it serves again.
+    fn resume(self: Arc<Self>, _context: Context) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Answers with its state.
+    fn snapshot(self: &Arc<Self>, call: &mut Call<'_>) {
+        call.finish(Err::<(), Error>(call.stateless()));
+    }
+
+    /// Takes over the state that came with the call.
+    fn restore(self: &Arc<Self>, call: &mut Call<'_>) {
+        call.finish(Err::<(), Error>(call.stateless()));
     }
 
     /// Answers a call of the method with this number.

@@ -12,7 +12,8 @@ use crate::guard::guarded;
 use crate::lane::{Handler, Info, Lane};
 use crate::work::WorkItem;
 use crate::{Error, logging};
-use mesh_plugin_abi::WorkKind;
+use mesh_plugin_abi::{Level, WorkKind};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -107,6 +108,22 @@ impl<C: Component> Instance<C> {
                 let (component, own) = (self.component.clone(), context.clone());
                 Call::new(context, item, Some("stop")).spawn(component.stop(own));
             }
+            WorkKind::SNAPSHOT => {
+                let mut call = Call::new(context, item, Some("snapshot"));
+                let outcome = catch_unwind(AssertUnwindSafe(|| self.component.snapshot(&mut call)));
+                call.ended(outcome);
+            }
+            WorkKind::RESTORE => {
+                let mut call = Call::new(context, item, Some("restore"));
+                let outcome = catch_unwind(AssertUnwindSafe(|| self.component.restore(&mut call)));
+                call.ended(outcome);
+            }
+            WorkKind::HEALTH => {
+                let (component, own) = (self.component.clone(), context.clone());
+                Call::new(context, item, Some("health")).spawn(component.health(own));
+            }
+            WorkKind::QUIESCE => self.hint(context, "quiesce", C::quiesce),
+            WorkKind::RESUME => self.hint(context, "resume", C::resume),
             // WAKE has done its work by arriving; kinds of later hosts are none of ours.
             _ => {}
         }
@@ -129,6 +146,21 @@ impl<C: Component> Instance<C> {
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| self.component.call(number, &mut call)));
         call.ended(outcome);
+    }
+
+    /// Does what needs no answer.
+    fn hint<F>(&self, context: &Context, name: &'static str, function: fn(Arc<C>, Context) -> F)
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let (component, own) = (self.component.clone(), context.clone());
+        let future = async move {
+            // The hook has told the host of a panic.
+            if let Ok(Err(error)) = guarded(function(component, own)).await {
+                logging::write(Level::WARN, "sdk", &format!("{name} failed: {error}"));
+            }
+        };
+        context.lane().start(0, Box::pin(future));
     }
 
     fn event(&self, context: &Context, item: WorkItem<'_>) {

@@ -93,6 +93,7 @@ mod logging;
 mod origin;
 mod raw;
 mod slab;
+mod state;
 pub mod testing;
 #[cfg(feature = "tokio")]
 mod tokio_lane;
@@ -124,6 +125,7 @@ pub mod generated {
     pub use crate::component::{IntoCreated, read_config};
     pub use crate::executor::BoxFuture;
     pub use crate::ffi::component as description;
+    pub use crate::state::write_state;
 
     /// Says whether a parameter can be read from JSON.
     pub const fn argument<T: serde::de::DeserializeOwned>() {}

@@ -222,7 +222,7 @@ fn a_library_is_created_works_and_is_destroyed() {
     assert_eq!(completed[0], (1, Status::OK, "[null]".to_owned()));
     assert_eq!(completed[1], (2, Status::OK, "[3]".to_owned()));
     assert_eq!(completed[2], (3, Status::OK, r#"["renamed"]"#.to_owned()));
-    assert_eq!(completed[3].1, Status::ERROR);
+    assert_eq!(completed[3].1, Status::PANIC);
     assert!(
         completed[3].2.contains("renamed.panics panicked: oh no"),
         "{}",
@@ -282,6 +282,82 @@ fn a_bad_configuration_is_explained() {
         ..host
     };
     assert_eq!(Loaded::create::<Plain>(&other, "{}").err(), Some(Status::ERROR));
+}
+
+#[derive(Default)]
+struct Stateful {
+    text: Mutex<String>,
+}
+
+#[component(name = "stateful", version = "1.0.0", state = 2)]
+impl Stateful {
+    #[snapshot]
+    fn save(&self) -> &Mutex<String> {
+        &self.text
+    }
+
+    #[restore]
+    async fn restore(&self, text: String) {
+        *lock(&self.text) = text;
+    }
+
+    #[migrate(from = 1)]
+    fn two(number: u64) -> String {
+        assert!(number < 10, "a digit");
+        number.to_string()
+    }
+
+    #[health]
+    async fn healthy(&self) -> Result<(), Error> {
+        Err(Error::new("weak"))
+    }
+}
+
+#[test]
+fn state_goes_in_and_out_as_bytes() {
+    let _alone = lock(&ALONE);
+    let heard = Heard::default();
+    let host = host(&heard);
+    let loaded = Loaded::create::<Stateful>(&host, "").unwrap();
+    let restore = |token, schema, state| Work {
+        method: schema,
+        ..work(WorkKind::RESTORE, token, "", state)
+    };
+    loaded.work(
+        0,
+        &[
+            restore(1, 1, "7"),
+            work(WorkKind::START, 2, "", ""),
+            work(WorkKind::HEALTH, 3, "", ""),
+            work(WorkKind::SNAPSHOT, 4, "", ""),
+            work(WorkKind::RESUME, 0, "", ""),
+            work(WorkKind::QUIESCE, 0, "", ""),
+            restore(5, 1, "10"),
+            restore(6, 3, "7"),
+            work(WorkKind::SNAPSHOT, 7, "", ""),
+        ],
+    );
+    let completed = std::mem::take(&mut *lock(&heard.completed));
+    loaded.destroy();
+    let outcomes: Vec<(u64, i32)> = completed
+        .iter()
+        .map(|(token, status, _)| (*token, *status))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            (1, Status::OK),
+            (2, Status::OK),
+            (3, Status::ERROR),
+            (4, Status::OK),
+            (5, Status::PANIC),
+            (6, Status::ERROR),
+            (7, Status::OK),
+        ],
+        "{completed:?}"
+    );
+    assert_eq!((&*completed[3].2, &*completed[6].2), (r#""7""#, r#""7""#));
+    assert!(completed[4].2.contains("a digit"), "{completed:?}");
 }
 
 /// Not a test of right or wrong: `cargo test --release -- --ignored --nocapture sync_call` prints what a call costs.

@@ -3,7 +3,7 @@
 use crate::names;
 use syn::meta::ParseNestedMeta;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, LitBool, LitStr, Meta, Token, parenthesized};
+use syn::{Attribute, LitBool, LitInt, LitStr, Meta, Token, parenthesized};
 
 /// `#[component(name = "calc", version = "1.2.3", …)]`
 #[derive(Default)]
@@ -14,6 +14,8 @@ pub(crate) struct ComponentAttribute {
     pub(crate) events: Vec<LitStr>,
     /// Where the tokio runtime was asked for.
     pub(crate) tokio: Option<LitStr>,
+    /// The schema in which it writes its state, where it has one to hand over.
+    pub(crate) state: Option<LitInt>,
     pub(crate) export: Option<LitBool>,
 }
 
@@ -51,12 +53,15 @@ impl ComponentAttribute {
                 ));
             }
             once(meta, &mut self.tokio, runtime)
+        } else if meta.path.is_ident("state") {
+            let number = schema(meta)?;
+            once(meta, &mut self.state, number)
         } else if meta.path.is_ident("export") {
             let export = meta.value()?.parse()?;
             once(meta, &mut self.export, export)
         } else {
             Err(meta.error(
-                "unknown key: `#[component]` knows `name`, `version`, `routes(…)`, `events(…)`, `runtime` and `export`",
+                "unknown key: `#[component]` knows `name`, `version`, `routes(…)`, `events(…)`, `runtime`, `state` and `export`",
             ))
         }
     }
@@ -82,6 +87,18 @@ pub(crate) enum Role {
     Stop,
     /// `#[event(component = "…", key = "…", range = "…")]`
     Event(EventAttribute),
+    /// `#[snapshot]`
+    Snapshot,
+    /// `#[restore]`
+    Restore,
+    /// `#[migrate(from = 1)]`
+    Migrate(u32),
+    /// `#[health]`
+    Health,
+    /// `#[quiesce]`
+    Quiesce,
+    /// `#[resume]`
+    Resume,
     /// `#[private]`
     Private,
 }
@@ -111,6 +128,12 @@ impl FunctionAttributes {
                 Some("create") => plain(&attribute, Role::Create)?,
                 Some("start") => plain(&attribute, Role::Start)?,
                 Some("stop") => plain(&attribute, Role::Stop)?,
+                Some("snapshot") => plain(&attribute, Role::Snapshot)?,
+                Some("restore") => restore(&attribute)?,
+                Some("migrate") => Role::Migrate(migrate(&attribute)?),
+                Some("health") => plain(&attribute, Role::Health)?,
+                Some("quiesce") => plain(&attribute, Role::Quiesce)?,
+                Some("resume") => plain(&attribute, Role::Resume)?,
                 Some("private") => plain(&attribute, Role::Private)?,
                 Some("parameter") => {
                     return Err(syn::Error::new(
@@ -211,6 +234,48 @@ fn event(attribute: &Attribute) -> syn::Result<EventAttribute> {
             attribute,
             format!("`key` is missing: {example}"),
         )),
+    }
+}
+
+fn restore(attribute: &Attribute) -> syn::Result<Role> {
+    if matches!(attribute.meta, Meta::Path(_)) {
+        return Ok(Role::Restore);
+    }
+    Err(syn::Error::new_spanned(
+        attribute,
+        "`#[restore]` takes over states of the component's own schema; an older one is turned into the next by `#[migrate(from = 1)] fn two(old: State1) -> State2`",
+    ))
+}
+
+fn migrate(attribute: &Attribute) -> syn::Result<u32> {
+    let example = "`#[migrate(from = 1)] fn two(old: State1) -> State2`";
+    let mut from = None;
+    if matches!(attribute.meta, Meta::List(_)) {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("from") {
+                return Err(meta.error("unknown key: `#[migrate]` knows `from`"));
+            }
+            let number = schema(&meta)?;
+            once(&meta, &mut from, number)
+        })?;
+    }
+    match from {
+        Some(from) => from.base10_parse(),
+        None => Err(syn::Error::new_spanned(
+            attribute,
+            format!("from which schema? Write {example}"),
+        )),
+    }
+}
+
+/// The number of a state's schema.
+fn schema(meta: &ParseNestedMeta<'_>) -> syn::Result<LitInt> {
+    let value = meta.value()?;
+    let wrong = |span| syn::Error::new(span, "schemas of states are whole numbers from 1 on, such as `1`");
+    let number: LitInt = value.parse().map_err(|error: syn::Error| wrong(error.span()))?;
+    match number.base10_parse::<u32>() {
+        Ok(1..) => Ok(number),
+        _ => Err(wrong(number.span())),
     }
 }
 

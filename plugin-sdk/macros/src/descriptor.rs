@@ -2,9 +2,15 @@
 
 use crate::attribute::ComponentAttribute;
 use crate::function::Function;
+use crate::state::State;
 
-/// `{"methods":[…],"events":{…},"routes":{…},"data":{}}`
-pub(crate) fn write(attribute: &ComponentAttribute, methods: &[Function]) -> String {
+/// `{"methods":[…],"events":{…},"routes":{…},"data":{}}`, and `state` and `health` where the component has them.
+pub(crate) fn write(
+    attribute: &ComponentAttribute,
+    methods: &[Function],
+    state: Option<&State>,
+    has_health: bool,
+) -> String {
     let methods: Vec<String> = methods.iter().map(method).collect();
     let events: Vec<String> = attribute
         .events
@@ -16,8 +22,17 @@ pub(crate) fn write(attribute: &ComponentAttribute, methods: &[Function]) -> Str
         .iter()
         .map(|route| format!("{}:{{\"type\":\"mware\"}}", quoted(&route.value())))
         .collect();
+    let state = state.map_or_else(String::new, |state| {
+        let restores: Vec<String> = state.restores().map(|schema| schema.to_string()).collect();
+        format!(
+            ",\"state\":{{\"schema\":{},\"restores\":[{}]}}",
+            state.schema,
+            restores.join(",")
+        )
+    });
+    let health = if has_health { ",\"health\":true" } else { "" };
     format!(
-        "{{\"methods\":[{}],\"events\":{{{}}},\"routes\":{{{}}},\"data\":{{}}}}",
+        "{{\"methods\":[{}],\"events\":{{{}}},\"routes\":{{{}}},\"data\":{{}}{state}{health}}}",
         methods.join(","),
         events.join(","),
         routes.join(",")

@@ -3,6 +3,7 @@
 use crate::attribute::{ComponentAttribute, Role};
 use crate::descriptor;
 use crate::function::{Function, Input};
+use crate::state::{State, StateFunctions};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use std::collections::HashMap;
@@ -21,12 +22,13 @@ pub(crate) fn expand(attribute: &ComponentAttribute, mut block: ItemImpl) -> Tok
             }
         }
     }
-    let functions = Functions::sort(functions, &mut errors);
+    let mut functions = Functions::sort(functions, &mut errors);
+    let state = std::mem::take(&mut functions.state).check(attribute.state.as_ref(), &mut errors);
     if !errors.is_empty() {
         let errors = errors.iter().map(syn::Error::to_compile_error);
         return quote! { #(#errors)* #block };
     }
-    let implementation = implement(attribute, &block, &functions);
+    let implementation = implement(attribute, &block, &functions, state.as_ref());
     let entry = entry(attribute, &block);
     quote! { #block #implementation #entry }
 }
@@ -39,6 +41,10 @@ struct Functions {
     create: Option<Function>,
     start: Option<Function>,
     stop: Option<Function>,
+    health: Option<Function>,
+    quiesce: Option<Function>,
+    resume: Option<Function>,
+    state: StateFunctions,
 }
 
 impl Functions {
@@ -62,9 +68,18 @@ impl Functions {
                     sorted.events.push(function);
                     continue;
                 }
+                Role::Migrate(from) => {
+                    sorted.state.migrations.push((*from, function));
+                    continue;
+                }
                 Role::Create => &mut sorted.create,
                 Role::Start => &mut sorted.start,
                 Role::Stop => &mut sorted.stop,
+                Role::Health => &mut sorted.health,
+                Role::Quiesce => &mut sorted.quiesce,
+                Role::Resume => &mut sorted.resume,
+                Role::Snapshot => &mut sorted.state.snapshot,
+                Role::Restore => &mut sorted.state.restore,
                 Role::Private => continue,
             };
             let span = function.ident.span();
@@ -95,7 +110,12 @@ fn check_block(block: &ItemImpl) -> syn::Result<()> {
     Ok(())
 }
 
-fn implement(attribute: &ComponentAttribute, block: &ItemImpl, functions: &Functions) -> TokenStream {
+fn implement(
+    attribute: &ComponentAttribute,
+    block: &ItemImpl,
+    functions: &Functions,
+    state: Option<&State>,
+) -> TokenStream {
     let component = &block.self_ty;
     let name = attribute
         .name
@@ -105,7 +125,7 @@ fn implement(attribute: &ComponentAttribute, block: &ItemImpl, functions: &Funct
         || quote!(::core::env!("CARGO_PKG_VERSION")),
         |version| quote!(#version),
     );
-    let descriptor = descriptor::write(attribute, &functions.methods);
+    let descriptor = descriptor::write(attribute, &functions.methods, state, functions.health.is_some());
     let method_names = functions.methods.iter().map(Function::wire_name);
     let listens = functions
         .events
@@ -134,6 +154,10 @@ fn implement(attribute: &ComponentAttribute, block: &ItemImpl, functions: &Funct
     let create = create(functions.create.as_ref());
     let start = lifecycle("start", functions.start.as_ref());
     let stop = lifecycle("stop", functions.stop.as_ref());
+    let health = lifecycle("health", functions.health.as_ref());
+    let quiesce = lifecycle("quiesce", functions.quiesce.as_ref());
+    let resume = lifecycle("resume", functions.resume.as_ref());
+    let state = state.map(State::implement);
     let tokio = attribute.tokio.as_ref().map(|asked| {
         quote_spanned! { asked.span() =>
             const TOKIO: bool =
@@ -154,6 +178,10 @@ fn implement(attribute: &ComponentAttribute, block: &ItemImpl, functions: &Funct
             #create
             #start
             #stop
+            #health
+            #quiesce
+            #resume
+            #state
 
             fn call(
                 self: &::std::sync::Arc<Self>,
@@ -183,7 +211,10 @@ fn implement(attribute: &ComponentAttribute, block: &ItemImpl, functions: &Funct
 
 /// What is written between the parentheses of a call of the component's function. `context`, `origin`, `event` and the
 /// numbered arguments are owned variables there, or references where `borrowed` says so.
-fn given<'a>(function: &'a Function, context_is_reference: bool) -> impl Iterator<Item = TokenStream> + 'a {
+pub(crate) fn given<'a>(
+    function: &'a Function,
+    context_is_reference: bool,
+) -> impl Iterator<Item = TokenStream> + 'a {
     let mut number = 0;
     function.inputs.iter().map(move |input| match input {
         Input::Context { by_reference: true } if context_is_reference => quote!(context),
@@ -262,7 +293,7 @@ fn call_arm(number: usize, method: &Function) -> TokenStream {
 }
 
 /// A `Result` with any error becomes one with the SDK's; an error about that points at the return type.
-fn fallible(method: &Function, outcome: TokenStream) -> TokenStream {
+pub(crate) fn fallible(method: &Function, outcome: TokenStream) -> TokenStream {
     match method.fallible {
         Some(span) => {
             let convert = quote_spanned!(span => ::mesh_plugin_sdk::generated::fallible);

@@ -50,7 +50,7 @@ impl Function {
         if let Some((_, span)) = attributes.roles.get(1) {
             return Err(syn::Error::new(
                 *span,
-                "a function has only one of `#[method]`, `#[create]`, `#[start]`, `#[stop]`, `#[event]` and `#[private]`",
+                "a function has only one of the SDK's attributes, such as `#[method]`, `#[start]`, `#[event]` or `#[snapshot]`",
             ));
         }
         let role = attributes.roles.pop().map(|(role, _)| role);
@@ -141,8 +141,19 @@ impl Function {
             Role::Create if self.is_async => error(
                 "`#[create]` cannot wait: make the component here, and do what takes time in `#[start] async fn start(&self, context: &Context)`",
             ),
-            Role::Start | Role::Stop if arguments > 0 || has_origin || events > 0 => {
-                error("`#[start]` and `#[stop]` are given `&Context` and nothing else")
+            Role::Start | Role::Stop | Role::Health | Role::Quiesce | Role::Resume | Role::Snapshot
+                if arguments > 0 || has_origin || events > 0 =>
+            {
+                error("this function is given `&Context`, where it wants, and nothing else")
+            }
+            Role::Restore if arguments != 1 || has_origin || events > 0 => {
+                error("`#[restore]` is given the state and, where it wants, `&Context`")
+            }
+            Role::Migrate(_) if arguments != 1 || self.inputs.len() > 1 => {
+                error("`#[migrate]` is given the old state and nothing else")
+            }
+            Role::Migrate(_) if self.is_async => {
+                error("`#[migrate]` cannot wait: it turns one state into the next")
             }
             Role::Event(_) if events != 1 || arguments > 0 || has_origin => {
                 error("a function with `#[event]` is given an `Event` and, where it wants, `&Context`")
@@ -229,7 +240,7 @@ fn take_nothing(function: &ImplItemFn) -> syn::Result<()> {
 fn check_receiver(function: &ImplItemFn, role: &Role) -> syn::Result<()> {
     let receiver = function.sig.receiver();
     let Some(receiver) = receiver else {
-        if matches!(role, Role::Create) {
+        if matches!(role, Role::Create | Role::Migrate(_)) {
             return Ok(());
         }
         return Err(syn::Error::new(
@@ -241,6 +252,12 @@ fn check_receiver(function: &ImplItemFn, role: &Role) -> syn::Result<()> {
         return Err(syn::Error::new(
             receiver.span(),
             "`#[create]` makes the component, so there is no `self` yet",
+        ));
+    }
+    if matches!(role, Role::Migrate(_)) {
+        return Err(syn::Error::new(
+            receiver.span(),
+            "`#[migrate]` turns one state into the next, so it takes no `self`; `#[restore]` takes over the last one",
         ));
     }
     let advice = match &receiver.kind {

@@ -13,6 +13,7 @@ mod function;
 #[cfg(test)]
 mod messages;
 mod names;
+mod state;
 
 /// Makes a component of a struct: the functions of the `impl` block become methods on the wire.
 ///
@@ -24,6 +25,7 @@ mod names;
 /// | `version = "1.2.3"` | its semantic version | the crate's version |
 /// | `routes("hello", "page")` | web routes that it serves | none |
 /// | `events("sums/total")` | events that it emits, for readers of its description | none |
+/// | `state = 2` | it hands its state over to other versions, in this schema | no state |
 /// | `runtime = "tokio"` | every lane is a tokio runtime (feature `tokio` of the SDK) | the SDK's own executor |
 /// | `export = false` | no entry function: several components in one program | one component per library |
 ///
@@ -41,9 +43,15 @@ mod names;
 /// | `#[create] fn new(context: &Context, config: Config) -> Result<Self, Error>` | makes the component; both parameters are optional. Without it, `Default::default()` does |
 /// | `#[start] async fn start(&self, context: &Context) -> Result<(), Error>` | gets ready, before the first call |
 /// | `#[stop] async fn stop(&self, context: &Context)` | finishes, after the last call |
+/// | `#[snapshot] fn save(&self) -> State` | gives the state, which implements `Serialize`; may return a `Result` |
+/// | `#[restore] fn restore(&self, state: State)` | takes over a state of the component's own schema; may return a `Result` |
+/// | `#[migrate(from = 1)] fn two(old: State1) -> State2` | turns a state of schema 1 into one of schema 2; no `self`, no `async`; may return a `Result` |
+/// | `#[health] async fn healthy(&self) -> Result<(), Error>` | says whether it can serve |
+/// | `#[quiesce] async fn pause(&self, context: &Context)` | pauses what it does by itself: another version has taken over |
+/// | `#[resume] async fn go_on(&self, context: &Context)` | goes on: it serves again |
 /// | `#[event(component = "emitter", key = "sums/*", range = "^2.0.0")] fn heard(&self, context: &Context, event: Event)` | hears events, from the start on; `range` is optional |
 ///
-/// All of them may be `async`. A method's documentation is its description for `mesh inspect`.
+/// All may be `async` but where it says otherwise. A method's documentation is its description for `mesh inspect`.
 #[proc_macro_attribute]
 pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let attribute = parse_macro_input!(attribute as attribute::ComponentAttribute);

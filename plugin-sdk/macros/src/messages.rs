@@ -105,6 +105,114 @@ fn functions_are_explained() {
     );
 }
 
+/// A block that has all that a state needs, and these functions.
+fn with_state(functions: &str) -> String {
+    format!(
+        "impl C {{ #[snapshot] fn save(&self) -> S {{}} #[restore] fn restore(&self, state: S) {{}} {functions} }}"
+    )
+}
+
+#[test]
+fn numbers_of_states_are_explained() {
+    for wrong in ["0", "-1", "\"1\"", "4294967296", "1.5"] {
+        says(&format!("state = {wrong}"), "", "whole numbers from 1 on");
+        let block = with_state(&format!("#[migrate(from = {wrong})] fn two(old: A) -> B {{}}"));
+        says("state = 2", &block, "whole numbers from 1 on");
+    }
+    says("state = 1, state = 2", "", "given twice");
+    says("", &with_state(""), "add `state = 1` to `#[component(…)]`");
+    says(
+        "",
+        "impl C { #[migrate(from = 1)] fn two(old: A) -> B {} }",
+        "add `state = 1` to",
+    );
+}
+
+#[test]
+fn missing_functions_of_a_state_are_named() {
+    says(
+        "state = 1",
+        "impl C { #[restore] fn restore(&self, state: S) {} }",
+        "add `#[snapshot] fn save(&self) -> State`",
+    );
+    says(
+        "state = 1",
+        "impl C { #[snapshot] fn save(&self) -> S {} }",
+        "add `#[restore] fn restore(&self, state: State)`",
+    );
+    let twice = with_state("#[restore] fn again(&self, state: S) {}");
+    says("state = 1", &twice, "there is one already: `restore`");
+    let none = with_state("#[restore] fn other(&self) {}");
+    says("state = 1", &none, "is given the state");
+    let other = with_state("#[health] fn healthy(&self, of: u8) {}");
+    says("state = 1", &other, "is given `&Context`, where it wants");
+}
+
+#[test]
+fn migrations_lead_from_each_schema_to_the_next() {
+    let migrations = |from: &[&str]| {
+        let functions: Vec<String> = from
+            .iter()
+            .enumerate()
+            .map(|(number, from)| format!("#[migrate(from = {from})] fn step{number}(old: A) -> B {{}}"))
+            .collect();
+        with_state(&functions.join(" "))
+    };
+    says(
+        "state = 3",
+        &migrations(&["1"]),
+        "none leads from 2 to 3: add one with `#[migrate(from = 2)]`",
+    );
+    says(
+        "state = 4",
+        &migrations(&["3", "1"]),
+        "none leads from 2 to 3: add one with `#[migrate(from = 2)]`",
+    );
+    says(
+        "state = 3",
+        &migrations(&["2", "2"]),
+        "`step0` migrates from schema 2 already",
+    );
+    for from in ["2", "3", "4294967295"] {
+        says(
+            "state = 2",
+            &migrations(&[from]),
+            "since this version writes schema 2",
+        );
+    }
+    // Versions may forget how to read the oldest states.
+    let code = messages("state = 4", &migrations(&["3", "2"]));
+    assert!(code.contains("\\\"restores\\\":[2,3,4]"), "{code}");
+}
+
+#[test]
+fn migrations_are_plain_functions() {
+    let says = |function: &str, what: &str| says("state = 2", &with_state(function), what);
+    says(
+        "#[migrate(from = 1)] fn two(&self, old: A) -> B {}",
+        "so it takes no `self`",
+    );
+    says(
+        "#[migrate(from = 1)] async fn two(old: A) -> B {}",
+        "`#[migrate]` cannot wait",
+    );
+    says("#[migrate(from = 1)] fn two() -> B {}", "is given the old state");
+    says(
+        "#[migrate(from = 1)] fn two(context: &Context, old: A) -> B {}",
+        "is given the old state",
+    );
+    says("#[migrate] fn two(old: A) -> B {}", "from which schema?");
+    says("#[migrate()] fn two(old: A) -> B {}", "from which schema?");
+    says(
+        "#[migrate(to = 1)] fn two(old: A) -> B {}",
+        "`#[migrate]` knows `from`",
+    );
+    says(
+        "#[restore(from = 1)] fn two(&self, old: A) {}",
+        "is turned into the next by `#[migrate(from = 1)]",
+    );
+}
+
 #[test]
 fn blocks_are_explained() {
     says("", "impl Clone for C {}", "the component's own `impl` block");

@@ -73,6 +73,58 @@ impl<C: Component> Harness<C> {
     ///
     /// The component's own.
     pub fn create(config: Value) -> Result<Harness<C>, Error> {
+        let harness = Self::make(&config)?;
+        harness.order(WorkKind::START, "start")?;
+        Ok(harness)
+    }
+
+    /// Makes the component, lets it take over a state of this schema, and starts it: the way a new version comes up.
+    ///
+    /// ```
+    /// # use mesh_plugin_sdk::prelude::*;
+    /// # use mesh_plugin_sdk::testing::Harness;
+    /// #[derive(Default)]
+    /// struct Counter { count: AtomicU64 }
+    ///
+    /// #[component(name = "counter", version = "1.0.0", state = 1, export = false)]
+    /// impl Counter {
+    ///     #[snapshot]
+    ///     fn save(&self) -> u64 {
+    ///         self.count.load(Ordering::Relaxed)
+    ///     }
+    ///
+    ///     #[restore]
+    ///     fn restore(&self, count: u64) {
+    ///         self.count.store(count, Ordering::Relaxed);
+    ///     }
+    ///
+    ///     fn tick(&self) -> u64 {
+    ///         self.count.fetch_add(1, Ordering::Relaxed) + 1
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let old = Harness::<Counter>::new(json!({}));
+    /// old.call("tick", ())?;
+    /// let (schema, state) = old.snapshot()?;
+    ///
+    /// let new = Harness::<Counter>::with_state(json!({}), schema, &state)?;
+    /// assert_eq!(new.call("tick", ())?.one::<u64>()?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The component's own.
+    pub fn with_state(config: Value, schema: u32, state: &[u8]) -> Result<Harness<C>, Error> {
+        let harness = Self::make(&config)?;
+        harness.restore(schema, state)?;
+        harness.order(WorkKind::START, "start")?;
+        Ok(harness)
+    }
+
+    fn make(config: &Value) -> Result<Harness<C>, Error> {
         let (host, services) = host_for_tests(TestHost::new(C::NAME));
         logging::connect();
         let info = json!({
@@ -91,7 +143,6 @@ impl<C: Component> Harness<C> {
         };
         #[cfg(feature = "tokio")]
         let harness = harness.with_runtime()?;
-        harness.order(WorkKind::START, "start")?;
         Ok(harness)
     }
 
@@ -186,7 +237,101 @@ impl<C: Component> Harness<C> {
     ///
     /// The component's own.
     pub fn stop(&self) -> Result<(), Error> {
-        self.order(WorkKind::STOP, "stop")
+        self.order(WorkKind::STOP, "stop").map(drop)
+    }
+
+    /// Asks the component for its state, as the host does before another version takes over. Returns the number of its
+    /// schema and its bytes, which are JSON.
+    ///
+    /// # Errors
+    ///
+    /// The component's own, or that it has no state.
+    pub fn snapshot(&self) -> Result<(u32, Vec<u8>), Error> {
+        Ok((C::STATE, self.order(WorkKind::SNAPSHOT, "snapshot")?))
+    }
+
+    /// Lets the component, which has started, take over a state: as when the version after it is taken back. See
+    /// [`Harness::with_state`] for the state that comes before the start.
+    ///
+    /// # Errors
+    ///
+    /// The component's own, or that it cannot read such states.
+    pub fn restore(&self, schema: u32, state: &[u8]) -> Result<(), Error> {
+        self.order_with(
+            "restore",
+            Item {
+                kind: WorkKind::RESTORE,
+                method: schema,
+                payload: state.to_vec(),
+                ..Item::default()
+            },
+        )
+        .map(drop)
+    }
+
+    /// Asks the component whether it can serve. One without `#[health]` always can.
+    ///
+    /// ```
+    /// # use mesh_plugin_sdk::prelude::*;
+    /// # use mesh_plugin_sdk::testing::Harness;
+    /// #[derive(Default)]
+    /// struct Mailer;
+    ///
+    /// #[component(name = "mailer", version = "1.0.0", export = false)]
+    /// impl Mailer {
+    ///     #[health]
+    ///     async fn healthy(&self, context: &Context) -> Result<(), Error> {
+    ///         context.call("postbox", "ping", ()).await.map(|_| ())
+    ///     }
+    /// }
+    ///
+    /// let harness = Harness::<Mailer>::new(json!({}));
+    /// harness.answer("postbox", "ping", |_| Err(Error::new("full")));
+    /// assert_eq!(harness.health().unwrap_err().message(), "full");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot.
+    pub fn health(&self) -> Result<(), Error> {
+        self.order(WorkKind::HEALTH, "health").map(drop)
+    }
+
+    /// Tells the component that another version has taken over.
+    ///
+    /// ```
+    /// # use mesh_plugin_sdk::prelude::*;
+    /// # use mesh_plugin_sdk::testing::Harness;
+    /// # use std::sync::atomic::AtomicBool;
+    /// #[derive(Default)]
+    /// struct Clock { paused: AtomicBool }
+    ///
+    /// #[component(name = "clock", version = "1.0.0", export = false)]
+    /// impl Clock {
+    ///     #[quiesce]
+    ///     fn pause(&self) {
+    ///         self.paused.store(true, Ordering::Relaxed);
+    ///     }
+    ///
+    ///     #[resume]
+    ///     fn go_on(&self) {
+    ///         self.paused.store(false, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let harness = Harness::<Clock>::new(json!({}));
+    /// harness.quiesce();
+    /// assert!(harness.component().paused.load(Ordering::Relaxed));
+    /// harness.resume();
+    /// assert!(!harness.component().paused.load(Ordering::Relaxed));
+    /// ```
+    pub fn quiesce(&self) {
+        self.hint(WorkKind::QUIESCE);
+    }
+
+    /// Tells the component that it serves again; see [`Harness::quiesce`].
+    pub fn resume(&self) {
+        self.hint(WorkKind::RESUME);
     }
 
     /// The component itself.
@@ -223,16 +368,28 @@ impl<C: Component> Harness<C> {
             .cloned()
     }
 
-    fn order(&self, kind: u32, name: &str) -> Result<(), Error> {
-        let token = self.services.next_token();
+    fn hint(&self, kind: u32) {
         self.services.queue(Item {
             kind,
-            token,
             ..Item::default()
         });
+        self.settle();
+    }
+
+    fn order(&self, kind: u32, name: &str) -> Result<Vec<u8>, Error> {
+        let item = Item {
+            kind,
+            ..Item::default()
+        };
+        self.order_with(name, item)
+    }
+
+    fn order_with(&self, name: &str, item: Item) -> Result<Vec<u8>, Error> {
+        let token = self.services.next_token();
+        self.services.queue(Item { token, ..item });
         let (status, payload) = self.answer_to(token, name)?;
         if status == Status::OK {
-            Ok(())
+            Ok(payload)
         } else {
             Err(Error::read(status, &payload))
         }
