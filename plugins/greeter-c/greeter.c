@@ -1,8 +1,8 @@
 /*
  * The component `greeter`, in C11: the proof that C is enough to write one, and a template to start from.
  *
- * What enters: calls as JSON arrays of arguments, and the replies to what the component asks of the host. What leaves:
- * one completion for each call, and the event `greeted`.
+ * What enters: calls as JSON arrays of arguments, the replies to what the component asks of the host, and the state of an
+ * earlier instance. What leaves: one completion for each call, the event `greeted`, and the state.
  * Guarantees: all state is in the instance; it may run on several lanes at the same time; arguments are never trusted,
  * every byte is bounds-checked before it is read; a call that cannot be served is answered with an error.
  *
@@ -20,6 +20,10 @@
 /* ---- The instance ------------------------------------------------------------------------------------------------ */
 
 static const uint64_t LONGEST_WAIT = 86400000; /* One day, in milliseconds. */
+static const size_t MOST_REQUESTS = 10000;     /* With more of them unanswered, something is wrong. */
+
+/* The state is `[calls]`: an array, so that what reads arguments reads it too. */
+enum { STATE_SCHEMA = 1 };
 
 /* Something the host was asked for on behalf of a call. The call's own token serves as the request's: it is unique
  * among unanswered calls and never zero. */
@@ -38,6 +42,7 @@ struct greeter {
     atomic_uint_fast64_t calls; /* All calls of this instance, good or bad. */
     pthread_mutex_t lock;       /* Guards `requests`. Never held while the host is called. */
     struct request *requests;   /* Owned. */
+    size_t request_count;       /* How many they are. */
 };
 
 static void complete(const struct greeter *greeter, mesh_token token, int32_t status, mesh_slice payload) {
@@ -94,6 +99,7 @@ static bool remember(struct greeter *greeter, mesh_token token, bool is_timer, u
     pthread_mutex_lock(&greeter->lock);
     *request = (struct request){greeter->requests, token, is_timer, milliseconds};
     greeter->requests = request;
+    greeter->request_count++;
     pthread_mutex_unlock(&greeter->lock);
     return true;
 }
@@ -108,6 +114,7 @@ static struct request *recall(struct greeter *greeter, mesh_token token) {
     struct request *request = *link;
     if (request != NULL) {
         *link = request->next;
+        greeter->request_count--;
     }
     pthread_mutex_unlock(&greeter->lock);
     return request;
@@ -230,9 +237,42 @@ static void take_reply(struct greeter *greeter, const mesh_work *item) {
     if (request->is_timer && item->status == MESH_STATUS_OK) {
         answer_number(greeter, item->token, "[{\"waited\":%llu}]", request->milliseconds);
     } else {
-        complete(greeter, item->token, item->status, item->payload);
+        /* The defect of another component is an error here, and no defect of the greeter. */
+        int32_t status = item->status == MESH_STATUS_PANIC ? MESH_STATUS_ERROR : item->status;
+        complete(greeter, item->token, status, item->payload);
     }
     free(request);
+}
+
+/* ---- State and health -------------------------------------------------------------------------------------------- */
+
+static void give_state(const struct greeter *greeter, mesh_token token) {
+    answer_number(greeter, token, "[%llu]", atomic_load(&greeter->calls));
+}
+
+/* Takes over the state of another instance: before the start, or later, when this one serves again. */
+static void take_state(struct greeter *greeter, const mesh_work *item) {
+    struct arguments state;
+    uint64_t calls;
+    if (item->method != STATE_SCHEMA) {
+        fail_call(greeter, item->token, "TypeError", "greeter reads states of schema 1 only");
+    } else if (!split_arguments(item->payload, &state) || !whole_argument(&state, 0, INT64_MAX, &calls)) {
+        fail_call(greeter, item->token, "TypeError", "this is no state of the greeter");
+    } else {
+        atomic_store(&greeter->calls, calls);
+        complete(greeter, item->token, MESH_STATUS_OK, mesh_empty());
+    }
+}
+
+static void say_health(struct greeter *greeter, mesh_token token) {
+    pthread_mutex_lock(&greeter->lock);
+    bool is_well = greeter->request_count <= MOST_REQUESTS;
+    pthread_mutex_unlock(&greeter->lock);
+    if (is_well) {
+        complete(greeter, token, MESH_STATUS_OK, mesh_empty());
+    } else {
+        fail_call(greeter, token, "Error", "too many requests are unanswered");
+    }
 }
 
 /* ---- What the host calls ----------------------------------------------------------------------------------------- */
@@ -277,7 +317,17 @@ static void work(void *instance, uint32_t lane, const mesh_work *items, size_t i
         case MESH_WORK_CANCEL:
             free(recall(greeter, item->token));
             break;
+        case MESH_WORK_SNAPSHOT:
+            give_state(greeter, item->token);
+            break;
+        case MESH_WORK_RESTORE:
+            take_state(greeter, item);
+            break;
+        case MESH_WORK_HEALTH:
+            say_health(greeter, item->token);
+            break;
         default:
+            /* QUIESCE and RESUME among others: the greeter does nothing by itself that could pause. */
             break;
         }
     }
@@ -322,7 +372,8 @@ static const mesh_component COMPONENT = {
         "{\"name\":\"callback\"}]},"
         "{\"name\":\"count\",\"description\":\"Answers with the number of calls so far, this one included.\","
         "\"parameters\":[{\"name\":\"callback\"}]}],"
-        "\"events\":{\"greeted\":{}}}"),
+        "\"events\":{\"greeted\":{}},"
+        "\"state\":{\"schema\":1,\"restores\":[1]},\"health\":true}"),
     .vtable = &VTABLE,
 };
 

@@ -2,169 +2,15 @@
  * Tests the greeter against a host made of a few functions: no mesh, no network, no Rust.
  *
  * What enters: the component, linked in. What leaves: a line for each failed expectation, and the exit status.
- * The host records what the component asks for; the test plays the lane. Payloads are copied into blocks of exactly
+ * The host (`recording_host.h`) records what the component asks for; the test plays the lane. Payloads are copied into blocks of exactly
  * their size, so that a sanitizer sees every read past the end.
  */
 #include "mesh_plugin.h"
+#include "recording_host.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* ---- A host that records ----------------------------------------------------------------------------------------- */
-
-enum { TEXT_KEPT = 4096 };
-
-struct recorded {
-    size_t completions;
-    mesh_token token;
-    int32_t status;
-    char payload[TEXT_KEPT];
-    size_t events;
-    char event[TEXT_KEPT];
-    size_t timers;
-    uint64_t milliseconds;
-    size_t calls;
-    char called[TEXT_KEPT];
-    uint32_t lane;
-    char failure[TEXT_KEPT];
-};
-
-static struct recorded recorded;
-static pthread_mutex_t recording = PTHREAD_MUTEX_INITIALIZER;
-static int failures;
-static const int THE_CONTEXT = 4711;
-
-static void keep(char *place, mesh_slice text) {
-    size_t length = text.length < TEXT_KEPT - 1 ? text.length : TEXT_KEPT - 1;
-    if (length > 0) {
-        memcpy(place, text.data, length);
-    }
-    place[length] = '\0';
-}
-
-static void expect(int holds, const char *what, const char *found) {
-    if (!holds) {
-        failures++;
-        fprintf(stderr, "FAILED: %s; found: %s\n", what, found);
-    }
-}
-
-static void expect_context(const void *context) {
-    expect(context == &THE_CONTEXT, "the host's context is passed back", "another pointer");
-}
-
-static void host_complete(const void *context, mesh_token token, int32_t status, mesh_slice payload) {
-    expect_context(context);
-    pthread_mutex_lock(&recording);
-    recorded.completions++;
-    recorded.token = token;
-    recorded.status = status;
-    keep(recorded.payload, payload);
-    pthread_mutex_unlock(&recording);
-}
-
-static void host_fail(const void *context, mesh_slice message) {
-    expect_context(context);
-    keep(recorded.failure, message);
-}
-
-static void host_log(const void *context, int32_t level, mesh_slice target, mesh_slice message) {
-    expect_context(context);
-    (void)level, (void)target, (void)message;
-}
-
-static void host_wake(const void *context, uint32_t lane) {
-    expect_context(context);
-    (void)lane;
-}
-
-static int64_t host_take(const void *context, uint32_t lane, const mesh_work **items) {
-    expect_context(context);
-    (void)lane, (void)items;
-    return -1;
-}
-
-static int32_t host_lane_descriptor(const void *context, uint32_t lane) {
-    expect_context(context);
-    (void)lane;
-    return -1;
-}
-
-static void exchange_call(const void *context, uint32_t lane, mesh_token token, mesh_slice component,
-                          mesh_slice method, mesh_slice range, mesh_slice arguments, uint32_t timeout_milliseconds) {
-    expect_context(context);
-    (void)range;
-    char parts[3][TEXT_KEPT / 4];
-    snprintf(parts[0], sizeof parts[0], "%.*s", (int)component.length, (const char *)component.data);
-    snprintf(parts[1], sizeof parts[1], "%.*s", (int)method.length, (const char *)method.data);
-    snprintf(parts[2], sizeof parts[2], "%.*s", (int)arguments.length, (const char *)arguments.data);
-    recorded.calls++;
-    recorded.token = token;
-    recorded.lane = lane;
-    recorded.milliseconds = timeout_milliseconds;
-    snprintf(recorded.called, sizeof recorded.called, "%s/%s%s", parts[0], parts[1], parts[2]);
-}
-
-static void events_emit(const void *context, mesh_slice key, mesh_slice data, mesh_slice options) {
-    expect_context(context);
-    expect(options.length == 0, "no options", "some");
-    expect(mesh_equal(key, mesh_text("greeted")), "the event is named greeted", "another name");
-    recorded.events++;
-    keep(recorded.event, data);
-}
-
-static void events_subscribe(const void *context, uint32_t lane, mesh_token subscription, mesh_slice component,
-                             mesh_slice key, mesh_slice range) {
-    expect_context(context);
-    (void)lane, (void)subscription, (void)component, (void)key, (void)range;
-}
-
-static void events_unsubscribe(const void *context, mesh_token subscription) {
-    expect_context(context);
-    (void)subscription;
-}
-
-static void timer_after(const void *context, uint32_t lane, mesh_token token, uint64_t milliseconds) {
-    expect_context(context);
-    recorded.timers++;
-    recorded.token = token;
-    recorded.lane = lane;
-    recorded.milliseconds = milliseconds;
-}
-
-static const mesh_exchange_extension EXCHANGE = {sizeof EXCHANGE, 0, exchange_call};
-static const mesh_events_extension EVENTS = {sizeof EVENTS, 0, events_emit, events_subscribe, events_unsubscribe};
-static const mesh_timer_extension TIMER = {sizeof TIMER, 0, timer_after};
-
-static const void *host_extension(const void *context, mesh_slice name) {
-    expect_context(context);
-    if (mesh_equal(name, mesh_text(MESH_EXCHANGE_EXTENSION))) {
-        return &EXCHANGE;
-    }
-    if (mesh_equal(name, mesh_text(MESH_EVENTS_EXTENSION))) {
-        return &EVENTS;
-    }
-    return mesh_equal(name, mesh_text(MESH_TIMER_EXTENSION)) ? &TIMER : NULL;
-}
-
-static const void *no_extension(const void *context, mesh_slice name) {
-    expect_context(context);
-    (void)name;
-    return NULL;
-}
-
-/* A host of a later minor version: its table goes on after what the component knows. */
-static const struct {
-    mesh_host known;
-    void (*later)(void);
-} HOST = {{sizeof HOST, MESH_ABI_MAJOR, MESH_ABI_MINOR + 1, &THE_CONTEXT, host_complete, host_fail, host_log,
-           host_wake, host_take, host_lane_descriptor, host_extension},
-          NULL};
-
-static const mesh_host BARE_HOST = {
-    sizeof(mesh_host), MESH_ABI_MAJOR, MESH_ABI_MINOR,       &THE_CONTEXT,   host_complete, host_fail,
-    host_log,          host_wake,      host_take, host_lane_descriptor, no_extension};
 
 /* ---- Playing the lane -------------------------------------------------------------------------------------------- */
 
@@ -345,12 +191,101 @@ static void it_calls_others(void *greeter) {
     push(greeter, MESH_WORK_REPLY, recorded.token, MESH_STATUS_ERROR, "", mesh_text("[{\"message\":\"no\"}]"));
     expect(recorded.status == MESH_STATUS_ERROR, "it relays errors", recorded.payload);
     expect(strcmp(recorded.payload, "[{\"message\":\"no\"}]") == 0, "it relays errors", recorded.payload);
+    call(greeter, 8003, "callOther", "[\"calc\",\"panics\"]");
+    push(greeter, MESH_WORK_REPLY, recorded.token, MESH_STATUS_PANIC, "", mesh_text("[{\"message\":\"oh\"}]"));
+    expect(recorded.status == MESH_STATUS_ERROR, "a panic of others is not its own", recorded.payload);
     const char *wrong[] = {"[]", "[\"calc\"]", "[1,2]", "[\"\",\"a\"]", "[\"a\\u0062\",\"a\"]"};
     for (size_t index = 0; index < sizeof wrong / sizeof wrong[0]; index++) {
         expect_answer(
             greeter, "callOther", wrong[index], MESH_STATUS_ERROR,
             "[{\"name\":\"TypeError\",\"message\":\"component and method must be strings without escapes\"}]");
     }
+}
+
+static void restore(void *greeter, uint32_t schema, mesh_slice state, int32_t status, const char *payload) {
+    uint8_t *bytes = malloc(state.length + 1);
+    if (bytes == NULL) {
+        abort();
+    }
+    if (state.length > 0) {
+        memcpy(bytes + 1, state.data, state.length);
+    }
+    memset(&recorded, 0, sizeof recorded);
+    const mesh_work item = {.struct_size = sizeof item,
+                            .kind = MESH_WORK_RESTORE,
+                            .token = 11,
+                            .method = schema,
+                            .payload = mesh_bytes(bytes + 1, state.length)};
+    vtable->work(greeter, 0, &item, 1);
+    free(bytes);
+    expect(recorded.completions == 1 && recorded.token == 11, "one completion", "another number");
+    expect(recorded.status == status, "the status of a restored state", recorded.payload);
+    expect(strcmp(recorded.payload, payload) == 0, payload, recorded.payload);
+}
+
+static void *create_greeter(const mesh_host *host) {
+    void *greeter = NULL;
+    expect(vtable->create(host, mesh_text("{}"), mesh_text("{}"), &greeter) == MESH_STATUS_OK, "create", "an error");
+    return greeter;
+}
+
+static void the_next_instance_counts_on(const mesh_host *host) {
+    void *old = create_greeter(host);
+    expect_answer(old, "greet", "[\"Ada\"]", MESH_STATUS_OK, "[\"Hello, Ada!\"]");
+    memset(&recorded, 0, sizeof recorded);
+    push(old, MESH_WORK_SNAPSHOT, 10, 0, "", mesh_empty());
+    expect(recorded.completions == 1 && recorded.token == 10, "one state", recorded.payload);
+    expect(recorded.status == MESH_STATUS_OK, "a state", recorded.payload);
+    char state[TEXT_KEPT];
+    memcpy(state, recorded.payload, sizeof state);
+    void *next = create_greeter(host);
+    restore(next, 1, mesh_bytes(state, strlen(state)), MESH_STATUS_OK, "");
+    push(next, MESH_WORK_START, 1, 0, "", mesh_empty());
+    expect_answer(next, "count", "[]", MESH_STATUS_OK, "[2]");
+    /* The next one is taken back. */
+    push(next, MESH_WORK_SNAPSHOT, 10, 0, "", mesh_empty());
+    memcpy(state, recorded.payload, sizeof state);
+    vtable->destroy(next);
+    restore(old, 1, mesh_bytes(state, strlen(state)), MESH_STATUS_OK, "");
+    memset(&recorded, 0, sizeof recorded);
+    push(old, MESH_WORK_RESUME, 0, 0, "", mesh_empty());
+    push(old, MESH_WORK_QUIESCE, 0, 0, "", mesh_empty());
+    expect(recorded.completions == 0, "hints are not completed", recorded.payload);
+    expect_answer(old, "count", "[]", MESH_STATUS_OK, "[3]");
+    vtable->destroy(old);
+}
+
+static void foreign_states_are_refused(void *greeter) {
+    static const char NO_STATE[] = "[{\"name\":\"TypeError\",\"message\":\"this is no state of the greeter\"}]";
+    const char *wrong[] = {"", "[", "[]", "[-1]", "[\"1\"]", "7", "{}", "[9223372036854775808]"};
+    for (size_t index = 0; index < sizeof wrong / sizeof wrong[0]; index++) {
+        restore(greeter, 1, mesh_bytes(wrong[index], strlen(wrong[index])), MESH_STATUS_ERROR, NO_STATE);
+    }
+    const uint32_t schemas[] = {0, 2, UINT32_MAX};
+    for (size_t index = 0; index < sizeof schemas / sizeof schemas[0]; index++) {
+        restore(greeter, schemas[index], mesh_text("[1]"), MESH_STATUS_ERROR,
+                "[{\"name\":\"TypeError\",\"message\":\"greeter reads states of schema 1 only\"}]");
+    }
+}
+
+static void expect_health(void *greeter, int32_t status) {
+    memset(&recorded, 0, sizeof recorded);
+    push(greeter, MESH_WORK_HEALTH, 12, 0, "", mesh_empty());
+    expect(recorded.completions == 1 && recorded.token == 12, "one completion", recorded.payload);
+    expect(recorded.status == status, "its health", recorded.payload);
+}
+
+static void it_says_when_too_much_is_unanswered(const mesh_host *host) {
+    enum { REQUESTS = 10001 };
+    void *greeter = create_greeter(host);
+    for (mesh_token token = 1; token <= REQUESTS; token++) {
+        expect_health(greeter, MESH_STATUS_OK);
+        call(greeter, token, "later", "[1]");
+    }
+    expect_health(greeter, MESH_STATUS_ERROR);
+    push(greeter, MESH_WORK_REPLY, REQUESTS, MESH_STATUS_OK, "", mesh_empty());
+    expect_health(greeter, MESH_STATUS_OK);
+    vtable->destroy(greeter);
 }
 
 static void *greet_often(void *greeter) {
@@ -366,8 +301,7 @@ static void *greet_often(void *greeter) {
 }
 
 static void it_counts_on_all_lanes(const mesh_host *host) {
-    void *greeter = NULL;
-    expect(vtable->create(host, mesh_text("{}"), mesh_text("{}"), &greeter) == MESH_STATUS_OK, "create", "an error");
+    void *greeter = create_greeter(host);
     pthread_t lanes[2];
     for (int lane = 0; lane < 2; lane++) {
         if (pthread_create(&lanes[lane], NULL, greet_often, greeter) != 0) {
@@ -382,8 +316,7 @@ static void it_counts_on_all_lanes(const mesh_host *host) {
 }
 
 static void a_host_without_extensions_is_enough(void) {
-    void *greeter = NULL;
-    expect(vtable->create(&BARE_HOST, mesh_text("{}"), mesh_text("{}"), &greeter) == MESH_STATUS_OK, "create", "");
+    void *greeter = create_greeter(&BARE_HOST);
     expect_answer(greeter, "greet", "[\"Ada\"]", MESH_STATUS_OK, "[\"Hello, Ada!\"]");
     expect_answer(greeter, "later", "[1]", MESH_STATUS_ERROR,
                   "[{\"name\":\"Error\",\"message\":\"this host offers no timer\"}]");
@@ -401,8 +334,7 @@ int main(void) {
     expect(mesh_equal(component->name, mesh_text("greeter")), "the name", "another");
     vtable = component->vtable;
 
-    void *greeter = NULL;
-    expect(vtable->create(&HOST.known, mesh_text("{}"), mesh_text("{}"), &greeter) == MESH_STATUS_OK, "create", "");
+    void *greeter = create_greeter(&HOST.known);
     push(greeter, MESH_WORK_START, 1, 0, "", mesh_empty());
     expect(recorded.completions == 1 && recorded.status == MESH_STATUS_OK, "it starts", recorded.payload);
     it_greets(greeter);
@@ -412,12 +344,15 @@ int main(void) {
     it_emits_before_it_answers(greeter);
     it_answers_later(greeter);
     it_calls_others(greeter);
+    foreign_states_are_refused(greeter);
     call(greeter, 9001, "later", "[60000]"); /* Still waiting when the instance is freed. */
     memset(&recorded, 0, sizeof recorded);
     push(greeter, MESH_WORK_STOP, 9, 0, "", mesh_empty());
     expect(recorded.token == 9 && recorded.status == MESH_STATUS_OK, "it stops", recorded.payload);
     vtable->destroy(greeter);
     it_counts_on_all_lanes(&HOST.known);
+    the_next_instance_counts_on(&HOST.known);
+    it_says_when_too_much_is_unanswered(&HOST.known);
     a_host_without_extensions_is_enough();
 
     if (failures == 0) {
