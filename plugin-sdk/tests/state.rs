@@ -248,6 +248,28 @@ fn numbers_stay_as_they_are() {
     );
 }
 
+/// What was measured or added up must not drift a little with each version.
+#[test]
+fn fractions_survive_to_the_last_bit() {
+    let mut random = 88_172_645_463_325_252_u64;
+    for _ in 0..1000 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let share = f64::from_bits(random % 0x7ff0_0000_0000_0000);
+        let old = Harness::<third::Guests>::new(json!({}));
+        old.component().state.lock().unwrap().share = share;
+        let (schema, state) = old.snapshot().unwrap();
+        let new = Harness::<third::Guests>::with_state(json!({}), schema, &state).unwrap();
+        let restored = new.component().state.lock().unwrap().share;
+        assert_eq!(
+            restored.to_bits(),
+            share.to_bits(),
+            "{share:e} became {restored:e}"
+        );
+    }
+}
+
 #[test]
 fn a_state_that_cannot_be_taken_over_says_why() {
     let why = |schema, state: &str| {
