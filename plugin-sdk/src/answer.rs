@@ -203,6 +203,11 @@ impl IntoAnswer<OwnResult> for Panicked {
 }
 
 /// What `#[start]`, `#[stop]`, `#[restore]`, `#[health]`, `#[quiesce]` and `#[resume]` may return: nothing, or whether it went well.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say whether it went well",
+    label = "neither nothing nor a `Result`",
+    note = "return nothing, or a `Result<(), Error>`"
+)]
 pub trait IntoOutcome {
     /// Whether it went well.
     ///

@@ -337,6 +337,44 @@ fn a_panic_on_the_way_is_an_error_and_nothing_more() {
     assert!(clumsy.call("stillThere", ()).unwrap().one::<bool>().unwrap());
 }
 
+#[cfg(feature = "tokio")]
+mod on_tokio {
+    use super::*;
+
+    #[derive(Default)]
+    struct Sum {
+        sum: AtomicU64,
+    }
+
+    #[component(name = "sum", version = "1.0.0", state = 1, runtime = "tokio", export = false)]
+    impl Sum {
+        #[snapshot]
+        async fn save(&self) -> Result<u64, tokio::task::JoinError> {
+            let sum = self.sum.load(Ordering::Relaxed);
+            tokio::task::spawn_blocking(move || sum).await
+        }
+
+        #[restore]
+        async fn restore(&self, sum: u64) {
+            tokio::task::yield_now().await;
+            self.sum.store(sum, Ordering::Relaxed);
+        }
+
+        fn add(&self, by: u64) -> u64 {
+            self.sum.fetch_add(by, Ordering::Relaxed) + by
+        }
+    }
+
+    #[test]
+    fn state_may_need_the_runtime() {
+        let old = Harness::<Sum>::new(json!({}));
+        old.call("add", [3]).unwrap();
+        let (schema, state) = old.snapshot().unwrap();
+        let new = Harness::<Sum>::with_state(json!({}), schema, &state).unwrap();
+        assert_eq!(new.call("add", [4]).unwrap().one::<u64>().unwrap(), 7);
+    }
+}
+
 #[test]
 fn a_component_without_a_state_says_so_and_is_healthy() {
     let stateless = Harness::<Stateless>::new(json!({}));

@@ -355,12 +355,14 @@ fn lifecycle(name: &str, function: Option<&Function>) -> Option<TokenStream> {
     let function = function?;
     let (name, ident, given) = (format_ident!("{name}"), &function.ident, given(function, false));
     let wait = function.is_async.then(|| quote!(.await));
+    let into_outcome =
+        quote_spanned!(function.output => ::mesh_plugin_sdk::generated::IntoOutcome::into_outcome);
     Some(quote! {
         async fn #name(
             self: ::std::sync::Arc<Self>,
             context: ::mesh_plugin_sdk::Context,
         ) -> ::core::result::Result<(), ::mesh_plugin_sdk::Error> {
-            ::mesh_plugin_sdk::generated::IntoOutcome::into_outcome(Self::#ident(&*self, #(#given),*) #wait)
+            #into_outcome(Self::#ident(&*self, #(#given),*) #wait)
         }
     })
 }

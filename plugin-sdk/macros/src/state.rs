@@ -187,24 +187,22 @@ impl State {
             .restores()
             .enumerate()
             .map(|(first, schema)| self.read_arm(schema, &self.migrations[first..]));
+        let into_outcome =
+            quote_spanned!(function.output => ::mesh_plugin_sdk::generated::IntoOutcome::into_outcome);
         let take_over = if function.is_async {
             let given = given(function, false);
             quote! {
                 let component = ::std::sync::Arc::clone(self);
                 let context = ::core::clone::Clone::clone(call.context());
                 call.spawn(async move {
-                    ::mesh_plugin_sdk::generated::IntoOutcome::into_outcome(
-                        Self::#ident(&*component, #(#given),*).await
-                    )
+                    #into_outcome(Self::#ident(&*component, #(#given),*).await)
                 });
             }
         } else {
             let given = given(function, true);
             quote! {
                 let context = call.context();
-                call.finish(::mesh_plugin_sdk::generated::IntoOutcome::into_outcome(
-                    Self::#ident(&**self, #(#given),*)
-                ));
+                call.finish(#into_outcome(Self::#ident(&**self, #(#given),*)));
             }
         };
         quote! {
