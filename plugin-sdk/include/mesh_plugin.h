@@ -146,7 +146,8 @@ typedef struct mesh_work {
     mesh_token token;               /* What this item is about; see MESH_WORK_*. */
     int32_t status;                 /* REPLY: how it ended, a MESH_STATUS_*. */
     uint32_t deadline_milliseconds; /* CALL: milliseconds until nobody waits for the answer any more. */
-    uint32_t method;                /* CALL: position in the descriptor's `methods`; UINT32_MAX when unknown. */
+    uint32_t method;                /* CALL: position in the descriptor's `methods`; UINT32_MAX when unknown.
+                                     * RESTORE: schema number of the state. */
     uint32_t reserved;              /* Zero. */
     mesh_slice target;              /* See MESH_WORK_*. */
     mesh_slice payload;             /* See MESH_WORK_*. */
@@ -228,7 +229,7 @@ typedef struct mesh_component {
     mesh_slice sdk;                  /* Free text naming the SDK and compiler, for people: "c11". */
     mesh_slice name;                 /* Component name, such as "calc". The host may register it under another. */
     mesh_slice version;              /* Strict semantic version, such as "1.2.3". */
-    mesh_slice descriptor;           /* JSON object describing methods, events, routes and data. */
+    mesh_slice descriptor;           /* JSON object describing methods, events, routes, data, state and health. */
     const mesh_vtable *vtable;       /* The library's functions; never null. */
 
     /* [lane 0] Looks up a named extension that the library offers; null when it does not know the name. May itself

@@ -121,7 +121,7 @@ pub struct Component {
     pub name: Slice,
     /// Strict semantic version, such as `1.2.3`.
     pub version: Slice,
-    /// JSON object describing methods, events, routes and data; see `docs/plugins.md`.
+    /// JSON object describing methods, events, routes, data, state and health; see `docs/plugins.md`.
     pub descriptor: Slice,
     /// The library's functions.
     pub vtable: *const Vtable,
