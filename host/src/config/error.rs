@@ -26,7 +26,7 @@ pub enum ErrorKind {
     UnknownKey,
     /// A required key is not there.
     MissingKey,
-    /// Two components have the same name.
+    /// Two components have the same name and the same range of versions.
     DuplicateComponent,
     /// A `--set` is not `key=value`, or names a component that does not exist.
     Override,

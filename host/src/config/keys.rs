@@ -133,6 +133,37 @@ pub(super) const LANES: Limits = Limits {
     min: 1,
     max: 64,
 };
+pub(super) const START_TIMEOUT_MS: Limits = Limits {
+    default: 30_000,
+    min: 1,
+    max: 86_400_000,
+};
+pub(super) const PROBATION_MS: Limits = Limits {
+    default: 30_000,
+    min: 0,
+    max: 86_400_000,
+};
+pub(super) const DRAIN_TIMEOUT_MS: Limits = Limits {
+    default: 30_000,
+    min: 0,
+    max: 86_400_000,
+};
+pub(super) const HANDOVER_TIMEOUT_MS: Limits = Limits {
+    default: 2000,
+    min: 1,
+    max: 600_000,
+};
+pub(super) const DEFAULT_WATCH: bool = true;
+pub(super) const MAX_ERROR_PERCENT: Limits = Limits {
+    default: 20,
+    min: 1,
+    max: 100,
+};
+pub(super) const MAX_VERSIONS: Limits = Limits {
+    default: 4,
+    min: 2,
+    max: 16,
+};
 
 /// Every key of `mesh.toml`, in the order of the documentation.
 pub const KEYS: &[Key] = &[
@@ -246,12 +277,49 @@ pub const KEYS: &[Key] = &[
         QUEUE_BYTES,
         "Bytes of calls that may wait for one lane.",
     ),
+    integer(
+        "swap",
+        "probation_ms",
+        PROBATION_MS,
+        "Milliseconds that a new version is on probation: misbehaviour brings the old one back.",
+    ),
+    integer(
+        "swap",
+        "max_error_percent",
+        MAX_ERROR_PERCENT,
+        "Points by which the share of failed calls may rise during probation.",
+    ),
+    integer(
+        "swap",
+        "drain_timeout_ms",
+        DRAIN_TIMEOUT_MS,
+        "Milliseconds that a replaced version has to answer the calls it has taken.",
+    ),
+    integer(
+        "swap",
+        "handover_timeout_ms",
+        HANDOVER_TIMEOUT_MS,
+        "Milliseconds that calls may wait while state is handed over.",
+    ),
+    Key {
+        section: "swap",
+        name: "watch",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(DEFAULT_WATCH),
+        meaning: "Whether a saved mesh.toml is applied at once.",
+    },
+    integer(
+        "swap",
+        "max_versions",
+        MAX_VERSIONS,
+        "Versions of one component that may be loaded at the same time.",
+    ),
     Key {
         section: "components",
         name: "name",
         takes: Takes::Text,
         default: KeyDefault::Required,
-        meaning: "Name the component is called by; unique, not empty, no `/`, no `*`, no spaces.",
+        meaning: "Name the component is called by; not empty, no `/`, no `*`, no spaces.",
     },
     Key {
         section: "components",
@@ -280,6 +348,19 @@ pub const KEYS: &[Key] = &[
         LANES,
         "Threads that run calls of this component side by side.",
     ),
+    integer(
+        "components",
+        "start_timeout_ms",
+        START_TIMEOUT_MS,
+        "Milliseconds that the component has to start.",
+    ),
+    Key {
+        section: "components",
+        name: "crate",
+        takes: Takes::Path,
+        default: KeyDefault::Unset,
+        meaning: "Folder of the component's Cargo.toml, which `mesh run --dev` builds it from.",
+    },
 ];
 
 const fn integer(section: &'static str, name: &'static str, limits: Limits, meaning: &'static str) -> Key {

@@ -12,6 +12,7 @@
 //!                  sections (via read) --> Config | ConfigError
 //! ```
 
+mod components;
 mod error;
 mod keys;
 mod library;
@@ -31,7 +32,7 @@ pub use error::{ConfigError, Diagnostic, ErrorKind};
 pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use source::{Location, Spanned};
 pub use types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, Secret, SecurityConfig, StoreConfig,
+    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, Secret, SecurityConfig, StoreConfig, SwapConfig,
 };
 
 use read::Reader;
@@ -54,7 +55,9 @@ pub struct Config {
     pub plugins: PluginsConfig,
     /// `[calls]`.
     pub calls: CallsConfig,
-    /// `[[components]]`, in the order of the file; may be empty.
+    /// `[swap]`.
+    pub swap: SwapConfig,
+    /// `[[components]]`, in the order of the file; may be empty. Several of one name are versions side by side.
     pub components: Vec<ComponentConfig>,
     source: Source,
     folder: PathBuf,
@@ -143,6 +146,7 @@ impl Config {
             store: contents.store,
             plugins: contents.plugins,
             calls: contents.calls,
+            swap: contents.swap,
             components: contents.components,
             source,
             folder,
@@ -159,7 +163,7 @@ impl Config {
         &self.folder
     }
 
-    /// The component with this name.
+    /// The first component with this name; [`Config::components`] has all of them.
     pub fn component(&self, name: &str) -> Option<&ComponentConfig> {
         self.components
             .iter()

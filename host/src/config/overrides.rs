@@ -7,6 +7,7 @@
 use toml::de::DeValue;
 
 use super::error::{Diagnostic, ErrorKind};
+use super::keys::DEFAULT_VERSION;
 use super::source::{Location, Source};
 use super::suggest;
 use super::tree::{self, Entry, Node, Value};
@@ -174,12 +175,14 @@ fn entry<'a>(entries: &'a mut Vec<Entry>, key: &str, at: Location, lists_compone
 
 fn component<'a>(components: &'a mut [Node], name: &str) -> Result<&'a mut Node, Wrong> {
     let names: Vec<String> = components.iter().filter_map(component_name).collect();
-    match components
-        .iter_mut()
-        .find(|component| component_name(component).as_deref() == Some(name))
-    {
-        Some(component) => Ok(component),
-        None => Err(no_such_component(name, &names)),
+    let named = |component: &Node| component_name(component).as_deref() == Some(name);
+    let places: Vec<usize> = (0..components.len())
+        .filter(|place| named(&components[*place]))
+        .collect();
+    match places[..] {
+        [place] => Ok(&mut components[place]),
+        [] => Err(no_such_component(name, &names)),
+        _ => Err(ambiguous(name, components, &places)),
     }
 }
 
@@ -206,16 +209,40 @@ fn counted(path: &str, count: usize) -> String {
 }
 
 fn component_name(component: &Node) -> Option<String> {
+    text_of(component, "name")
+}
+
+/// The string that a component has under a key.
+fn text_of(component: &Node, key: &str) -> Option<String> {
     let Value::Table(entries) = &component.value else {
         return None;
     };
     entries
         .iter()
-        .find(|entry| entry.key == "name")
+        .find(|entry| entry.key == key)
         .and_then(|entry| match &entry.node.value {
-            Value::Text(name) => Some(name.clone()),
+            Value::Text(text) => Some(text.clone()),
             _ => None,
         })
+}
+
+/// Several versions have one name: which of them is meant, only a place says.
+fn ambiguous(name: &str, components: &[Node], places: &[usize]) -> Wrong {
+    let list: Vec<String> = places
+        .iter()
+        .map(|place| {
+            let version = text_of(&components[*place], "version");
+            let version = version.unwrap_or_else(|| DEFAULT_VERSION.to_owned());
+            format!("`components[{place}]` (version {})", tree::quoted(&version))
+        })
+        .collect();
+    let message = format!(
+        "there are {} components named {}",
+        places.len(),
+        tree::quoted(name)
+    );
+    let help = format!("say which by its place in the file: {}", list.join(", "));
+    (message, Some(help))
 }
 
 fn no_such_component(name: &str, names: &[String]) -> Wrong {

@@ -4,20 +4,18 @@
 //! all mistakes reported to the [`Reader`]. Guarantees: values returned without a reported mistake are within
 //! the ranges their types document.
 
-use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::{Map, Number};
-
+use super::components;
 use super::error::ErrorKind;
 use super::keys;
 use super::read::{Reader, Section};
 use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, Secret, SecurityConfig, StoreConfig,
+    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, Secret, SecurityConfig, StoreConfig, SwapConfig,
 };
 use crate::store::Durability;
 
@@ -30,6 +28,7 @@ pub(super) struct Contents {
     pub(super) store: StoreConfig,
     pub(super) plugins: PluginsConfig,
     pub(super) calls: CallsConfig,
+    pub(super) swap: SwapConfig,
     pub(super) components: Vec<ComponentConfig>,
 }
 
@@ -58,7 +57,9 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     let plugins = plugins(reader, section, folder);
     let section = reader.section(&mut top, "calls");
     let calls = calls(reader, section);
-    let components = components(reader, &mut top);
+    let section = reader.section(&mut top, "swap");
+    let swap = swap(reader, section);
+    let components = components::read(reader, &mut top, folder);
     reader.finish(top);
     Contents {
         name,
@@ -68,6 +69,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
         store,
         plugins,
         calls,
+        swap,
         components,
     }
 }
@@ -164,151 +166,26 @@ fn calls<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> CallsConfig {
     }
 }
 
-fn components<'a>(reader: &mut Reader<'a>, top: &mut Section<'a>) -> Vec<ComponentConfig> {
-    let Some(node) = top.take("components") else {
-        return Vec::new();
-    };
-    let help = || Some("each component starts with a line `[[components]]`, its keys below".to_owned());
-    let Value::Array(items) = &node.value else {
-        reader.wrong_type(top, "components", node, "an array of tables", help());
-        return Vec::new();
-    };
-    let mut components: Vec<ComponentConfig> = Vec::new();
-    let mut names: HashMap<String, Location> = HashMap::new();
-    for item in items {
-        let Value::Table(entries) = &item.value else {
-            let message = format!(
-                "each of `components` must be a table, found {}",
-                item.value.in_words()
-            );
-            reader.report(ErrorKind::WrongType, item.at, message, help());
-            continue;
-        };
-        let component = component(reader, Section::new("components", item.at, entries));
-        match names.get(&component.name.value) {
-            _ if component.name.is_empty() => {}
-            Some(first) => {
-                let message = format!("two components are named {}", quoted(&component.name));
-                let first = reader.source.describe(*first);
-                let help = format!("the first is at {first}; give one of them another name");
-                reader.report(
-                    ErrorKind::DuplicateComponent,
-                    component.name.at,
-                    message,
-                    Some(help),
-                );
-            }
-            None => {
-                names.insert(component.name.value.clone(), component.name.at);
-            }
-        }
-        components.push(component);
-    }
-    components
-}
-
-fn component<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ComponentConfig {
-    let at = section.at;
-    let name = reader
-        .required_text(&mut section, "name", "calc")
-        .unwrap_or_else(unset);
-    check_name(reader, &name, "name", true);
-    let example = match name.as_str() {
-        plain if !plain.is_empty() && plain.chars().all(is_plain) => plain,
-        _ => "calc",
-    };
-    let library = reader
-        .required_text(&mut section, "library", example)
-        .unwrap_or_else(unset);
-    if library.at != Location::Default {
-        check_path(reader, "`library` in [[components]]", &library);
-    }
-    let version = reader
-        .text(&mut section, "version")
-        .unwrap_or_else(|| default_text(keys::DEFAULT_VERSION));
-    let config = component_config(reader, &mut section);
-    let lanes = reader.integer(&mut section, "lanes", keys::LANES);
+fn swap<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> SwapConfig {
+    let probation_ms = reader.integer(&mut section, "probation_ms", keys::PROBATION_MS);
+    let max_error_percent = reader.integer(&mut section, "max_error_percent", keys::MAX_ERROR_PERCENT);
+    let drain_timeout_ms = reader.integer(&mut section, "drain_timeout_ms", keys::DRAIN_TIMEOUT_MS);
+    let handover_timeout_ms = reader.integer(&mut section, "handover_timeout_ms", keys::HANDOVER_TIMEOUT_MS);
+    let watch = reader.boolean(&mut section, "watch", keys::DEFAULT_WATCH);
+    let max_versions = reader.integer(&mut section, "max_versions", keys::MAX_VERSIONS);
     reader.finish(section);
-    ComponentConfig {
-        at,
-        name,
-        library,
-        version,
-        config,
-        lanes: lanes.map(size_of_number),
-    }
-}
-
-fn component_config<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Spanned<serde_json::Value> {
-    let empty = || serde_json::Value::Object(Map::new());
-    let Some(node) = section.take("config") else {
-        return Spanned::new(empty(), Location::Default);
-    };
-    if !matches!(node.value, Value::Table(_)) {
-        let help = Some(
-            "write `[components.config]` below the component's keys, its settings below that".to_owned(),
-        );
-        reader.wrong_type(section, "config", node, "a table", help);
-        return Spanned::new(empty(), node.at);
-    }
-    Spanned::new(json(reader, node), node.at)
-}
-
-/// A TOML value as JSON: dates become strings, tables keep the order of the file.
-fn json(reader: &mut Reader<'_>, node: &Node) -> serde_json::Value {
-    match &node.value {
-        Value::Text(text) => serde_json::Value::String(text.clone()),
-        Value::Boolean(value) => serde_json::Value::Bool(*value),
-        Value::Date(date) => serde_json::Value::String(date.clone()),
-        Value::Array(items) => {
-            serde_json::Value::Array(items.iter().map(|item| json(reader, item)).collect())
-        }
-        Value::Table(entries) => {
-            let entries = entries
-                .iter()
-                .map(|entry| (entry.key.clone(), json(reader, &entry.node)));
-            serde_json::Value::Object(entries.collect())
-        }
-        Value::Integer(number, _) => {
-            let signed = number
-                .and_then(|number| i64::try_from(number).ok())
-                .map(Number::from);
-            let unsigned = number
-                .and_then(|number| u64::try_from(number).ok())
-                .map(Number::from);
-            number_or_report(reader, node, signed.or(unsigned), "does not fit into 64 bits")
-        }
-        Value::Float(written) => {
-            let number = written.parse().ok().and_then(Number::from_f64);
-            number_or_report(reader, node, number, "is not a number that JSON has")
-        }
-    }
-}
-
-fn number_or_report(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    number: Option<Number>,
-    wrong: &str,
-) -> serde_json::Value {
-    match number {
-        Some(number) => serde_json::Value::Number(number),
-        None => {
-            let secret = reader.source.is_secret(node.at);
-            let found = if secret {
-                node.value.type_in_words().to_owned()
-            } else {
-                node.value.in_words()
-            };
-            let help = Some("a component gets its config as JSON; write the value as a string".to_owned());
-            reader.report(ErrorKind::OutOfRange, node.at, format!("{found} {wrong}"), help);
-            serde_json::Value::Null
-        }
+    SwapConfig {
+        probation: Duration::from_millis(probation_ms.value),
+        max_error_percent: u32::try_from(max_error_percent.value).unwrap_or(u32::MAX),
+        drain_timeout: Duration::from_millis(drain_timeout_ms.value),
+        handover_timeout: Duration::from_millis(handover_timeout_ms.value),
+        watch: watch.value,
+        max_versions: size(&max_versions),
     }
 }
 
 /// Reports a name that cannot be part of a path such as `/name/method`.
-fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, key: &str, component: bool) {
+pub(super) fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, key: &str, component: bool) {
     if name.at == Location::Default {
         return;
     }
@@ -338,7 +215,7 @@ fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, key: &str, compon
 }
 
 /// Whether a letter may stand in any name.
-fn is_plain(letter: char) -> bool {
+pub(super) fn is_plain(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '-' | '_')
 }
 
@@ -364,7 +241,7 @@ fn check_host(reader: &mut Reader<'_>, host: &Spanned<String>) {
     reader.report(ErrorKind::InvalidValue, host.at, message, Some(help.to_owned()));
 }
 
-fn located_path(
+pub(super) fn located_path(
     reader: &mut Reader<'_>,
     label: &str,
     path: Spanned<String>,
@@ -375,7 +252,7 @@ fn located_path(
 }
 
 /// Reports text that cannot name a file.
-fn check_path(reader: &mut Reader<'_>, label: &str, path: &Spanned<String>) {
+pub(super) fn check_path(reader: &mut Reader<'_>, label: &str, path: &Spanned<String>) {
     if path.trim().is_empty() {
         let help = Some("`.` is the folder of the configuration file".to_owned());
         reader.report(
@@ -394,12 +271,12 @@ fn check_path(reader: &mut Reader<'_>, label: &str, path: &Spanned<String>) {
     }
 }
 
-fn default_text(text: &str) -> Spanned<String> {
+pub(super) fn default_text(text: &str) -> Spanned<String> {
     Spanned::new(text.to_owned(), Location::Default)
 }
 
 /// Stands for a required string whose absence has been reported.
-fn unset() -> Spanned<String> {
+pub(super) fn unset() -> Spanned<String> {
     Spanned::new(String::new(), Location::Default)
 }
 
@@ -407,6 +284,6 @@ fn size(number: &Spanned<u64>) -> usize {
     size_of_number(number.value)
 }
 
-fn size_of_number(number: u64) -> usize {
+pub(super) fn size_of_number(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

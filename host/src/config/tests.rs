@@ -42,11 +42,21 @@ dir = "target/release"
 timeout_ms = 1500
 queue_bytes = 0x10000
 
+[swap]
+probation_ms = 0
+max_error_percent = 5
+drain_timeout_ms = 700
+handover_timeout_ms = 80
+watch = false
+max_versions = 2
+
 [[components]]
 name = "calc"
 library = "calc"
 version = "^1.2 || ^2"
 lanes = 4
+start_timeout_ms = 900
+crate = "plugins/calc"
 
 [components.config]
 started = 2026-01-02T03:04:05Z
@@ -120,7 +130,19 @@ fn a_file_with_every_key_becomes_types() {
     assert_eq!(config.plugins.dir.value, Path::new("/etc/mesh/target/release"));
     assert_eq!(config.calls.timeout.as_millis(), 1500);
     assert_eq!(config.calls.queue_bytes, 65_536);
+    let swap = &config.swap;
+    let times = [swap.probation, swap.drain_timeout, swap.handover_timeout];
+    assert_eq!(times.map(|time| time.as_millis()), [0, 700, 80]);
+    assert_eq!(
+        (swap.max_error_percent, swap.watch, swap.max_versions),
+        (5, false, 2)
+    );
     let calc = config.component("calc").expect("calc is there");
+    assert_eq!(calc.start_timeout.as_millis(), 900);
+    assert_eq!(
+        calc.crate_folder.as_ref().map(|folder| folder.value.clone()),
+        Some(PathBuf::from("/etc/mesh/plugins/calc"))
+    );
     assert_eq!((calc.version.as_str(), *calc.lanes), ("^1.2 || ^2", 4));
     let json = r#"{"started":"2026-01-02T03:04:05Z","zeta":[1,2.5,"x"],"alpha":{"deep":true,"big":18446744073709551615}}"#;
     assert_eq!(
@@ -157,9 +179,30 @@ fn a_name_is_enough() {
         (config.store.durability, config.store.interval.as_millis()),
         (Durability::Commit, 1000)
     );
+    let swap = &config.swap;
+    let times = [swap.probation, swap.drain_timeout, swap.handover_timeout];
+    assert_eq!(times.map(|time| time.as_millis()), [30_000, 30_000, 2000]);
+    assert_eq!(
+        (swap.max_error_percent, swap.watch, swap.max_versions),
+        (20, true, 4)
+    );
     assert!(config.components.is_empty());
     assert_eq!(config.folder(), Path::new("."));
     assert_eq!(config.plugins.dir.at, Location::Default);
+}
+
+#[test]
+fn versions_of_one_component_stand_side_by_side() {
+    let entry = |version: &str| format!("[[components]]\nname = \"calc\"\nlibrary = \"calc\"\n{version}\n");
+    let both = format!("name = \"x\"\n{}{}", entry("version = \"^1\""), entry(""));
+    let versions: Vec<String> = good(&both, &[])
+        .components
+        .iter()
+        .map(|entry| entry.version.value.clone())
+        .collect();
+    assert_eq!(versions, ["^1", "*"]);
+    let twice = format!("{both}{}", entry("version = \" ^1 \""));
+    assert_eq!(bad(&twice, &[]).kind(), ErrorKind::DuplicateComponent);
 }
 
 #[test]

@@ -68,12 +68,31 @@ pub struct CallsConfig {
     pub queue_bytes: usize,
 }
 
+/// `[swap]`: how one version of a component takes over from another.
+#[derive(Clone, Debug)]
+pub struct SwapConfig {
+    /// How long a new version is on probation, 0 to 24 h. Default 30 s.
+    pub probation: Duration,
+    /// Points by which the share of failed calls may rise within probation before the old version is brought back,
+    /// 1 to 100. Default 20.
+    pub max_error_percent: u32,
+    /// How long a replaced version may answer the calls it has taken, 0 to 24 h. Default 30 s.
+    pub drain_timeout: Duration,
+    /// How long calls may wait for a hand-over of state, 1 ms to 10 min. Default 2 s.
+    pub handover_timeout: Duration,
+    /// Whether saving the configuration file applies it. Default `true`.
+    pub watch: bool,
+    /// Versions of one component that may be loaded at the same time, 2 to 16. Default 4.
+    pub max_versions: usize,
+}
+
 /// One entry of `[[components]]`.
 #[derive(Clone, Debug)]
 pub struct ComponentConfig {
     /// The entry itself: its `[[components]]` line.
     pub at: Location,
-    /// Name the component is called by: unique, not empty, without `/`, `*` and whitespace.
+    /// Name the component is called by: not empty, without `/`, `*` and whitespace. Entries of one name differ in
+    /// `version`.
     pub name: Spanned<String>,
     /// Library as written; [`Config::resolve_library`](super::Config::resolve_library) finds the file.
     pub library: Spanned<String>,
@@ -83,6 +102,11 @@ pub struct ComponentConfig {
     pub config: Spanned<serde_json::Value>,
     /// Threads that run calls of this component, 1 to 64. Default 1.
     pub lanes: Spanned<usize>,
+    /// How long the component may take to start, 1 ms to 24 h. Default 30 s.
+    pub start_timeout: Duration,
+    /// Key `crate`: the folder of the component's `Cargo.toml`, with the folder of the configuration file in front
+    /// when it was relative. Default none: the component is not built here.
+    pub crate_folder: Option<Spanned<PathBuf>>,
 }
 
 /// Text that is never printed: `Debug` shows `***`.

@@ -4,7 +4,16 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 7] = ["", "happn", "security", "store", "plugins", "calls", "components"];
+const SECTIONS: [&str; 8] = [
+    "",
+    "happn",
+    "security",
+    "store",
+    "plugins",
+    "calls",
+    "swap",
+    "components",
+];
 
 /// A file in which `line` stands in `section`.
 fn with_line(section: &str, line: &str) -> String {

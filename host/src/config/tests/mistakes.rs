@@ -24,7 +24,7 @@ fn a_misspelt_section() {
 mesh.toml:2:2: unknown key `component` at the top level
 2 | [component]
   |  ^^^^^^^^^
-help: did you mean `components`? known keys: calls, components, domain, happn, name, plugins, security, store"#,
+help: did you mean `components`? known keys: calls, components, domain, happn, name, plugins, security, store, swap"#,
     );
 }
 
@@ -37,7 +37,7 @@ fn a_key_in_the_wrong_section() {
 mesh.toml:5:1: unknown key `port` in [[components]]
 5 | port = 1
   | ^^^^
-help: `port` is a key of [happn]. known keys: config, lanes, library, name, version"#,
+help: `port` is a key of [happn]. known keys: config, crate, lanes, library, name, start_timeout_ms, version"#,
     );
 }
 
@@ -181,10 +181,10 @@ fn two_components_of_one_name() {
         "name = \"x\"\n[[components]]\nname = \"a\"\nlibrary = \"a\"\n[[components]]\nname = 'a'\nlibrary = \"b\"\n",
         &[],
         r#"
-mesh.toml:6:8: two components are named "a"
+mesh.toml:6:8: two components are named "a" and have the same `version`, "*"
 6 | name = 'a'
   |        ^^^
-help: the first is at mesh.toml:3:8; give one of them another name"#,
+help: the first is at mesh.toml:3:8; give one of them another name, or, to serve two versions of "a" side by side, each its own `version`"#,
     );
 }
 
@@ -284,7 +284,7 @@ help: a second component starts with its own line `[[components]]`
 mesh.toml:3:1: unknown key `prot` at the top level
 3 | prot = 1
   | ^^^^
-help: known keys: calls, components, domain, happn, name, plugins, security, store"#,
+help: known keys: calls, components, domain, happn, name, plugins, security, store, swap"#,
     );
 }
 
@@ -312,9 +312,9 @@ fn columns_count_characters_and_carets_stand_below_wide_ones() {
         "\u{feff}nam = 1\r\n\tdomian = \"x\"\r\n",
         &["name=x"],
         "mesh.toml:1:1: unknown key `nam` at the top level\n1 | nam = 1\n  | ^^^\n\
-         help: did you mean `name`? known keys: calls, components, domain, happn, name, plugins, security, store\n\n\
+         help: did you mean `name`? known keys: calls, components, domain, happn, name, plugins, security, store, swap\n\n\
          mesh.toml:2:2: unknown key `domian` at the top level\n2 | \tdomian = \"x\"\n  | \t^^^^^^\n\
-         help: did you mean `domain`? known keys: calls, components, domain, happn, name, plugins, security, store",
+         help: did you mean `domain`? known keys: calls, components, domain, happn, name, plugins, security, store, swap",
     );
 }
 

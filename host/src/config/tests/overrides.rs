@@ -91,7 +91,7 @@ help: without this key it is 55000
 help: quote the value, and the whole for the shell: --set 'name="5"'
 
 --set hapn.port=1: unknown key `hapn` at the top level
-help: did you mean `happn`? known keys: calls, components, domain, happn, name, plugins, security, store
+help: did you mean `happn`? known keys: calls, components, domain, happn, name, plugins, security, store, swap
 
 --set components.clac.lanes=2: there is no component named "clac"
 help: did you mean `calc`? components: calc
@@ -147,12 +147,33 @@ fn mistakes_in_the_file_come_first_and_overrides_have_no_line() {
 }
 
 #[test]
-fn two_names_made_equal_by_an_override() {
-    let error = bad(FULL, &["components.echo.name=calc"]);
+fn two_entries_made_equal_by_an_override() {
+    let error = bad(
+        FULL,
+        &["components.echo.name=calc", "components[1].version=^1.2 || ^2"],
+    );
     assert_eq!(error.kind(), ErrorKind::DuplicateComponent);
     assert_eq!(
         error.to_string(),
-        "--set components.echo.name=calc: two components are named \"calc\"\n\
-         help: the first is at mesh.toml:29:8; give one of them another name",
+        "--set components.echo.name=calc: two components are named \"calc\" and have the same `version`, \"^1.2 || ^2\"\n\
+         help: the first is at mesh.toml:37:8; give one of them another name, or, to serve two versions of \"calc\" \
+         side by side, each its own `version`",
     );
+}
+
+#[test]
+fn one_of_several_versions_is_addressed_by_its_place() {
+    let text = "name = \"x\"\n[[components]]\nname = \"calc\"\nlibrary = \"one\"\nversion = \"^1\"\n\
+                [[components]]\nname = \"echo\"\nlibrary = \"echo\"\n\
+                [[components]]\nname = \"calc\"\nlibrary = \"two\"\n";
+    let error = bad(text, &["components.calc.lanes=4"]);
+    assert_eq!(error.kind(), ErrorKind::Override);
+    assert_eq!(
+        error.to_string(),
+        "--set components.calc.lanes=4: there are 2 components named \"calc\"\n\
+         help: say which by its place in the file: `components[0]` (version \"^1\"), `components[2]` (version \"*\")"
+    );
+    let config = good(text, &["components[2].lanes=4", "components.echo.lanes=2"]);
+    let lanes: Vec<usize> = config.components.iter().map(|entry| *entry.lanes).collect();
+    assert_eq!(lanes, [1, 2, 4]);
 }

@@ -1,0 +1,189 @@
+//! The entries of `[[components]]`.
+//!
+//! Enters: the array of the tree. Leaves: one [`ComponentConfig`] for each entry, in the order of the file, all
+//! mistakes reported to the [`Reader`]. Guarantees: without a reported mistake no two entries have the same name and the
+//! same text of `version`; settings hold only what JSON can hold.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Number};
+
+use super::error::ErrorKind;
+use super::keys;
+use super::read::{Reader, Section};
+use super::sections::{check_name, check_path, default_text, is_plain, located_path, size_of_number, unset};
+use super::source::{Location, Spanned};
+use super::tree::{Node, Value, quoted};
+use super::types::ComponentConfig;
+
+/// Reads all entries. `folder` is where relative paths start.
+pub(super) fn read<'a>(
+    reader: &mut Reader<'a>,
+    top: &mut Section<'a>,
+    folder: &Path,
+) -> Vec<ComponentConfig> {
+    let Some(node) = top.take("components") else {
+        return Vec::new();
+    };
+    let help = || Some("each component starts with a line `[[components]]`, its keys below".to_owned());
+    let Value::Array(items) = &node.value else {
+        reader.wrong_type(top, "components", node, "an array of tables", help());
+        return Vec::new();
+    };
+    let mut components: Vec<ComponentConfig> = Vec::new();
+    let mut entries_by_name = HashMap::new();
+    for item in items {
+        let Value::Table(entries) = &item.value else {
+            let message = format!(
+                "each of `components` must be a table, found {}",
+                item.value.in_words()
+            );
+            reader.report(ErrorKind::WrongType, item.at, message, help());
+            continue;
+        };
+        let component = component(reader, Section::new("components", item.at, entries), folder);
+        if !component.name.is_empty() {
+            match entries_by_name.entry(identity(&component)) {
+                Entry::Occupied(first) => report_duplicate(reader, &component, *first.get()),
+                Entry::Vacant(place) => {
+                    place.insert(component.name.at);
+                }
+            }
+        }
+        components.push(component);
+    }
+    components
+}
+
+/// What tells two entries apart: the name and the text of the range.
+fn identity(component: &ComponentConfig) -> (String, String) {
+    (component.name.value.clone(), component.version.trim().to_owned())
+}
+
+fn report_duplicate(reader: &mut Reader<'_>, component: &ComponentConfig, first: Location) {
+    let name = quoted(&component.name);
+    let first = reader.source.describe(first);
+    let message = format!(
+        "two components are named {name} and have the same `version`, {}",
+        quoted(component.version.trim())
+    );
+    let help = format!(
+        "the first is at {first}; give one of them another name, or, to serve two versions of {name} side by side, \
+         each its own `version`"
+    );
+    reader.report(
+        ErrorKind::DuplicateComponent,
+        component.name.at,
+        message,
+        Some(help),
+    );
+}
+
+fn component<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> ComponentConfig {
+    let at = section.at;
+    let name = reader
+        .required_text(&mut section, "name", "calc")
+        .unwrap_or_else(unset);
+    check_name(reader, &name, "name", true);
+    let example = match name.as_str() {
+        plain if !plain.is_empty() && plain.chars().all(is_plain) => plain,
+        _ => "calc",
+    };
+    let library = reader
+        .required_text(&mut section, "library", example)
+        .unwrap_or_else(unset);
+    if library.at != Location::Default {
+        check_path(reader, "`library` in [[components]]", &library);
+    }
+    let version = reader
+        .text(&mut section, "version")
+        .unwrap_or_else(|| default_text(keys::DEFAULT_VERSION));
+    let config = component_config(reader, &mut section);
+    let lanes = reader.integer(&mut section, "lanes", keys::LANES);
+    let start_timeout_ms = reader.integer(&mut section, "start_timeout_ms", keys::START_TIMEOUT_MS);
+    let crate_folder = reader.text(&mut section, "crate");
+    let crate_folder =
+        crate_folder.map(|path| located_path(reader, "`crate` in [[components]]", path, folder));
+    reader.finish(section);
+    ComponentConfig {
+        at,
+        name,
+        library,
+        version,
+        config,
+        lanes: lanes.map(size_of_number),
+        start_timeout: Duration::from_millis(start_timeout_ms.value),
+        crate_folder,
+    }
+}
+
+fn component_config<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Spanned<serde_json::Value> {
+    let empty = || serde_json::Value::Object(Map::new());
+    let Some(node) = section.take("config") else {
+        return Spanned::new(empty(), Location::Default);
+    };
+    if !matches!(node.value, Value::Table(_)) {
+        let help = Some(
+            "write `[components.config]` below the component's keys, its settings below that".to_owned(),
+        );
+        reader.wrong_type(section, "config", node, "a table", help);
+        return Spanned::new(empty(), node.at);
+    }
+    Spanned::new(json(reader, node), node.at)
+}
+
+/// A TOML value as JSON: dates become strings, tables keep the order of the file.
+fn json(reader: &mut Reader<'_>, node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Text(text) => serde_json::Value::String(text.clone()),
+        Value::Boolean(value) => serde_json::Value::Bool(*value),
+        Value::Date(date) => serde_json::Value::String(date.clone()),
+        Value::Array(items) => {
+            serde_json::Value::Array(items.iter().map(|item| json(reader, item)).collect())
+        }
+        Value::Table(entries) => {
+            let entries = entries
+                .iter()
+                .map(|entry| (entry.key.clone(), json(reader, &entry.node)));
+            serde_json::Value::Object(entries.collect())
+        }
+        Value::Integer(number, _) => {
+            let signed = number
+                .and_then(|number| i64::try_from(number).ok())
+                .map(Number::from);
+            let unsigned = number
+                .and_then(|number| u64::try_from(number).ok())
+                .map(Number::from);
+            number_or_report(reader, node, signed.or(unsigned), "does not fit into 64 bits")
+        }
+        Value::Float(written) => {
+            let number = written.parse().ok().and_then(Number::from_f64);
+            number_or_report(reader, node, number, "is not a number that JSON has")
+        }
+    }
+}
+
+fn number_or_report(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    number: Option<Number>,
+    wrong: &str,
+) -> serde_json::Value {
+    match number {
+        Some(number) => serde_json::Value::Number(number),
+        None => {
+            let secret = reader.source.is_secret(node.at);
+            let found = if secret {
+                node.value.type_in_words().to_owned()
+            } else {
+                node.value.in_words()
+            };
+            let help = Some("a component gets its config as JSON; write the value as a string".to_owned());
+            reader.report(ErrorKind::OutOfRange, node.at, format!("{found} {wrong}"), help);
+            serde_json::Value::Null
+        }
+    }
+}
