@@ -80,10 +80,24 @@ impl Sender {
             .await;
     }
 
+    /// Reads a document; the answer is the next frame.
+    pub async fn get(&mut self, path: &str) {
+        self.send(json!({"action": "get", "path": path, "data": null, "options": {}}))
+            .await;
+    }
+
     /// Calls a method; the answer will arrive as a publication whose path ends with `number`.
     pub async fn call(&mut self, path: &str, number: u64, arguments: Value) {
+        self.call_in_range(path, None, number, arguments).await;
+    }
+
+    /// As [`Sender::call`], asking for a version inside a range.
+    pub async fn call_in_range(&mut self, path: &str, range: Option<&str>, number: u64, arguments: Value) {
         let address = format!("/_exchange/responses/{}/{number}", self.id);
-        let data = json!({"callbackAddress": address, "args": arguments, "origin": self.id});
+        let mut data = json!({"callbackAddress": address, "args": arguments, "origin": self.id});
+        if let Some(range) = range {
+            data["version"] = range.into();
+        }
         let options = json!({"noStore": true, "noDataResponse": true});
         let path = format!("/_exchange/requests/{path}");
         self.send(json!({"action": "set", "path": path, "data": data, "options": options}))

@@ -17,11 +17,7 @@ use crate::swap::{Limits, Ongoing, Place, Progress, Swaps, Wanted};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::mpsc;
-
-/// How long a component may take to start.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What an operator asks for with `mesh swap`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -113,7 +109,7 @@ impl Deployment {
         };
         let ongoing = self
             .swaps
-            .run(vec![wanted], Limits::default(), progress, |_| {})
+            .run(vec![wanted], limits(&config), progress, |_| {})
             .await;
         Ok(ongoing)
     }
@@ -204,9 +200,19 @@ pub fn load_request(
         lanes: u32::try_from(entry.lanes.value).unwrap_or(1),
         queue_limit: config.calls.queue_bytes,
         stage: stage.to_owned(),
-        start_timeout: START_TIMEOUT,
+        start_timeout: entry.start_timeout,
         services: mesh.services(),
         approve,
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let swap = &config.swap;
+    Limits {
+        probation: swap.probation,
+        drain: swap.drain_timeout,
+        handover: swap.handover_timeout,
+        max_error_percent: u64::from(swap.max_error_percent),
     }
 }
 

@@ -54,7 +54,12 @@ impl Gate {
         let wanted = Pattern::parse(pattern, dialect);
         let deepest = depth_of(options).segments;
         let mut found: Vec<(String, Document)> = Vec::new();
-        let all = PathPattern::new(pattern);
+        // Subscriptions of the first generation are open at their end, which wildcards of `get` are not.
+        let open = match PathPattern::new(pattern) {
+            all if dialect.is_first_generation() && all.has_wildcard() => format!("{}*", all.literal()),
+            _ => pattern.to_owned(),
+        };
+        let all = PathPattern::new(&open);
         self.mesh.note_reading(&self.session, &all);
         self.mesh.store().scan(&all, &mut |path, document| {
             let near = wanted.depth_of(path).is_none_or(|depth| depth <= deepest);

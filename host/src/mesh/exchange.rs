@@ -192,6 +192,11 @@ impl Mesh {
             None => {
                 let promised = session.shown();
                 let asked = promised.as_ref().map_or(Asked::Any, Asked::Shown);
+                if promised.is_some()
+                    && let Some(serves) = self.registry().find(target.0, asked)
+                {
+                    session.note_reliance(serves.instance().identity().number, target.0);
+                }
                 self.route(
                     target,
                     asked,

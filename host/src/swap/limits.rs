@@ -14,14 +14,3 @@ pub struct Limits {
     /// By how many points the share of failed calls may rise, in percent.
     pub max_error_percent: u64,
 }
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            probation: Duration::from_secs(30),
-            drain: Duration::from_secs(30),
-            handover: Duration::from_secs(2),
-            max_error_percent: 20,
-        }
-    }
-}
