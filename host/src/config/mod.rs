@@ -13,6 +13,7 @@
 //! ```
 
 mod components;
+mod difference;
 mod error;
 mod keys;
 mod library;
@@ -28,6 +29,7 @@ mod types;
 
 use std::path::{Path, PathBuf};
 
+pub use difference::{Aspect, ChangedComponent, Difference, difference};
 pub use error::{ConfigError, Diagnostic, ErrorKind};
 pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use source::{Location, Spanned};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::store::Durability;
 
+mod difference;
 mod files;
 mod keys;
 mod mistakes;

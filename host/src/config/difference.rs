@@ -1,0 +1,231 @@
+//! What differs between the configuration that runs and the one that is wanted.
+//!
+//! Enters: two checked configurations. Leaves: a [`Difference`]: component entries added, removed and changed, and the
+//! names of other keys that changed, told apart by whether they need a restart. Guarantees: each entry of either side
+//! is in at most one of the lists; every key of `mesh.toml` that differs is named by a list or by an [`Aspect`]; values,
+//! passwords among them, are not in what is named. Files are not opened: a library whose content changed under the same
+//! name is not a difference.
+
+use std::fmt;
+
+use super::{ComponentConfig, Config};
+
+/// What differs between two configurations.
+#[derive(Clone, Debug, Default)]
+pub struct Difference {
+    /// Entries that only the wanted configuration has, in its order.
+    pub added: Vec<ComponentConfig>,
+    /// Entries that only the running configuration has, in its order.
+    pub removed: Vec<ComponentConfig>,
+    /// Entries that both have and that differ, in the order of the wanted configuration.
+    pub changed: Vec<ChangedComponent>,
+    /// Keys that changed and take effect without a restart, such as `swap.probation_ms`.
+    pub live: Vec<&'static str>,
+    /// Keys that changed and need a restart, such as `happn.port`.
+    pub restart: Vec<&'static str>,
+}
+
+/// An entry that both configurations have, in different ways.
+#[derive(Clone, Debug)]
+pub struct ChangedComponent {
+    /// The entry as it runs.
+    pub running: ComponentConfig,
+    /// The entry as it is wanted.
+    pub wanted: ComponentConfig,
+    /// What differs; never empty, each at most once.
+    pub aspects: Vec<Aspect>,
+}
+
+/// A part of a component entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Aspect {
+    /// The files that `library` may mean, because it or `plugins.dir` changed.
+    Library,
+    /// The text of the range of versions.
+    Version,
+    /// The settings handed to the component.
+    Config,
+    /// The number of threads.
+    Lanes,
+    /// The time it has to start.
+    StartTimeout,
+    /// The folder it is built from.
+    Crate,
+}
+
+impl Aspect {
+    /// Whether a change of this part is applied by replacing the running instance. The others are read when they are
+    /// next needed.
+    pub fn needs_swap(self) -> bool {
+        !matches!(self, Self::StartTimeout | Self::Crate)
+    }
+}
+
+/// The key of the entry.
+impl fmt::Display for Aspect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Library => "library",
+            Self::Version => "version",
+            Self::Config => "config",
+            Self::Lanes => "lanes",
+            Self::StartTimeout => "start_timeout_ms",
+            Self::Crate => "crate",
+        })
+    }
+}
+
+impl Difference {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        let components = self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty();
+        components && self.live.is_empty() && self.restart.is_empty()
+    }
+}
+
+/// Compares two configurations.
+///
+/// Entries belong together when they have the same name; among several of one name those with the same text of
+/// `version` belong together, and then the rest in their order.
+pub fn difference(running: &Config, wanted: &Config) -> Difference {
+    let mut difference = Difference::default();
+    compare_keys(running, wanted, &mut difference);
+
+    let partners = partners(&running.components, &wanted.components);
+    for (place, entry) in wanted.components.iter().enumerate() {
+        let Some(partner) = partners.iter().position(|partner| *partner == Some(place)) else {
+            difference.added.push(entry.clone());
+            continue;
+        };
+        let before = &running.components[partner];
+        let aspects = aspects(running, before, wanted, entry);
+        if !aspects.is_empty() {
+            difference.changed.push(ChangedComponent {
+                running: before.clone(),
+                wanted: entry.clone(),
+                aspects,
+            });
+        }
+    }
+    let removed = running.components.iter().zip(&partners);
+    difference.removed = removed
+        .filter(|(_, partner)| partner.is_none())
+        .map(|(entry, _)| entry.clone())
+        .collect();
+    difference
+}
+
+/// For each running entry the place of the wanted one that it belongs to.
+fn partners(running: &[ComponentConfig], wanted: &[ComponentConfig]) -> Vec<Option<usize>> {
+    let mut partners = vec![None; running.len()];
+    for same_range in [true, false] {
+        for (place, entry) in running.iter().enumerate() {
+            if partners[place].is_some() {
+                continue;
+            }
+            partners[place] = wanted.iter().enumerate().position(|(other, candidate)| {
+                !partners.contains(&Some(other))
+                    && candidate.name.value == entry.name.value
+                    && (!same_range || candidate.version.trim() == entry.version.trim())
+            });
+        }
+    }
+    partners
+}
+
+fn aspects(
+    running: &Config,
+    before: &ComponentConfig,
+    wanted: &Config,
+    after: &ComponentConfig,
+) -> Vec<Aspect> {
+    let files_before = running.library_candidates(&before.library);
+    let files_after = wanted.library_candidates(&after.library);
+    let folder = |entry: &ComponentConfig| entry.crate_folder.as_ref().map(|folder| folder.value.clone());
+    let differs = [
+        (Aspect::Library, files_before != files_after),
+        (Aspect::Version, before.version.trim() != after.version.trim()),
+        (Aspect::Config, before.config.value != after.config.value),
+        (Aspect::Lanes, before.lanes.value != after.lanes.value),
+        (Aspect::StartTimeout, before.start_timeout != after.start_timeout),
+        (Aspect::Crate, folder(before) != folder(after)),
+    ];
+    let differs = differs.into_iter().filter(|(_, differs)| *differs);
+    differs.map(|(aspect, _)| aspect).collect()
+}
+
+fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) {
+    let (old, new) = (running, wanted);
+    // A domain that was not written is the name, and is no change beside that of the name.
+    let own_domain = |config: &Config| config.domain.at != config.name.at;
+    let domain_matters = own_domain(old) || own_domain(new);
+    let path = |config: &Config| config.store.path.as_ref().map(|path| path.value.clone());
+    let password = |config: &Config| {
+        let password = config.security.admin_password.as_ref();
+        password.map(|password| password.value.clone())
+    };
+    let restart = [
+        ("name", old.name.value != new.name.value),
+        ("domain", domain_matters && old.domain.value != new.domain.value),
+        ("happn.host", old.happn.host.value != new.happn.host.value),
+        ("happn.port", old.happn.port.value != new.happn.port.value),
+        ("happn.secure", old.happn.secure.value != new.happn.secure.value),
+        (
+            "happn.max_frame_bytes",
+            old.happn.max_frame_bytes != new.happn.max_frame_bytes,
+        ),
+        (
+            "happn.outbound_queue_bytes",
+            old.happn.outbound_queue_bytes != new.happn.outbound_queue_bytes,
+        ),
+        (
+            "happn.max_connections",
+            old.happn.max_connections != new.happn.max_connections,
+        ),
+        (
+            "happn.max_subscriptions",
+            old.happn.max_subscriptions != new.happn.max_subscriptions,
+        ),
+        (
+            "happn.acknowledge_timeout_ms",
+            old.happn.acknowledge_timeout != new.happn.acknowledge_timeout,
+        ),
+        ("security.admin_password", password(old) != password(new)),
+        ("store.path", path(old) != path(new)),
+        ("store.durability", old.store.durability != new.store.durability),
+        ("store.interval_ms", old.store.interval != new.store.interval),
+        ("calls.timeout_ms", old.calls.timeout != new.calls.timeout),
+        (
+            "calls.queue_bytes",
+            old.calls.queue_bytes != new.calls.queue_bytes,
+        ),
+    ];
+    let live = [
+        ("plugins.dir", old.plugins.dir.value != new.plugins.dir.value),
+        ("swap.probation_ms", old.swap.probation != new.swap.probation),
+        (
+            "swap.max_error_percent",
+            old.swap.max_error_percent != new.swap.max_error_percent,
+        ),
+        (
+            "swap.drain_timeout_ms",
+            old.swap.drain_timeout != new.swap.drain_timeout,
+        ),
+        (
+            "swap.handover_timeout_ms",
+            old.swap.handover_timeout != new.swap.handover_timeout,
+        ),
+        ("swap.watch", old.swap.watch != new.swap.watch),
+        (
+            "swap.max_versions",
+            old.swap.max_versions != new.swap.max_versions,
+        ),
+    ];
+    let changed = |keys: &[(&'static str, bool)]| -> Vec<&'static str> {
+        let changed = keys.iter().filter(|(_, differs)| *differs);
+        changed.map(|(key, _)| *key).collect()
+    };
+    difference.restart = changed(&restart);
+    difference.live = changed(&live);
+}
