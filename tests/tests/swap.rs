@@ -386,3 +386,111 @@ fn a_plan_says_what_would_happen_and_changes_nothing() {
     let finished = mesh(&["plan", "counter", &next, "--config", &file]);
     assert_eq!(finished.code, 69, "{finished:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_is_applied_as_a_whole_or_not_at_all() {
+    let folder = Folder::new("apply");
+    let entry = |name: &str, library: &Path| {
+        format!(
+            "[[components]]\nname = \"{name}\"\nlibrary = \"{}\"\n\n",
+            library.display()
+        )
+    };
+    let with = |entries: &[String]| {
+        let text = format!("name = \"TestNode\"\n\n{}", entries.concat());
+        folder.write("mesh.toml", &text)
+    };
+    let old = [
+        entry("counter", &library("counter")),
+        entry("storm", &storm(&folder, "1.100.0", "")),
+    ];
+    let file = with(&old);
+    let host = Host::start(&file, &[]);
+    let (mut sender, mut receiver) = session::open(host.addr()).await;
+    sender.call("TestNode/counter/add", 1, json!([7])).await;
+    answer_to(&mut receiver, 1).await;
+    let path = file.display().to_string();
+    let run = |arguments: &'static [&'static str]| {
+        let path = path.clone();
+        let run = move || mesh(&[arguments, &["--config", &path]].concat());
+        async { tokio::task::spawn_blocking(run).await.expect("it ends") }
+    };
+
+    let finished = run(&["apply"]).await;
+    assert_eq!(
+        (finished.code, finished.out.as_str()),
+        (0, "nothing to change\n"),
+        "{finished:?}"
+    );
+
+    // The third of three cannot start: none of them changes.
+    let next = [
+        entry("counter", &library("fixture-counter-next")),
+        entry("storm", &storm(&folder, "1.101.0", "")),
+        entry("calc", &storm(&folder, "1.102.0", "START_FAILS")),
+    ];
+    with(&next);
+    let finished = run(&["apply"]).await;
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(finished.err.contains("does not want to start"), "{finished:?}");
+    for (number, method) in [(2, "counter/get"), (3, "storm/ping")] {
+        sender
+            .call(&format!("TestNode/{method}"), number, json!([]))
+            .await;
+        let answer = answer_to(&mut receiver, number).await;
+        let version = answer["args"][1]["version"].as_str();
+        assert!(matches!(version, Some("1.0.0" | "1.100.0")), "{method}: {answer}");
+    }
+
+    with(&[&next[..2], &[entry("calc", &library("calc"))]].concat());
+    let finished = run(&["plan"]).await;
+    assert_eq!(finished.code, 0, "{finished:?}");
+    for line in [
+        "counter: 1.0.0 -> 1.1.0",
+        "storm: 1.100.0 -> 1.101.0",
+        "calc: 1.2.3 would be added",
+    ] {
+        assert!(finished.out.contains(line), "{line}: {}", finished.out);
+    }
+    let finished = run(&["apply"]).await;
+    assert_eq!(finished.code, 0, "{finished:?}");
+    sender.call("TestNode/counter/get", 4, json!([])).await;
+    let answer = answer_to(&mut receiver, 4).await;
+    assert_eq!(
+        answer["args"][1],
+        json!({"count": 7, "increments": 7, "version": "1.1.0"})
+    );
+    sender.call("TestNode/calc/add", 5, json!([1, 2])).await;
+    assert_eq!(answer_to(&mut receiver, 5).await["args"], json!([null, 3]));
+
+    // What is gone from the file is removed; a signal is as good as the command.
+    with(&next[1..2]);
+    let signalled = std::process::Command::new("kill")
+        .args(["-HUP", &host.pid().to_string()])
+        .status();
+    assert!(signalled.expect("kill can be run").success());
+    let mut number = 5;
+    loop {
+        number += 1;
+        sender.call("TestNode/calc/add", number, json!([1, 2])).await;
+        let answer = answer_to(&mut receiver, number).await;
+        if answer["args"][0]["name"] == "bad endpoint" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    folder.write(
+        "mesh.toml",
+        "name = \"TestNode\"\n\n[[components]]\nname = \"storm\"\nlibary = \"x\"\n",
+    );
+    let finished = run(&["apply"]).await;
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(finished.err.contains("did you mean `library`"), "{finished:?}");
+    sender.call("TestNode/storm/ping", 1000, json!([])).await;
+    assert_eq!(
+        answer_to(&mut receiver, 1000).await["args"][1]["version"],
+        "1.101.0"
+    );
+    assert!(host.stop().success());
+}

@@ -3,6 +3,7 @@
 //! What enters: the command line. What leaves: results on standard output, everything else on standard error, and an
 //! exit code: 0 done, 1 the thing asked for failed, 2 wrong usage, 69 nobody answers there, 78 a wrong configuration.
 
+mod apply;
 mod bench;
 mod call;
 mod check;
@@ -59,6 +60,8 @@ enum Command {
     Status(status::Arguments),
     /// Replace a component's version in a running host.
     Swap(swap::Arguments),
+    /// Make a running host what its mesh.toml says now.
+    Apply(apply::Arguments),
     /// Say what a swap would do.
     Plan(plan::Arguments),
     /// Export, import or compact the data of a host that has stopped.
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Describe(arguments) => single_threaded(describe::run(arguments)),
         Command::Status(arguments) => single_threaded(status::run(arguments)),
         Command::Swap(arguments) => single_threaded(swap::run(arguments)),
+        Command::Apply(arguments) => single_threaded(apply::run(arguments)),
         Command::Plan(arguments) => single_threaded(plan::run(arguments)),
         Command::Store(arguments) => single_threaded(store::run(arguments)),
         Command::New(arguments) => single_threaded(new::run(arguments)),

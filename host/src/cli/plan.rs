@@ -1,9 +1,10 @@
 //! `mesh plan`: what a swap would do, without doing it.
 
 use super::CommandError;
-use super::swap::{What, unreachable};
+use super::swap::{from_here, unreachable};
 use crate::control::{self, Reply, Request};
-use crate::deployment::Plan;
+use crate::deployment::{Plan, SwapRequest};
+use std::path::PathBuf;
 
 /// Options of `mesh plan`.
 #[derive(clap::Args)]
@@ -14,11 +15,24 @@ against it. The library is opened to ask what it is; nothing else of it runs, an
 Exit code 0: it would go through. 1: it would be refused, or need --force.
 
 Examples:
+    mesh plan
     mesh plan calc target/release/libcalc.so
     mesh plan calc ./libcalc_2.so --beside --json")]
 pub struct Arguments {
-    #[command(flatten)]
-    what: What,
+    /// The component; without it, what `mesh apply` would do.
+    #[arg(requires = "library")]
+    component: Option<String>,
+    /// Its new library.
+    library: Option<String>,
+    /// The version to replace, where there are several.
+    #[arg(long, value_name = "VERSION", conflicts_with = "beside")]
+    replaces: Option<String>,
+    /// Keep what serves, and load the library beside it.
+    #[arg(long)]
+    beside: bool,
+    /// The file that the host runs with.
+    #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
+    config: PathBuf,
     /// Print the plan as JSON.
     #[arg(long)]
     json: bool,
@@ -26,11 +40,22 @@ pub struct Arguments {
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let Arguments { what, json } = arguments;
-    let config = what.config.clone();
-    let request = Request::Plan {
-        swap: what.into_request(),
-    };
+    let Arguments {
+        component,
+        library,
+        replaces,
+        beside,
+        config,
+        json,
+    } = arguments;
+    let swap = component.zip(library).map(|(component, library)| SwapRequest {
+        component,
+        library: from_here(&library),
+        replaces,
+        beside,
+        insist: false,
+    });
+    let request = Request::Plan { swap };
     match control::request(&config, &request, |_| {})
         .await
         .map_err(unreachable)?

@@ -3,11 +3,13 @@
 use super::CommandError;
 use crate::config::Config;
 use crate::control::Control;
+use crate::deployment::Deployment;
 use crate::plugin::Unloaded;
 use crate::plugin::ffi::interpose;
 use crate::server::{Server, close_store};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -22,7 +24,7 @@ Examples:
 When the mesh serves, one line appears on standard output:
     ready name=TestNode url=http://127.0.0.1:55000 pid=4711
 
-SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
+SIGHUP applies the file again, as `mesh apply` does. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
 signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.")]
 pub struct Arguments {
     /// The file that describes the mesh.
@@ -49,6 +51,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
     let mut signals = Signals::listen()?;
+    let mut reload = listen(SignalKind::hangup())?;
     let server = tokio::select! {
         server = Server::start(&config) => server?,
         name = signals.next() => {
@@ -56,6 +59,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             return Ok(());
         }
     };
+    server.deployment().set_overrides(&arguments.set);
     let control = Control::open(&arguments.config, server.deployment().clone(), server.url());
     if let Err(error) = &control {
         tracing::warn!("no control socket, `mesh status` will not find this host: {error}");
@@ -77,7 +81,14 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     );
     // Nobody may be listening; the mesh serves all the same.
     let _ = writeln!(std::io::stdout(), "{ready}");
-    let name = signals.next().await;
+    let name = loop {
+        tokio::select! {
+            name = signals.next() => break name,
+            _ = reload.recv() => {
+                tokio::spawn(apply(server.deployment().clone()));
+            }
+        }
+    };
     tracing::info!("{name}: stopping");
     let mesh = server.mesh().clone();
     tokio::select! {
@@ -98,6 +109,26 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Makes the mesh what mesh.toml says now, and says in the log how that went.
+async fn apply(deployment: Arc<Deployment>) {
+    tracing::info!("SIGHUP: applying {}", deployment.config().file().display());
+    match deployment.apply(false, None).await {
+        Err(reason) => tracing::error!("nothing was changed: {reason}"),
+        Ok(ongoing) => {
+            if ongoing.report.components.is_empty() {
+                tracing::info!("nothing to change");
+            }
+            for note in &ongoing.report.notes {
+                tracing::warn!("{note}");
+            }
+        }
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
+    signal(kind).map_err(|error| CommandError::failed(format!("cannot listen to signals: {error}")))
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -105,9 +136,6 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Signals, CommandError> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| CommandError::failed(format!("cannot listen to signals: {error}")))
-        };
         Ok(Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,

@@ -13,7 +13,7 @@ LIBRARY is what `library` in mesh.toml would be: a path with a `/` in it, a file
 of plugins. The new version is loaded, started and asked how it is while the old one serves. Then it takes over in one
 moment: calls that the old one has are finished there, all others go to the new one; state goes along. For a while
 (`probation_ms` in [swap]) the old version is kept: when the new one panics or fails more often, the old one serves
-again. After that mesh.toml is changed to say what runs.
+again. mesh.toml is not changed: write the new library there, or the next start loads the old one.
 
 Refused unless --force is given: a version outside the range in mesh.toml, one that a client's or component's
 subscription or calls exclude, one that cannot read the state of the old one.
@@ -37,7 +37,7 @@ pub struct Arguments {
 
 /// What is to be swapped, and by which host.
 #[derive(clap::Args)]
-pub(super) struct What {
+struct What {
     /// The component.
     component: String,
     /// Its new library.
@@ -53,11 +53,11 @@ pub(super) struct What {
     force: bool,
     /// The file that the host runs with.
     #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
-    pub(super) config: PathBuf,
+    config: PathBuf,
 }
 
 impl What {
-    pub(super) fn into_request(self) -> SwapRequest {
+    fn into_request(self) -> SwapRequest {
         SwapRequest {
             component: self.component,
             library: from_here(&self.library),
@@ -69,7 +69,7 @@ impl What {
 }
 
 /// A path means a file as seen from here, not from the folder of mesh.toml.
-fn from_here(library: &str) -> String {
+pub(super) fn from_here(library: &str) -> String {
     if !library.contains('/') {
         return library.to_owned();
     }
@@ -101,7 +101,7 @@ pub(super) fn unreachable(error: ControlError) -> CommandError {
     CommandError::unreachable(error.to_string())
 }
 
-fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
+pub(super) fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
     let went_well = matches!(report.ending, None | Some(Ending::Replaced));
     if json {
         println!("{}", serde_json::to_string(report).unwrap_or_default());
@@ -121,12 +121,16 @@ fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
     if json {
         return Ok(());
     }
-    println!(
-        "{} serves, {:.1} ms after the beginning ({:.1} ms for the component to load and start)",
-        report.title(),
-        report.switched_after_milliseconds.unwrap_or_default(),
-        report.start_milliseconds
-    );
+    if report.components.is_empty() {
+        println!("nothing to change");
+    } else {
+        println!(
+            "{} serves, {:.1} ms after the beginning ({:.1} ms for the component to load and start)",
+            report.title(),
+            report.switched_after_milliseconds.unwrap_or_default(),
+            report.start_milliseconds
+        );
+    }
     for part in &report.components {
         if let Some(bytes) = part.state_bytes {
             println!(

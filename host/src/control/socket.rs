@@ -34,10 +34,17 @@ pub enum Request {
         /// Answer only when the probation is over.
         wait: bool,
     },
-    /// Say what a swap would do.
+    /// Make the mesh what mesh.toml says.
+    Apply {
+        /// In spite of objections.
+        insist: bool,
+        /// Answer only when the probation is over.
+        wait: bool,
+    },
+    /// Say what a swap would do, or without one what [`Request::Apply`] would.
     Plan {
         /// The swap.
-        swap: SwapRequest,
+        swap: Option<SwapRequest>,
     },
 }
 
@@ -184,10 +191,19 @@ async fn answer(stream: UnixStream, deployment: &Arc<Deployment>, url: &str) -> 
             status.swaps = deployment.swaps().reports();
             Reply::Status(Box::new(status))
         }
-        Ok(Request::Plan { swap }) => match deployment.plan_swap(&swap).await {
-            Ok(plan) => Reply::Plan(plan),
-            Err(reason) => Reply::Error(reason),
-        },
+        Ok(Request::Plan { swap }) => {
+            let plan = match swap {
+                Some(swap) => deployment.plan_swap(&swap).await,
+                None => deployment.plan_apply().await,
+            };
+            plan.map_or_else(Reply::Error, Reply::Plan)
+        }
+        Ok(Request::Apply { insist, wait }) => {
+            let (sender, progress) = mpsc::unbounded_channel();
+            let own = deployment.clone();
+            let swap = tokio::spawn(async move { own.apply(insist, Some(sender)).await });
+            report(swap, wait, progress, &mut write).await?
+        }
         Ok(Request::Swap { swap, wait }) => {
             let (sender, progress) = mpsc::unbounded_channel();
             // The swap goes on when the client does not want to know any more.

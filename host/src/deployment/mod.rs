@@ -4,6 +4,7 @@
 //! in the end a mesh.toml that says what runs. Guarantees: nothing is loaded that the operator did not name; mesh.toml is
 //! written only when a new version has stood its probation.
 
+mod apply;
 mod plan;
 mod requirements;
 
@@ -16,7 +17,7 @@ use crate::plugin::{Component, Descriptor, LoadError, LoadRequest};
 use crate::swap::{Limits, Ongoing, Place, Progress, Swaps, Wanted};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::mpsc;
 
 /// What an operator asks for with `mesh swap`.
@@ -42,6 +43,8 @@ pub struct Deployment {
     mesh: Arc<Mesh>,
     swaps: Arc<Swaps>,
     stage: PathBuf,
+    /// `--set` of the command that started the host.
+    overrides: OnceLock<Vec<String>>,
     running: Mutex<Config>,
 }
 
@@ -52,8 +55,14 @@ impl Deployment {
             swaps: Swaps::new(mesh.clone()),
             mesh,
             stage,
+            overrides: OnceLock::new(),
             running: Mutex::new(config),
         })
+    }
+
+    /// Notes the texts of `--set` that the configuration was read with. The first time counts.
+    pub fn set_overrides(&self, overrides: &[String]) {
+        let _ = self.overrides.set(overrides.to_vec());
     }
 
     /// The mesh.

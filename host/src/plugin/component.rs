@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 /// How long a component that failed may take to end.
@@ -95,6 +95,8 @@ pub struct Component {
     pub(super) instance: Arc<Instance>,
     descriptor: Arc<Descriptor>,
     library: PathBuf,
+    /// When the file was written last and how long it was, just before it was loaded.
+    stamp: Option<(SystemTime, u64)>,
     state: AtomicU8,
     calls: AtomicU64,
     timeouts: AtomicU64,
@@ -161,6 +163,7 @@ impl Component {
             ));
         }
         let (library, patience) = (request.library.clone(), request.start_timeout);
+        let stamp = stamp_of(&library);
         let (report, opened) = oneshot::channel();
         let thread_name = request.name.clone();
         let lane_zero = thread::Builder::new()
@@ -195,6 +198,7 @@ impl Component {
             instance: opened.instance,
             descriptor: opened.descriptor,
             library,
+            stamp,
             state: AtomicU8::new(ComponentState::Starting as u8),
             calls: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
@@ -216,6 +220,7 @@ impl Component {
             instance: Arc::new(Instance::new(identity, Box::new([]), services)),
             descriptor: Arc::new(descriptor),
             library: PathBuf::from("(part of the host)"),
+            stamp: None,
             state: AtomicU8::new(ComponentState::Active as u8),
             calls: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
@@ -266,6 +271,11 @@ impl Component {
     /// The file it was loaded from.
     pub fn library(&self) -> &Path {
         &self.library
+    }
+
+    /// Whether the file was written anew since it was loaded.
+    pub fn library_has_changed(&self) -> bool {
+        self.stamp.is_some() && stamp_of(&self.library) != self.stamp
     }
 
     /// Where it is in its life.
@@ -389,4 +399,9 @@ impl Component {
         let expired: usize = self.instance.lanes().iter().map(|lane| lane.expire(now)).sum();
         self.timeouts.fetch_add(expired as u64, Ordering::Relaxed);
     }
+}
+
+fn stamp_of(library: &Path) -> Option<(SystemTime, u64)> {
+    let about = std::fs::metadata(library).ok()?;
+    Some((about.modified().ok()?, about.len()))
 }

@@ -1,0 +1,54 @@
+//! `mesh apply`: makes a running host what its mesh.toml says now, over its control socket.
+
+use super::CommandError;
+use super::swap::{tell, unreachable};
+use crate::control::{self, Reply, Request};
+use std::path::PathBuf;
+
+/// Options of `mesh apply`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Components that were added to the file are loaded, those that are gone from it are removed, and those whose library
+(also the file itself), range, config or lanes changed are replaced: all of them in one moment, or none. As with
+`mesh swap`, a version that turns out to be bad is taken back. SIGHUP does the same. `mesh plan` says what would happen.
+
+Keys that need a restart are named and left as they are.
+
+Examples:
+    mesh plan && mesh apply
+    mesh apply --config production.toml --wait --json")]
+pub struct Arguments {
+    /// Replace in spite of objections.
+    #[arg(long)]
+    force: bool,
+    /// Answer when the probation is over, not when the new versions serve.
+    #[arg(long)]
+    wait: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The file that the host runs with.
+    #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
+    let Arguments {
+        force,
+        wait,
+        json,
+        config,
+    } = arguments;
+    let request = Request::Apply { insist: force, wait };
+    let reply = control::request(&config, &request, |progress| {
+        if !json {
+            eprintln!("{}", progress.text);
+        }
+    });
+    match reply.await.map_err(unreachable)? {
+        Reply::Report(report) => tell(&report, json),
+        Reply::Error(reason) => Err(CommandError::failed(reason)),
+        _ => Err(CommandError::failed("the host answered something else")),
+    }
+}
