@@ -397,7 +397,10 @@ async fn the_file_is_applied_as_a_whole_or_not_at_all() {
         )
     };
     let with = |entries: &[String]| {
-        let text = format!("name = \"TestNode\"\n\n{}", entries.concat());
+        let text = format!(
+            "name = \"TestNode\"\n\n[swap]\nwatch = false\n\n{}",
+            entries.concat()
+        );
         folder.write("mesh.toml", &text)
     };
     let old = [
@@ -492,5 +495,34 @@ async fn the_file_is_applied_as_a_whole_or_not_at_all() {
         answer_to(&mut receiver, 1000).await["args"][1]["version"],
         "1.101.0"
     );
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn saving_the_file_applies_it() {
+    let folder = Folder::new("watch");
+    let file = config(&folder, "storm", &storm(&folder, "1.100.0", ""), "");
+    let host = Host::start(&file, &[]);
+    let next = storm(&folder, "1.101.0", "");
+    let whole = std::fs::read_to_string(&file)
+        .expect("it is there")
+        .replace("storm-1.100.0.so", "storm-1.101.0.so");
+    assert!(next.exists());
+    // Half a file first, as an editor that writes slowly would leave it; then the whole one, by renaming.
+    folder.write("mesh.toml", &whole[..whole.len() - 20]);
+    let other = folder.write("other.toml", &whole);
+    std::fs::rename(other, &file).expect("it can be renamed");
+    let (mut sender, mut receiver) = session::open(host.addr()).await;
+    let mut number = 0;
+    loop {
+        number += 1;
+        sender.call("TestNode/storm/ping", number, json!([])).await;
+        let answer = answer_to(&mut receiver, number).await;
+        assert_eq!(answer["status"], "ok", "{answer}\n{}", host.log());
+        if answer["args"][1]["version"] == "1.101.0" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert!(host.stop().success());
 }

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Components that were added to the file are loaded, those that are gone from it are removed, and those whose library
 (also the file itself), range, config or lanes changed are replaced: all of them in one moment, or none. As with
-`mesh swap`, a version that turns out to be bad is taken back. SIGHUP does the same. `mesh plan` says what would happen.
+`mesh swap`, a version that turns out to be bad is taken back. Saving the file does the same, unless `watch = false` in
+[swap], and so does SIGHUP. `mesh plan` says what would happen.
 
 Keys that need a restart are named and left as they are.
 

@@ -3,13 +3,12 @@
 use super::CommandError;
 use crate::config::Config;
 use crate::control::Control;
-use crate::deployment::Deployment;
+use crate::deployment::watch;
 use crate::plugin::Unloaded;
 use crate::plugin::ffi::interpose;
 use crate::server::{Server, close_store};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -24,7 +23,7 @@ Examples:
 When the mesh serves, one line appears on standard output:
     ready name=TestNode url=http://127.0.0.1:55000 pid=4711
 
-SIGHUP applies the file again, as `mesh apply` does. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
+Saving the file, or SIGHUP, applies it as `mesh apply` does. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
 signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.")]
 pub struct Arguments {
     /// The file that describes the mesh.
@@ -60,6 +59,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         }
     };
     server.deployment().set_overrides(&arguments.set);
+    let watching = tokio::spawn(watch(server.deployment().clone()));
     let control = Control::open(&arguments.config, server.deployment().clone(), server.url());
     if let Err(error) = &control {
         tracing::warn!("no control socket, `mesh status` will not find this host: {error}");
@@ -85,10 +85,12 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         tokio::select! {
             name = signals.next() => break name,
             _ = reload.recv() => {
-                tokio::spawn(apply(server.deployment().clone()));
+                let deployment = server.deployment().clone();
+                tokio::spawn(async move { deployment.apply_and_log("SIGHUP").await });
             }
         }
     };
+    watching.abort();
     tracing::info!("{name}: stopping");
     let mesh = server.mesh().clone();
     tokio::select! {
@@ -107,22 +109,6 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     drop(control);
     Ok(())
-}
-
-/// Makes the mesh what mesh.toml says now, and says in the log how that went.
-async fn apply(deployment: Arc<Deployment>) {
-    tracing::info!("SIGHUP: applying {}", deployment.config().file().display());
-    match deployment.apply(false, None).await {
-        Err(reason) => tracing::error!("nothing was changed: {reason}"),
-        Ok(ongoing) => {
-            if ongoing.report.components.is_empty() {
-                tracing::info!("nothing to change");
-            }
-            for note in &ongoing.report.notes {
-                tracing::warn!("{note}");
-            }
-        }
-    }
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, CommandError> {

@@ -68,6 +68,22 @@ impl Deployment {
         Ok(ongoing)
     }
 
+    /// As [`Deployment::apply`], and says in the log how it went. `why` is what made it happen.
+    pub async fn apply_and_log(self: &Arc<Deployment>, why: &str) {
+        tracing::info!("{why}: applying {}", self.config().file().display());
+        match self.apply(false, None).await {
+            Err(reason) => tracing::error!("nothing was changed: {reason}"),
+            Ok(ongoing) => {
+                if ongoing.report.components.is_empty() {
+                    tracing::info!("nothing to change");
+                }
+                for note in &ongoing.report.notes {
+                    tracing::warn!("{note}");
+                }
+            }
+        }
+    }
+
     /// What [`Deployment::apply`] would do.
     ///
     /// # Errors

@@ -7,9 +7,11 @@
 mod apply;
 mod plan;
 mod requirements;
+mod watch;
 
 pub use plan::{Plan, PlannedChange};
 pub use requirements::{Objection, Requirements, is_in};
+pub use watch::watch;
 
 use crate::config::{ComponentConfig, Config, Location, Spanned};
 use crate::mesh::Mesh;
