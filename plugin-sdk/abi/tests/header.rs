@@ -205,6 +205,14 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("MESH_TIMER_EXTENSION", "TIMER_EXTENSION", abi::TIMER_EXTENSION),
 ];
 
+/// The crate's own text.
+const SOURCES: [&str; 4] = [
+    include_str!("../src/lib.rs"),
+    include_str!("../src/status.rs"),
+    include_str!("../src/work.rs"),
+    include_str!("../src/extensions.rs"),
+];
+
 /// Macros of the header that are conveniences of C, and have no counterpart in Rust.
 const C_ONLY: &[&str] = &[
     "MESH_PLUGIN_H",
@@ -424,6 +432,30 @@ fn the_header_has_no_field_that_the_crate_lacks() {
 }
 
 #[test]
+fn no_struct_is_left_out_of_the_frozen_layout() {
+    let header = std::fs::read_to_string(include_directory().join("mesh_plugin.h")).unwrap();
+    let in_header: BTreeSet<&str> = header
+        .lines()
+        .filter_map(|line| line.strip_prefix("typedef struct "))
+        .filter_map(|rest| rest.split(' ').next())
+        .collect();
+    let frozen: BTreeSet<&str> = FROZEN.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(
+        in_header, frozen,
+        "structs of the header (left) and of the frozen layout (right)"
+    );
+    let in_crate: usize = SOURCES
+        .iter()
+        .map(|source| source.lines().filter(|line| line.starts_with("#[repr(C")).count())
+        .sum();
+    assert_eq!(
+        in_crate,
+        frozen.len(),
+        "structs of the crate (left) and of the frozen layout (right)"
+    );
+}
+
+#[test]
 fn no_constant_exists_on_one_side_only() {
     let header = std::fs::read_to_string(include_directory().join("mesh_plugin.h")).unwrap();
     let in_header: BTreeSet<&str> = header
@@ -442,13 +474,7 @@ fn no_constant_exists_on_one_side_only() {
         "constants of the header (left) and of this test (right)"
     );
 
-    let sources = [
-        include_str!("../src/lib.rs"),
-        include_str!("../src/status.rs"),
-        include_str!("../src/work.rs"),
-        include_str!("../src/extensions.rs"),
-    ];
-    let mut in_crate: Vec<&str> = sources
+    let mut in_crate: Vec<&str> = SOURCES
         .iter()
         .flat_map(|source| source.lines())
         .filter_map(|line| line.trim_start().strip_prefix("pub const "))
