@@ -31,4 +31,5 @@ pub mod store;
 pub mod swap;
 pub mod system;
 pub mod transport;
+pub mod validate;
 pub mod versions;

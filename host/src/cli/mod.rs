@@ -7,6 +7,7 @@ mod apply;
 mod bench;
 mod call;
 mod check;
+mod check_plugin;
 mod connection;
 mod describe;
 mod error;
@@ -50,6 +51,8 @@ enum Command {
     Check(check::Arguments),
     /// Say what a component library is.
     Inspect(inspect::Arguments),
+    /// Try out whether a component library keeps the contract.
+    CheckPlugin(check_plugin::Arguments),
     /// Call a method of a component.
     Call(call::Arguments),
     /// Listen to events of a component.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => multi_threaded(run::run(arguments)),
         Command::Check(arguments) => single_threaded(check::run(arguments)),
         Command::Inspect(arguments) => single_threaded(inspect::run(arguments)),
+        Command::CheckPlugin(arguments) => single_threaded(check_plugin::run(arguments)),
         Command::Call(arguments) => single_threaded(call::run(arguments)),
         Command::On(arguments) => single_threaded(on::run(arguments)),
         Command::Describe(arguments) => single_threaded(describe::run(arguments)),

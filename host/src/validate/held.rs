@@ -1,0 +1,92 @@
+//! What this process holds of the operating system.
+//!
+//! What enters: `/proc/self`. What leaves: a [`Held`], and how a series of memory sizes grows. Guarantees: taking it
+//! allocates no more than it gives back.
+
+use crate::plugin::ffi::interpose;
+use std::fs;
+
+/// One look at this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) memory_kilobytes: u64,
+    pub(super) threads: usize,
+    pub(super) keys: usize,
+    pub(super) descriptors: usize,
+    pub(super) libraries: usize,
+}
+
+impl Held {
+    pub(super) fn now() -> Held {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let number = |name: &str| -> u64 {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .and_then(|rest| rest.split_whitespace().next())
+                .and_then(|number| number.parse().ok())
+                .unwrap_or_default()
+        };
+        Held {
+            memory_kilobytes: number("VmRSS:"),
+            threads: number("Threads:") as usize,
+            keys: interpose::keys_in_use(),
+            descriptors: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
+            libraries: fs::read_to_string("/proc/self/maps")
+                .unwrap_or_default()
+                .lines()
+                .filter(|line| line.contains(".so"))
+                .count(),
+        }
+    }
+
+    /// The counts, with the words for each.
+    pub(super) fn counts(&self) -> [(&'static str, usize); 4] {
+        [
+            ("threads", self.threads),
+            ("thread keys", self.keys),
+            ("file descriptors", self.descriptors),
+            ("mappings of libraries", self.libraries),
+        ]
+    }
+}
+
+/// The slope of the straight line that is nearest to a series: growth from one value to the next.
+pub(super) fn slope(series: &[u64]) -> f64 {
+    let count = series.len() as f64;
+    if series.len() < 2 {
+        return 0.0;
+    }
+    let middle = (count - 1.0) / 2.0;
+    let average = series.iter().map(|value| *value as f64).sum::<f64>() / count;
+    let (mut above, mut below) = (0.0, 0.0);
+    for (position, value) in series.iter().enumerate() {
+        let distance = position as f64 - middle;
+        above += distance * (*value as f64 - average);
+        below += distance * distance;
+    }
+    above / below
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_seen_and_a_single_step_is_not_much() {
+        assert_eq!(slope(&[]), 0.0);
+        assert_eq!(slope(&[7]), 0.0);
+        assert_eq!(slope(&[100, 100, 100]), 0.0);
+        assert_eq!(slope(&[0, 350, 700, 1050]), 350.0);
+        assert!(slope(&[100, 100, 104, 100, 100]).abs() < 1e-9);
+    }
+
+    #[test]
+    fn this_process_holds_something() {
+        let held = Held::now();
+        assert!(
+            held.memory_kilobytes > 0 && held.threads > 0 && held.descriptors > 0,
+            "{held:?}"
+        );
+    }
+}

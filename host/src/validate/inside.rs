@@ -1,0 +1,45 @@
+//! One check, in the process that may be lost for it.
+//!
+//! What enters: the check's name and the socket to the supervisor, as standard input. What leaves: messages through that
+//! socket. Guarantees: the last message is that the check is over, unless the library ended the process first.
+
+use super::report::{Finding, Message, Reporter};
+use super::warnings::Warnings;
+use super::{Check, Subject, calls, lives, rounds};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+/// Makes one check and reports to the supervisor, which has made a socket this process' standard input.
+///
+/// # Errors
+///
+/// There is no standard input.
+pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let mut reporter = Reporter::new(UnixStream::from(socket));
+    let warnings = Warnings::listen();
+    reporter.step("loading the component");
+    let reporter = &mut reporter;
+    let outcome = match check {
+        Check::Inspect => lives::inspect(subject, reporter).await,
+        Check::Lifecycle => lives::lifecycle(subject, reporter).await,
+        Check::UnknownMethod => calls::unknown_method(subject, reporter).await,
+        Check::NoArguments => calls::no_arguments(subject, reporter).await,
+        Check::OddArguments => calls::odd_arguments(subject, reporter).await,
+        Check::Cancel => calls::cancel(subject, reporter).await,
+        Check::UnexpectedWork => lives::unexpected_work(subject, reporter).await,
+        Check::AtOnce => calls::at_once(subject, reporter).await,
+        Check::Rounds => rounds::rounds(subject, reporter).await,
+    };
+    let usable = outcome.is_ok();
+    match outcome {
+        Ok(findings) => findings.into_iter().for_each(|finding| reporter.found(finding)),
+        Err(error) => reporter.found(Finding::failed(error.to_string())),
+    }
+    for warning in warnings.take() {
+        reporter.found(Finding::warning(format!("the host's log would say: {warning}")));
+    }
+    reporter.send(&Message::Done { usable });
+    Ok(())
+}

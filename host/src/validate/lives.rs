@@ -1,0 +1,142 @@
+//! The checks of a component's life, and of work that it does not expect.
+//!
+//! What enters: a subject. What leaves: findings. Guarantees: a library that stays in memory is always said to.
+
+use super::Subject;
+use super::report::{About, Finding, Message, Reporter};
+use super::subject::Loaded;
+use crate::plugin::{Component, Job, JobKind, LoadError, Unloaded};
+use crate::server;
+use bytes::Bytes;
+
+/// Opens the library and asks what it is.
+pub(super) async fn inspect(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
+    reporter.step("opening the library");
+    let descriptor = Component::inspect(subject.library.clone(), server::stage()?).await?;
+    reporter.send(&Message::About(About {
+        name: descriptor.name().to_owned(),
+        version: descriptor.version().text().to_owned(),
+        sdk: descriptor.sdk().to_owned(),
+        methods: descriptor.methods().len(),
+    }));
+    let none = descriptor.methods().is_empty() && descriptor.events().get() == "{}";
+    Ok(none
+        .then(|| {
+            Finding::warning(
+                "it declares neither methods nor events: a component without them does nothing for others",
+            )
+        })
+        .into_iter()
+        .collect())
+}
+
+/// Creates, starts, stops and destroys: one, and then two at the same time.
+pub(super) async fn lifecycle(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
+    reporter.step("`create` and START");
+    let mut findings = Vec::new();
+    let mut first = Loaded::load(subject, 1).await?;
+    reporter.step("STOP, `destroy` and unloading");
+    findings.extend(unloading(first.stop().await, "after a life without calls"));
+    findings.extend(completed_once(&mut first).await);
+
+    reporter.step("`create` and START once more");
+    let mut older = Loaded::load(subject, 2).await?;
+    reporter.step("`create` and START of a second instance");
+    let newer = match Loaded::load(subject, 2).await {
+        Ok(newer) => newer,
+        Err(error) => {
+            let sentence =
+                format!("a second instance could not be made beside the first, as a swap does: {error}");
+            reporter.step("STOP, `destroy` and unloading of the first instance");
+            older.stop().await;
+            return Ok(vec![Finding::failed(sentence)]);
+        }
+    };
+    reporter.step("STOP, `destroy` and unloading while a second instance lives");
+    findings.extend(unloading(older.stop().await, "while a second instance lives"));
+    findings.extend(completed_once(&mut older).await);
+    reporter.step("STOP, `destroy` and unloading of the second instance");
+    findings.extend(unloading(newer.stop().await, "after the older of two instances"));
+    findings.dedup();
+    Ok(findings)
+}
+
+/// Events of subscriptions, replies to requests and hints about calls that never were; and events behind `STOP`.
+pub(super) async fn unexpected_work(
+    subject: &Subject,
+    reporter: &mut Reporter,
+) -> Result<Vec<Finding>, LoadError> {
+    let mut findings = Vec::new();
+    let mut loaded = Loaded::load(subject, 1).await?;
+    let shows_life = loaded.is_alive().await;
+    loaded.completed_twice().await;
+    for (words, kind) in [
+        ("events of unknown subscriptions", JobKind::Event),
+        ("replies to unknown requests", JobKind::Reply),
+        ("CANCEL of unknown calls", JobKind::Cancel),
+        ("WAKE that nobody asked for", JobKind::Wake),
+    ] {
+        reporter.step(words);
+        for job in unasked(kind) {
+            loaded.push(job);
+        }
+        if shows_life && !loaded.is_alive().await {
+            findings.push(Finding::failed(format!(
+                "it answers no calls after {words}: work that it does not know must be ignored"
+            )));
+            loaded.leave();
+            loaded = Loaded::load(subject, 1).await?;
+        }
+        if loaded.completed_twice().await {
+            let sentence =
+                format!("it completed {words}: there is nothing to complete, they should be ignored");
+            // A host never sends such replies, except to calls that it has given up; then they do no harm.
+            findings.push(match kind {
+                JobKind::Reply => Finding::warning(sentence),
+                _ => Finding::failed(sentence),
+            });
+        }
+    }
+    reporter.step("events behind STOP");
+    let stopping = loaded.stop();
+    // The first poll of `stop` queues STOP, before the events below are made.
+    let (unloaded, ()) = tokio::join!(stopping, async {
+        unasked(JobKind::Event)
+            .chain(unasked(JobKind::Reply))
+            .for_each(|job| loaded.push(job));
+    });
+    findings.extend(unloading(unloaded, "after events behind STOP"));
+    Ok(findings)
+}
+
+fn unasked(kind: JobKind) -> impl Iterator<Item = Job> {
+    [1, 2, 77, u64::from(u32::MAX) + 1, u64::MAX]
+        .into_iter()
+        .flat_map(move |token| {
+            ["", "null", "{}", "[1,{\"a\":\"b\"}]"].map(|payload| Job {
+                target: Bytes::from_static(b"/_events/check-plugin/nobody/nothing"),
+                payload: Bytes::from_static(payload.as_bytes()),
+                origin: Bytes::from_static(b"{}"),
+                status: i32::from(kind == JobKind::Reply && payload.is_empty()),
+                ..Job::new(kind, token)
+            })
+        })
+}
+
+/// What is wrong when a library did not go.
+pub(super) fn unloading(unloaded: Unloaded, when: &str) -> Option<Finding> {
+    match unloaded {
+        Unloaded::Gone => None,
+        Unloaded::Resident(reason) => Some(Finding::failed(format!(
+            "{when} it stays in memory, since {reason}: threads must have ended and `work` and `destroy` returned, so that nothing holds the library"
+        ))),
+    }
+}
+
+async fn completed_once(loaded: &mut Loaded) -> Option<Finding> {
+    loaded.completed_twice().await.then(|| {
+        Finding::failed(
+            "it completed START or STOP more than once: each token must be completed exactly once",
+        )
+    })
+}

@@ -1,0 +1,128 @@
+//! Whether a component library keeps the contract, tried out from the host's side.
+//!
+//! What enters: a library and a configuration for its component ([`Subject`]). What leaves: a [`CheckReport`] for each
+//! [`Check`], every fault one sentence that says what is wrong and what would be right. Guarantees: each check runs in
+//! a process of its own ([`supervise`]), so that a library which crashes or never returns costs its own check alone;
+//! the library is loaded by the same loader as in a serving host, and asks a host without a mesh for whatever it wants
+//! ([`services`]).
+
+mod arguments;
+mod calls;
+mod faults;
+mod held;
+mod inside;
+mod judge;
+mod lives;
+mod report;
+mod rounds;
+mod services;
+mod subject;
+mod supervise;
+mod warnings;
+
+pub use inside::inside;
+pub use report::{About, CheckReport, Finding, Verdict};
+pub use supervise::supervise;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What is checked, and how patiently.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The library file.
+    pub library: PathBuf,
+    /// JSON object for the component.
+    pub config: String,
+    /// How often it is loaded and unloaded.
+    pub rounds: u32,
+    /// How long a method may take to answer before it is given up.
+    pub answer_time: Duration,
+    /// How long one step of a check may take before its process is ended.
+    pub step_time: Duration,
+}
+
+/// One aspect of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// It can be opened and says what it is.
+    Inspect,
+    /// It can be created, started, stopped, destroyed and unloaded, also twice at the same time.
+    Lifecycle,
+    /// It answers calls of methods that it does not have.
+    UnknownMethod,
+    /// Its methods answer without arguments.
+    NoArguments,
+    /// Its methods answer arguments that nobody would expect.
+    OddArguments,
+    /// Calls may be given up.
+    Cancel,
+    /// Events, replies and hints that it does not expect do no harm.
+    UnexpectedWork,
+    /// Many calls at the same time are each answered once.
+    AtOnce,
+    /// Loading and unloading over and over gives everything back.
+    Rounds,
+}
+
+impl Check {
+    /// All checks in the order in which they are made.
+    pub const ALL: [Check; 9] = [
+        Check::Inspect,
+        Check::Lifecycle,
+        Check::UnknownMethod,
+        Check::NoArguments,
+        Check::OddArguments,
+        Check::Cancel,
+        Check::UnexpectedWork,
+        Check::AtOnce,
+        Check::Rounds,
+    ];
+
+    /// The name shown to people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Check::Inspect => "inspect",
+            Check::Lifecycle => "lifecycle",
+            Check::UnknownMethod => "unknown-method",
+            Check::NoArguments => "no-arguments",
+            Check::OddArguments => "odd-arguments",
+            Check::Cancel => "cancel",
+            Check::UnexpectedWork => "unexpected-work",
+            Check::AtOnce => "at-once",
+            Check::Rounds => "rounds",
+        }
+    }
+
+    /// What holds when nothing is wrong.
+    pub fn promise(self) -> &'static str {
+        match self {
+            Check::Inspect => "it opens, and describes itself as plugins must",
+            Check::Lifecycle => "it starts, stops and unloads, and two instances live side by side",
+            Check::UnknownMethod => "a call of a method that it lacks is an error",
+            Check::NoArguments => "every method answers a call without arguments",
+            Check::OddArguments => "every method answers arguments of the wrong kind, number, size and depth",
+            Check::Cancel => "calls that are given up do no harm",
+            Check::UnexpectedWork => "events and replies that it does not expect do no harm",
+            Check::AtOnce => "many calls on four lanes are each answered once",
+            Check::Rounds => "memory, threads, thread keys, descriptors and mappings are given back",
+        }
+    }
+}
+
+/// A text that names no check.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no check of this name")]
+pub struct UnknownCheck;
+
+impl FromStr for Check {
+    type Err = UnknownCheck;
+
+    fn from_str(name: &str) -> Result<Check, UnknownCheck> {
+        Check::ALL
+            .into_iter()
+            .find(|check| check.as_str() == name)
+            .ok_or(UnknownCheck)
+    }
+}

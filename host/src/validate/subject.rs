@@ -1,0 +1,176 @@
+//! The component under test: loaded, called, given up, stopped.
+//!
+//! What enters: methods and payloads. What leaves: an [`Outcome`] for each call, whatever the component does.
+//! Guarantees: no call waits longer than the subject's answer time; what completes more often than it was called is
+//! counted.
+
+use super::Subject;
+use super::services::Alone;
+use crate::plugin::{Answer, Component, Job, JobKind, LoadError, LoadRequest, Unloaded};
+use crate::server;
+use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Room for the largest payloads, many times.
+const QUEUE_LIMIT: usize = 256 << 20;
+
+/// How long a component may take to stop.
+const STOP_TIME: Duration = Duration::from_secs(2);
+
+/// The method that no component has.
+pub(super) const UNKNOWN_METHOD: &str = "noSuchMethod";
+
+/// How a call ended.
+pub(super) enum Outcome {
+    /// With this status and payload.
+    Answered(i32, Vec<u8>),
+    /// It did not end in time.
+    Silent,
+    /// The host did not take it, or dropped it.
+    Lost,
+}
+
+/// A loaded component.
+pub(super) struct Loaded {
+    component: Component,
+    answer_time: Duration,
+    /// Calls that were given up: each may be completed late once.
+    given_up: AtomicU64,
+    /// Completions too many that were reported already.
+    reported: u64,
+}
+
+struct Told(oneshot::Sender<Outcome>);
+
+impl Answer for Told {
+    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
+        let _ = self.0.send(Outcome::Answered(status, payload.to_vec()));
+    }
+
+    fn abandon(self: Box<Self>, timed_out: bool) {
+        let outcome = if timed_out { Outcome::Silent } else { Outcome::Lost };
+        let _ = self.0.send(outcome);
+    }
+}
+
+impl Loaded {
+    /// Loads the subject's component and starts it.
+    pub(super) async fn load(subject: &Subject, lanes: u32) -> Result<Loaded, LoadError> {
+        let component = Component::load(LoadRequest {
+            library: subject.library.clone(),
+            name: "checked".to_owned(),
+            mesh: "check-plugin".to_owned(),
+            domain: "check-plugin".to_owned(),
+            config: subject.config.clone(),
+            lanes,
+            queue_limit: QUEUE_LIMIT,
+            stage: server::stage()?,
+            start_timeout: subject.step_time / 2,
+            services: Alone::new(),
+            approve: Box::new(|_| Ok(())),
+        })
+        .await?;
+        Ok(Loaded {
+            component,
+            answer_time: subject.answer_time,
+            given_up: AtomicU64::new(0),
+            reported: 0,
+        })
+    }
+
+    /// The names of the methods, with their numbers of parameters.
+    pub(super) fn methods(&self) -> Vec<(String, usize)> {
+        let methods = self.component.descriptor().methods().iter();
+        methods
+            .map(|method| {
+                let parameters: Vec<serde_json::Value> =
+                    serde_json::from_str(method.parameters().get()).unwrap_or_default();
+                (method.name().to_owned(), parameters.len())
+            })
+            .collect()
+    }
+
+    /// Calls a method and waits for the end of the call.
+    pub(super) async fn call(&self, method: &str, payload: Bytes) -> Outcome {
+        let outcome = self.submit(method, payload, self.answer_time);
+        self.outcome(outcome).await
+    }
+
+    /// Waits for the end of a call, and gives it up in time.
+    pub(super) async fn outcome(&self, outcome: oneshot::Receiver<Outcome>) -> Outcome {
+        match tokio::time::timeout(self.answer_time, outcome).await {
+            Ok(outcome) => outcome.unwrap_or(Outcome::Lost),
+            Err(_) => {
+                // The deadline may lie a moment behind that of the timer.
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                self.give_up();
+                Outcome::Silent
+            }
+        }
+    }
+
+    /// Calls a method that must be over after that time.
+    pub(super) fn submit(&self, method: &str, payload: Bytes, time: Duration) -> oneshot::Receiver<Outcome> {
+        let (sender, outcome) = oneshot::channel();
+        let known = self.component.descriptor().method(method);
+        let job = Job {
+            method: known.map_or(u32::MAX, |(position, _)| position),
+            target: Bytes::copy_from_slice(method.as_bytes()),
+            payload,
+            origin: Bytes::from_static(b"{\"id\":\"check-plugin\"}"),
+            deadline_milliseconds: time.as_millis() as u32,
+            ..Job::new(JobKind::Call, 0)
+        };
+        match self
+            .component
+            .call(job, Box::new(Told(sender)), Instant::now() + time)
+        {
+            Ok(wake) => drop(wake),
+            Err((_, answer)) => answer.abandon(false),
+        }
+        outcome
+    }
+
+    /// Gives up the calls whose time is over.
+    pub(super) fn give_up(&self) {
+        let before = self.component.timeouts();
+        self.component.expire(Instant::now());
+        self.given_up
+            .fetch_add(self.component.timeouts() - before, Ordering::Relaxed);
+    }
+
+    /// Whether it does any work: whether it answers a call of a method that it lacks.
+    pub(super) async fn is_alive(&self) -> bool {
+        let outcome = self.call(UNKNOWN_METHOD, Bytes::from_static(b"[]")).await;
+        matches!(outcome, Outcome::Answered(..))
+    }
+
+    /// Whether there were more completions than calls since this was asked last. Waits for those on their way.
+    pub(super) async fn completed_twice(&mut self) -> bool {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let surplus = self
+            .component
+            .late_completions()
+            .saturating_sub(self.given_up.load(Ordering::Relaxed));
+        let more = surplus > self.reported;
+        self.reported = self.reported.max(surplus);
+        more
+    }
+
+    /// Queues work that owes nothing.
+    pub(super) fn push(&self, job: Job) {
+        self.component.instance().push(0, job);
+    }
+
+    /// Stops it and unloads its library.
+    pub(super) async fn stop(&self) -> Unloaded {
+        self.component.stop(STOP_TIME).await
+    }
+
+    /// Leaves it alone for the rest of the process' life: a lane of its own does not return.
+    pub(super) fn leave(self) {
+        std::mem::forget(self);
+    }
+}

@@ -1,0 +1,249 @@
+//! `mesh check-plugin`: good libraries pass it, and each way of being bad is one failed check that says so.
+
+use mesh_tests::c_library;
+use mesh_tests::host::{Finished, Folder, library, mesh};
+use serde_json::Value;
+use std::path::Path;
+
+/// Checks a library with little patience. Few rounds: the memory of so many says nothing.
+fn check(library: &Path) -> (Finished, Value) {
+    check_with(
+        library,
+        &["--rounds", "5", "--answer-time", "400", "--step-time", "10000"],
+    )
+}
+
+fn check_with(library: &Path, arguments: &[&str]) -> (Finished, Value) {
+    let path = library.display().to_string();
+    let finished = mesh(&[&["check-plugin", &path, "--json"], arguments].concat());
+    let report = serde_json::from_str(&finished.out)
+        .unwrap_or_else(|error| panic!("{error}: {}\n{}", finished.out, finished.err));
+    (finished, report)
+}
+
+fn compiled(folder: &Folder, source: &str, flag: &str) -> std::path::PathBuf {
+    let output = folder.path().join(format!("lib{flag}.so"));
+    let defines: Vec<&str> = Some(flag).filter(|flag| *flag != "good").into_iter().collect();
+    c_library::compile(&c_library::fixture(source), &defines, &output).expect("the fixture compiles");
+    output
+}
+
+/// The findings of one check as `verdict: sentence`.
+fn findings(report: &Value, check: &str) -> Vec<String> {
+    let checks = report["checks"].as_array().unwrap();
+    let found = checks
+        .iter()
+        .find(|entry| entry["check"] == check)
+        .unwrap_or_else(|| panic!("{check} was not made: {report:#}"));
+    let findings = found["findings"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    findings
+        .map(|finding| format!("{}: {}", text(&finding["verdict"]), text(&finding["sentence"])))
+        .collect()
+}
+
+#[test]
+fn a_component_that_keeps_the_contract_passes_every_check() {
+    let folder = Folder::new("check-good");
+    let file = compiled(&folder, "hostile.c", "good");
+    let (finished, report) = check_with(&file, &["--rounds", "40"]);
+    assert_eq!(finished.code, 0, "{report:#}");
+    assert_eq!(report["verdict"], "ok", "{report:#}");
+    assert_eq!(report["component"]["name"], "hostile");
+    assert_eq!(report["checks"].as_array().unwrap().len(), 9);
+    assert_eq!(report["skipped"], serde_json::json!([]));
+}
+
+#[test]
+fn a_component_in_rust_passes_and_a_method_that_waits_is_a_warning() {
+    let path = library("calc");
+    let finished = mesh(&[
+        "check-plugin",
+        path.to_str().unwrap(),
+        "--rounds",
+        "5",
+        "--answer-time",
+        "400",
+    ]);
+    assert_eq!(finished.code, 0, "{}\n{}", finished.out, finished.err);
+    assert!(finished.out.starts_with("calc 1.2.3, "), "{}", finished.out);
+    assert!(
+        finished.out.contains(
+            "method `never` with no arguments did not answer within 400 ms: right where it waits by design"
+        ),
+        "{}",
+        finished.out
+    );
+    assert!(finished.out.contains(", 0 failed"), "{}", finished.out);
+}
+
+#[test]
+fn each_way_of_being_hostile_fails_the_check_that_meets_it() {
+    let folder = Folder::new("check-hostile");
+    for (flag, check_name, says) in [
+        (
+            "CRASHES",
+            "no-arguments",
+            "failed: the plugin ended the process with SIGSEGV during method `crash` with no arguments: ",
+        ),
+        (
+            "ABORTS_ON_DEPTH",
+            "odd-arguments",
+            "failed: the plugin ended the process with SIGABRT during method `echo` with arguments nested ten thousand deep: ",
+        ),
+        (
+            "EXITS",
+            "no-arguments",
+            "failed: the plugin ended the process with exit code 3 during method `crash` with no arguments: ",
+        ),
+        (
+            "HANGS_IN_WORK",
+            "no-arguments",
+            "warning: method `crash` with no arguments kept its lane busy for more than 400 ms: ",
+        ),
+        (
+            "IGNORES_UNKNOWN",
+            "unknown-method",
+            "failed: method `noSuchMethod` (which it lacks) was not answered within 400 ms: ",
+        ),
+        (
+            "COMPLETES_EVENTS",
+            "unexpected-work",
+            "failed: it completed events of unknown subscriptions: ",
+        ),
+        (
+            "DIES_AFTER_STOP",
+            "unexpected-work",
+            "failed: the plugin ended the process with SIGSEGV during events behind STOP: ",
+        ),
+        (
+            "PRINTS",
+            "lifecycle",
+            "warning: it wrote to standard output, which belongs to the host: ",
+        ),
+        (
+            "LEAKS_DESCRIPTOR",
+            "rounds",
+            "failed: file descriptors grew from ",
+        ),
+        (
+            "LEAKS_THREAD",
+            "lifecycle",
+            "failed: after a life without calls it stays in memory, since 1 of its own threads still run: ",
+        ),
+    ] {
+        let (finished, report) = check(&compiled(&folder, "hostile.c", flag));
+        let found = findings(&report, check_name);
+        assert!(
+            found.iter().any(|finding| finding.starts_with(says)),
+            "{flag}: {says:?} is not in {found:#?}"
+        );
+        let failed = says.starts_with("failed");
+        assert_eq!(finished.code, i32::from(failed), "{flag}: {report:#}");
+        assert_eq!(
+            report["verdict"],
+            if failed { "failed" } else { "warning" },
+            "{flag}"
+        );
+        assert_eq!(findings(&report, "inspect"), [""; 0], "{flag}");
+    }
+}
+
+#[test]
+fn memory_that_is_not_given_back_is_seen() {
+    let folder = Folder::new("check-leak");
+    let (_, report) = check_with(
+        &compiled(&folder, "hostile.c", "LEAKS_MEMORY"),
+        &["--rounds", "40"],
+    );
+    let found = findings(&report, "rounds");
+    assert!(
+        found
+            .iter()
+            .any(|finding| finding.starts_with("failed: memory grew by ")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn what_hangs_before_it_serves_ends_the_checks_and_not_the_command() {
+    let folder = Folder::new("check-hang");
+    for (flag, check_name, says) in [
+        (
+            "HANGS_IN_ENTRY",
+            "inspect",
+            "failed: the plugin did not return within 700 ms during opening the library: ",
+        ),
+        (
+            "HANGS_IN_CREATE",
+            "lifecycle",
+            "failed: the plugin did not return within 700 ms during `create` and START: ",
+        ),
+    ] {
+        let file = compiled(&folder, "hostile.c", flag);
+        let (finished, report) = check_with(&file, &["--step-time", "500", "--answer-time", "100"]);
+        assert_eq!(finished.code, 1);
+        let found = findings(&report, check_name);
+        assert!(found[0].starts_with(says), "{found:?}");
+        assert_eq!(
+            report["checks"].as_array().unwrap().last().unwrap()["check"],
+            check_name
+        );
+        let skipped = report["skipped"].as_array().unwrap();
+        assert!(skipped.contains(&"rounds".into()), "{report:#}");
+    }
+}
+
+#[test]
+fn wrong_completions_are_told_apart() {
+    let folder = Folder::new("check-completions");
+    let (finished, report) = check(&compiled(&folder, "completions.c", "good"));
+    assert_eq!(finished.code, 1);
+    let found = findings(&report, "no-arguments");
+    for says in [
+        "failed: methods `twice`, `errorAfterSuccess`, `thousandTimes` and 2 more, the first with no arguments, completed a token more than once: ",
+        "failed: methods `notJson`, `notArray`, `bareValue` and 5 more, the first with no arguments, answered with bytes that are no JSON array: ",
+        "failed: methods `errorEmpty`, `errorEmptyArray`, `errorNotJson` and 2 more, the first with no arguments, failed with bytes that are no error: ",
+        "warning: method `unknownStatus` with no arguments answered with a status that the ABI does not know: ",
+        "warning: methods `never`, `lateOnCancel`, the first with no arguments, did not answer within 400 ms: ",
+    ] {
+        assert!(
+            found.iter().any(|finding| finding.starts_with(says)),
+            "{says:?} is not in {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_the_loader_refuses_is_refused_with_the_loader_s_words() {
+    let folder = Folder::new("check-refused");
+    let (finished, report) = check(&compiled(&folder, "description.c", "METHOD_TWICE"));
+    assert_eq!(finished.code, 1);
+    let found = findings(&report, "inspect");
+    assert!(found[0].contains("declares its method"), "{found:?}");
+    let (_, report) = check(&compiled(&folder, "lifecycle.c", "CREATE_FAILS"));
+    let found = findings(&report, "lifecycle");
+    assert!(found[0].contains("the fixture's cellar is flooded"), "{found:?}");
+    let (_, report) = check(&compiled(&folder, "lifecycle.c", "STOP_FAILS"));
+    let found = findings(&report, "lifecycle");
+    assert!(found[0].starts_with("warning: "), "{found:?}");
+    assert!(found[0].contains("the fixture's brakes are gone"), "{found:?}");
+}
+
+#[test]
+fn what_cannot_be_checked_at_all() {
+    let missing = mesh(&["check-plugin", "/nowhere/libnothing.so"]);
+    assert_eq!((missing.code, missing.out.as_str()), (1, ""));
+    assert!(
+        missing.err.contains("/nowhere/libnothing.so is not a file"),
+        "{}",
+        missing.err
+    );
+    let path = library("calc");
+    for config in ["[]", "{"] {
+        let confused = mesh(&["check-plugin", path.to_str().unwrap(), "--config", config]);
+        assert_eq!(confused.code, 2, "{}", confused.err);
+        assert!(confused.err.starts_with("--config "), "{}", confused.err);
+    }
+    assert_eq!(mesh(&["check-plugin", "x.so", "--rounds", "0"]).code, 2);
+}
