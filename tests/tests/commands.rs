@@ -148,3 +148,44 @@ fn a_new_component_builds_and_loads_as_it_is() {
     let greeted = mesh(&["call", "--url", &host.url(), "--json", "myGreeter/greet", "World"]);
     assert_eq!(greeted.out.trim(), r#"["Hello, World!"]"#, "{}", greeted.err);
 }
+
+#[test]
+fn a_new_component_in_c_builds_and_loads_as_it_is() {
+    let folder = Folder::new("new-c");
+    let new = |arguments: &[&str]| {
+        Command::new(executable())
+            .args(["new", "my-greeter", "--language", "c"])
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap()
+    };
+    let confused = new(&["--sdk", "."]);
+    assert_eq!(
+        confused.status.code(),
+        Some(2),
+        "C has no use for the SDK's folder"
+    );
+    let made = new(&[]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let own = folder.path().join("my-greeter");
+    let built = Command::new("make").arg("-s").current_dir(&own).output().unwrap();
+    assert!(
+        built.status.success() && built.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let here = format!("plugins.dir={}", own.display());
+    let host = Host::start(&own.join("mesh.toml"), &[&here]);
+    let greet = |name: &str| mesh(&["call", "--url", &host.url(), "--json", "myGreeter/greet", name]);
+    assert_eq!(greet("\"World\"").out.trim(), r#"["Hello, World!"]"#);
+    assert_eq!(
+        greet(r#""quotes \"here\" and a line\n""#).out.trim(),
+        r#"["Hello, quotes \"here\" and a line\n!"]"#
+    );
+    assert!(greet("[]").err.contains("whom should I greet?"));
+    let library = own.join("libmy_greeter.so");
+    let checked = mesh(&["check-plugin", library.to_str().unwrap(), "--rounds", "25"]);
+    assert_eq!(checked.code, 0, "{}\n{}", checked.out, checked.err);
+    assert!(checked.out.contains("9 ok"), "{}", checked.out);
+}

@@ -1,4 +1,4 @@
-//! `mesh new`: a component crate that builds and loads as it is.
+//! `mesh new`: a component, in Rust or in C, that builds and loads as it is.
 
 use super::CommandError;
 use std::fs;
@@ -10,21 +10,46 @@ use std::path::{Path, PathBuf};
 Example:
     mesh new greeter
     cd greeter && cargo build --release && mesh run
-    mesh call greeter/greet '\"World\"'")]
+    mesh call greeter/greet '\"World\"'
+
+    mesh new greeter --language c
+    cd greeter && make && mesh run")]
 pub struct Arguments {
-    /// The crate's name: lower-case letters, digits and dashes. The component is named after it, `my-shop` becomes
+    /// The folder's name: lower-case letters, digits and dashes. The component is named after it, `my-shop` becomes
     /// `myShop`.
     #[arg(value_name = "NAME")]
     name: String,
-    /// The folder of the plugin SDK. Found by itself in this folder or above it, or above the `mesh` executable.
+    /// What to write it in. C needs nothing but a compiler; the header comes along.
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    language: Language,
+    /// For Rust, the folder of the plugin SDK. Found by itself in this folder or above it, or above the `mesh` executable.
     #[arg(long, value_name = "FOLDER")]
     sdk: Option<PathBuf>,
 }
 
-const FILES: [(&str, &str); 3] = [
+/// The languages that a component can be written in.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Language {
+    /// A crate that uses the plugin SDK.
+    Rust,
+    /// One source file, a Makefile and the header of the contract.
+    C,
+}
+
+const RUST_FILES: [(&str, &str); 3] = [
     ("Cargo.toml", include_str!("template/Cargo.toml.txt")),
     ("src/lib.rs", include_str!("template/lib.rs.txt")),
     ("mesh.toml", include_str!("template/mesh.toml.txt")),
+];
+
+const C_FILES: [(&str, &str); 4] = [
+    ("component.c", include_str!("template/c/component.c.txt")),
+    (
+        "mesh_plugin.h",
+        include_str!("../../../plugin-sdk/include/mesh_plugin.h"),
+    ),
+    ("Makefile", include_str!("template/c/Makefile.txt")),
+    ("mesh.toml", include_str!("template/c/mesh.toml.txt")),
 ];
 
 /// Runs the command.
@@ -37,18 +62,21 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         || name.ends_with('-')
     {
         return Err(CommandError::usage(format!(
-            "{name:?} cannot be the name of a crate: write lower-case letters, digits and dashes, such as `my-shop`"
+            "{name:?} cannot be the name of a component's folder: write lower-case letters, digits and dashes, such as `my-shop`"
         )));
     }
-    let sdk = match &arguments.sdk {
-        Some(folder) if is_sdk(folder) => absolute(folder)?,
-        Some(folder) => {
-            return Err(CommandError::usage(format!(
-                "{} is not the folder of the plugin SDK",
-                folder.display()
-            )));
+    let (files, build, sdk) = match arguments.language {
+        Language::Rust => (
+            &RUST_FILES[..],
+            "cargo build --release",
+            sdk(arguments.sdk.as_deref())?,
+        ),
+        Language::C if arguments.sdk.is_some() => {
+            return Err(CommandError::usage(
+                "--sdk is for Rust: a component in C needs its header only, and gets a copy",
+            ));
         }
-        None => find_sdk()?,
+        Language::C => (&C_FILES[..], "make", PathBuf::new()),
     };
     let folder = PathBuf::from(&name);
     if folder.exists() {
@@ -57,19 +85,33 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         )));
     }
     let component = camel_case(&name);
-    for (file, template) in FILES {
+    let library = format!("lib{}.so", name.replace('-', "_"));
+    for (file, template) in files {
         let path = folder.join(file);
         let text = template
             .replace("@NAME@", &name)
             .replace("@COMPONENT@", &component)
+            .replace("@LIBRARY@", &library)
             .replace("@SDK@", &sdk.to_string_lossy());
         write(&path, &text)
             .map_err(|error| CommandError::failed(format!("cannot write {}: {error}", path.display())))?;
     }
     println!(
-        "{name}: component {component}\n\n    cd {name} && cargo build --release && mesh run\n\nthen, from another terminal:\n\n    mesh call {component}/greet World"
+        "{name}: component {component}\n\n    cd {name} && {build} && mesh run\n\nthen, from another terminal:\n\n    mesh call {component}/greet World"
     );
     Ok(())
+}
+
+/// The folder of the SDK: the one that was named, or the one that is near.
+fn sdk(named: Option<&Path>) -> Result<PathBuf, CommandError> {
+    match named {
+        Some(folder) if is_sdk(folder) => absolute(folder),
+        Some(folder) => Err(CommandError::usage(format!(
+            "{} is not the folder of the plugin SDK",
+            folder.display()
+        ))),
+        None => find_sdk(),
+    }
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
