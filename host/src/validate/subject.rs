@@ -6,7 +6,7 @@
 
 use super::Subject;
 use super::services::Alone;
-use crate::plugin::{Answer, Component, Job, JobKind, LoadError, LoadRequest, Unloaded};
+use crate::plugin::{Abandoned, Answer, Component, Job, JobKind, LoadError, LoadRequest, Unloaded};
 use crate::server;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,8 +49,11 @@ impl Answer for Told {
         let _ = self.0.send(Outcome::Answered(status, payload.to_vec()));
     }
 
-    fn abandon(self: Box<Self>, timed_out: bool) {
-        let outcome = if timed_out { Outcome::Silent } else { Outcome::Lost };
+    fn abandon(self: Box<Self>, why: Abandoned) {
+        let outcome = match why {
+            Abandoned::TimedOut => Outcome::Silent,
+            Abandoned::Stopped | Abandoned::Replaced => Outcome::Lost,
+        };
         let _ = self.0.send(outcome);
     }
 }
@@ -128,7 +131,7 @@ impl Loaded {
             .call(job, Box::new(Told(sender)), Instant::now() + time)
         {
             Ok(wake) => drop(wake),
-            Err((_, answer)) => answer.abandon(false),
+            Err(refused) => refused.answer.abandon(Abandoned::Stopped),
         }
         outcome
     }
