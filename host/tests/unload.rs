@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use mesh_host::plugin::ffi::interpose;
 use mesh_host::plugin::{
-    Answer, Caller, Component, Instance, Job, JobKind, LoadRequest, Services, Status, Unloaded,
+    Abandoned, Answer, Caller, Component, Instance, Job, JobKind, LoadRequest, Services, Status, Unloaded,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Answer for Told {
             .send((status, String::from_utf8_lossy(payload).into_owned()));
     }
 
-    fn abandon(self: Box<Self>, _timed_out: bool) {
+    fn abandon(self: Box<Self>, _: Abandoned) {
         let _ = self.0.send((Status::ERROR, "abandoned".to_owned()));
     }
 }

@@ -60,12 +60,12 @@ fn every_kind_of_wrong_library_is_one_sentence() {
         (
             "description.c",
             "WRONG_ABI_MAJOR",
-            "was built for plugin ABI 2.0, this host speaks 1.0",
+            "was built for plugin ABI 2.0, this host speaks 1.1",
         ),
         (
             "description.c",
             "NEEDS_NEWER_HOST",
-            "needs a host with plugin ABI 1.7 or newer, this host speaks 1.0",
+            "needs a host with plugin ABI 1.8 or newer, this host speaks 1.1",
         ),
         (
             "description.c",

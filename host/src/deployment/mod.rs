@@ -15,7 +15,7 @@ pub use watch::watch;
 
 use crate::config::{ComponentConfig, Config, Location, Spanned};
 use crate::mesh::Mesh;
-use crate::plugin::{Component, Descriptor, LoadError, LoadRequest};
+use crate::plugin::{Approval, Component, LoadRequest};
 use crate::swap::{Limits, Ongoing, Place, Progress, Swaps, Wanted};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -200,7 +200,7 @@ pub fn load_request(
     library: PathBuf,
     mesh: &Arc<Mesh>,
     stage: &Path,
-    approve: Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send + Sync>,
+    approve: Approval,
 ) -> LoadRequest {
     LoadRequest {
         library,

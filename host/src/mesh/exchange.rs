@@ -3,7 +3,7 @@
 use super::Mesh;
 use super::answer::{Failure, SessionAnswer};
 use super::components::Asked;
-use crate::plugin::{Answer, Component, Job, JobKind, Refusal, Wake};
+use crate::plugin::{Answer, Component, Job, JobKind, Refusal, Refused, Wake};
 use crate::protocol::{WireError, json};
 use crate::session::Session;
 use crate::versions::RequestedRange;
@@ -292,10 +292,13 @@ impl Mesh {
             job.target = method.name_bytes().clone();
             match found.call(job, answer, deadline) {
                 Ok(wake) => return Ok(wake),
-                Err(refused) if refused.why == Refusal::Replaced => {
-                    (job, answer) = (refused.job, refused.answer);
+                Err(refused) => {
+                    let why = refused.why;
+                    Refused { job, answer, .. } = *refused;
+                    if why != Refusal::Replaced {
+                        return Err((refused_by(found, why), answer));
+                    }
                 }
-                Err(refused) => return Err((refused_by(found, refused.why), refused.answer)),
             }
         }
         Err((

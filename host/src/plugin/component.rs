@@ -378,7 +378,7 @@ impl Component {
     /// # Errors
     ///
     /// When it is not taken; it comes back.
-    pub fn call(&self, job: Job, answer: Box<dyn Answer>, deadline: Instant) -> Result<Wake, Refused> {
+    pub fn call(&self, job: Job, answer: Box<dyn Answer>, deadline: Instant) -> Result<Wake, Box<Refused>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if let Some(native) = &self.native {
             native.call(

@@ -190,15 +190,15 @@ impl Instance {
         job: Job,
         answer: Box<dyn Answer>,
         deadline: Instant,
-    ) -> Result<Wake, Refused> {
+    ) -> Result<Wake, Box<Refused>> {
         let quietest = self.lanes.iter().min_by_key(|lane| lane.load());
         match quietest {
             Some(lane) => lane.submit(job, answer, deadline),
-            None => Err(Refused {
+            None => Err(Box::new(Refused {
                 why: Refusal::Closed,
                 job,
                 answer,
-            }),
+            })),
         }
     }
 

@@ -52,10 +52,10 @@ impl Held {
         job: Job,
         call: Option<(Box<dyn Answer>, Instant)>,
         limit: usize,
-    ) -> Result<(), Waiting> {
+    ) -> Result<(), Box<Waiting>> {
         let bytes = job.bytes();
         if self.bytes > 0 && self.bytes + bytes > limit {
-            return Err(Waiting { job, call });
+            return Err(Box::new(Waiting { job, call }));
         }
         self.bytes += bytes;
         self.waiting.push(Waiting { job, call });

@@ -270,9 +270,9 @@ impl Lane {
         mut job: Job,
         answer: Box<dyn Answer>,
         deadline: Instant,
-    ) -> Result<Wake, Refused> {
+    ) -> Result<Wake, Box<Refused>> {
         let mut state = self.lock();
-        let refused = |why, job, answer| Err(Refused { why, job, answer });
+        let refused = |why, job, answer| Err(Box::new(Refused { why, job, answer }));
         if state.closed {
             return refused(Refusal::Closed, job, answer);
         }
@@ -282,13 +282,15 @@ impl Lane {
                 Intake::Open => {}
                 Intake::Sealed => return refused(Refusal::Replaced, job, answer),
                 Intake::Held(held) => {
-                    return match held.keep(job, Some((answer, deadline)), self.limit) {
-                        Ok(()) => Ok(Wake(None)),
+                    return match held
+                        .keep(job, Some((answer, deadline)), self.limit)
+                        .map_err(|kept| *kept)
+                    {
                         Err(Waiting {
                             job,
                             call: Some((answer, _)),
                         }) => refused(Refusal::Full, job, answer),
-                        Err(Waiting { call: None, .. }) => Ok(Wake(None)),
+                        Ok(()) | Err(Waiting { call: None, .. }) => Ok(Wake(None)),
                     };
                 }
             }

@@ -85,11 +85,6 @@ fn the_queue_is_bounded_in_bytes() {
         ..Job::new(JobKind::Call, 0)
     };
     assert!(lane.submit(job(), Box::new(Told(sender.clone())), soon).is_ok());
-    assert!(matches!(
-        lane.submit(job(), Box::new(Told(sender)), soon),
-        Err(Refused {
-            why: Refusal::Full,
-            ..
-        })
-    ));
+    let refused = lane.submit(job(), Box::new(Told(sender)), soon).err();
+    assert_eq!(refused.map(|refused| refused.why), Some(Refusal::Full));
 }
