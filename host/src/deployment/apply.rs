@@ -101,7 +101,8 @@ impl Deployment {
                 ..PlannedChange::default()
             };
             if let Some((entry, library)) = pending.new {
-                let requirements = requirements(&self.mesh, &entry, &library, old);
+                let most = wanted.swap.max_versions;
+                let requirements = requirements(&self.mesh, most, &entry, &library, old);
                 change.library = Some(library.display().to_string());
                 match Component::inspect(library, self.stage.clone()).await {
                     Ok(descriptor) => plan::describe(&mut change, old, &descriptor, &requirements),
@@ -193,7 +194,8 @@ impl Deployment {
             None => Place::Beside,
         };
         let load = pending.new.map(|(entry, library)| {
-            let requirements = requirements(&self.mesh, &entry, &library, pending.old.as_deref());
+            let most = config.swap.max_versions;
+            let requirements = requirements(&self.mesh, most, &entry, &library, pending.old.as_deref());
             let approve = Box::new(move |descriptor: &_| {
                 // The range in the file is the operator's own word.
                 match requirements.check(descriptor, false) {
@@ -216,12 +218,13 @@ impl Deployment {
 
 fn requirements(
     mesh: &Mesh,
+    most: usize,
     entry: &ComponentConfig,
     library: &Path,
     old: Option<&Component>,
 ) -> Requirements {
     let library = library.display().to_string();
-    Requirements::of(mesh, &entry.name.value, &library, &entry.version.value, old)
+    Requirements::of(mesh, most, &entry.name.value, &library, &entry.version.value, old)
 }
 
 fn is_same(one: &ComponentConfig, other: &ComponentConfig) -> bool {

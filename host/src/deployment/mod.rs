@@ -100,7 +100,14 @@ impl Deployment {
         let old = self.replaced(&request)?;
         let shown = library.display().to_string();
         let (range, insists) = (entry.version.value.clone(), request.insist);
-        let requirements = Requirements::of(&self.mesh, &request.component, &shown, &range, old.as_deref());
+        let requirements = Requirements::of(
+            &self.mesh,
+            config.swap.max_versions,
+            &request.component,
+            &shown,
+            &range,
+            old.as_deref(),
+        );
         let load = load_request(
             &config,
             &entry,

@@ -59,7 +59,14 @@ impl Deployment {
         let old = self.replaced(request)?;
         let shown = library.display().to_string();
         let range = &entry.version.value;
-        let requirements = Requirements::of(&self.mesh, &request.component, &shown, range, old.as_deref());
+        let requirements = Requirements::of(
+            &self.mesh,
+            config.swap.max_versions,
+            &request.component,
+            &shown,
+            range,
+            old.as_deref(),
+        );
         let mut change = PlannedChange {
             component: request.component.clone(),
             library: Some(shown),

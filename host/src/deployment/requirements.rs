@@ -30,6 +30,8 @@ pub struct Requirements {
     replaced: Option<Replaced>,
     /// Versions that stay.
     beside: Vec<String>,
+    /// So many versions may be loaded at the same time.
+    most: usize,
     /// Ranges that are subscribed to, and by how many.
     subscribed: BTreeMap<String, Subscribed>,
     /// Clients that call without a range, relying on the version that they were shown.
@@ -53,9 +55,10 @@ struct Subscribed {
 }
 
 impl Requirements {
-    /// Notes who relies on what. `old` is the version to be replaced.
+    /// Notes who relies on what. `old` is the version to be replaced; `most` versions may be loaded together.
     pub fn of(
         mesh: &Mesh,
+        most: usize,
         component: &str,
         library: &str,
         range: &str,
@@ -89,6 +92,7 @@ impl Requirements {
             component: component.to_owned(),
             library: library.to_owned(),
             range: range.to_owned(),
+            most,
             replaced: old.map(|old| Replaced {
                 name: old.descriptor().name().to_owned(),
                 version: old.descriptor().version().clone(),
@@ -132,6 +136,18 @@ impl Requirements {
                 false,
                 format!(
                     "component {name} {new} is loaded already: each version of a component can be loaded once"
+                ),
+            );
+        }
+        if self.beside.len() >= self.most {
+            object(
+                LoadErrorKind::Resources,
+                false,
+                format!(
+                    "component {name} has {} versions already ({}), and `max_versions` in [swap] is {}",
+                    self.beside.len(),
+                    self.beside.join(", "),
+                    self.most
                 ),
             );
         }
