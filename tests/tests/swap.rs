@@ -526,3 +526,43 @@ async fn saving_the_file_applies_it() {
     }
     assert!(host.stop().success());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_names_what_stood_its_probation() {
+    let folder = Folder::new("written");
+    let first = storm(&folder, "1.100.0", "");
+    let text = format!(
+        "# Ours.\nname = \"TestNode\"\n\n[[components]]\nname = \"storm\"\nlibrary = \"{}\" # the first\nversion = \"^1.0.0\"\n\n[swap]\nprobation_ms = 300\n",
+        first.display()
+    );
+    let file = folder.write("mesh.toml", &text);
+    let host = Host::start(&file, &[]);
+    let ill = storm(&folder, "1.101.0", "HEALTH_FAILS");
+    let finished = swap(&file, "storm", &ill, &["--wait"]).await;
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), text);
+
+    let finished = swap(&file, "storm", &storm(&folder, "2.100.0", ""), &["--wait"]).await;
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(finished.err.contains("asks for version ^1.0.0"), "{finished:?}");
+
+    let second = storm(&folder, "2.101.0", "");
+    let finished = swap(&file, "storm", &second, &["--wait", "--force"]).await;
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let expected = text
+        .replace(&format!("\"{}\"", first.display()), "\"./storm-2.101.0.so\"")
+        .replace("\"^1.0.0\"", "\"^2.101.0\"");
+    assert_eq!(
+        std::fs::read_to_string(&file).expect("it is there"),
+        expected,
+        "{finished:?}"
+    );
+
+    // A host that is killed comes back with what the file names.
+    drop(host);
+    let host = Host::start(&file, &[]);
+    let (mut sender, mut receiver) = session::open(host.addr()).await;
+    sender.call("TestNode/storm/ping", 1, json!([])).await;
+    assert_eq!(answer_to(&mut receiver, 1).await["args"][1]["version"], "2.101.0");
+    assert!(host.stop().success());
+}

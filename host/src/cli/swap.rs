@@ -13,7 +13,7 @@ LIBRARY is what `library` in mesh.toml would be: a path with a `/` in it, a file
 of plugins. The new version is loaded, started and asked how it is while the old one serves. Then it takes over in one
 moment: calls that the old one has are finished there, all others go to the new one; state goes along. For a while
 (`probation_ms` in [swap]) the old version is kept: when the new one panics or fails more often, the old one serves
-again. mesh.toml is not changed: write the new library there, or the next start loads the old one.
+again. After that mesh.toml is changed to name what runs, unless the library was loaded beside others.
 
 Refused unless --force is given: a version outside the range in mesh.toml, one that a client's or component's
 subscription or calls exclude, one that cannot read the state of the old one.

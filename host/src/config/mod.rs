@@ -19,6 +19,7 @@ mod keys;
 mod library;
 mod overrides;
 mod read;
+mod rewrite;
 mod sections;
 mod source;
 mod suggest;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 pub use difference::{Aspect, ChangedComponent, Difference, difference};
 pub use error::{ConfigError, Diagnostic, ErrorKind};
 pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
+pub use rewrite::{RewriteError, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
     CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, Secret, SecurityConfig, StoreConfig, SwapConfig,

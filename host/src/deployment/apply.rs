@@ -122,8 +122,7 @@ impl Deployment {
 
     fn read_again(&self) -> Result<Config, String> {
         let running = self.config();
-        let overrides = self.overrides.get().map_or(&[][..], Vec::as_slice);
-        Config::load(running.file(), overrides).map_err(|error| error.to_string())
+        Config::load(running.file(), self.overrides()).map_err(|error| error.to_string())
     }
 
     fn set_running(&self, config: Config) {

@@ -13,10 +13,11 @@ pub use plan::{Plan, PlannedChange};
 pub use requirements::{Objection, Requirements, is_in};
 pub use watch::watch;
 
-use crate::config::{ComponentConfig, Config, Location, Spanned};
+use crate::config::{ComponentConfig, Config, Location, Spanned, rewrite};
 use crate::mesh::Mesh;
 use crate::plugin::{Approval, Component, LoadRequest};
-use crate::swap::{Limits, Ongoing, Place, Progress, Swaps, Wanted};
+use crate::swap::{Ending, Limits, Ongoing, Place, Progress, Report, Swaps, Wanted};
+use crate::versions::ComponentVersion;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -65,6 +66,10 @@ impl Deployment {
     /// Notes the texts of `--set` that the configuration was read with. The first time counts.
     pub fn set_overrides(&self, overrides: &[String]) {
         let _ = self.overrides.set(overrides.to_vec());
+    }
+
+    fn overrides(&self) -> &[String] {
+        self.overrides.get().map_or(&[], Vec::as_slice)
     }
 
     /// The mesh.
@@ -125,11 +130,40 @@ impl Deployment {
             load: Some(load),
             drops_state: false,
         };
+        let own = self.clone();
+        let replaces = old.is_some();
+        let at_end = move |report: &mut Report| {
+            if report.ending == Some(Ending::Replaced) {
+                own.write_down(&request, replaces, report);
+            }
+        };
         let ongoing = self
             .swaps
-            .run(vec![wanted], limits(&config), progress, |_| {})
+            .run(vec![wanted], limits(&config), progress, at_end)
             .await;
         Ok(ongoing)
+    }
+
+    /// Lets mesh.toml say what runs, after a swap that has stood its probation.
+    fn write_down(&self, request: &SwapRequest, replaces: bool, report: &mut Report) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = if replaces {
+            rewritten(&running, self.overrides(), request, report)
+        } else {
+            Err("a version was loaded beside others, which needs an entry of its own".to_owned())
+        };
+        let file = running.file().display().to_string();
+        match outcome {
+            Ok(changed) => {
+                *running = changed;
+                report.notes.push(format!("{file} names the new library"));
+            }
+            Err(reason) => {
+                let note = format!("{file} does not say what runs: {reason}");
+                tracing::warn!("{note}");
+                report.notes.push(note);
+            }
+        }
     }
 
     /// The entry of mesh.toml that a request is about, as it would be, and the file of its library.
@@ -221,6 +255,58 @@ pub fn load_request(
         start_timeout: entry.start_timeout,
         services: mesh.services(),
         approve,
+    }
+}
+
+/// Writes the new library into the file, and a new range where the old one excludes it.
+fn rewritten(
+    config: &Config,
+    overrides: &[String],
+    request: &SwapRequest,
+    report: &Report,
+) -> Result<Config, String> {
+    let Some((part, version)) = report.components.first().and_then(|part| {
+        let version: ComponentVersion = part.to.as_ref()?.parse().ok()?;
+        Some((part, version))
+    }) else {
+        return Err("the new version is not known".to_owned());
+    };
+    let from = part.from.as_ref().and_then(|from| from.parse().ok());
+    let mut entries = config
+        .components
+        .iter()
+        .filter(|entry| entry.name.value == request.component);
+    let entry = entries
+        .clone()
+        .find(|entry| {
+            from.as_ref()
+                .is_some_and(|from| is_in(&entry.version.value, from))
+        })
+        .or_else(|| entries.next())
+        .ok_or("the component has no entry any more")?;
+    let library = from_folder(config.folder(), &request.library);
+    let range = format!("^{version}");
+    let mut values = Vec::new();
+    if entry.library.value != library {
+        values.push((entry.library.at, library.as_str()));
+    }
+    if !is_in(&entry.version.value, &version) {
+        values.push((entry.version.at, range.as_str()));
+    }
+    if values.is_empty() {
+        return Ok(config.clone());
+    }
+    rewrite(config, overrides, &values).map_err(|error| one_line(&error.to_string()))
+}
+
+/// A path below the folder of mesh.toml, as somebody would write it there.
+fn from_folder(folder: &Path, library: &str) -> String {
+    let below = std::fs::canonicalize(folder)
+        .ok()
+        .and_then(|folder| Path::new(library).strip_prefix(folder).ok().map(Path::to_owned));
+    match below {
+        Some(below) => format!("./{}", below.display()),
+        None => library.to_owned(),
     }
 }
 
