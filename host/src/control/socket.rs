@@ -150,9 +150,23 @@ impl Control {
         let folder = private_run_folder()?;
         let path = folder.join(format!("{}{}.sock", prefix(config), std::process::id()));
         let _ = fs::remove_file(&path);
+        remove_left_behind(&folder);
         let listener = UnixListener::bind(&path)?;
         let task = tokio::spawn(serve(listener, deployment, url));
         Ok(Control { path, task })
+    }
+}
+
+/// Removes sockets of hosts that were killed: nobody listens there any more.
+fn remove_left_behind(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "sock")
+            && std::os::unix::net::UnixStream::connect(&path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 

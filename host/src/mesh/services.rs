@@ -361,6 +361,12 @@ struct ComponentAnswer {
 
 impl Answer for ComponentAnswer {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
+        // A defect is the other component's: whoever hands the error on must not be blamed for it.
+        let status = if status == Status::PANIC {
+            Status::ERROR
+        } else {
+            status
+        };
         match array(payload) {
             Some(array) => self.caller.reply(status, array.to_owned()),
             None => self

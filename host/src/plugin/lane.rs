@@ -4,7 +4,7 @@
 //! calls and events in the queue are bounded in bytes, and calls in flight in number; a sleeping lane is woken once for all that was queued meanwhile; a token is valid for
 //! one completion.
 
-use super::Status;
+use super::faults::Faults;
 use super::intake::{Intake, Waiting};
 use super::slots::{Slots, Ticket};
 use bytes::Bytes;
@@ -127,32 +127,6 @@ pub struct Lane {
     dropped_events: AtomicU64,
     faults: Faults,
     limit: usize,
-}
-
-/// Calls that failed.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    errors: AtomicU64,
-    panics: AtomicU64,
-}
-
-impl Faults {
-    fn count(&self, panicked: bool) {
-        self.errors.fetch_add(1, Ordering::Relaxed);
-        if panicked {
-            self.panics.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Calls that ended with an error, whatever its cause.
-    pub(super) fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Relaxed)
-    }
-
-    /// Those among them that ended with a panic.
-    pub(super) fn panics(&self) -> u64 {
-        self.panics.load(Ordering::Relaxed)
-    }
 }
 
 struct State {
@@ -360,11 +334,7 @@ impl Lane {
         let pending = self.lock().pending.remove(ticket);
         match pending {
             Some(pending) => {
-                match status {
-                    Status::OK | Status::VALUE_ERROR => {}
-                    Status::PANIC => self.faults.count(true),
-                    _ => self.faults.count(false),
-                }
+                self.faults.count(status);
                 pending.answer.answer(status, payload)
             }
             None => {

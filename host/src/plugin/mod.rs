@@ -10,6 +10,7 @@ mod component;
 mod descriptor;
 mod elf;
 mod error;
+mod faults;
 #[allow(unsafe_code)]
 pub mod ffi;
 mod instance;
