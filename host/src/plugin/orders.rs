@@ -147,6 +147,12 @@ impl Component {
 
     /// Waits until no call is left, for at most `drain`; stops the component and unloads its library.
     pub async fn stop(&self, drain: Duration) -> Unloaded {
+        self.stop_followed_by(drain, Vec::new()).await
+    }
+
+    /// As [`Component::stop`], with work that was on its way already and arrives behind the order to stop, as it may
+    /// happen to every component.
+    pub async fn stop_followed_by(&self, drain: Duration, behind: Vec<Job>) -> Unloaded {
         if self.native.is_some() {
             self.set_state(ComponentState::Stopped);
             return Unloaded::Gone;
@@ -154,7 +160,8 @@ impl Component {
         self.set_state(ComponentState::Draining);
         self.settle(drain).await;
         let patience = drain.max(Duration::from_secs(1));
-        if let Err(reason) = self.order(Job::new(JobKind::Stop, 0), patience).await {
+        let stopped = self.order_followed_by(Job::new(JobKind::Stop, 0), behind, patience);
+        if let Err(reason) = stopped.await {
             tracing::warn!(
                 component = self.name(),
                 "the component did not stop properly: {reason}"
@@ -189,12 +196,24 @@ impl Component {
 
     /// Gives an order to lane 0 and waits for its completion.
     async fn order(&self, job: Job, patience: Duration) -> Result<Bytes, String> {
+        self.order_followed_by(job, Vec::new(), patience).await
+    }
+
+    async fn order_followed_by(
+        &self,
+        job: Job,
+        behind: Vec<Job>,
+        patience: Duration,
+    ) -> Result<Bytes, String> {
         let (sender, outcome) = oneshot::channel();
         let Some(lane) = self.instance.lanes().first() else {
             return Err("it has no lane".to_owned());
         };
         match lane.submit(job, Box::new(Told(sender)), Instant::now() + patience) {
-            Ok(wake) => drop(wake),
+            Ok(wake) => {
+                behind.into_iter().for_each(|job| drop(lane.push(job)));
+                drop(wake);
+            }
             Err(_) => return Err("its lane takes no more work".to_owned()),
         }
         match tokio::time::timeout(patience, outcome).await {

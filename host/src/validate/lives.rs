@@ -98,13 +98,8 @@ pub(super) async fn unexpected_work(
         }
     }
     reporter.step("events behind STOP");
-    let stopping = loaded.stop();
-    // The first poll of `stop` queues STOP, before the events below are made.
-    let (unloaded, ()) = tokio::join!(stopping, async {
-        unasked(JobKind::Event)
-            .chain(unasked(JobKind::Reply))
-            .for_each(|job| loaded.push(job));
-    });
+    let behind = unasked(JobKind::Event).chain(unasked(JobKind::Reply));
+    let unloaded = loaded.stop_followed_by(behind.collect()).await;
     findings.extend(unloading(unloaded, "after events behind STOP"));
     Ok(findings)
 }

@@ -172,6 +172,11 @@ impl Loaded {
         self.component.stop(STOP_TIME).await
     }
 
+    /// As [`Loaded::stop`], with work that arrives behind the order to stop.
+    pub(super) async fn stop_followed_by(&self, behind: Vec<Job>) -> Unloaded {
+        self.component.stop_followed_by(STOP_TIME, behind).await
+    }
+
     /// Leaves it alone for the rest of the process' life: a lane of its own does not return.
     pub(super) fn leave(self) {
         std::mem::forget(self);
