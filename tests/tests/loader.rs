@@ -60,7 +60,7 @@ fn every_kind_of_wrong_library_is_one_sentence() {
         (
             "description.c",
             "WRONG_ABI_MAJOR",
-            "was built for plugin ABI 2.0, this host speaks 1.1",
+            "was built for plugin ABI 2.1, this host speaks 1.1",
         ),
         (
             "description.c",
