@@ -162,6 +162,11 @@ impl Config {
         self.source.file()
     }
 
+    /// The file as it was read; it may hold a password.
+    pub(crate) fn text(&self) -> &str {
+        self.source.text()
+    }
+
     /// The folder relative paths start at: that of the configuration file.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -43,7 +43,13 @@ pub async fn watch(deployment: Arc<Deployment>) {
     };
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
-        if watch.look(stamp(&file)) && deployment.config().swap.watch {
+        if !watch.look(stamp(&file)) {
+            continue;
+        }
+        let running = deployment.config();
+        // What the host wrote itself, to name what runs, asks for nothing.
+        let is_own = std::fs::read_to_string(&file).is_ok_and(|text| text == running.text());
+        if running.swap.watch && !is_own {
             deployment.apply_and_log("it was saved").await;
         }
     }
