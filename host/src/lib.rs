@@ -27,6 +27,7 @@ pub mod pubsub;
 pub mod query;
 pub mod server;
 pub mod session;
+pub mod stamp;
 pub mod store;
 pub mod swap;
 pub mod system;

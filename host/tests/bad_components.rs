@@ -3,46 +3,15 @@
 //! What enters: libraries compiled here, on demand. What is asserted: which of them can be looked at, which can be
 //! loaded, and the kind and words of the refusal of all others. Those whose fault shows only in a swap load and answer.
 
+mod alone;
 #[path = "../../tests/src/c_library.rs"]
 #[allow(dead_code)]
 mod c_library;
 
-use bytes::Bytes;
-use mesh_host::plugin::{
-    Abandoned, Answer, Caller, Component, Instance, Job, JobKind, LoadErrorKind, LoadRequest, Services,
-    Status, Unloaded,
-};
+use alone::ask;
+use mesh_host::plugin::{Component, LoadErrorKind, LoadRequest, Status, Unloaded};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
-
-struct NoServices;
-
-impl Services for NoServices {
-    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {}
-    fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
-    fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
-    fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
-    fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) {}
-    fn data_get(&self, _: Caller, _: &str) {}
-    fn data_remove(&self, _: Caller, _: &str) {}
-    fn after(&self, _: Caller, _: u64) {}
-}
-
-struct Told(oneshot::Sender<(i32, String)>);
-
-impl Answer for Told {
-    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        let _ = self
-            .0
-            .send((status, String::from_utf8_lossy(payload).into_owned()));
-    }
-
-    fn abandon(self: Box<Self>, _: Abandoned) {
-        let _ = self.0.send((Status::ERROR, "abandoned".to_owned()));
-    }
-}
+use std::time::Duration;
 
 /// A variant of `bad.c`, and one of its versions where that is given.
 fn compiled(bad: u32, version: Option<&str>) -> PathBuf {
@@ -59,37 +28,13 @@ fn compiled(bad: u32, version: Option<&str>) -> PathBuf {
 
 fn request(library: PathBuf) -> LoadRequest {
     LoadRequest {
-        library,
-        name: "target".to_owned(),
-        mesh: "TestNode".to_owned(),
-        domain: "TestNode".to_owned(),
-        config: "{}".to_owned(),
-        lanes: 1,
-        queue_limit: 1 << 20,
-        stage: mesh_host::server::stage().expect("a folder of this user alone"),
         start_timeout: Duration::from_millis(300),
-        services: Arc::new(NoServices),
-        approve: Box::new(|_| Ok(())),
+        ..alone::request(library, "target")
     }
 }
 
 async fn ping(component: &Component) -> (i32, String) {
-    let (sender, outcome) = oneshot::channel();
-    let job = Job {
-        method: 0,
-        target: Bytes::from_static(b"ping"),
-        payload: Bytes::from_static(b"[]"),
-        origin: Bytes::from_static(b"{\"id\":\"S\"}"),
-        ..Job::new(JobKind::Call, 0)
-    };
-    let deadline = Instant::now() + Duration::from_secs(60);
-    drop(
-        component
-            .call(job, Box::new(Told(sender)), deadline)
-            .ok()
-            .expect("it takes a call"),
-    );
-    outcome.await.expect("it answers")
+    ask(component, "ping").await
 }
 
 #[tokio::test]

@@ -3,46 +3,17 @@
 //! The component starts a tokio runtime with threads of its own, a thread, thread-locals with destructors and a
 //! channel that parks in every call: all that is known to keep a library in memory or to use up thread keys.
 
-use bytes::Bytes;
+mod alone;
+
+use alone::ask;
 use mesh_host::plugin::ffi::interpose;
-use mesh_host::plugin::{
-    Abandoned, Answer, Caller, Component, Instance, Job, JobKind, LoadRequest, Services, Status, Unloaded,
-};
+use mesh_host::plugin::{Component, LoadRequest, Status, Unloaded};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use std::time::Duration;
 
 const ROUNDS: usize = 2_000;
 /// Rounds before the first look: allocator and runtime take what they need once.
 const WARM_UP: usize = 50;
-
-struct NoServices;
-
-impl Services for NoServices {
-    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {}
-    fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
-    fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
-    fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
-    fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) {}
-    fn data_get(&self, _: Caller, _: &str) {}
-    fn data_remove(&self, _: Caller, _: &str) {}
-    fn after(&self, _: Caller, _: u64) {}
-}
-
-struct Told(oneshot::Sender<(i32, String)>);
-
-impl Answer for Told {
-    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        let _ = self
-            .0
-            .send((status, String::from_utf8_lossy(payload).into_owned()));
-    }
-
-    fn abandon(self: Box<Self>, _: Abandoned) {
-        let _ = self.0.send((Status::ERROR, "abandoned".to_owned()));
-    }
-}
 
 /// The build folder: this test lies in `deps` below it.
 fn build_folder() -> PathBuf {
@@ -61,39 +32,14 @@ fn request() -> LoadRequest {
         library.display()
     );
     LoadRequest {
-        library,
-        name: "churn".to_owned(),
-        mesh: "TestNode".to_owned(),
-        domain: "TestNode".to_owned(),
-        config: "{}".to_owned(),
         lanes: 2,
-        queue_limit: 1 << 20,
-        stage: mesh_host::server::stage().expect("a folder of this user alone"),
-        start_timeout: Duration::from_secs(10),
-        services: Arc::new(NoServices),
-        approve: Box::new(|_| Ok(())),
+        ..alone::request(library, "churn")
     }
 }
 
 async fn round() {
     let component = Component::load(request()).await.expect("it loads");
-    let (sender, outcome) = oneshot::channel();
-    let (method, _) = component.descriptor().method("churn").expect("it has the method");
-    let job = Job {
-        method,
-        target: Bytes::from_static(b"churn"),
-        payload: Bytes::from_static(b"[]"),
-        origin: Bytes::from_static(b"{\"id\":\"S\"}"),
-        ..Job::new(JobKind::Call, 0)
-    };
-    let deadline = Instant::now() + Duration::from_secs(20);
-    drop(
-        component
-            .call(job, Box::new(Told(sender)), deadline)
-            .ok()
-            .expect("it takes a call"),
-    );
-    let (status, payload) = outcome.await.expect("it answers");
+    let (status, payload) = ask(&component, "churn").await;
     assert_eq!(status, Status::OK, "{payload}");
     assert_eq!(component.stop(Duration::from_secs(5)).await, Unloaded::Gone);
 }

@@ -1,8 +1,8 @@
 //! `mesh apply`: makes a running host what its mesh.toml says now, over its control socket.
 
 use super::CommandError;
-use super::swap::{tell, unreachable};
-use crate::control::{self, Reply, Request};
+use super::swap::carry_out;
+use crate::control::Request;
 use std::path::PathBuf;
 
 /// Options of `mesh apply`.
@@ -42,14 +42,5 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         config,
     } = arguments;
     let request = Request::Apply { insist: force, wait };
-    let reply = control::request(&config, &request, |progress| {
-        if !json {
-            eprintln!("{}", progress.text);
-        }
-    });
-    match reply.await.map_err(unreachable)? {
-        Reply::Report(report) => tell(&report, json),
-        Reply::Error(reason) => Err(CommandError::failed(reason)),
-        _ => Err(CommandError::failed("the host answered something else")),
-    }
+    carry_out(&config, &request, json).await
 }

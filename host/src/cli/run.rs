@@ -58,7 +58,6 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             return Ok(());
         }
     };
-    server.deployment().set_overrides(&arguments.set);
     let watching = tokio::spawn(watch(server.deployment().clone()));
     let control = Control::open(&arguments.config, server.deployment().clone(), server.url());
     if let Err(error) = &control {

@@ -13,7 +13,7 @@ LIBRARY is what `library` in mesh.toml would be: a path with a `/` in it, a file
 of plugins. The new version is loaded, started and asked how it is while the old one serves. Then it takes over in one
 moment: calls that the old one has are finished there, all others go to the new one; state goes along. For a while
 (`probation_ms` in [swap]) the old version is kept: when the new one panics or fails more often, the old one serves
-again. After that mesh.toml is changed to name what runs, unless the library was loaded beside others.
+again. After that mesh.toml is changed to name what runs; a library loaded beside others gets an entry of its own.
 
 Refused unless --force is given: a version outside the range in mesh.toml, one that a client's or component's
 subscription or calls exclude, one that cannot read the state of the old one.
@@ -85,7 +85,12 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         swap: what.into_request(),
         wait,
     };
-    let reply = control::request(&config, &request, |progress| {
+    carry_out(&config, &request, json).await
+}
+
+/// Has the host do it, says how it goes on standard error, and how it went.
+pub(super) async fn carry_out(config: &Path, request: &Request, json: bool) -> Result<(), CommandError> {
+    let reply = control::request(config, request, |progress| {
         if !json {
             eprintln!("{}", progress.text);
         }
@@ -101,7 +106,7 @@ pub(super) fn unreachable(error: ControlError) -> CommandError {
     CommandError::unreachable(error.to_string())
 }
 
-pub(super) fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
+fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
     let went_well = matches!(report.ending, None | Some(Ending::Replaced));
     if json {
         println!("{}", serde_json::to_string(report).unwrap_or_default());

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 pub use difference::{Aspect, ChangedComponent, Difference, difference};
 pub use error::{ConfigError, Diagnostic, ErrorKind};
 pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
-pub use rewrite::{RewriteError, rewrite};
+pub use rewrite::{Edit, RewriteError, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
     CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, Secret, SecurityConfig, StoreConfig, SwapConfig,
@@ -63,6 +63,7 @@ pub struct Config {
     pub swap: SwapConfig,
     /// `[[components]]`, in the order of the file; may be empty. Several of one name are versions side by side.
     pub components: Vec<ComponentConfig>,
+    overrides: Vec<Secret>,
     source: Source,
     folder: PathBuf,
 }
@@ -105,23 +106,32 @@ impl Config {
         }
     }
 
+    /// Reads the same file again, with the same overrides.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn load_again(&self) -> Result<Self, ConfigError> {
+        Self::load(self.file(), &self.overrides())
+    }
+
     /// Checks the text of a configuration file.
     ///
-    /// `file` is named in errors, and relative paths start at its folder; it is not opened.
+    /// `file` is named in errors, and relative paths start at its folder; it is not opened. `texts` are overrides.
     ///
     /// # Errors
     ///
     /// Every mistake in the text and in the overrides. When the text is not TOML, only its syntax errors and
     /// overrides that cannot be read: what the rest means is not known then.
-    pub fn parse(text: &str, file: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
-        let source = Source::new(file, text, overrides);
+    pub fn parse(text: &str, file: &Path, texts: &[String]) -> Result<Self, ConfigError> {
+        let source = Source::new(file, text, texts);
         // A bare file name has an empty parent; `.` keeps a folder in every path made from it.
         let folder = match file.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
         let (root, mut mistakes) = tree::parse(&source);
-        let (overrides, misread) = overrides::parse_all(overrides, &source);
+        let (overrides, misread) = overrides::parse_all(texts, &source);
         let Some(mut root) = root else {
             mistakes.extend(misread);
             return Err(ConfigError::of(mistakes).unwrap_or_else(|| {
@@ -152,6 +162,7 @@ impl Config {
             calls: contents.calls,
             swap: contents.swap,
             components: contents.components,
+            overrides: texts.iter().cloned().map(Secret::new).collect(),
             source,
             folder,
         })
@@ -160,6 +171,12 @@ impl Config {
     /// The configuration file, as it was named by the caller.
     pub fn file(&self) -> &Path {
         self.source.file()
+    }
+
+    /// The overrides that it was read with; they may hold a password.
+    pub(crate) fn overrides(&self) -> Vec<String> {
+        let texts = self.overrides.iter().map(|text| text.expose().to_owned());
+        texts.collect()
     }
 
     /// The file as it was read; it may hold a password.

@@ -1,6 +1,6 @@
 //! Changing values in the file that a configuration was read from.
 //!
-//! Enters: a configuration and new texts for values of it. Leaves: the same file with just these values changed, every
+//! Enters: a configuration and edits of its file. Leaves: the same file with just these changes, every
 //! comment and blank where it was, and the configuration that it means now. Guarantees: what is written was parsed first;
 //! a file that somebody else changed meanwhile is left alone; whoever looks, or loses power, sees the old file or the new
 //! one, never a part.
@@ -32,26 +32,48 @@ pub enum RewriteError {
     Wrong(#[from] ConfigError),
 }
 
-/// Puts texts in the place of values, writes the file, and reads it again with `overrides`.
+/// A change of the file's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Another text in the place of a value.
+    Replace {
+        /// Where the value stands.
+        at: Location,
+        /// The new text, as it is and not yet in quotes.
+        value: String,
+    },
+    /// More TOML at the end.
+    Append(String),
+}
+
+impl Edit {
+    /// Another text in the place of a value.
+    pub fn replace(at: Location, value: impl Into<String>) -> Edit {
+        let value = value.into();
+        Edit::Replace { at, value }
+    }
+}
+
+/// Changes the text, writes the file, and reads it again.
 ///
 /// # Errors
 ///
 /// The file is as it was then.
-pub fn rewrite(
-    config: &Config,
-    overrides: &[String],
-    values: &[(Location, &str)],
-) -> Result<Config, RewriteError> {
+pub fn rewrite(config: &Config, edits: &[Edit]) -> Result<Config, RewriteError> {
     let named = config.file();
     let failed = |source| RewriteError::File {
         file: named.to_owned(),
         source,
     };
-    let mut places = Vec::new();
-    for (at, value) in values {
-        match *at {
-            Location::File { start, end } => places.push((start, end, *value)),
-            _ => return Err(RewriteError::NotInFile),
+    let (mut places, mut more) = (Vec::new(), Vec::new());
+    for edit in edits {
+        match edit {
+            Edit::Replace {
+                at: Location::File { start, end },
+                value,
+            } => places.push((*start, *end, value)),
+            Edit::Replace { .. } => return Err(RewriteError::NotInFile),
+            Edit::Append(text) => more.push(text),
         }
     }
     places.sort_unstable();
@@ -63,9 +85,15 @@ pub fn rewrite(
     }
     for (start, end, value) in places.into_iter().rev() {
         // A JSON text is a TOML text, too.
-        text.replace_range(start..end, &serde_json::Value::from(value).to_string());
+        text.replace_range(start..end, &serde_json::Value::from(value.as_str()).to_string());
     }
-    let changed = Config::parse(&text, named, overrides)?;
+    for more in more {
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(more);
+    }
+    let changed = Config::parse(&text, named, &config.overrides())?;
     replace(&file, &text).map_err(failed)?;
     Ok(changed)
 }
@@ -110,8 +138,11 @@ mod tests {
         fs::write(&file, TEXT).unwrap();
         let config = Config::load(&file, &[]).unwrap();
         let entry = &config.components[0];
-        let values = [(entry.library.at, "./lib \"2\".so"), (entry.version.at, "^2.0.0")];
-        let changed = rewrite(&config, &[], &values).unwrap();
+        let edits = [
+            Edit::replace(entry.library.at, "./lib \"2\".so"),
+            Edit::replace(entry.version.at, "^2.0.0"),
+        ];
+        let changed = rewrite(&config, &edits).unwrap();
         assert_eq!(changed.components[0].library.value, "./lib \"2\".so");
         let expected = TEXT
             .replace("=   'calc' ", "=   \"./lib \\\"2\\\".so\" ")
@@ -133,12 +164,28 @@ mod tests {
         let config = Config::load(&file, &[]).unwrap();
         let theirs = format!("{TEXT}# a remark\n");
         fs::write(&file, &theirs).unwrap();
-        let values = [(config.components[0].library.at, "other")];
-        let refused = rewrite(&config, &[], &values).unwrap_err();
+        let edits = [Edit::replace(config.components[0].library.at, "other")];
+        let refused = rewrite(&config, &edits).unwrap_err();
         assert!(matches!(refused, RewriteError::Changed(_)), "{refused}");
         assert_eq!(fs::read_to_string(&file).unwrap(), theirs);
-        let refused = rewrite(&config, &[], &[(Location::Default, "x")]).unwrap_err();
+        let refused = rewrite(&config, &[Edit::replace(Location::Default, "x")]).unwrap_err();
         assert!(matches!(refused, RewriteError::NotInFile), "{refused}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn an_entry_is_added_at_the_end() {
+        let folder = folder();
+        let file = folder.join("mesh.toml");
+        fs::write(&file, TEXT.trim_end()).unwrap();
+        let config = Config::load(&file, &[]).unwrap();
+        let entry = "\n[[components]]\nname = \"calc\"\nlibrary = \"calc-2\"\nversion = \"^2.0.0\"\n";
+        let changed = rewrite(&config, &[Edit::Append(entry.to_owned())]).unwrap();
+        assert_eq!(changed.components[1].library.value, "calc-2");
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("{TEXT}{entry}"));
+        let refused = rewrite(&changed, &[Edit::Append("[[component]]\n".to_owned())]).unwrap_err();
+        assert!(matches!(refused, RewriteError::Wrong(_)), "{refused}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("{TEXT}{entry}"));
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::keys;
 use super::source::{Location, Spanned};
 use crate::store::Durability;
 
@@ -107,6 +108,19 @@ pub struct ComponentConfig {
     /// Key `crate`: the folder of the component's `Cargo.toml`, with the folder of the configuration file in front
     /// when it was relative. Default none: the component is not built here.
     pub crate_folder: Option<Spanned<PathBuf>>,
+}
+
+impl ComponentConfig {
+    /// Whether this is the same entry as another, of a later reading of the file too: entries of one name differ in the
+    /// text of their range.
+    pub fn is_same_entry(&self, other: &ComponentConfig) -> bool {
+        self.name.value == other.name.value && self.version.trim() == other.version.trim()
+    }
+
+    /// Whether it may take as long to start as a component may of which nothing is said.
+    pub fn has_default_start_timeout(&self) -> bool {
+        self.start_timeout == Duration::from_millis(keys::START_TIMEOUT_MS.default)
+    }
 }
 
 /// Text that is never printed: `Debug` shows `***`.

@@ -1,6 +1,6 @@
 //! What a swap would do, without doing it.
 
-use super::{Deployment, Requirements, SwapRequest};
+use super::Requirements;
 use crate::plugin::{Component, Descriptor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -44,48 +44,6 @@ impl Plan {
     /// Whether it would go through without anybody insisting.
     pub fn is_clear(&self) -> bool {
         self.changes.iter().all(|change| change.objections.is_empty())
-    }
-}
-
-impl Deployment {
-    /// What [`Deployment::swap`] would do. Opens the library to ask what it is; nothing else of it runs.
-    ///
-    /// # Errors
-    ///
-    /// One sentence, when it could not even be tried.
-    pub async fn plan_swap(&self, request: &SwapRequest) -> Result<Plan, String> {
-        let config = self.config();
-        let (entry, library) = self.entry(&config, request)?;
-        let old = self.replaced(request)?;
-        let shown = library.display().to_string();
-        let range = &entry.version.value;
-        let requirements = Requirements::of(
-            &self.mesh,
-            config.swap.max_versions,
-            &request.component,
-            &shown,
-            range,
-            old.as_deref(),
-        );
-        let mut change = PlannedChange {
-            component: request.component.clone(),
-            library: Some(shown),
-            from: old
-                .as_ref()
-                .map(|old| old.descriptor().version().text().to_owned()),
-            ..PlannedChange::default()
-        };
-        match Component::inspect(library, self.stage.clone()).await {
-            Ok(descriptor) => describe(&mut change, old.as_deref(), &descriptor, &requirements),
-            Err(error) => {
-                change.objections.push(error.to_string());
-                change.is_impossible = true;
-            }
-        }
-        Ok(Plan {
-            changes: vec![change],
-            needs_restart: Vec::new(),
-        })
     }
 }
 

@@ -5,14 +5,12 @@
 //! half written, or wrong, changes nothing and is reported once; while it is away, nothing happens.
 
 use super::Deployment;
-use std::path::Path;
+use crate::stamp::Stamp;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How often the file is looked at. A change has come to rest when two looks see the same.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
-
-type Stamp = (SystemTime, u64);
 
 /// What the looks so far have shown.
 struct Watch {
@@ -36,14 +34,14 @@ impl Watch {
 /// Watches the file of a deployment for as long as this is polled, while `swap.watch` says so.
 pub async fn watch(deployment: Arc<Deployment>) {
     let file = deployment.config().file().to_owned();
-    let begun = stamp(&file);
+    let begun = Stamp::of(&file);
     let mut watch = Watch {
         applied: begun,
         last: begun,
     };
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
-        if !watch.look(stamp(&file)) {
+        if !watch.look(Stamp::of(&file)) {
             continue;
         }
         let running = deployment.config();
@@ -55,18 +53,19 @@ pub async fn watch(deployment: Arc<Deployment>) {
     }
 }
 
-fn stamp(file: &Path) -> Option<Stamp> {
-    let about = std::fs::metadata(file).ok()?;
-    Some((about.modified().ok()?, about.len()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::SystemTime;
 
     #[test]
     fn a_change_counts_when_it_has_come_to_rest() {
-        let at = |seconds| Some((SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), 1));
+        let at = |seconds| {
+            Some(Stamp {
+                modified: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+                length: 1,
+            })
+        };
         let mut watch = Watch {
             applied: at(1),
             last: at(1),

@@ -156,3 +156,12 @@ fn rank(component: &Component) -> (bool, &semver::Version) {
     let version = component.descriptor().version().exact();
     (version.pre.is_empty(), version)
 }
+
+/// Versions as a sentence lists them.
+pub fn listed(versions: &[Arc<Component>]) -> String {
+    let texts: Vec<&str> = versions
+        .iter()
+        .map(|component| component.descriptor().version().text())
+        .collect();
+    texts.join(", ")
+}

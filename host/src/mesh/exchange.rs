@@ -2,7 +2,7 @@
 
 use super::Mesh;
 use super::answer::{Failure, SessionAnswer};
-use super::components::Asked;
+use super::components::{Asked, listed};
 use crate::plugin::{Answer, Component, Job, JobKind, Refusal, Refused, Wake};
 use crate::protocol::{WireError, json};
 use crate::session::Session;
@@ -27,6 +27,13 @@ const MOST_TURNS: usize = 16;
 /// Whether a `set` on this path is a call.
 pub fn is_request(path: &str) -> bool {
     path.starts_with(REQUESTS)
+}
+
+/// A call that a version has taken.
+struct Routed {
+    wake: Wake,
+    /// The number of the version's instance.
+    instance: u64,
 }
 
 /// A call as a client sent it. Nothing in it is believed but the arguments.
@@ -192,23 +199,24 @@ impl Mesh {
             None => {
                 let promised = session.shown();
                 let asked = promised.as_ref().map_or(Asked::Any, Asked::Shown);
-                if promised.is_some()
-                    && let Some(serves) = self.registry().find(target.0, asked)
-                {
-                    session.note_reliance(serves.instance().identity().number, target.0);
-                }
-                self.route(
+                let routed = self.route(
                     target,
                     asked,
                     String::new,
                     job,
                     Box::new(answer.clone()),
                     deadline,
-                )
+                );
+                if promised.is_some()
+                    && let Ok(routed) = &routed
+                {
+                    session.note_reliance(routed.instance, target.0);
+                }
+                routed
             }
         };
         match outcome {
-            Ok(wake) => Some(wake),
+            Ok(routed) => Some(routed.wake),
             Err((failure, _)) => {
                 answer.fail(&failure);
                 None
@@ -216,28 +224,27 @@ impl Mesh {
         }
     }
 
-    /// Hands the call of a component, or of the host itself, to a component.
-    pub(crate) fn call_from_component(
+    /// Hands the call of a component, or of the host itself, to a component. Of `job` the arguments, the origin, and
+    /// whether it is nested are looked at.
+    pub(crate) fn call_from_host(
         &self,
         target: (&str, &str),
         range: &str,
-        arguments: Bytes,
-        origin: Bytes,
+        job: Job,
         timeout: Duration,
         answer: Box<dyn Answer>,
     ) -> Result<(), (Failure, Box<dyn Answer>)> {
         let job = Job {
             deadline_milliseconds: milliseconds(timeout),
-            payload: if arguments.is_empty() {
+            payload: if job.payload.is_empty() {
                 Bytes::from_static(b"[]")
             } else {
-                arguments
+                job.payload
             },
-            origin,
-            ..Job::new(JobKind::Call, 0)
+            ..job
         };
         let deadline = Instant::now() + timeout;
-        let wake = match range {
+        let routed = match range {
             "" => self.route(target, Asked::Any, String::new, job, answer, deadline),
             text => {
                 let range = RequestedRange::from(text);
@@ -245,7 +252,7 @@ impl Mesh {
                 self.route(target, asked, || text.to_owned(), job, answer, deadline)
             }
         };
-        drop(wake?);
+        drop(routed?.wake);
         Ok(())
     }
 
@@ -258,7 +265,7 @@ impl Mesh {
         mut job: Job,
         mut answer: Box<dyn Answer>,
         deadline: Instant,
-    ) -> Result<Wake, (Failure, Box<dyn Answer>)> {
+    ) -> Result<Routed, (Failure, Box<dyn Answer>)> {
         // A name may carry a range: that is how versions beside the first are listed.
         let (bare, named_range) = match name.split_once('@') {
             Some((bare, range)) => (bare, Some(RequestedRange::from(range))),
@@ -291,7 +298,10 @@ impl Mesh {
             job.method = position;
             job.target = method.name_bytes().clone();
             match found.call(job, answer, deadline) {
-                Ok(wake) => return Ok(wake),
+                Ok(wake) => {
+                    let instance = found.instance().identity().number;
+                    return Ok(Routed { wake, instance });
+                }
                 Err(refused) => {
                     let why = refused.why;
                     Refused { job, answer, .. } = *refused;
@@ -347,7 +357,7 @@ pub(crate) fn unknown_method(component: &str, method: &str) -> Failure {
 }
 
 fn version_mismatch(component: &str, method: &str, asked: &str, present: &[Arc<Component>]) -> Failure {
-    let present = all_versions(present);
+    let present = listed(present);
     Failure::failed(
         "Error",
         format!(
@@ -358,14 +368,6 @@ fn version_mismatch(component: &str, method: &str, asked: &str, present: &[Arc<C
 
 fn shown(version: &RawValue) -> String {
     json::shorten(&json::as_text(version).unwrap_or(Cow::Borrowed(version.get()))).into_owned()
-}
-
-fn all_versions(components: &[Arc<Component>]) -> String {
-    let texts: Vec<&str> = components
-        .iter()
-        .map(|component| component.descriptor().version().text())
-        .collect();
-    texts.join(", ")
 }
 
 /// A limit as jobs carry it.

@@ -17,7 +17,7 @@ mod takeover;
 
 pub use acknowledgements::Acknowledgements;
 pub(crate) use answer::error_array;
-pub use components::{Asked, Registry};
+pub use components::{Asked, Registry, listed};
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
 pub use exchange::{CallRequest, RangeCache, is_request};
 pub(crate) use services::targets_of;

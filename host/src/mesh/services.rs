@@ -125,9 +125,13 @@ impl Services for MeshServices {
                 timeout,
             });
             let origin = Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id()));
-            let arguments = Bytes::copy_from_slice(arguments);
-            let called =
-                mesh.call_from_component((component, method), range, arguments, origin, timeout, answer);
+            let job = Job {
+                payload: Bytes::copy_from_slice(arguments),
+                origin,
+                is_nested: true,
+                ..Job::new(JobKind::Call, 0)
+            };
+            let called = mesh.call_from_host((component, method), range, job, timeout, answer);
             if let Err((failure, _)) = called {
                 caller.reply(Status::ERROR, failure.arguments());
             }

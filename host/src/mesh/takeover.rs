@@ -6,7 +6,7 @@
 
 use super::exchange::unknown_method;
 use super::{Mesh, Registry, WriteError};
-use crate::plugin::{Component, Waiting};
+use crate::plugin::{Component, Nested, Waiting};
 use std::sync::{Arc, PoisonError};
 
 /// Who takes over from whom. Without an old version one is added, without a new one it is removed.
@@ -23,7 +23,7 @@ impl Mesh {
     /// versions get no more, and are listed as retired.
     pub fn take_over(&self, changes: &[Takeover]) {
         for new in changes.iter().filter_map(|change| change.new.as_ref()) {
-            new.hold();
+            new.hold(Nested::Waits);
         }
         self.subscriptions().in_silence(|| {
             for change in changes {

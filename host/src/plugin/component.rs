@@ -7,12 +7,13 @@ use super::instance::{Identity, Instance, Services};
 use super::lane::{Answer, Job, Refused, Wake};
 use super::lifecycle::{self, LaneZero};
 use super::{Descriptor, LoadError, LoadErrorKind};
+use crate::stamp::Stamp;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// How long a component that failed may take to end.
@@ -96,7 +97,7 @@ pub struct Component {
     descriptor: Arc<Descriptor>,
     library: PathBuf,
     /// When the file was written last and how long it was, just before it was loaded.
-    stamp: Option<(SystemTime, u64)>,
+    stamp: Option<Stamp>,
     state: AtomicU8,
     calls: AtomicU64,
     timeouts: AtomicU64,
@@ -163,7 +164,7 @@ impl Component {
             ));
         }
         let (library, patience) = (request.library.clone(), request.start_timeout);
-        let stamp = stamp_of(&library);
+        let stamp = Stamp::of(&library);
         let (report, opened) = oneshot::channel();
         let thread_name = request.name.clone();
         let lane_zero = thread::Builder::new()
@@ -275,7 +276,7 @@ impl Component {
 
     /// Whether the file was written anew since it was loaded.
     pub fn library_has_changed(&self) -> bool {
-        self.stamp.is_some() && stamp_of(&self.library) != self.stamp
+        self.stamp.is_some() && Stamp::of(&self.library) != self.stamp
     }
 
     /// Where it is in its life.
@@ -399,9 +400,4 @@ impl Component {
         let expired: usize = self.instance.lanes().iter().map(|lane| lane.expire(now)).sum();
         self.timeouts.fetch_add(expired as u64, Ordering::Relaxed);
     }
-}
-
-fn stamp_of(library: &Path) -> Option<(SystemTime, u64)> {
-    let about = std::fs::metadata(library).ok()?;
-    Some((about.modified().ok()?, about.len()))
 }

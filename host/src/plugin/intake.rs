@@ -38,28 +38,39 @@ impl Waiting {
     }
 }
 
+/// What becomes of calls that components make, while calls wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nested {
+    /// They are let in: a call that is waited for may itself wait for one of them.
+    LetIn,
+    /// They wait as all others.
+    #[default]
+    Waits,
+}
+
 /// Calls and events that wait, in order.
 #[derive(Default)]
 pub(super) struct Held {
     waiting: Vec<Waiting>,
     bytes: usize,
+    nested: Nested,
 }
 
 impl Held {
-    /// Keeps a job; gives it back when more than `limit` bytes would wait.
-    pub(super) fn keep(
-        &mut self,
-        job: Job,
-        call: Option<(Box<dyn Answer>, Instant)>,
-        limit: usize,
-    ) -> Result<(), Box<Waiting>> {
-        let bytes = job.bytes();
-        if self.bytes > 0 && self.bytes + bytes > limit {
-            return Err(Box::new(Waiting { job, call }));
-        }
-        self.bytes += bytes;
+    /// Whether this call need not wait.
+    pub(super) fn lets_in(&self, job: &Job) -> bool {
+        self.nested == Nested::LetIn && job.is_nested
+    }
+
+    /// Whether no more than `limit` bytes would wait with this job.
+    pub(super) fn has_room(&self, job: &Job, limit: usize) -> bool {
+        self.bytes == 0 || self.bytes + job.bytes() <= limit
+    }
+
+    /// Keeps a job.
+    pub(super) fn keep(&mut self, job: Job, call: Option<(Box<dyn Answer>, Instant)>) {
+        self.bytes += job.bytes();
         self.waiting.push(Waiting { job, call });
-        Ok(())
     }
 }
 
@@ -72,10 +83,18 @@ impl Intake {
         }
     }
 
-    /// Lets all that comes wait. What waits already goes on waiting.
-    pub(super) fn hold(&mut self) {
+    /// Lets what comes wait. What waits already goes on waiting.
+    pub(super) fn hold(&mut self, nested: Nested) {
+        self.held().nested = nested;
+    }
+
+    fn held(&mut self) -> &mut Held {
         if !matches!(self, Intake::Held(_)) {
             *self = Intake::Held(Held::default());
+        }
+        match self {
+            Intake::Held(held) => held,
+            Intake::Open | Intake::Sealed => unreachable!("it was just set"),
         }
     }
 
@@ -97,11 +116,9 @@ impl Intake {
 
     /// Puts what came earlier before what waits. It is not refused, since it was taken once.
     pub(super) fn adopt(&mut self, earlier: Vec<Waiting>) {
-        self.hold();
-        if let Intake::Held(held) = self {
-            held.bytes += earlier.iter().map(|waiting| waiting.job.bytes()).sum::<usize>();
-            held.waiting.splice(0..0, earlier);
-        }
+        let held = self.held();
+        held.bytes += earlier.iter().map(|waiting| waiting.job.bytes()).sum::<usize>();
+        held.waiting.splice(0..0, earlier);
     }
 
     /// Takes out the calls for which nobody waits any more, and returns who did.

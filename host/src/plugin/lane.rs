@@ -5,7 +5,7 @@
 //! one completion.
 
 use super::faults::Faults;
-use super::intake::{Intake, Waiting};
+use super::intake::{Intake, Nested, Waiting};
 use super::slots::{Slots, Ticket};
 use bytes::Bytes;
 use std::collections::HashSet;
@@ -63,6 +63,8 @@ pub struct Job {
     pub payload: Bytes,
     /// JSON of the caller, or of an event's `_meta`.
     pub origin: Bytes,
+    /// Whether a component made this call, so that another call may wait for its answer.
+    pub is_nested: bool,
 }
 
 impl Job {
@@ -77,6 +79,7 @@ impl Job {
             target: Bytes::new(),
             payload: Bytes::new(),
             origin: Bytes::new(),
+            is_nested: false,
         }
     }
 
@@ -255,17 +258,13 @@ impl Lane {
             match &mut state.intake {
                 Intake::Open => {}
                 Intake::Sealed => return refused(Refusal::Replaced, job, answer),
+                Intake::Held(held) if held.lets_in(&job) => {}
+                Intake::Held(held) if !held.has_room(&job, self.limit) => {
+                    return refused(Refusal::Full, job, answer);
+                }
                 Intake::Held(held) => {
-                    return match held
-                        .keep(job, Some((answer, deadline)), self.limit)
-                        .map_err(|kept| *kept)
-                    {
-                        Err(Waiting {
-                            job,
-                            call: Some((answer, _)),
-                        }) => refused(Refusal::Full, job, answer),
-                        Ok(()) | Err(Waiting { call: None, .. }) => Ok(Wake(None)),
-                    };
+                    held.keep(job, Some((answer, deadline)));
+                    return Ok(Wake(None));
                 }
             }
             let full = state.bytes > 0 && state.bytes + job.bytes() > self.limit;
@@ -292,7 +291,13 @@ impl Lane {
             let kept = match &mut state.intake {
                 Intake::Open if full => false,
                 Intake::Open => return self.enqueue(state, job),
-                Intake::Held(held) => held.keep(job, None, self.limit).is_ok(),
+                Intake::Held(held) => {
+                    let has_room = held.has_room(&job, self.limit);
+                    if has_room {
+                        held.keep(job, None);
+                    }
+                    has_room
+                }
                 // Whoever took over hears them.
                 Intake::Sealed => true,
             };
@@ -374,8 +379,21 @@ impl Lane {
     }
 
     /// From now on calls and events wait.
-    pub(super) fn hold(&self) {
-        self.lock().intake.hold();
+    pub(super) fn hold(&self, nested: Nested) {
+        self.lock().intake.hold(nested);
+    }
+
+    /// When none of these lanes owes an answer, lets nested calls wait from now on, too. Whoever calls this must be the
+    /// only one who holds several lanes.
+    pub(super) fn close_for_nested_when_idle<'a>(lanes: impl Iterator<Item = &'a Arc<Lane>>) -> bool {
+        let mut states: Vec<_> = lanes.map(|lane| lane.lock()).collect();
+        let are_idle = states.iter().all(|state| state.pending.len() == 0);
+        if are_idle {
+            states
+                .iter_mut()
+                .for_each(|state| state.intake.hold(Nested::Waits));
+        }
+        are_idle
     }
 
     /// From now on calls are refused as [`Refusal::Replaced`] and events dropped. Returns what waited.

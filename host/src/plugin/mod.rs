@@ -25,6 +25,6 @@ pub use component::{Approval, Component, ComponentState, LoadRequest, Native, Na
 pub use descriptor::{Descriptor, Method, StateSchema};
 pub use error::{LoadError, LoadErrorKind};
 pub use instance::{Caller, Identity, Instance, Interest, Services};
-pub use intake::Waiting;
+pub use intake::{Nested, Waiting};
 pub use lane::{Abandoned, Answer, Job, JobKind, Lane, Refusal, Refused, Wake};
 pub use mesh_plugin_abi::Status;

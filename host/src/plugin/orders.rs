@@ -5,12 +5,12 @@
 //! Guarantees: an order is answered within its limit, whatever the component does.
 
 use super::component::{Component, ComponentState, Unloaded};
-use super::intake::Waiting;
-use super::lane::{Abandoned, Answer, Job, JobKind};
+use super::intake::{Nested, Waiting};
+use super::lane::{Abandoned, Answer, Job, JobKind, Lane};
 use super::lifecycle;
 use super::{LoadError, LoadErrorKind, Status};
 use bytes::Bytes;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -76,8 +76,14 @@ impl Component {
     }
 
     /// Lets calls and events wait from now on.
-    pub fn hold(&self) {
-        self.instance.lanes().iter().for_each(|lane| lane.hold());
+    pub fn hold(&self, nested: Nested) {
+        self.instance.lanes().iter().for_each(|lane| lane.hold(nested));
+    }
+
+    /// Whether none of these components, which hold calls back, has a call under way. From then on nested calls wait, too.
+    pub fn have_settled(components: &[Arc<Component>]) -> bool {
+        let lanes = components.iter().flat_map(|component| component.instance.lanes());
+        Lane::close_for_nested_when_idle(lanes)
     }
 
     /// Takes in what waits, and what comes from now on.

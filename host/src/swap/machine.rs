@@ -108,6 +108,11 @@ impl Machine {
         self.next
     }
 
+    /// What is known of the versions.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Says what is known of the versions' states only after they were created.
     pub fn set_kind(&mut self, kind: Kind) {
         self.kind = kind;

@@ -17,4 +17,4 @@ mod transaction;
 pub use limits::Limits;
 pub use machine::{Ending, Kind, Machine, Next, Outcome, Step};
 pub use report::{PartReport, Progress, Report};
-pub use swaps::{Ongoing, Place, Swaps, Wanted};
+pub use swaps::{Ongoing, Swaps, Wanted, version_of};

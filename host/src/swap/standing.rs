@@ -37,11 +37,6 @@ impl Standing {
         self.components.iter().any(|name| components.contains(name))
     }
 
-    /// Whether it has come to its end.
-    pub fn has_ended(&self) -> bool {
-        *self.lock() == Phase::Ended
-    }
-
     /// Ends the probation because another swap follows. False when the old version is being taken back.
     pub fn supersede(&self) -> bool {
         let mut phase = self.lock();

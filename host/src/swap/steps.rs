@@ -3,16 +3,18 @@
 //! What enters: the parts of a [`Transaction`]. What leaves: the same parts, a step further, or one sentence that says
 //! why not. Guarantees: every wait has a limit.
 
-use super::machine::{Kind, Next, Step};
+use super::machine::Kind;
 use super::transaction::{Part, Transaction};
 use crate::mesh::Takeover;
-use crate::plugin::{Abandoned, Component, ComponentState, JobKind, Unloaded};
+use crate::plugin::{Abandoned, Component, ComponentState, JobKind, Nested, Unloaded};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Calls of the new version wait this long at most for those that the old one has, so that answers of a connection do not
 /// go back from the new version to the old.
 const OVERLAP: Duration = Duration::from_millis(3);
+/// How often it is looked whether calls have been answered.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 /// How long a version may take to stop, once its calls are done.
 const LEAST_STOP: Duration = Duration::from_secs(1);
 const MOST_STOP: Duration = Duration::from_secs(10);
@@ -44,23 +46,29 @@ impl Transaction {
         Ok(())
     }
 
+    /// Lets calls wait until none is under way. What a call under way asks of these components itself is let in, or it
+    /// would wait for itself.
     pub(super) async fn quiet(&mut self, components: Vec<Arc<Component>>) -> Result<(), String> {
         let until = Instant::now() + self.limits.handover;
-        for component in &components {
-            component.hold();
-        }
-        for component in &components {
-            let left = component
-                .settle(until.saturating_duration_since(Instant::now()))
-                .await;
-            if left > 0 {
-                let calls = if left == 1 { "a call" } else { "calls" };
+        components
+            .iter()
+            .for_each(|component| component.hold(Nested::LetIn));
+        while !Component::have_settled(&components) {
+            let busy = components.iter().find(|component| component.pending() > 0);
+            if let Some(busy) = busy
+                && Instant::now() >= until
+            {
+                let calls = match busy.pending() {
+                    1 => "a call",
+                    _ => "calls",
+                };
                 return Err(format!(
                     "{} did not finish {calls} within {} ms, so its state could not be handed over",
-                    title(component),
+                    title(busy),
                     self.limits.handover.as_millis()
                 ));
             }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
         Ok(())
     }
@@ -120,12 +128,7 @@ impl Transaction {
         if let Some(paused) = self.paused.take() {
             self.report.paused_milliseconds = milliseconds(now - paused);
         }
-        if let Next::Step(Step::Switch) = self.machine.next()
-            && self
-                .parts
-                .iter()
-                .any(|part| part.old.is_some() && part.new.is_some())
-        {
+        if self.machine.kind().replaces {
             self.report.probation_seconds = Some(self.limits.probation.as_secs_f64());
         }
     }

@@ -6,7 +6,7 @@
 use super::standing::Standing;
 use super::transaction::{Part, Transaction};
 use super::{Ending, Limits, Progress, Report};
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, listed};
 use crate::plugin::{Component, LoadRequest};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,27 +25,14 @@ pub struct Swaps {
     reports: Mutex<VecDeque<Report>>,
 }
 
-/// Where a version is to go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In the place of the only version that there is.
-    Only,
-    /// In the place of this version.
-    Version(String),
-    /// Beside all others.
-    Beside,
-}
-
 /// One component to be changed.
 pub struct Wanted {
     /// The component's name.
     pub component: String,
-    /// The version to go, or none.
-    pub place: Place,
+    /// The version to go; nothing where one comes beside the others.
+    pub replaces: Option<String>,
     /// What is to come; nothing where a version is only removed.
     pub load: Option<LoadRequest>,
-    /// State of the version that goes need not be handed over.
-    pub drops_state: bool,
 }
 
 /// A swap that has switched, or that will not.
@@ -118,9 +105,11 @@ impl Swaps {
         let swaps = self.clone();
         tokio::spawn(async move {
             transaction.finish(&standing, &swaps.turn).await;
-            swaps.lock_standings().retain(|standing| !standing.has_ended());
             let mut report = transaction.report().clone();
             at_end(&mut report);
+            swaps
+                .lock_standings()
+                .retain(|other| !Arc::ptr_eq(other, &standing));
             match (report.ending, &report.reason) {
                 (Some(Ending::TakenBack), Some(reason)) => {
                     tracing::error!("{} taken back: {reason}", report.title())
@@ -135,6 +124,14 @@ impl Swaps {
     /// The last swaps, the oldest first.
     pub fn reports(&self) -> Vec<Report> {
         self.lock_reports().iter().cloned().collect()
+    }
+
+    /// Whether a swap of this component has switched, and what runs is not settled yet.
+    pub fn is_in_probation(&self, component: &str) -> bool {
+        let name = [component.to_owned()];
+        self.lock_standings()
+            .iter()
+            .any(|standing| standing.concerns(&name))
     }
 
     /// Waits for its turn to change these components: until no other swap changes any, and none takes one of these back.
@@ -159,47 +156,16 @@ impl Swaps {
         let name = &wanted.component;
         let registry = self.mesh.registry();
         let versions = registry.versions(name);
-        let listed = || {
-            let texts: Vec<&str> = versions
-                .iter()
-                .map(|component| component.descriptor().version().text())
-                .collect();
-            texts.join(", ")
+        let old = match &wanted.replaces {
+            None => None,
+            Some(text) => Some(version_of(name, versions, text)?),
         };
-        let old: Option<Arc<Component>> = match (&wanted.place, versions) {
-            (Place::Beside, _) => None,
-            (Place::Only, [only]) => Some(only.clone()),
-            (Place::Only, []) => return Err(format!("there is no component {name} to replace")),
-            (Place::Only, _) => {
-                return Err(format!(
-                    "component {name} has several versions ({}): say which one is meant",
-                    listed()
-                ));
-            }
-            (Place::Version(text), versions) => {
-                let found = versions
-                    .iter()
-                    .find(|component| component.descriptor().version().text() == text);
-                match found {
-                    Some(found) => Some(found.clone()),
-                    None if versions.is_empty() => return Err(format!("there is no component {name}")),
-                    None => {
-                        return Err(format!(
-                            "component {name} has no version {text}, there are {}",
-                            listed()
-                        ));
-                    }
-                }
-            }
-        };
-        if old.as_ref().is_some_and(|old| old.is_native()) {
+        if old.is_some_and(|old| old.is_native()) {
             return Err(format!(
                 "component {name} is part of the host and cannot be replaced"
             ));
         }
-        let mut part = Part::new(name, old, wanted.load);
-        part.drops_state = wanted.drops_state;
-        Ok(part)
+        Ok(Part::new(name, old.cloned(), wanted.load))
     }
 
     /// Keeps a report in place of an earlier one of the same swap.
@@ -221,5 +187,26 @@ impl Swaps {
 
     fn lock_reports(&self) -> MutexGuard<'_, VecDeque<Report>> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The version of this text, among those of a component.
+///
+/// # Errors
+///
+/// One sentence, when there is none.
+pub fn version_of<'a>(
+    name: &str,
+    versions: &'a [Arc<Component>],
+    text: &str,
+) -> Result<&'a Arc<Component>, String> {
+    let has = |component: &&Arc<Component>| component.descriptor().version().text() == text;
+    match versions.iter().find(has) {
+        Some(found) => Ok(found),
+        None if versions.is_empty() => Err(format!("there is no component {name}")),
+        None => Err(format!(
+            "component {name} has no version {text}, there is {}",
+            listed(versions)
+        )),
     }
 }

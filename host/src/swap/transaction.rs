@@ -26,8 +26,6 @@ pub struct Part {
     pub old: Option<Arc<Component>>,
     /// What is to take over.
     pub load: Option<LoadRequest>,
-    /// State of the old version need not be handed over.
-    pub drops_state: bool,
     pub(super) start_timeout: Duration,
     pub(super) new: Option<Arc<Component>>,
     pub(super) state: Option<(Bytes, u32)>,
@@ -41,7 +39,6 @@ impl Part {
             old,
             start_timeout: load.as_ref().map_or(Duration::ZERO, |load| load.start_timeout),
             load,
-            drops_state: false,
             new: None,
             state: None,
         }
@@ -51,7 +48,7 @@ impl Part {
     pub(super) fn stateful(&self) -> Option<(&Arc<Component>, &Arc<Component>)> {
         let (old, new) = (self.old.as_ref()?, self.new.as_ref()?);
         let (written, read) = (old.descriptor().state()?, new.descriptor().state()?);
-        (!self.drops_state && read.reads(written)).then_some((old, new))
+        read.reads(written).then_some((old, new))
     }
 
     pub(super) fn takeover(&self) -> Takeover {

@@ -10,7 +10,7 @@ mod parameters;
 
 use super::{own_component, query};
 use crate::mesh::{Asked, Mesh};
-use crate::plugin::{Abandoned, Answer, Native, NativeCall};
+use crate::plugin::{Abandoned, Answer, Job, JobKind, Native, NativeCall};
 use crate::protocol::json;
 use answer::{Outcome, Waiting};
 use bytes::Bytes;
@@ -202,9 +202,12 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
 async fn submit(mesh: &Mesh, component: &str, method: &str, arguments: String) -> Outcome {
     let limit = mesh.call_timeout();
     let (waiting, outcome) = Waiting::new();
-    let origin = Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id()));
-    let target = (component, method);
-    match mesh.call_from_component(target, "", arguments.into(), origin, limit, Box::new(waiting)) {
+    let job = Job {
+        payload: arguments.into(),
+        origin: Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())),
+        ..Job::new(JobKind::Call, 0)
+    };
+    match mesh.call_from_host((component, method), "", job, limit, Box::new(waiting)) {
         Ok(()) => wait(outcome, limit).await,
         Err((failure, _)) => Outcome::Refused(failure.message().to_owned()),
     }
