@@ -6,4 +6,5 @@
 pub mod c_library;
 pub mod host;
 pub mod session;
+pub mod swapping;
 pub mod trace;

@@ -1,55 +1,17 @@
 //! Versions that take over from others: with state, refused, taken back, side by side, and stuck.
 
 use mesh_tests::c_library::{compile, fixture};
-use mesh_tests::host::{Finished, Folder, Host, library, mesh};
+use mesh_tests::host::{Folder, Host, library, mesh};
 use mesh_tests::session::{self, Receiver, Sender};
+use mesh_tests::swapping::{answer_to, config, status, storm, swap};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn is_long() -> bool {
     std::env::var_os("MESH_TESTS_LONG").is_some()
-}
-
-/// A mesh.toml with one component.
-fn config(folder: &Folder, name: &str, library: &Path, more: &str) -> PathBuf {
-    let text = format!(
-        "name = \"TestNode\"\n\n[[components]]\nname = \"{name}\"\nlibrary = \"{}\"\n\n[swap]\n{more}\n",
-        library.display()
-    );
-    folder.write("mesh.toml", &text)
-}
-
-async fn swap(config: &Path, component: &str, library: &Path, more: &[&str]) -> Finished {
-    let mut arguments: Vec<String> = ["swap", component].map(str::to_owned).to_vec();
-    arguments.push(library.display().to_string());
-    arguments.push("--config".to_owned());
-    arguments.push(config.display().to_string());
-    arguments.extend(more.iter().map(|text| (*text).to_owned()));
-    tokio::task::spawn_blocking(move || {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        mesh(&arguments)
-    })
-    .await
-    .expect("the command ends")
-}
-
-fn status(config: &Path) -> Value {
-    let finished = mesh(&["status", "--json", "--config", &config.display().to_string()]);
-    serde_json::from_str(&finished.out).unwrap_or_else(|_| panic!("{finished:?}"))
-}
-
-/// The document that answers a call.
-async fn answer_to(receiver: &mut Receiver, number: u64) -> Value {
-    loop {
-        let frame = receiver.next().await.expect("the host answers");
-        let path = frame["_meta"]["path"].as_str().unwrap_or_default();
-        if path.starts_with("/_exchange/responses/") && path.ends_with(&format!("/{number}")) {
-            return frame["data"].clone();
-        }
-    }
 }
 
 /// Calls a method again and again, one call after the other; returns what was answered.
@@ -244,21 +206,6 @@ async fn a_version_that_fails_in_its_probation_is_taken_back() {
     assert!(host.stop().success());
 }
 
-/// A version of the fixture `storm`.
-fn storm(folder: &Folder, version: &str, fault: &str) -> PathBuf {
-    let path = folder.path().join(format!("storm-{version}{fault}.so"));
-    let defines: &[&str] = if fault.is_empty() { &[] } else { &[fault] };
-    compile(&fixture("storm.c"), defines, &path).expect("it compiles");
-    let mut bytes = std::fs::read(&path).expect("it is there");
-    let old = b"1.100.0\0";
-    assert_eq!(version.len() + 1, old.len());
-    let at = bytes.windows(old.len()).position(|window| window == old);
-    let at = at.expect("its version is in it");
-    bytes[at..at + version.len()].copy_from_slice(version.as_bytes());
-    std::fs::write(&path, bytes).expect("it can be written");
-    path
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_versions_serve_side_by_side() {
     let folder = Folder::new("beside");
@@ -359,210 +306,22 @@ async fn calls_of_a_stuck_version_are_answered_when_its_time_is_over() {
     assert!(host.stop().success());
 }
 
-#[test]
-fn a_plan_says_what_would_happen_and_changes_nothing() {
-    let folder = Folder::new("plan");
-    let file = config(&folder, "counter", &library("counter"), "");
-    let host = Host::start(&file, &[]);
-    let file = file.display().to_string();
-    let next = library("fixture-counter-next").display().to_string();
-    let finished = mesh(&["plan", "counter", &next, "--config", &file]);
-    assert_eq!(finished.code, 0, "{finished:?}");
-    for line in [
-        "counter: 1.0.0 -> 1.1.0",
-        "methods added    decrement",
-        "handed over, migrated from schema 1 to 2",
-    ] {
-        assert!(finished.out.contains(line), "{line}: {}", finished.out);
-    }
-    let calc = library("calc").display().to_string();
-    let finished = mesh(&["plan", "counter", &calc, "--config", &file]);
-    assert_eq!(finished.code, 1, "{finished:?}");
-    assert!(finished.out.contains("is component calc"), "{}", finished.out);
-    assert!(finished.err.contains("without --force"), "{}", finished.err);
-    let components = &status(Path::new(&file))["components"];
-    assert_eq!(components[4]["version"], "1.0.0", "{components}");
-    drop(host);
-    let finished = mesh(&["plan", "counter", &next, "--config", &file]);
-    assert_eq!(finished.code, 69, "{finished:?}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_is_applied_as_a_whole_or_not_at_all() {
-    let folder = Folder::new("apply");
-    let entry = |name: &str, library: &Path| {
-        format!(
-            "[[components]]\nname = \"{name}\"\nlibrary = \"{}\"\n\n",
-            library.display()
-        )
-    };
-    let with = |entries: &[String]| {
-        let text = format!(
-            "name = \"TestNode\"\n\n[swap]\nwatch = false\n\n{}",
-            entries.concat()
-        );
-        folder.write("mesh.toml", &text)
-    };
-    let old = [
-        entry("counter", &library("counter")),
-        entry("storm", &storm(&folder, "1.100.0", "")),
-    ];
-    let file = with(&old);
+async fn a_component_that_calls_itself_is_not_left_waiting_for_itself() {
+    let folder = Folder::new("nested");
+    let nested = library("fixture-nested");
+    let limit = "handover_timeout_ms = 20000\nprobation_ms = 0";
+    let file = config(&folder, "nested", &nested, limit);
     let host = Host::start(&file, &[]);
     let (mut sender, mut receiver) = session::open(host.addr()).await;
-    sender.call("TestNode/counter/add", 1, json!([7])).await;
-    answer_to(&mut receiver, 1).await;
-    let path = file.display().to_string();
-    let run = |arguments: &'static [&'static str]| {
-        let path = path.clone();
-        let run = move || mesh(&[arguments, &["--config", &path]].concat());
-        async { tokio::task::spawn_blocking(run).await.expect("it ends") }
-    };
-
-    let finished = run(&["apply"]).await;
-    assert_eq!(
-        (finished.code, finished.out.as_str()),
-        (0, "nothing to change\n"),
-        "{finished:?}"
-    );
-
-    // The third of three cannot start: none of them changes.
-    let next = [
-        entry("counter", &library("fixture-counter-next")),
-        entry("storm", &storm(&folder, "1.101.0", "")),
-        entry("calc", &storm(&folder, "1.102.0", "START_FAILS")),
-    ];
-    with(&next);
-    let finished = run(&["apply"]).await;
-    assert_eq!(finished.code, 1, "{finished:?}");
-    assert!(finished.err.contains("does not want to start"), "{finished:?}");
-    for (number, method) in [(2, "counter/get"), (3, "storm/ping")] {
-        sender
-            .call(&format!("TestNode/{method}"), number, json!([]))
-            .await;
-        let answer = answer_to(&mut receiver, number).await;
-        let version = answer["args"][1]["version"].as_str();
-        assert!(matches!(version, Some("1.0.0" | "1.100.0")), "{method}: {answer}");
+    for round in 0..5 {
+        // The call is under way when others begin to wait, and asks its own component before it can end.
+        sender.call("TestNode/nested/outer", round, json!([150])).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let finished = swap(&file, "nested", &nested, &["--wait"]).await;
+        assert_eq!(finished.code, 0, "{finished:?}\n{}", host.log());
+        let answer = answer_to(&mut receiver, round).await;
+        assert_eq!(answer["args"], json!([null, {"inner": 7}]), "{answer}");
     }
-
-    with(&[&next[..2], &[entry("calc", &library("calc"))]].concat());
-    let finished = run(&["plan"]).await;
-    assert_eq!(finished.code, 0, "{finished:?}");
-    for line in [
-        "counter: 1.0.0 -> 1.1.0",
-        "storm: 1.100.0 -> 1.101.0",
-        "calc: 1.2.3 would be added",
-    ] {
-        assert!(finished.out.contains(line), "{line}: {}", finished.out);
-    }
-    let finished = run(&["apply"]).await;
-    assert_eq!(finished.code, 0, "{finished:?}");
-    sender.call("TestNode/counter/get", 4, json!([])).await;
-    let answer = answer_to(&mut receiver, 4).await;
-    assert_eq!(
-        answer["args"][1],
-        json!({"count": 7, "increments": 7, "version": "1.1.0"})
-    );
-    sender.call("TestNode/calc/add", 5, json!([1, 2])).await;
-    assert_eq!(answer_to(&mut receiver, 5).await["args"], json!([null, 3]));
-
-    // What is gone from the file is removed; a signal is as good as the command.
-    with(&next[1..2]);
-    let signalled = std::process::Command::new("kill")
-        .args(["-HUP", &host.pid().to_string()])
-        .status();
-    assert!(signalled.expect("kill can be run").success());
-    let mut number = 5;
-    loop {
-        number += 1;
-        sender.call("TestNode/calc/add", number, json!([1, 2])).await;
-        let answer = answer_to(&mut receiver, number).await;
-        if answer["args"][0]["name"] == "bad endpoint" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-
-    folder.write(
-        "mesh.toml",
-        "name = \"TestNode\"\n\n[[components]]\nname = \"storm\"\nlibary = \"x\"\n",
-    );
-    let finished = run(&["apply"]).await;
-    assert_eq!(finished.code, 1, "{finished:?}");
-    assert!(finished.err.contains("did you mean `library`"), "{finished:?}");
-    sender.call("TestNode/storm/ping", 1000, json!([])).await;
-    assert_eq!(
-        answer_to(&mut receiver, 1000).await["args"][1]["version"],
-        "1.101.0"
-    );
-    assert!(host.stop().success());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn saving_the_file_applies_it() {
-    let folder = Folder::new("watch");
-    let file = config(&folder, "storm", &storm(&folder, "1.100.0", ""), "");
-    let host = Host::start(&file, &[]);
-    let next = storm(&folder, "1.101.0", "");
-    let whole = std::fs::read_to_string(&file)
-        .expect("it is there")
-        .replace("storm-1.100.0.so", "storm-1.101.0.so");
-    assert!(next.exists());
-    // Half a file first, as an editor that writes slowly would leave it; then the whole one, by renaming.
-    folder.write("mesh.toml", &whole[..whole.len() - 20]);
-    let other = folder.write("other.toml", &whole);
-    std::fs::rename(other, &file).expect("it can be renamed");
-    let (mut sender, mut receiver) = session::open(host.addr()).await;
-    let mut number = 0;
-    loop {
-        number += 1;
-        sender.call("TestNode/storm/ping", number, json!([])).await;
-        let answer = answer_to(&mut receiver, number).await;
-        assert_eq!(answer["status"], "ok", "{answer}\n{}", host.log());
-        if answer["args"][1]["version"] == "1.101.0" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert!(host.stop().success());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_names_what_stood_its_probation() {
-    let folder = Folder::new("written");
-    let first = storm(&folder, "1.100.0", "");
-    let text = format!(
-        "# Ours.\nname = \"TestNode\"\n\n[[components]]\nname = \"storm\"\nlibrary = \"{}\" # the first\nversion = \"^1.0.0\"\n\n[swap]\nprobation_ms = 300\n",
-        first.display()
-    );
-    let file = folder.write("mesh.toml", &text);
-    let host = Host::start(&file, &[]);
-    let ill = storm(&folder, "1.101.0", "HEALTH_FAILS");
-    let finished = swap(&file, "storm", &ill, &["--wait"]).await;
-    assert_eq!(finished.code, 1, "{finished:?}");
-    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), text);
-
-    let finished = swap(&file, "storm", &storm(&folder, "2.100.0", ""), &["--wait"]).await;
-    assert_eq!(finished.code, 1, "{finished:?}");
-    assert!(finished.err.contains("asks for version ^1.0.0"), "{finished:?}");
-
-    let second = storm(&folder, "2.101.0", "");
-    let finished = swap(&file, "storm", &second, &["--wait", "--force"]).await;
-    assert_eq!(finished.code, 0, "{finished:?}");
-    let expected = text
-        .replace(&format!("\"{}\"", first.display()), "\"./storm-2.101.0.so\"")
-        .replace("\"^1.0.0\"", "\"^2.101.0\"");
-    assert_eq!(
-        std::fs::read_to_string(&file).expect("it is there"),
-        expected,
-        "{finished:?}"
-    );
-
-    // A host that is killed comes back with what the file names.
-    drop(host);
-    let host = Host::start(&file, &[]);
-    let (mut sender, mut receiver) = session::open(host.addr()).await;
-    sender.call("TestNode/storm/ping", 1, json!([])).await;
-    assert_eq!(answer_to(&mut receiver, 1).await["args"][1]["version"], "2.101.0");
     assert!(host.stop().success());
 }
