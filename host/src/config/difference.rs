@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::{ComponentConfig, Config};
+use super::{ComponentConfig, Config, Secret, Spanned};
 
 /// What differs between two configurations.
 #[derive(Clone, Debug, Default)]
@@ -161,10 +161,7 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
     let own_domain = |config: &Config| config.domain.at != config.name.at;
     let domain_matters = own_domain(old) || own_domain(new);
     let path = |config: &Config| config.store.path.as_ref().map(|path| path.value.clone());
-    let password = |config: &Config| {
-        let password = config.security.admin_password.as_ref();
-        password.map(|password| password.value.clone())
-    };
+    let secret = |secret: &Option<Spanned<Secret>>| secret.as_ref().map(|secret| secret.value.clone());
     let restart = [
         ("name", old.name.value != new.name.value),
         ("domain", domain_matters && old.domain.value != new.domain.value),
@@ -191,7 +188,38 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             "happn.acknowledge_timeout_ms",
             old.happn.acknowledge_timeout != new.happn.acknowledge_timeout,
         ),
-        ("security.admin_password", password(old) != password(new)),
+        (
+            "security.admin_password",
+            secret(&old.security.admin_password) != secret(&new.security.admin_password),
+        ),
+        (
+            "security.token_secret",
+            secret(&old.security.token_secret) != secret(&new.security.token_secret),
+        ),
+        (
+            "security.allow_anonymous",
+            old.security.allow_anonymous != new.security.allow_anonymous,
+        ),
+        (
+            "security.admin_over_network",
+            old.security.admin_over_network != new.security.admin_over_network,
+        ),
+        (
+            "security.http_logout",
+            old.security.http_logout != new.security.http_logout,
+        ),
+        (
+            "security.login_attempts",
+            old.security.login_attempts != new.security.login_attempts,
+        ),
+        (
+            "security.lockout_seconds",
+            old.security.lockout != new.security.lockout,
+        ),
+        (
+            "security.profiles",
+            old.security.profiles != new.security.profiles,
+        ),
         ("store.path", path(old) != path(new)),
         ("store.durability", old.store.durability != new.store.durability),
         ("store.interval_ms", old.store.interval != new.store.interval),

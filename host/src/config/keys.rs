@@ -31,6 +31,8 @@ pub enum Takes {
     Path,
     /// One of these strings.
     Choice(&'static [&'static str]),
+    /// An array of strings.
+    Texts,
     /// `true` or `false`.
     Boolean,
     /// A whole number from `min` to `max`, both included.
@@ -138,6 +140,28 @@ pub(super) const START_TIMEOUT_MS: Limits = Limits {
     min: 1,
     max: 86_400_000,
 };
+pub(super) const LOGIN_ATTEMPTS: Limits = Limits {
+    default: 4,
+    min: 1,
+    max: 1000,
+};
+pub(super) const LOCKOUT_SECONDS: Limits = Limits {
+    default: 600,
+    min: 1,
+    max: 86_400,
+};
+/// The first is the default.
+pub(super) const PROFILE_KINDS: &[&str] = &["any", "websocket", "http"];
+pub(super) const PROFILE_SECONDS: Limits = Limits {
+    default: 0,
+    min: 0,
+    max: 3_153_600_000,
+};
+pub(super) const USAGE_LIMIT: Limits = Limits {
+    default: 0,
+    min: 0,
+    max: 1_000_000_000_000,
+};
 pub(super) const PROBATION_MS: Limits = Limits {
     default: 30_000,
     min: 0,
@@ -237,6 +261,120 @@ pub const KEYS: &[Key] = &[
         takes: Takes::Text,
         default: KeyDefault::Unset,
         meaning: "Password of the administrator in a secure mesh; never printed.",
+    },
+    Key {
+        section: "security",
+        name: "token_secret",
+        takes: Takes::Text,
+        default: KeyDefault::Unset,
+        meaning: "What tokens are signed with, at least 32 bytes; the host makes one and keeps it in its store.",
+    },
+    Key {
+        section: "security",
+        name: "allow_anonymous",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(false),
+        meaning: "Whether `_ANONYMOUS` may log in, with what `linkAnonymousGroup` grants.",
+    },
+    Key {
+        section: "security",
+        name: "admin_over_network",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(true),
+        meaning: "Whether `_ADMIN` may log in from other machines.",
+    },
+    Key {
+        section: "security",
+        name: "http_logout",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(false),
+        meaning: "Whether `/auth/logout` ends tokens.",
+    },
+    integer(
+        "security",
+        "login_attempts",
+        LOGIN_ATTEMPTS,
+        "Wrong passwords in a row that lock a name.",
+    ),
+    integer(
+        "security",
+        "lockout_seconds",
+        LOCKOUT_SECONDS,
+        "Seconds that a name stays locked.",
+    ),
+    Key {
+        section: "security.profiles",
+        name: "name",
+        takes: Takes::Text,
+        default: KeyDefault::Required,
+        meaning: "Name of the profile, for people.",
+    },
+    Key {
+        section: "security.profiles",
+        name: "users",
+        takes: Takes::Texts,
+        default: KeyDefault::Unset,
+        meaning: "Only for logins of these users.",
+    },
+    Key {
+        section: "security.profiles",
+        name: "groups",
+        takes: Takes::Texts,
+        default: KeyDefault::Unset,
+        meaning: "Only for members of one of these groups.",
+    },
+    Key {
+        section: "security.profiles",
+        name: "kind",
+        takes: Takes::Choice(PROFILE_KINDS),
+        default: KeyDefault::Text(PROFILE_KINDS[0]),
+        meaning: "Only for logins over websockets, or over HTTP.",
+    },
+    Key {
+        section: "security.profiles",
+        name: "browser",
+        takes: Takes::Boolean,
+        default: KeyDefault::Unset,
+        meaning: "Only for browsers, or only for others.",
+    },
+    integer(
+        "security.profiles",
+        "ttl_seconds",
+        PROFILE_SECONDS,
+        "Seconds that a session and its token hold; 0 is for ever.",
+    ),
+    integer(
+        "security.profiles",
+        "inactivity_seconds",
+        PROFILE_SECONDS,
+        "Seconds without a request after which a session ends; 0 is never.",
+    ),
+    integer(
+        "security.profiles",
+        "usage_limit",
+        USAGE_LIMIT,
+        "Requests that a session may make; 0 is any number.",
+    ),
+    Key {
+        section: "security.profiles",
+        name: "token_logins",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(true),
+        meaning: "Whether a token can be used to log in again.",
+    },
+    Key {
+        section: "security.profiles",
+        name: "lock_token_to_address",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(false),
+        meaning: "Whether a token holds only for the address that it was given to.",
+    },
+    Key {
+        section: "security.profiles",
+        name: "addresses",
+        takes: Takes::Texts,
+        default: KeyDefault::Unset,
+        meaning: "Logins only from these addresses and networks, such as `10.0.0.0/8`.",
     },
     Key {
         section: "store",
@@ -406,6 +544,7 @@ impl fmt::Display for Takes {
         match self {
             Self::Text => formatter.write_str("string"),
             Self::Path => formatter.write_str("string (path)"),
+            Self::Texts => formatter.write_str("array of strings"),
             Self::Choice(words) => {
                 formatter.write_str("one of")?;
                 for (index, word) in words.iter().enumerate() {

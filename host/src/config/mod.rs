@@ -21,6 +21,7 @@ mod overrides;
 mod read;
 mod rewrite;
 mod sections;
+mod security;
 mod source;
 mod suggest;
 #[cfg(test)]
@@ -36,7 +37,8 @@ pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use rewrite::{Edit, RewriteError, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, Secret, SecurityConfig, StoreConfig, SwapConfig,
+    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, Secret,
+    SecurityConfig, StoreConfig, SwapConfig,
 };
 
 use read::Reader;

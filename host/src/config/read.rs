@@ -56,6 +56,7 @@ impl<'a> Section<'a> {
         match self.name {
             "" => String::new(),
             "components" => " in [[components]]".to_owned(),
+            "security.profiles" => " in [[security.profiles]]".to_owned(),
             name => format!(" in [{name}]"),
         }
     }
@@ -282,6 +283,7 @@ impl<'a> Reader<'a> {
                         other.name
                     ),
                     "components" => format!("`{}` is a key of [[components]]. ", other.name),
+                    "security.profiles" => format!("`{}` is a key of [[security.profiles]]. ", other.name),
                     section => format!("`{}` is a key of [{section}]. ", other.name),
                 },
                 (None, None) => String::new(),

@@ -12,10 +12,11 @@ use super::components;
 use super::error::ErrorKind;
 use super::keys;
 use super::read::{Reader, Section};
+use super::security;
 use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, Secret, SecurityConfig, StoreConfig, SwapConfig,
+    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, SecurityConfig, StoreConfig, SwapConfig,
 };
 use crate::store::Durability;
 
@@ -50,7 +51,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     let section = reader.section(&mut top, "happn");
     let happn = happn(reader, section);
     let section = reader.section(&mut top, "security");
-    let security = security(reader, section);
+    let security = security::read(reader, section);
     let section = reader.section(&mut top, "store");
     let store = store(reader, section, folder);
     let section = reader.section(&mut top, "plugins");
@@ -101,23 +102,6 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> HappnConfig {
         max_connections: size(&max_connections),
         max_subscriptions: size(&max_subscriptions),
         acknowledge_timeout: Duration::from_millis(acknowledge_timeout_ms.value),
-    }
-}
-
-fn security<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> SecurityConfig {
-    let admin_password = reader.text(&mut section, "admin_password");
-    if let Some(empty) = admin_password.as_ref().filter(|password| password.is_empty()) {
-        let help = Some("leave the key out to set none".to_owned());
-        reader.report(
-            ErrorKind::InvalidValue,
-            empty.at,
-            "`admin_password` in [security] is empty",
-            help,
-        );
-    }
-    reader.finish(section);
-    SecurityConfig {
-        admin_password: admin_password.map(|password| password.map(Secret::new)),
     }
 }
 

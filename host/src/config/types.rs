@@ -38,6 +38,56 @@ pub struct HappnConfig {
 pub struct SecurityConfig {
     /// Password of the administrator; not empty. Default none.
     pub admin_password: Option<Spanned<Secret>>,
+    /// What tokens are signed with, at least 32 bytes. Default none: the host makes one and keeps it in its store.
+    pub token_secret: Option<Spanned<Secret>>,
+    /// Whether `_ANONYMOUS` may log in. Default `false`.
+    pub allow_anonymous: bool,
+    /// Whether `_ADMIN` may log in from other machines. Default `true`.
+    pub admin_over_network: bool,
+    /// Whether `/auth/logout` ends tokens. Default `false`.
+    pub http_logout: bool,
+    /// Wrong passwords in a row that lock a name, 1 to 1000. Default 4.
+    pub login_attempts: u32,
+    /// How long a name stays locked, 1 s to a day. Default 10 minutes.
+    pub lockout: Duration,
+    /// `[[security.profiles]]`: the first that fits a login holds for its session.
+    pub profiles: Vec<ProfileConfig>,
+}
+
+/// One entry of `[[security.profiles]]`: what holds for sessions and tokens of some logins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileConfig {
+    /// For people.
+    pub name: String,
+    /// Only these users; empty for all.
+    pub users: Vec<String>,
+    /// Only members of one of these groups; empty for all.
+    pub groups: Vec<String>,
+    /// Only logins of this kind.
+    pub kind: Option<ProfileKind>,
+    /// Only browsers, or only others.
+    pub browser: Option<bool>,
+    /// How long a token holds.
+    pub ttl: Option<Duration>,
+    /// After how long without a request a session ends.
+    pub inactivity: Option<Duration>,
+    /// How many requests a session may make.
+    pub usage_limit: Option<u64>,
+    /// Whether its tokens may be used to log in again. Default `true`.
+    pub token_logins: bool,
+    /// Whether its tokens hold only for the address that they were given to. Default `false`.
+    pub lock_token_to_address: bool,
+    /// Logins only from here; empty for everywhere.
+    pub addresses: Vec<ipnet::IpNet>,
+}
+
+/// How a client logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProfileKind {
+    /// Over a websocket, which stays.
+    Websocket,
+    /// Over HTTP, with nothing but a token that stays.
+    Http,
 }
 
 /// `[store]`: where data is kept.

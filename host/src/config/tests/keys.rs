@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "",
     "happn",
     "security",
+    "security.profiles",
     "store",
     "plugins",
     "calls",
@@ -19,7 +20,7 @@ const SECTIONS: [&str; 8] = [
 fn with_line(section: &str, line: &str) -> String {
     match section {
         "" => format!("{line}\n"),
-        "components" => format!("name = \"x\"\n[[components]]\n{line}\n"),
+        "components" | "security.profiles" => format!("name = \"x\"\n[[{section}]]\n{line}\n"),
         "store" if !line.starts_with("path") => format!("name = \"x\"\n[store]\npath = \"x\"\n{line}\n"),
         section => format!("name = \"x\"\n[{section}]\n{line}\n"),
     }
@@ -42,7 +43,14 @@ fn the_table_and_the_parser_know_the_same_keys() {
             .map(|key| key.name)
             .collect();
         if section.is_empty() {
-            table.extend(SECTIONS.iter().filter(|section| !section.is_empty()));
+            table.extend(
+                SECTIONS
+                    .iter()
+                    .filter(|name| !name.is_empty() && !name.contains('.')),
+            );
+        }
+        if section == "security" {
+            table.insert("profiles");
         }
         assert_eq!(known, table, "section [{section}]");
     }
@@ -61,7 +69,7 @@ fn the_parser_holds_to_the_ranges_and_types_of_the_table() {
     };
     for key in KEYS {
         let wrong = match key.takes {
-            Takes::Text | Takes::Path => "5".to_owned(),
+            Takes::Text | Takes::Path | Takes::Texts => "5".to_owned(),
             Takes::Choice(words) => {
                 for word in words {
                     assert_eq!(mistakes_about(key, &format!("\"{word}\"")), 0, "{key}");
