@@ -176,7 +176,7 @@ impl Mesh {
         let job = Job {
             deadline_milliseconds: milliseconds(self.call_timeout()),
             payload: arguments,
-            origin: session.origin().clone(),
+            origin: session.origin(),
             ..Job::new(JobKind::Call, 0)
         };
         let deadline = now + self.call_timeout();

@@ -1,6 +1,7 @@
 //! Errors as clients see them in `_meta.error` (PROTOCOL.md section 12).
 
 use super::json;
+use std::borrow::Cow;
 
 /// What went wrong with one request. Clients turn `message` into the text of the error they raise and copy the other
 /// fields onto it.
@@ -9,8 +10,8 @@ pub struct WireError {
     name: &'static str,
     message: String,
     code: Option<u16>,
-    /// The part of a happn server that such an error comes from.
-    service: Option<&'static str>,
+    /// Why, where the message does not say it; or the part of a happn server that the error comes from.
+    reason: Option<Cow<'static, str>>,
 }
 
 impl WireError {
@@ -20,7 +21,7 @@ impl WireError {
             name: "Error",
             message: message.into(),
             code: None,
-            service: None,
+            reason: None,
         }
     }
 
@@ -30,14 +31,14 @@ impl WireError {
             name: "SystemError",
             message: message.into(),
             code: Some(500),
-            service: None,
+            reason: None,
         }
     }
 
     /// As [`WireError::system`], naming the part of a happn server that it comes from.
     pub fn service(message: impl Into<String>, service: &'static str) -> WireError {
         WireError {
-            service: Some(service),
+            reason: Some(Cow::Borrowed(service)),
             ..WireError::system(message)
         }
     }
@@ -48,8 +49,29 @@ impl WireError {
             name: "AccessDenied",
             message: message.into(),
             code: Some(403),
-            service: None,
+            reason: None,
         }
+    }
+
+    /// Who asks is not who it says it is: as [`WireError::access_denied`] with the code that later generations use.
+    pub fn unauthenticated(message: impl Into<String>) -> WireError {
+        WireError {
+            code: Some(401),
+            ..WireError::access_denied(message)
+        }
+    }
+
+    /// The same, with a reason.
+    pub fn because(self, reason: impl Into<Cow<'static, str>>) -> WireError {
+        WireError {
+            reason: Some(reason.into()),
+            ..self
+        }
+    }
+
+    /// The HTTP-like number that the error carries.
+    pub fn code(&self) -> Option<u16> {
+        self.code
     }
 
     /// What is said of a `path` that is missing or not text; `found` is the JSON of what was sent.
@@ -85,10 +107,12 @@ impl WireError {
             if self.name == "SystemError" {
                 out.push_str(r#","severity":0"#);
             }
-            if let Some(service) = self.service {
-                out.push_str(r#","inner":{},"reason":""#);
-                out.push_str(service);
-                out.push('"');
+            if let Some(reason) = &self.reason {
+                if self.name == "SystemError" {
+                    out.push_str(r#","inner":{}"#);
+                }
+                out.push_str(r#","reason":"#);
+                json::write_string(out, reason);
             }
         }
         out.push('}');

@@ -22,7 +22,7 @@ pub use dialect::Dialect;
 pub use error::WireError;
 pub use options::Options;
 pub use publication::{
-    Outcome, Publication, acknowledgement, custom_meta, disconnect_notice, initial_publication,
+    Outcome, Publication, acknowledgement, custom_meta, disconnect_notice, initial_publication, security_notice, session_end_notice,
     publication_id,
 };
 pub use request::{Parsed, Request};

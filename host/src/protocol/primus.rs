@@ -41,6 +41,11 @@ pub fn pong(text: &str) -> Frame {
     format!("\"primus::pong::{text}\"").into()
 }
 
+/// Tells a client not to come back by itself.
+pub fn closed() -> Frame {
+    Frame::from_static("\"primus::server::close\"")
+}
+
 /// The answer to [`Control::Id`].
 pub fn id(session_id: &str) -> Frame {
     format!("\"primus::id::{session_id}\"").into()

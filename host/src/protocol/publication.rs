@@ -244,6 +244,26 @@ pub fn disconnect_notice() -> Frame {
     )
 }
 
+/// Tells a client why its session ends (PROTOCOL.md 3.8).
+pub fn session_end_notice(dialect: Dialect, reason: &str) -> Frame {
+    let mut out = String::from(r#"{"_meta":{"type":"system"},"eventKey":"server-side-disconnect","data":"#);
+    if dialect.is_first_generation() {
+        json::write_string(&mut out, reason);
+        out.push_str(r#","__outbound":true}"#);
+    } else {
+        out.push_str(r#"{"reason":"#);
+        json::write_string(&mut out, reason);
+        out.push_str("}}");
+    }
+    out.into()
+}
+
+/// Tells a client that what it may do has changed (PROTOCOL.md 9.9). `data` is a JSON object.
+pub fn security_notice(dialect: Dialect, data: &str) -> Frame {
+    let tail = dialect.tail();
+    format!(r#"{{"_meta":{{"type":"system"}},"eventKey":"security-data-changed","data":{data}{tail}"#).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

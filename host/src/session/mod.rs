@@ -4,18 +4,20 @@
 //! Guarantees: a queue never holds more bytes than its limit; whoever pushes never waits; frames leave in the order in
 //! which they were pushed.
 
+mod login;
 mod outbound;
 mod registry;
 
+pub use login::{Lapse, Login, Policy};
 pub use outbound::{Batch, Closing, Outbound};
 pub use registry::Sessions;
 
-use crate::protocol::Dialect;
+use crate::protocol::{Dialect, Frame};
 use crate::versions::{Line, Shown};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One websocket connection.
@@ -25,8 +27,12 @@ pub struct Session {
     number: u64,
     /// The UUID that clients know the session by.
     id: Box<str>,
-    /// `{"id":"…"}`: what components learn of a caller. Made once.
+    /// `{"id":"…"}`: what components learn of a caller that has not logged in. Made once.
     origin: Bytes,
+    /// Who is at the other end, in a secure mesh.
+    login: ArcSwapOption<Login>,
+    /// A request is being worked on elsewhere, and its answer comes before all that follow.
+    waits: AtomicBool,
     /// Where the client is.
     peer: SocketAddr,
     /// A [`Dialect`] as a number. Written by the session's own connection, read by publishers.
@@ -52,6 +58,8 @@ impl Session {
             number,
             id,
             origin,
+            login: ArcSwapOption::const_empty(),
+            waits: AtomicBool::new(false),
             peer,
             dialect: AtomicU8::new(0),
             uncommitted: AtomicUsize::new(0),
@@ -73,8 +81,37 @@ impl Session {
     }
 
     /// What components learn of the caller: a JSON object.
-    pub fn origin(&self) -> &Bytes {
-        &self.origin
+    pub fn origin(&self) -> Bytes {
+        match &*self.login.load() {
+            Some(login) => login.origin.clone(),
+            None => self.origin.clone(),
+        }
+    }
+
+    /// Who is at the other end, in a secure mesh.
+    pub fn login(&self) -> Option<Arc<Login>> {
+        self.login.load_full()
+    }
+
+    /// Notes who is at the other end.
+    pub fn set_login(&self, login: Option<Arc<Login>>) {
+        self.login.store(login);
+    }
+
+    /// Lets the requests that follow wait: one is being worked on elsewhere.
+    pub fn hold_requests(&self) {
+        self.waits.store(true, Ordering::Release);
+    }
+
+    /// Lets requests be worked off again, and sends the answer that they waited for.
+    pub fn go_on_with(&self, answer: Frame) {
+        self.waits.store(false, Ordering::Release);
+        self.outbound.push(answer);
+    }
+
+    /// Whether requests wait.
+    pub fn waits(&self) -> bool {
+        self.waits.load(Ordering::Acquire)
     }
 
     /// Where the client is.

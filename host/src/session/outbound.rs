@@ -19,6 +19,8 @@ pub enum Closing {
     SlowConsumer,
     /// The host is stopping; clients are expected to reconnect.
     HostStops,
+    /// The session has lost its right to be there; what is queued says why.
+    Ended,
 }
 
 /// Frames taken for writing.

@@ -93,7 +93,7 @@ pub(super) async fn run(
             tracing::warn!(%peer, session = session.id(), "closed: a message was larger than {} bytes", limits.frame)
         }
         End::Silent => tracing::debug!(%peer, session = session.id(), "closed: no heartbeat"),
-        End::ByClient | End::HostStops => tracing::debug!(%peer, session = session.id(), "closed"),
+        End::ByClient | End::HostStops | End::Ended => tracing::debug!(%peer, session = session.id(), "closed"),
     }
     connection.say_goodbye(&end).await;
 }
@@ -102,6 +102,7 @@ pub(super) async fn run(
 enum End {
     ByClient,
     HostStops,
+    Ended,
     SlowConsumer,
     Silent,
     TooLarge,
@@ -113,6 +114,7 @@ impl End {
         match self {
             End::SlowConsumer => Some(Closing::SlowConsumer),
             End::HostStops => Some(Closing::HostStops),
+            End::Ended => Some(Closing::Ended),
             _ => None,
         }
     }
@@ -195,6 +197,7 @@ impl Connection {
         match self.closing {
             Some(Closing::SlowConsumer) => return Poll::Ready(End::SlowConsumer),
             Some(Closing::HostStops) if flushed => return Poll::Ready(End::HostStops),
+            Some(Closing::Ended) if flushed => return Poll::Ready(End::Ended),
             _ => {}
         }
         if !flushed {
@@ -211,6 +214,10 @@ impl Connection {
     fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         let outbound = self.session.outbound();
         for _ in 0..FRAMES_AT_ONCE {
+            if self.session.waits() {
+                // The answer that ends this wakes the task.
+                return Ok(false);
+            }
             if outbound.queued_bytes() > outbound.limit() / 4 {
                 // A client that asks for much gets its answers before it may ask for more.
                 return Ok(true);
@@ -356,7 +363,7 @@ impl Connection {
         let close = match end {
             End::ByClient | End::Failed(_) => None,
             End::TooLarge => Some(CloseCode::Size),
-            End::HostStops | End::Silent | End::SlowConsumer => Some(CloseCode::Normal),
+            End::HostStops | End::Ended | End::Silent | End::SlowConsumer => Some(CloseCode::Normal),
         };
         let announces = matches!(end, End::HostStops) && self.session.dialect().announces_stop();
         let goodbye = async {

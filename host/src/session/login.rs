@@ -1,0 +1,178 @@
+//! Who a session, or the holder of a token, is in a secure mesh, and for how long.
+//!
+//! What enters: a login that was found to be right. What leaves: what others ask of it. Guarantees: a login that has lapsed
+//! never comes back.
+
+use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a login holds (PROTOCOL.md 9.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// From the login on.
+    pub ttl: Option<Duration>,
+    /// Without a request.
+    pub inactivity: Option<Duration>,
+    /// So many requests.
+    pub usage_limit: Option<u64>,
+}
+
+/// Why a login does not hold any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lapse {
+    /// Its time is over.
+    Expired,
+    /// Nothing was asked for too long.
+    Inactive,
+    /// Too much was asked.
+    UsedUp,
+    /// Its token or its session was revoked.
+    Revoked,
+}
+
+/// A user at the other end.
+#[derive(Debug)]
+pub struct Login {
+    /// The user's name.
+    pub username: Box<str>,
+    /// Differs when a user of the same name is made again.
+    pub user_id: Box<str>,
+    /// The session's id, in the token too.
+    pub session_id: Box<str>,
+    /// The session whose token was used to log in, or the same.
+    pub parent_id: Box<str>,
+    /// What the client shows later.
+    pub token: Box<str>,
+    /// What components learn of the caller: a JSON object.
+    pub origin: Bytes,
+    /// Milliseconds since 1970.
+    pub timestamp: u64,
+    /// How long it holds.
+    pub policy: Policy,
+    began: Instant,
+    /// Milliseconds from `began` to the last request.
+    last: AtomicU64,
+    requests: AtomicU64,
+}
+
+impl Login {
+    /// A login that holds from now on.
+    pub fn new(
+        (username, user_id): (&str, &str),
+        (session_id, parent_id): (&str, &str),
+        token: String,
+        timestamp: u64,
+        policy: Policy,
+    ) -> Login {
+        let origin = serde_json::json!({ "id": session_id, "username": username });
+        Login {
+            username: username.into(),
+            user_id: user_id.into(),
+            session_id: session_id.into(),
+            parent_id: parent_id.into(),
+            token: token.into(),
+            origin: Bytes::from(origin.to_string()),
+            timestamp,
+            policy,
+            began: Instant::now(),
+            last: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// Notes a request.
+    ///
+    /// # Errors
+    ///
+    /// When the login has lapsed, or lapses with this request.
+    pub fn note_request(&self, now: Instant) -> Result<(), Lapse> {
+        self.check(now)?;
+        let since = now.saturating_duration_since(self.began);
+        self.last.store(since.as_millis() as u64, Ordering::Relaxed);
+        let requests = self.requests.fetch_add(1, Ordering::Relaxed);
+        match self.policy.usage_limit {
+            Some(limit) if requests >= limit => Err(Lapse::UsedUp),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it still holds.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check(&self, now: Instant) -> Result<(), Lapse> {
+        let since = now.saturating_duration_since(self.began);
+        if self.policy.ttl.is_some_and(|ttl| since >= ttl) {
+            return Err(Lapse::Expired);
+        }
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        match self.policy.inactivity {
+            Some(most) if since.saturating_sub(last) >= most => Err(Lapse::Inactive),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Lapse {
+    /// What the client is told when a request comes too late (PROTOCOL.md 9.7).
+    pub fn message(self) -> &'static str {
+        match self {
+            Lapse::Expired => "expired session token",
+            Lapse::Inactive => "session inactivity threshold reached",
+            Lapse::UsedUp => "session usage limit reached",
+            Lapse::Revoked => "token has been revoked",
+        }
+    }
+
+    /// What the client is told before the socket closes (PROTOCOL.md 3.8).
+    pub fn reason(self) -> &'static str {
+        match self {
+            Lapse::Expired => "token-expired",
+            Lapse::Inactive => "inactivity-threshold",
+            Lapse::UsedUp => "usage-limit",
+            Lapse::Revoked => "token-revoked",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(policy: Policy) -> Login {
+        Login::new(("bob", "u"), ("S", "S"), String::new(), 0, policy)
+    }
+
+    #[test]
+    fn a_login_lapses() {
+        let second = Duration::from_secs(1);
+        let ttl = login(Policy {
+            ttl: Some(10 * second),
+            ..Policy::default()
+        });
+        let begin = ttl.began;
+        assert_eq!(ttl.note_request(begin + 9 * second), Ok(()));
+        assert_eq!(ttl.note_request(begin + 10 * second), Err(Lapse::Expired));
+
+        let inactive = login(Policy {
+            inactivity: Some(2 * second),
+            ..Policy::default()
+        });
+        let begin = inactive.began;
+        assert_eq!(inactive.note_request(begin + second), Ok(()));
+        assert_eq!(inactive.check(begin + 2 * second), Ok(()));
+        assert_eq!(inactive.note_request(begin + 3 * second), Err(Lapse::Inactive));
+
+        let used = login(Policy {
+            usage_limit: Some(2),
+            ..Policy::default()
+        });
+        let now = used.began;
+        assert_eq!(used.note_request(now), Ok(()));
+        assert_eq!(used.note_request(now), Ok(()));
+        assert_eq!(used.note_request(now), Err(Lapse::UsedUp));
+        assert_eq!(used.note_request(now), Err(Lapse::UsedUp));
+    }
+}
