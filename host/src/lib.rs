@@ -25,6 +25,7 @@ pub mod plugin;
 pub mod protocol;
 pub mod pubsub;
 pub mod query;
+pub mod security;
 pub mod server;
 pub mod session;
 pub mod stamp;

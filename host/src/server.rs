@@ -8,7 +8,8 @@ use crate::config::{ComponentConfig, Config, ConfigError};
 use crate::deployment::{Deployment, is_in, load_request};
 use crate::mesh::{Mesh, Settings};
 use crate::plugin::{Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
-use crate::store::{DurableStore, MemoryStore, Options, Store};
+use crate::security::{self, Security};
+use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
 use crate::system;
 use crate::transport::{self, Limits};
 use crate::versions::Range;
@@ -38,7 +39,7 @@ impl Server {
     ///
     /// Everything that stands against it, at its place in the configuration.
     pub async fn start(config: &Config) -> Result<Server, ConfigError> {
-        refuse_what_is_not_there_yet(config)?;
+        check_values(config)?;
         let libraries = libraries(config)?;
         let (host, port) = (&*config.happn.host.value, config.happn.port.value);
         let listener = transport::bind(host, port)
@@ -58,7 +59,12 @@ impl Server {
             stage: stage()
                 .map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?,
         };
-        let mesh = Mesh::new(settings.clone(), open_store(config).await?);
+        let store = open_store(config).await?;
+        let security = match config.happn.secure.value {
+            true => Some(Arc::new(open_security(config, store.clone()).await?)),
+            false => None,
+        };
+        let mesh = Mesh::new(settings.clone(), Arc::new(PublicStore::new(store)), security);
         announce(&mesh, address.port(), true);
         let is_configured = |name: &str| config.components.iter().any(|other| other.name.value == name);
         system::register(&mesh, is_configured)
@@ -138,7 +144,7 @@ impl Server {
 ///
 /// Everything that is wrong.
 pub async fn check(config: &Config) -> Result<Vec<(String, Descriptor)>, ConfigError> {
-    refuse_what_is_not_there_yet(config)?;
+    check_values(config)?;
     let libraries = libraries(config)?;
     let stage = stage().map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?;
     let mut found: Vec<(String, Descriptor)> = Vec::new();
@@ -182,9 +188,9 @@ pub fn stage() -> Result<PathBuf, LoadError> {
 }
 
 /// Opens the store that the configuration asks for.
-async fn open_store(config: &Config) -> Result<Box<dyn Store>, ConfigError> {
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ConfigError> {
     let Some(path) = &config.store.path else {
-        return Ok(Box::new(MemoryStore::default()));
+        return Ok(Arc::new(MemoryStore::default()));
     };
     let options = Options {
         durability: config.store.durability,
@@ -203,7 +209,57 @@ async fn open_store(config: &Config) -> Result<Box<dyn Store>, ConfigError> {
         "store {}",
         path.value.display()
     );
-    Ok(Box::new(store))
+    Ok(Arc::new(store))
+}
+
+/// The environment variable that the administrator's password may come from.
+const ADMIN_PASSWORD: &str = "MESH_ADMIN_PASSWORD";
+
+/// The administrator's password, where one is given.
+fn admin_password(config: &Config) -> Option<String> {
+    let configured = config.security.admin_password.as_ref();
+    configured
+        .map(|password| password.value.expose().to_owned())
+        .or_else(|| {
+            std::env::var(ADMIN_PASSWORD)
+                .ok()
+                .filter(|password| !password.is_empty())
+        })
+}
+
+/// Reads users and groups, and adds those that every secure mesh has.
+async fn open_security(config: &Config, store: Arc<dyn Store>) -> Result<Security, ConfigError> {
+    let configured = &config.security;
+    let Some(password) = admin_password(config) else {
+        return Err(no_admin_password(config));
+    };
+    let settings = security::Settings {
+        name: config.name.value.clone(),
+        domain: config.domain.value.clone(),
+        allow_anonymous: configured.allow_anonymous,
+        admin_over_network: configured.admin_over_network,
+        http_logout: configured.http_logout,
+        login_attempts: configured.login_attempts,
+        lockout: configured.lockout,
+        profiles: security::Profiles::new(&configured.profiles),
+    };
+    let secret = configured
+        .token_secret
+        .as_ref()
+        .map(|secret| secret.value.expose().as_bytes());
+    Security::open(settings, store, &password, secret)
+        .await
+        .map_err(|error| config.diagnose(config.happn.secure.at, error.to_string(), None))
+}
+
+fn no_admin_password(config: &Config) -> ConfigError {
+    config.diagnose(
+        config.happn.secure.at,
+        "a secure mesh needs a password for its administrator, and there is no default one",
+        Some(format!(
+            "set `admin_password` in [security], or the environment variable {ADMIN_PASSWORD}"
+        )),
+    )
 }
 
 /// Closes the store of a mesh that has stopped, or that ends at once.
@@ -235,14 +291,10 @@ fn announce(mesh: &Mesh, port: u16, initializing: bool) {
 }
 
 /// A key that this version does not act on must not be taken for one that it does.
-fn refuse_what_is_not_there_yet(config: &Config) -> Result<(), ConfigError> {
+fn check_values(config: &Config) -> Result<(), ConfigError> {
     let mut errors = Vec::new();
-    if config.happn.secure.value {
-        errors.push(config.diagnose(
-            config.happn.secure.at,
-            "secure mode is not part of this version yet",
-            Some("leave `secure` out, and keep `host` on an address that only you can reach".to_owned()),
-        ));
+    if config.happn.secure.value && admin_password(config).is_none() {
+        errors.push(no_admin_password(config));
     }
     for component in &config.components {
         if let Err(error) = Range::parse(&component.version.value) {

@@ -5,6 +5,7 @@ use super::{Gate, path};
 use crate::mesh::Change;
 use crate::protocol::{Action, EventAction, Frame, Options, Request, Response, WireError, json};
 use crate::query::{Found, Query};
+use crate::security::permission;
 use crate::store::{PathPattern, now};
 
 impl Gate {
@@ -14,8 +15,11 @@ impl Gate {
         self.send(frame.unwrap_or_else(|error| response.error(&error)));
     }
 
-    fn try_get(&self, request: &Request<'_>, response: &Response<'_>) -> Result<Frame, WireError> {
+    fn try_get(&mut self, request: &Request<'_>, response: &Response<'_>) -> Result<Frame, WireError> {
         let path = path::any(request)?;
+        self.authorize(permission::Action::Get, &path, || {
+            Options::read(request.options).on_behalf_of
+        })?;
         let query = self.query(request, &path)?;
         let pattern = PathPattern::new(&path);
         self.mesh.note_reading(&self.session, &pattern);
@@ -76,6 +80,10 @@ impl Gate {
     pub(super) fn count(&mut self, request: &Request<'_>) {
         let response = Response::to(self.session.dialect(), Action::Count, request);
         let counted = path::any(request).and_then(|path| {
+            // A count tells what documents say.
+            self.authorize(permission::Action::Get, &path, || {
+                Options::read(request.options).on_behalf_of
+            })?;
             let query = self.query(request, &path)?;
             let pattern = PathPattern::new(&path);
             Ok(self.select(&pattern, &query).len())
@@ -96,6 +104,7 @@ impl Gate {
     fn try_remove(&mut self, request: &Request<'_>, response: &Response<'_>) -> Result<(), WireError> {
         let path = path::checked(request, self.session.dialect())?;
         let options = Options::read(request.options);
+        let actor = self.authorize(permission::Action::Remove, &path, || options.on_behalf_of)?;
         self.can_publish(&options)?;
         let query = self.query(request, &path)?;
         let (removed, commit) = self
@@ -118,7 +127,7 @@ impl Gate {
         };
         let change = Change::new(EventAction::Remove, &path, &data);
         let publishes = (!options.no_publish, options.no_publish);
-        self.conclude(request, &options, change, publishes, commit, &answer);
+        self.conclude((request, &actor), &options, change, publishes, commit, &answer);
         Ok(())
     }
 

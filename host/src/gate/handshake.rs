@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 const PUBLIC_KEY: &str = "Anm+Zn753LusVaBilc6HCwcCm/zbLc4o2VnygVsW+BeY";
 
 /// The cookie that browsers keep a token in.
-const COOKIE_NAME: &str = "happn_token";
+pub(super) const COOKIE_NAME: &str = "happn_token";
 
 /// What was known of a connection before it said anything.
 #[derive(Clone, Debug)]
@@ -90,6 +90,12 @@ impl Gate {
     }
 
     pub(super) fn login(&mut self, request: &Request<'_>) {
+        let answer = self.login_answer(request);
+        self.send(Response::to(self.session.dialect(), Action::Login, request).data(&answer));
+    }
+
+    /// What every login is answered with: a JSON object.
+    pub(super) fn login_answer(&self, request: &Request<'_>) -> String {
         let dialect = self.session.dialect();
         let announced = announced(request);
         let protocol = short_text(announced.protocol).or_else(|| self.announced.protocol.clone());
@@ -110,14 +116,17 @@ impl Gate {
             out.push_str(info.get());
         }
         out.push('}');
-        self.send(Response::to(dialect, Action::Login, request).data(&out));
+        out
     }
 
     /// `name` and `secure`, and what the first generation adds.
     fn write_server(&self, out: &mut String, dialect: Dialect) {
         out.push_str(r#""name":"#);
         json::write_string(out, self.mesh.name());
-        out.push_str(r#","secure":false"#);
+        out.push_str(match self.mesh.security() {
+            None => r#","secure":false"#,
+            Some(_) => r#","secure":true"#,
+        });
         if dialect.is_first_generation() {
             out.push_str(&format!(r#","encryptPayloads":false,"publicKey":"{PUBLIC_KEY}""#));
         }

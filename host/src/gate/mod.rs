@@ -5,7 +5,9 @@
 //! strictly in order; what a client says of its own identity is never believed.
 
 mod data;
+mod guard;
 mod handshake;
+mod login;
 mod path;
 mod publish;
 mod set;
@@ -18,7 +20,9 @@ use crate::session::Session;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use guard::end_session;
 pub use handshake::ConnectionInfo;
+pub(crate) use login::change_own;
 
 /// The requests of one connection.
 pub struct Gate {
@@ -36,6 +40,10 @@ pub struct Gate {
     called: usize,
     /// When the frames at hand were read.
     now: Instant,
+    /// What the session may do, as far as it has asked.
+    guard: guard::Guard,
+    /// The session ends behind the answer of the request at hand, for this reason.
+    ends_with: Option<&'static str>,
 }
 
 impl Gate {
@@ -51,6 +59,8 @@ impl Gate {
             wakes: Vec::new(),
             called: 0,
             now: Instant::now(),
+            guard: guard::Guard::default(),
+            ends_with: None,
         }
     }
 
@@ -86,11 +96,15 @@ impl Gate {
             Parsed::Request(request) => self.answer(&request, frame),
             Parsed::OtherJson | Parsed::NotJson => {}
         }
+        if let Some(reason) = self.ends_with.take() {
+            end_session(&self.session, reason);
+        }
     }
 
     /// Ends everything that the session subscribed to.
     pub fn close(&mut self) {
         self.wakes.clear();
+        self.mesh.session_ended(&self.session);
         self.mesh.subscriptions().unsubscribe_all(self.session.number());
         self.mesh.acknowledgements().forget(self.session.number());
     }
@@ -111,6 +125,9 @@ impl Gate {
             self.wakes.clear();
         }
         let later = !self.session.dialect().is_first_generation();
+        if self.mesh.security().is_some() {
+            return self.answer_securely(action, request, frame);
+        }
         match action {
             Action::ConfigureSession => self.configure(request),
             Action::Describe => self.describe(request),

@@ -2,6 +2,7 @@
 //! acknowledgements of publications (PROTOCOL.md 7.5).
 
 use super::Gate;
+use super::guard::Actor;
 use crate::mesh::{Change, Publisher};
 use crate::protocol::{Action, Frame, Options, Outcome, Request, Response, WireError, acknowledgement, json};
 use crate::store::Commit;
@@ -25,7 +26,7 @@ impl Gate {
     /// order.
     pub(super) fn conclude(
         &mut self,
-        request: &Request<'_>,
+        (request, actor): (&Request<'_>, &Actor),
         options: &Options<'_>,
         change: Change<'_>,
         (publishes, withheld): (bool, bool),
@@ -40,7 +41,7 @@ impl Gate {
             targets: targets.as_ref(),
             ..change
         };
-        let publisher = self.publisher(request);
+        let publisher = self.publisher(request, actor);
         if consistency == 2 {
             let mut results = String::new();
             let successful = if publishes {
@@ -63,7 +64,7 @@ impl Gate {
         if !publishes {
             return;
         }
-        let publisher = self.publisher(request);
+        let publisher = self.publisher(request, actor);
         if consistency == 3 {
             return self.mesh.publish_acknowledged(&self.session, &publisher, &change);
         }
@@ -119,11 +120,11 @@ impl Gate {
         });
     }
 
-    fn publisher<'a>(&'a self, request: &Request<'a>) -> Publisher<'a> {
+    fn publisher<'a>(&'a self, request: &Request<'a>, actor: &'a Actor) -> Publisher<'a> {
         Publisher {
             session_id: self.session.id(),
             event_id: request.event_id.map_or("undefined", |event_id| event_id.get()),
-            username: None,
+            username: actor.username.as_deref(),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! set (PROTOCOL.md 5.1), and with it the way to components.
 
+use super::guard::Actor;
 use super::{Gate, path};
-use crate::mesh::{CallRequest, Change, Write, WriteError, WriteMode, is_request};
+use crate::mesh::{CallRequest, Caller, Change, Write, WriteError, WriteMode, is_request};
 use crate::protocol::{
     Action, Dialect, DocumentMeta, EventAction, Frame, Options, Request, Response, WireError, json, tagged,
     value,
 };
+use crate::security::permission;
 use crate::store::{Stored, now};
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -43,6 +45,7 @@ impl Gate {
             .then(|| CallRequest::read(request.data, &self.session))
             .transpose()?;
         let options = Options::read(request.options);
+        let actor = self.authorize(permission::Action::Set, &path, || options.on_behalf_of)?;
         let plan = Plan::new(&options, dialect, &path);
         self.can_publish(&options)?;
         let sent_value = request.data.filter(|_| !options.null_value);
@@ -51,7 +54,7 @@ impl Gate {
             && !silent
             && (call.is_none() || self.mesh.subscriptions().has_request_watchers());
         if let Plan::Tag(tag) = plan {
-            self.tag(request, response, &options, &path, tag)?;
+            self.tag((request, &actor), response, &options, &path, tag)?;
         } else {
             let document_path = plan.document_path(&path);
             let mode = plan.mode(&options, dialect);
@@ -86,7 +89,7 @@ impl Gate {
             };
             let withheld = silent || options.no_publish;
             self.conclude(
-                request,
+                (request, &actor),
                 &options,
                 change,
                 (publishes, withheld),
@@ -96,9 +99,13 @@ impl Gate {
         }
         if let Some(call) = call {
             let bytes: Bytes = frame.clone().into();
-            let wake =
-                self.mesh
-                    .call_from_session(&self.session, &path, &call, &bytes, &mut self.ranges, self.now);
+            let caller = Caller {
+                session: &self.session,
+                origin: actor.origin.unwrap_or_else(|| self.session.origin()),
+            };
+            let wake = self
+                .mesh
+                .call_from_session(caller, &path, &call, &bytes, &mut self.ranges, self.now);
             self.called += 1;
             self.wakes.extend(wake);
         }
@@ -110,7 +117,7 @@ impl Gate {
     /// Copies what is stored under a tag (PROTOCOL.md 5.1.2).
     fn tag(
         &mut self,
-        request: &Request<'_>,
+        (request, actor): (&Request<'_>, &Actor),
         response: &Response<'_>,
         options: &Options<'_>,
         path: &str,
@@ -144,7 +151,7 @@ impl Gate {
             response.document(&copy, meta, published)
         };
         let publishes = (!options.no_publish, options.no_publish);
-        self.conclude(request, options, change, publishes, commit, &answer);
+        self.conclude((request, actor), options, change, publishes, commit, &answer);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use crate::protocol::{
     Action, Dialect, Options, Request, Response, WireError, initial_publication, json, write_item,
 };
 use crate::pubsub::{Channel, DEFAULT_DEPTH, Depth, Pattern, Subscriber, Subscription, VersionFilter};
+use crate::security::permission;
 use crate::store::{Document, PathPattern, now};
 use crate::versions::RequestedRange;
 use serde::Deserialize;
@@ -100,12 +101,13 @@ impl Gate {
     }
 
     fn try_on(
-        &self,
+        &mut self,
         request: &Request<'_>,
         options: &Options<'_>,
         dialect: Dialect,
     ) -> Result<String, WireError> {
         let text = path::checked(request, dialect)?;
+        self.authorize(permission::Action::On, &text, || options.on_behalf_of)?;
         // Later generations take a bare star for everything.
         let (text, channel) = match Channel::parse(&text) {
             None if dialect.is_first_generation() => {

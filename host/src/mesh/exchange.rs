@@ -125,6 +125,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
+/// Who calls.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    /// The session that gets the answer.
+    pub session: &'a Arc<Session>,
+    /// What the component learns of it: a JSON object.
+    pub origin: Bytes,
+}
+
 /// The range that a session asked for last, parsed: clients ask for the same one in every call.
 #[derive(Debug, Default)]
 pub struct RangeCache {
@@ -149,13 +158,14 @@ impl Mesh {
     /// parsed from. The lane is woken when the returned [`Wake`] is dropped.
     pub fn call_from_session(
         self: &Arc<Mesh>,
-        session: &Arc<Session>,
+        caller: Caller<'_>,
         path: &str,
         request: &CallRequest<'_>,
         frame: &Bytes,
         ranges: &mut RangeCache,
         now: Instant,
     ) -> Option<Wake> {
+        let Caller { session, origin } = caller;
         // Without an address nothing could be answered; real servers drop such a request, too.
         let address = request.callback.as_deref()?;
         let arguments = match request.arguments {
@@ -176,7 +186,7 @@ impl Mesh {
         let job = Job {
             deadline_milliseconds: milliseconds(self.call_timeout()),
             payload: arguments,
-            origin: session.origin(),
+            origin,
             ..Job::new(JobKind::Call, 0)
         };
         let deadline = now + self.call_timeout();

@@ -11,6 +11,7 @@ mod components;
 mod description;
 mod documents;
 mod exchange;
+mod secure;
 mod services;
 mod status;
 mod takeover;
@@ -19,13 +20,15 @@ pub use acknowledgements::Acknowledgements;
 pub(crate) use answer::error_array;
 pub use components::{Asked, Registry, listed};
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
-pub use exchange::{CallRequest, RangeCache, is_request};
+pub use exchange::{CallRequest, Caller, RangeCache, is_request};
+pub use secure::Concerned;
 pub(crate) use services::targets_of;
 pub use status::{ComponentStatus, Status};
 pub use takeover::Takeover;
 
 use crate::plugin::{Component, LoadError, Unloaded};
 use crate::pubsub::Index;
+use crate::security::Security;
 use crate::session::Sessions;
 use crate::store::Store;
 use arc_swap::ArcSwap;
@@ -69,15 +72,18 @@ pub struct Mesh {
     subscriptions: Index,
     acknowledgements: Acknowledgements,
     sessions: Sessions,
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
+    /// Who may do what, in a secure mesh.
+    security: Option<Arc<Security>>,
     started: Instant,
     runtime: tokio::runtime::Handle,
 }
 
 impl Mesh {
     /// A mesh without components. Must be called inside a tokio runtime, which runs its timers.
-    pub fn new(settings: Settings, store: Box<dyn Store>) -> Arc<Mesh> {
+    pub fn new(settings: Settings, store: Arc<dyn Store>, security: Option<Arc<Security>>) -> Arc<Mesh> {
         Arc::new(Mesh {
+            security,
             sessions: Sessions::new(settings.session_queue),
             subscriptions: Index::new(settings.subscriptions_each),
             acknowledgements: Acknowledgements::new(settings.acknowledge_timeout),
@@ -142,6 +148,7 @@ impl Mesh {
     pub fn expire(&self) {
         let now = Instant::now();
         self.acknowledgements.expire(now);
+        self.end_lapsed(now);
         for component in self.registry().all() {
             component.expire(now);
         }

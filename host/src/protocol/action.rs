@@ -25,6 +25,8 @@ pub enum Action {
     RequestNonce,
     /// Ends a token of a secure mesh.
     RevokeToken,
+    /// Ends the sessions that were logged in with this session's token, later generations.
+    DisconnectChildSessions,
     /// Ends a session of a secure mesh, first generation.
     RevokeSession,
     /// Changes the user's own password on a secure mesh.
@@ -52,6 +54,7 @@ impl Action {
             "disconnect" => Action::Disconnect,
             "request-nonce" => Action::RequestNonce,
             "revoke-token" => Action::RevokeToken,
+            "disconnect-child-sessions" => Action::DisconnectChildSessions,
             "revoke-session" => Action::RevokeSession,
             "change-password" => Action::ChangePassword,
             "count" => Action::Count,

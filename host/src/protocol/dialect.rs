@@ -43,6 +43,17 @@ impl Dialect {
         }
     }
 
+    /// As clients announce it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Unconfigured => "happn",
+            Dialect::Happn1 => "1.3.0",
+            Dialect::Happn2 => "happn_2",
+            Dialect::Happn3 => "happn_3",
+            Dialect::Happn4 => "happn_4",
+        }
+    }
+
     /// The end of every object frame: its `protocol`, and for the first generation the mark of outgoing frames.
     pub fn tail(self) -> &'static str {
         match self {

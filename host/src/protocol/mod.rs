@@ -22,8 +22,8 @@ pub use dialect::Dialect;
 pub use error::WireError;
 pub use options::Options;
 pub use publication::{
-    Outcome, Publication, acknowledgement, custom_meta, disconnect_notice, initial_publication, security_notice, session_end_notice,
-    publication_id,
+    Outcome, Publication, acknowledgement, custom_meta, disconnect_notice, initial_publication,
+    publication_id, security_notice, session_end_notice,
 };
 pub use request::{Parsed, Request};
 pub use response::{ArrayResponse, DocumentMeta, Refusal, Response, write_item};

@@ -43,6 +43,8 @@ pub struct Options<'a> {
     pub null_value: bool,
     /// The answer tells how many recipients there were.
     pub publish_results: bool,
+    /// Whom the request is done for (MESH.md 2.8).
+    pub on_behalf_of: Option<&'a RawValue>,
     /// Later generations: one of many documents, written without a publication (`upsertType` 3).
     pub bulk: bool,
 }
@@ -101,6 +103,7 @@ impl<'de> Visitor<'de> for OptionsVisitor {
                 Key::Increment => options.increment = Some(value).filter(|step| step.get() != "null"),
                 Key::NullValue => options.null_value = json::is_truthy(value),
                 Key::PublishResults => options.publish_results = json::is_truthy(value),
+                Key::OnBehalfOf => options.on_behalf_of = Some(value).filter(|name| json::is_truthy(name)),
                 Key::UpsertType => options.bulk = value.get() == "3",
                 Key::InitialCallback => options.initial_callback = json::is_truthy(value),
                 Key::InitialEmit => options.initial_emit = json::is_truthy(value),
@@ -128,6 +131,7 @@ enum Key {
     Increment,
     NullValue,
     PublishResults,
+    OnBehalfOf,
     UpsertType,
     InitialCallback,
     InitialEmit,
@@ -161,6 +165,7 @@ impl<'de> Deserialize<'de> for Key {
                     "increment" => Key::Increment,
                     "nullValue" => Key::NullValue,
                     "publishResults" => Key::PublishResults,
+                    "onBehalfOf" => Key::OnBehalfOf,
                     "upsertType" => Key::UpsertType,
                     "initialCallback" => Key::InitialCallback,
                     "initialEmit" => Key::InitialEmit,

@@ -15,7 +15,7 @@ pub struct Response<'a> {
 }
 
 /// What a document's `_meta` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DocumentMeta {
     /// Milliseconds since 1970 at which the document came to be.
     pub created: u64,

@@ -98,6 +98,13 @@ impl Index {
         }
     }
 
+    /// The channels that a subscriber has subscriptions on.
+    pub fn channels_of(&self, subscriber: u64) -> Vec<Arc<str>> {
+        let tables = self.read();
+        let channels = tables.by_subscriber.get(&subscriber);
+        channels.map_or_else(Vec::new, |of| of.channels.keys().cloned().collect())
+    }
+
     /// Adds a subscription and returns its reference.
     ///
     /// # Errors

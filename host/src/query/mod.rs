@@ -24,6 +24,7 @@ mod regular;
 mod tests;
 
 pub use error::{QueryError, QueryErrorKind};
+pub(crate) use regular::compile_with_groups;
 
 use crate::protocol::{Dialect, DocumentMeta, write_item};
 use crate::store::Document;

@@ -23,6 +23,15 @@ const NO_SPACE: &str =
 
 /// Compiles a pattern with its flags.
 pub(super) fn compile(pattern: &str, flags: &str) -> Result<Regex, QueryError> {
+    build(pattern, flags, false)
+}
+
+/// Compiles a pattern without flags whose groups are numbered as in JavaScript.
+pub(crate) fn compile_with_groups(pattern: &str) -> Result<Regex, QueryError> {
+    build(pattern, "", true)
+}
+
+fn build(pattern: &str, flags: &str, numbered: bool) -> Result<Regex, QueryError> {
     let repeated = flags
         .char_indices()
         .any(|(place, flag)| flags[..place].contains(flag));
@@ -41,6 +50,7 @@ pub(super) fn compile(pattern: &str, flags: &str) -> Result<Regex, QueryError> {
         out: String::with_capacity(pattern.len() + 16),
         unicode: has('u') || has('v'),
         dot_all: has('s'),
+        numbered,
     };
     translation.run().map_err(|reason| invalid(pattern, reason))?;
     // A sticky expression starts where it starts.
@@ -79,6 +89,8 @@ struct Translation<'p> {
     out: String,
     unicode: bool,
     dot_all: bool,
+    /// Whether groups are captured: finding without is cheaper.
+    numbered: bool,
 }
 
 /// One member of a character class.
@@ -118,10 +130,13 @@ impl Translation<'_> {
     }
 
     fn group(&mut self) -> Outcome<()> {
-        self.out.push_str("(?:");
+        let opening = if self.numbered { "(" } else { "(?:" };
         if self.rest.next_if_eq(&'?').is_none() {
+            self.out.push_str(opening);
             return Ok(());
         }
+        let is_named = self.rest.peek() == Some(&'<');
+        self.out.push_str(if is_named { opening } else { "(?:" });
         let look_around = "look-around is not supported";
         match self.rest.next() {
             Some(':') => Ok(()),

@@ -104,9 +104,12 @@ impl Session {
     }
 
     /// Lets requests be worked off again, and sends the answer that they waited for.
-    pub fn go_on_with(&self, answer: Frame) {
+    pub fn go_on_with(&self, answer: Option<Frame>) {
         self.waits.store(false, Ordering::Release);
-        self.outbound.push(answer);
+        match answer {
+            Some(answer) => self.outbound.push(answer),
+            None => self.outbound.wake(),
+        }
     }
 
     /// Whether requests wait.

@@ -110,6 +110,13 @@ impl Outbound {
         self.release(state);
     }
 
+    /// Has the connection look again, although nothing was pushed.
+    pub fn wake(&self) {
+        let mut state = self.lock();
+        state.attended = false;
+        self.release(state);
+    }
+
     /// Whether the session is being closed: what is pushed now is dropped.
     pub fn is_closing(&self) -> bool {
         self.lock().closing.is_some()

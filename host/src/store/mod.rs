@@ -10,6 +10,7 @@ mod durable;
 mod index;
 mod memory;
 mod pattern;
+mod public;
 pub mod transfer;
 
 pub use durable::{
@@ -17,6 +18,7 @@ pub use durable::{
 };
 pub use memory::MemoryStore;
 pub use pattern::PathPattern;
+pub use public::{KEPT, PublicStore};
 
 use crate::protocol::DocumentMeta;
 use std::sync::Arc;
@@ -46,6 +48,8 @@ pub enum StoreErrorKind {
     ReadOnly,
     /// More is waiting to be written than the engine takes on; later writes may succeed.
     Busy,
+    /// The document is the host's own.
+    Kept,
 }
 
 impl StoreError {

@@ -54,7 +54,7 @@ impl Own {
 /// When one of them describes itself wrongly.
 pub fn register(mesh: &Arc<Mesh>, is_configured: impl Fn(&str) -> bool) -> Result<(), LoadError> {
     let own = [
-        Own::new("security", security::METHODS, &[], security::Security),
+        Own::new("security", security::METHODS, &[], security::Security::new(mesh)),
         Own::new("api", api::METHODS, &[], api::Api),
         Own::new("system", statistics::METHODS, &[], statistics::System::new(mesh)),
         Own::new("rest", &[], rest::ROUTES, rest::Rest),

@@ -93,7 +93,9 @@ pub(super) async fn run(
             tracing::warn!(%peer, session = session.id(), "closed: a message was larger than {} bytes", limits.frame)
         }
         End::Silent => tracing::debug!(%peer, session = session.id(), "closed: no heartbeat"),
-        End::ByClient | End::HostStops | End::Ended => tracing::debug!(%peer, session = session.id(), "closed"),
+        End::ByClient | End::HostStops | End::Ended => {
+            tracing::debug!(%peer, session = session.id(), "closed")
+        }
     }
     connection.say_goodbye(&end).await;
 }

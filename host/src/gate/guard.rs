@@ -1,0 +1,189 @@
+//! What a session may do in a secure mesh (PROTOCOL.md 9.5 to 9.7).
+//!
+//! What enters: an action and a path. What leaves: yes, or the error. Guarantees: nothing is allowed to a session that has not
+//! logged in, or whose login has lapsed; what was decided once is remembered until a user or a group changes; nobody reaches
+//! what the directory of users keeps.
+
+use super::Gate;
+use crate::protocol::{Dialect, WireError, json, primus, session_end_notice};
+use crate::security::directory::ROOT;
+use crate::security::permission::{Action, checked_path};
+use crate::security::{ADMIN, Denied, Security, UserAccess};
+use crate::session::{Closing, Lapse, Login};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Decisions remembered for each action; clients ask for the same few paths again and again.
+const MOST_DECISIONS: usize = 1024;
+/// Longer paths are decided anew each time.
+const LONGEST_KNOWN: usize = 512;
+
+/// What is remembered of a session.
+#[derive(Default)]
+pub(super) struct Guard {
+    /// That of the security when it was remembered.
+    generation: u64,
+    access: Option<Arc<UserAccess>>,
+    /// Its tokens were taken away.
+    is_revoked: bool,
+    decisions: HashMap<Action, HashMap<Box<str>, bool>>,
+}
+
+/// As whom a request is done.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Actor {
+    /// The user's name, in a secure mesh.
+    pub(super) username: Option<Arc<str>>,
+    /// What a component learns of the caller, where that is not the session's own user.
+    pub(super) origin: Option<Bytes>,
+}
+
+impl Gate {
+    /// Whether the session may ask for anything at all.
+    pub(super) fn is_let_in(&self) -> bool {
+        self.mesh.security().is_none() || self.session.login().is_some()
+    }
+
+    /// Whether the session may do something. Requests on behalf of others are decided as theirs.
+    pub(super) fn authorize<'r>(
+        &mut self,
+        action: Action,
+        path: &str,
+        on_behalf_of: impl FnOnce() -> Option<&'r RawValue>,
+    ) -> Result<Actor, WireError> {
+        let path = checked_path(path);
+        if path.starts_with(ROOT) {
+            return Err(unauthorized());
+        }
+        let mesh = self.mesh.clone();
+        let Some(security) = mesh.security() else {
+            return Ok(Actor::default());
+        };
+        let login = self.session.login().ok_or_else(unauthorized)?;
+        self.refresh(security, &login);
+        self.check_lapse(&login)?;
+        let access = self.guard.access.clone().ok_or_else(unauthorized)?;
+        let on_behalf = on_behalf_of().and_then(json::as_text);
+        let outcome = match on_behalf.filter(|name| **name != *ADMIN && **name != *login.username) {
+            None => self
+                .may(security, &access, action, path)
+                .then(|| Actor {
+                    username: Some(access.user().name.clone()),
+                    origin: None,
+                })
+                .ok_or_else(unauthorized),
+            Some(name) => self.act_as(security, &access, &name, action, path),
+        };
+        security
+            .activity()
+            .note(&self.session, path, action, outcome.as_ref().err());
+        if outcome.is_err() {
+            tracing::info!(
+                target: "audit", event = "denied", user = &*login.username, session = self.session.id(),
+                action = action.word(), path = &*json::shorten(path), "denied"
+            );
+        }
+        outcome
+    }
+
+    fn may(&mut self, security: &Security, access: &UserAccess, action: Action, path: &str) -> bool {
+        if access.is_everything() {
+            return true;
+        }
+        let known = self.guard.decisions.entry(action).or_default();
+        if let Some(decision) = known.get(path) {
+            return *decision;
+        }
+        let decision = security.allows(access, action, path);
+        if path.len() <= LONGEST_KNOWN {
+            if known.len() >= MOST_DECISIONS {
+                known.clear();
+            }
+            known.insert(path.into(), decision);
+        }
+        decision
+    }
+
+    /// The request is done as somebody else's (MESH.md 2.8).
+    fn act_as(
+        &self,
+        security: &Security,
+        own: &UserAccess,
+        name: &str,
+        action: Action,
+        path: &str,
+    ) -> Result<Actor, WireError> {
+        let refused = format!("request on behalf of unauthorised user: {}", json::shorten(name));
+        if !own.is_delegate() {
+            let reason = format!("session attempting to act on behalf of is not authorized {refused}");
+            return Err(unauthorized().because(reason));
+        }
+        let Some(other) = security.access_of(name) else {
+            return Err(unauthorized().because(format!("on behalf of user does not exist {refused}")));
+        };
+        if !security.allows(&other, action, path) {
+            return Err(unauthorized().because(refused));
+        }
+        let origin = serde_json::json!({"id": self.session.id(), "username": name});
+        Ok(Actor {
+            username: Some(other.user().name.clone()),
+            origin: Some(origin.to_string().into()),
+        })
+    }
+
+    /// What the user may do at present.
+    fn refresh(&mut self, security: &Security, login: &Login) {
+        let generation = security.generation();
+        if self.guard.generation == generation && self.guard.access.is_some() {
+            return;
+        }
+        let access = security.access_of(&login.username);
+        // A user of the same name who was made since is somebody else.
+        let access = access.filter(|access| *access.user().id == *login.user_id);
+        self.guard = Guard {
+            generation,
+            access,
+            is_revoked: security.is_revoked(&login.session_id),
+            decisions: HashMap::new(),
+        };
+    }
+
+    fn check_lapse(&mut self, login: &Login) -> Result<(), WireError> {
+        let outcome = match self.guard.is_revoked {
+            true => Err(Lapse::Revoked),
+            false => login.note_request(self.now),
+        };
+        let Err(lapse) = outcome else { return Ok(()) };
+        let dialect = self.session.dialect();
+        if dialect.is_first_generation() && lapse == Lapse::Revoked {
+            let reason = format!("session with id {} has been revoked", login.session_id);
+            return Err(unauthorized().because(reason));
+        }
+        if !dialect.is_first_generation() {
+            // The answer goes first.
+            self.ends_with = Some(lapse.reason());
+        }
+        Err(Denied::Lapsed(lapse).to_wire(dialect))
+    }
+
+    /// Forgets who was at the other end.
+    pub(super) fn forget_decisions(&mut self) {
+        self.guard = Guard::default();
+    }
+}
+
+/// Ends a session with a reason. What is queued is sent before.
+pub(crate) fn end_session(session: &crate::session::Session, reason: &str) {
+    let dialect: Dialect = session.dialect();
+    session.outbound().push(session_end_notice(dialect, reason));
+    if !dialect.is_first_generation() {
+        session.outbound().push(primus::closed());
+    }
+    session.outbound().close(Closing::Ended);
+}
+
+pub(super) fn unauthorized() -> WireError {
+    WireError::access_denied("unauthorized")
+}

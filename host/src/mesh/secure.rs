@@ -1,0 +1,206 @@
+//! What a change of users, groups or tokens means for those who are connected (PROTOCOL.md 9.9, MESH.md 7.5).
+//!
+//! What enters: whom a change concerns, and what it was. What leaves: subscriptions that are not allowed any more are gone,
+//! sessions that have lost their right are closed, and those who want to know are told. Guarantees: all of that has happened
+//! when the change is answered.
+
+use super::Mesh;
+use super::exchange::MESH_USER;
+use crate::gate::end_session;
+use crate::protocol::{Dialect, EventAction, Publication, json, security_notice};
+use crate::pubsub::Event;
+use crate::security::permission::{Action, checked_path};
+use crate::security::{Security, UserAccess};
+use crate::session::{Login, Session};
+use crate::store::{Commit, StoreError};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Whom a change of the directory concerns.
+#[derive(Clone, Copy, Debug)]
+pub enum Concerned<'a> {
+    /// These users.
+    Users(&'a [Arc<str>]),
+    /// These users, because of a group or a table.
+    Members(&'a [Arc<str>]),
+}
+
+impl Mesh {
+    /// The security of the mesh, where there is one.
+    pub fn security(&self) -> Option<&Security> {
+        self.security.as_deref()
+    }
+
+    /// What runs the timers and slow work of the mesh.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.runtime
+    }
+
+    /// Waits until a write survives.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub async fn committed(&self, commit: Commit) -> Result<(), StoreError> {
+        if commit == Commit::Done {
+            return Ok(());
+        }
+        let (sender, outcome) = oneshot::channel();
+        let then = Box::new(move |outcome| drop(sender.send(outcome)));
+        self.store.when_committed(commit, then);
+        // The engine answers every commit, or has ended with the host.
+        outcome.await.unwrap_or(Ok(()))
+    }
+
+    /// Lets a change of the directory count for everybody whom it concerns. `what` and `data` are told to their clients, and
+    /// to those who listen to the component `security`.
+    pub fn security_changed(&self, concerned: Concerned<'_>, what: &str, data: &Value) {
+        let Some(security) = self.security() else { return };
+        let names = match concerned {
+            Concerned::Users(names) => {
+                security.users_changed(names.iter().map(|name| &**name));
+                names
+            }
+            Concerned::Members(names) => {
+                security.groups_changed();
+                names
+            }
+        };
+        let notice = json!({"whatHappnd": what, "changedData": data}).to_string();
+        for (session, login) in self.logged_in() {
+            if !names.iter().any(|name| **name == *login.username) {
+                continue;
+            }
+            let access = security
+                .access_of(&login.username)
+                .filter(|access| *access.user().id == *login.user_id);
+            self.drop_subscriptions(security, &session, access.as_deref());
+            if session.dialect() >= Dialect::Happn3 {
+                session
+                    .outbound()
+                    .push(security_notice(session.dialect(), &notice));
+            }
+        }
+        if security.activity().security_events.is_on() {
+            self.publish_security(what, data);
+        }
+    }
+
+    /// Ends the sessions that `ends` wants ended.
+    pub fn end_sessions(&self, reason: &str, ends: impl Fn(&Session, &Login) -> bool) {
+        for (session, login) in self.logged_in() {
+            if ends(&session, &login) {
+                end_session(&session, reason);
+            }
+        }
+    }
+
+    /// Ends the sessions whose time is over. To be called about once a second. Clients of the first generation are told when
+    /// they ask for something.
+    pub(super) fn end_lapsed(&self, now: std::time::Instant) {
+        if self.security.is_none() {
+            return;
+        }
+        for (session, login) in self.logged_in() {
+            if let Err(lapse) = login.check(now)
+                && !session.dialect().is_first_generation()
+                && !session.outbound().is_closing()
+            {
+                tracing::info!(target: "audit", event = "lapse", user = &*login.username, session = session.id(), reason = lapse.reason(), "session ended");
+                end_session(&session, lapse.reason());
+            }
+        }
+    }
+
+    /// Tells who wants to know that somebody has logged in.
+    pub fn session_began(&self, session: &Session) {
+        self.tell_of_session("connect", session);
+    }
+
+    /// Tells who wants to know that a session has ended.
+    pub fn session_ended(&self, session: &Session) {
+        if let Some(security) = self.security() {
+            security.activity().forget(session);
+            self.tell_of_session("disconnect", session);
+        }
+    }
+
+    fn tell_of_session(&self, what: &str, session: &Session) {
+        let watched = self
+            .security()
+            .is_some_and(|security| security.activity().session_events.is_on());
+        if let (true, Some(login)) = (watched, session.login()) {
+            self.publish_security(what, &self.describe_session(session, &login));
+        }
+    }
+
+    /// A session as administrators see it: without its token.
+    pub fn describe_session(&self, session: &Session, login: &Login) -> Value {
+        let peer = session.peer();
+        let limit = |limit: Option<std::time::Duration>| limit.map(|limit| limit.as_millis() as u64);
+        let policy = json!({
+            "ttl": limit(login.policy.ttl).unwrap_or(0),
+            "inactivity_threshold": limit(login.policy.inactivity),
+        });
+        json!({
+            "id": session.id(), "type": 1, "timestamp": login.timestamp, "parentId": &*login.parent_id,
+            "policy": {"0": policy, "1": policy}, "protocol": session.dialect().name(),
+            "address": {"ip": peer.ip().to_string(), "port": peer.port()},
+            "sourceAddress": peer.ip().to_string(), "sourcePort": peer.port(), "intraProc": false,
+            "happn": {"name": self.name(), "secure": true}, "authType": "default",
+            "user": {"username": &*login.username, "userid": &*login.user_id},
+        })
+    }
+
+    /// All sessions of users.
+    pub fn logged_in(&self) -> Vec<(Arc<Session>, Arc<Login>)> {
+        let sessions = self.sessions().all().into_iter();
+        sessions
+            .filter_map(|session| {
+                let login = session.login()?;
+                Some((session, login))
+            })
+            .collect()
+    }
+
+    fn drop_subscriptions(&self, security: &Security, session: &Session, access: Option<&UserAccess>) {
+        for channel in self.subscriptions().channels_of(session.number()) {
+            let path = checked_path(&channel);
+            let may = access.is_some_and(|access| security.allows(access, Action::On, path));
+            if !may {
+                self.subscriptions()
+                    .unsubscribe_channel(session.number(), &channel);
+            }
+        }
+    }
+
+    /// Tells those who listen to the component `security`.
+    pub fn publish_security(&self, what: &str, data: &Value) {
+        let (path, data) = (
+            format!("/_events/{}/security/{what}", self.domain()),
+            data.to_string(),
+        );
+        let mut event_id = String::new();
+        json::write_number(&mut event_id, self.next_event());
+        let publication = Publication {
+            action: EventAction::Set,
+            path: &path,
+            data: &data,
+            sent: &data,
+            document_path: None,
+            session_id: self.id(),
+            event_id: &event_id,
+            consistency: 2,
+            stored: None,
+            timestamp: None,
+            username: Some(MESH_USER),
+            custom_meta: "",
+        };
+        self.subscriptions().publish(&Event {
+            publication: &publication,
+            version: None,
+            targets: None,
+        });
+    }
+}

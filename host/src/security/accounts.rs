@@ -1,0 +1,339 @@
+//! Logging in: from credentials to a login, or to why not.
+//!
+//! What enters: credentials, and where they come from. What leaves: a login with its token. Guarantees: an unknown user and a
+//! wrong password are answered alike, after the same time; every attempt is in the log, without anything secret.
+
+use super::denied::Denied;
+use super::directory::User;
+use super::password::Verdict;
+use super::passwords::HashError;
+use super::profiles::{admits, policy_of};
+use super::token::{Claims, TokenKind};
+use super::{ADMIN, ANONYMOUS, Security, digest};
+use crate::config::ProfileConfig;
+use crate::session::{Lapse, Login};
+use crate::store::now;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The password that clients send for [`ANONYMOUS`].
+const ANONYMOUS_PASSWORD: &str = "anonymous";
+
+/// What somebody offers.
+pub enum Credentials {
+    /// A name and a password.
+    Password {
+        /// The name.
+        username: String,
+        /// The password.
+        password: String,
+    },
+    /// A token of an earlier login.
+    Token(String),
+    /// A signed nonce.
+    Digest {
+        /// The name.
+        username: String,
+        /// The key that is said to be the user's.
+        public_key: String,
+        /// The signature.
+        digest: String,
+    },
+    /// Nothing that could be right.
+    Nothing,
+}
+
+/// Who offers it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Where it is.
+    pub address: IpAddr,
+    /// How it is connected.
+    pub kind: TokenKind,
+    /// Whether it says that it is a browser.
+    pub is_browser: bool,
+    /// Whether it speaks the first generation of the protocol.
+    pub is_first_generation: bool,
+    /// The session that is to be logged in.
+    pub session_id: String,
+}
+
+/// Somebody who was let in.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The login.
+    pub login: Arc<Login>,
+    /// The user.
+    pub user: Arc<User>,
+}
+
+impl Security {
+    /// Logs somebody in.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub async fn login(&self, credentials: Credentials, client: &Client) -> Result<Accepted, Denied> {
+        let (name, method) = match &credentials {
+            Credentials::Password { username, .. } => (Some(username.clone()), "password"),
+            Credentials::Token(_) => (None, "token"),
+            Credentials::Digest { username, .. } => (Some(username.clone()), "digest"),
+            Credentials::Nothing => (None, "nothing"),
+        };
+        let outcome = match credentials {
+            Credentials::Password { username, password } => {
+                self.login_by_password(username, password, client).await
+            }
+            Credentials::Token(token) => self.login_by_token(&token, client),
+            Credentials::Digest {
+                username,
+                public_key,
+                digest,
+            } => self.login_by_digest(&username, &public_key, &digest, client),
+            Credentials::Nothing => Err(Denied::Credentials),
+        };
+        let (address, session) = (client.address, &*client.session_id);
+        match &outcome {
+            Ok(accepted) => {
+                let user = &*accepted.user.name;
+                tracing::info!(target: "audit", event = "login", user, method, %address, session, "logged in");
+            }
+            Err(denied) => {
+                let user = name.as_deref().map(shortened).unwrap_or_default();
+                let reason = denied.kind();
+                tracing::warn!(target: "audit", event = "login", user, method, %address, session, reason, "login refused");
+            }
+        }
+        outcome
+    }
+
+    async fn login_by_password(
+        &self,
+        username: String,
+        password: String,
+        client: &Client,
+    ) -> Result<Accepted, Denied> {
+        if username == ANONYMOUS {
+            if !self.settings.allow_anonymous {
+                return Err(Denied::Anonymous);
+            }
+            let user = self.directory.user(ANONYMOUS);
+            return match user.filter(|_| password == ANONYMOUS_PASSWORD) {
+                Some(user) => self.accept(user, None, client),
+                None => Err(Denied::Credentials),
+            };
+        }
+        self.check_admin(&username, client)?;
+        if self.lockout.remaining(&username, Instant::now()).is_some() {
+            return Err(Denied::Locked);
+        }
+        let user = self.directory.user(&username);
+        let stored = user.as_ref().and_then(|user| user.password.clone());
+        let verdict = self.passwords.verify(password.clone(), stored.clone()).await;
+        let verdict = verdict.map_err(|_| Denied::Busy)?;
+        let is_right = matches!(verdict, Verdict::Right { .. });
+        self.judge(&username, is_right)?;
+        // Deleted meanwhile, or given another password: then it is not right any more.
+        let user = user.ok_or(Denied::Credentials)?;
+        let current = self.directory.user(&username).filter(|now| now.id == user.id);
+        let user = current
+            .filter(|now| now.password == stored)
+            .ok_or(Denied::Credentials)?;
+        if matches!(verdict, Verdict::Right { outdated: true }) {
+            self.renew_hash(&user, password).await;
+        }
+        self.accept(user, None, client)
+    }
+
+    /// Notes an attempt.
+    fn judge(&self, username: &str, is_right: bool) -> Result<(), Denied> {
+        self.lockout
+            .judge(username, is_right, Instant::now())
+            .map_err(|refusal| match refusal {
+                super::lockout::Refusal::Wrong => Denied::Credentials,
+                super::lockout::Refusal::Locked { .. } => Denied::Locked,
+            })
+    }
+
+    fn check_admin(&self, username: &str, client: &Client) -> Result<(), Denied> {
+        let is_here = client.address.to_canonical().is_loopback();
+        if username == ADMIN && !self.settings.admin_over_network && !is_here {
+            return Err(Denied::Admin);
+        }
+        Ok(())
+    }
+
+    /// Replaces a hash by one that is made as hashes are made today.
+    async fn renew_hash(&self, user: &User, password: String) {
+        let Ok(hash) = self.passwords.hash(password).await else {
+            return;
+        };
+        let change = self.directory.change();
+        let current = self.directory.user(&user.name);
+        let Some(current) = current.filter(|current| current.password == user.password) else {
+            return;
+        };
+        let renewed = User {
+            password: Some(hash),
+            ..User::clone(&current)
+        };
+        match change.put_user(renewed) {
+            Ok(_) => {
+                drop(change);
+                self.users_changed([&*user.name]);
+                tracing::info!(target: "audit", event = "hash", user = &*user.name, "password hash renewed");
+            }
+            Err(error) => tracing::warn!("a password hash could not be renewed: {error}"),
+        }
+    }
+
+    fn login_by_digest(
+        &self,
+        username: &str,
+        public_key: &str,
+        signature: &str,
+        client: &Client,
+    ) -> Result<Accepted, Denied> {
+        self.check_admin(username, client)?;
+        let now = Instant::now();
+        if self.lockout.remaining(username, now).is_some() {
+            return Err(Denied::Locked);
+        }
+        let signed = self
+            .nonces
+            .find(public_key, now)
+            .any(|nonce| digest::verify(public_key, nonce.as_bytes(), signature));
+        let user = self.directory.user(username);
+        let user = user.filter(|user| signed && user.public_key.as_deref() == Some(public_key));
+        self.judge(username, user.is_some())?;
+        self.accept(user.ok_or(Denied::Credentials)?, None, client)
+    }
+
+    fn login_by_token(&self, token: &str, client: &Client) -> Result<Accepted, Denied> {
+        let (user, claims, profile) = self.check_token(token, client.address)?;
+        if !profile.token_logins {
+            return Err(Denied::TokenLogins);
+        }
+        // The first generation has always taken both.
+        if claims.kind != client.kind && claims.kind == TokenKind::Stateless && !client.is_first_generation {
+            return Err(Denied::TokenKind);
+        }
+        self.accept(user, Some(&claims.id), client)
+    }
+
+    /// Who shows a token over HTTP.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not hold.
+    pub fn holder_of(&self, token: &str, address: IpAddr) -> Result<Accepted, Denied> {
+        let (user, claims, profile) = self.check_token(token, address)?;
+        let login = Login::new(
+            (&user.name, &user.id),
+            (&claims.id, &claims.parent_id),
+            token.to_owned(),
+            claims.timestamp,
+            policy_of(&profile),
+        );
+        Ok(Accepted {
+            login: Arc::new(login),
+            user,
+        })
+    }
+
+    fn check_token(
+        &self,
+        token: &str,
+        address: IpAddr,
+    ) -> Result<(Arc<User>, Claims, ProfileConfig), Denied> {
+        let claims = self.tokens.read(token).map_err(|_| Denied::Token)?;
+        if claims.origin != self.settings.name {
+            return Err(Denied::Token);
+        }
+        if self.is_revoked(&claims.id) {
+            return Err(Denied::Revoked(claims.id));
+        }
+        let user = self.directory.user(&claims.username).ok_or(Denied::Credentials)?;
+        if user.id != claims.userid {
+            return Err(Denied::OtherUser(claims.username));
+        }
+        if claims
+            .address
+            .is_some_and(|locked| locked != address.to_canonical())
+        {
+            return Err(Denied::TokenAddress);
+        }
+        let profile = self
+            .settings
+            .profiles
+            .of(&user, claims.kind, claims.browser)
+            .clone();
+        let age = Duration::from_millis(now().saturating_sub(claims.timestamp));
+        if profile.ttl.is_some_and(|ttl| age >= ttl) {
+            return Err(Denied::Lapsed(Lapse::Expired));
+        }
+        if !admits(&profile, address.to_canonical()) {
+            return Err(Denied::Address);
+        }
+        Ok((user, claims, profile))
+    }
+
+    fn accept(&self, user: Arc<User>, parent: Option<&str>, client: &Client) -> Result<Accepted, Denied> {
+        self.check_admin(&user.name, client)?;
+        let profile = self.settings.profiles.of(&user, client.kind, client.is_browser);
+        let address = client.address.to_canonical();
+        if !admits(profile, address) {
+            return Err(Denied::Address);
+        }
+        let parent = parent.unwrap_or(&client.session_id);
+        let timestamp = now();
+        let claims = Claims {
+            id: client.session_id.clone(),
+            username: user.name.to_string(),
+            userid: user.id.clone(),
+            kind: client.kind,
+            parent_id: parent.to_owned(),
+            timestamp,
+            origin: self.settings.name.clone(),
+            browser: client.is_browser,
+            address: profile.lock_token_to_address.then_some(address),
+        };
+        // Only a name longer than a token may be could make this fail.
+        let token = self.tokens.issue(&claims).map_err(|_| Denied::Credentials)?;
+        let login = Login::new(
+            (&user.name, &user.id),
+            (&client.session_id, parent),
+            token,
+            timestamp,
+            policy_of(profile),
+        );
+        Ok(Accepted {
+            login: Arc::new(login),
+            user,
+        })
+    }
+
+    /// Whether this is the user's password. For the user itself, who is logged in.
+    pub async fn is_password_of(&self, user: &User, password: String) -> Result<bool, Denied> {
+        let verdict = self.passwords.verify(password, user.password.clone()).await;
+        Ok(matches!(
+            verdict.map_err(|_| Denied::Busy)?,
+            Verdict::Right { .. }
+        ))
+    }
+
+    /// The hash that is to be stored for a password.
+    ///
+    /// # Errors
+    ///
+    /// When too many are waiting.
+    pub async fn hash(&self, password: String) -> Result<String, HashError> {
+        self.passwords.hash(password).await
+    }
+}
+
+/// A name for the log: whoever logs in may have typed anything.
+fn shortened(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_debug).collect()
+}

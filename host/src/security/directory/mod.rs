@@ -1,0 +1,242 @@
+//! Users and groups: what is known of them, and where it is kept.
+//!
+//! What enters: the documents below `/_SYSTEM/_SECURITY` of the store, and changes. What leaves: users and groups as values
+//! that never change. Guarantees: what is read here is what the store holds; a change is seen by everybody at once, and is
+//! on disk when its [`Commit`] is done.
+
+mod storage;
+
+use super::permission::{LookupPermission, LookupTable, Rules};
+use crate::protocol::DocumentMeta;
+use crate::store::{Commit, Store, StoreError};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+pub use storage::{ROOT, TOKEN_SECRET, table_value};
+
+/// Somebody who can log in.
+#[derive(Clone, Debug, Default)]
+pub struct User {
+    /// The name to log in with.
+    pub name: Arc<str>,
+    /// Differs when a user of the same name is made again.
+    pub id: String,
+    /// The hash of the password.
+    pub password: Option<String>,
+    /// What signs nonces, in place of a password.
+    pub public_key: Option<String>,
+    /// Whatever applications keep.
+    pub custom_data: Option<Value>,
+    /// Permissions of this user alone.
+    pub rules: Rules,
+    /// The groups, and since when.
+    pub groups: BTreeMap<Arc<str>, DocumentMeta>,
+    /// When it was written.
+    pub meta: DocumentMeta,
+}
+
+/// What several users have in common.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// The name.
+    pub name: Arc<str>,
+    /// Whatever applications keep.
+    pub custom_data: Option<Value>,
+    /// What its members may do.
+    pub rules: Rules,
+    /// What they may do where a table says so.
+    pub lookups: Vec<LookupPermission>,
+    /// When it was written.
+    pub meta: DocumentMeta,
+}
+
+#[derive(Default)]
+struct State {
+    users: BTreeMap<Arc<str>, Arc<User>>,
+    groups: BTreeMap<Arc<str>, Arc<Group>>,
+    tables: Arc<HashMap<String, LookupTable>>,
+}
+
+/// All users and groups of a mesh.
+pub struct Directory {
+    store: Arc<dyn Store>,
+    state: RwLock<State>,
+    /// Held while something is read, changed and written.
+    writing: Mutex<()>,
+}
+
+/// Something was written, which is on disk when `commit` is done.
+#[derive(Clone, Debug)]
+pub struct Saved<T> {
+    /// What it is now.
+    pub value: T,
+    /// From when on it survives.
+    pub commit: Commit,
+}
+
+/// The right to change the directory. Nobody else changes it meanwhile.
+pub struct Change<'a> {
+    directory: &'a Directory,
+    _writing: MutexGuard<'a, ()>,
+}
+
+impl Directory {
+    /// Reads what a store holds.
+    pub fn open(store: Arc<dyn Store>) -> Directory {
+        let state = storage::read(&*store);
+        Directory {
+            store,
+            state: RwLock::new(state),
+            writing: Mutex::new(()),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// A user.
+    pub fn user(&self, name: &str) -> Option<Arc<User>> {
+        self.read().users.get(name).cloned()
+    }
+
+    /// A group.
+    pub fn group(&self, name: &str) -> Option<Arc<Group>> {
+        self.read().groups.get(name).cloned()
+    }
+
+    /// All lookup tables.
+    pub fn tables(&self) -> Arc<HashMap<String, LookupTable>> {
+        self.read().tables.clone()
+    }
+
+    /// All users, by name.
+    pub fn users(&self) -> Vec<Arc<User>> {
+        self.read().users.values().cloned().collect()
+    }
+
+    /// All groups, by name.
+    pub fn groups(&self) -> Vec<Arc<Group>> {
+        self.read().groups.values().cloned().collect()
+    }
+
+    /// Names of the members of a group.
+    pub fn members(&self, group: &str) -> Vec<Arc<str>> {
+        let state = self.read();
+        let members = state
+            .users
+            .values()
+            .filter(|user| user.groups.contains_key(group));
+        members.map(|user| user.name.clone()).collect()
+    }
+
+    /// The groups whose lookup permissions name a table.
+    pub fn groups_with_table(&self, table: &str) -> Vec<Arc<Group>> {
+        let names = |group: &&Arc<Group>| group.lookups.iter().any(|lookup| lookup.table() == table);
+        self.read().groups.values().filter(names).cloned().collect()
+    }
+
+    /// Begins to change something. Must not be held while anything is waited for.
+    pub fn change(&self) -> Change<'_> {
+        Change {
+            directory: self,
+            _writing: self.writing.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Change<'_> {
+    /// Writes a user in the place of the one of this name.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn put_user(&self, mut user: User) -> Result<Saved<Arc<User>>, StoreError> {
+        let before = self.directory.user(&user.name);
+        let commit = storage::write_user(&*self.directory.store, before.as_deref(), &mut user)?;
+        let user = Arc::new(user);
+        self.directory
+            .write()
+            .users
+            .insert(user.name.clone(), user.clone());
+        Ok(Saved { value: user, commit })
+    }
+
+    /// Writes a group in the place of the one of this name.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn put_group(&self, mut group: Group) -> Result<Saved<Arc<Group>>, StoreError> {
+        let before = self.directory.group(&group.name);
+        let commit = storage::write_group(&*self.directory.store, before.as_deref(), &mut group)?;
+        let group = Arc::new(group);
+        self.directory
+            .write()
+            .groups
+            .insert(group.name.clone(), group.clone());
+        Ok(Saved { value: group, commit })
+    }
+
+    /// Removes a user. Returns how many documents there were: the user's own, and those below it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn remove_user(&self, name: &str) -> Result<Saved<(u64, u64)>, StoreError> {
+        let removed = storage::remove_user(&*self.directory.store, name)?;
+        self.directory.write().users.remove(name);
+        Ok(removed)
+    }
+
+    /// Removes a group and all memberships of it. Returns how many documents there were: the group's own, memberships,
+    /// permissions.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn remove_group(&self, name: &str) -> Result<Saved<(u64, u64, u64)>, StoreError> {
+        let members = self.directory.members(name);
+        let removed = storage::remove_group(&*self.directory.store, name, &members)?;
+        let mut state = self.directory.write();
+        for member in &members {
+            if let Some(user) = state.users.get_mut(member) {
+                Arc::make_mut(user).groups.remove(name);
+            }
+        }
+        state.groups.remove(name);
+        Ok(removed)
+    }
+
+    /// Writes a lookup table in the place of the one of this name.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn put_table(&self, name: &str, table: LookupTable) -> Result<Commit, StoreError> {
+        let commit = storage::write_table(&*self.directory.store, name, &table)?;
+        Arc::make_mut(&mut self.directory.write().tables).insert(name.to_owned(), table);
+        Ok(commit)
+    }
+
+    /// Removes a lookup table.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn remove_table(&self, name: &str) -> Result<Commit, StoreError> {
+        let commit = storage::remove_table(&*self.directory.store, name)?;
+        Arc::make_mut(&mut self.directory.write().tables).remove(name);
+        Ok(commit)
+    }
+}

@@ -1,0 +1,352 @@
+//! Where users and groups stand in the store (PROTOCOL.md 9.2): as later generations keep them, read also as the first
+//! generation kept them.
+//!
+//! What enters: values of the directory. What leaves: documents below [`ROOT`], and the same values again. Guarantees: what
+//! belongs to a user or group is removed before its own document is, so that nobody of the same name inherits it.
+
+use super::{Group, Saved, State, User};
+use crate::protocol::DocumentMeta;
+use crate::security::permission::{Actions, Holder, LookupPermission, LookupTable, Permission, Rules};
+use crate::store::{Commit, PathPattern, Store, StoreError};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Everything that has to do with security is below this path.
+pub const ROOT: &str = crate::store::KEPT;
+/// What tokens are signed with.
+pub const TOKEN_SECRET: &str = "/_SYSTEM/_SECURITY/SESSION_TOKEN_SECRET";
+
+const USER: &str = "_USER/";
+const GROUP: &str = "_GROUP/";
+const PERMISSIONS: &str = "_PERMISSIONS/";
+const OF_USER: &str = "_USER/";
+const MEMBERSHIP: &str = "/_USER_GROUP/";
+const TABLE: &str = "_LOOKUP_TABLE/";
+const LOOKUPS: &str = "_LOOKUP_PERMISSIONS/";
+/// Stands for `*` in the path of a document.
+const WILDCARD: &str = "{{w}}";
+
+pub(super) fn read(store: &dyn Store) -> State {
+    let all = format!("{ROOT}*");
+    let mut found = Found::default();
+    store.scan(&PathPattern::new(&all), &mut |path, document| {
+        let rest = path.strip_prefix(ROOT).unwrap_or_default();
+        if let Ok(Value::Object(data)) = serde_json::from_str(&document.data) {
+            found.take(rest, data, document.meta);
+        }
+        true
+    });
+    found.into_state()
+}
+
+#[derive(Default)]
+struct Found {
+    users: BTreeMap<String, User>,
+    groups: BTreeMap<String, Group>,
+    memberships: Vec<(String, String, DocumentMeta)>,
+    of_users: BTreeMap<String, Rules>,
+    of_groups: BTreeMap<String, Rules>,
+    lookups: BTreeMap<String, Vec<LookupPermission>>,
+    tables: HashMap<String, LookupTable>,
+}
+
+impl Found {
+    fn take(&mut self, path: &str, mut data: Map<String, Value>, meta: DocumentMeta) {
+        if let Some(rest) = path.strip_prefix(USER) {
+            match rest.split_once(MEMBERSHIP) {
+                Some((user, group)) => self.memberships.push((user.to_owned(), group.to_owned(), meta)),
+                None => {
+                    self.users.insert(rest.to_owned(), user(rest, data, meta));
+                }
+            }
+        } else if let Some(name) = path.strip_prefix(GROUP) {
+            if let Some(permissions) = data.remove("permissions") {
+                self.of_groups
+                    .entry(name.to_owned())
+                    .or_default()
+                    .add_all(name, &first_generation(permissions));
+            }
+            let group = Group {
+                name: name.into(),
+                custom_data: data.remove("custom_data").filter(|data| !data.is_null()),
+                meta,
+                ..Group::default()
+            };
+            self.groups.insert(name.to_owned(), group);
+        } else if let Some(rest) = path.strip_prefix(PERMISSIONS) {
+            let (holders, rest) = match rest.strip_prefix(OF_USER) {
+                Some(rest) => (&mut self.of_users, rest),
+                None => (&mut self.of_groups, rest),
+            };
+            let name = rest.split('/').next().unwrap_or_default();
+            let text = |key: &str| data.get(key).and_then(Value::as_str);
+            let (Some(path), Some(actions)) = (text("path"), text("action").and_then(Actions::of_word))
+            else {
+                tracing::warn!("a permission of {name} cannot be read and is left out");
+                return;
+            };
+            let permission = match data.get("authorized") {
+                Some(Value::Bool(false)) => Permission::prohibit(actions),
+                _ => Permission::allow(actions),
+            };
+            let rules = holders.entry(name.to_owned()).or_default();
+            rules.add(path.replace(WILDCARD, "*"), permission);
+        } else if let Some(name) = path.strip_prefix(LOOKUPS) {
+            let list = data.remove("permissions").unwrap_or_default();
+            let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+            let readable = list
+                .iter()
+                .filter_map(|value| LookupPermission::from_value(value).ok());
+            self.lookups.insert(name.to_owned(), readable.collect());
+        } else if let Some(name) = path.strip_prefix(TABLE)
+            && let Ok((_, table)) = LookupTable::from_value(&Value::Object(data))
+        {
+            self.tables.insert(name.to_owned(), table);
+        }
+    }
+
+    fn into_state(mut self) -> State {
+        for (user, group, meta) in self.memberships {
+            if let Some(user) = self.users.get_mut(&user) {
+                user.groups.insert(group.into(), meta);
+            }
+        }
+        for (name, user) in &mut self.users {
+            user.rules = self.of_users.remove(name).unwrap_or_default();
+        }
+        for (name, group) in &mut self.groups {
+            group.rules = self.of_groups.remove(name).unwrap_or_default();
+            group.lookups = self.lookups.remove(name).unwrap_or_default();
+        }
+        let users = self.users.into_values();
+        let groups = self.groups.into_values();
+        State {
+            users: users.map(|user| (user.name.clone(), Arc::new(user))).collect(),
+            groups: groups
+                .map(|group| (group.name.clone(), Arc::new(group)))
+                .collect(),
+            tables: Arc::new(self.tables),
+        }
+    }
+}
+
+/// Permissions as the first generation kept them: with the dots of paths written another way.
+fn first_generation(permissions: Value) -> Value {
+    match permissions {
+        Value::Object(entries) => entries
+            .into_iter()
+            .map(|(path, entry)| (path.replace("\\u002e", "."), entry))
+            .collect(),
+        other => other,
+    }
+}
+
+trait AddAll {
+    fn add_all(&mut self, holder: &str, permissions: &Value);
+}
+
+impl AddAll for Rules {
+    fn add_all(&mut self, holder: &str, permissions: &Value) {
+        match Rules::from_value(permissions, Holder::Group) {
+            Ok(rules) => rules
+                .iter()
+                .for_each(|(path, permission)| self.add(path.clone(), permission)),
+            Err(error) => tracing::warn!("permissions of {holder} cannot be read and are left out: {error}"),
+        }
+    }
+}
+
+fn user(name: &str, mut data: Map<String, Value>, meta: DocumentMeta) -> User {
+    let mut text = |key: &str| match data.remove(key) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    User {
+        name: name.into(),
+        // Users of the first generation have none; what it was made at tells two of one name apart as well.
+        id: text("userid").unwrap_or_else(|| format!("{name}-{}", meta.created)),
+        password: text("password"),
+        public_key: text("publicKey"),
+        custom_data: data.remove("custom_data").filter(|data| !data.is_null()),
+        meta,
+        ..User::default()
+    }
+}
+
+/// Writes what differs.
+pub(super) fn write_user(
+    store: &dyn Store,
+    before: Option<&User>,
+    user: &mut User,
+) -> Result<Commit, StoreError> {
+    let path = format!("{ROOT}{USER}{}", user.name);
+    let mut document = json!({"username": &*user.name, "userid": user.id});
+    let optional = [
+        ("password", user.password.clone().map(Value::from)),
+        ("publicKey", user.public_key.clone().map(Value::from)),
+        ("custom_data", user.custom_data.clone()),
+    ];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            document[key] = value;
+        }
+    }
+    let stored = store.set(&path, &document.to_string())?;
+    user.meta = stored.document.meta;
+    let mut last = stored.commit;
+    let held = before.map(|before| &before.rules);
+    let folder = format!("{PERMISSIONS}{OF_USER}{}", user.name);
+    last = write_rules(store, &folder, held, &user.rules, last)?;
+    let earlier: BTreeSet<&Arc<str>> = before.iter().flat_map(|before| before.groups.keys()).collect();
+    for (group, meta) in &mut user.groups {
+        if !earlier.contains(group) {
+            let stored = store.set(&format!("{path}{MEMBERSHIP}{group}"), "{}")?;
+            *meta = stored.document.meta;
+            last = stored.commit;
+        }
+    }
+    for group in earlier {
+        if !user.groups.contains_key(group) {
+            last = remove_one(store, &format!("{path}{MEMBERSHIP}{group}"))?.1;
+        }
+    }
+    Ok(last)
+}
+
+/// Writes what differs.
+pub(super) fn write_group(
+    store: &dyn Store,
+    before: Option<&Group>,
+    group: &mut Group,
+) -> Result<Commit, StoreError> {
+    let path = format!("{ROOT}{GROUP}{}", group.name);
+    let mut document = json!({"name": &*group.name});
+    if let Some(custom_data) = &group.custom_data {
+        document["custom_data"] = custom_data.clone();
+    }
+    let stored = store.set(&path, &document.to_string())?;
+    group.meta = stored.document.meta;
+    let mut last = stored.commit;
+    let held = before.map(|before| &before.rules);
+    last = write_rules(
+        store,
+        &format!("{PERMISSIONS}{}", group.name),
+        held,
+        &group.rules,
+        last,
+    )?;
+    let path = format!("{ROOT}{LOOKUPS}{}", group.name);
+    if !group.lookups.is_empty() {
+        let permissions: Vec<Value> = group.lookups.iter().map(LookupPermission::to_value).collect();
+        last = store
+            .set(&path, &json!({ "permissions": permissions }).to_string())?
+            .commit;
+    } else if before.is_some_and(|before| !before.lookups.is_empty()) {
+        last = remove_one(store, &path)?.1;
+    }
+    Ok(last)
+}
+
+fn write_rules(
+    store: &dyn Store,
+    folder: &str,
+    before: Option<&Rules>,
+    after: &Rules,
+    mut last: Commit,
+) -> Result<Commit, StoreError> {
+    let (before, after) = (before.map(entries).unwrap_or_default(), entries(after));
+    for (path, action, authorized) in before.difference(&after) {
+        let opposite = (path.clone(), *action, !authorized);
+        if !after.contains(&opposite) {
+            last = remove_one(store, &permission_path(folder, action, path))?.1;
+        }
+    }
+    for (path, action, authorized) in after.difference(&before) {
+        let document = json!({"action": action, "authorized": authorized, "path": &**path});
+        last = store
+            .set(&permission_path(folder, action, path), &document.to_string())?
+            .commit;
+    }
+    Ok(last)
+}
+
+fn entries(rules: &Rules) -> BTreeSet<(Arc<str>, &'static str, bool)> {
+    let mut entries = BTreeSet::new();
+    for (path, permission) in rules.iter() {
+        let allowed = permission.allowed.words().map(|word| (word, true));
+        let prohibited = permission.prohibited.words().map(|word| (word, false));
+        entries.extend(
+            allowed
+                .chain(prohibited)
+                .map(|(word, authorized)| (path.clone(), word, authorized)),
+        );
+    }
+    entries
+}
+
+fn permission_path(folder: &str, action: &str, path: &str) -> String {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let (action, path) = (action.replace('*', WILDCARD), path.replace('*', WILDCARD));
+    format!("{ROOT}{folder}/{action}/{path}")
+}
+
+/// Removes the document at exactly this path, whatever characters are in it.
+fn remove_one(store: &dyn Store, path: &str) -> Result<(u64, Commit), StoreError> {
+    store.remove(&PathPattern::new(path), &mut |found, _| found == path)
+}
+
+/// Removes the documents below a folder, whatever characters are in its name.
+fn remove_below(store: &dyn Store, folder: &str) -> Result<(u64, Commit), StoreError> {
+    let folder = format!("{folder}/");
+    let pattern = format!("{folder}*");
+    store.remove(&PathPattern::new(&pattern), &mut |found, _| {
+        found.starts_with(&folder)
+    })
+}
+
+pub(super) fn remove_user(store: &dyn Store, name: &str) -> Result<Saved<(u64, u64)>, StoreError> {
+    let path = format!("{ROOT}{USER}{name}");
+    remove_below(store, &format!("{ROOT}{PERMISSIONS}{OF_USER}{name}"))?;
+    let (tree, _) = remove_below(store, &path)?;
+    let (own, commit) = remove_one(store, &path)?;
+    Ok(Saved {
+        value: (own, tree),
+        commit,
+    })
+}
+
+pub(super) fn remove_group(
+    store: &dyn Store,
+    name: &str,
+    members: &[Arc<str>],
+) -> Result<Saved<(u64, u64, u64)>, StoreError> {
+    let mut links = 0;
+    for member in members {
+        links += remove_one(store, &format!("{ROOT}{USER}{member}{MEMBERSHIP}{name}"))?.0;
+    }
+    let (permissions, _) = remove_below(store, &format!("{ROOT}{PERMISSIONS}{name}"))?;
+    remove_one(store, &format!("{ROOT}{LOOKUPS}{name}"))?;
+    let (own, commit) = remove_one(store, &format!("{ROOT}{GROUP}{name}"))?;
+    Ok(Saved {
+        value: (own, links, permissions),
+        commit,
+    })
+}
+
+pub(super) fn write_table(store: &dyn Store, name: &str, table: &LookupTable) -> Result<Commit, StoreError> {
+    let stored = store.set(
+        &format!("{ROOT}{TABLE}{name}"),
+        &table_value(name, table).to_string(),
+    )?;
+    Ok(stored.commit)
+}
+
+/// As it is stored, and shown.
+pub fn table_value(name: &str, table: &LookupTable) -> Value {
+    json!({"name": name, "paths": table.paths().collect::<Vec<_>>()})
+}
+
+pub(super) fn remove_table(store: &dyn Store, name: &str) -> Result<Commit, StoreError> {
+    Ok(remove_one(store, &format!("{ROOT}{TABLE}{name}"))?.1)
+}

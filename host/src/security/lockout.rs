@@ -1,0 +1,212 @@
+//! Accounts that are closed for a while after wrong passwords.
+//!
+//! What enters: names with what became of their attempts to log in. What leaves: who may not try, and for how long.
+//! Guarantees: after the allowed number of failures in a row no password is accepted until the time is over, not even by
+//! attempts that were under way when the account was locked; names that nobody has are treated as all others; memory
+//! is bounded however many names are tried.
+
+use super::recent::Recent;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// Failures in a row that lock an account, as in happn.
+pub const ATTEMPTS: u32 = 4;
+
+/// How long an account stays locked after the last failure, as in happn.
+pub const DURATION: Duration = Duration::from_secs(600);
+
+/// Names with failures that are remembered.
+pub const NAMES: usize = 100_000;
+
+/// Why an attempt to log in is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The password was wrong.
+    #[error("Invalid credentials")]
+    Wrong,
+    /// The account is locked, whatever the password was.
+    #[error("Account locked out")]
+    Locked {
+        /// How long it stays so.
+        remaining: Duration,
+    },
+}
+
+/// Who has failed how often.
+#[derive(Debug)]
+pub struct Lockout {
+    /// Failures in a row that lock an account.
+    attempts: u32,
+    /// How long an account stays locked.
+    duration: Duration,
+    /// Names that have failed, by the time of their last failure.
+    failures: Mutex<Recent<Failures>>,
+}
+
+/// What is remembered of one name.
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    /// In a row.
+    count: u32,
+    /// When the last one was.
+    last: Instant,
+}
+
+impl Default for Lockout {
+    fn default() -> Lockout {
+        Lockout::new(ATTEMPTS, DURATION, NAMES)
+    }
+}
+
+impl Lockout {
+    /// `attempts` failures in a row lock an account for `duration`; failures of at most `names` names are remembered.
+    pub fn new(attempts: u32, duration: Duration, names: usize) -> Lockout {
+        Lockout {
+            attempts,
+            duration,
+            failures: Mutex::new(Recent::new(names)),
+        }
+    }
+
+    /// How long the account stays locked; nothing if it is open. To be asked before a password is looked at.
+    pub fn remaining(&self, username: &str, now: Instant) -> Option<Duration> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        self.remaining_in(&failures, username, now)
+    }
+
+    /// Notes what became of an attempt and says whether it is accepted. A right password is accepted only where the
+    /// account is still open: many attempts at once are worth no more than the same number in a row.
+    ///
+    /// # Errors
+    ///
+    /// When the password was wrong, or the account is locked.
+    pub fn judge(&self, username: &str, right: bool, now: Instant) -> Result<(), Refusal> {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.forget_while(|failed| now.saturating_duration_since(failed.last) >= self.duration);
+        if let Some(remaining) = self.remaining_in(&failures, username, now) {
+            return Err(Refusal::Locked { remaining });
+        }
+        if right {
+            failures.remove(username);
+            return Ok(());
+        }
+        let count = failures.get(username).map_or(0, |failed| failed.count);
+        failures.put(
+            username,
+            Failures {
+                count: count.saturating_add(1),
+                last: now,
+            },
+        );
+        Err(Refusal::Wrong)
+    }
+
+    /// Opens the account and forgets its failures.
+    pub fn release(&self, username: &str) {
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(username);
+    }
+
+    fn remaining_in(&self, failures: &Recent<Failures>, username: &str, now: Instant) -> Option<Duration> {
+        let failed = failures
+            .get(username)
+            .filter(|failed| failed.count >= self.attempts)?;
+        let remaining = self
+            .duration
+            .saturating_sub(now.saturating_duration_since(failed.last));
+        (!remaining.is_zero()).then_some(remaining)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn four_wrong_passwords_lock_the_account_for_ten_minutes() {
+        let (lockout, start) = (Lockout::default(), Instant::now());
+        for _ in 0..4 {
+            assert_eq!(lockout.remaining("bob", start), None);
+            assert_eq!(lockout.judge("bob", false, start), Err(Refusal::Wrong));
+        }
+        assert_eq!(lockout.remaining("bob", start + MINUTE), Some(9 * MINUTE));
+        let refused = lockout.judge("bob", true, start + MINUTE);
+        assert_eq!(
+            refused,
+            Err(Refusal::Locked {
+                remaining: 9 * MINUTE
+            })
+        );
+        assert_eq!(lockout.judge("alice", true, start), Ok(()));
+        assert_eq!(lockout.remaining("bob", start + 10 * MINUTE), None);
+        assert_eq!(lockout.judge("bob", true, start + 10 * MINUTE), Ok(()));
+    }
+
+    #[test]
+    fn attempts_at_a_locked_account_do_not_keep_it_locked() {
+        let (lockout, start) = (Lockout::default(), Instant::now());
+        for _ in 0..4 {
+            let _ = lockout.judge("bob", false, start);
+        }
+        assert!(matches!(
+            lockout.judge("bob", false, start + 9 * MINUTE),
+            Err(Refusal::Locked { .. })
+        ));
+        assert_eq!(lockout.judge("bob", true, start + 10 * MINUTE), Ok(()));
+    }
+
+    #[test]
+    fn a_right_password_forgives_the_wrong_ones_before_it() {
+        let (lockout, now) = (Lockout::default(), Instant::now());
+        for _ in 0..10 {
+            for _ in 0..3 {
+                assert_eq!(lockout.judge("bob", false, now), Err(Refusal::Wrong));
+            }
+            assert_eq!(lockout.judge("bob", true, now), Ok(()));
+        }
+    }
+
+    #[test]
+    fn old_failures_do_not_count() {
+        let (lockout, start) = (Lockout::default(), Instant::now());
+        for minute in [0, 10, 20, 30, 40, 50] {
+            assert_eq!(
+                lockout.judge("bob", false, start + minute * MINUTE),
+                Err(Refusal::Wrong)
+            );
+        }
+    }
+
+    #[test]
+    fn a_released_account_is_open() {
+        let (lockout, now) = (Lockout::new(1, MINUTE, 10), Instant::now());
+        assert_eq!(lockout.judge("bob", false, now), Err(Refusal::Wrong));
+        assert_eq!(lockout.remaining("bob", now), Some(MINUTE));
+        lockout.release("bob");
+        assert_eq!(lockout.judge("bob", true, now), Ok(()));
+    }
+
+    #[test]
+    fn many_names_do_not_fill_the_memory() {
+        let (lockout, start) = (Lockout::new(1, MINUTE, 1000), Instant::now());
+        for number in 0..5000 {
+            let _ = lockout.judge(&format!("name {number}"), false, start);
+        }
+        assert_eq!(lockout.failures.lock().unwrap().len(), 1000);
+        assert_eq!(lockout.remaining("name 3999", start), None);
+        assert_eq!(lockout.remaining("name 4000", start), Some(MINUTE));
+        assert_eq!(lockout.judge("bob", true, start + MINUTE), Ok(()));
+        let failures = lockout.failures.lock().unwrap();
+        assert_eq!(failures.len(), 0);
+        assert!(
+            failures.capacity() < 100,
+            "room for {} names is left",
+            failures.capacity()
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! Secure mode: who may log in, who is who, and who may do what (PROTOCOL.md section 9, MESH.md section 7).
+//!
+//! What enters: credentials, tokens, requests with their paths, changes to users and groups. What leaves: logins, and yes or
+//! no. Guarantees: nothing is allowed that no permission names; a change counts for the next request of everybody whom it
+//! concerns; no password, hash, secret or token is in a log, an error or a listing.
+
+mod accounts;
+mod activity;
+mod denied;
+pub mod digest;
+pub mod directory;
+pub mod lockout;
+pub mod nonce;
+pub mod password;
+pub mod passwords;
+pub mod permission;
+mod profiles;
+mod random;
+mod recent;
+mod revocations;
+mod setup;
+pub mod token;
+
+pub use accounts::{Accepted, Client, Credentials};
+pub use activity::{Activity, Switch};
+pub use denied::Denied;
+pub use directory::{Directory, Group, User};
+pub use passwords::{HashError, Passwords};
+pub use profiles::Profiles;
+pub use revocations::Revocation;
+pub use setup::{OpenError, Settings};
+pub use token::TokenKind;
+
+use crate::store::{Commit, StoreError};
+use lockout::Lockout;
+use nonce::{Nonce, Nonces};
+use permission::{Access, Action, Decision, Facts, LookupPermission, Table, lookup_allows};
+use revocations::Revocations;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use token::Tokens;
+
+/// The administrator: may do everything.
+pub const ADMIN: &str = "_ADMIN";
+/// Who logs in without being known.
+pub const ANONYMOUS: &str = "_ANONYMOUS";
+/// The group that every user is a member of.
+pub const GUESTS: &str = "_MESH_GST";
+/// Members may act on behalf of others.
+pub const DELEGATES: &str = "_MESH_DELEGATE";
+/// Members may use all of the mesh.
+pub const MESH_ADMINS: &str = "_MESH_ADM";
+
+/// The security of one mesh.
+pub struct Security {
+    settings: Settings,
+    directory: Directory,
+    passwords: Passwords,
+    tokens: Tokens,
+    nonces: Nonces,
+    lockout: Lockout,
+    revocations: Revocations,
+    activity: Activity,
+    /// Counts changes of users and groups: whoever remembers a decision remembers this with it.
+    generation: AtomicU64,
+    compiled: Mutex<Compiled>,
+}
+
+/// What was compiled from users and groups, and holds until one of them changes.
+#[derive(Default)]
+struct Compiled {
+    users: HashMap<Arc<str>, Arc<UserAccess>>,
+    /// Users of the same groups share the larger part.
+    groups: BTreeMap<Vec<Arc<str>>, Arc<Table>>,
+}
+
+/// What one user may do at present.
+pub struct UserAccess {
+    access: Access,
+    lookups: Vec<LookupPermission>,
+    user: Arc<User>,
+}
+
+impl UserAccess {
+    /// Whether nothing is denied.
+    pub fn is_everything(&self) -> bool {
+        self.access.is_everything()
+    }
+
+    /// The user.
+    pub fn user(&self) -> &Arc<User> {
+        &self.user
+    }
+
+    /// Whether the user may act on behalf of others.
+    pub fn is_delegate(&self) -> bool {
+        self.is_everything() || self.user.groups.contains_key(DELEGATES)
+    }
+}
+
+impl Security {
+    /// What it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Users and groups.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Hashes and checks passwords.
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// What administrators can watch.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    /// Counts changes of users and groups.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// What a user may do at present; `None` when there is no such user.
+    pub fn access_of(&self, username: &str) -> Option<Arc<UserAccess>> {
+        let mut compiled = self.lock_compiled();
+        if let Some(known) = compiled.users.get(username) {
+            return Some(known.clone());
+        }
+        let user = self.directory.user(username)?;
+        let access = Arc::new(self.compile(user, &mut compiled.groups));
+        compiled.users.insert(access.user.name.clone(), access.clone());
+        Some(access)
+    }
+
+    fn compile(&self, user: Arc<User>, tables: &mut BTreeMap<Vec<Arc<str>>, Arc<Table>>) -> UserAccess {
+        let names: Vec<Arc<str>> = user.groups.keys().cloned().collect();
+        let groups: Vec<Arc<Group>> = names
+            .iter()
+            .filter_map(|name| self.directory.group(name))
+            .collect();
+        let is_admin = groups.iter().any(|group| *group.name == *ADMIN);
+        let access = if is_admin {
+            Access::everything()
+        } else {
+            let rules = || groups.iter().map(|group| &group.rules);
+            let table = tables
+                .entry(names)
+                .or_insert_with(|| Arc::new(Table::of_rules(rules())))
+                .clone();
+            Access::with_shared(table, rules(), &user.rules, &self.facts(&user))
+        };
+        let lookups = groups.iter().flat_map(|group| group.lookups.iter().cloned());
+        UserAccess {
+            access,
+            lookups: lookups.collect(),
+            user,
+        }
+    }
+
+    fn facts<'a>(&'a self, user: &'a User) -> Facts<'a> {
+        Facts {
+            username: &user.name,
+            custom_data: user.custom_data.as_ref(),
+            server_name: &self.settings.name,
+        }
+    }
+
+    /// Whether somebody may do something. `path` is that of [`permission::checked_path`].
+    pub fn allows(&self, who: &UserAccess, action: Action, path: &str) -> bool {
+        match who.access.decide(action, path) {
+            Decision::Allowed => true,
+            Decision::Prohibited => false,
+            Decision::Silent => {
+                let tables = self.directory.tables();
+                let facts = self.facts(&who.user);
+                lookup_allows(&who.lookups, &tables, action, path, &facts)
+            }
+        }
+    }
+
+    /// To be called after users were changed, and before anybody is told so.
+    pub fn users_changed<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        let mut compiled = self.lock_compiled();
+        for name in names {
+            compiled.users.remove(name);
+        }
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// To be called after a group or a table was changed, and before anybody is told so.
+    pub fn groups_changed(&self) {
+        *self.lock_compiled() = Compiled::default();
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A number to be signed by the owner of a key.
+    pub fn nonce(&self, public_key: &str) -> Option<String> {
+        if public_key.len() > digest::LONGEST_PUBLIC_KEY {
+            return None;
+        }
+        let nonce = self.nonces.issue(public_key, Instant::now());
+        nonce.ok().map(Nonce::to_base64)
+    }
+
+    /// Takes a session's tokens away from it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn revoke(&self, session_id: &str, reason: &str) -> Result<Commit, StoreError> {
+        let commit = self.revocations.revoke(session_id, reason)?;
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        Ok(commit)
+    }
+
+    /// Gives a session its tokens back.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn restore(&self, session_id: &str) -> Result<Commit, StoreError> {
+        self.revocations.restore(session_id)
+    }
+
+    /// Whether a session's tokens were taken away.
+    pub fn is_revoked(&self, session_id: &str) -> bool {
+        self.revocations.is_revoked(session_id)
+    }
+
+    /// All sessions whose tokens were taken away.
+    pub fn revocations(&self) -> Vec<(String, Revocation)> {
+        self.revocations.all()
+    }
+
+    /// The session that a token of this mesh was made for.
+    pub fn session_of_token(&self, token: &str) -> Option<String> {
+        self.tokens.read(token).ok().map(|claims| claims.id)
+    }
+
+    fn lock_compiled(&self) -> MutexGuard<'_, Compiled> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

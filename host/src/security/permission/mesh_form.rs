@@ -1,0 +1,411 @@
+//! Permissions as the users of the mesh write them: methods, events, web routes and data.
+//!
+//! What enters: `{"methods": {"/D/c/m": {"authorized": true}}, "events": …, "web": …, "data": …}`. What leaves: the rules to
+//! store, and rules in this form again. Guarantees: data permissions cannot reach into methods, events and web routes;
+//! what is not understood is refused, not ignored; answers are never shown as something of their own.
+
+use super::actions::{Action, Actions};
+use super::error::{PermissionError, shown};
+use super::rules::{Holder, Permission, Reading, Rules};
+use serde_json::{Map, Value, json};
+
+const EVENTS: &str = "/_events/";
+const REQUESTS: &str = "/_exchange/requests/";
+const RESPONSES: &str = "/_exchange/responses/";
+const WEB: &str = "/@HTTP/";
+
+/// What happens with the permissions that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// They describe a group or user: an entry that is not `authorized` forbids.
+    Define,
+    /// They are added to what is there: an entry allows, whatever its `authorized` says; only one of `data` may forbid.
+    Add,
+    /// They are taken from what is there. An entry without actions takes all of them.
+    Remove,
+}
+
+/// Reads permissions in the form of the mesh. `null` is none.
+///
+/// # Errors
+///
+/// When an entry is no permission, or a data permission is not about data.
+pub fn from_mesh(
+    permissions: &Value,
+    domain: &str,
+    purpose: Purpose,
+    holder: Holder,
+) -> Result<Rules, PermissionError> {
+    let empty = Map::new();
+    let mut reading = Reading::new(holder);
+    let kinds = match permissions {
+        Value::Null => &empty,
+        Value::Object(kinds) => kinds,
+        _ => {
+            reading.problem("not an object".to_owned());
+            &empty
+        }
+    };
+    // In this order, since of two keys that mean the same path the last one counts.
+    for kind in ["data", "events", "methods", "web"] {
+        let entries = match kinds.get(kind) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Object(entries)) => entries,
+            Some(_) => {
+                reading.problem(format!("{kind} is not an object"));
+                continue;
+            }
+        };
+        if kind == "data" && !entries.keys().all(|path| is_data(path)) {
+            return Err(PermissionError::DataPath);
+        }
+        for (path, entry) in entries {
+            let Value::Object(entry) = entry else {
+                reading.problem(format!("not an object: {}", shown(path)));
+                continue;
+            };
+            if path.is_empty() {
+                return Err(PermissionError::EmptyPath);
+            }
+            let entry = Entry {
+                path,
+                authorized: entry.get("authorized").filter(|value| !value.is_null()),
+                actions: entry.get("actions").filter(|value| !value.is_null()),
+                prohibit: entry.get("prohibit").filter(|value| !value.is_null()),
+                purpose,
+            };
+            match kind {
+                "data" => entry.data(&mut reading),
+                "events" => entry.event(domain, &mut reading),
+                "methods" => entry.method(domain, &mut reading),
+                _ => entry.web(&mut reading),
+            }
+        }
+    }
+    reading.finish()
+}
+
+/// One entry of one kind.
+struct Entry<'a> {
+    path: &'a str,
+    authorized: Option<&'a Value>,
+    actions: Option<&'a Value>,
+    prohibit: Option<&'a Value>,
+    purpose: Purpose,
+}
+
+impl Entry<'_> {
+    /// Whether it allows, when an entry that does not say so means `otherwise`.
+    fn allows(&self, otherwise: bool) -> bool {
+        self.purpose != Purpose::Define || self.authorized.map_or(otherwise, is_true)
+    }
+
+    fn fixed(&self, actions: Actions) -> Permission {
+        if self.allows(false) {
+            Permission::allow(actions)
+        } else {
+            Permission::prohibit(actions)
+        }
+    }
+
+    fn event(&self, domain: &str, reading: &mut Reading) {
+        let path = format!("/_events{}", in_domain(self.path, domain));
+        reading.permission(&path, self.fixed(Actions::of(Action::On)));
+    }
+
+    fn method(&self, domain: &str, reading: &mut Reading) {
+        let set = Actions::of(Action::Set);
+        let path = format!("/_exchange/requests{}", in_domain(self.path, domain));
+        reading.permission(&path, self.fixed(set));
+        let answers = format!("{}/*", self.path.trim_end_matches(['/', '*']));
+        let path = format!("/_exchange/responses{}", in_domain(&answers, domain));
+        reading.permission(&path, self.fixed(set.union(Actions::of(Action::On))));
+    }
+
+    fn web(&self, reading: &mut Reading) {
+        let path = format!("/@HTTP{}", with_slash(self.path));
+        let unnamed = self.actions.is_none_or(|actions| *actions == json!([]));
+        if self.purpose != Purpose::Define && unnamed {
+            reading.permission(&path, Permission::allow(Actions::ANY));
+        } else if self.allows(true) {
+            reading.entry(&path, self.actions, None);
+        } else {
+            reading.entry(&path, None, self.actions);
+        }
+    }
+
+    fn data(&self, reading: &mut Reading) {
+        let unnamed = self.actions.is_none() && self.prohibit.is_none();
+        if self.purpose == Purpose::Remove && unnamed {
+            reading.permission(self.path, Permission::allow(Actions::ANY));
+        } else if self.purpose != Purpose::Remove && self.authorized == Some(&Value::Bool(false)) {
+            reading.entry(self.path, None, self.actions);
+        } else {
+            reading.entry(self.path, self.actions, self.prohibit);
+        }
+    }
+}
+
+/// What JavaScript takes for true.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
+    }
+}
+
+/// Slashes and stars in front do not hide where a path leads.
+fn is_data(path: &str) -> bool {
+    let bare: String = path
+        .chars()
+        .filter(|character| !"/*".contains(*character))
+        .collect();
+    !["_exchange", "_events", "@HTTP"]
+        .iter()
+        .any(|other| bare.starts_with(other))
+}
+
+fn with_slash(path: &str) -> String {
+    if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    }
+}
+
+/// The path with the domain as its first segment: `lab/echo` is `/D/lab/echo`.
+fn in_domain(path: &str, domain: &str) -> String {
+    let path = with_slash(path);
+    let behind = path[1..].strip_prefix(domain);
+    if behind.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        path
+    } else {
+        format!("/{domain}{path}")
+    }
+}
+
+/// Rules in the form of the mesh. Prohibitions are shown for data only, answers of methods not at all.
+pub fn to_mesh(rules: &Rules) -> Value {
+    let mut methods = Map::new();
+    let mut events = Map::new();
+    let mut web = Map::new();
+    let mut data = Map::new();
+    let authorized = || json!({"authorized": true});
+    for (path, permission) in rules.iter() {
+        let allows = |action| permission.allowed.contains(Actions::of(action));
+        if let Some(event) = path.strip_prefix(EVENTS) {
+            if allows(Action::On) {
+                events.insert(event.to_owned(), authorized());
+            }
+        } else if let Some(method) = path.strip_prefix(REQUESTS) {
+            if allows(Action::Set) {
+                methods.insert(method.to_owned(), authorized());
+            }
+        } else if let Some(route) = path.strip_prefix(WEB) {
+            if !permission.allowed.is_empty() {
+                let actions: Vec<_> = permission.allowed.words().collect();
+                web.insert(route.to_owned(), json!({"authorized": true, "actions": actions}));
+            }
+        } else if !path.starts_with(RESPONSES) {
+            data.insert(path.to_string(), permission.to_value());
+        }
+    }
+    json!({"methods": methods, "events": events, "web": web, "data": data})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(value: Value, purpose: Purpose) -> Value {
+        from_mesh(&value, "D", purpose, Holder::Group).unwrap().to_value()
+    }
+
+    fn refused(value: Value) -> String {
+        let error = from_mesh(&value, "D", Purpose::Define, Holder::Group).unwrap_err();
+        error.to_string()
+    }
+
+    fn defined(value: Value) -> Value {
+        stored(value, Purpose::Define)
+    }
+
+    #[test]
+    fn a_group_is_stored_and_shown_as_real_servers_do() {
+        let group = json!({
+            "methods": {"/D/lab/echo": {"authorized": true, "description": "d"}, "lab/*": {"authorized": true}},
+            "events": {"/D/lab/ping": {"authorized": true}},
+            "web": {"/lab/r1": {"authorized": true, "actions": ["post", "get"]}},
+            "data": {"/some/data/*": {"actions": ["set", "get"]}},
+        });
+        assert_eq!(
+            defined(group.clone()),
+            json!({
+                "/_exchange/requests/D/lab/echo": {"actions": ["set"]},
+                "/_exchange/responses/D/lab/echo/*": {"actions": ["on", "set"]},
+                "/_exchange/requests/D/lab/*": {"actions": ["set"]},
+                "/_exchange/responses/D/lab/*": {"actions": ["on", "set"]},
+                "/_events/D/lab/ping": {"actions": ["on"]},
+                "/@HTTP/lab/r1": {"actions": ["get", "post"]},
+                "/some/data/*": {"actions": ["get", "set"]},
+            })
+        );
+        let rules = from_mesh(&group, "D", Purpose::Define, Holder::Group).unwrap();
+        assert_eq!(
+            to_mesh(&rules),
+            json!({
+                "methods": {"D/lab/echo": {"authorized": true}, "D/lab/*": {"authorized": true}},
+                "events": {"D/lab/ping": {"authorized": true}},
+                "web": {"lab/r1": {"authorized": true, "actions": ["get", "post"]}},
+                "data": {"/some/data/*": {"actions": ["get", "set"]}},
+            })
+        );
+        assert_eq!(
+            to_mesh(&Rules::new()),
+            json!({"methods": {}, "events": {}, "web": {}, "data": {}})
+        );
+    }
+
+    #[test]
+    fn what_is_not_authorized_is_forbidden_and_hidden() {
+        let group = json!({
+            "methods": {"lab/echo": {"authorized": false}, "lab/odd": {}},
+            "events": {"lab/ping": {"authorized": false}},
+            "web": {"lab/r1": {"authorized": false, "actions": ["get"]}, "lab/r2": {"actions": ["get"]}},
+            "data": {"/d": {"authorized": false, "actions": ["get"]}, "/e": {"prohibit": ["set"]}},
+        });
+        assert_eq!(
+            defined(group.clone()),
+            json!({
+                "/_exchange/requests/D/lab/echo": {"prohibit": ["set"]},
+                "/_exchange/responses/D/lab/echo/*": {"prohibit": ["on", "set"]},
+                "/_exchange/requests/D/lab/odd": {"prohibit": ["set"]},
+                "/_exchange/responses/D/lab/odd/*": {"prohibit": ["on", "set"]},
+                "/_events/D/lab/ping": {"prohibit": ["on"]},
+                "/@HTTP/lab/r1": {"prohibit": ["get"]},
+                "/@HTTP/lab/r2": {"actions": ["get"]},
+                "/d": {"prohibit": ["get"]},
+                "/e": {"prohibit": ["set"]},
+            })
+        );
+        let rules = from_mesh(&group, "D", Purpose::Define, Holder::Group).unwrap();
+        let shown = to_mesh(&rules);
+        assert_eq!(shown["methods"], json!({}));
+        assert_eq!(shown["events"], json!({}));
+        assert_eq!(
+            shown["web"],
+            json!({"lab/r2": {"authorized": true, "actions": ["get"]}})
+        );
+    }
+
+    #[test]
+    fn adding_allows_and_removing_takes_all_that_is_not_named() {
+        let change = json!({
+            "methods": {"lab/echo": {}},
+            "web": {"lab/r1": {}, "lab/r2": {"actions": ["get"]}},
+        });
+        for purpose in [Purpose::Add, Purpose::Remove] {
+            assert_eq!(
+                stored(change.clone(), purpose),
+                json!({
+                    "/_exchange/requests/D/lab/echo": {"actions": ["set"]},
+                    "/_exchange/responses/D/lab/echo/*": {"actions": ["on", "set"]},
+                    "/@HTTP/lab/r1": {"actions": ["*"]},
+                    "/@HTTP/lab/r2": {"actions": ["get"]},
+                })
+            );
+        }
+        let data = json!({"data": {"/d": {"authorized": false, "actions": ["get"]}}});
+        assert_eq!(
+            stored(data.clone(), Purpose::Add),
+            json!({"/d": {"prohibit": ["get"]}})
+        );
+        assert_eq!(stored(data, Purpose::Remove), json!({"/d": {"actions": ["get"]}}));
+        assert_eq!(
+            stored(json!({"data": {"/d": {}}}), Purpose::Remove),
+            json!({"/d": {"actions": ["*"]}})
+        );
+    }
+
+    #[test]
+    fn paths_get_the_domain_in_front_unless_it_is_there() {
+        for (written, path) in [
+            ("lab/x", "/_events/D/lab/x"),
+            ("/lab/x", "/_events/D/lab/x"),
+            ("/D/lab/x", "/_events/D/lab/x"),
+            ("D/lab/x", "/_events/D/lab/x"),
+            ("/D", "/_events/D"),
+            ("*", "/_events/D/*"),
+            ("/Data/x", "/_events/D/Data/x"),
+            ("/lab/D/x", "/_events/D/lab/D/x"),
+            ("/Other/lab/x", "/_events/D/Other/lab/x"),
+        ] {
+            let stored = defined(json!({"events": {written: {"authorized": true}}}));
+            assert_eq!(stored, json!({path: {"actions": ["on"]}}), "{written}");
+        }
+        for written in ["*", "/*", "/"] {
+            let stored = defined(json!({"methods": {written: {"authorized": true}}}));
+            assert!(stored.get("/_exchange/responses/D/*").is_some(), "{written}");
+        }
+    }
+
+    #[test]
+    fn data_permissions_stay_with_data() {
+        for path in [
+            "/_events/D/x",
+            "_exchange/x",
+            "//_exchange/x",
+            "/*_events",
+            "*/@HTTP/x",
+            "/@HTTP",
+            "/_exchange*",
+            "/_e*vents",
+        ] {
+            let error = refused(json!({"data": {path: {"actions": ["get"]}}}));
+            assert_eq!(
+                error, "data permissions cannot start with /_events, /_exchange or /@HTTP",
+                "{path}"
+            );
+        }
+        let plain = json!({"/a/_events/b": {"actions": ["get"]}, "d": {"actions": ["get"]}});
+        assert_eq!(defined(json!({"data": plain})), plain);
+    }
+
+    #[test]
+    fn hostile_permissions_are_refused() {
+        assert_eq!(refused(json!([])), "group permissions invalid: not an object");
+        assert_eq!(
+            refused(json!({"methods": "all", "events": [1]})),
+            "group permissions invalid: events is not an object,methods is not an object"
+        );
+        for entry in [json!(null), json!(true), json!("x"), json!([])] {
+            assert_eq!(
+                refused(json!({"methods": {"lab/x": entry}})),
+                "group permissions invalid: not an object: lab/x"
+            );
+        }
+        assert_eq!(
+            refused(json!({"data": {"/x": {"actions": ["fly"]}}})),
+            "group permissions invalid: unknown action: fly for path: /x"
+        );
+        assert_eq!(
+            refused(json!({"web": {"c/r": {"authorized": true}}})),
+            "group permissions invalid: missing allowed actions or prohibit rules: /@HTTP/c/r"
+        );
+        assert_eq!(
+            refused(json!({"events": {"": {"authorized": true}}})),
+            "permission path is null"
+        );
+        assert!(refused(json!({"events": {"x".repeat(9000): {"authorized": true}}})).contains("longer than"));
+        // An unknown kind is as if it were not there, for newer clients.
+        assert_eq!(
+            defined(json!({"other": 5, "__proto__": {"methods": {}}})),
+            json!({})
+        );
+        let odd = defined(json!({"data": {"__proto__": {"actions": ["get"]}}}));
+        assert_eq!(odd, json!({"__proto__": {"actions": ["get"]}}));
+    }
+}

@@ -1,0 +1,30 @@
+//! Permissions: what groups and users may do, and how that is decided.
+//!
+//! What enters: permissions as administrators write them (happn's form in [`Rules`], the mesh's form in [`from_mesh`]), the
+//! groups of a user and facts about the user; later an action and a path. What leaves: [`Access`], which decides.
+//! Guarantees: nothing matching is denied; a prohibition beats every allowance; patterns are anchored; no pattern, template
+//! or expression takes more than linear time or an unbounded amount of memory; everything is immutable once compiled.
+//!
+//! `docs/security.md` says what the rules are, `tests/corpus/permissions` holds the answers of real servers.
+
+mod access;
+mod actions;
+mod error;
+mod lookup;
+mod mesh_form;
+mod pattern;
+mod rules;
+mod system_groups;
+mod table;
+mod template;
+
+pub use access::{Access, checked_path};
+pub use actions::{Action, Actions};
+pub use error::PermissionError;
+pub use lookup::{LookupPermission, LookupTable, lookup_allows};
+pub use mesh_form::{Purpose, from_mesh, to_mesh};
+pub use pattern::{LONGEST_PATH, covers};
+pub use rules::{Holder, MOST_PATHS, Permission, Rules};
+pub use system_groups::{admin, delegate, guest, mesh_admin};
+pub use table::{Decision, Table};
+pub use template::Facts;

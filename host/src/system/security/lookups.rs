@@ -1,0 +1,143 @@
+//! Lookup tables and the permissions that look into them (MESH.md 7.3).
+
+use super::failure::Failure;
+use super::{Request, Results};
+use crate::mesh::Concerned;
+use crate::security::Group;
+use crate::security::directory::table_value;
+use crate::security::permission::{LookupPermission, LookupTable};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Lookup permissions of one group.
+const MOST: usize = 1000;
+
+impl Request<'_> {
+    fn argument(&self, position: usize) -> &Value {
+        self.arguments.get(position).unwrap_or(&Value::Null)
+    }
+
+    fn text(&self, position: usize, what: &str) -> Result<&str, Failure> {
+        let text = self.argument(position).as_str();
+        text.ok_or_else(|| Failure::plain(format!("{what} must be a text")))
+    }
+
+    pub(super) async fn upsert_lookup_table(&self) -> Results {
+        let (name, table) = LookupTable::from_value(self.argument(0))?;
+        let commit = self.security.directory().change().put_table(&name, table)?;
+        self.table_changed(&name);
+        self.mesh.committed(commit).await?;
+        Ok(vec![Value::Null])
+    }
+
+    pub(super) fn fetch_lookup_table(&self) -> Results {
+        let name = self.text(0, "the table's name")?;
+        let tables = self.security.directory().tables();
+        Ok(vec![
+            tables
+                .get(name)
+                .map_or(Value::Null, |table| table_value(name, table)),
+        ])
+    }
+
+    pub(super) async fn delete_lookup_table(&self) -> Results {
+        let name = self.text(0, "the table's name")?;
+        let commit = self.security.directory().change().remove_table(name)?;
+        self.table_changed(name);
+        self.mesh.committed(commit).await?;
+        Ok(vec![Value::Null])
+    }
+
+    pub(super) async fn change_lookup_path(&self, inserts: bool) -> Results {
+        let name = self.text(0, "the table's name")?;
+        let path = self.text(1, "the path")?;
+        let commit = {
+            let change = self.security.directory().change();
+            let tables = self.security.directory().tables();
+            let mut table = tables.get(name).cloned().unwrap_or_default();
+            match inserts {
+                true => table.insert(path)?,
+                false => drop(table.remove(path)),
+            }
+            change.put_table(name, table)?
+        };
+        self.table_changed(name);
+        self.mesh.committed(commit).await?;
+        Ok(vec![Value::Null])
+    }
+
+    fn table_changed(&self, name: &str) {
+        self.audit("lookup-table-changed", name);
+        let groups = self.security.directory().groups_with_table(name);
+        let members: Vec<Arc<str>> = groups
+            .iter()
+            .flat_map(|group| self.security.directory().members(&group.name))
+            .collect();
+        let groups: Vec<&str> = groups.iter().map(|group| &*group.name).collect();
+        let told = json!({"groups": groups, "table": name});
+        self.mesh
+            .security_changed(Concerned::Members(&members), "lookup-table-changed", &told);
+    }
+
+    pub(super) fn fetch_lookup_permissions(&self) -> Results {
+        let group = self.existing_group(&self.name(0)?)?;
+        let shown: Vec<Value> = group.lookups.iter().map(LookupPermission::to_value).collect();
+        Ok(vec![Value::Array(shown)])
+    }
+
+    pub(super) async fn change_lookup_permissions(&self, method: &str, adds: bool) -> Results {
+        let given = self.argument(1);
+        let domain = self.mesh.domain();
+        let permissions: Vec<LookupPermission> = if method.contains("Event") {
+            vec![LookupPermission::of_event(given, domain)?]
+        } else if method.contains("Exchange") {
+            LookupPermission::of_method(given, domain)?.to_vec()
+        } else {
+            let list = given
+                .as_array()
+                .map_or(std::slice::from_ref(given), Vec::as_slice);
+            let permissions: Result<_, _> = list.iter().map(LookupPermission::from_value).collect();
+            permissions?
+        };
+        self.change_lookups(|lookups| {
+            let is_new = |lookup: &LookupPermission| {
+                !permissions
+                    .iter()
+                    .any(|other| other.to_value() == lookup.to_value())
+            };
+            lookups.retain(is_new);
+            if adds {
+                lookups.extend(permissions.iter().cloned());
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn unlink_lookup_table(&self) -> Results {
+        let table = self.text(1, "the table's name")?.to_owned();
+        self.change_lookups(|lookups| lookups.retain(|lookup| lookup.table() != table))
+            .await
+    }
+
+    async fn change_lookups(&self, change_list: impl FnOnce(&mut Vec<LookupPermission>)) -> Results {
+        let name = self.name(0)?;
+        let saved = {
+            let change = self.security.directory().change();
+            let mut group = Group::clone(&*self.existing_group(&name)?);
+            change_list(&mut group.lookups);
+            if group.lookups.len() > MOST {
+                return Err(Failure::plain(format!(
+                    "a group has at most {MOST} lookup permissions"
+                )));
+            }
+            change.put_group(group)?
+        };
+        self.audit("lookup-permission-changed", &name);
+        let members = self.security.directory().members(&name);
+        let told = json!({"group": name});
+        self.mesh
+            .security_changed(Concerned::Members(&members), "lookup-permission-changed", &told);
+        self.mesh.committed(saved.commit).await?;
+        Ok(vec![Value::Null])
+    }
+}

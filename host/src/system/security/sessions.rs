@@ -1,0 +1,110 @@
+//! Sessions and tokens: listed, revoked, given back.
+
+use super::failure::Failure;
+use super::{Request, Results};
+use serde_json::{Value, json};
+
+impl Request<'_> {
+    pub(super) fn list_active_sessions(&self) -> Results {
+        if !self.security.activity().management.is_on() {
+            return Err(Failure::plain("session management not activated"));
+        }
+        let sessions = self.mesh.logged_in();
+        let shown = sessions
+            .iter()
+            .map(|(session, login)| self.mesh.describe_session(session, login));
+        self.filter(0, shown.collect())
+    }
+
+    pub(super) fn list_session_activity(&self) -> Results {
+        if !self.security.activity().logging.is_on() {
+            return Err(Failure::plain("session activity logging not activated"));
+        }
+        self.filter(0, self.security.activity().latest())
+    }
+
+    /// The session that an argument names: an id, or an object with one.
+    fn session_id(&self) -> Result<String, Failure> {
+        let given = self.arguments.first().unwrap_or(&Value::Null);
+        let id = given.get("id").unwrap_or(given).as_str();
+        id.map(str::to_owned)
+            .ok_or_else(|| Failure::plain("missing session argument"))
+    }
+
+    /// The session that a token was made for.
+    fn session_of_token(&self) -> Result<String, Failure> {
+        let given = self.arguments.first().unwrap_or(&Value::Null);
+        let token = given.get("token").unwrap_or(given).as_str();
+        let token = token.ok_or_else(|| Failure::plain("missing token argument"))?;
+        let id = self.security.session_of_token(token);
+        id.ok_or_else(|| Failure::plain("invalid token"))
+    }
+
+    fn reason(&self) -> String {
+        let reason = self.arguments.get(1).and_then(Value::as_str);
+        reason.unwrap_or("no reason was given").to_owned()
+    }
+
+    pub(super) async fn revoke_session(&self) -> Results {
+        let id = self.session_id()?;
+        self.revoke(&id).await?;
+        Ok(vec![])
+    }
+
+    pub(super) async fn revoke_token(&self) -> Results {
+        let id = self.session_of_token()?;
+        self.revoke(&id).await?;
+        Ok(vec![])
+    }
+
+    async fn revoke(&self, id: &str) -> Result<(), Failure> {
+        let commit = self.security.revoke(id, &self.reason())?;
+        self.audit("token-revoked", id);
+        // Clients of the first generation learn of it from their next request.
+        self.mesh.end_sessions("token-revoked", |session, login| {
+            let is_concerned = *login.session_id == *id || *login.parent_id == *id;
+            is_concerned && !session.dialect().is_first_generation()
+        });
+        self.tell("token-revoked", id);
+        Ok(self.mesh.committed(commit).await?)
+    }
+
+    pub(super) async fn restore_session(&self) -> Results {
+        let id = self.session_id()?;
+        self.restore(&id).await?;
+        Ok(vec![json!(true)])
+    }
+
+    pub(super) async fn restore_token(&self) -> Results {
+        let id = self.session_of_token()?;
+        self.restore(&id).await?;
+        Ok(vec![])
+    }
+
+    async fn restore(&self, id: &str) -> Result<(), Failure> {
+        let commit = self.security.restore(id)?;
+        self.audit("token-restored", id);
+        self.tell("token-restored", id);
+        Ok(self.mesh.committed(commit).await?)
+    }
+
+    /// Tells who listens. Tokens themselves are nobody's business.
+    fn tell(&self, what: &str, id: &str) {
+        if self.security.activity().security_events.is_on() {
+            self.mesh.publish_security(what, &json!({ "id": id }));
+        }
+    }
+
+    /// Revoked sessions, or their tokens: the same, without the tokens.
+    pub(super) fn list_revoked(&self, with_id: bool) -> Results {
+        let revoked = self.security.revocations().into_iter();
+        let shown = revoked.map(|(id, revocation)| {
+            let mut shown = json!({"reason": revocation.reason, "timestamp": revocation.timestamp, "ttl": 0});
+            if with_id {
+                shown["id"] = id.into();
+            }
+            shown
+        });
+        self.filter(0, shown.collect())
+    }
+}

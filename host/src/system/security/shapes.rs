@@ -1,0 +1,149 @@
+//! Users and groups as results show them (MESH.md 7.4), and the lists that are asked for with criteria.
+//!
+//! What enters: values of the directory. What leaves: JSON without hashes. Guarantees: a list is what its criteria, order and
+//! limits ask for, by the rules of `get`.
+
+use super::failure::Failure;
+use super::{Request, Results, is_truthy};
+use crate::protocol::{Dialect, DocumentMeta};
+use crate::query::Query;
+use crate::security::directory::ROOT;
+use crate::security::permission::{Rules, to_mesh};
+use crate::security::{Group, User};
+use crate::store::Document;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+/// Where the document of a user is said to be.
+pub(super) fn user_path(name: &str) -> String {
+    format!("{ROOT}_USER/{name}")
+}
+
+/// Where the document of a group is said to be.
+pub(super) fn group_path(name: &str) -> String {
+    format!("{ROOT}_GROUP/{name}")
+}
+
+/// Where a membership is said to be.
+pub(super) fn link_path(user: &str, group: &str) -> String {
+    format!("{}/_USER_GROUP/{group}", user_path(user))
+}
+
+/// `_meta` of a document.
+pub(super) fn meta(path: &str, meta: DocumentMeta) -> Value {
+    json!({"created": meta.created, "modified": meta.modified, "path": path, "_id": path})
+}
+
+/// What everybody who may ask learns of a user.
+pub(super) fn user(user: &User) -> Value {
+    let mut shown = json!({"username": &*user.name, "userid": user.id});
+    if let Some(custom_data) = &user.custom_data {
+        shown["custom_data"] = custom_data.clone();
+    }
+    if let Some(public_key) = &user.public_key {
+        shown["publicKey"] = public_key.as_str().into();
+    }
+    shown
+}
+
+/// The same with groups and permissions.
+pub(super) fn whole_user(of: &User) -> Value {
+    let mut shown = user(of);
+    shown["permissions"] = to_mesh(&of.rules);
+    let groups = of.groups.iter().map(|(group, since)| {
+        let link = link_path(&of.name, group);
+        (
+            group.to_string(),
+            json!({"data": {}, "_meta": meta(&link, *since)}),
+        )
+    });
+    shown["groups"] = Value::Object(groups.collect());
+    shown
+}
+
+/// A group with its permissions in the form of the mesh.
+pub(super) fn group(group: &Group) -> Value {
+    let mut shown = json!({"name": &*group.name});
+    if let Some(custom_data) = &group.custom_data {
+        shown["custom_data"] = custom_data.clone();
+    }
+    shown["permissions"] = to_mesh(&group.rules);
+    shown
+}
+
+/// Permissions that were changed, as events tell of them.
+pub(super) fn changed(rules: &Rules, removed: bool) -> Value {
+    let mut shown = rules.to_value();
+    if let (Value::Object(entries), true) = (&mut shown, removed) {
+        entries
+            .values_mut()
+            .for_each(|entry| entry["remove"] = true.into());
+    }
+    shown
+}
+
+/// How many documents were removed.
+pub(super) fn removed(count: u64, path: &str) -> Value {
+    json!({"data": {"removed": count}, "_meta": {"timestamp": crate::store::now(), "path": path}})
+}
+
+impl Request<'_> {
+    /// Whether a name is asked for: the pattern gets a star at its end where it has none.
+    pub(super) fn pattern(&self) -> String {
+        let pattern = self.arguments.first().and_then(Value::as_str).unwrap_or("*");
+        match pattern.contains('*') {
+            true => pattern.to_owned(),
+            false => format!("{pattern}*"),
+        }
+    }
+
+    /// What of a list is asked for, by the options at a position: `criteria`, `sort`, `skip`, `limit`, `count`.
+    pub(super) fn select(&self, position: usize, all: Vec<Value>) -> Results {
+        let options = self.arguments.get(position).and_then(Value::as_object);
+        let Some(options) = options.filter(|options| !options.is_empty()) else {
+            return Ok(vec![Value::Array(all)]);
+        };
+        let mut query = Map::new();
+        if let Some(criteria) = options.get("criteria") {
+            query.insert("criteria".to_owned(), criteria.clone());
+        }
+        let arrangement = ["sort", "skip", "limit"].into_iter().filter_map(|key| {
+            let value = options.get(key)?;
+            Some((key.to_owned(), value.clone()))
+        });
+        query.insert("options".to_owned(), Value::Object(arrangement.collect()));
+        let found = chosen(&query, all)?;
+        if options.get("count").is_some_and(is_truthy) {
+            return Ok(vec![json!({ "value": found.len() })]);
+        }
+        Ok(vec![Value::Array(found)])
+    }
+
+    /// What of a list fulfils the criteria at a position.
+    pub(super) fn filter(&self, position: usize, all: Vec<Value>) -> Results {
+        match self.arguments.get(position) {
+            Some(Value::Object(criteria)) if !criteria.is_empty() => {
+                let query = Map::from_iter([("criteria".to_owned(), Value::Object(criteria.clone()))]);
+                Ok(vec![Value::Array(chosen(&query, all)?)])
+            }
+            _ => Ok(vec![Value::Array(all)]),
+        }
+    }
+}
+
+fn chosen(query: &Map<String, Value>, all: Vec<Value>) -> Result<Vec<Value>, Failure> {
+    let text = serde_json::to_string(query).unwrap_or_default();
+    let raw: Option<&RawValue> = serde_json::from_str(&text).ok();
+    let query = Query::read(raw, Dialect::Happn4).map_err(|error| Failure::plain(error.to_string()))?;
+    let mut found = Vec::new();
+    for (position, value) in all.iter().enumerate() {
+        let document = Document {
+            data: value.to_string().into(),
+            meta: DocumentMeta::default(),
+        };
+        found.extend(query.select(&format!("{position:09}"), &document));
+    }
+    query.arrange(&mut found);
+    let places = found.iter().filter_map(|found| found.path.parse::<usize>().ok());
+    Ok(places.filter_map(|place| all.get(place).cloned()).collect())
+}

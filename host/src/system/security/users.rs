@@ -1,0 +1,345 @@
+//! Users: made, changed, listed, deleted.
+
+use super::failure::Failure;
+use super::{Request, Results, shapes};
+use crate::gate::change_own;
+use crate::mesh::Concerned;
+use crate::security::directory::Saved;
+use crate::security::permission::{Holder, Purpose, from_mesh};
+use crate::security::{ADMIN, ANONYMOUS, DELEGATES, GUESTS, MESH_ADMINS, User};
+use crate::store::PathPattern;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Longer names are refused.
+const LONGEST_NAME: usize = 256;
+/// Groups that make their members administrators of something.
+pub(super) const POWERFUL: [&str; 3] = [ADMIN, MESH_ADMINS, DELEGATES];
+
+impl Request<'_> {
+    pub(super) async fn add_user(&self) -> Results {
+        let given = self.object(0, "user")?;
+        let name = username(given)?;
+        if self.security.directory().user(&name).is_some() {
+            return Err(exists(&name));
+        }
+        let saved = self.write_user(given, &name, false, true).await?;
+        let mut shown = shapes::user(&saved);
+        shown["permissions"] = json!({});
+        shown["_meta"] = shapes::meta(&shapes::user_path(&name), saved.meta);
+        Ok(vec![shown])
+    }
+
+    pub(super) async fn update_user(&self) -> Results {
+        let given = self.object(0, "user")?;
+        let saved = self.write_user(given, &username(given)?, false, false).await?;
+        Ok(vec![shapes::whole_user(&saved)])
+    }
+
+    pub(super) async fn upsert_user(&self) -> Results {
+        let given = self.object(0, "user")?;
+        let overwrites = self.option(1, "overwriteMemberships");
+        let saved = self
+            .write_user(given, &username(given)?, overwrites, false)
+            .await?;
+        Ok(vec![shapes::whole_user(&saved)])
+    }
+
+    /// Merges what is given into what there is.
+    async fn write_user(
+        &self,
+        given: &Map<String, Value>,
+        name: &str,
+        overwrites: bool,
+        is_new: bool,
+    ) -> Result<Arc<User>, Failure> {
+        if name == ADMIN {
+            return Err(Failure::plain("updates to the _ADMIN user are forbidden"));
+        }
+        self.check_power_over(name)?;
+        let text = |key: &str| match given.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
+            Some(_) => Err(Failure::plain(format!(
+                "validation failure: {key} must be a text"
+            ))),
+        };
+        let (password, public_key) = (text("password")?, text("publicKey")?);
+        let rules = match given.get("permissions") {
+            None | Some(Value::Null) => None,
+            Some(permissions) => Some(self.rules_of(permissions)?),
+        };
+        let groups = groups_of(given)?;
+        for (group, linked) in &groups {
+            if *linked {
+                self.check_link(group)?;
+            }
+        }
+        let hash = match password {
+            Some(password) => Some(self.security.hash(password).await?),
+            None => None,
+        };
+        let has_new_password = hash.is_some();
+        let saved = {
+            let change = self.security.directory().change();
+            let before = self.security.directory().user(name);
+            if is_new && before.is_some() {
+                return Err(exists(name));
+            }
+            let mut user = match &before {
+                Some(before) => User::clone(before),
+                None if hash.is_none() && public_key.is_none() => {
+                    return Err(Failure::plain(
+                        "validation failure: no password or publicKey specified for a new user",
+                    ));
+                }
+                None => User {
+                    name: name.into(),
+                    id: uuid::Uuid::new_v4().to_string(),
+                    groups: BTreeMap::from([(GUESTS.into(), Default::default())]),
+                    ..User::default()
+                },
+            };
+            user.password = hash.or(user.password);
+            user.public_key = public_key.or(user.public_key);
+            if let Some(custom_data) = given.get("custom_data") {
+                user.custom_data = Some(custom_data.clone()).filter(|data| !data.is_null());
+            }
+            if let Some(rules) = rules {
+                user.rules.merge(&rules)?;
+            }
+            if overwrites {
+                let listed = |group: &str| groups.iter().any(|(name, linked)| *linked && *name == *group);
+                user.groups.retain(|group, _| listed(group));
+            }
+            for (group, linked) in &groups {
+                match linked {
+                    true => drop(user.groups.entry(group.as_str().into()).or_default()),
+                    false => drop(user.groups.remove(group.as_str())),
+                }
+            }
+            change.put_user(user)?
+        };
+        self.user_changed("upsert-user", &saved, has_new_password && !is_new);
+        self.mesh.committed(saved.commit).await?;
+        Ok(saved.value)
+    }
+
+    /// Lets a changed user count. Whoever got a new password from an administrator logs in with it.
+    fn user_changed(&self, what: &str, saved: &Saved<Arc<User>>, password_changed: bool) {
+        let name = saved.value.name.clone();
+        self.audit(what, &name);
+        if password_changed {
+            tracing::info!(target: "audit", event = "password", user = &*name, by = self.caller.as_deref().unwrap_or_default(), "password set");
+        }
+        self.mesh
+            .security_changed(Concerned::Users(&[name]), what, &shapes::whole_user(&saved.value));
+    }
+
+    /// Only the password: templates of permissions read `custom_data`, which is for others to give.
+    pub(super) async fn update_own_user(&self) -> Results {
+        let given = self.object(0, "user")?;
+        let name = username(given)?;
+        if self.caller.as_deref() != Some(&name) {
+            return Err(Failure::plain("attempt to update someone else's user details"));
+        }
+        let text = |key: &str| given.get(key).and_then(Value::as_str).map(str::to_owned);
+        if let Some(password) = text("password") {
+            let old = text("oldPassword").ok_or_else(|| Failure::plain("missing oldPassword parameter"))?;
+            let changed = change_own(self.mesh, &name, old, password).await;
+            changed.map_err(|error| match error.message() {
+                "Invalid old password" => Failure::plain("old password incorrect"),
+                _ => error.into(),
+            })?;
+        }
+        Ok(vec![shapes::user(&*self.existing_user(&name)?)])
+    }
+
+    pub(super) async fn change_password(&self) -> Results {
+        let text = |position: usize| self.arguments.get(position).and_then(Value::as_str);
+        let (Some(old), Some(new)) = (text(0), text(1)) else {
+            return Err(Failure::plain("Bad Password Arguments"));
+        };
+        let caller = self
+            .caller
+            .as_deref()
+            .ok_or_else(|| Failure::plain("only users have passwords"))?;
+        change_own(self.mesh, caller, old.to_owned(), new.to_owned()).await?;
+        Ok(vec![Value::Null])
+    }
+
+    pub(super) async fn delete_user(&self) -> Results {
+        let name = self.name(0)?;
+        if [ADMIN, ANONYMOUS].contains(&&*name) {
+            return Err(Failure::plain(format!(
+                "unable to delete a user with the reserved name: {name}"
+            )));
+        }
+        self.check_power_over(&name)?;
+        let saved = self.security.directory().change().remove_user(&name)?;
+        let (own, tree) = saved.value;
+        let path = shapes::user_path(&name);
+        // What was below it is counted with it, as real servers do.
+        let shown = json!({
+            "obj": shapes::removed(own, &path),
+            "tree": shapes::removed(tree, &format!("{path}/*")),
+        });
+        self.audit("delete-user", &name);
+        let ended: Arc<str> = name.as_str().into();
+        self.mesh
+            .security_changed(Concerned::Users(&[ended]), "delete-user", &shown);
+        self.mesh
+            .end_sessions("security directory update: user deleted", |_, login| {
+                *login.username == *name
+            });
+        self.mesh.committed(saved.commit).await?;
+        Ok(vec![shown])
+    }
+
+    pub(super) fn get_user(&self) -> Results {
+        let Ok(name) = self.name(0) else {
+            return Err(Failure::plain("getUser method expects a userName argument"));
+        };
+        let with_groups = self
+            .arguments
+            .get(1)
+            .and_then(|options| options.get("includeGroups"))
+            .is_none_or(super::is_truthy);
+        let user = self.security.directory().user(&name);
+        Ok(vec![user.map_or(Value::Null, |user| {
+            let mut shown = shapes::whole_user(&user);
+            if let (Value::Object(fields), false) = (&mut shown, with_groups) {
+                fields.remove("groups");
+            }
+            shown
+        })])
+    }
+
+    pub(super) fn list_users(&self) -> Results {
+        let pattern = self.pattern();
+        let pattern = PathPattern::new(&pattern);
+        let users = self.security.directory().users();
+        let found = users.iter().filter(|user| pattern.matches(&user.name));
+        self.select(1, found.map(|user| shapes::user(user)).collect())
+    }
+
+    pub(super) fn list_users_by_group(&self) -> Results {
+        let users = self.members()?;
+        self.select(1, users.iter().map(|user| shapes::user(user)).collect())
+    }
+
+    pub(super) fn list_user_names_by_group(&self) -> Results {
+        let users = self.members()?;
+        let names: Vec<&str> = users.iter().map(|user| &*user.name).collect();
+        Ok(vec![json!(names)])
+    }
+
+    fn members(&self) -> Result<Vec<Arc<User>>, Failure> {
+        let group = self.name(0)?;
+        let names = self.security.directory().members(&group);
+        let users = names
+            .iter()
+            .filter_map(|name| self.security.directory().user(name));
+        Ok(users.collect())
+    }
+
+    pub(super) async fn change_user_permissions(&self, purpose: Purpose) -> Results {
+        let name = self.name(0)?;
+        self.check_power_over(&name)?;
+        let permissions = self.arguments.get(1).unwrap_or(&Value::Null);
+        let rules = from_mesh(permissions, self.mesh.domain(), purpose, Holder::User)?;
+        let saved = {
+            let change = self.security.directory().change();
+            let mut user = User::clone(&*self.existing_user(&name)?);
+            match purpose {
+                Purpose::Remove => user.rules.remove(&rules),
+                Purpose::Add | Purpose::Define => user.rules.merge(&rules)?,
+            }
+            change.put_user(user)?
+        };
+        let mut told = shapes::user(&saved.value);
+        told["permissions"] = shapes::changed(&rules, matches!(purpose, Purpose::Remove));
+        self.audit("user permissions", &name);
+        self.mesh.security_changed(
+            Concerned::Users(std::slice::from_ref(&saved.value.name)),
+            "upsert-user",
+            &told,
+        );
+        self.mesh.committed(saved.commit).await?;
+        let mut shown = shapes::whole_user(&saved.value);
+        shown["permissions"] = saved.value.rules.to_value();
+        Ok(vec![shown])
+    }
+
+    fn rules_of(&self, permissions: &Value) -> Result<crate::security::permission::Rules, Failure> {
+        Ok(from_mesh(
+            permissions,
+            self.mesh.domain(),
+            Purpose::Define,
+            Holder::User,
+        )?)
+    }
+
+    /// A user who must exist.
+    pub(super) fn existing_user(&self, name: &str) -> Result<Arc<User>, Failure> {
+        let user = self.security.directory().user(name);
+        user.ok_or_else(|| Failure::plain(format!("User {name} does not exist in the system")))
+    }
+
+    /// Only administrators change what administrators are.
+    fn check_power_over(&self, name: &str) -> Result<(), Failure> {
+        let user = self.security.directory().user(name);
+        let is_powerful =
+            user.is_some_and(|user| POWERFUL.iter().any(|group| user.groups.contains_key(*group)));
+        if is_powerful && !self.is_admin() {
+            return Err(Failure::denied("only administrators change administrators"));
+        }
+        Ok(())
+    }
+
+    /// Whether the caller may make somebody a member of a group.
+    pub(super) fn check_link(&self, group: &str) -> Result<(), Failure> {
+        if self.security.directory().group(group).is_none() {
+            return Err(Failure::plain(format!("group with name {group} does not exist")));
+        }
+        if POWERFUL.contains(&group) && !self.is_admin() {
+            return Err(Failure::denied("only administrators make administrators"));
+        }
+        Ok(())
+    }
+}
+
+/// The name of a user that is given.
+fn username(given: &Map<String, Value>) -> Result<String, Failure> {
+    let name = given.get("username").and_then(Value::as_str).unwrap_or_default();
+    if name.is_empty() {
+        return Err(Failure::plain("validation failure: no username specified"));
+    }
+    if name.len() > LONGEST_NAME || name.contains(['/', '*']) || name.contains(char::is_control) {
+        return Err(Failure::validation(format!(
+            "validation error: usernames have at most {LONGEST_NAME} bytes and cannot contain a forward slash /, * or control characters"
+        )));
+    }
+    Ok(name.to_owned())
+}
+
+/// Groups to be linked, and to be unlinked.
+fn groups_of(given: &Map<String, Value>) -> Result<Vec<(String, bool)>, Failure> {
+    match given.get("groups") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Object(groups)) => {
+            let groups = groups
+                .iter()
+                .map(|(name, linked)| (name.clone(), super::is_truthy(linked)));
+            Ok(groups.collect())
+        }
+        Some(_) => Err(Failure::plain("validation failure: groups must be an object")),
+    }
+}
+
+fn exists(name: &str) -> Failure {
+    Failure::plain(format!(
+        "validation failure: user by the name {name} already exists"
+    ))
+}
