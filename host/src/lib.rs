@@ -35,3 +35,4 @@ pub mod system;
 pub mod transport;
 pub mod validate;
 pub mod versions;
+mod working_files;

@@ -7,7 +7,7 @@
 use crate::config::{ComponentConfig, Config, ConfigError};
 use crate::deployment::{Deployment, is_in, load_request};
 use crate::mesh::{Mesh, Settings};
-use crate::plugin::{Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
+use crate::plugin::{self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
 use crate::security::{self, Security};
 use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
 use crate::system;
@@ -173,18 +173,20 @@ pub async fn check(config: &Config) -> Result<Vec<(String, Descriptor)>, ConfigE
     }
 }
 
-/// Where private copies of libraries go for the moment of their opening.
+/// Where private copies of libraries go for the moment of their opening. Those of killed hosts are removed.
 ///
 /// # Errors
 ///
 /// When there is no folder that only this user can reach.
 pub fn stage() -> Result<PathBuf, LoadError> {
-    crate::control::private_run_folder().map_err(|error| {
+    let folder = crate::control::private_run_folder().map_err(|error| {
         LoadError::new(
             LoadErrorKind::File,
             format!("libraries cannot be copied to a safe place: {error}"),
         )
-    })
+    })?;
+    plugin::remove_left_behind(&folder);
+    Ok(folder)
 }
 
 /// Opens the store that the configuration asks for.

@@ -1,7 +1,7 @@
 //! `mesh run`: serves a mesh until it is told to stop.
 
 use super::CommandError;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::control::Control;
 use crate::deployment::watch;
 use crate::plugin::Unloaded;
@@ -49,6 +49,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         );
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
+    config::remove_left_behind(&arguments.config);
     let mut signals = Signals::listen()?;
     let mut reload = listen(SignalKind::hangup())?;
     let server = tokio::select! {

@@ -3,10 +3,11 @@
 //! Enters: a configuration and edits of its file. Leaves: the same file with just these changes, every
 //! comment and blank where it was, and the configuration that it means now. Guarantees: what is written was parsed first;
 //! a file that somebody else changed meanwhile is left alone; whoever looks, or loses power, sees the old file or the new
-//! one, never a part.
+//! one, never a part; what a host that was killed meanwhile leaves beside it is removed by the next one.
 
 use super::{Config, ConfigError, Location};
-use std::fs::{self, File, OpenOptions};
+use crate::working_files;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -98,13 +99,27 @@ pub fn rewrite(config: &Config, edits: &[Edit]) -> Result<Config, RewriteError> 
     Ok(changed)
 }
 
+/// Removes what hosts that were killed while they changed this file have left beside it.
+pub fn remove_left_behind(file: &Path) {
+    let Ok(file) = fs::canonicalize(file) else { return };
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+        return;
+    };
+    let beginning = temporary_name(&name.to_string_lossy(), "");
+    working_files::remove_left_behind(folder, |name| {
+        name.strip_prefix(&beginning)
+            .is_some_and(working_files::is_unique)
+    });
+}
+
 /// Replaces a file's content in one moment.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("/"));
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
-    let written = write(&temporary, file, text).and_then(|()| fs::rename(&temporary, file));
-    if let Err(error) = written {
+    let temporary = folder.join(temporary_name(&name, &working_files::unique()));
+    let mut written = working_files::create(&temporary)?;
+    let outcome = write(&mut written, file, text).and_then(|()| fs::rename(&temporary, file));
+    if let Err(error) = outcome {
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
@@ -112,11 +127,14 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write(temporary: &Path, like: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(temporary)?;
-    file.set_permissions(fs::metadata(like)?.permissions())?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+fn temporary_name(name: &str, unique: &str) -> String {
+    format!(".{name}.{unique}")
+}
+
+fn write(temporary: &mut File, like: &Path, text: &str) -> io::Result<()> {
+    temporary.set_permissions(fs::metadata(like)?.permissions())?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.sync_all()
 }
 
 #[cfg(test)]
@@ -186,6 +204,20 @@ mod tests {
         let refused = rewrite(&changed, &[Edit::Append("[[component]]\n".to_owned())]).unwrap_err();
         assert!(matches!(refused, RewriteError::Wrong(_)), "{refused}");
         assert_eq!(fs::read_to_string(&file).unwrap(), format!("{TEXT}{entry}"));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_host_left_beside_it_is_removed() {
+        let folder = folder();
+        let file = folder.join("mesh.toml");
+        fs::write(&file, TEXT).unwrap();
+        fs::write(folder.join(".mesh.toml.swp"), "an editor's").unwrap();
+        let unfinished = temporary_name("mesh.toml", &working_files::unique());
+        fs::write(folder.join(&unfinished), "name = ").unwrap();
+        remove_left_behind(&file);
+        assert!(!folder.join(unfinished).exists());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Opened {
 }
 
 /// Opens a private copy of a library, and says where that was. The copy is removed again at once: what is mapped stays,
-/// and a host that is killed leaves nothing behind.
+/// and a host that is killed later leaves nothing behind.
 fn open(path: &Path, stage: &Path, shown: &str) -> Result<(Library, PathBuf), LoadError> {
     let staged = Staged::copy(path, stage)?;
     let library = Library::open(staged.path(), shown)?;

@@ -28,3 +28,4 @@ pub use instance::{Caller, Identity, Instance, Interest, Services};
 pub use intake::{Nested, Waiting};
 pub use lane::{Abandoned, Answer, Job, JobKind, Lane, Refusal, Refused, Wake};
 pub use mesh_plugin_abi::Status;
+pub use stage::remove_left_behind;

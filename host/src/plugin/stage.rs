@@ -4,20 +4,33 @@
 //! ends the process. So: read the file whole, check it, write a copy that nobody else may touch, compare the copy.
 
 use super::{LoadError, LoadErrorKind, elf};
-use std::fs::{self, File, OpenOptions};
+use crate::working_files;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Libraries larger than this are refused: 1 GiB.
 const LARGEST: u64 = 1 << 30;
+const ENDING: &str = ".so";
 
-/// A private copy. Removed when dropped, which is soon after it was opened: a library that is mapped stays usable, and
-/// a host that is killed leaves nothing behind.
+/// A private copy. Removed when dropped, which is soon after it was opened: a library that is mapped stays usable. A host
+/// that is killed before leaves a copy that [`remove_left_behind`] finds.
 #[derive(Debug)]
 pub(super) struct Staged {
     path: PathBuf,
+    /// Says that the copy is in use.
+    copy: File,
+}
+
+/// Removes copies that killed hosts have left in a folder.
+pub fn remove_left_behind(directory: &Path) {
+    working_files::remove_left_behind(directory, |name| {
+        name.strip_suffix(ENDING)
+            .and_then(|name| name.rsplit_once('-'))
+            .is_some_and(|(_, unique)| working_files::is_unique(unique))
+    });
 }
 
 impl Staged {
@@ -50,20 +63,20 @@ impl Staged {
             .and_then(|stem| stem.to_str())
             .unwrap_or("component");
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let random = uuid::Uuid::new_v4().simple();
-        let staged = Staged {
-            path: directory.join(format!("{stem}-{number}-{random}.so")),
-        };
+        let path = directory.join(format!("{stem}-{number}-{}{ENDING}", working_files::unique()));
+        let to = path.display().to_string();
         let uncopied = |error: io::Error| {
-            let to = staged.path.display();
             LoadError::new(
                 LoadErrorKind::File,
                 format!("cannot copy the library {shown} to {to}: {error}"),
             )
         };
-        let copy = staged.write(&mut original).map_err(uncopied)?;
+        let copy = working_files::create(&path).map_err(uncopied)?;
+        let staged = Staged { path, copy };
+        staged.write(&mut original).map_err(uncopied)?;
+        let copy = &staged.copy;
         // Looked at in the copy, which nobody else can change.
-        let flags = elf::check(&copy).map_err(|error| {
+        let flags = elf::check(copy).map_err(|error| {
             LoadError::new(
                 LoadErrorKind::NotALibrary,
                 format!("{shown} cannot be loaded: {error}"),
@@ -81,18 +94,12 @@ impl Staged {
         &self.path
     }
 
-    fn write(&self, original: &mut File) -> io::Result<File> {
-        let mut copy = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&self.path)?;
-        io::copy(original, &mut copy)?;
-        if !same_content(original, &copy)? {
+    fn write(&self, original: &mut File) -> io::Result<()> {
+        io::copy(original, &mut &self.copy)?;
+        if !same_content(original, &self.copy)? {
             return Err(io::Error::other("the file was changed while it was copied"));
         }
-        Ok(copy)
+        Ok(())
     }
 }
 

@@ -1,0 +1,85 @@
+//! Files that exist only while a process works on them: private copies of libraries, the next mesh.toml.
+//!
+//! What enters: paths that were never used before. What leaves: files locked by this process. Guarantees: the lock ends with
+//! the process, however that ends, so what a killed host has left behind is found and removed; a file that somebody works on
+//! is never removed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Length of [`unique`].
+const UNIQUE_LENGTH: usize = 32;
+
+/// A part of a name that was never used before.
+pub fn unique() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// Whether a text looks like one of [`unique`].
+pub fn is_unique(text: &str) -> bool {
+    text.len() == UNIQUE_LENGTH
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// Makes a file that counts as worked on while it is open.
+///
+/// # Errors
+///
+/// When there is one with this name, or none can be made.
+pub fn create(path: &Path) -> io::Result<File> {
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        // Where files cannot be locked they cannot be found to be left behind, either.
+        if file.lock().is_err() || file.metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+        // Another host took it for left behind in the moment before it was locked.
+    }
+}
+
+/// Removes files of ended processes from a folder. `is_ours` knows their names.
+pub fn remove_left_behind(folder: &Path, is_ours: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !is_file || !entry.file_name().to_str().is_some_and(&is_ours) {
+            continue;
+        }
+        let path = entry.path();
+        if let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            // The lock is kept until the name is gone: whoever made the file looks at that.
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_works_on_is_removed() {
+        let folder = std::env::temp_dir().join(format!("mesh-working-files-{}", unique()));
+        fs::create_dir_all(&folder).unwrap();
+        let (left, worked_on, other) = (folder.join(unique()), folder.join(unique()), folder.join("other"));
+        drop(create(&left).unwrap());
+        let file = create(&worked_on).unwrap();
+        fs::write(&other, "").unwrap();
+        remove_left_behind(&folder, is_unique);
+        assert!(!left.exists() && worked_on.exists() && other.exists());
+        drop(file);
+        remove_left_behind(&folder, is_unique);
+        assert!(!worked_on.exists() && other.exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
