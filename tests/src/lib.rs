@@ -6,6 +6,7 @@
 pub mod c_library;
 pub mod control;
 pub mod host;
+pub mod kit;
 pub mod session;
 pub mod swapping;
 pub mod trace;

@@ -9,10 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, Command, Stdio};
 
 use mesh_tests::host::Host;
+use mesh_tests::kit::{folder, ready};
 use serde::Deserialize;
 
 /// What the host claims to serve.
@@ -22,8 +22,6 @@ const AREAS: &str = "connect,description,exchange,events,meshclient,modernclient
 const MODERN_AREAS: &str = "rest";
 /// Cases that take more than a minute.
 const LONG_AREAS: &str = "heartbeat";
-/// Beside the installed modules: a copy of the lock file that they were installed from.
-const STAMP: &str = "node_modules/.installed-package-lock.json";
 
 /// What `run.js --json` writes, as far as it is read here.
 #[derive(Debug, Deserialize)]
@@ -123,10 +121,6 @@ fn a_pending_case_must_fail() {
     assert!(std::panic::catch_unwind(|| judge(&[run(false)], &BTreeMap::new())).is_err());
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
-}
-
 fn pending() -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(folder().join("pending.json")).expect("pending.json can be read");
     serde_json::from_str(&text).expect("pending.json maps cases to reasons")
@@ -191,49 +185,4 @@ fn finish(kit: Kit) -> Vec<Run> {
     let summary: Summary = serde_json::from_str(&text).expect("the kit's results can be read");
     assert!(!summary.results.is_empty(), "the kit ran no case");
     summary.results
-}
-
-/// Whether the kit can run; installs its clients when they are missing or others than package-lock.json says.
-fn ready() -> bool {
-    static READY: OnceLock<bool> = OnceLock::new();
-    *READY.get_or_init(|| {
-        let found = |program: &str| {
-            Command::new(program)
-                .arg("--version")
-                .output()
-                .is_ok_and(|output| output.status.success())
-        };
-        if !found("node") || !found("npm") {
-            let required = ["CI", "MESH_TESTS_REQUIRE_NODE"]
-                .iter()
-                .any(|name| std::env::var_os(name).is_some());
-            assert!(
-                !required,
-                "node and npm are not installed, and the conformance kit must run here"
-            );
-            eprintln!("conformance kit not run: node and npm are not installed");
-            return false;
-        }
-        install();
-        true
-    })
-}
-
-fn install() {
-    let lock = std::fs::read(folder().join("package-lock.json")).expect("package-lock.json can be read");
-    if std::fs::read(folder().join(STAMP)).is_ok_and(|installed| installed == lock) {
-        return;
-    }
-    let Output { status, stderr, .. } = Command::new("npm")
-        .current_dir(folder())
-        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .stdin(Stdio::null())
-        .output()
-        .expect("npm runs");
-    assert!(
-        status.success(),
-        "npm install failed: {}",
-        String::from_utf8_lossy(&stderr)
-    );
-    std::fs::write(folder().join(STAMP), lock).expect("the stamp can be written");
 }
