@@ -1,0 +1,169 @@
+//! Hand-overs of state that go wrong: the old version goes on with its state, and every call is answered.
+
+use mesh_tests::c_library::{compile, fixture};
+use mesh_tests::control;
+use mesh_tests::host::{Folder, Host, library};
+use mesh_tests::session::{self, Receiver, Sender};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What is wrong with a version of `fixtures/c/bad.c`. Either has no fault but this, and counts its calls.
+#[derive(Clone, Copy)]
+enum Bad {
+    RestoreFails = 11,
+    SnapshotHangs = 16,
+}
+
+fn target(folder: &Folder, bad: Bad, version: &str) -> PathBuf {
+    let path = folder.path().join(format!("bad-{}-{version}.so", bad as u32));
+    let defines = [format!("BAD={}", bad as u32), format!("VERSION=\"{version}\"")];
+    let defines: Vec<&str> = defines.iter().map(String::as_str).collect();
+    compile(&fixture("bad.c"), &defines, &path).expect("it compiles");
+    path
+}
+
+fn start(folder: &Folder, bad: Bad, lanes: u32, limits: &str) -> Host {
+    let library = target(folder, bad, "1.0.0");
+    let text = format!(
+        "name = \"TestNode\"\n\n[[components]]\nname = \"target\"\nlibrary = \"{}\"\nlanes = {lanes}\n\n[swap]\n{limits}\n",
+        library.display()
+    );
+    Host::start(&folder.write("mesh.toml", &text), &[])
+}
+
+/// Calls a method such as `target/ping` and waits for the answer.
+async fn answer_to((sender, receiver): &mut (Sender, Receiver), path: &str, number: u64) -> Value {
+    sender.call(&format!("TestNode/{path}"), number, json!([])).await;
+    loop {
+        let frame = receiver.next().await.expect("the host answers");
+        let path = frame["_meta"]["path"].as_str().unwrap_or_default();
+        if path.starts_with("/_exchange/responses/") {
+            return frame["data"].clone();
+        }
+    }
+}
+
+/// Calls `ping` again and again, one call after the other, until told to stop; returns what was answered.
+fn call(host: &Host) -> (Arc<AtomicBool>, tokio::task::JoinHandle<Vec<Value>>) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (address, told) = (host.addr(), stop.clone());
+    let calls = tokio::spawn(async move {
+        let mut session = session::open(address).await;
+        let mut answers = Vec::new();
+        while !told.load(Ordering::Relaxed) {
+            let answer = answer_to(&mut session, "target/ping", answers.len() as u64).await;
+            answers.push(answer);
+        }
+        answers
+    });
+    (stop, calls)
+}
+
+/// Asks for 1.1.0 in the place of 1.0.0 and returns why that was refused.
+async fn refused(host: &Host, library: PathBuf) -> String {
+    let replies = control::swap(host, "target", &library, true);
+    let reply = tokio::task::spawn_blocking(|| replies.last())
+        .await
+        .expect("it ends");
+    assert_eq!(reply["report"]["ending"], "refused", "{reply}");
+    reply["report"]["reason"].as_str().expect("a reason").to_owned()
+}
+
+/// Fails unless 1.0.0 answered all calls and counted each of them once.
+fn assert_counted(answers: &[Value]) {
+    assert!(answers.len() > 10, "{} calls", answers.len());
+    for (answer, count) in answers.iter().zip(1u64..) {
+        assert_eq!(
+            answer["args"],
+            json!([null, {"version": "1.0.0", "count": count}]),
+            "{answer}"
+        );
+    }
+}
+
+/// The line of the component in `mesh status`, of which there is one.
+fn of_target(host: &Host) -> Value {
+    let status = control::status(host);
+    let components = status["components"].as_array().expect("components");
+    let mut lines = components.iter().filter(|line| line["name"] == "target");
+    let line = lines.next().expect("the component is there").clone();
+    assert!(lines.next().is_none(), "{status}");
+    line
+}
+
+fn only_old_is_active(host: &Host) {
+    let line = of_target(host);
+    assert_eq!(
+        (&line["version"], &line["state"]),
+        (&json!("1.0.0"), &json!("active")),
+        "{line}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_cannot_take_the_state_is_refused_and_the_old_one_keeps_it() {
+    let folder = Folder::new("restore");
+    let host = start(&folder, Bad::RestoreFails, 1, "");
+    let (stop, calls) = call(&host);
+    for _ in 0..5 {
+        let reason = refused(&host, target(&folder, Bad::RestoreFails, "1.1.0")).await;
+        assert!(reason.contains("the target remembers nothing"), "{reason}");
+        only_old_is_active(&host);
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert_counted(&calls.await.expect("it calls"));
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_hangs_in_its_snapshot_goes_on_where_it_has_another_lane() {
+    let folder = Folder::new("snapshot");
+    let host = start(&folder, Bad::SnapshotHangs, 2, "handover_timeout_ms = 200");
+    let (stop, calls) = call(&host);
+    let reason = refused(&host, target(&folder, Bad::SnapshotHangs, "1.1.0")).await;
+    assert!(
+        reason.contains("did not give its state: it did not answer within 200 ms"),
+        "{reason}"
+    );
+    // It hangs on, so the next one fares no better.
+    let reason = refused(&host, target(&folder, Bad::RestoreFails, "1.2.0")).await;
+    assert!(reason.contains("within 200 ms"), "{reason}");
+    only_old_is_active(&host);
+    // Nobody waits for the state any more. The lane that hangs must not look idle then.
+    while of_target(&host)["timeouts"].as_u64() < Some(2) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stop.store(true, Ordering::Relaxed);
+    assert_counted(&calls.await.expect("it calls"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_only_lane_hangs_calls_are_answered_at_their_deadline() {
+    let folder = Folder::new("hangs");
+    let limits = format!(
+        "handover_timeout_ms = 200\n\n[calls]\ntimeout_ms = 500\n\n[[components]]\nname = \"counter\"\nlibrary = \"{}\"",
+        library("counter").display()
+    );
+    let host = start(&folder, Bad::SnapshotHangs, 1, &limits);
+    let reason = refused(&host, target(&folder, Bad::SnapshotHangs, "1.1.0")).await;
+    assert!(reason.contains("did not answer within 200 ms"), "{reason}");
+    let mut session = session::open(host.addr()).await;
+    for number in 0..3 {
+        let answer = answer_to(&mut session, "target/ping", number).await;
+        assert_eq!(answer["args"][0]["name"], "TimeoutError", "{answer}");
+    }
+    let answer = answer_to(&mut session, "counter/increment", 3).await;
+    assert_eq!(
+        answer["args"],
+        json!([null, {"count": 1, "version": "1.0.0"}]),
+        "the others are well"
+    );
+    assert!(
+        host.stop().success(),
+        "a host with a version that hangs stops like any other"
+    );
+}
