@@ -184,6 +184,11 @@ impl Instance {
         self.lanes.get(number as usize)
     }
 
+    /// The least busy lane; one that hangs only where all do.
+    pub(super) fn quietest(&self) -> Option<&Arc<Lane>> {
+        self.lanes.iter().min_by_key(|lane| (lane.hangs(), lane.load()))
+    }
+
     /// Queues a call on the least busy lane. The lane is woken when the returned [`Wake`] is dropped.
     pub(super) fn submit(
         &self,
@@ -191,8 +196,7 @@ impl Instance {
         answer: Box<dyn Answer>,
         deadline: Instant,
     ) -> Result<Wake, Box<Refused>> {
-        let quietest = self.lanes.iter().min_by_key(|lane| lane.load());
-        match quietest {
+        match self.quietest() {
             Some(lane) => lane.submit(job, answer, deadline),
             None => Err(Box::new(Refused {
                 why: Refusal::Closed,

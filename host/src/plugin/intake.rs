@@ -114,6 +114,19 @@ impl Intake {
         }
     }
 
+    /// Takes out the calls that wait.
+    pub(super) fn take_calls(&mut self) -> Vec<Waiting> {
+        let Intake::Held(held) = self else {
+            return Vec::new();
+        };
+        let calls: Vec<Waiting> = held
+            .waiting
+            .extract_if(.., |waiting| waiting.call.is_some())
+            .collect();
+        held.bytes -= calls.iter().map(|waiting| waiting.job.bytes()).sum::<usize>();
+        calls
+    }
+
     /// Puts what came earlier before what waits. It is not refused, since it was taken once.
     pub(super) fn adopt(&mut self, earlier: Vec<Waiting>) {
         let held = self.held();

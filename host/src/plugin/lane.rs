@@ -10,7 +10,7 @@ use super::slots::{Slots, Ticket};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -126,6 +126,8 @@ pub struct Lane {
     descriptor: Option<OwnedFd>,
     /// Jobs queued or in the batch being worked on.
     load: AtomicUsize,
+    /// Its thread did not do in time what the host asked for, and has not come back since.
+    hangs: AtomicBool,
     late: AtomicU64,
     dropped_events: AtomicU64,
     faults: Faults,
@@ -199,6 +201,7 @@ impl Lane {
             ready: Condvar::new(),
             descriptor,
             load: AtomicUsize::new(0),
+            hangs: AtomicBool::new(false),
             late: AtomicU64::new(0),
             dropped_events: AtomicU64::new(0),
             faults: Faults::default(),
@@ -209,6 +212,16 @@ impl Lane {
     /// Jobs queued or being worked on.
     pub(super) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
+    }
+
+    /// Whether calls had better go to another lane.
+    pub(super) fn hangs(&self) -> bool {
+        self.hangs.load(Ordering::Relaxed)
+    }
+
+    /// Notes that something was not done in time.
+    pub(super) fn note_that_it_hangs(&self) {
+        self.hangs.store(true, Ordering::Relaxed);
     }
 
     /// Completions that came late or twice.
@@ -362,7 +375,7 @@ impl Lane {
         state
             .jobs
             .retain(|job| job.kind != JobKind::Call || !tokens.remove(&job.token));
-        self.worked_off(queued - state.jobs.len());
+        self.load.fetch_sub(queued - state.jobs.len(), Ordering::Relaxed);
         state.bytes = state.jobs.iter().map(Job::bytes).sum();
         drop(state);
         for token in tokens {
@@ -399,6 +412,11 @@ impl Lane {
     /// From now on calls are refused as [`Refusal::Replaced`] and events dropped. Returns what waited.
     pub(super) fn seal(&self) -> Vec<Waiting> {
         self.lock().intake.seal()
+    }
+
+    /// Takes out the calls that wait; events stay.
+    pub(super) fn take_waiting_calls(&self) -> Vec<Waiting> {
+        self.lock().intake.take_calls()
     }
 
     /// Lets calls and events wait that came before those that wait already. They must not wait anywhere else.
@@ -472,9 +490,12 @@ impl Lane {
         !jobs.is_empty() || !state.closed
     }
 
-    /// The lane's thread has worked off `count` jobs.
+    /// The lane's thread has worked off `count` jobs. Nobody else says so: it does not hang.
     pub(super) fn worked_off(&self, count: usize) {
         self.load.fetch_sub(count, Ordering::Relaxed);
+        if self.hangs() {
+            self.hangs.store(false, Ordering::Relaxed);
+        }
     }
 
     fn signal(&self) {
