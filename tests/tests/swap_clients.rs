@@ -6,8 +6,8 @@
 //!
 //! `MESH_TESTS_LONG=1` makes it 100 swaps in place of 20.
 
-use mesh_tests::c_library::{compile, fixture};
 use mesh_tests::host::{Folder, Host, library};
+use mesh_tests::swapping::storm;
 use mesh_tests::{control, kit};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -17,47 +17,24 @@ use std::time::Duration;
 
 const BETWEEN_SWAPS: Duration = Duration::from_millis(150);
 
-/// Versions of the fixture `storm`.
-struct Storms {
-    folder: Folder,
-    bytes: Vec<u8>,
+/// Version 1.(100 + number).0 of the fixture `storm`.
+fn version(folder: &Folder, number: usize) -> PathBuf {
+    storm(folder, &format!("1.{}.0", 100 + number), "")
 }
 
-impl Storms {
-    fn new() -> Storms {
-        let folder = Folder::new("clients");
-        let path = folder.path().join("storm.so");
-        compile(&fixture("storm.c"), &[], &path).expect("it compiles");
-        let bytes = std::fs::read(path).expect("it is there");
-        Storms { folder, bytes }
-    }
-
-    /// Version 1.(100 + number).0.
-    fn version(&self, number: usize) -> PathBuf {
-        let mut bytes = self.bytes.clone();
-        let old = b"1.100.0\0";
-        let at = bytes.windows(old.len()).position(|window| window == old);
-        let at = at.expect("its version is in it");
-        bytes[at..at + old.len()].copy_from_slice(format!("1.{}.0\0", 100 + number).as_bytes());
-        let path = self.folder.path().join(format!("storm-{number}.so"));
-        std::fs::write(&path, bytes).expect("it can be written");
-        path
-    }
-
-    fn config(&self) -> PathBuf {
-        let entry = |name: &str, library: &Path| {
-            format!(
-                "[[components]]\nname = \"{name}\"\nlibrary = \"{}\"\n\n",
-                library.display()
-            )
-        };
-        let text = format!(
-            "name = \"TestNode\"\n\n{}{}",
-            entry("storm", &self.version(0)),
-            entry("counter", &library("counter"))
-        );
-        self.folder.write("mesh.toml", &text)
-    }
+fn config(folder: &Folder) -> PathBuf {
+    let entry = |name: &str, library: &Path| {
+        format!(
+            "[[components]]\nname = \"{name}\"\nlibrary = \"{}\"\n\n",
+            library.display()
+        )
+    };
+    let text = format!(
+        "name = \"TestNode\"\n\n{}{}",
+        entry("storm", &version(folder, 0)),
+        entry("counter", &library("counter"))
+    );
+    folder.write("mesh.toml", &text)
 }
 
 /// The script with its clients. Ended with the value.
@@ -103,8 +80,8 @@ fn real_clients_notice_nothing_but_new_methods() {
     if !kit::ready() {
         return;
     }
-    let storms = Storms::new();
-    let host = Host::start(&storms.config(), &[]);
+    let folder = Folder::new("clients");
+    let host = Host::start(&config(&folder), &[]);
     let (mut clients, mut out) = Clients::start(&host);
     line_with(&mut out, "READY");
     let swaps = if std::env::var_os("MESH_TESTS_LONG").is_some() {
@@ -114,7 +91,7 @@ fn real_clients_notice_nothing_but_new_methods() {
     };
     for number in 1..=swaps {
         std::thread::sleep(BETWEEN_SWAPS);
-        control::swap(&host, "storm", &storms.version(number), false).report();
+        control::swap(&host, "storm", &version(&folder, number), false).report();
         if number % 5 == 0 {
             // First the same version again; from the middle on one that can also count down.
             let next = match number * 2 < swaps {

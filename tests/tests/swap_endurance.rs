@@ -8,6 +8,7 @@
 use mesh_tests::control;
 use mesh_tests::host::{Folder, Host, library};
 use mesh_tests::session::{self, Receiver, Sender};
+use mesh_tests::swapping::answer_to;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -92,14 +93,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 
 async fn call((sender, receiver): &mut (Sender, Receiver), number: u64) -> Value {
     sender.call("TestNode/churn/churn", number, json!([])).await;
-    let ending = format!("/{number}");
-    loop {
-        let frame = receiver.next().await.expect("the host answers");
-        let path = frame["_meta"]["path"].as_str().unwrap_or_default();
-        if path.starts_with("/_exchange/responses/") && path.ends_with(&ending) {
-            return frame["data"].clone();
-        }
-    }
+    answer_to(receiver, number).await
 }
 
 #[test]

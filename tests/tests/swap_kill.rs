@@ -8,6 +8,7 @@ use mesh_tests::c_library::{compile, fixture};
 use mesh_tests::control::{self, run_folder};
 use mesh_tests::host::{Folder, Host, mesh};
 use mesh_tests::session;
+use mesh_tests::swapping::answer_to;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -182,13 +183,7 @@ async fn call(host: &Host, component: &str, method: &str) -> Value {
     sender
         .call(&format!("TestNode/{component}/{method}"), 1, json!([]))
         .await;
-    loop {
-        let frame = receiver.next().await.expect("the host answers");
-        let path = frame["_meta"]["path"].as_str().unwrap_or_default();
-        if path.starts_with("/_exchange/responses/") {
-            return frame["data"].clone();
-        }
-    }
+    answer_to(&mut receiver, 1).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
