@@ -48,23 +48,26 @@ pub fn send(host: &Host, request: &Value) -> Replies {
 }
 
 /// Asks for a swap; with `wait`, the last reply comes when the probation is over and the old version is gone.
+///
+/// # Panics
+///
+/// As [`send`].
 pub fn swap(host: &Host, component: &str, library: &Path, wait: bool) -> Replies {
     let swap = json!({"component": component, "library": library});
     send(host, &json!({"command": "swap", "swap": swap, "wait": wait}))
 }
 
 /// What `mesh status --json` shows.
+///
+/// # Panics
+///
+/// When the host does not answer.
 pub fn status(host: &Host) -> Value {
     send(host, &json!({"command": "status"})).last()["status"].clone()
 }
 
 impl Replies {
-    /// The next reply.
-    ///
-    /// # Panics
-    ///
-    /// When there is none.
-    pub fn next(&mut self) -> Value {
+    fn reply(&mut self) -> Value {
         let line = self
             .0
             .next()
@@ -80,7 +83,7 @@ impl Replies {
     /// When the swap ends without it.
     pub fn until_step(&mut self, step: &str) {
         loop {
-            let reply = self.next();
+            let reply = self.reply();
             let told = &reply["progress"];
             assert!(told.is_object(), "no step {step}: {reply}");
             if told["step"] == step {
@@ -90,9 +93,13 @@ impl Replies {
     }
 
     /// The last reply.
+    ///
+    /// # Panics
+    ///
+    /// When the host ends without it.
     pub fn last(mut self) -> Value {
         loop {
-            let reply = self.next();
+            let reply = self.reply();
             if !reply["progress"].is_object() {
                 return reply;
             }
