@@ -19,6 +19,7 @@ pub mod client;
 pub mod config;
 pub mod control;
 pub mod deployment;
+pub mod dev;
 pub mod gate;
 pub mod mesh;
 pub mod plugin;

@@ -6,6 +6,7 @@
 use crate::bench::BenchError;
 use crate::client::{CallError, ClientError, ErrorKind, RemoteError};
 use crate::config::ConfigError;
+use crate::dev::DevelopmentError;
 use std::error::Error;
 use std::fmt::Write;
 use std::io;
@@ -90,6 +91,15 @@ impl From<CallError> for CommandError {
         match error {
             CallError::Client(error) => error.into(),
             CallError::Component(error) | CallError::Dispatch(error) => CommandError::Remote(error),
+        }
+    }
+}
+
+impl From<DevelopmentError> for CommandError {
+    fn from(error: DevelopmentError) -> CommandError {
+        match error {
+            DevelopmentError::Config(error) => error.into(),
+            other => CommandError::failed(chain(&other)),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::CommandError;
 use crate::config::{self, Config};
 use crate::control::Control;
 use crate::deployment::watch;
+use crate::dev::Development;
 use crate::plugin::Unloaded;
 use crate::plugin::ffi::interpose;
 use crate::server::{Server, close_store};
@@ -19,12 +20,20 @@ Examples:
     mesh run
     mesh run --config production.toml --set happn.port=0
     mesh run --set components.calc.lanes=4 --log debug
+    mesh run --dev
 
 When the mesh serves, one line appears on standard output:
     ready name=TestNode url=http://127.0.0.1:55000 pid=4711
 
 Saving the file, or SIGHUP, applies it as `mesh apply` does. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
-signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.")]
+signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.
+
+With --dev, components that say where their sources are follow them: saving a file builds and swaps.
+    [[components]]
+    name = \"greeter\"
+    library = \"greeter\"
+    crate = \".\"              # the folder of its Cargo.toml, as seen from this file
+What does not build or start is shown, and the version before serves on. The file is left as it is.")]
 pub struct Arguments {
     /// The file that describes the mesh.
     #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
@@ -32,6 +41,9 @@ pub struct Arguments {
     /// Sets a key of the file to another value, such as `happn.port=0`. May be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Build components that have a `crate` when their sources are saved, and swap them.
+    #[arg(long)]
+    dev: bool,
     /// How much to log: error, warn, info, debug, trace, or a filter such as `info,component=debug`.
     #[arg(long, default_value = "info", value_name = "FILTER", env = "MESH_LOG")]
     log: String,
@@ -52,6 +64,13 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     config::remove_left_behind(&arguments.config);
     let mut signals = Signals::listen()?;
     let mut reload = listen(SignalKind::hangup())?;
+    let development = tokio::select! {
+        development = develop(&arguments, &config) => development?,
+        name = signals.next() => {
+            tracing::info!("{name}: ending before the mesh has started");
+            return Ok(());
+        }
+    };
     let server = tokio::select! {
         server = Server::start(&config) => server?,
         name = signals.next() => {
@@ -60,6 +79,8 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         }
     };
     let watching = tokio::spawn(watch(server.deployment().clone()));
+    let developing =
+        development.map(|development| tokio::spawn(development.run(server.deployment().clone())));
     let control = Control::open(&arguments.config, server.deployment().clone(), server.url());
     if let Err(error) = &control {
         tracing::warn!("no control socket, `mesh status` will not find this host: {error}");
@@ -91,6 +112,11 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         }
     };
     watching.abort();
+    if let Some(developing) = developing {
+        developing.abort();
+        // A compiler that runs is ended by then.
+        let _ = developing.await;
+    }
     tracing::info!("{name}: stopping");
     let mesh = server.mesh().clone();
     tokio::select! {
@@ -109,6 +135,13 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     drop(control);
     Ok(())
+}
+
+async fn develop(arguments: &Arguments, config: &Config) -> Result<Option<Development>, CommandError> {
+    if !arguments.dev {
+        return Ok(None);
+    }
+    Ok(Some(Development::begin(config).await?))
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, CommandError> {

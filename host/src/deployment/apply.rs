@@ -6,7 +6,9 @@
 use super::change::{Change, Insistence, serving};
 use super::{Deployment, Plan, limits, one_line};
 use crate::config::{ComponentConfig, Config, difference};
+use crate::plugin::Component;
 use crate::swap::{Ending, Ongoing, Progress, Report};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -78,6 +80,24 @@ impl Deployment {
                 }
             }
         }
+    }
+
+    /// Replaces what serves for an entry by a library that was built for it, in spite of all objections but the entry's own
+    /// range. Returns when it serves, or will not. mesh.toml stays as it is.
+    pub async fn replace(&self, entry: &ComponentConfig, library: PathBuf) -> Ongoing {
+        let config = self.config();
+        let change = Change {
+            component: entry.name.value.clone(),
+            old: self.serving(entry),
+            new: Some((entry.clone(), library)),
+        };
+        let swaps = vec![self.wanted(&config, change, Insistence::ButForRange)];
+        self.swaps.run(swaps, limits(&config), None, |_| {}).await
+    }
+
+    /// The version that serves for an entry of the configuration that runs.
+    pub fn serving(&self, entry: &ComponentConfig) -> Option<Arc<Component>> {
+        serving(&self.mesh.registry(), &self.config(), entry)
     }
 
     /// What [`Deployment::apply`] would do.
