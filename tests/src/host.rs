@@ -135,6 +135,15 @@ impl Host {
     ///
     /// When it does not serve, with what it said.
     pub fn start(config: &Path, overrides: &[&str]) -> Host {
+        Host::start_with(config, overrides, |_| {})
+    }
+
+    /// As [`Host::start`]; `adapt` adds to the command what a test needs besides, such as `--dev` or a variable.
+    ///
+    /// # Panics
+    ///
+    /// When it does not serve, with what it said.
+    pub fn start_with(config: &Path, overrides: &[&str], adapt: impl FnOnce(&mut Command)) -> Host {
         let mut command = Command::new(executable());
         command
             .arg("run")
@@ -147,6 +156,7 @@ impl Host {
         for text in overrides {
             command.args(["--set", text]);
         }
+        adapt(&mut command);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

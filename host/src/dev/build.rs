@@ -1,13 +1,13 @@
 //! Building one project.
 //!
-//! What enters: a [`Project`]. What leaves: the library that cargo wrote, the folders of all crates that took part, and
-//! what the compiler has to say, on standard error as cargo shows it. Guarantees: a build that is not waited for any more
-//! is ended with everything that it started.
+//! What enters: a [`Project`]. What leaves: the library that cargo wrote, the sources that took part, and what the compiler
+//! has to say, on standard error as cargo shows it. Guarantees: a build that is not waited for any more is ended with
+//! everything that it started.
 
 use super::project::{Project, Tool};
+use super::sources::{Places, files_read};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::env::consts::DLL_SUFFIX;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -105,15 +105,25 @@ impl Drop for Group {
     }
 }
 
-/// Builds a project: the folders of the crates that took part, as far as they were reached, and the library. Of a Makefile
-/// only mesh.toml knows which library it makes.
-pub(super) async fn build(project: &Project) -> (BTreeSet<PathBuf>, Result<Option<PathBuf>, BuildError>) {
-    let mut folders = BTreeSet::new();
-    let outcome = run(project, &mut folders).await;
-    (folders, outcome)
+/// Builds a project: the sources that took part, as far as they are known, and the library. Of a Makefile only mesh.toml knows
+/// which library it makes.
+pub(super) async fn build(project: &Project) -> (Places, Result<Option<PathBuf>, BuildError>) {
+    let mut places = Places::default();
+    let outcome = run(project, &mut places).await;
+    if let Ok(Some(library)) = &outcome
+        && let Ok(list) = std::fs::read_to_string(library.with_extension("d"))
+    {
+        places.files = files_read(&list);
+        // What a build script writes is made from sources and is none.
+        let written = library.parent();
+        places
+            .files
+            .retain(|file| !written.is_some_and(|folder| file.starts_with(folder)));
+    }
+    (places, outcome)
 }
 
-async fn run(project: &Project, folders: &mut BTreeSet<PathBuf>) -> Result<Option<PathBuf>, BuildError> {
+async fn run(project: &Project, places: &mut Places) -> Result<Option<PathBuf>, BuildError> {
     let (tool, help, arguments) = match project.tool {
         Tool::Cargo { .. } => (
             "cargo",
@@ -154,7 +164,7 @@ async fn run(project: &Project, folders: &mut BTreeSet<PathBuf>) -> Result<Optio
             if folder == project.folder {
                 library = message.library().or(library);
             }
-            folders.insert(folder);
+            places.folders.insert(folder);
         }
     }
     let status = child.wait().await.map_err(cannot)?;

@@ -83,8 +83,8 @@ impl Watched {
     async fn build(&mut self, names: &str) -> Result<(), BuildError> {
         tracing::info!("{names}: {} in {}", self.project, self.project.folder.display());
         let began = SystemTime::now();
-        let (folders, outcome) = build::build(&self.project).await;
-        self.sources.add(folders, began).await;
+        let (places, outcome) = build::build(&self.project).await;
+        self.sources.add(places, began).await;
         self.library = outcome?;
         Ok(())
     }
@@ -103,7 +103,8 @@ impl Development {
             return Err(error.into());
         }
         if projects.is_empty() {
-            let help = "name the folder of a component's Cargo.toml below its `library`, such as `crate = \"plugins/calc\"`";
+            let help =
+                "add the folder of its Cargo.toml to a component's entry, such as `crate = \"plugins/calc\"`";
             let message = "`--dev` has nothing to watch: no component has a `crate`";
             let error = config.diagnose(config.name.at, message, Some(help.to_owned()));
             return Err(error.into());
