@@ -12,6 +12,8 @@ Example:
     cd greeter && cargo build --release && mesh run
     mesh call greeter/greet '\"World\"'
 
+    mesh run --dev      # builds by itself, now and whenever a source is saved
+
     mesh new greeter --language c
     cd greeter && make && mesh run")]
 pub struct Arguments {
@@ -97,7 +99,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             .map_err(|error| CommandError::failed(format!("cannot write {}: {error}", path.display())))?;
     }
     println!(
-        "{name}: component {component}\n\n    cd {name} && {build} && mesh run\n\nthen, from another terminal:\n\n    mesh call {component}/greet World"
+        "{name}: component {component}\n\n    cd {name} && {build} && mesh run\n\nor, while you write it, so that saving is enough:\n\n    cd {name} && mesh run --dev\n\nthen, from another terminal:\n\n    mesh call {component}/greet World"
     );
     Ok(())
 }

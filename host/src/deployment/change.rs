@@ -73,7 +73,9 @@ impl Deployment {
                         }
                         Err(_) if insists => {
                             for objection in requirements.objections(descriptor) {
-                                tracing::warn!("in spite of this: {}", objection.text);
+                                if objection.can_be_overridden {
+                                    tracing::warn!("in spite of this: {}", objection.text);
+                                }
                             }
                             requirements.check(descriptor, true)
                         }

@@ -7,6 +7,7 @@
 //! Looking costs less than it seems, a few milliseconds for a thousand files, and unlike a watch of the system it does not
 //! take part in the thousands of files that a compiler writes below the same folder.
 
+use crate::stamp::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -19,7 +20,7 @@ const CACHE_MARK: &str = "CACHEDIR.TAG";
 const ENDINGS: [&str; 6] = ["c", "cc", "cpp", "h", "hpp", "rs"];
 const NAMES: [&str; 2] = ["Cargo.toml", "Makefile"];
 
-type Snapshot = BTreeMap<PathBuf, (SystemTime, u64)>;
+type Snapshot = BTreeMap<PathBuf, Stamp>;
 
 /// Where sources are.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +72,7 @@ impl Sources {
         self.places.files.extend(places.files);
         for (path, stamp) in snapshot(self.places.clone()).await {
             // What was written later is perhaps not in what was built.
-            if stamp.0 < began {
+            if stamp.modified < began {
                 self.taken.entry(path).or_insert(stamp);
             }
         }
@@ -124,11 +125,8 @@ fn has_ending(path: &Path) -> bool {
 
 /// What cannot be read is not there: an editor may be replacing it.
 fn note(file: PathBuf, snapshot: &mut Snapshot) {
-    if let Ok(about) = std::fs::metadata(&file)
-        && let Ok(modified) = about.modified()
-        && about.is_file()
-    {
-        snapshot.insert(file, (modified, about.len()));
+    if let Some(stamp) = Stamp::of(&file) {
+        snapshot.insert(file, stamp);
     }
 }
 
