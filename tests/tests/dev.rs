@@ -123,9 +123,9 @@ fn the_mesh_follows_the_sources() {
     until_answer(&host, "devGreeter/welcome", r#"["Ciao, World!"]"#);
     until_log(&host, "has no method greet, though its number promises");
 
-    // What is saved and means the same is built and not swapped.
+    // What is saved again as it was is built and not swapped.
     let text = std::fs::read_to_string(&source).expect("it is there");
-    std::fs::write(&source, text + "// That is all.\n").expect("it can be written");
+    std::fs::write(&source, text).expect("it can be written");
     until_log(&host, "the same as what serves");
     let still = std::fs::read_to_string(&config).expect("it is there");
     assert_eq!(still, described, "mesh.toml is the developer's");
