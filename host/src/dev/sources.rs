@@ -23,7 +23,7 @@ const NAMES: [&str; 2] = ["Cargo.toml", "Makefile"];
 type Snapshot = BTreeMap<PathBuf, Stamp>;
 
 /// Where sources are.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Places {
     /// Folders of crates.
     pub(super) folders: BTreeSet<PathBuf>,
@@ -68,8 +68,12 @@ impl Sources {
 
     /// Also looks at what took part in a build that began then.
     pub(super) async fn add(&mut self, places: Places, began: SystemTime) {
+        let known = self.places.clone();
         self.places.folders.extend(places.folders);
         self.places.files.extend(places.files);
+        if self.places == known {
+            return;
+        }
         for (path, stamp) in snapshot(self.places.clone()).await {
             // What was written later is perhaps not in what was built.
             if stamp.modified < began {
