@@ -50,7 +50,7 @@ fn a_component_that_keeps_the_contract_passes_every_check() {
     assert_eq!(finished.code, 0, "{report:#}");
     assert_eq!(report["verdict"], "ok", "{report:#}");
     assert_eq!(report["component"]["name"], "hostile");
-    assert_eq!(report["checks"].as_array().unwrap().len(), 9);
+    assert_eq!(report["checks"].as_array().unwrap().len(), 13);
     assert_eq!(report["skipped"], serde_json::json!([]));
 }
 
@@ -211,6 +211,232 @@ fn wrong_completions_are_told_apart() {
             found.iter().any(|finding| finding.starts_with(says)),
             "{says:?} is not in {found:#?}"
         );
+    }
+}
+
+/// The remark of one check: why there was nothing to check.
+fn remark<'a>(report: &'a Value, check: &str) -> &'a str {
+    let checks = report["checks"].as_array().unwrap();
+    let found = checks.iter().find(|entry| entry["check"] == check).unwrap();
+    found["remark"].as_str().unwrap_or_default()
+}
+
+/// The checks for which a component has to declare state or health.
+const DECLARED: [&str; 4] = ["state", "wrong-state", "health", "quiesce"];
+
+#[test]
+fn a_component_that_hands_its_state_over_passes_and_is_asked_for_all_that_it_declares() {
+    let folder = Folder::new("check-state-good");
+    let greeter = folder.path().join("libgreeter.so");
+    let source = mesh_tests::host::repository().join("plugins/greeter-c/greeter.c");
+    c_library::compile(&source, &[], &greeter).expect("the greeter compiles");
+    let ledger = compiled(&folder, "bad_state.c", "good");
+    for (file, not_declared) in [
+        (ledger, None),
+        (greeter, None),
+        (library("counter"), Some("health")),
+        (library("fixture_counter_next"), Some("health")),
+    ] {
+        let (finished, report) = check(&file);
+        assert_eq!(finished.code, 0, "{report:#}");
+        assert_eq!(report["verdict"], "ok", "{report:#}");
+        for name in DECLARED {
+            let is_declared = not_declared != Some(name);
+            assert_eq!(
+                remark(&report, name).is_empty(),
+                is_declared,
+                "{name}: {report:#}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_component_that_declares_nothing_is_asked_for_nothing() {
+    let folder = Folder::new("check-undeclared");
+    let file = compiled(&folder, "bad_state.c", "UNDECLARED");
+    let (finished, report) = check(&file);
+    assert_eq!(
+        (finished.code, &report["verdict"]),
+        (0, &"ok".into()),
+        "{report:#}"
+    );
+    for name in DECLARED {
+        assert!(remark(&report, name).starts_with("not declared: "), "{report:#}");
+    }
+    let shown = mesh(&["check-plugin", file.to_str().unwrap(), "--rounds", "5"]);
+    assert!(
+        shown
+            .out
+            .contains("ok       state            not declared: without `state` in its descriptor"),
+        "{}",
+        shown.out
+    );
+}
+
+#[test]
+fn each_way_of_losing_a_state_is_named() {
+    each_is_named(
+        "check-state",
+        &[
+            (
+                "SNAPSHOT_TWICE",
+                "state",
+                "failed: SNAPSHOT was completed more than once: ",
+            ),
+            (
+                "SNAPSHOT_NEVER",
+                "state",
+                "failed: SNAPSHOT after calls was not completed within 400 ms: ",
+            ),
+            (
+                "SNAPSHOT_HANGS",
+                "state",
+                "failed: SNAPSHOT after calls was not completed within 400 ms: ",
+            ),
+            (
+                "SNAPSHOT_FAILS",
+                "state",
+                "failed: SNAPSHOT after calls was completed with an error (the ledger is torn): ",
+            ),
+            (
+                "SNAPSHOT_DIFFERS",
+                "state",
+                "warning: a state of 16 bytes is 16 different ones after RESTORE and SNAPSHOT: ",
+            ),
+            (
+                "STATE_GROWS",
+                "state",
+                "failed: the state grew from 9 to 33 bytes in 25 rounds ",
+            ),
+            (
+                "RESTORE_FAILS",
+                "state",
+                "failed: RESTORE in a new instance, before START, was completed with an error (the ledger is torn): ",
+            ),
+            (
+                "RESTORE_TWICE",
+                "state",
+                "failed: RESTORE was completed more than once: ",
+            ),
+            ("RESTORE_LEAKS", "state", "failed: memory grew by "),
+            (
+                "RESUME_IS_FORGOTTEN",
+                "state",
+                "failed: it answers no calls after SNAPSHOT and RESUME: ",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn each_way_of_taking_what_is_no_state_is_named() {
+    each_is_named(
+        "check-wrong-state",
+        &[
+            (
+                "RESTORE_CRASHES",
+                "wrong-state",
+                "failed: the plugin ended the process with SIGSEGV during RESTORE of 64 bytes of noise as schema 1: ",
+            ),
+            (
+                "RESTORE_TAKES_ALL",
+                "wrong-state",
+                "failed: RESTORE of 64 bytes of noise as schema 1, 1 MiB of noise as schema 1, a state of schema 0, which it does not declare and 2 more was completed with MESH_STATUS_OK: ",
+            ),
+            (
+                "RESTORE_ANY_SCHEMA",
+                "wrong-state",
+                "failed: RESTORE of a state of schema 0, which it does not declare, a state of schema 2, ",
+            ),
+            (
+                "RESTORE_NEVER",
+                "wrong-state",
+                "failed: RESTORE of 64 bytes of noise as schema 1, ",
+            ),
+            (
+                "RESTORE_PANICS",
+                "wrong-state",
+                "warning: RESTORE of 64 bytes of noise as schema 1, ",
+            ),
+            (
+                "RESTORE_DEAFENS",
+                "wrong-state",
+                "failed: it answers no calls after RESTORE of 64 bytes of noise as schema 1: ",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn each_way_of_being_ill_and_of_not_pausing_is_named() {
+    each_is_named(
+        "check-health",
+        &[
+            (
+                "HEALTH_TWICE",
+                "health",
+                "failed: HEALTH after START was completed more than once: ",
+            ),
+            (
+                "HEALTH_NEVER",
+                "health",
+                "failed: HEALTH after START was not completed within 400 ms: ",
+            ),
+            (
+                "HEALTH_PANICS",
+                "health",
+                "failed: HEALTH after START panicked (the ledger fell down): ",
+            ),
+            (
+                "ILL",
+                "health",
+                "warning: it says that it is not well (the ledger is torn): ",
+            ),
+            (
+                "ILL_WITHOUT_REASON",
+                "health",
+                "warning: it says with bytes that are no error that it is not well: ",
+            ),
+            (
+                "RESUME_CRASHES",
+                "quiesce",
+                "failed: the plugin ended the process with SIGSEGV during a call after QUIESCE and RESUME: ",
+            ),
+            (
+                "RESUME_IS_COMPLETED",
+                "quiesce",
+                "failed: it completed QUIESCE or RESUME: ",
+            ),
+            (
+                "QUIESCE_DROPS_CALLS",
+                "quiesce",
+                "failed: 16 of 16 calls that it had taken before QUIESCE were not answered within 400 ms: ",
+            ),
+            ("QUIESCE_IS_IGNORED", "quiesce", "warning: it emitted "),
+        ],
+    );
+}
+
+/// Checks a variant of the ledger for each flag: the named check says so, and all that is not about state, health and
+/// pausing is as it should be.
+fn each_is_named(folder: &str, flaws: &[(&str, &str, &str)]) {
+    let folder = Folder::new(folder);
+    for (flag, check_name, says) in flaws {
+        let (finished, report) = check(&compiled(&folder, "bad_state.c", flag));
+        let found = findings(&report, check_name);
+        assert!(
+            found.iter().any(|finding| finding.starts_with(says)),
+            "{flag}: {says:?} is not in {found:#?}"
+        );
+        let failed = says.starts_with("failed");
+        assert_eq!(finished.code, i32::from(failed), "{flag}: {report:#}");
+        for entry in report["checks"].as_array().unwrap() {
+            let name = entry["check"].as_str().unwrap();
+            if !DECLARED.contains(&name) {
+                assert_eq!(entry["verdict"], "ok", "{flag}, {name}: {report:#}");
+            }
+        }
     }
 }
 

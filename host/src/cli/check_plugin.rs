@@ -17,7 +17,8 @@ Examples:
 
 The library is loaded as a host would load it, each check in a process of its own: one that crashes or hangs fails its
 check and no more. Its methods are really called, with arguments that make no sense, so give it a configuration that
-can do no harm. There are no other components: what it asks of them fails.
+can do no harm. There are no other components: what it asks of them fails. A component that declares state or health
+is asked for them, as in a swap; of one that does not, the report says \"not declared\".
 
 A warning is allowed and perhaps meant, such as a method that waits. A failed check is against the contract of
 mesh_plugin.h and says what would be right.
@@ -157,7 +158,10 @@ fn print_report(report: &CheckReport) {
     let verdict = report.verdict();
     let (first, rest) = match report.findings.split_first() {
         Some((first, rest)) => (first.sentence.as_str(), rest),
-        None => (report.check.promise(), &[][..]),
+        None => (
+            report.remark.as_deref().unwrap_or(report.check.promise()),
+            &[][..],
+        ),
     };
     println!("{:<8} {:<16} {first}", verdict.as_str(), report.check.as_str());
     for finding in rest {
@@ -203,6 +207,7 @@ fn as_json(
                 "check": report.check.as_str(),
                 "verdict": report.verdict(),
                 "findings": report.findings,
+                "remark": report.remark,
             })
         })
         .collect();

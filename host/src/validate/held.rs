@@ -1,10 +1,19 @@
 //! What this process holds of the operating system.
 //!
-//! What enters: `/proc/self`. What leaves: a [`Held`], and how a series of memory sizes grows. Guarantees: taking it
-//! allocates no more than it gives back.
+//! What enters: `/proc/self`. What leaves: a [`Held`], and a [`Finding`] where a series of memory sizes grows.
+//! Guarantees: taking it allocates no more than it gives back.
 
+use super::report::Finding;
 use crate::plugin::ffi::interpose;
 use std::fs;
+
+/// Fewer rounds than this say nothing about memory.
+pub(super) const ENOUGH_FOR_MEMORY: usize = 20;
+
+/// Growth of memory that is worth a word, and growth that is a leak: KiB a round. A library that stays mapped takes
+/// hundreds.
+const NOTEWORTHY: f64 = 16.0;
+const LEAK: f64 = 100.0;
 
 /// One look at this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +60,23 @@ impl Held {
     }
 }
 
+/// What is wrong when the memory of so many rounds grows. `right` follows the number of KiB: it says for what, and what
+/// would be right.
+pub(super) fn growth(memory: &[u64], right: &str) -> Option<Finding> {
+    let growth = slope(memory);
+    if memory.len() < ENOUGH_FOR_MEMORY || growth < NOTEWORTHY {
+        return None;
+    }
+    let sentence = format!("memory grew by {growth:.0} KiB {right}");
+    Some(if growth >= LEAK {
+        Finding::failed(sentence)
+    } else {
+        Finding::warning(sentence)
+    })
+}
+
 /// The slope of the straight line that is nearest to a series: growth from one value to the next.
-pub(super) fn slope(series: &[u64]) -> f64 {
+fn slope(series: &[u64]) -> f64 {
     let count = series.len() as f64;
     if series.len() < 2 {
         return 0.0;

@@ -5,7 +5,8 @@
 
 use super::report::{Finding, Message, Reporter};
 use super::warnings::Warnings;
-use super::{Check, Subject, calls, lives, rounds};
+use super::{Check, Subject, calls, health, lives, quiesce, rounds, state, wrong_state};
+use crate::plugin::LoadErrorKind;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -30,11 +31,21 @@ pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
         Check::Cancel => calls::cancel(subject, reporter).await,
         Check::UnexpectedWork => lives::unexpected_work(subject, reporter).await,
         Check::AtOnce => calls::at_once(subject, reporter).await,
+        Check::State => state::state(subject, reporter).await,
+        Check::WrongState => wrong_state::wrong_state(subject, reporter).await,
+        Check::Health => health::health(subject, reporter).await,
+        Check::Quiesce => quiesce::quiesce(subject, reporter).await,
         Check::Rounds => rounds::rounds(subject, reporter).await,
     };
     let usable = outcome.is_ok();
     match outcome {
         Ok(findings) => findings.into_iter().for_each(|finding| reporter.found(finding)),
+        // What looks like a broken library is most often one that wants to be told something.
+        Err(error) if error.kind() == LoadErrorKind::Create && subject.config == "{}" => {
+            reporter.found(Finding::failed(format!(
+                "{error}; a configuration that it needs is given with --config"
+            )));
+        }
         Err(error) => reporter.found(Finding::failed(error.to_string())),
     }
     for warning in warnings.take() {

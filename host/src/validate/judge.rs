@@ -10,8 +10,7 @@ use serde_json::value::RawValue;
 
 #[derive(Deserialize)]
 struct ErrorObject {
-    #[serde(rename = "message")]
-    _message: String,
+    message: String,
     name: String,
 }
 
@@ -38,6 +37,13 @@ pub(super) fn judge(status: i32, payload: &[u8]) -> Option<Fault> {
         }
         _ => Some(Fault::UnknownStatus),
     }
+}
+
+/// The message of an error, for people.
+pub(super) fn reason(payload: &[u8]) -> String {
+    let error = elements(payload)
+        .and_then(|elements| serde_json::from_str::<ErrorObject>(elements.first()?.get()).ok());
+    error.map_or_else(|| "it gave no reason".to_owned(), |error| error.message)
 }
 
 fn elements(payload: &[u8]) -> Option<Vec<&RawValue>> {

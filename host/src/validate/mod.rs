@@ -9,16 +9,21 @@
 mod arguments;
 mod calls;
 mod faults;
+mod health;
 mod held;
 mod inside;
 mod judge;
 mod lives;
+mod orders;
+mod quiesce;
 mod report;
 mod rounds;
 mod services;
+mod state;
 mod subject;
 mod supervise;
 mod warnings;
+mod wrong_state;
 
 pub use inside::inside;
 pub use report::{About, CheckReport, Finding, Verdict};
@@ -62,13 +67,21 @@ pub enum Check {
     UnexpectedWork,
     /// Many calls at the same time are each answered once.
     AtOnce,
+    /// The state goes to another instance, and back.
+    State,
+    /// What is no state of its own is refused.
+    WrongState,
+    /// It says how it is.
+    Health,
+    /// Pausing loses no call, and it serves again.
+    Quiesce,
     /// Loading and unloading over and over gives everything back.
     Rounds,
 }
 
 impl Check {
     /// All checks in the order in which they are made.
-    pub const ALL: [Check; 9] = [
+    pub const ALL: [Check; 13] = [
         Check::Inspect,
         Check::Lifecycle,
         Check::UnknownMethod,
@@ -77,6 +90,10 @@ impl Check {
         Check::Cancel,
         Check::UnexpectedWork,
         Check::AtOnce,
+        Check::State,
+        Check::WrongState,
+        Check::Health,
+        Check::Quiesce,
         Check::Rounds,
     ];
 
@@ -91,6 +108,10 @@ impl Check {
             Check::Cancel => "cancel",
             Check::UnexpectedWork => "unexpected-work",
             Check::AtOnce => "at-once",
+            Check::State => "state",
+            Check::WrongState => "wrong-state",
+            Check::Health => "health",
+            Check::Quiesce => "quiesce",
             Check::Rounds => "rounds",
         }
     }
@@ -106,6 +127,12 @@ impl Check {
             Check::Cancel => "calls that are given up do no harm",
             Check::UnexpectedWork => "events and replies that it does not expect do no harm",
             Check::AtOnce => "many calls on four lanes are each answered once",
+            Check::State => "its state goes to a new instance and back, and calls go on",
+            Check::WrongState => {
+                "bytes and schemas that are no state of its own are refused, and calls go on"
+            }
+            Check::Health => "it says that it is well, each time that it is asked",
+            Check::Quiesce => "it answers the calls that it has when it pauses, and serves again",
             Check::Rounds => "memory, threads, thread keys, descriptors and mappings are given back",
         }
     }

@@ -82,6 +82,8 @@ pub struct CheckReport {
     pub usable: bool,
     /// What the library says of itself, where this check has looked.
     pub about: Option<About>,
+    /// Why there was nothing to check.
+    pub remark: Option<String>,
 }
 
 impl CheckReport {
@@ -105,6 +107,8 @@ pub(super) enum Message {
     About(About),
     /// Something is not as it should be.
     Found(Finding),
+    /// Why there is nothing to check.
+    Remark(String),
     /// The check is over; `usable` as in [`CheckReport`].
     Done { usable: bool },
 }
@@ -120,6 +124,11 @@ impl Reporter {
     /// Says what comes next: the words behind "during" should the process end there.
     pub(super) fn step(&mut self, what: impl Into<String>) {
         self.send(&Message::Step(what.into()));
+    }
+
+    /// Says why there is nothing to check.
+    pub(super) fn remark(&mut self, why: impl Into<String>) {
+        self.send(&Message::Remark(why.into()));
     }
 
     pub(super) fn found(&mut self, finding: Finding) {

@@ -3,7 +3,7 @@
 //! What enters: a subject. What leaves: findings about all that grew. Guarantees: what a process takes once, in the
 //! first rounds, is no growth.
 
-use super::held::{Held, slope};
+use super::held::{self, Held};
 use super::report::{Finding, Reporter};
 use super::subject::Loaded;
 use super::{Subject, calls, lives};
@@ -11,14 +11,6 @@ use crate::plugin::LoadError;
 use crate::plugin::ffi::interpose;
 use bytes::Bytes;
 use std::time::Duration;
-
-/// Fewer rounds than this say nothing about memory.
-const ENOUGH_FOR_MEMORY: usize = 20;
-
-/// Growth of memory that is worth a word, and growth that is a leak: KiB a round. A library that stays mapped takes
-/// hundreds.
-const NOTEWORTHY: f64 = 16.0;
-const LEAK: f64 = 100.0;
 
 /// Loads and unloads as often as was asked for.
 pub(super) async fn rounds(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
@@ -55,17 +47,10 @@ pub(super) async fn rounds(subject: &Subject, reporter: &mut Reporter) -> Result
         &settled(&before).await,
         subject.rounds - warm_up,
     ));
-    let growth = slope(&memory);
-    if memory.len() >= ENOUGH_FOR_MEMORY && growth >= NOTEWORTHY {
-        let sentence = format!(
-            "memory grew by {growth:.0} KiB a round: a swap must give back all that an instance took, so free it in `destroy` and keep nothing in statics"
-        );
-        findings.push(if growth >= LEAK {
-            Finding::failed(sentence)
-        } else {
-            Finding::warning(sentence)
-        });
-    }
+    findings.extend(held::growth(
+        &memory,
+        "a round: a swap must give back all that an instance took, so free it in `destroy` and keep nothing in statics",
+    ));
     Ok(findings)
 }
 

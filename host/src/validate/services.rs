@@ -6,6 +6,7 @@
 use crate::plugin::{Caller, Instance, Services, Status};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -14,6 +15,7 @@ use tokio::runtime::Handle;
 pub(super) struct Alone {
     runtime: Handle,
     documents: Mutex<BTreeMap<String, Map<String, Value>>>,
+    emitted: AtomicU64,
 }
 
 impl Alone {
@@ -22,7 +24,13 @@ impl Alone {
         Arc::new(Alone {
             runtime: Handle::current(),
             documents: Mutex::default(),
+            emitted: AtomicU64::new(0),
         })
+    }
+
+    /// How many events were published.
+    pub(super) fn emitted(&self) -> u64 {
+        self.emitted.load(Ordering::Relaxed)
     }
 }
 
@@ -58,7 +66,9 @@ fn matches(path: &str, pattern: &str) -> bool {
 }
 
 impl Services for Alone {
-    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {}
+    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {
+        self.emitted.fetch_add(1, Ordering::Relaxed);
+    }
 
     fn call(&self, caller: Caller, component: &str, method: &str, _: &str, _: &[u8], _: u32) {
         let message =

@@ -9,6 +9,7 @@ use super::services::Alone;
 use crate::plugin::{Abandoned, Answer, Component, Job, JobKind, LoadError, LoadRequest, Unloaded};
 use crate::server;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -35,6 +36,7 @@ pub(super) enum Outcome {
 /// A loaded component.
 pub(super) struct Loaded {
     component: Component,
+    services: Arc<Alone>,
     answer_time: Duration,
     /// Calls that were given up: each may be completed late once.
     given_up: AtomicU64,
@@ -59,9 +61,21 @@ impl Answer for Told {
 }
 
 impl Loaded {
-    /// Loads the subject's component and starts it.
+    /// Loads the subject's component and starts it. Whether it is well is another check's business: what it needs of
+    /// other components is not there.
     pub(super) async fn load(subject: &Subject, lanes: u32) -> Result<Loaded, LoadError> {
-        let component = Component::load(LoadRequest {
+        let loaded = Loaded::create(subject, lanes).await?;
+        if let Err(error) = loaded.start(subject).await {
+            loaded.discard().await;
+            return Err(error);
+        }
+        Ok(loaded)
+    }
+
+    /// Loads the subject's component, which has not started yet.
+    pub(super) async fn create(subject: &Subject, lanes: u32) -> Result<Loaded, LoadError> {
+        let services = Alone::new();
+        let component = Component::create(LoadRequest {
             library: subject.library.clone(),
             name: "checked".to_owned(),
             mesh: "check-plugin".to_owned(),
@@ -71,16 +85,32 @@ impl Loaded {
             queue_limit: QUEUE_LIMIT,
             stage: server::stage()?,
             start_timeout: subject.step_time / 2,
-            services: Alone::new(),
+            services: services.clone(),
             approve: Box::new(|_| Ok(())),
         })
         .await?;
         Ok(Loaded {
             component,
+            services,
             answer_time: subject.answer_time,
             given_up: AtomicU64::new(0),
             reported: 0,
         })
+    }
+
+    /// Starts what was created.
+    pub(super) async fn start(&self, subject: &Subject) -> Result<(), LoadError> {
+        self.component.start(subject.step_time / 2).await
+    }
+
+    /// Unloads what never started.
+    pub(super) async fn discard(&self) -> Unloaded {
+        self.component.discard(STOP_TIME).await
+    }
+
+    /// How many events it has published so far.
+    pub(super) fn emitted(&self) -> u64 {
+        self.services.emitted()
     }
 
     /// The names of the methods, with their numbers of parameters.
@@ -99,6 +129,38 @@ impl Loaded {
     pub(super) async fn call(&self, method: &str, payload: Bytes) -> Outcome {
         let outcome = self.submit(method, payload, self.answer_time);
         self.outcome(outcome).await
+    }
+
+    /// Gives it an order of the host's own, and waits for its completion. Only for components with one lane, since
+    /// orders go to the first.
+    pub(super) async fn order(&self, kind: JobKind) -> Outcome {
+        self.give(Job::new(kind, 0)).await
+    }
+
+    /// Gives it a state that was written with this schema, and waits as [`Loaded::order`].
+    pub(super) async fn restore(&self, state: Bytes, schema: u32) -> Outcome {
+        let job = Job {
+            payload: state,
+            method: schema,
+            ..Job::new(JobKind::Restore, 0)
+        };
+        self.give(job).await
+    }
+
+    async fn give(&self, job: Job) -> Outcome {
+        let (sender, outcome) = oneshot::channel();
+        self.hand_over(job, sender, self.answer_time);
+        self.outcome(outcome).await
+    }
+
+    fn hand_over(&self, job: Job, sender: oneshot::Sender<Outcome>, time: Duration) {
+        match self
+            .component
+            .call(job, Box::new(Told(sender)), Instant::now() + time)
+        {
+            Ok(wake) => drop(wake),
+            Err(refused) => refused.answer.abandon(Abandoned::Stopped),
+        }
     }
 
     /// Waits for the end of a call, and gives it up in time.
@@ -126,13 +188,7 @@ impl Loaded {
             deadline_milliseconds: time.as_millis() as u32,
             ..Job::new(JobKind::Call, 0)
         };
-        match self
-            .component
-            .call(job, Box::new(Told(sender)), Instant::now() + time)
-        {
-            Ok(wake) => drop(wake),
-            Err(refused) => refused.answer.abandon(Abandoned::Stopped),
-        }
+        self.hand_over(job, sender, time);
         outcome
     }
 

@@ -65,6 +65,7 @@ pub fn supervise(
         findings: Vec::new(),
         usable: false,
         about: None,
+        remark: None,
     };
     let mut step = "loading".to_owned();
     let mut ending = None;
@@ -79,6 +80,7 @@ pub fn supervise(
                 step = what;
             }
             Ok(Message::About(about)) => report.about = Some(about),
+            Ok(Message::Remark(why)) => report.remark = Some(why),
             Ok(Message::Found(finding)) => report.findings.push(finding),
             Ok(Message::Done { usable }) => {
                 report.usable = usable;
