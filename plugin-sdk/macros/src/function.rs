@@ -188,6 +188,12 @@ impl Input {
                 "an argument is read from JSON, so its type must be said: a struct that implements `Deserialize`, or `Value` for anything",
             ));
         }
+        if let Some(reference) = borrowed_inside(target) {
+            return Err(syn::Error::new(
+                reference.span(),
+                "only a parameter itself can be borrowed, such as `&str` or `&[f64]`: what is inside another type is owned, such as `Option<String>`",
+            ));
+        }
         let ident = match &*input.pat {
             Pat::Ident(pattern) => pattern.ident.clone(),
             Pat::Wild(_) if renamed.is_some() => Ident::new("_unnamed", input.pat.span()),
@@ -217,6 +223,39 @@ impl Input {
             by_reference,
         }))
     }
+}
+
+/// A reference among the parts of a type, which would have to live as long as the JSON that it is read from. Those that
+/// live for ever are left to the compiler.
+fn borrowed_inside(target: &Type) -> Option<&syn::TypeReference> {
+    match target {
+        Type::Path(path) => {
+            let segments = path.path.segments.iter();
+            let lists = segments.filter_map(|segment| match &segment.arguments {
+                syn::PathArguments::AngleBracketed(list) => Some(&list.args),
+                _ => None,
+            });
+            lists.flatten().find_map(|argument| match argument {
+                syn::GenericArgument::Type(part) => borrowed_part(part),
+                _ => None,
+            })
+        }
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(borrowed_part),
+        Type::Array(array) => borrowed_part(&array.elem),
+        Type::Slice(slice) => borrowed_part(&slice.elem),
+        _ => None,
+    }
+}
+
+fn borrowed_part(part: &Type) -> Option<&syn::TypeReference> {
+    let Type::Reference(reference) = part else {
+        return borrowed_inside(part);
+    };
+    let lives_for_ever = reference
+        .lifetime
+        .as_ref()
+        .is_some_and(|lifetime| lifetime.ident == "static");
+    (!lives_for_ever).then_some(reference)
 }
 
 /// A private function keeps nothing of the SDK's.

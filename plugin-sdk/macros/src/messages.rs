@@ -40,6 +40,48 @@ fn attributes_are_explained() {
         "`#[method]` knows `name`",
     );
     says("", "impl C { #[route(\"a\")] fn on(&self) {} }", "not there yet");
+    says(
+        "",
+        "impl C { #[event(key = \"a\")] fn on(&self, event: Event) {} }",
+        "`component` is missing",
+    );
+    says(
+        "",
+        "impl C { #[event(component = \"a\", kye = \"b\")] fn on(&self, event: Event) {} }",
+        "`#[event]` knows `component`, `key` and `range`",
+    );
+    says(
+        "",
+        "impl C { fn on(&self, #[parameter(nam = \"a\")] a: u8) {} }",
+        "`#[parameter]` knows `name`",
+    );
+    says(
+        "",
+        "impl C { #[parameter(name = \"a\")] fn on(&self, a: u8) {} }",
+        "belongs before a parameter, inside the parentheses",
+    );
+    says(
+        "",
+        "impl C { #[method(name = \"a\", name = \"b\")] fn on(&self) {} }",
+        "given twice",
+    );
+}
+
+#[test]
+fn names_that_clients_cannot_write_are_refused_wherever_they_stand() {
+    let long = "n".repeat(257);
+    for name in ["", "a b", "a*", "a@b", "a\\tb", &long] {
+        says(&format!("name = \"{name}\""), "", "one segment of a path");
+        let block = format!("impl C {{ #[method(name = \"{name}\")] fn on(&self) {{}} }}");
+        says("", &block, "one segment of a path");
+    }
+    for version in ["1", "01.2.3", "1.2.3-", "v1.2.3", "1.2.3.4"] {
+        says(
+            &format!("version = \"{version}\""),
+            "",
+            "a version has three numbers",
+        );
+    }
 }
 
 #[test]
@@ -75,6 +117,58 @@ fn functions_are_explained() {
         "",
         "impl C { #[cfg(unix)] fn add(&self) {} }",
         "the same in every build",
+    );
+    says("", "impl C { extern \"C\" fn add(&self) {} }", "remove the ABI");
+    says(
+        "",
+        "impl C { fn add(&self, a: &mut Vec<u8>) {} }",
+        "nothing is given as `&mut`",
+    );
+    for inside in [
+        "Option<&str>",
+        "Vec<&[u8]>",
+        "(u8, &str)",
+        "[&str; 2]",
+        "&[&str]",
+        "HashMap<String, Option<&str>>",
+    ] {
+        says(
+            "",
+            &format!("impl C {{ fn add(&self, a: {inside}) {{}} }}"),
+            "only a parameter itself can be borrowed",
+        );
+    }
+    let code = messages(
+        "",
+        "impl C { fn add(&self, a: &str, b: &[f64], c: Option<String>, d: &Order) {} }",
+    );
+    assert!(!code.contains("compile_error"), "{code}");
+    let thirteen: Vec<String> = (1..=13).map(|number| format!("a{number}: u8")).collect();
+    let twelve = thirteen[..12].join(", ");
+    says(
+        "",
+        &format!("impl C {{ fn add(&self, {}) {{}} }}", thirteen.join(", ")),
+        "at most twelve parameters: take one object",
+    );
+    let code = messages(
+        "",
+        &format!("impl C {{ fn add(&self, context: &Context, {twelve}) {{}} }}"),
+    );
+    assert!(!code.contains("compile_error"), "{code}");
+    says(
+        "",
+        "impl C { #[private] fn helper(&self, #[parameter(name = \"b\")] a: u8) {} }",
+        "has no parameters on the wire",
+    );
+    says(
+        "",
+        "impl C { #[create] fn new(one: A, two: B) -> Self {} }",
+        "`&Context` and one configuration value, both optional",
+    );
+    says(
+        "",
+        "impl C { #[event(component = \"a\", key = \"b\")] fn on(&self, a: u8) {} }",
+        "is given an `Event` and, where it wants",
     );
     says("", "impl C { #[start] #[stop] fn both(&self) {} }", "only one of");
     says(
