@@ -154,3 +154,158 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/plugins.md")]
 struct Guide;
+
+/// What does not compile, beside what `#[component]` itself refuses (tests of the macro read those messages). Each
+/// example differs in one line from one that compiles.
+///
+/// A method answers with something that can be written as JSON:
+///
+/// ```
+/// # use mesh_plugin_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct C;
+/// #[component(name = "c", version = "1.0.0", export = false)]
+/// impl C {
+///     fn method(&self) -> Result<u32, Error> { Ok(1) }
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use mesh_plugin_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct C;
+/// #[component(name = "c", version = "1.0.0", export = false)]
+/// impl C {
+///     fn method(&self) -> std::time::Instant { std::time::Instant::now() }
+/// }
+/// ```
+///
+/// An argument is read from JSON:
+///
+/// ```compile_fail,E0277
+/// # use mesh_plugin_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct C;
+/// #[component(name = "c", version = "1.0.0", export = false)]
+/// impl C {
+///     fn method(&self, at: std::time::Instant) -> u32 { 1 }
+/// }
+/// ```
+///
+/// `#[start]` and its like say whether it went well:
+///
+/// ```compile_fail,E0277
+/// # use mesh_plugin_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct C;
+/// #[component(name = "c", version = "1.0.0", export = false)]
+/// impl C {
+///     #[start]
+///     async fn start(&self) -> u32 { 1 }
+/// }
+/// ```
+///
+/// A state can be written, and read again:
+///
+/// ```compile_fail,E0277
+/// # use mesh_plugin_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct C;
+/// #[component(name = "c", version = "1.0.0", state = 1, export = false)]
+/// impl C {
+///     #[snapshot]
+///     fn save(&self) -> std::time::Instant { std::time::Instant::now() }
+///     #[restore]
+///     fn restore(&self, state: u32) {}
+/// }
+/// ```
+///
+/// A migration leads to the state that `#[restore]`, or the next migration, takes:
+///
+/// ```compile_fail,E0308
+/// # use mesh_plugin_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct C;
+/// #[component(name = "c", version = "1.0.0", state = 2, export = false)]
+/// impl C {
+///     #[migrate(from = 1)]
+///     fn two(old: u32) -> String { old.to_string() }
+///     #[snapshot]
+///     fn save(&self) -> u64 { 1 }
+///     #[restore]
+///     fn restore(&self, state: u64) {}
+/// }
+/// ```
+///
+/// A component without `#[create]` is made by `Default`:
+///
+/// ```compile_fail,E0277
+/// # use mesh_plugin_sdk::prelude::*;
+/// struct C;
+/// #[component(name = "c", version = "1.0.0", export = false)]
+/// impl C {}
+/// ```
+///
+/// Several lanes share it, so it is `Send` and `Sync`:
+///
+/// ```compile_fail,E0277
+/// # use mesh_plugin_sdk::prelude::*;
+/// #[derive(Default)]
+/// struct C(std::cell::Cell<u32>);
+/// #[component(name = "c", version = "1.0.0", export = false)]
+/// impl C {}
+/// ```
+///
+/// What waits may go on while others are called, so its future is `Send`:
+///
+/// ```compile_fail
+/// # use mesh_plugin_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct C;
+/// #[component(name = "c", version = "1.0.0", export = false)]
+/// impl C {
+///     async fn method(&self, context: &Context) -> u32 {
+///         let shared = std::rc::Rc::new(1);
+///         context.sleep(Duration::from_millis(1)).await;
+///         *shared
+///     }
+/// }
+/// ```
+#[cfg(doctest)]
+struct WhatDoesNotCompile;
+
+/// A component on tokio. In `Cargo.toml` of the component: the SDK's feature `tokio`, and the crate itself.
+///
+/// ```
+/// use mesh_plugin_sdk::prelude::*;
+/// use mesh_plugin_sdk::testing::Harness;
+///
+/// #[derive(Default)]
+/// struct Reader;
+///
+/// #[component(name = "reader", version = "1.0.0", runtime = "tokio", export = false)]
+/// impl Reader {
+///     async fn count(&self, text: String) -> Result<usize, Error> {
+///         tokio::time::sleep(Duration::from_millis(1)).await;
+///         // What blocks for long blocks a thread of its own.
+///         Ok(tokio::task::spawn_blocking(move || text.len()).await?)
+///     }
+/// }
+///
+/// let reader = Harness::<Reader>::new(json!({}));
+/// assert_eq!(reader.call("count", ["four"]).unwrap().one::<usize>().unwrap(), 4);
+/// ```
+#[cfg(all(doctest, feature = "tokio"))]
+struct OnTokio;
+
+#[cfg(all(doctest, not(feature = "tokio")))]
+/// Without the feature there is no such runtime:
+///
+/// ```compile_fail
+/// # use mesh_plugin_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct C;
+/// #[component(name = "c", version = "1.0.0", runtime = "tokio", export = false)]
+/// impl C {}
+/// ```
+struct WithoutTokio;
