@@ -90,6 +90,11 @@ pub struct Listen {
 }
 
 /// What `#[create]` may return: the component, or whether it could be made.
+#[diagnostic::on_unimplemented(
+    message = "`#[create]` cannot return `{Self}`",
+    label = "not the component",
+    note = "return `Self`, or a `Result<Self, Error>` with `mesh_plugin_sdk::Error`"
+)]
 pub trait IntoCreated<C> {
     /// The component.
     ///
@@ -108,6 +113,26 @@ impl<C: Component> IntoCreated<C> for C {
 impl<C: Component, E: Into<Error>> IntoCreated<C> for Result<C, E> {
     fn into_created(self) -> Result<C, Error> {
         self.map_err(Into::into)
+    }
+}
+
+/// Types of which an instance can be made from nothing.
+///
+/// Only there for the words of the error: who forgets `#[create]` has not heard of `Default` either.
+#[diagnostic::on_unimplemented(
+    message = "the host cannot make the component `{Self}`",
+    label = "neither `#[create]` nor `Default`",
+    note = "derive `Default` for the struct, or mark the function that makes it with `#[create]`: `#[create] fn new(config: Config) -> Self`"
+)]
+pub trait MadeFromNothing: Sized {
+    /// The component.
+    fn made_from_nothing() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: Default> MadeFromNothing for C {
+    fn made_from_nothing() -> C {
+        C::default()
     }
 }
 

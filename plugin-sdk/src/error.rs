@@ -227,6 +227,26 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(what: &str, raw: &Raw) -> Re
     serde_json::from_str(raw.get()).map_err(|error| Error::type_error(format!("{what}: {error}")))
 }
 
+/// What a method may fail with.
+///
+/// Only there for the words of the compiler: everything that becomes an [`Error`] through `?` is one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a method",
+    label = "not an error",
+    note = "fail with `mesh_plugin_sdk::Error`, such as `Error::new(\"what is wrong\")`, or with a type that implements `std::error::Error`"
+)]
+pub trait IntoError {
+    /// The error as callers see it.
+    fn into_error(self) -> Error;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Error>> IntoError for E {
+    fn into_error(self) -> Error {
+        self.into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

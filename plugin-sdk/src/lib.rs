@@ -122,7 +122,7 @@ pub use serde_json;
 pub mod generated {
     pub use crate::answer::{Fallible, IntoOutcome, OneResult, OwnResult};
     pub use crate::call::Call;
-    pub use crate::component::{IntoCreated, read_config};
+    pub use crate::component::{IntoCreated, MadeFromNothing, read_config};
     pub use crate::executor::BoxFuture;
     pub use crate::ffi::component as description;
     pub use crate::state::write_state;
@@ -131,8 +131,8 @@ pub mod generated {
     pub const fn argument<T: serde::de::DeserializeOwned>() {}
 
     /// Lets methods fail with any error that can become the SDK's.
-    pub fn fallible<T, E: Into<crate::Error>>(result: Result<T, E>) -> Result<T, crate::Error> {
-        result.map_err(Into::into)
+    pub fn fallible<T, E: crate::error::IntoError>(result: Result<T, E>) -> Result<T, crate::Error> {
+        result.map_err(E::into_error)
     }
 
     /// Exists only where the feature is on, to say so in an error message.
@@ -177,6 +177,18 @@ struct Guide;
 /// #[component(name = "c", version = "1.0.0", export = false)]
 /// impl C {
 ///     fn method(&self) -> std::time::Instant { std::time::Instant::now() }
+/// }
+/// ```
+///
+/// It fails with an error, and a text is none:
+///
+/// ```compile_fail,E0277
+/// # use mesh_plugin_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct C;
+/// #[component(name = "c", version = "1.0.0", export = false)]
+/// impl C {
+///     fn method(&self) -> Result<u32, String> { Ok(1) }
 /// }
 /// ```
 ///

@@ -327,7 +327,7 @@ fn event_arm(number: usize, function: &Function) -> TokenStream {
 fn create(create: Option<&Function>) -> TokenStream {
     let body = match create {
         None => quote!(::core::result::Result::Ok(
-            <Self as ::core::default::Default>::default()
+            <Self as ::mesh_plugin_sdk::generated::MadeFromNothing>::made_from_nothing()
         )),
         Some(create) => {
             let (ident, given) = (&create.ident, given(create, true));
