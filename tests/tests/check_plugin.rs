@@ -360,6 +360,11 @@ fn each_way_of_taking_what_is_no_state_is_named() {
                 "warning: RESTORE of 64 bytes of noise as schema 1, ",
             ),
             (
+                "RESTORE_FORGETS",
+                "wrong-state",
+                "failed: RESTORE of 64 bytes of noise was refused and changed the state all the same: ",
+            ),
+            (
                 "RESTORE_DEAFENS",
                 "wrong-state",
                 "failed: it answers no calls after RESTORE of 64 bytes of noise as schema 1: ",

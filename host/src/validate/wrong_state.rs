@@ -39,13 +39,10 @@ pub(super) async fn wrong_state(
     let mut loaded = Loaded::load(subject, 1).await?;
     loaded.completed_twice().await;
     reporter.step("SNAPSHOT");
-    let own = match loaded.order(JobKind::Snapshot).await {
-        Outcome::Answered(Status::OK, payload) => {
-            loaded.push(Job::new(JobKind::Resume, 0));
-            Bytes::from(payload)
-        }
+    let own = match given(&loaded).await {
+        Some(own) => own,
         // That it gives no state is another check's business, and must not look like the fault of what follows here.
-        _ => {
+        None => {
             loaded.leave();
             loaded = Loaded::load(subject, 1).await?;
             Bytes::new()
@@ -72,6 +69,8 @@ pub(super) async fn wrong_state(
         "after states that it refused",
     ));
 
+    findings.extend(keeps_its_own(subject, reporter, &signs, declared.schema).await?);
+
     // A swap that fails so ends an instance which never started.
     reporter.step("`create` of an instance for RESTORE");
     let fresh = Loaded::create(subject, 1).await?;
@@ -83,6 +82,55 @@ pub(super) async fn wrong_state(
         "after a state that it refused before START",
     ));
     Ok(findings)
+}
+
+/// Whether an instance that refuses a state still has its own. Without calls in between, which may change it.
+async fn keeps_its_own(
+    subject: &Subject,
+    reporter: &mut Reporter,
+    signs: &Signs,
+    schema: u32,
+) -> Result<Option<Finding>, LoadError> {
+    reporter.step("SNAPSHOT before and after states that are refused");
+    let loaded = Loaded::load(subject, 1).await?;
+    for method in &signs.methods {
+        loaded.call(method, Bytes::from_static(b"[]")).await;
+    }
+    let mut found = None;
+    // What is written differently each time cannot be compared.
+    if let (Some(own), Some(again)) = (given(&loaded).await, given(&loaded).await)
+        && own == again
+    {
+        for (words, state) in [("64 bytes of noise", noise(64)), ("half of a state", half(&own))] {
+            let refused = matches!(
+                loaded.restore(state, schema).await,
+                Outcome::Answered(Status::ERROR | Status::PANIC, _)
+            );
+            let kept = given(&loaded).await;
+            if refused && kept.is_some_and(|kept| kept != own) {
+                found = Some(Finding::failed(format!(
+                    "RESTORE of {words} was refused and changed the state all the same: an instance that refuses a state keeps its own, since it may have to serve with it"
+                )));
+                break;
+            }
+        }
+    }
+    loaded.stop().await;
+    Ok(found)
+}
+
+/// The state that a component gives; it serves again then.
+async fn given(loaded: &Loaded) -> Option<Bytes> {
+    let outcome = loaded.order(JobKind::Snapshot).await;
+    loaded.push(Job::new(JobKind::Resume, 0));
+    match outcome {
+        Outcome::Answered(Status::OK, payload) => Some(Bytes::from(payload)),
+        _ => None,
+    }
+}
+
+fn half(state: &Bytes) -> Bytes {
+    state.slice(..state.len().saturating_sub(1) / 2)
 }
 
 fn all(declared: &StateSchema, own: &Bytes) -> Vec<Wrong> {
@@ -99,11 +147,7 @@ fn all(declared: &StateSchema, own: &Bytes) -> Vec<Wrong> {
         add("64 bytes of noise", noise(64), true);
         add("1 MiB of noise", noise(MEBIBYTE), true);
         add("no bytes", Bytes::new(), false);
-        add(
-            "half of a state",
-            own.slice(..own.len().saturating_sub(1) / 2),
-            false,
-        );
+        add("half of a state", half(own), false);
         add(
             "JSON of another kind",
             Bytes::from_static(b"[[null,{\"\":-1.5e300}]]"),
