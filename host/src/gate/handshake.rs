@@ -75,6 +75,8 @@ impl Gate {
             .as_deref()
             .map_or(Dialect::Unconfigured, Dialect::from_announcement);
         self.session.set_dialect(dialect);
+        let (address, is_first) = (self.session.peer().ip(), dialect.is_first_generation());
+        self.mesh.sessions().note_generation(address, is_first);
         self.send(Response::to(dialect, Action::ConfigureSession, request).data("null"));
     }
 

@@ -20,6 +20,7 @@ mod recent;
 mod revocations;
 mod setup;
 pub mod token;
+mod visitor;
 
 pub use accounts::{Accepted, Client, Credentials};
 pub use activity::{Activity, Switch};
@@ -30,6 +31,7 @@ pub use profiles::Profiles;
 pub use revocations::Revocation;
 pub use setup::{OpenError, Settings};
 pub use token::TokenKind;
+pub use visitor::Visitor;
 
 use crate::store::{Commit, StoreError};
 use lockout::Lockout;

@@ -1,8 +1,8 @@
 //! All live sessions, for stopping them, counting them and finding one by its id.
 
 use super::{Closing, Session};
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,7 +13,12 @@ pub struct Sessions {
     next: AtomicU64,
     slow_consumers: AtomicU64,
     outbound_limit: usize,
+    /// Addresses whose last websocket spoke the first generation of the protocol.
+    first_generation: RwLock<HashSet<IpAddr>>,
 }
+
+/// So many addresses are remembered.
+const MOST_ADDRESSES: usize = 10_000;
 
 impl Sessions {
     /// No sessions. `outbound_limit` is the number of bytes that each may have queued.
@@ -23,7 +28,39 @@ impl Sessions {
             next: AtomicU64::new(1),
             slow_consumers: AtomicU64::new(0),
             outbound_limit,
+            first_generation: RwLock::default(),
         }
+    }
+
+    /// Notes which generation of the protocol a client speaks. Requests over HTTP do not say it, and expect the status
+    /// codes of their own generation.
+    pub fn note_generation(&self, address: IpAddr, is_first: bool) {
+        let known = self
+            .first_generation
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&address);
+        if known == is_first {
+            return;
+        }
+        let mut addresses = self
+            .first_generation
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !is_first {
+            addresses.remove(&address);
+        } else if addresses.len() < MOST_ADDRESSES {
+            addresses.insert(address);
+        }
+    }
+
+    /// Whether the last websocket from an address spoke the first generation of the protocol.
+    pub fn spoke_first_generation(&self, address: IpAddr) -> bool {
+        let addresses = self
+            .first_generation
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        addresses.contains(&address)
     }
 
     /// Opens a session for a connection from `peer`.

@@ -6,7 +6,7 @@
 
 mod api;
 mod machine;
-mod query;
+pub(crate) mod query;
 pub mod rest;
 mod security;
 mod statistics;

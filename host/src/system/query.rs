@@ -4,7 +4,7 @@
 //! can be read; what is no valid escape stays as it is, and what is not UTF-8 is replaced.
 
 /// The pairs of a query; a name without `=` has an empty value.
-pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
+pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
     query
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -16,7 +16,7 @@ pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
 }
 
 /// The text without its `%` escapes.
-pub(super) fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut position = 0;

@@ -1,7 +1,7 @@
 //! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade, a few fixed paths, and the way
 //! to the REST component.
 
-use super::rest;
+use super::{auth, rest};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
@@ -12,6 +12,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode, Version};
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -23,6 +24,7 @@ pub(super) type Answer = Response<Full<Bytes>>;
 /// Answers one request. A websocket upgrade is left in `upgraded`.
 pub(super) async fn answer(
     mut request: Request<Incoming>,
+    peer: SocketAddr,
     mesh: Arc<Mesh>,
     upgraded: Slot,
 ) -> Result<Answer, Infallible> {
@@ -38,9 +40,16 @@ pub(super) async fn answer(
             Err(reason) => text(StatusCode::BAD_REQUEST, "text/plain", reason),
         });
     }
-    if let Some(route) = system::rest::route(&mesh, path) {
-        return Ok(rest::answer(route, request, &mesh).await);
+    let (head, body) = request.into_parts();
+    let visitor = match auth::admit(&head, peer.ip(), &mesh).await {
+        Ok(visitor) => visitor,
+        Err(answer) => return Ok(answer),
+    };
+    if let Some(route) = system::rest::route(&mesh, head.uri.path()) {
+        return Ok(rest::answer(route, (head, body), visitor, &mesh).await);
     }
+    let request = Request::from_parts(head, body);
+    let path = request.uri().path();
     let whole = request
         .uri()
         .path_and_query()

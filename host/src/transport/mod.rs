@@ -5,6 +5,7 @@
 //! direction of the session's dialect; frames limited in size; one flush for all that is queued; a connection that
 //! does not read is closed and never waited for; on a stop, clients are told in a way that makes them reconnect.
 
+mod auth;
 mod connection;
 mod heartbeat;
 mod http;
@@ -104,7 +105,7 @@ async fn serve(
     let upgraded: http::Slot = Arc::default();
     let service = {
         let (mesh, upgraded) = (mesh.clone(), upgraded.clone());
-        service_fn(move |request| http::answer(request, mesh.clone(), upgraded.clone()))
+        service_fn(move |request| http::answer(request, peer, mesh.clone(), upgraded.clone()))
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

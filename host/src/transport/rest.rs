@@ -6,11 +6,13 @@
 
 use super::http::{self, Answer};
 use crate::mesh::Mesh;
+use crate::security::Visitor;
 use crate::system::rest::{self, Reply, Request, Route};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +27,12 @@ const BODY: Duration = Duration::from_secs(30);
 const ALLOWED: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Answers a request for a route of the REST component.
-pub(super) async fn answer(route: Route, request: hyper::Request<Incoming>, mesh: &Arc<Mesh>) -> Answer {
-    let (head, body) = request.into_parts();
+pub(super) async fn answer(
+    route: Route,
+    (head, body): (Parts, Incoming),
+    visitor: Visitor,
+    mesh: &Arc<Mesh>,
+) -> Answer {
     match head.method {
         Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {}
         Method::OPTIONS => {
@@ -55,6 +61,7 @@ pub(super) async fn answer(route: Route, request: hyper::Request<Incoming>, mesh
         url: head.uri.path_and_query().map_or("/", |whole| whole.as_str()),
         headers: &http::headers_json(&head.headers),
         body: &body,
+        visitor,
     };
     answer_of(rest::reply(mesh, &route, &request).await)
 }

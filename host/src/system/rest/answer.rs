@@ -4,7 +4,7 @@
 //! gave; results are handed on as they were written; an error is an object with a message.
 
 use crate::plugin::{Abandoned, Answer, Status};
-use crate::protocol::json;
+use crate::protocol::{WireError, json};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -33,6 +33,16 @@ impl Reply {
         let mut object = String::from(r#"{"message":"#);
         json::write_string(&mut object, error);
         object.push('}');
+        Reply {
+            status,
+            body: body(message, "null", &object),
+        }
+    }
+
+    /// A failure whose error clients of websockets know.
+    pub(super) fn failed_with(status: u16, message: &str, error: &WireError) -> Reply {
+        let mut object = String::new();
+        error.write(&mut object);
         Reply {
             status,
             body: body(message, "null", &object),

@@ -1,10 +1,11 @@
-//! `rest` (MESH.md section 8): the methods of all components over plain HTTP, in a mesh that is not secured.
+//! `rest` (MESH.md section 8): the methods of all components over plain HTTP.
 //!
 //! What enters: requests that the transport has read, their bodies limited in size. What leaves: a status and a JSON
 //! body, always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
 //! the mesh's limit for calls; whatever a request says, there is an answer that names what is wrong with it; no path
-//! leads to the component `security`.
+//! leads to the component `security`; in a secure mesh nothing is called that the holder of the token may not call.
 
+mod access;
 mod answer;
 mod parameters;
 
@@ -12,6 +13,7 @@ use super::{own_component, query};
 use crate::mesh::{Asked, Mesh};
 use crate::plugin::{Abandoned, Answer, Job, JobKind, Native, NativeCall};
 use crate::protocol::json;
+use crate::security::Visitor;
 use answer::{Outcome, Waiting};
 use bytes::Bytes;
 use parameters::{Parameters, is_callback};
@@ -67,6 +69,8 @@ pub struct Request<'a> {
     pub headers: &'a str,
     /// The whole body.
     pub body: &'a [u8],
+    /// Who asks.
+    pub visitor: Visitor,
 }
 
 /// The route of a path, which may begin with the mesh's name; `None` when it is none of this component's or when the
@@ -99,28 +103,37 @@ fn route_of(path: &str, meshes: &[&str]) -> Option<Route> {
 /// Answers a request.
 pub async fn reply(mesh: &Arc<Mesh>, route: &Route, request: &Request<'_>) -> Reply {
     let replied = match route {
-        Route::Login => log_in(request),
-        Route::Describe => Ok(describe(mesh)),
+        Route::Login => log_in(mesh, request).await,
+        Route::Describe => Ok(describe(mesh, request)),
         Route::Method(path) => call(mesh, path, request).await,
     };
     replied.unwrap_or_else(|refused| refused)
 }
 
-fn log_in(request: &Request<'_>) -> Result<Reply, Reply> {
+async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     let parameters = Parameters::read(request, true)?;
-    let missing = |name: &str| Reply::failed(401, "Failure parsing request body", &format!("no {name}"));
+    let status = if request.visitor.is_first_generation {
+        500
+    } else {
+        401
+    };
+    let missing = |name: &str| Reply::failed(status, "Failure parsing request body", &format!("no {name}"));
     if !parameters.has("username") {
         return Err(missing("username"));
     }
     if !parameters.has("password") && !parameters.has("token") {
         return Err(missing("password"));
     }
-    Ok(Reply::succeeded("Logged in ok", LOGGED_IN))
+    match mesh.security() {
+        None => Ok(Reply::succeeded("Logged in ok", LOGGED_IN)),
+        Some(security) => access::log_in(security, &parameters, &request.visitor).await,
+    }
 }
 
 /// All methods but those of `security`.
-fn describe(mesh: &Mesh) -> Reply {
+fn describe(mesh: &Mesh, request: &Request<'_>) -> Reply {
     let mut out = String::from("{");
+    let may = access::filter(mesh, &request.visitor);
     let registry = mesh.registry();
     for component in registry.in_order() {
         let shown = registry.versions(component.name()).first();
@@ -128,6 +141,9 @@ fn describe(mesh: &Mesh) -> Reply {
             continue;
         }
         for method in component.descriptor().methods() {
+            if !may(component.name(), method.name()) {
+                continue;
+            }
             if out.len() > 1 {
                 out.push(',');
             }
@@ -159,9 +175,16 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
     if segments.len() > MOST_SEGMENTS {
         return refused(400, "call path cannot have more than 4 segments");
     }
-    let parameters = Parameters::read(request, false)?;
     let mut from_behind = segments.iter().rev();
-    let (Some(method), Some(component)) = (from_behind.next(), from_behind.next()) else {
+    let (method, component) = (from_behind.next(), from_behind.next());
+    let caller = access::caller(
+        mesh,
+        request,
+        component.map_or("", String::as_str),
+        method.map_or("", String::as_str),
+    )?;
+    let parameters = Parameters::read(request, false)?;
+    let (Some(method), Some(component)) = (method, component) else {
         return refused(
             404,
             "a call path is /rest/method/<component>/<method>, here the method is missing",
@@ -192,19 +215,19 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
         );
         return refused(404, &error);
     };
-    let arguments = parameters.arguments(method, request);
-    let outcome = submit(mesh, component, method.name(), arguments).await;
+    let arguments = parameters.arguments(method, request, &caller);
+    let outcome = submit(mesh, component, method.name(), arguments, caller).await;
     let target = format!("{component}.{}", method.name());
     Ok(Reply::of(outcome, &target, mesh.call_timeout()))
 }
 
 /// Takes a call on the way of every call, and waits for its outcome.
-async fn submit(mesh: &Mesh, component: &str, method: &str, arguments: String) -> Outcome {
+async fn submit(mesh: &Mesh, component: &str, method: &str, arguments: String, origin: Bytes) -> Outcome {
     let limit = mesh.call_timeout();
     let (waiting, outcome) = Waiting::new();
     let job = Job {
         payload: arguments.into(),
-        origin: Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())),
+        origin,
         ..Job::new(JobKind::Call, 0)
     };
     match mesh.call_from_host((component, method), "", job, limit, Box::new(waiting)) {

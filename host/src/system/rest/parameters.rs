@@ -100,6 +100,11 @@ impl Parameters {
         self.named(name).is_some_and(json::is_truthy)
     }
 
+    /// The text of this name, when it is one.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.named(name).and_then(json::as_text).map(Cow::into_owned)
+    }
+
     fn named(&self, name: &str) -> Option<&RawValue> {
         match self {
             Parameters::Named(fields) => fields
@@ -111,7 +116,7 @@ impl Parameters {
     }
 
     /// The arguments for a method, as a JSON array.
-    pub(super) fn arguments(&self, method: &Method, request: &Request<'_>) -> String {
+    pub(super) fn arguments(&self, method: &Method, request: &Request<'_>, caller: &[u8]) -> String {
         let values: Vec<Cow<'_, str>> = match self {
             Parameters::Positional(values) => values.iter().map(|value| value.get().into()).collect(),
             Parameters::Named(fields) => names(method)
@@ -119,6 +124,7 @@ impl Parameters {
                 .filter(|name| !is_callback(name))
                 .map(|name| match (&**name, name.strip_prefix("$req_")) {
                     ("$restParams", _) => all_of(fields).into(),
+                    ("$userSession", _) => String::from_utf8_lossy(caller),
                     (_, Some(property)) => property_of(request, property),
                     _ => Cow::Borrowed(self.named(name).map_or("null", RawValue::get)),
                 })
@@ -232,10 +238,15 @@ mod tests {
             url,
             headers: "{}",
             body: body.as_bytes(),
+            visitor: crate::security::Visitor {
+                accepted: None,
+                address: std::net::Ipv4Addr::LOCALHOST.into(),
+                is_first_generation: false,
+            },
         };
         let (_, method) = descriptor.method("m").unwrap();
         Parameters::read(&request, false)
-            .map(|parameters| parameters.arguments(method, &request))
+            .map(|parameters| parameters.arguments(method, &request, b"{}"))
             .map_err(|reply| reply.status)
     }
 

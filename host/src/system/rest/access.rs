@@ -1,0 +1,127 @@
+//! Who may call what over REST, in a secure mesh (MESH.md 8.1 and 8.2).
+//!
+//! What enters: the holder of a token. What leaves: as whom a call is made, or why it is not. Guarantees: without a token that
+//! holds nothing is called; whoever may not call a method does not learn whether there is one.
+
+use super::parameters::Parameters;
+use super::{Reply, Request};
+use crate::mesh::Mesh;
+use crate::protocol::json;
+use crate::security::permission::Action;
+use crate::security::{ADMIN, Credentials, Denied, Security, Visitor};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+const DENIED: &str = "Access denied";
+
+/// Gives somebody a token.
+pub(super) async fn log_in(
+    security: &Security,
+    parameters: &Parameters,
+    visitor: &Visitor,
+) -> Result<Reply, Reply> {
+    let credentials = match (
+        parameters.text("token"),
+        parameters.text("username"),
+        parameters.text("password"),
+    ) {
+        (Some(token), ..) => Credentials::Token(token),
+        (None, Some(username), Some(password)) => Credentials::Password { username, password },
+        _ => Credentials::Nothing,
+    };
+    match security.login(credentials, &visitor.client()).await {
+        Ok(accepted) => {
+            let mut data = String::from(r#"{"token":"#);
+            json::write_string(&mut data, &accepted.login.token);
+            data.push('}');
+            Ok(Reply::succeeded("Logged in ok", &data))
+        }
+        Err(denied) => {
+            let status = match denied {
+                Denied::Busy => 503,
+                _ if visitor.is_first_generation => 500,
+                _ => 401,
+            };
+            let error = denied.to_wire(visitor.dialect());
+            Err(Reply::failed_with(status, "Failure logging in", &error))
+        }
+    }
+}
+
+fn request_path(mesh: &Mesh, component: &str, method: &str) -> String {
+    format!("/_exchange/requests/{}/{component}/{method}", mesh.domain())
+}
+
+/// Which methods are shown to somebody.
+pub(super) fn filter<'a>(mesh: &'a Mesh, visitor: &'a Visitor) -> impl Fn(&str, &str) -> bool + 'a {
+    let security = mesh.security();
+    let access = security
+        .zip(visitor.accepted.as_ref())
+        .and_then(|(security, accepted)| security.access_of(&accepted.user.name));
+    move |component, method| match (security, &access) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(security), Some(access)) => {
+            security.allows(access, Action::Set, &request_path(mesh, component, method))
+        }
+    }
+}
+
+/// What a component learns of the caller of one of its methods: a JSON object.
+///
+/// # Errors
+///
+/// The reply, when the call is not made.
+pub(super) fn caller(
+    mesh: &Mesh,
+    request: &Request<'_>,
+    component: &str,
+    method: &str,
+) -> Result<Bytes, Reply> {
+    let Some(security) = mesh.security() else {
+        return Ok(Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())));
+    };
+    let accepted = request.visitor.accepted.as_ref();
+    let accepted = accepted.ok_or_else(|| Reply::failed(403, "Bad origin", "origin of call unknown"))?;
+    let login = &accepted.login;
+    let failed = |error: &str| Reply::failed(403, "Authorization failed", error);
+    let own = security
+        .access_of(&accepted.user.name)
+        .ok_or_else(|| failed(DENIED))?;
+    let path = request_path(mesh, component, method);
+    let on_behalf = on_behalf_of(request).filter(|name| *name != ADMIN && **name != *login.username);
+    let Some(name) = on_behalf else {
+        if !security.allows(&own, Action::Set, &path) {
+            return Err(failed(DENIED));
+        }
+        return Ok(login.origin.clone());
+    };
+    if !own.is_delegate() {
+        return Err(failed("origin does not belong to the delegate group"));
+    }
+    let shown = json::shorten(&name).into_owned();
+    let Some(other) = security.access_of(&name) else {
+        let error = crate::protocol::WireError::unauthenticated("invalid credentials")
+            .because(format!("request on behalf of non-existent user: {shown}"));
+        return Err(Reply::failed_with(500, "Call failed", &error));
+    };
+    if !security.allows(&other, Action::Set, &path) {
+        let message = format!("request on behalf of unauthorised user: {shown}");
+        return Err(Reply::failed(403, &message, DENIED));
+    }
+    let origin = serde_json::json!({"id": &*login.session_id, "username": name});
+    Ok(Bytes::from(origin.to_string()))
+}
+
+/// `as` in the body.
+fn on_behalf_of(request: &Request<'_>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow, rename = "as")]
+        on_behalf_of: Option<&'a RawValue>,
+    }
+    let body: Body = serde_json::from_slice(request.body).ok()?;
+    let name = json::as_text(body.on_behalf_of?)?;
+    Some(name.into_owned()).filter(|name| !name.is_empty())
+}
