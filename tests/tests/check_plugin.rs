@@ -222,7 +222,7 @@ fn remark<'a>(report: &'a Value, check: &str) -> &'a str {
 }
 
 /// The checks for which a component has to declare state or health.
-const DECLARED: [&str; 4] = ["state", "wrong-state", "health", "quiesce"];
+const DECLARED: [&str; 3] = ["state", "wrong-state", "health"];
 
 #[test]
 fn a_component_that_hands_its_state_over_passes_and_is_asked_for_all_that_it_declares() {

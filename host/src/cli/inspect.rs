@@ -57,6 +57,8 @@ fn as_json(descriptor: &Descriptor) -> Value {
         "abi": format!("{}.{}", mesh_plugin_abi::ABI_MAJOR, mesh_plugin_abi::ABI_MINOR),
         "methods": methods,
         "events": descriptor.events(),
+        "state": descriptor.state().map(|state| json!({"schema": state.schema, "restores": state.restores})),
+        "health": descriptor.has_health(),
         "data": descriptor.data(),
         "routes": descriptor.routes().iter().map(|(name, kind)| (name.clone(), json!({"type": kind}))).collect::<serde_json::Map<_, _>>(),
     })
@@ -82,5 +84,16 @@ fn print_text(descriptor: &Descriptor) {
     }
     for (route, kind) in descriptor.routes() {
         println!("  route {route} ({kind})");
+    }
+    let events: Value = serde_json::from_str(descriptor.events().get()).unwrap_or_default();
+    for event in events.as_object().into_iter().flat_map(|events| events.keys()) {
+        println!("  event {event}");
+    }
+    if let Some(state) = descriptor.state() {
+        let reads: Vec<String> = state.restores.iter().map(u32::to_string).collect();
+        println!("  state schema {}, reads {}", state.schema, reads.join(", "));
+    }
+    if descriptor.has_health() {
+        println!("  says how it is");
     }
 }

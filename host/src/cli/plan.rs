@@ -54,6 +54,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         replaces,
         beside,
         insist: false,
+        drop_state: false,
     });
     let request = Request::Plan { swap };
     match control::request(&config, &request, |_| {})

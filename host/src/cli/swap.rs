@@ -51,6 +51,9 @@ struct What {
     /// Replace in spite of objections.
     #[arg(long)]
     force: bool,
+    /// Begin without the state of what serves: for a version that cannot give it.
+    #[arg(long)]
+    drop_state: bool,
     /// The file that the host runs with.
     #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
     config: PathBuf,
@@ -64,6 +67,7 @@ impl What {
             replaces: self.replaces,
             beside: self.beside,
             insist: self.force,
+            drop_state: self.drop_state,
         }
     }
 }
@@ -138,9 +142,13 @@ fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
     }
     for part in &report.components {
         if let Some(bytes) = part.state_bytes {
+            let bytes = match bytes {
+                1 => "1 byte of state was".to_owned(),
+                bytes => format!("{bytes} bytes of state were"),
+            };
             println!(
-                "{} bytes of state were handed over; calls waited {:.1} ms",
-                bytes, report.paused_milliseconds
+                "{bytes} handed over; calls waited {:.1} ms",
+                report.paused_milliseconds
             );
         }
     }

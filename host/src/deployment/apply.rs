@@ -90,6 +90,7 @@ impl Deployment {
             component: entry.name.value.clone(),
             old: self.serving(entry),
             new: Some((entry.clone(), library)),
+            drops_state: false,
         };
         let swaps = vec![self.wanted(&config, change, Insistence::ButForRange)];
         self.swaps.run(swaps, limits(&config), None, |_| {}).await
@@ -163,6 +164,7 @@ impl Deployment {
                     component: name.clone(),
                     old,
                     new: Some((entry.clone(), library)),
+                    drops_state: false,
                 });
             }
         }
@@ -171,6 +173,7 @@ impl Deployment {
                 component: entry.name.value.clone(),
                 old: Some(old),
                 new: None,
+                drops_state: false,
             }));
         }
         Ok(Pending {

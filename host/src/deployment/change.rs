@@ -21,6 +21,8 @@ pub(super) struct Change {
     pub(super) old: Option<Arc<Component>>,
     /// The entry of what is to come, and its library; nothing where a version only goes.
     pub(super) new: Option<(ComponentConfig, PathBuf)>,
+    /// The state of what goes is not handed over.
+    pub(super) drops_state: bool,
 }
 
 /// Which objections an operator overrides.
@@ -88,6 +90,7 @@ impl Deployment {
             component: change.component,
             replaces,
             load,
+            drops_state: change.drops_state,
         }
     }
 

@@ -42,6 +42,9 @@ pub struct SwapRequest {
     /// Replace in spite of objections.
     #[serde(default)]
     pub insist: bool,
+    /// Do not hand the state over.
+    #[serde(default)]
+    pub drop_state: bool,
 }
 
 /// A mesh with the configuration that it was made from.
@@ -151,6 +154,7 @@ impl Deployment {
             component: name.clone(),
             old,
             new: Some((new, library)),
+            drops_state: request.drop_state,
         };
         Ok((entry.clone(), change))
     }

@@ -33,6 +33,8 @@ pub struct Wanted {
     pub replaces: Option<String>,
     /// What is to come; nothing where a version is only removed.
     pub load: Option<LoadRequest>,
+    /// The state of the version that goes is not handed over.
+    pub drops_state: bool,
 }
 
 /// A swap that has switched, or that will not.
@@ -165,7 +167,9 @@ impl Swaps {
                 "component {name} is part of the host and cannot be replaced"
             ));
         }
-        Ok(Part::new(name, old.cloned(), wanted.load))
+        let mut part = Part::new(name, old.cloned(), wanted.load);
+        part.drops_state = wanted.drops_state;
+        Ok(part)
     }
 
     /// Keeps a report in place of an earlier one of the same swap.

@@ -26,6 +26,8 @@ pub struct Part {
     pub old: Option<Arc<Component>>,
     /// What is to take over.
     pub load: Option<LoadRequest>,
+    /// The state of the old version is not handed over.
+    pub drops_state: bool,
     pub(super) start_timeout: Duration,
     pub(super) new: Option<Arc<Component>>,
     pub(super) state: Option<(Bytes, u32)>,
@@ -39,6 +41,7 @@ impl Part {
             old,
             start_timeout: load.as_ref().map_or(Duration::ZERO, |load| load.start_timeout),
             load,
+            drops_state: false,
             new: None,
             state: None,
         }
@@ -48,7 +51,7 @@ impl Part {
     pub(super) fn stateful(&self) -> Option<(&Arc<Component>, &Arc<Component>)> {
         let (old, new) = (self.old.as_ref()?, self.new.as_ref()?);
         let (written, read) = (old.descriptor().state()?, new.descriptor().state()?);
-        read.reads(written).then_some((old, new))
+        (!self.drops_state && read.reads(written)).then_some((old, new))
     }
 
     pub(super) fn takeover(&self) -> Takeover {

@@ -1,7 +1,7 @@
 //! The check of a component that is told to pause and to go on.
 //!
-//! What enters: a subject. What leaves: findings about QUIESCE and RESUME. Guarantees: a component that declares neither
-//! state nor health is told nothing of the kind.
+//! What enters: a subject. What leaves: findings about QUIESCE and RESUME. Guarantees: every component is told,
+//! since every version that is replaced is.
 
 use super::Subject;
 use super::orders::{self, Signs};
@@ -20,11 +20,6 @@ const QUIET: Duration = Duration::from_millis(300);
 
 /// Tells it to pause with calls under way, and to go on.
 pub(super) async fn quiesce(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
-    let descriptor = orders::descriptor(subject, reporter).await?;
-    if descriptor.state().is_none() && !descriptor.has_health() {
-        reporter.remark("not declared: with neither `state` nor `health` in its descriptor it is not told");
-        return Ok(Vec::new());
-    }
     let signs = Signs::of(subject, reporter).await?;
     let mut findings = Vec::new();
     let mut loaded = Loaded::load(subject, 1).await?;

@@ -1,6 +1,6 @@
 //! The examples in C of the guide compile.
 //!
-//! What enters: `docs/plugins.md`. What leaves: what a strict compiler says of each block marked as C. Guarantees: each
+//! What enters: `docs/plugins-c.md`. What leaves: what a strict compiler says of each block marked as C. Guarantees: each
 //! block stands for itself, as a reader would copy it.
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process::Command;
 #[test]
 fn each_example_in_c_compiles_without_a_warning() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let guide = std::fs::read_to_string(folder.join("../../docs/plugins.md")).unwrap();
+    let guide = std::fs::read_to_string(folder.join("../../docs/plugins-c.md")).unwrap();
     let examples: Vec<&str> = guide
         .split("\n```c\n")
         .skip(1)
