@@ -7,8 +7,9 @@
 //! name is not a difference.
 
 use std::fmt;
+use std::path::PathBuf;
 
-use super::{ComponentConfig, Config, Secret, Spanned};
+use super::{ComponentConfig, Config, Secret, Spanned, TlsConfig};
 
 /// What differs between two configurations.
 #[derive(Clone, Debug, Default)]
@@ -162,6 +163,9 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
     let domain_matters = own_domain(old) || own_domain(new);
     let path = |config: &Config| config.store.path.as_ref().map(|path| path.value.clone());
     let secret = |secret: &Option<Spanned<Secret>>| secret.as_ref().map(|secret| secret.value.clone());
+    let tls = |config: &Config, file: fn(&TlsConfig) -> &Spanned<PathBuf>| {
+        config.happn.tls.as_ref().map(|tls| file(tls).value.clone())
+    };
     let restart = [
         ("name", old.name.value != new.name.value),
         ("domain", domain_matters && old.domain.value != new.domain.value),
@@ -187,6 +191,14 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         (
             "happn.acknowledge_timeout_ms",
             old.happn.acknowledge_timeout != new.happn.acknowledge_timeout,
+        ),
+        (
+            "happn.tls.cert",
+            tls(old, |tls| &tls.cert) != tls(new, |tls| &tls.cert),
+        ),
+        (
+            "happn.tls.key",
+            tls(old, |tls| &tls.key) != tls(new, |tls| &tls.key),
         ),
         (
             "security.admin_password",

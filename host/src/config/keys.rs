@@ -10,7 +10,8 @@ use std::fmt;
 /// One key of `mesh.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Section the key stands in: empty for the top level, `components` for `[[components]]`.
+    /// Section the key stands in: empty for the top level, `components` for `[[components]]`, dotted for a table inside
+    /// another.
     pub section: &'static str,
     /// Name of the key within its section.
     pub name: &'static str,
@@ -255,6 +256,20 @@ pub const KEYS: &[Key] = &[
         ACKNOWLEDGE_TIMEOUT_MS,
         "Milliseconds that recipients have to acknowledge a publication of consistency 3.",
     ),
+    Key {
+        section: "happn.tls",
+        name: "cert",
+        takes: Takes::Path,
+        default: KeyDefault::Required,
+        meaning: "PEM file of the certificate, and below it of those between it and its authority.",
+    },
+    Key {
+        section: "happn.tls",
+        name: "key",
+        takes: Takes::Path,
+        default: KeyDefault::Required,
+        meaning: "PEM file of the certificate's private key, without a passphrase.",
+    },
     Key {
         section: "security",
         name: "admin_password",

@@ -38,7 +38,7 @@ pub use rewrite::{Edit, RewriteError, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
     CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, Secret,
-    SecurityConfig, StoreConfig, SwapConfig,
+    SecurityConfig, StoreConfig, SwapConfig, TlsConfig,
 };
 
 use read::Reader;

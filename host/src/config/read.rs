@@ -24,7 +24,7 @@ struct Mistake {
 
 /// A table that is being read.
 pub(super) struct Section<'a> {
-    /// Empty for the top level, else the key of the section.
+    /// Empty for the top level, else the dotted key of the section.
     name: &'static str,
     /// Where a key missing from this table is reported.
     pub(super) at: Location,
@@ -227,20 +227,30 @@ impl<'a> Reader<'a> {
 
     /// A table of its own, such as `[happn]`; an empty one when it is missing or is something else.
     pub(super) fn section(&mut self, parent: &mut Section<'a>, key: &'static str) -> Section<'a> {
+        self.section_in(parent, key, key)
+    }
+
+    /// A table inside another; `name` is its key with that of the other in front, such as `happn.tls`.
+    pub(super) fn section_in(
+        &mut self,
+        parent: &mut Section<'a>,
+        key: &'static str,
+        name: &'static str,
+    ) -> Section<'a> {
         let Some(node) = parent.take(key) else {
-            return Section::new(key, Location::Default, &[]);
+            return Section::new(name, Location::Default, &[]);
         };
         if let Value::Table(entries) = &node.value {
-            return Section::new(key, node.at, entries);
+            return Section::new(name, node.at, entries);
         }
-        let help = format!("start it with a line `[{key}]`, its keys below");
+        let help = format!("start it with a line `[{name}]`, its keys below");
         if key == "security" {
             let message = format!("`{key}` must be a table, found {}", node.value.type_in_words());
             self.report(ErrorKind::WrongType, node.at, message, Some(help));
         } else {
             self.wrong_type(parent, key, node, "a table", Some(help));
         }
-        Section::new(key, Location::Default, &[])
+        Section::new(name, Location::Default, &[])
     }
 
     pub(super) fn wrong_type(

@@ -17,6 +17,7 @@ use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::{
     CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, SecurityConfig, StoreConfig, SwapConfig,
+    TlsConfig,
 };
 use crate::store::Durability;
 
@@ -49,7 +50,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
         check_name(reader, &domain, "domain", false);
     }
     let section = reader.section(&mut top, "happn");
-    let happn = happn(reader, section);
+    let happn = happn(reader, section, folder);
     let section = reader.section(&mut top, "security");
     let security = security::read(reader, section);
     let section = reader.section(&mut top, "store");
@@ -75,7 +76,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     }
 }
 
-fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> HappnConfig {
+fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> HappnConfig {
     let host = reader
         .text(&mut section, "host")
         .unwrap_or_else(|| default_text(keys::DEFAULT_HOST));
@@ -92,6 +93,8 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> HappnConfig {
         "acknowledge_timeout_ms",
         keys::ACKNOWLEDGE_TIMEOUT_MS,
     );
+    let inner = reader.section_in(&mut section, "tls", "happn.tls");
+    let tls = tls(reader, inner, folder);
     reader.finish(section);
     HappnConfig {
         host,
@@ -102,7 +105,24 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> HappnConfig {
         max_connections: size(&max_connections),
         max_subscriptions: size(&max_subscriptions),
         acknowledge_timeout: Duration::from_millis(acknowledge_timeout_ms.value),
+        tls,
     }
+}
+
+/// Whoever writes the section wants encryption, and gets it or an error: one key without the other is one.
+fn tls<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> Option<TlsConfig> {
+    if section.at == Location::Default {
+        return None;
+    }
+    let cert = reader.required_text(&mut section, "cert", "tls/cert.pem");
+    let key = reader.required_text(&mut section, "key", "tls/key.pem");
+    let cert = cert.map(|path| located_path(reader, "`cert` in [happn.tls]", path, folder));
+    let key = key.map(|path| located_path(reader, "`key` in [happn.tls]", path, folder));
+    reader.finish(section);
+    Some(TlsConfig {
+        cert: cert?,
+        key: key?,
+    })
 }
 
 fn store<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> StoreConfig {

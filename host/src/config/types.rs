@@ -31,6 +31,18 @@ pub struct HappnConfig {
     pub max_subscriptions: usize,
     /// How long recipients have to acknowledge a publication of consistency 3, 1 ms to a day. Default a minute.
     pub acknowledge_timeout: Duration,
+    /// Key `tls`, the section `[happn.tls]`. Default none: clients connect without encryption.
+    pub tls: Option<TlsConfig>,
+}
+
+/// `[happn.tls]`: what clients that connect with `https` and `wss` are shown.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// PEM file of the certificate and of those that link it to its authority, with the folder of the configuration
+    /// file in front when it was relative.
+    pub cert: Spanned<PathBuf>,
+    /// PEM file of the certificate's private key, likewise.
+    pub key: Spanned<PathBuf>,
 }
 
 /// `[security]`: who may do what in a secure mesh.

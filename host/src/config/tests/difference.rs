@@ -103,6 +103,13 @@ fn every_key_that_is_changed_is_named() {
         "store" if key.name != "path" => {
             format!("name = \"x\"\n[store]\npath = \"p\"\n{} = {value}\n", key.name)
         }
+        "happn.tls" => {
+            let other = if key.name == "cert" { "key" } else { "cert" };
+            format!(
+                "name = \"x\"\n[happn.tls]\n{other} = \"p\"\n{} = {value}\n",
+                key.name
+            )
+        }
         "" if key.name == "name" => format!("name = {value}\n"),
         "" => format!("name = \"x\"\n{} = {value}\n", key.name),
         section => format!("name = \"x\"\n[{section}]\n{} = {value}\n", key.name),

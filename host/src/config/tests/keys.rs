@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "",
     "happn",
+    "happn.tls",
     "security",
     "security.profiles",
     "store",
@@ -42,16 +43,11 @@ fn the_table_and_the_parser_know_the_same_keys() {
             .filter(|key| key.section == section)
             .map(|key| key.name)
             .collect();
-        if section.is_empty() {
-            table.extend(
-                SECTIONS
-                    .iter()
-                    .filter(|name| !name.is_empty() && !name.contains('.')),
-            );
-        }
-        if section == "security" {
-            table.insert("profiles");
-        }
+        let inner = SECTIONS.iter().filter_map(|inner| match section {
+            "" => Some(*inner),
+            section => inner.strip_prefix(section)?.strip_prefix('.'),
+        });
+        table.extend(inner.filter(|inner| !inner.is_empty() && !inner.contains('.')));
         assert_eq!(known, table, "section [{section}]");
     }
     assert!(KEYS.iter().all(|key| SECTIONS.contains(&key.section)));
