@@ -4,10 +4,11 @@
 //! place in the configuration. Guarantees: the port is taken before anything is loaded; when something fails, all that
 //! was started is stopped again.
 
-use crate::config::{ComponentConfig, Config, ConfigError};
+use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
 use crate::deployment::{Deployment, is_in, load_request};
 use crate::mesh::{Mesh, Settings};
 use crate::plugin::{self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
+use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
 use crate::security::{self, Security};
 use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
 use crate::system;
@@ -16,7 +17,7 @@ use crate::versions::Range;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -30,6 +31,8 @@ pub struct Server {
     stop: watch::Sender<bool>,
     transport: JoinHandle<()>,
     clock: JoinHandle<()>,
+    /// Where clients connect with TLS: its certificate, and what looks after new ones.
+    tls: Option<(Arc<Certificates>, JoinHandle<()>)>,
 }
 
 impl Server {
@@ -41,6 +44,7 @@ impl Server {
     pub async fn start(config: &Config) -> Result<Server, ConfigError> {
         check_values(config)?;
         let libraries = libraries(config)?;
+        let certificates = open_certificates(config)?;
         let (host, port) = (&*config.happn.host.value, config.happn.port.value);
         let listener = transport::bind(host, port)
             .await
@@ -92,7 +96,8 @@ impl Server {
             connections: config.happn.max_connections,
         };
         let (stop, stopping) = watch::channel(false);
-        let transport = tokio::spawn(transport::run(listener, mesh.clone(), limits, stopping));
+        let transport = transport::run(listener, certificates.clone(), mesh.clone(), limits, stopping);
+        let transport = tokio::spawn(transport);
         let clock = tokio::spawn(clock(mesh.clone()));
         Ok(Server {
             deployment: Deployment::new(mesh, config.clone(), settings.stage),
@@ -100,6 +105,8 @@ impl Server {
             stop,
             transport,
             clock,
+            tls: certificates
+                .map(|certificates| (certificates.clone(), tokio::spawn(tls::watch(certificates)))),
         })
     }
 
@@ -120,7 +127,15 @@ impl Server {
 
     /// Where clients connect, as a URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Reads the files of the certificate again, if there is one.
+    pub fn reload_certificate(&self) {
+        if let Some((certificates, _)) = &self.tls {
+            certificates.reload();
+        }
     }
 
     /// Lets calls finish for a while, tells all clients to come back later, stops the components, unloads their
@@ -131,6 +146,9 @@ impl Server {
         let _ = self.stop.send(true);
         let _ = self.transport.await;
         self.clock.abort();
+        if let Some((_, watching)) = &self.tls {
+            watching.abort();
+        }
         let unloaded = mesh.stop_components(DRAIN).await;
         close_store(&mesh).await;
         unloaded
@@ -148,7 +166,7 @@ pub async fn check(config: &Config) -> Result<Vec<(String, Descriptor)>, ConfigE
     let libraries = libraries(config)?;
     let stage = stage().map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?;
     let mut found: Vec<(String, Descriptor)> = Vec::new();
-    let mut errors = Vec::new();
+    let mut errors: Vec<ConfigError> = check_certificate(config).err().into_iter().collect();
     for (component, library) in config.components.iter().zip(libraries) {
         let range = component.version.value.clone();
         let checked = Component::inspect(library.clone(), stage.clone())
@@ -171,6 +189,37 @@ pub async fn check(config: &Config) -> Result<Vec<(String, Descriptor)>, ConfigE
         Some(error) => Err(error),
         None => Ok(found),
     }
+}
+
+/// What is to be said of the certificate that clients are to be shown: that it has expired, or is about to.
+///
+/// # Errors
+///
+/// When it cannot be used.
+pub fn check_certificate(config: &Config) -> Result<Option<String>, ConfigError> {
+    let Some(files) = &config.happn.tls else {
+        return Ok(None);
+    };
+    let identity = Identity::read(&files.cert, &files.key).map_err(|error| at_file(config, files, &error))?;
+    let warning = identity.validity().warning(SystemTime::now());
+    Ok(warning.map(|warning| format!("certificate {}: {warning}", files.cert.display())))
+}
+
+fn open_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, ConfigError> {
+    let Some(files) = &config.happn.tls else {
+        return Ok(None);
+    };
+    let opened = Certificates::open(files.cert.value.clone(), files.key.value.clone());
+    let certificates = opened.map_err(|error| at_file(config, files, &error))?;
+    Ok(Some(Arc::new(certificates)))
+}
+
+fn at_file(config: &Config, files: &TlsConfig, error: &TlsError) -> ConfigError {
+    let place = match error.kind() {
+        TlsErrorKind::Certificate => files.cert.at,
+        TlsErrorKind::Key | TlsErrorKind::Mismatch => files.key.at,
+    };
+    config.diagnose(place, error.to_string(), None)
 }
 
 /// Where private copies of libraries go for the moment of their opening. Those of killed hosts are removed.

@@ -35,6 +35,10 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
     let components = server::check(&config).await?;
+    let warning = server::check_certificate(&config)?;
+    if let Some(warning) = &warning {
+        eprintln!("warning: {warning}");
+    }
     if arguments.json {
         let list: Vec<_> = components
             .iter()
@@ -42,7 +46,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             .collect();
         println!(
             "{}",
-            serde_json::json!({"name": config.name.value, "components": list})
+            serde_json::json!({"name": config.name.value, "components": list, "warnings": Vec::from_iter(warning)})
         );
         return Ok(());
     }

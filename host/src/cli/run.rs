@@ -25,7 +25,7 @@ Examples:
 When the mesh serves, one line appears on standard output:
     ready name=TestNode url=http://127.0.0.1:55000 pid=4711
 
-Saving the file, or SIGHUP, applies it as `mesh apply` does. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
+Saving the file, or SIGHUP, applies it as `mesh apply` does; SIGHUP reads the certificate again, too. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
 signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.
 
 With --dev, components that say where their sources are follow them: saving a file builds and swaps.
@@ -106,6 +106,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         tokio::select! {
             name = signals.next() => break name,
             _ = reload.recv() => {
+                server.reload_certificate();
                 let deployment = server.deployment().clone();
                 tokio::spawn(async move { deployment.apply_and_log("SIGHUP").await });
             }

@@ -19,6 +19,8 @@ pub struct ConnectionInfo {
     pub headers: Box<str>,
     /// The upgrade request's path and query.
     pub url: Box<str>,
+    /// Whether it came over TLS.
+    pub encrypted: bool,
 }
 
 /// What `configure-session` announced.
@@ -137,10 +139,14 @@ impl Gate {
     /// What later generations tell a client of its own connection.
     fn write_connection(&self, out: &mut String) {
         let peer = self.session.peer();
-        out.push_str(&format!(r#","headers":{},"encrypted":false"#, self.info.headers));
         out.push_str(&format!(
-            r#","address":{{"ip":"{}","secure":false,"port":{}}}"#,
+            r#","headers":{},"encrypted":{}"#,
+            self.info.headers, self.info.encrypted
+        ));
+        out.push_str(&format!(
+            r#","address":{{"ip":"{}","secure":{},"port":{}}}"#,
             peer.ip(),
+            self.info.encrypted,
             peer.port()
         ));
         out.push_str(r#","url":"#);

@@ -19,6 +19,7 @@ mod random;
 mod recent;
 mod revocations;
 mod setup;
+pub mod tls;
 pub mod token;
 mod visitor;
 

@@ -4,12 +4,13 @@
 
 use super::Limits;
 use super::heartbeat::{Due, Heartbeat};
-use super::socket::{Polled, Wire};
+use super::socket::{Channel, Polled, Wire};
 use crate::gate::{ConnectionInfo, Gate};
 use crate::mesh::Mesh;
 use crate::protocol::{disconnect_notice, primus};
 use crate::session::{Batch, Closing, Session};
 use crate::store::now;
+use bytes::BytesMut;
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -17,9 +18,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::CapacityError;
@@ -42,8 +40,8 @@ const MOST_UNCOMMITTED: usize = 1024;
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves an upgraded connection until it ends or the host stops.
-pub(super) async fn run(
-    stream: TcpStream,
+pub(super) async fn run<C: Channel>(
+    channel: C,
     read_already: Vec<u8>,
     peer: SocketAddr,
     mesh: Arc<Mesh>,
@@ -58,11 +56,9 @@ pub(super) async fn run(
         .max_message_size(Some(limits.frame))
         .max_frame_size(Some(limits.frame));
     let started = Instant::now();
-    let (reader, writer) = stream.into_split();
     let mut connection = Connection {
         mesh: mesh.clone(),
-        reader,
-        writer: Arc::new(writer),
+        channel,
         wire: Wire::new(&read_already),
         websocket: WebSocketContext::new(Role::Server, Some(config)),
         gate: Gate::new(mesh.clone(), session.clone(), info),
@@ -122,10 +118,9 @@ impl End {
     }
 }
 
-struct Connection {
+struct Connection<C: Channel> {
     mesh: Arc<Mesh>,
-    reader: OwnedReadHalf,
-    writer: Arc<OwnedWriteHalf>,
+    channel: C,
     wire: Wire,
     websocket: WebSocketContext,
     gate: Gate,
@@ -144,14 +139,14 @@ struct Connection {
     yielded: bool,
 }
 
-impl Drop for Connection {
+impl<C: Channel> Drop for Connection<C> {
     fn drop(&mut self) {
         // Also when the task is stopped or panics: a session that nobody serves must not stay subscribed.
         self.end(None);
     }
 }
 
-impl Connection {
+impl<C: Channel> Connection<C> {
     /// Takes the session out of the mesh. Doing it again changes nothing.
     fn end(&mut self, reason: Option<Closing>) {
         self.gate.close();
@@ -180,14 +175,16 @@ impl Connection {
             return Poll::Pending;
         }
         self.yielded = false;
-        if called == 1 && !more && self.is_flushed() {
+        if called == 1
+            && !more
+            && self.is_flushed()
+            && let Some(writer) = self.channel.lendable()
+        {
             // A lone call: whoever brings its answer writes it, behind what acknowledges the call.
             self.timer.as_mut().reset((now + HOLD).into());
+            let outbound = self.session.outbound();
             if self.timer.as_mut().poll(context).is_pending()
-                && self
-                    .session
-                    .outbound()
-                    .lend(context.waker(), called, &self.writer)
+                && outbound.lend(context.waker(), called, writer)
             {
                 return Poll::Pending;
             }
@@ -229,8 +226,7 @@ impl Connection {
                 return Ok(false);
             }
             let mut stream = Polled {
-                reader: &mut self.reader,
-                writer: &self.writer,
+                channel: &mut self.channel,
                 wire: &mut self.wire,
                 context,
             };
@@ -272,8 +268,7 @@ impl Connection {
             }
             while let Some(frame) = self.batch.frames.get(self.position) {
                 let mut stream = Polled {
-                    reader: &mut self.reader,
-                    writer: &self.writer,
+                    channel: &mut self.channel,
                     wire: &mut self.wire,
                     context,
                 };
@@ -294,8 +289,7 @@ impl Connection {
             return Ok(true);
         }
         let mut stream = Polled {
-            reader: &mut self.reader,
-            writer: &self.writer,
+            channel: &mut self.channel,
             wire: &mut self.wire,
             context,
         };
@@ -319,8 +313,7 @@ impl Connection {
     fn write_rest(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
         while !self.batch.rest.is_empty() {
             let mut stream = Polled {
-                reader: &mut self.reader,
-                writer: &self.writer,
+                channel: &mut self.channel,
                 wire: &mut self.wire,
                 context,
             };
@@ -380,14 +373,15 @@ impl Connection {
                 .await?;
                 // The client answers with a close of its own and ends the connection; what it still sends is of no
                 // interest, but must be read, or it would never see the close.
-                let mut nothing = vec![0; 4096];
-                while self.reader.read(&mut nothing).await? > 0 {}
+                let mut nothing = BytesMut::with_capacity(4096);
+                while poll_fn(|context| self.channel.poll_read(context, &mut nothing)).await? > 0 {
+                    nothing.clear();
+                }
                 return Ok(());
             }
             poll_fn(|context| {
                 let mut stream = Polled {
-                    reader: &mut self.reader,
-                    writer: &self.writer,
+                    channel: &mut self.channel,
                     wire: &mut self.wire,
                     context,
                 };
@@ -398,17 +392,15 @@ impl Connection {
         let _: Result<Result<(), Error>, _> = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
         // Nobody has the socket any more but this connection.
         self.session.outbound().attend();
-        if let Some(writer) = Arc::get_mut(&mut self.writer) {
-            let _ = tokio::time::timeout(CLOSE_PATIENCE, writer.shutdown()).await;
-        }
+        let shutdown = poll_fn(|context| self.channel.poll_shutdown(context));
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, shutdown).await;
     }
 
     async fn send(&mut self, message: Message) -> Result<(), Error> {
         let mut message = Some(message);
         poll_fn(|context| {
             let mut stream = Polled {
-                reader: &mut self.reader,
-                writer: &self.writer,
+                channel: &mut self.channel,
                 wire: &mut self.wire,
                 context,
             };

@@ -24,7 +24,7 @@ pub(super) type Answer = Response<Full<Bytes>>;
 /// Answers one request. A websocket upgrade is left in `upgraded`.
 pub(super) async fn answer(
     mut request: Request<Incoming>,
-    peer: SocketAddr,
+    (peer, encrypted): (SocketAddr, bool),
     mesh: Arc<Mesh>,
     upgraded: Slot,
 ) -> Result<Answer, Infallible> {
@@ -32,7 +32,7 @@ pub(super) async fn answer(
     if path.starts_with("/primus") && asks_for_websocket(&request) {
         return Ok(match accept(&request) {
             Ok(answer) => {
-                let info = connection_info(&request);
+                let info = connection_info(&request, encrypted);
                 let upgrade = hyper::upgrade::on(&mut request);
                 *upgraded.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((upgrade, info));
                 answer
@@ -127,7 +127,7 @@ fn accept(request: &Request<Incoming>) -> Result<Answer, &'static str> {
     Ok(answer)
 }
 
-fn connection_info(request: &Request<Incoming>) -> ConnectionInfo {
+fn connection_info(request: &Request<Incoming>, encrypted: bool) -> ConnectionInfo {
     let url = request
         .uri()
         .path_and_query()
@@ -135,6 +135,7 @@ fn connection_info(request: &Request<Incoming>) -> ConnectionInfo {
     ConnectionInfo {
         headers: headers_json(request.headers()).into(),
         url: url.into(),
+        encrypted,
     }
 }
 

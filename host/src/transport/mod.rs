@@ -3,19 +3,23 @@
 //! What enters: a bound listener and a mesh. What leaves: text frames to one [`crate::gate::Gate`] per connection, and
 //! what its session has queued back to the socket. Guarantees (PROTOCOL.md sections 2 and 13): heartbeats in the
 //! direction of the session's dialect; frames limited in size; one flush for all that is queued; a connection that
-//! does not read is closed and never waited for; on a stop, clients are told in a way that makes them reconnect.
+//! does not read is closed and never waited for; on a stop, clients are told in a way that makes them reconnect. With
+//! certificates all of that is encrypted; a handshake that does not end is ended, and counts as a connection until then.
 
 mod auth;
 mod connection;
+mod encrypted;
 mod heartbeat;
 mod http;
 mod rest;
 mod socket;
 
 use crate::mesh::Mesh;
+use crate::security::tls::Certificates;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket::Socket;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,8 +43,15 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// How long a client may take to send the head of an HTTP request.
 const HEAD: Duration = Duration::from_secs(30);
 
-/// Accepts connections until `stop` becomes true, then closes all of them and returns when they are gone.
-pub async fn run(listener: TcpListener, mesh: Arc<Mesh>, limits: Limits, mut stop: watch::Receiver<bool>) {
+/// Accepts connections until `stop` becomes true, then closes all of them and returns when they are gone. With
+/// `certificates` they are encrypted.
+pub async fn run(
+    listener: TcpListener,
+    certificates: Option<Arc<Certificates>>,
+    mesh: Arc<Mesh>,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let mut back_off = Duration::ZERO;
@@ -57,11 +68,19 @@ pub async fn run(listener: TcpListener, mesh: Arc<Mesh>, limits: Limits, mut sto
         match accepted {
             Ok((stream, peer)) => {
                 back_off = Duration::ZERO;
+                let _ = stream.set_nodelay(true);
                 let (mesh, stop) = (mesh.clone(), stop.clone());
-                connections.spawn(async move {
-                    serve(stream, peer, mesh, limits, stop).await;
-                    drop(permit);
-                });
+                // Two tasks, so that one without encryption has no room for the state of one with it.
+                match certificates.clone() {
+                    None => connections.spawn(async move {
+                        serve(stream, peer, mesh, limits, stop).await;
+                        drop(permit);
+                    }),
+                    Some(certificates) => connections.spawn(async move {
+                        serve_encrypted(stream, peer, &certificates, mesh, limits, stop).await;
+                        drop(permit);
+                    }),
+                };
             }
             Err(error) => {
                 // Out of descriptors, mostly: wait a little instead of spinning.
@@ -94,18 +113,35 @@ async fn stopping(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopping| *stopping).await;
 }
 
-async fn serve(
+async fn serve_encrypted(
     stream: TcpStream,
+    peer: SocketAddr,
+    certificates: &Certificates,
+    mesh: Arc<Mesh>,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let accepted = tokio::select! {
+        accepted = encrypted::accept(stream, peer, certificates) => accepted,
+        () = stopping(&mut stop) => None,
+    };
+    if let Some(stream) = accepted {
+        serve(stream, peer, mesh, limits, stop).await;
+    }
+}
+
+async fn serve<S: Socket>(
+    stream: S,
     peer: SocketAddr,
     mesh: Arc<Mesh>,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
-    let _ = stream.set_nodelay(true);
     let upgraded: http::Slot = Arc::default();
     let service = {
         let (mesh, upgraded) = (mesh.clone(), upgraded.clone());
-        service_fn(move |request| http::answer(request, peer, mesh.clone(), upgraded.clone()))
+        let client = (peer, S::ENCRYPTED);
+        service_fn(move |request| http::answer(request, client, mesh.clone(), upgraded.clone()))
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -121,7 +157,11 @@ async fn serve(
         }
     };
     if let Err(error) = served {
-        tracing::debug!(%peer, "an HTTP connection ended early: {error}");
+        let perhaps = match error.is_parse() && !S::ENCRYPTED {
+            true => "; perhaps the client speaks TLS, which this port does not",
+            false => "",
+        };
+        tracing::debug!(%peer, "an HTTP connection ended early: {error}{perhaps}");
     }
     let taken = upgraded
         .lock()
@@ -129,10 +169,10 @@ async fn serve(
         .take();
     let Some((upgrade, info)) = taken else { return };
     match upgrade.await {
-        Ok(upgraded) => match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(upgraded) => match upgraded.downcast::<TokioIo<S>>() {
             Ok(parts) => {
                 connection::run(
-                    parts.io.into_inner(),
+                    parts.io.into_inner().into_channel(),
                     parts.read_buf.to_vec(),
                     peer,
                     mesh,

@@ -2,13 +2,99 @@
 
 use bytes::{Buf, BytesMut};
 use std::io::{self, Read, Write};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Bytes read from a socket at once.
 const CHUNK: usize = 16 * 1024;
+
+/// An accepted connection, before it is known to become a websocket.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// What the websocket is read from and written to.
+    type Channel: Channel;
+    /// Whether nobody between the client and the host can read along.
+    const ENCRYPTED: bool;
+
+    /// The same connection for a websocket.
+    fn into_channel(self) -> Self::Channel;
+}
+
+/// What a websocket is read from and written to. `Pending` arranges for the task of `context` to be woken.
+pub(super) trait Channel: Send {
+    /// Appends what has arrived, and returns how much that is; 0 at the end.
+    fn poll_read(&mut self, context: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<usize>>;
+
+    /// Takes a part of `bytes`.
+    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Sends what was taken and kept back.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends the sending half.
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// The socket, when other threads may write the bytes of the websocket to it as they are.
+    fn lendable(&self) -> Option<&Arc<OwnedWriteHalf>>;
+}
+
+/// A connection without encryption.
+#[derive(Debug)]
+pub(super) struct Plain {
+    reader: OwnedReadHalf,
+    writer: Arc<OwnedWriteHalf>,
+}
+
+impl Socket for TcpStream {
+    type Channel = Plain;
+    const ENCRYPTED: bool = false;
+
+    fn into_channel(self) -> Plain {
+        let (reader, writer) = self.into_split();
+        Plain {
+            reader,
+            writer: Arc::new(writer),
+        }
+    }
+}
+
+impl Channel for Plain {
+    fn poll_read(&mut self, context: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<usize>> {
+        pin!(self.reader.read_buf(into)).poll(context)
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.writer.as_ref().as_ref().poll_write_ready(context) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => return Poll::Pending,
+            }
+            match self.writer.try_write(bytes) {
+                // The readiness was stale; asking again arranges for the task to be woken.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Arc::get_mut(&mut self.writer) {
+            Some(writer) => Pin::new(writer).poll_shutdown(context),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn lendable(&self) -> Option<&Arc<OwnedWriteHalf>> {
+        Some(&self.writer)
+    }
+}
 
 /// Bytes that were read and not yet asked for, and how many were written.
 ///
@@ -42,23 +128,19 @@ impl Wire {
     }
 }
 
-/// A stream together with the task that is to be woken when it can go on.
-pub(super) struct Polled<'a, 'b> {
-    pub(super) reader: &'a mut OwnedReadHalf,
-    pub(super) writer: &'a OwnedWriteHalf,
+/// A channel together with the task that is to be woken when it can go on.
+pub(super) struct Polled<'a, 'b, C> {
+    pub(super) channel: &'a mut C,
     pub(super) wire: &'a mut Wire,
     pub(super) context: &'a mut Context<'b>,
 }
 
-impl Read for Polled<'_, '_> {
+impl<C: Channel> Read for Polled<'_, '_, C> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = &mut self.wire.bytes;
         if bytes.is_empty() {
             bytes.reserve(CHUNK);
-            match pin!(self.reader.read_buf(bytes)).poll(self.context) {
-                Poll::Ready(result) => result?,
-                Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
-            };
+            now(self.channel.poll_read(self.context, bytes))?;
         }
         let count = bytes.len().min(buffer.len());
         bytes.copy_to_slice(&mut buffer[..count]);
@@ -66,26 +148,22 @@ impl Read for Polled<'_, '_> {
     }
 }
 
-impl Write for Polled<'_, '_> {
+impl<C: Channel> Write for Polled<'_, '_, C> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match self.writer.as_ref().poll_write_ready(self.context) {
-                Poll::Ready(result) => result?,
-                Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
-            }
-            match self.writer.try_write(bytes) {
-                // The readiness was stale; asking again arranges for the task to be woken.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-                Ok(count) => {
-                    self.wire.sent += count;
-                    return Ok(count);
-                }
-            }
-        }
+        let count = now(self.channel.poll_write(self.context, bytes))?;
+        self.wire.sent += count;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        now(self.channel.poll_flush(self.context))
+    }
+}
+
+/// What is not there now is an error to the websocket library.
+fn now<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
+    match polled {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
     }
 }
