@@ -9,7 +9,7 @@ use super::measure::Outcome;
 use super::plan::{Plan, Source, Target, Workload};
 use super::round::Ready;
 use super::{BenchError, Report, process};
-use crate::client::{Address, Client, Options};
+use crate::client::{Address, Client, Connector, Options};
 use std::io;
 use std::net::ToSocketAddrs;
 use std::thread;
@@ -102,10 +102,12 @@ async fn prepare(plan: &Plan, target: &Target) -> Result<Ready, BenchError> {
         url: target.url.clone(),
         source,
     };
-    let address = Address::parse(&target.url).map_err(failed)?;
+    let connector = Connector::new(&target.url, &plan.trust).map_err(failed)?;
+    let address = connector.address();
     let mut options = Options::new(target.url.as_str())
         .protocol(plan.protocol)
-        .timeout(plan.timeout);
+        .timeout(plan.timeout)
+        .trust(plan.trust.clone());
     options.credentials.clone_from(&plan.credentials);
     let client = Client::connect(options).await.map_err(failed)?;
     let needs_mesh = match &plan.workload {
@@ -127,14 +129,14 @@ async fn prepare(plan: &Plan, target: &Target) -> Result<Ready, BenchError> {
         domain,
         is_secure: client.is_secure(),
         pid: target.pid.or_else(|| {
-            is_local(&address)
+            is_local(address)
                 .then(|| process::listener(address.port))
                 .flatten()
         }),
         server_name: client.server_name().to_owned(),
         server_version: configuration.and_then(|value| value["version"].as_str().map(str::to_owned)),
         root: format!("/bench/{}", &uuid::Uuid::new_v4().simple().to_string()[..8]),
-        address,
+        connector,
     };
     client.close().await;
     Ok(ready)

@@ -5,14 +5,13 @@
 //! wants them. Frames are masked with the key 0, which is valid and costs nothing here; for a server it is as much work
 //! as any other key.
 
-use crate::client::{Address, Protocol};
+use crate::client::{Connector, Protocol, Stream};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 
 /// How much is read at once.
 const READ_SIZE: usize = 64 * 1024;
@@ -27,7 +26,7 @@ const PONG: u8 = 10;
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Link {
-    stream: TcpStream,
+    stream: Stream,
     /// What was received; complete frames are taken from the front.
     input: Vec<u8>,
     /// How much of `input` is filled.
@@ -42,14 +41,15 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects and upgrades to a websocket.
-    pub(super) async fn open(address: &Address, protocol: Protocol) -> io::Result<Link> {
-        let mut stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
-        stream.set_nodelay(true)?;
+    pub(super) async fn open(connector: &Connector, protocol: Protocol) -> io::Result<Link> {
+        let mut stream = connector.connect().await?;
+        let address = connector.address();
         let request = format!(
             "GET /primus?_primuscb=bench HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bWVzaCBiZW5jaG1hcmtzIQ==\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
         let mut input = vec![0; READ_SIZE];
         let mut filled = 0;
         let end = loop {
@@ -118,6 +118,10 @@ impl Link {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => break,
             }
+        }
+        // With TLS what was taken may not have left.
+        if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(context) {
+            return Poll::Ready(Err(error));
         }
         if self.sent == self.output.len() {
             self.output.clear();

@@ -1,6 +1,6 @@
 //! What is to be measured.
 
-use crate::client::{Credentials, Protocol};
+use crate::client::{Credentials, Protocol, Trust};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub struct Plan {
     pub workload: Workload,
     /// The protocol to announce.
     pub protocol: Protocol,
+    /// For servers with TLS.
+    pub trust: Trust,
     /// For secure servers.
     pub credentials: Option<Credentials>,
     /// How long to wait for each answer while nothing is measured yet.

@@ -12,7 +12,7 @@ use super::process;
 use super::scan::{Scanner, Sighting, event_finder, event_number};
 use super::template::{GAP, Template};
 use super::{BenchError, Progress};
-use crate::client::{Address, Protocol, ResponseLayout};
+use crate::client::{Connector, Protocol, ResponseLayout};
 use serde_json::{Value, json};
 use std::io;
 use std::rc::Rc;
@@ -27,7 +27,7 @@ const DRAINING_TIME: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) url: String,
-    pub(super) address: Address,
+    pub(super) connector: Connector,
     /// First segment of the paths of calls and events; empty when the workload needs none.
     pub(super) domain: String,
     pub(super) is_secure: bool,
@@ -72,7 +72,7 @@ impl Ready {
 
     /// Connects and logs in.
     pub(super) async fn session(&self, plan: &Plan) -> Result<Session, BenchError> {
-        let link = Link::open(&self.address, plan.protocol)
+        let link = Link::open(&self.connector, plan.protocol)
             .await
             .map_err(|source| self.broken(source))?;
         let mut session = Session {

@@ -5,7 +5,7 @@
 //! server for a fast one.
 
 use super::CommandError;
-use super::connection::{Credentials, seconds};
+use super::connection::{Authorities, Credentials, seconds};
 use crate::bench::{self, Calls, Data, Events, Load, Operation, Plan, Progress, Source, Target, Workload};
 use crate::client::Protocol;
 use serde_json::Value;
@@ -136,6 +136,9 @@ pub struct Common {
     /// Protocol to announce; servers of happner-2 3.x know only happn_1.3.0
     #[arg(long, value_name = "PROTOCOL", default_value_t = Protocol::default(), value_enum)]
     pub protocol: Protocol,
+    /// Whom to trust.
+    #[command(flatten)]
+    pub authorities: Authorities,
     /// Who to log in as.
     #[command(flatten)]
     pub credentials: Credentials,
@@ -228,6 +231,7 @@ fn plan(common: &Common, workload: Workload, connections: u32) -> Result<Plan, C
         },
         workload,
         protocol: common.protocol,
+        trust: common.authorities.read(),
         credentials: common.credentials.read()?,
         timeout: common.timeout,
     })

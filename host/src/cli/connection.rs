@@ -4,7 +4,8 @@
 //! the help nor in errors.
 
 use super::CommandError;
-use crate::client::{self, Client, Options, Protocol};
+use crate::client::{self, Client, Options, Protocol, Trust};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where the host is, and how to talk to it.
@@ -14,6 +15,9 @@ pub struct Connection {
     /// Address of the host
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:55000")]
     pub url: String,
+    /// Whom to trust.
+    #[command(flatten)]
+    pub authorities: Authorities,
     /// Who to log in as.
     #[command(flatten)]
     pub credentials: Credentials,
@@ -26,6 +30,34 @@ pub struct Connection {
     /// Print JSON, for programs
     #[arg(long)]
     pub json: bool,
+}
+
+/// Whose certificates are believed, where the address begins with https or wss.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Authorities {
+    /// PEM file of the authorities to trust, or of the host's own certificate, in place of the system's authorities
+    #[arg(long, value_name = "FILE")]
+    pub cafile: Option<PathBuf>,
+    /// Trust any certificate: whoever is in between can read and change everything
+    #[arg(long, conflicts_with = "cafile")]
+    pub insecure: bool,
+}
+
+impl Authorities {
+    /// Whom the flags mean; says so when that is anyone.
+    pub fn read(&self) -> Trust {
+        match &self.cafile {
+            Some(file) => Trust::Authorities(file.clone()),
+            None if self.insecure => {
+                eprintln!(
+                    "warning: with --insecure nobody checks that this is the right host; whoever is in between can read \
+                     and change everything"
+                );
+                Trust::Anyone
+            }
+            None => Trust::System,
+        }
+    }
 }
 
 /// Who to log in as, where the host is secure.
@@ -60,7 +92,8 @@ impl Connection {
     pub async fn connect(&self) -> Result<Client, CommandError> {
         let mut options = Options::new(self.url.as_str())
             .protocol(self.protocol)
-            .timeout(self.timeout);
+            .timeout(self.timeout)
+            .trust(self.authorities.read());
         options.credentials = self.credentials.read()?;
         // Also a server that accepts the connection and then says nothing cannot be connected to.
         Client::connect(options)

@@ -77,6 +77,10 @@ impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> CommandError {
         match (error.kind(), error.remote()) {
             (ErrorKind::Address, _) => CommandError::usage(error.to_string()),
+            (ErrorKind::Certificate, _) => {
+                let help = "name an authority to trust with --cafile FILE";
+                CommandError::unreachable(format!("{}\nhelp: {help}", chain(&error)))
+            }
             (ErrorKind::Connect | ErrorKind::CredentialsMissing | ErrorKind::LoginRefused, _) => {
                 CommandError::unreachable(chain(&error))
             }

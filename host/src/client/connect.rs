@@ -1,15 +1,15 @@
-//! Opening a session: TCP, websocket, `configure-session`, `describe`, `login`.
+//! Opening a session: TCP, TLS where the address says so, websocket, `configure-session`, `describe`, `login`.
 //!
 //! What enters: [`Options`]. What leaves: the websocket, or a logged-in [`Session`]. Guarantees: credentials are sent
 //! only to a server that says it is secure, as the published clients do.
 
 use super::handle::{Client, Request};
-use super::{Address, ClientError, ErrorKind, Options};
+use super::{ClientError, Connector, ErrorKind, Options, Stream};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -58,16 +58,23 @@ struct User {
 }
 
 /// Opens the websocket.
-pub(super) async fn open(options: &Options) -> Result<WebSocketStream<TcpStream>, ClientError> {
-    let address = Address::parse(&options.url)?;
+pub(super) async fn open(options: &Options) -> Result<WebSocketStream<Stream>, ClientError> {
+    let connector = Connector::new(&options.url, &options.trust)?;
+    let address = connector.address();
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
         ClientError::caused(ErrorKind::Connect, format!("cannot connect to {address}"), source)
     };
     let opening = async {
-        let stream = TcpStream::connect((address.host.as_str(), address.port))
+        let stream = connector
+            .connect()
             .await
-            .map_err(|error| failed(error.into()))?;
-        stream.set_nodelay(true).map_err(|error| failed(error.into()))?;
+            .map_err(|error| match is_untrusted(&error) {
+                true => {
+                    let message = format!("the certificate of {address} is not trusted");
+                    ClientError::caused(ErrorKind::Certificate, message, error)
+                }
+                false => failed(error.into()),
+            })?;
         let cache_buster = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -93,6 +100,11 @@ pub(super) async fn open(options: &Options) -> Result<WebSocketStream<TcpStream>
     timeout(options.timeout, opening)
         .await
         .unwrap_or_else(|_| Err(late()))
+}
+
+fn is_untrusted(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// Opens the session on a connection that is being driven.

@@ -4,14 +4,13 @@
 //! all that are queued; incoming frames to [`Pending`]. Guarantees: reading never waits for writing; heartbeats go in
 //! the direction of the protocol; when the task ends, for whatever reason, everything pending fails with that reason.
 
-use super::Protocol;
 use super::frame::{self, Incoming};
 use super::pending::Pending;
+use super::{Protocol, Stream};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -28,7 +27,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(1);
 /// How many frames are taken from the queue for one flush.
 const BATCH: usize = 128;
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Stream>;
 
 /// What a handle asks of the connection.
 #[derive(Debug)]

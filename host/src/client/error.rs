@@ -15,6 +15,8 @@ pub enum ErrorKind {
     Address,
     /// No connection: nobody listens, or what listens does not speak websocket.
     Connect,
+    /// The server's certificate is not trusted, or there is nobody to trust.
+    Certificate,
     /// The server is secure and no credentials were given.
     CredentialsMissing,
     /// The server refused the login.

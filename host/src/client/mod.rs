@@ -21,9 +21,11 @@ mod frame;
 mod handle;
 mod options;
 mod pending;
+mod stream;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub(crate) use call::ResponseLayout;
 pub use call::{CallError, CallErrorKind};
@@ -32,4 +34,6 @@ pub use error::{ClientError, ErrorKind, RemoteError};
 pub use frame::Publication;
 pub use handle::{Client, Request, Response};
 pub use options::{Address, Credentials, Options, Protocol};
+pub(crate) use stream::{Connector, Stream};
 pub use subscription::{Subscription, SubscriptionOptions};
+pub use trust::Trust;

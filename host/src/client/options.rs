@@ -3,7 +3,7 @@
 //! What enters: text from a command line. What leaves: [`Options`] and the parsed [`Address`]. Guarantees: a password
 //! never appears in `Debug` output.
 
-use super::{ClientError, ErrorKind};
+use super::{ClientError, ErrorKind, Trust};
 use std::fmt;
 use std::time::Duration;
 
@@ -80,10 +80,12 @@ impl fmt::Debug for Credentials {
 /// How to connect.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `http://127.0.0.1:55000`, the same with `ws://`, or just host and port.
+    /// `http://127.0.0.1:55000`, the same with `ws://`, `https://` or `wss://`, or just host and port.
     pub url: String,
     /// Announced protocol.
     pub protocol: Protocol,
+    /// Whose certificates are believed, with `https` and `wss`.
+    pub trust: Trust,
     /// Needed by secure servers, ignored by others.
     pub credentials: Option<Credentials>,
     /// How long to wait for the connection, and then for the answer to each request.
@@ -99,6 +101,7 @@ impl Options {
         Options {
             url: url.into(),
             protocol: Protocol::default(),
+            trust: Trust::default(),
             credentials: None,
             timeout: Duration::from_secs(10),
             backlog: 65_536,
@@ -109,6 +112,13 @@ impl Options {
     #[must_use]
     pub fn protocol(mut self, protocol: Protocol) -> Options {
         self.protocol = protocol;
+        self
+    }
+
+    /// The same, trusting others.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Options {
+        self.trust = trust;
         self
     }
 
@@ -137,11 +147,13 @@ pub struct Address {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Whether TLS is spoken there.
+    pub encrypted: bool,
 }
 
 impl Address {
-    /// Reads `http://host:port`, `ws://host:port` or `host:port`. A path is allowed and ignored. Without a port it is 80
-    /// after a scheme, as in every URL, and 55000 after a bare host.
+    /// Reads `http://host:port`, the same with `ws`, `https` or `wss`, or `host:port`. A path is allowed and ignored.
+    /// Without a port it is 80 or 443 after a scheme, as in every URL, and 55000 after a bare host.
     pub fn parse(url: &str) -> Result<Address, ClientError> {
         let wrong = |why: &str| {
             let message = format!(
@@ -149,23 +161,23 @@ impl Address {
             );
             ClientError::new(ErrorKind::Address, message)
         };
-        let (rest, default_port) = match url.split_once("://") {
-            None => (url, DEFAULT_PORT),
+        let (rest, default_port, encrypted) = match url.split_once("://") {
+            None => (url, DEFAULT_PORT, false),
             Some((scheme, rest))
                 if ["http", "ws"]
                     .iter()
                     .any(|known| scheme.eq_ignore_ascii_case(known)) =>
             {
-                (rest, 80)
+                (rest, 80, false)
             }
-            Some((scheme, _))
+            Some((scheme, rest))
                 if ["https", "wss"]
                     .iter()
                     .any(|known| scheme.eq_ignore_ascii_case(known)) =>
             {
-                return Err(wrong("TLS is not supported"));
+                (rest, 443, true)
             }
-            Some(_) => return Err(wrong("the scheme must be http or ws")),
+            Some(_) => return Err(wrong("the scheme must be http, https, ws or wss")),
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains('@') {
@@ -204,6 +216,7 @@ impl Address {
         Ok(Address {
             host: host.to_owned(),
             port,
+            encrypted,
         })
     }
 }
@@ -231,6 +244,8 @@ mod tests {
             ("host:8080", "host:8080"),
             ("http://[::1]:9", "[::1]:9"),
             ("[::1]", "[::1]:55000"),
+            ("https://host", "host:443"),
+            ("wss://host:1/primus", "host:1"),
         ] {
             assert_eq!(
                 Address::parse(url)
@@ -243,7 +258,7 @@ mod tests {
         for url in [
             "",
             "http://",
-            "https://h",
+            "https://",
             "ftp://h",
             "h:x",
             "h:0",
