@@ -176,16 +176,17 @@ impl Outbound {
         true
     }
 
-    /// As [`Outbound::leave`], with `count` frames left in the queue: the next push writes them and its own. Returns
-    /// false, lending nothing, when the queue holds anything else. Everything taken before must have left the socket.
-    pub fn lend(&self, waker: &Waker, count: usize, socket: &Arc<OwnedWriteHalf>) -> bool {
+    /// As [`Outbound::leave`], with `count` frames left in the queue: the next push writes them and its own, or without
+    /// a socket wakes the connection, which then writes all of them at once. Returns false, lending nothing, when the
+    /// queue holds anything else. Everything taken before must have left the socket.
+    pub fn lend(&self, waker: &Waker, count: usize, socket: Option<&Arc<OwnedWriteHalf>>) -> bool {
         self.waker.register(waker);
         let mut state = self.lock();
         if state.frames.len() != count || !state.rest.is_empty() || state.closing.is_some() {
             return false;
         }
         state.attended = false;
-        state.lent = Some(socket.clone());
+        state.lent = socket.cloned();
         true
     }
 
@@ -213,6 +214,8 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
 
     #[test]
     fn frames_leave_in_order() {
@@ -274,7 +277,7 @@ mod tests {
         let outbound = Outbound::new(1000);
         outbound.attend();
         outbound.push("acknowledged".into());
-        assert!(outbound.lend(Waker::noop(), 1, &writer));
+        assert!(outbound.lend(Waker::noop(), 1, Some(&writer)));
         outbound.push("answer".into());
         assert_eq!(outbound.queued_bytes(), 0);
         let mut received = [0; 22];
@@ -284,6 +287,29 @@ mod tests {
         assert_eq!(outbound.queued_bytes(), 5, "it is lent for one push");
     }
 
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn without_a_socket_whoever_pushes_wakes_the_connection_for_both() {
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        outbound.push("acknowledged".into());
+        assert!(outbound.lend(&woken.clone().into(), 1, None));
+        assert!(!woken.0.load(Ordering::Relaxed));
+        outbound.push("answer".into());
+        assert!(woken.0.load(Ordering::Relaxed));
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(batch.frames.len(), 2);
+    }
+
     #[tokio::test]
     async fn a_socket_is_not_lent_when_there_is_something_else_to_write() {
         let (writer, _client) = sockets().await;
@@ -291,7 +317,7 @@ mod tests {
         outbound.attend();
         outbound.push("acknowledged".into());
         outbound.push("answer".into());
-        assert!(!outbound.lend(Waker::noop(), 1, &writer));
+        assert!(!outbound.lend(Waker::noop(), 1, Some(&writer)));
         assert_eq!(outbound.queued_bytes(), 18);
     }
 
@@ -300,7 +326,7 @@ mod tests {
         let (writer, _client) = sockets().await;
         let outbound = Outbound::new(1 << 30);
         outbound.attend();
-        assert!(outbound.lend(Waker::noop(), 0, &writer));
+        assert!(outbound.lend(Waker::noop(), 0, Some(&writer)));
         let frame = "x".repeat(64 << 20);
         outbound.push(frame.as_str().into());
         let mut batch = Batch::default();

@@ -175,16 +175,13 @@ impl<C: Channel> Connection<C> {
             return Poll::Pending;
         }
         self.yielded = false;
-        if called == 1
-            && !more
-            && self.is_flushed()
-            && let Some(writer) = self.channel.lendable()
-        {
-            // A lone call: whoever brings its answer writes it, behind what acknowledges the call.
+        if called == 1 && !more && self.is_flushed() {
+            // A lone call: whoever brings its answer writes it, behind what acknowledges the call, or where only the
+            // connection can write, both wait for each other.
             self.timer.as_mut().reset((now + HOLD).into());
-            let outbound = self.session.outbound();
+            let (outbound, socket) = (self.session.outbound(), self.channel.lendable());
             if self.timer.as_mut().poll(context).is_pending()
-                && outbound.lend(context.waker(), called, writer)
+                && outbound.lend(context.waker(), called, socket)
             {
                 return Poll::Pending;
             }
