@@ -58,7 +58,7 @@ pub(super) async fn accept(
         Ok(Err(reason)) => reason,
         Err(_) => format!("no TLS handshake within {} seconds", HANDSHAKE.as_secs()),
     };
-    tracing::debug!(%peer, "a connection without TLS was ended: {reason}");
+    tracing::debug!(%peer, "the TLS handshake failed: {reason}");
     None
 }
 

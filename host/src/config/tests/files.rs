@@ -124,3 +124,35 @@ fn a_missing_library_says_what_was_tried_and_what_is_near() {
     let help = format!("help: the folder {dir}/none does not exist; set `dir` in [plugins]");
     assert!(missing(&[&none]).ends_with(&help));
 }
+
+#[test]
+fn a_certificate_is_two_files_beside_the_configuration() {
+    let text = "name = \"x\"\n[happn.tls]\ncert = \"tls/cert.pem\"\nkey = \"/etc/key.pem\"\n";
+    let config = Config::parse(text, Path::new("/etc/mesh/mesh.toml"), &[]).expect("the file is right");
+    let tls = config.happn.tls.expect("the section is there");
+    assert_eq!(tls.cert.value, Path::new("/etc/mesh/tls/cert.pem"));
+    assert_eq!(tls.key.value, Path::new("/etc/key.pem"));
+    assert!(good("name = \"x\"\n", &[]).happn.tls.is_none());
+
+    let both = ["happn.tls.cert=a.pem", "happn.tls.key=b.pem"].map(str::to_owned);
+    let config = Config::parse("name = \"x\"\n", Path::new("/m/mesh.toml"), &both).expect("they are right");
+    assert_eq!(
+        config.happn.tls.map(|tls| tls.key.value),
+        Some(PathBuf::from("/m/b.pem"))
+    );
+    for half in [
+        "cert = \"a\"\n",
+        "key = \"a\"\n",
+        "",
+        "cert = \"\"\nkey = \"a\"\n",
+        "cert = \"a\"\nkey = 5\n",
+    ] {
+        let error = bad(&format!("name = \"x\"\n[happn.tls]\n{half}"), &[]);
+        assert!(error.to_string().contains("[happn.tls]"), "{error}");
+    }
+    let error = Config::parse("name = \"x\"\n", Path::new("mesh.toml"), &both[..1]).expect_err("a half");
+    assert!(
+        error.to_string().contains("missing key `key` in [happn.tls]"),
+        "{error}"
+    );
+}
