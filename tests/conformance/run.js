@@ -19,6 +19,7 @@ const cfg = {
   port: opt('port') ? parseInt(opt('port'), 10) : null,
   securePort: opt('secure-port') ? parseInt(opt('secure-port'), 10) : null,
   adminPassword: opt('admin-password', 'happn'),
+  protocol: opt('protocol', 'http'),
   mesh: opt('mesh', 'TestNode'),
   profile: opt('profile', 'all'),
   set: opt('set', 'all'),

@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Host {
     child: Child,
+    url: String,
     address: SocketAddr,
     log: Arc<Mutex<String>>,
 }
@@ -168,7 +169,7 @@ impl Host {
         let kept = log.clone();
         thread::spawn(move || keep(error, &kept));
         let ready = lines.next().and_then(Result::ok);
-        let Some(address) = ready.as_deref().and_then(address_of) else {
+        let Some((url, address)) = ready.as_deref().and_then(place_of) else {
             let _ = child.wait();
             thread::sleep(Duration::from_millis(100));
             panic!(
@@ -177,7 +178,12 @@ impl Host {
             );
         };
         thread::spawn(move || lines.for_each(drop));
-        Host { child, address, log }
+        Host {
+            child,
+            url,
+            address,
+            log,
+        }
     }
 
     /// Where clients connect.
@@ -187,7 +193,7 @@ impl Host {
 
     /// Where clients connect, as a URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
     /// The process.
@@ -241,6 +247,8 @@ fn keep(mut from: impl Read, kept: &Mutex<String>) {
     }
 }
 
-fn address_of(ready: &str) -> Option<SocketAddr> {
-    ready.split_once("url=http://")?.1.split(' ').next()?.parse().ok()
+fn place_of(ready: &str) -> Option<(String, SocketAddr)> {
+    let url = ready.split_once("url=")?.1.split(' ').next()?;
+    let address = url.split_once("://")?.1.parse().ok()?;
+    Some((url.to_owned(), address))
 }

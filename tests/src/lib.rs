@@ -4,6 +4,7 @@
 //! Guarantees: nothing here links against the host; it is driven over the network as clients drive it.
 
 pub mod c_library;
+pub mod certificates;
 pub mod control;
 pub mod host;
 pub mod kit;

@@ -8,6 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -15,7 +16,12 @@ use tokio_tungstenite::tungstenite::Message;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Box<dyn Stream>>;
+
+/// What a websocket can be spoken over.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// The half that sends.
 pub struct Sender {
@@ -37,8 +43,16 @@ pub struct Receiver {
 pub async fn open(address: SocketAddr) -> (Sender, Receiver) {
     let stream = TcpStream::connect(address).await.expect("the host accepts");
     stream.set_nodelay(true).expect("a socket has options");
-    let url = format!("ws://{address}/primus?_primuscb=1");
-    let (socket, _) = tokio_tungstenite::client_async(url, stream)
+    open_over(Box::new(stream)).await
+}
+
+/// The same over a stream that is connected already.
+///
+/// # Panics
+///
+/// When the host does not let it.
+pub async fn open_over(stream: Box<dyn Stream>) -> (Sender, Receiver) {
+    let (socket, _) = tokio_tungstenite::client_async("ws://mesh/primus?_primuscb=1", stream)
         .await
         .expect("the host speaks websocket");
     let (sink, stream) = socket.split();

@@ -162,6 +162,7 @@ class Toolbox {
   }
   options(extra) {
     const o = { host: this.host, port: this.port, loginRetry: 0, callTimeout: 9000, connectTimeout: 8000 };
+    if (this.cfg.protocol === 'https') o.protocol = 'https';
     if (this.secure) {
       o.username = '_ADMIN';
       o.password = this.adminPassword;
@@ -230,7 +231,7 @@ class Toolbox {
   // the MeshClient that ships inside happner-2: learns its api from the server's description
   async meshClient(credentials, id) {
     const Happner = load(id || (this.client.kind === 'mesh' ? this.clientId : NEWEST[this.profile].mesh));
-    const client = new Happner.MeshClient({ hostname: this.host, port: this.port, loginRetry: 0 });
+    const client = new Happner.MeshClient({ protocol: this.cfg.protocol, hostname: this.host, port: this.port, loginRetry: 0 });
     const events = [];
     ['login/allow', 'login/deny', 'login/error', 'components/created', 'connection/ended'].forEach((e) => client.on(e, () => events.push(e)));
     client.seen = events;
@@ -248,7 +249,7 @@ class Toolbox {
   }
   async raw(opts) {
     const r = new Raw((opts && opts.host) || this.host, (opts && opts.port) || this.port,
-      Object.assign({ protocol: this.era ? 'happn_1.3.0' : 'happn_4' }, opts));
+      Object.assign({ protocol: this.era ? 'happn_1.3.0' : 'happn_4', tls: this.cfg.protocol === 'https' }, opts));
     await r.open();
     this.cleanup(() => r.close());
     return r;
@@ -263,7 +264,7 @@ class Toolbox {
     return r;
   }
   http(path, opts) {
-    return request(Object.assign({ host: this.host, port: this.port, path }, opts));
+    return request(Object.assign({ protocol: this.cfg.protocol, host: this.host, port: this.port, path }, opts));
   }
   async proxy() {
     const p = new Proxy(this.host, this.port);
