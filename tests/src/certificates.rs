@@ -4,7 +4,7 @@
 //! time; the names are those of this machine's loopback.
 
 use crate::host::Folder;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use std::net::SocketAddr;
@@ -40,6 +40,9 @@ impl Authority {
     pub fn new() -> Authority {
         let key = KeyPair::generate().expect("a key can be made");
         let mut parameters = CertificateParams::new(Vec::new()).expect("no name is wrong");
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, "Authority of one test");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = parameters.self_signed(&key).expect("it signs itself");
         Authority {
@@ -68,6 +71,9 @@ impl Authority {
         let key = KeyPair::generate().expect("a key can be made");
         let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
         let mut parameters = CertificateParams::new(names).expect("the names are right");
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, "mesh of one test");
         parameters.not_before = date_time_ymd(2020, 1, 1);
         parameters.not_after = date_time_ymd(year, 1, 1);
         let certificate = parameters.signed_by(&key, &self.issuer).expect("it is signed");
