@@ -32,12 +32,13 @@ const HANDSHAKE_RECORD: u8 = 22;
 const NEEDS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 47\r\n\
     Connection: close\r\n\r\nThis port speaks TLS: connect with https or wss";
 
-/// Makes an encrypted connection of an accepted one. `None` when the client did not get there; that is logged.
+/// Makes an encrypted connection of an accepted one. `None` when the client did not get there; that is logged. It is
+/// in a box, since the state of a connection is large, and a task has room for everything that it ever holds.
 pub(super) async fn accept(
     mut stream: TcpStream,
     peer: SocketAddr,
     certificates: &Certificates,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<Box<TlsStream<TcpStream>>> {
     let acceptor = certificates.acceptor();
     let handshake = async {
         let mut first = [0];
@@ -53,7 +54,7 @@ pub(super) async fn accept(
         }
     };
     let reason = match timeout(HANDSHAKE, handshake).await {
-        Ok(Ok(Ok(stream))) => return Some(stream),
+        Ok(Ok(Ok(stream))) => return Some(Box::new(stream)),
         Ok(Ok(Err(error))) => error.to_string(),
         Ok(Err(reason)) => reason,
         Err(_) => format!("no TLS handshake within {} seconds", HANDSHAKE.as_secs()),
@@ -72,9 +73,9 @@ async fn refuse(stream: &mut TcpStream) -> io::Result<()> {
 
 /// An encrypted connection under a websocket.
 #[derive(Debug)]
-pub(super) struct Encrypted(TlsStream<TcpStream>);
+pub(super) struct Encrypted(Box<TlsStream<TcpStream>>);
 
-impl Socket for TlsStream<TcpStream> {
+impl Socket for Box<TlsStream<TcpStream>> {
     type Channel = Encrypted;
     const ENCRYPTED: bool = true;
 

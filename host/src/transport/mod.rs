@@ -122,7 +122,7 @@ async fn serve_encrypted(
     mut stop: watch::Receiver<bool>,
 ) {
     let accepted = tokio::select! {
-        accepted = encrypted::accept(stream, peer, certificates) => accepted,
+        accepted = Box::pin(encrypted::accept(stream, peer, certificates)) => accepted,
         () = stopping(&mut stop) => None,
     };
     if let Some(stream) = accepted {
