@@ -5,16 +5,23 @@
 
 use super::CommandError;
 use crate::client::{self, Client, Options, Protocol, Trust};
+use crate::control;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Where a host listens of which nothing is said.
+const DEFAULT_URL: &str = "http://127.0.0.1:55000";
 
 /// Where the host is, and how to talk to it.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub struct Connection {
-    /// Address of the host
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:55000")]
-    pub url: String,
+    /// Address of the host; without it, the host of this user that runs with --config, else http://127.0.0.1:55000
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The file that the host runs with
+    #[arg(long, default_value = "mesh.toml", value_name = "FILE", conflicts_with = "url")]
+    pub config: PathBuf,
     /// Whom to trust.
     #[command(flatten)]
     pub authorities: Authorities,
@@ -90,7 +97,8 @@ impl Credentials {
 impl Connection {
     /// Connects and logs in.
     pub async fn connect(&self) -> Result<Client, CommandError> {
-        let mut options = Options::new(self.url.as_str())
+        let url = self.address().await;
+        let mut options = Options::new(url.as_str())
             .protocol(self.protocol)
             .timeout(self.timeout)
             .trust(self.authorities.read());
@@ -102,6 +110,20 @@ impl Connection {
                 CommandError::Failed(text) => CommandError::Unreachable(text),
                 error => error,
             })
+    }
+}
+
+impl Connection {
+    /// Where the host is, as far as that is known.
+    async fn address(&self) -> String {
+        if let Some(url) = &self.url {
+            return url.clone();
+        }
+        let running = control::status(&self.config).await.unwrap_or_default();
+        running
+            .into_iter()
+            .next()
+            .map_or_else(|| DEFAULT_URL.to_owned(), |status| status.url)
     }
 }
 

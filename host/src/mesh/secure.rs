@@ -113,8 +113,12 @@ impl Mesh {
         }
     }
 
-    /// Tells who wants to know that somebody has logged in.
+    /// Lets a login count: what the session subscribed to as somebody else ends, and who wants to know is told.
     pub fn session_began(&self, session: &Session) {
+        if let (Some(security), Some(login)) = (self.security(), session.login()) {
+            let access = security.access_of(&login.username);
+            self.drop_subscriptions(security, session, access.as_deref());
+        }
         self.tell_of_session("connect", session);
     }
 
