@@ -91,6 +91,7 @@ impl Server {
             }
         }
         announce(&mesh, address.port(), false);
+        mesh.set_serving(true);
         let limits = Limits {
             frame: config.happn.max_frame_bytes,
             connections: config.happn.max_connections,
@@ -142,7 +143,8 @@ impl Server {
     /// libraries and closes the store.
     pub async fn stop(self) -> Vec<(String, Unloaded)> {
         let mesh = self.mesh().clone();
-        self.mesh().drain(DRAIN).await;
+        mesh.set_serving(false);
+        mesh.drain(DRAIN).await;
         let _ = self.stop.send(true);
         let _ = self.transport.await;
         self.clock.abort();

@@ -20,7 +20,12 @@ pub struct Connection {
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// The file that the host runs with
-    #[arg(long, default_value = "mesh.toml", value_name = "FILE", conflicts_with = "url")]
+    #[arg(
+        long,
+        default_value = "mesh.toml",
+        value_name = "FILE",
+        conflicts_with = "url"
+    )]
     pub config: PathBuf,
     /// Whom to trust.
     #[command(flatten)]

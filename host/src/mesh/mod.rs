@@ -11,6 +11,7 @@ mod components;
 mod description;
 mod documents;
 mod exchange;
+mod metrics;
 mod secure;
 mod services;
 mod status;
@@ -33,7 +34,7 @@ use crate::session::Sessions;
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,8 @@ pub struct Mesh {
     published: AtomicU64,
     /// Replaced as a whole; readers never wait.
     registry: ArcSwap<Registry>,
+    /// All components were loaded, and the mesh is not stopping.
+    serves: AtomicBool,
     /// Versions that cannot be called any more and have not ended yet.
     retired: Mutex<Vec<Arc<Component>>>,
     subscriptions: Index,
@@ -91,6 +94,7 @@ impl Mesh {
             id: uuid::Uuid::new_v4().to_string().into(),
             published: AtomicU64::new(0),
             registry: ArcSwap::from_pointee(Registry::default()),
+            serves: AtomicBool::new(false),
             retired: Mutex::default(),
             store,
             started: Instant::now(),
@@ -154,6 +158,26 @@ impl Mesh {
         }
         for component in self.retired() {
             component.expire(now);
+        }
+    }
+
+    /// Notes whether all components are there.
+    pub fn set_serving(&self, serves: bool) {
+        self.serves.store(serves, Ordering::Relaxed);
+    }
+
+    /// Whether requests had better be sent here.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn readiness(&self) -> Result<(), String> {
+        if !self.serves.load(Ordering::Relaxed) {
+            return Err("the mesh is starting or stopping".to_owned());
+        }
+        match self.store().health().failure {
+            Some(failure) => Err(format!("the store takes no writes: {failure}")),
+            None => Ok(()),
         }
     }
 

@@ -5,6 +5,7 @@
 use super::ffi::interpose;
 use super::instance::{Identity, Instance, Services};
 use super::lane::{Answer, Job, Refused, Wake};
+use super::latency::Latencies;
 use super::lifecycle::{self, LaneZero};
 use super::{Descriptor, LoadError, LoadErrorKind};
 use crate::stamp::Stamp;
@@ -335,6 +336,16 @@ impl Component {
     /// Calls and events that wait until a version takes them.
     pub fn waiting(&self) -> usize {
         self.instance.lanes().iter().map(|lane| lane.waiting()).sum()
+    }
+
+    /// How long its calls took.
+    pub fn latencies(&self) -> Latencies {
+        let mut all = Latencies::default();
+        self.instance
+            .lanes()
+            .iter()
+            .for_each(|lane| lane.latency().add_to(&mut all));
+        all
     }
 
     /// Calls that ended with an error.

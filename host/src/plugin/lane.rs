@@ -6,13 +6,14 @@
 
 use super::faults::Faults;
 use super::intake::{Intake, Nested, Waiting};
+use super::latency::Latency;
 use super::slots::{Slots, Ticket};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a job asks of the component. The numbers are those of the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,20 @@ pub enum Abandoned {
 struct Pending {
     answer: Box<dyn Answer>,
     deadline: Instant,
+    /// When a call was taken; nothing for what the host itself asks.
+    taken: Option<Instant>,
+}
+
+impl Pending {
+    fn new(job: &Job, answer: Box<dyn Answer>, deadline: Instant) -> Pending {
+        let limit = Duration::from_millis(u64::from(job.deadline_milliseconds));
+        let taken = (job.kind == JobKind::Call).then(|| deadline.checked_sub(limit));
+        Pending {
+            answer,
+            deadline,
+            taken: taken.flatten(),
+        }
+    }
 }
 
 /// More calls than this never wait for completion at one lane.
@@ -131,6 +146,7 @@ pub struct Lane {
     late: AtomicU64,
     dropped_events: AtomicU64,
     faults: Faults,
+    latency: Latency,
     limit: usize,
 }
 
@@ -205,6 +221,7 @@ impl Lane {
             late: AtomicU64::new(0),
             dropped_events: AtomicU64::new(0),
             faults: Faults::default(),
+            latency: Latency::default(),
             limit,
         }
     }
@@ -237,6 +254,11 @@ impl Lane {
     /// Calls that failed.
     pub(super) fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// How long calls took.
+    pub(super) fn latency(&self) -> &Latency {
+        &self.latency
     }
 
     /// Calls that the component has and has not completed.
@@ -285,7 +307,7 @@ impl Lane {
                 return refused(Refusal::Full, job, answer);
             }
         }
-        match state.pending.insert(Pending { answer, deadline }) {
+        match state.pending.insert(Pending::new(&job, answer, deadline)) {
             Ok(ticket) => job.token = self.token(ticket),
             Err(pending) => return refused(Refusal::Full, job, pending.answer),
         }
@@ -353,6 +375,9 @@ impl Lane {
         match pending {
             Some(pending) => {
                 self.faults.count(status);
+                if let Some(taken) = pending.taken {
+                    self.latency.count(taken.elapsed());
+                }
                 pending.answer.answer(status, payload)
             }
             None => {
@@ -430,7 +455,7 @@ impl Lane {
         let mut state = self.lock();
         for Waiting { mut job, call } in state.intake.open() {
             if let Some((answer, deadline)) = call {
-                match state.pending.insert(Pending { answer, deadline }) {
+                match state.pending.insert(Pending::new(&job, answer, deadline)) {
                     Ok(ticket) => job.token = self.token(ticket),
                     Err(pending) => {
                         surplus.push(pending.answer);

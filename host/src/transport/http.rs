@@ -16,6 +16,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+/// The kind of text that Prometheus reads.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// Where a connection's upgrade waits for the HTTP part to end.
 pub(super) type Slot = Arc<Mutex<Option<(OnUpgrade, ConnectionInfo)>>>;
 
@@ -66,6 +69,15 @@ pub(super) async fn answer(
             "application/json",
             r#"{"pingInterval":30000,"pathname":"/primus","version":"8.0.9","parser":"json","transformer":"websockets"}"#,
         ),
+        _ if path == "/metrics" => text(StatusCode::OK, METRICS, mesh.metrics()),
+        _ if path == "/healthz" => text(StatusCode::OK, "application/json", r#"{"status":"ok"}"#),
+        _ if path == "/readyz" => match mesh.readiness() {
+            Ok(()) => text(StatusCode::OK, "application/json", r#"{"status":"ready"}"#),
+            Err(reason) => {
+                let body = serde_json::json!({"status": "not ready", "reason": reason}).to_string();
+                text(StatusCode::SERVICE_UNAVAILABLE, "application/json", body)
+            }
+        },
         _ if path == "/primus" => {
             let mut answer = text(StatusCode::UPGRADE_REQUIRED, "text/plain", "Upgrade Required");
             let headers = answer.headers_mut();
