@@ -8,11 +8,13 @@ mod bench;
 mod call;
 mod check;
 mod check_plugin;
+mod completions;
 mod connection;
 mod describe;
 mod error;
 mod inspect;
 mod new;
+mod notify;
 mod on;
 mod plan;
 mod run;
@@ -22,7 +24,7 @@ mod swap;
 
 pub use error::CommandError;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// A mesh host: native components behind the happn protocol.
@@ -73,6 +75,10 @@ enum Command {
     New(new::Arguments),
     /// Measure calls, events or data of one host, or of two side by side.
     Bench(bench::Arguments),
+    /// Write a script that completes commands in a shell.
+    Completions(completions::Arguments),
+    /// Write the manual pages.
+    Man(completions::ManArguments),
 }
 
 /// Runs the command that the process was started with.
@@ -93,6 +99,8 @@ pub fn main() -> ExitCode {
         Command::Store(arguments) => single_threaded(store::run(arguments)),
         Command::New(arguments) => single_threaded(new::run(arguments)),
         Command::Bench(arguments) => single_threaded(bench::run(arguments)),
+        Command::Completions(arguments) => completions::run(arguments, CommandLine::command()),
+        Command::Man(arguments) => completions::man(arguments, CommandLine::command()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

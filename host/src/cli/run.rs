@@ -1,6 +1,7 @@
 //! `mesh run`: serves a mesh until it is told to stop.
 
 use super::CommandError;
+use super::notify::{State, notify};
 use crate::config::{self, Config};
 use crate::control::Control;
 use crate::deployment::watch;
@@ -44,7 +45,8 @@ pub struct Arguments {
     /// Build components that have a `crate` when their sources are saved, and swap them.
     #[arg(long)]
     dev: bool,
-    /// How much to log: error, warn, info, debug, trace, or a filter such as `info,component=debug`.
+    /// How much to log: error, warn, info, debug, trace, or a filter such as `info,component=debug`. With `json` or
+    /// `json,debug`, as JSON objects.
     #[arg(long, default_value = "info", value_name = "FILTER", env = "MESH_LOG")]
     log: String,
     /// Log lines as JSON objects.
@@ -102,6 +104,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     );
     // Nobody may be listening; the mesh serves all the same.
     let _ = writeln!(std::io::stdout(), "{ready}");
+    notify(State::Ready);
     let name = loop {
         tokio::select! {
             name = signals.next() => break name,
@@ -119,6 +122,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         let _ = developing.await;
     }
     tracing::info!("{name}: stopping");
+    notify(State::Stopping);
     let mesh = server.mesh().clone();
     tokio::select! {
         unloaded = server.stop() => {
@@ -171,7 +175,13 @@ impl Signals {
 }
 
 fn start_log(arguments: &Arguments) -> Result<(), CommandError> {
-    let filter = EnvFilter::try_new(&arguments.log).map_err(|error| {
+    // `json`, alone or in front of a filter, asks for the form.
+    let (in_json, filter) = match arguments.log.split_once(',') {
+        Some(("json", filter)) => (true, filter),
+        None if arguments.log == "json" => (true, "info"),
+        _ => (arguments.log_json, arguments.log.as_str()),
+    };
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
         CommandError::usage(format!(
             "--log {}: {error}; try `info`, `debug` or `info,component=debug`",
             arguments.log
@@ -180,7 +190,7 @@ fn start_log(arguments: &Arguments) -> Result<(), CommandError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    if arguments.log_json {
+    if in_json {
         builder.json().init();
     } else {
         builder
