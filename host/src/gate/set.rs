@@ -2,7 +2,7 @@
 
 use super::guard::Actor;
 use super::{Gate, path};
-use crate::mesh::{CallRequest, Caller, Change, Write, WriteError, WriteMode, is_request};
+use crate::mesh::{CallRequest, Caller, Change, Write, WriteError, WriteMode, is_own_address, is_request};
 use crate::protocol::{
     Action, Dialect, DocumentMeta, EventAction, Frame, Options, Request, Response, WireError, json, tagged,
     value,
@@ -36,13 +36,11 @@ impl Gate {
                 "Bad path, if the action is 'set' the path cannot contain the * wildcard character",
             ));
         }
-        if let Some(rest) = path.strip_prefix(RESPONSES)
-            && !rest.split('/').any(|segment| segment == self.session.id())
-        {
+        if path.starts_with(RESPONSES) && !is_own_address(&path, self.session.id(), self.mesh.domain()) {
             return Err(WireError::access_denied("unauthorized"));
         }
         let call = is_request(&path)
-            .then(|| CallRequest::read(request.data, &self.session))
+            .then(|| CallRequest::read(request.data, &self.session, self.mesh.domain()))
             .transpose()?;
         let options = Options::read(request.options);
         let actor = self.authorize(permission::Action::Set, &path, || options.on_behalf_of)?;

@@ -51,7 +51,11 @@ impl<'a> CallRequest<'a> {
     /// # Errors
     ///
     /// When the address is somebody else's, or no response address at all.
-    pub fn read(value: Option<&'a RawValue>, session: &Session) -> Result<CallRequest<'a>, WireError> {
+    pub fn read(
+        value: Option<&'a RawValue>,
+        session: &Session,
+        domain: &str,
+    ) -> Result<CallRequest<'a>, WireError> {
         let fields = match value {
             Some(value) if value.get().starts_with('{') => {
                 serde_json::from_str::<Fields>(value.get()).unwrap_or_default()
@@ -60,7 +64,7 @@ impl<'a> CallRequest<'a> {
         };
         let callback = fields.callback.and_then(json::as_text);
         if let Some(address) = &callback
-            && !is_own_address(address, session.id())
+            && !is_own_address(address, session.id(), domain)
         {
             return Err(WireError::access_denied(format!(
                 "callbackAddress {} is not a response address of this session, expected {RESPONSES}{}/…",
@@ -77,14 +81,19 @@ impl<'a> CallRequest<'a> {
 }
 
 /// Whether answers for this session may go to this address: `/_exchange/responses/<session>/…`, or with a domain,
-/// component and method in front of the session.
-fn is_own_address(address: &str, session_id: &str) -> bool {
+/// component and method in front of the session. Sessions listen to everything below their own id, which is a UUID: one
+/// in the place of the domain would make an answer to somebody else of it.
+pub fn is_own_address(address: &str, session_id: &str, domain: &str) -> bool {
     let Some(rest) = address.strip_prefix(RESPONSES) else {
         return false;
     };
+    if address.contains('*') {
+        return false;
+    }
     let mut segments = rest.split('/');
-    let own = segments.next() == Some(session_id) || segments.nth(2) == Some(session_id);
-    own && !address.contains('*')
+    let first = segments.next().unwrap_or_default();
+    let may_be_domain = first == domain || uuid::Uuid::try_parse(first).is_err();
+    first == session_id || (may_be_domain && segments.nth(2) == Some(session_id))
 }
 
 #[derive(Default)]
@@ -402,8 +411,15 @@ mod tests {
             ("/_events/D/c/fake", false),
             ("/_exchange/responses/", false),
         ] {
-            assert_eq!(is_own_address(address, "S"), own, "{address}");
+            assert_eq!(is_own_address(address, "S", "D"), own, "{address}");
         }
+        let other = uuid::Uuid::new_v4();
+        let forged = format!("/_exchange/responses/{other}/c/m/S/1");
+        assert!(!is_own_address(&forged, "S", "D"), "a session is no domain");
+        assert!(
+            is_own_address(&forged, "S", &other.to_string()),
+            "but a mesh may be named so"
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use acknowledgements::Acknowledgements;
 pub(crate) use answer::error_array;
 pub use components::{Asked, Registry, listed};
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
-pub use exchange::{CallRequest, Caller, RangeCache, is_request};
+pub use exchange::{CallRequest, Caller, RangeCache, is_own_address, is_request};
 pub use secure::Concerned;
 pub(crate) use services::targets_of;
 pub use status::{ComponentStatus, Status};
