@@ -88,6 +88,12 @@ impl Gate {
         outcome
     }
 
+    /// Whether users or groups have changed since the session's last request was decided.
+    pub(super) fn is_outdated(&self) -> bool {
+        let current = self.mesh.security().map(Security::generation);
+        current.is_some_and(|current| current != self.guard.generation)
+    }
+
     fn may(&mut self, security: &Security, access: &UserAccess, action: Action, path: &str) -> bool {
         if access.is_everything() {
             return true;
@@ -145,7 +151,7 @@ impl Gate {
         self.guard = Guard {
             generation,
             access,
-            is_revoked: security.is_revoked(&login.session_id),
+            is_revoked: security.is_revoked(&login.session_id) || security.is_revoked(&login.parent_id),
             decisions: HashMap::new(),
         };
     }
@@ -157,6 +163,10 @@ impl Gate {
         };
         let Err(lapse) = outcome else { return Ok(()) };
         let dialect = self.session.dialect();
+        if dialect.is_first_generation() {
+            // It stays connected, and hears nothing more.
+            self.mesh.subscriptions().unsubscribe_all(self.session.number());
+        }
         if dialect.is_first_generation() && lapse == Lapse::Revoked {
             let reason = format!("session with id {} has been revoked", login.session_id);
             return Err(unauthorized().because(reason));

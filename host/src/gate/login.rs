@@ -176,14 +176,12 @@ impl Gate {
         let (Some(security), Some(login)) = (self.mesh.security(), self.session.login()) else {
             return self.send(response.error(&WireError::plain("invalid session token")));
         };
-        match security.revoke(&login.session_id, "revoked by its owner") {
+        match security.revoke(&login.parent_id, "revoked by its owner") {
             Err(error) => self.send(response.error(&WireError::system(error.to_string()))),
             Ok(_) => {
                 tracing::info!(target: "audit", event = "revoke", user = &*login.username, session = self.session.id(), "token revoked by its owner");
                 self.send(response.data("null"));
-                if !dialect.is_first_generation() {
-                    guard::end_session(&self.session, "token-revoked");
-                }
+                self.mesh.expel_sessions_of(&login.parent_id);
             }
         }
     }
@@ -213,13 +211,14 @@ impl Gate {
             .options
             .and_then(|options| serde_json::from_str::<Asked>(options.get()).ok());
         let revokes = asked.and_then(|asked| asked.revoke).is_some_and(json::is_truthy);
-        if let (true, Some(security), Some(login)) = (revokes, self.mesh.security(), self.session.login())
-            && let Err(error) = security.revoke(&login.session_id, "disconnected")
-        {
-            tracing::warn!("a session could not be revoked: {error}");
-        }
         let response = Response::to(self.session.dialect(), Action::Disconnect, request);
         self.send(response.data("null"));
+        if let (true, Some(security), Some(login)) = (revokes, self.mesh.security(), self.session.login()) {
+            match security.revoke(&login.parent_id, "disconnected") {
+                Ok(_) => self.mesh.expel_sessions_of(&login.parent_id),
+                Err(error) => tracing::warn!("a session could not be revoked: {error}"),
+            }
+        }
     }
 
     fn change_password(&mut self, request: &Request<'_>, frame: &Frame) {

@@ -143,6 +143,14 @@ impl Gate {
         };
         let subscribed = self.mesh.subscriptions().subscribe(&subscriber, subscription);
         let id = subscribed.map_err(|error| WireError::service(error.to_string(), "SubscriptionService"))?;
+        if self.is_outdated() {
+            // What was taken away meanwhile was dropped before this one was there.
+            let again = self.authorize(permission::Action::On, text, || options.on_behalf_of);
+            again.inspect_err(|_| {
+                let subscriptions = self.mesh.subscriptions();
+                subscriptions.unsubscribe_channel(self.session.number(), text);
+            })?;
+        }
         Ok(format!("{:x}-{id}", self.session.number()))
     }
 

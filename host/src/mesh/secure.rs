@@ -11,7 +11,7 @@ use crate::protocol::{Dialect, EventAction, Publication, json, security_notice};
 use crate::pubsub::Event;
 use crate::security::permission::{Action, checked_path};
 use crate::security::{Security, UserAccess};
-use crate::session::{Login, Session};
+use crate::session::{Lapse, Login, Session};
 use crate::store::{Commit, StoreError};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -87,6 +87,15 @@ impl Mesh {
         }
     }
 
+    /// Expels the sessions of a token that was taken away, and those that were logged in with it.
+    pub fn expel_sessions_of(&self, session_id: &str) {
+        for (session, login) in self.logged_in() {
+            if *login.session_id == *session_id || *login.parent_id == *session_id {
+                self.expel(&session, Lapse::Revoked.reason());
+            }
+        }
+    }
+
     /// Ends the sessions that `ends` wants ended.
     pub fn end_sessions(&self, reason: &str, ends: impl Fn(&Session, &Login) -> bool) {
         for (session, login) in self.logged_in() {
@@ -96,24 +105,32 @@ impl Mesh {
         }
     }
 
-    /// Ends the sessions whose time is over. To be called about once a second. Clients of the first generation are told when
-    /// they ask for something.
+    /// Ends the sessions whose time is over. To be called about once a second.
     pub(super) fn end_lapsed(&self, now: std::time::Instant) {
         if self.security.is_none() {
             return;
         }
         for (session, login) in self.logged_in() {
-            if let Err(lapse) = login.check(now)
-                && !session.dialect().is_first_generation()
-                && !session.outbound().is_closing()
-            {
+            let Err(lapse) = login.check(now) else { continue };
+            let stays = session.dialect().is_first_generation();
+            if !stays && !session.outbound().is_closing() {
                 tracing::info!(target: "audit", event = "lapse", user = &*login.username, session = session.id(), reason = lapse.reason(), "session ended");
-                end_session(&session, lapse.reason());
             }
+            self.expel(&session, lapse.reason());
         }
     }
 
-    /// Lets a login count: what the session subscribed to as somebody else ends, and who wants to know is told.
+    /// Lets a session that has lost its right hear nothing more. Those of later generations are disconnected; clients of the
+    /// first are told when they ask for something.
+    pub fn expel(&self, session: &Session, reason: &str) {
+        self.subscriptions().unsubscribe_all(session.number());
+        if !session.dialect().is_first_generation() && !session.outbound().is_closing() {
+            end_session(session, reason);
+        }
+    }
+
+    /// Lets a login count: nothing stays of what a former user of the connection listened to and the new one may not hear.
+    /// Who wants to know of logins is told.
     pub fn session_began(&self, session: &Session) {
         if let (Some(security), Some(login)) = (self.security(), session.login()) {
             let access = security.access_of(&login.username);

@@ -219,7 +219,7 @@ impl Security {
         if claims.kind != client.kind && claims.kind == TokenKind::Stateless && !client.is_first_generation {
             return Err(Denied::TokenKind);
         }
-        self.accept(user, Some(&claims.id), client)
+        self.accept(user, Some((token, &claims)), client)
     }
 
     /// Who shows a token over HTTP.
@@ -279,28 +279,41 @@ impl Security {
         Ok((user, claims, profile))
     }
 
-    fn accept(&self, user: Arc<User>, parent: Option<&str>, client: &Client) -> Result<Accepted, Denied> {
+    /// Makes a login. Whoever shows a token keeps it: another one would hold longer than its profile says, and would outlive its
+    /// revocation.
+    fn accept(
+        &self,
+        user: Arc<User>,
+        shown: Option<(&str, &Claims)>,
+        client: &Client,
+    ) -> Result<Accepted, Denied> {
         self.check_admin(&user.name, client)?;
-        let profile = self.settings.profiles.of(&user, client.kind, client.is_browser);
+        let is_browser = client.is_browser || shown.is_some_and(|(_, claims)| claims.browser);
+        let profile = self.settings.profiles.of(&user, client.kind, is_browser);
         let address = client.address.to_canonical();
         if !admits(profile, address) {
             return Err(Denied::Address);
         }
-        let parent = parent.unwrap_or(&client.session_id);
         let timestamp = now();
-        let claims = Claims {
-            id: client.session_id.clone(),
-            username: user.name.to_string(),
-            userid: user.id.clone(),
-            kind: client.kind,
-            parent_id: parent.to_owned(),
-            timestamp,
-            origin: self.settings.name.clone(),
-            browser: client.is_browser,
-            address: profile.lock_token_to_address.then_some(address),
+        let (token, parent) = match shown {
+            Some((token, claims)) => (token.to_owned(), &claims.id),
+            None => {
+                let claims = Claims {
+                    id: client.session_id.clone(),
+                    username: user.name.to_string(),
+                    userid: user.id.clone(),
+                    kind: client.kind,
+                    parent_id: client.session_id.clone(),
+                    timestamp,
+                    origin: self.settings.name.clone(),
+                    browser: is_browser,
+                    address: profile.lock_token_to_address.then_some(address),
+                };
+                // Only a name longer than a token may be could make this fail.
+                let token = self.tokens.issue(&claims).map_err(|_| Denied::Credentials)?;
+                (token, &client.session_id)
+            }
         };
-        // Only a name longer than a token may be could make this fail.
-        let token = self.tokens.issue(&claims).map_err(|_| Denied::Credentials)?;
         let login = Login::new(
             (&user.name, &user.id),
             (&client.session_id, parent),

@@ -40,7 +40,7 @@ pub struct Login {
     pub user_id: Box<str>,
     /// The session's id, in the token too.
     pub session_id: Box<str>,
-    /// The session whose token was used to log in, or the same.
+    /// The session that the token was made for: this one, or the one whose token was used to log in.
     pub parent_id: Box<str>,
     /// What the client shows later.
     pub token: Box<str>,

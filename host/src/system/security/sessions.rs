@@ -48,6 +48,14 @@ impl Request<'_> {
     pub(super) async fn revoke_session(&self) -> Results {
         let id = self.session_id()?;
         self.revoke(&id).await?;
+        // A session that was logged in with the token of another has no token of its own.
+        let sessions = self.mesh.logged_in().into_iter();
+        let parent = sessions
+            .map(|(_, login)| login)
+            .find(|login| *login.session_id == *id && *login.parent_id != *id);
+        if let Some(login) = parent {
+            self.revoke(&login.parent_id).await?;
+        }
         Ok(vec![])
     }
 
@@ -60,11 +68,7 @@ impl Request<'_> {
     async fn revoke(&self, id: &str) -> Result<(), Failure> {
         let commit = self.security.revoke(id, &self.reason())?;
         self.audit("token-revoked", id);
-        // Clients of the first generation learn of it from their next request.
-        self.mesh.end_sessions("token-revoked", |session, login| {
-            let is_concerned = *login.session_id == *id || *login.parent_id == *id;
-            is_concerned && !session.dialect().is_first_generation()
-        });
+        self.mesh.expel_sessions_of(id);
         self.tell("token-revoked", id);
         Ok(self.mesh.committed(commit).await?)
     }
