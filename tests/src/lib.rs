@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod control;
 pub mod host;
 pub mod kit;
+pub mod secure;
 pub mod session;
 pub mod swapping;
 pub mod trace;

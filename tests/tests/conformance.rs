@@ -20,6 +20,10 @@ const AREAS: &str = "connect,description,exchange,events,meshclient,modernclient
 /// Beside them with clients of the second generation: over HTTP the two differ in one status code, and the host follows
 /// the second.
 const MODERN_AREAS: &str = "rest";
+/// What it claims with `happn.secure`: all of these, and what only a secure mesh has.
+const SECURE_AREAS: &str = "security,connect,description,exchange,events,meshclient,modernclient,reconnect,data,search,subscribe,publish,robustness";
+/// The administrator's password of the secure host.
+const PASSWORD: &str = "secret";
 /// Cases that take more than a minute.
 const LONG_AREAS: &str = "heartbeat";
 
@@ -47,6 +51,16 @@ fn clients_of_the_first_generation() {
 #[test]
 fn clients_of_the_second_generation() {
     check_profile("modern");
+}
+
+#[test]
+fn clients_of_the_first_generation_in_a_secure_mesh() {
+    check_secure_profile("era");
+}
+
+#[test]
+fn clients_of_the_second_generation_in_a_secure_mesh() {
+    check_secure_profile("modern");
 }
 
 #[test]
@@ -83,6 +97,20 @@ fn check_profile(profile: &str) {
     }
     let mut runs = finish(start(profile, &port, &areas));
     runs.extend(long.map(finish).unwrap_or_default());
+    judge(&runs, &pending());
+}
+
+/// Cases lock accounts and switch on what watches sessions: the host is started for this run alone.
+fn check_secure_profile(profile: &str) {
+    if !ready() {
+        return;
+    }
+    let password = format!("security.admin_password={PASSWORD}");
+    let host = Host::start(&folder().join("mesh.toml"), &["happn.secure=true", &password]);
+    let port = host.addr().port().to_string();
+    let mut command = kit(profile);
+    command.args(["--secure-port", &port, "--admin-password", PASSWORD]);
+    let runs = finish(launch(command, &format!("{profile}-secure.json"), SECURE_AREAS));
     judge(&runs, &pending());
 }
 
@@ -155,16 +183,19 @@ fn start(profile: &str, port: &str, areas: &str) -> Kit {
     } else {
         format!("{profile}.json")
     };
-    let json = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // an old result must not be taken for a new one
-    let _ = std::fs::remove_file(&json);
     let mut command = kit(profile);
-    command
-        .args(["--port", port, "--only", areas, "--json"])
-        .arg(&json);
+    command.args(["--port", port]);
     if long {
         command.arg("--slow");
     }
+    launch(command, &name, areas)
+}
+
+fn launch(mut command: Command, name: &str, areas: &str) -> Kit {
+    let json = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // an old result must not be taken for a new one
+    let _ = std::fs::remove_file(&json);
+    command.args(["--only", areas, "--json"]).arg(&json);
     let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
