@@ -9,6 +9,7 @@ pub mod control;
 pub mod host;
 pub mod kit;
 pub mod secure;
+pub mod security;
 pub mod session;
 pub mod swapping;
 pub mod trace;
