@@ -15,7 +15,10 @@ const SCENARIOS: &[&str] = &[
     "own_permissions",
     "lists",
     "sessions",
+    "revocations",
+    "tokens",
     "passwords",
+    "own_users",
     "lookups",
     "odd",
 ];

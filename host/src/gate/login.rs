@@ -288,7 +288,12 @@ pub(crate) async fn change_own(
         };
         change.put_user(changed).map_err(failed)?
     };
-    let told = json!({"username": username, "userid": user.id, "custom_data": user.custom_data});
+    let groups = user.groups.keys().map(|group| (group.to_string(), json!({"data": {}})));
+    let groups: serde_json::Map<_, _> = groups.collect();
+    let mut told = json!({"username": username, "userid": user.id, "permissions": {}, "groups": groups});
+    if let Some(custom_data) = &user.custom_data {
+        told["custom_data"] = custom_data.clone();
+    }
     mesh.security_changed(
         Concerned::Users(std::slice::from_ref(&user.name)),
         "upsert-user",

@@ -164,13 +164,28 @@ impl Mesh {
             "ttl": limit(login.policy.ttl).unwrap_or(0),
             "inactivity_threshold": limit(login.policy.inactivity),
         });
+        let protocol = match session.dialect() {
+            dialect if dialect.is_first_generation() => "happn_1.3.0",
+            dialect => dialect.name(),
+        };
+        let mut user = json!({"username": &*login.username, "userid": &*login.user_id, "permissions": {}});
+        let known = self.security().and_then(|security| security.directory().user(&login.username));
+        if let Some(known) = known.filter(|known| *known.id == *login.user_id) {
+            let groups = known.groups.keys();
+            user["groups"] = groups.map(|group| (group.to_string(), json!({"data": {}}))).collect();
+            if let Some(custom_data) = &known.custom_data {
+                user["custom_data"] = custom_data.clone();
+            }
+        }
         json!({
             "id": session.id(), "type": 1, "timestamp": login.timestamp, "parentId": &*login.parent_id,
-            "policy": {"0": policy, "1": policy}, "protocol": session.dialect().name(),
-            "address": {"ip": peer.ip().to_string(), "port": peer.port()},
+            "policy": {"0": policy, "1": policy}, "protocol": protocol, "origin": self.name(),
+            "address": {"ip": peer.ip().to_string(), "port": peer.port(), "secure": false},
             "sourceAddress": peer.ip().to_string(), "sourcePort": peer.port(), "intraProc": false,
+            "encrypted": false, "isEncrypted": false, "browser": login.is_browser,
+            "info": {"_browser": login.is_browser, "_local": false},
             "happn": {"name": self.name(), "secure": true}, "authType": "default",
-            "user": {"username": &*login.username, "userid": &*login.user_id},
+            "user": user,
         })
     }
 

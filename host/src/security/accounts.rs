@@ -322,7 +322,7 @@ impl Security {
             policy_of(profile),
         );
         Ok(Accepted {
-            login: Arc::new(login),
+            login: Arc::new(login.from_browser(client.is_browser)),
             user,
         })
     }

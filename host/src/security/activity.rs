@@ -47,9 +47,11 @@ impl Activity {
         if !self.logging.is_on() {
             return;
         }
+        // That it was denied is no error of its own.
+        let failure = error.filter(|error| error.code() != Some(403));
         let entry = json!({
             "path": path, "action": action.word(), "id": session.id(),
-            "error": error.map_or("", WireError::message), "authorized": error.is_none(),
+            "error": failure.map_or("", WireError::message), "authorized": error.is_none(),
         });
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.insert(session.number(), entry);

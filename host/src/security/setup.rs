@@ -145,8 +145,10 @@ fn add_groups(directory: &Directory, settings: &Settings) -> Result<(), OpenErro
         let group = directory.group(name);
         // An administrator may have given guests more than this, and may have taken it from them again.
         if group.is_none() {
+            let about = json!({"description": "the default administration group for happn"});
             change.put_group(Group {
                 name: name.into(),
+                custom_data: (name == ADMIN).then_some(about),
                 rules,
                 ..Group::default()
             })?;

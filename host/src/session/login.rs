@@ -50,6 +50,8 @@ pub struct Login {
     pub timestamp: u64,
     /// How long it holds.
     pub policy: Policy,
+    /// Whether the client says that it is a browser.
+    pub is_browser: bool,
     began: Instant,
     /// Milliseconds from `began` to the last request.
     last: AtomicU64,
@@ -75,10 +77,16 @@ impl Login {
             origin: Bytes::from(origin.to_string()),
             timestamp,
             policy,
+            is_browser: false,
             began: Instant::now(),
             last: AtomicU64::new(0),
             requests: AtomicU64::new(0),
         }
+    }
+
+    /// The same, from a browser or not.
+    pub fn from_browser(self, is_browser: bool) -> Login {
+        Login { is_browser, ..self }
     }
 
     /// Notes a request.

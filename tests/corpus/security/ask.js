@@ -90,6 +90,7 @@ const HIDDEN = Object.assign(Object.create(null), { headers: '<headers>', url: '
 function stable(value, key) {
   if (Array.isArray(value)) return value.map((item) => stable(item));
   if (value && typeof value === 'object') {
+    if ('encryptPayloads' in value) value = { ...value, publicKey: '<key>' };
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [word(name), name in HIDDEN ? HIDDEN[name] : stable(item, name)]));
   }
   if (typeof value === 'number') {

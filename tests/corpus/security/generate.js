@@ -10,11 +10,12 @@ const { fork } = require('child_process');
 const { Session, stable, wait, SETTLE } = require('./ask');
 const scenarios = require('./scenarios');
 
-const PORTS = { first: Number(process.env.PORT || 53100), later: Number(process.env.PORT || 53100) + 1 };
+// Clients whose server has ended look for it for a while: the next one is somewhere else.
+let port = Number(process.env.PORT || 53100);
 
-function start(generation) {
+function start(generation, port) {
   return new Promise((resolve, reject) => {
-    const child = fork(path.join(__dirname, 'server.js'), [generation, PORTS[generation]], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    const child = fork(path.join(__dirname, 'server.js'), [generation, port], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
     child.once('message', () => resolve(child));
     child.once('exit', () => reject(new Error(`${generation} did not start`)));
   });
@@ -38,7 +39,8 @@ class World {
   }
 
   async start() {
-    this.server = await start(this.generation);
+    this.port = port += 1;
+    this.server = await start(this.generation, this.port);
     this.server.removeAllListeners('exit');
     this.ended = false;
     this.server.once('exit', () => (this.ended = true));
@@ -52,7 +54,7 @@ class World {
   }
 
   open(username, password) {
-    return Session.open(this.generation, PORTS[this.generation], username, password);
+    return Session.open(this.generation, this.port, username, password);
   }
 
   async take(step) {
@@ -124,4 +126,7 @@ process.on('unhandledRejection', () => {});
   if (only) process.stdout.write(text);
   else fs.writeFileSync(path.join(__dirname, 'rows.jsonl'), text);
   process.exit(0);
-})();
+})().catch((error) => {
+  process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+});

@@ -314,6 +314,21 @@ const sessions = [
   call('activity on once more', 'activateSessionActivity'),
   call('activity off and kept', 'deactivateSessionActivity', false),
   call('activate with activity', 'activateSessionManagement', true),
+  leave('bob goes', 'bob'),
+  log_in('bob comes again', 'bob', 'secret'),
+  leave('bob goes again', 'bob'),
+  call('deactivate', 'deactivateSessionManagement', true),
+  call('deactivate again', 'deactivateSessionManagement', true),
+  call('not active any more', 'listActiveSessions', null),
+  call('component', 'getComponentId'),
+];
+
+const revocations = [
+  call('watch', 'attachToSecurityChanges'),
+  call('watch sessions', 'attachToSessionChanges'),
+  call('bob', 'addUser', bob),
+  call('activate', 'activateSessionManagement', false),
+  log_in('bob comes', 'bob', 'secret'),
   first(call('revoke', 'revokeSession', { id: { $session: 'bob' }, token: { $token: 'bob' } }, 'testing')),
   first(call('revoked', 'listRevokedSessions', null)),
   first(call('restore', 'restoreSession', { id: { $session: 'bob' }, token: { $token: 'bob' } })),
@@ -321,6 +336,14 @@ const sessions = [
   first(call('revoke nothing', 'revokeSession', null, 'testing')),
   first(call('revoke by id', 'revokeSession', { $session: 'bob' }, 'testing')),
   first(call('restore nothing', 'restoreSession', null)),
+];
+
+const tokens = [
+  call('watch', 'attachToSecurityChanges'),
+  call('watch sessions', 'attachToSessionChanges'),
+  call('bob', 'addUser', bob),
+  call('activate', 'activateSessionManagement', false),
+  log_in('bob comes', 'bob', 'secret'),
   later(call('revoke token', 'revokeToken', { $token: 'bob' }, 'testing')),
   later(call('revoked tokens', 'listRevokedTokens', null)),
   later(call('restore token', 'restoreToken', { $token: 'bob' })),
@@ -330,13 +353,6 @@ const sessions = [
   later(call('revoke empty token', 'revokeToken', '')),
   later(call('restore bad token', 'restoreToken', 'no token')),
   later(call('restore no token', 'restoreToken', null)),
-  leave('bob goes', 'bob'),
-  log_in('bob comes again', 'bob', 'secret'),
-  leave('bob goes again', 'bob'),
-  call('deactivate', 'deactivateSessionManagement', true),
-  call('deactivate again', 'deactivateSessionManagement', true),
-  call('not active any more', 'listActiveSessions', null),
-  call('component', 'getComponentId'),
 ];
 
 const passwords = [
@@ -352,11 +368,8 @@ const passwords = [
     later(call('numbers', 'changePassword', 1, 2)),
     later(call('empty new', 'changePassword', 'second', '')),
     later(call('own', 'updateOwnUser', { username: 'bob', oldPassword: 'second', password: 'third' })),
-    first(call('own of the first', 'updateOwnUser', { username: 'bob', oldPassword: 'secret', password: 'third' })),
     call('own without old', 'updateOwnUser', { username: 'bob', password: 'fourth' }),
     call('own with wrong old', 'updateOwnUser', { username: 'bob', oldPassword: 'wrong', password: 'fourth' }),
-    first(call('own custom data', 'updateOwnUser', { username: 'bob', custom_data: { team: 'admins' } })),
-    first(call('of somebody else', 'updateOwnUser', { username: 'amy', oldPassword: 'hers', password: 'mine' })),
     later(call('reset', 'resetPassword', 'bob')),
     later(call('reset nobody', 'resetPassword')),
     call('denied', 'getUser', 'bob'),
@@ -366,6 +379,18 @@ const passwords = [
   later(call('admin resets', 'resetPassword', 'bob')),
   leave('bob goes', 'bob'),
   log_in('bob comes again', 'bob', 'third'),
+];
+
+const own_users = [
+  call('watch', 'attachToSecurityChanges'),
+  call('bob', 'addUser', bob),
+  call('amy', 'addUser', { username: 'amy', password: 'hers' }),
+  log_in('bob comes', 'bob', 'secret'),
+  ...[
+    first(call('own of the first', 'updateOwnUser', { username: 'bob', oldPassword: 'secret', password: 'third' })),
+    first(call('own custom data', 'updateOwnUser', { username: 'bob', custom_data: { team: 'admins' } })),
+    first(call('of somebody else', 'updateOwnUser', { username: 'amy', oldPassword: 'hers', password: 'mine' })),
+  ].map((step) => as('bob', step)),
 ];
 
 const device = { regex: '^/_data/devices/(.*)', actions: ['on', 'get'], table: 'devices', path: '/devices/{{$1}}' };
@@ -415,4 +440,4 @@ const lookups = [
   call('null table', 'upsertLookupTable', null),
 ].map(later);
 
-module.exports = { users, upserts, groups, memberships, own_permissions, lists, sessions, passwords, lookups, odd: odd(call, later, first) };
+module.exports = { users, upserts, groups, memberships, own_permissions, lists, sessions, revocations, tokens, passwords, own_users, lookups, odd: odd(call, later, first) };

@@ -116,12 +116,13 @@ struct World {
 impl World {
     async fn take(&mut self, row: &Row) -> Value {
         let mut answer = self.answer(row).await;
-        if row.method.is_none() {
-            // Nobody tells this session when all has been told.
-            let told = |answer: &Option<Value>| {
-                let events = answer.as_ref().and_then(|answer| answer["events"].as_array());
-                events.map_or(0, Vec::len)
-            };
+        let told = |answer: &Option<Value>| {
+            let events = answer.as_ref().and_then(|answer| answer["events"].as_array());
+            events.map_or(0, Vec::len)
+        };
+        let ends_others = row.method.as_deref().is_some_and(|method| method.starts_with("revoke"));
+        if row.method.is_none() || row.user.is_some() || ends_others {
+            // What others cause is told when it happens, not before an answer.
             self.admin
                 .wait_for_events(told(&row.later).max(told(&row.first)))
                 .await;

@@ -9,11 +9,11 @@ mod storage;
 use super::permission::{LookupPermission, LookupTable, Rules};
 use crate::protocol::DocumentMeta;
 use crate::store::{Commit, Store, StoreError};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-pub use storage::{ROOT, TOKEN_SECRET, table_value};
+pub use storage::{ROOT, TOKEN_SECRET, own_fields, table_value};
 
 /// Somebody who can log in.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,8 @@ pub struct User {
     pub public_key: Option<String>,
     /// Whatever applications keep.
     pub custom_data: Option<Value>,
+    /// Other fields that applications keep.
+    pub fields: Map<String, Value>,
     /// Permissions of this user alone.
     pub rules: Rules,
     /// The groups, and since when.
@@ -43,6 +45,8 @@ pub struct Group {
     pub name: Arc<str>,
     /// Whatever applications keep.
     pub custom_data: Option<Value>,
+    /// Other fields that applications keep.
+    pub fields: Map<String, Value>,
     /// What its members may do.
     pub rules: Rules,
     /// What they may do where a table says so.

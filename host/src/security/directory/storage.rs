@@ -24,6 +24,20 @@ const OF_USER: &str = "_USER/";
 const MEMBERSHIP: &str = "/_USER_GROUP/";
 const TABLE: &str = "_LOOKUP_TABLE/";
 const LOOKUPS: &str = "_LOOKUP_PERMISSIONS/";
+/// Fields with a meaning. Nobody else's are called `__proto__`, which clients would take for something else.
+const KNOWN: [&str; 11] = [
+    "username",
+    "userid",
+    "name",
+    "password",
+    "oldPassword",
+    "publicKey",
+    "custom_data",
+    "permissions",
+    "groups",
+    "_meta",
+    "__proto__",
+];
 /// Stands for `*` in the path of a document.
 const WILDCARD: &str = "{{w}}";
 
@@ -70,6 +84,7 @@ impl Found {
             let group = Group {
                 name: name.into(),
                 custom_data: data.remove("custom_data").filter(|data| !data.is_null()),
+                fields: own_fields(data),
                 meta,
                 ..Group::default()
             };
@@ -169,9 +184,16 @@ fn user(name: &str, mut data: Map<String, Value>, meta: DocumentMeta) -> User {
         password: text("password"),
         public_key: text("publicKey"),
         custom_data: data.remove("custom_data").filter(|data| !data.is_null()),
+        fields: own_fields(data),
         meta,
         ..User::default()
     }
+}
+
+/// The fields that applications keep with a user or group, of all that it has. Those with a meaning are not among them.
+pub fn own_fields(mut fields: Map<String, Value>) -> Map<String, Value> {
+    fields.retain(|name, _| !KNOWN.contains(&name.as_str()));
+    fields
 }
 
 /// Writes what differs.
@@ -181,7 +203,9 @@ pub(super) fn write_user(
     user: &mut User,
 ) -> Result<Commit, StoreError> {
     let path = format!("{ROOT}{USER}{}", user.name);
-    let mut document = json!({"username": &*user.name, "userid": user.id});
+    let mut document = Value::Object(user.fields.clone());
+    document["username"] = (&*user.name).into();
+    document["userid"] = user.id.as_str().into();
     let optional = [
         ("password", user.password.clone().map(Value::from)),
         ("publicKey", user.public_key.clone().map(Value::from)),
@@ -221,7 +245,8 @@ pub(super) fn write_group(
     group: &mut Group,
 ) -> Result<Commit, StoreError> {
     let path = format!("{ROOT}{GROUP}{}", group.name);
-    let mut document = json!({"name": &*group.name});
+    let mut document = Value::Object(group.fields.clone());
+    document["name"] = (&*group.name).into();
     if let Some(custom_data) = &group.custom_data {
         document["custom_data"] = custom_data.clone();
     }

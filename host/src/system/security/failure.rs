@@ -55,10 +55,11 @@ impl Failure {
         Value::Array(vec![error]).to_string()
     }
 
-    fn system(message: String) -> Failure {
+    /// What real servers call an error of the system.
+    pub(super) fn system(message: impl Into<String>) -> Failure {
         Failure {
             name: "SystemError",
-            message,
+            message: message.into(),
             code: Some(500),
         }
     }
@@ -86,7 +87,7 @@ impl From<WireError> for Failure {
     fn from(error: WireError) -> Failure {
         match error.code() {
             Some(403) => Failure::denied(error.message()),
-            _ => Failure::system(error.message().to_owned()),
+            _ => Failure::system(error.message()),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::users::POWERFUL;
 use super::{Request, Results, shapes};
 use crate::mesh::Concerned;
-use crate::security::directory::Saved;
+use crate::security::directory::{Saved, own_fields};
 use crate::security::permission::{Holder, Purpose, from_mesh};
 use crate::security::{ADMIN, GUESTS, Group, User};
 use crate::store::PathPattern;
@@ -36,7 +36,7 @@ impl Request<'_> {
             ));
         }
         let saved = self.write_group(&name, true, false).await?;
-        Ok(vec![with_meta(&saved)])
+        Ok(vec![with_meta(shapes::group(&saved), &saved)])
     }
 
     pub(super) async fn upsert_group(&self, overwrites: bool) -> Results {
@@ -46,7 +46,7 @@ impl Request<'_> {
             _ => group_name(given.get("name"))?,
         };
         let saved = self.write_group(&name, false, overwrites).await?;
-        Ok(vec![with_meta(&saved)])
+        Ok(vec![with_meta(shapes::group(&saved), &saved)])
     }
 
     /// Merges what is given into what there is.
@@ -78,17 +78,16 @@ impl Request<'_> {
             if let Some(custom_data) = given.get("custom_data") {
                 group.custom_data = Some(custom_data.clone()).filter(|data| !data.is_null());
             }
-            match rules {
-                Some(rules) if overwrites => group.rules = rules,
-                Some(rules) => group.rules.merge(&rules)?,
+            group.fields.extend(own_fields(given.clone()));
+            match &rules {
+                Some(rules) if overwrites => group.rules = rules.clone(),
+                Some(rules) => group.rules.merge(rules)?,
                 None => {}
             }
             change.put_group(group)?
         };
-        let mut told = json!({"name": name, "permissions": saved.value.rules.to_value()});
-        if let Some(custom_data) = &saved.value.custom_data {
-            told["custom_data"] = custom_data.clone();
-        }
+        let mut told = with_meta(shapes::bare_group(&saved.value), &saved.value);
+        told["permissions"] = rules.unwrap_or_default().to_value();
         self.group_changed("upsert-group", name, &told);
         self.mesh.committed(saved.commit).await?;
         Ok(saved.value)
@@ -108,15 +107,19 @@ impl Request<'_> {
             }
             change.put_group(group)?
         };
-        let removed = matches!(purpose, Purpose::Remove);
-        let told = json!({"name": name, "permissions": shapes::changed(&rules, removed)});
+        let mut told = with_meta(shapes::bare_group(&saved.value), &saved.value);
+        told["permissions"] = shapes::changed(&rules, purpose);
         self.group_changed("upsert-group", &name, &told);
         self.mesh.committed(saved.commit).await?;
-        Ok(vec![with_meta(&saved.value)])
+        Ok(vec![with_meta(shapes::group(&saved.value), &saved.value)])
     }
 
     pub(super) async fn delete_group(&self) -> Results {
-        let name = self.name(0)?;
+        let given = self.arguments.first().unwrap_or(&Value::Null);
+        let name = self.name(0).map_err(|_| match given {
+            Value::Object(_) => Failure::plain("invalid group name: undefined"),
+            _ => Failure::plain("group is null or not an object"),
+        })?;
         if POWERFUL.contains(&&*name) || name == GUESTS {
             return Err(Failure::plain(format!(
                 "unable to delete a group with the reserved name: {name}"
@@ -130,10 +133,8 @@ impl Request<'_> {
             (group, members, change.remove_group(&name)?)
         };
         let (own, links, permissions) = saved.value;
-        let mut obj = json!({"name": name, "permissions": group.rules.to_value()});
-        if let Some(custom_data) = &group.custom_data {
-            obj["custom_data"] = custom_data.clone();
-        }
+        let mut obj = shapes::bare_group(&group);
+        obj["permissions"] = group.rules.to_value();
         let path = shapes::link_path("*", &name);
         let folder = format!("{}_PERMISSIONS/{name}/*", crate::security::directory::ROOT);
         let shown = json!({
@@ -152,6 +153,9 @@ impl Request<'_> {
         let Ok(name) = self.name(0) else {
             return Err(Failure::plain("getGroup method expects a groupName argument"));
         };
+        if name.is_empty() {
+            return Err(Failure::plain("invalid group name: "));
+        }
         let group = self.security.directory().group(&name);
         Ok(vec![group.map_or(Value::Null, |group| shapes::group(&group))])
     }
@@ -182,9 +186,7 @@ impl Request<'_> {
             change.put_user(changed)?
         };
         let since = saved.value.groups.get(group.as_str()).copied();
-        let path = shapes::link_path(&user, &group);
-        let since = since.unwrap_or_default();
-        let shown = json!({"_meta": {"path": path, "created": since.created, "modified": since.modified}});
+        let shown = shapes::link(&user, &group, since.unwrap_or_default());
         self.linked("link-group", &saved, &shown).await?;
         Ok(vec![shown])
     }
@@ -198,6 +200,7 @@ impl Request<'_> {
                 return Err(Failure::plain("updates to the _ADMIN user are forbidden"));
             }
         }
+        let rules = self.existing_group(&group)?.rules.to_value();
         let (was, saved) = {
             let change = self.security.directory().change();
             let found = self.user_to_link(&user)?;
@@ -206,12 +209,7 @@ impl Request<'_> {
             (was, change.put_user(changed)?)
         };
         let path = shapes::link_path(&user, &group);
-        let rules = self
-            .security
-            .directory()
-            .group(&group)
-            .map(|group| group.rules.to_value());
-        let told = json!({"path": path, "permissions": rules.unwrap_or_else(|| json!({}))});
+        let told = json!({"path": path, "permissions": rules});
         self.linked("unlink-group", &saved, &told).await?;
         Ok(vec![shapes::removed(u64::from(was), &path)])
     }
@@ -258,10 +256,11 @@ impl Request<'_> {
 
     fn user_to_link(&self, name: &str) -> Result<Arc<User>, Failure> {
         let user = self.security.directory().user(name);
-        user.ok_or_else(|| {
-            Failure::plain(format!(
-                "validation error: user does not exist or has not been saved: user with name {name} does not exist"
-            ))
+        // Whoever gives a text has not got the user from here.
+        let by_name = self.arguments.iter().skip(1).any(Value::is_string);
+        user.ok_or_else(|| match by_name {
+            true => Failure::plain(format!("user with name {name} does not exist")),
+            false => Failure::plain("validation error: user does not exist or has not been saved"),
         })
     }
 
@@ -288,8 +287,7 @@ impl Request<'_> {
     }
 }
 
-fn with_meta(group: &Group) -> Value {
-    let mut shown = shapes::group(group);
+fn with_meta(mut shown: Value, group: &Group) -> Value {
     shown["_meta"] = shapes::meta(&shapes::group_path(&group.name), group.meta);
     shown
 }

@@ -24,7 +24,15 @@ impl Request<'_> {
 
     pub(super) async fn upsert_lookup_table(&self) -> Results {
         let (name, table) = LookupTable::from_value(self.argument(0))?;
-        let commit = self.security.directory().change().put_table(&name, table)?;
+        let commit = {
+            let change = self.security.directory().change();
+            let tables = self.security.directory().tables();
+            let mut merged = tables.get(&name).cloned().unwrap_or_default();
+            for path in table.paths() {
+                merged.insert(path)?;
+            }
+            change.put_table(&name, merged)?
+        };
         self.table_changed(&name);
         self.mesh.committed(commit).await?;
         Ok(vec![Value::Null])
@@ -33,11 +41,9 @@ impl Request<'_> {
     pub(super) fn fetch_lookup_table(&self) -> Results {
         let name = self.text(0, "the table's name")?;
         let tables = self.security.directory().tables();
-        Ok(vec![
-            tables
-                .get(name)
-                .map_or(Value::Null, |table| table_value(name, table)),
-        ])
+        // A table without paths is one like others.
+        let table = tables.get(name).cloned().unwrap_or_default();
+        Ok(vec![table_value(name, &table)])
     }
 
     pub(super) async fn delete_lookup_table(&self) -> Results {
@@ -80,8 +86,9 @@ impl Request<'_> {
     }
 
     pub(super) fn fetch_lookup_permissions(&self) -> Results {
-        let group = self.existing_group(&self.name(0)?)?;
-        let shown: Vec<Value> = group.lookups.iter().map(LookupPermission::to_value).collect();
+        let group = self.security.directory().group(&self.name(0)?);
+        let lookups = group.iter().flat_map(|group| &group.lookups);
+        let shown: Vec<Value> = lookups.map(LookupPermission::to_value).collect();
         Ok(vec![Value::Array(shown)])
     }
 
@@ -100,43 +107,57 @@ impl Request<'_> {
             permissions?
         };
         self.change_lookups(|lookups| {
-            let is_new = |lookup: &LookupPermission| {
-                !permissions
-                    .iter()
-                    .any(|other| other.to_value() == lookup.to_value())
-            };
-            lookups.retain(is_new);
-            if adds {
-                lookups.extend(permissions.iter().cloned());
+            let mut changed = Vec::new();
+            for permission in &permissions {
+                let known = lookups.iter().position(|lookup| lookup == permission);
+                match (known, adds) {
+                    (None, true) => lookups.push(permission.clone()),
+                    (Some(place), false) => drop(lookups.remove(place)),
+                    _ => continue,
+                }
+                changed.push(permission.table().to_owned());
             }
+            changed
         })
         .await
     }
 
     pub(super) async fn unlink_lookup_table(&self) -> Results {
         let table = self.text(1, "the table's name")?.to_owned();
-        self.change_lookups(|lookups| lookups.retain(|lookup| lookup.table() != table))
-            .await
+        self.change_lookups(|lookups| {
+            lookups.retain(|lookup| lookup.table() != table);
+            vec![table]
+        })
+        .await
     }
 
-    async fn change_lookups(&self, change_list: impl FnOnce(&mut Vec<LookupPermission>)) -> Results {
+    /// Changes the lookup permissions of a group; `change_list` returns the tables of those that it changed.
+    async fn change_lookups(
+        &self,
+        change_list: impl FnOnce(&mut Vec<LookupPermission>) -> Vec<String>,
+    ) -> Results {
         let name = self.name(0)?;
-        let saved = {
+        let (changed, saved) = {
             let change = self.security.directory().change();
             let mut group = Group::clone(&*self.existing_group(&name)?);
-            change_list(&mut group.lookups);
+            let changed = change_list(&mut group.lookups);
+            if changed.is_empty() {
+                return Ok(vec![Value::Null]);
+            }
             if group.lookups.len() > MOST {
                 return Err(Failure::plain(format!(
                     "a group has at most {MOST} lookup permissions"
                 )));
             }
-            change.put_group(group)?
+            (changed, change.put_group(group)?)
         };
         self.audit("lookup-permission-changed", &name);
         let members = self.security.directory().members(&name);
-        let told = json!({"group": name});
-        self.mesh
-            .security_changed(Concerned::Members(&members), "lookup-permission-changed", &told);
+        for table in changed {
+            let told = json!({"group": name, "table": table});
+            self.mesh
+                .security_changed(Concerned::Members(&members), "lookup-permission-changed", &told);
+        }
         self.mesh.committed(saved.commit).await?;
         Ok(vec![Value::Null])
     }

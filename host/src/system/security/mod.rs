@@ -169,9 +169,9 @@ impl Request<'_> {
             "upsertUser" => self.upsert_user().await,
             "updateOwnUser" => self.update_own_user().await,
             "changePassword" => self.change_password().await,
-            "resetPassword" => Err(match self.name(0) {
-                Ok(_) => Failure::plain("providerResetPassword not implemented."),
-                Err(_) => Failure::plain("Invalid arguments"),
+            "resetPassword" => Err(match self.arguments.first() {
+                Some(Value::String(_)) => Failure::system("providerResetPassword not implemented."),
+                _ => Failure::plain("Invalid arguments"),
             }),
             "deleteUser" => self.delete_user().await,
             "getUser" => self.get_user(),
@@ -259,6 +259,7 @@ impl Request<'_> {
             for method in component.descriptor().methods() {
                 methods.insert(format!("/{domain}/{name}/{}", method.name()), permission());
             }
+            web.insert(format!("/{domain}/{name}/*"), permission());
             for (route, _) in component.descriptor().routes() {
                 web.insert(format!("/{domain}/{name}/{route}"), permission());
             }
@@ -282,6 +283,12 @@ impl Request<'_> {
                 position + 1
             ))
         })
+    }
+
+    /// The name of a group in the first argument, for those who list its members.
+    fn group_asked_for(&self) -> Result<String, Failure> {
+        let name = self.name(0);
+        name.map_err(|_| Failure::plain("validation error: groupName must be specified"))
     }
 
     /// An argument that must be an object.

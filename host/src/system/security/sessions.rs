@@ -6,14 +6,19 @@ use serde_json::{Value, json};
 
 impl Request<'_> {
     pub(super) fn list_active_sessions(&self) -> Results {
-        if !self.security.activity().management.is_on() {
-            return Err(Failure::plain("session management not activated"));
-        }
+        self.check_management()?;
         let sessions = self.mesh.logged_in();
         let shown = sessions
             .iter()
             .map(|(session, login)| self.mesh.describe_session(session, login));
         self.filter(0, shown.collect())
+    }
+
+    fn check_management(&self) -> Result<(), Failure> {
+        match self.security.activity().management.is_on() {
+            true => Ok(()),
+            false => Err(Failure::plain("session management not activated")),
+        }
     }
 
     pub(super) fn list_session_activity(&self) -> Results {
@@ -101,6 +106,7 @@ impl Request<'_> {
 
     /// Revoked sessions, or their tokens: the same, without the tokens.
     pub(super) fn list_revoked(&self, with_id: bool) -> Results {
+        self.check_management()?;
         let revoked = self.security.revocations().into_iter();
         let shown = revoked.map(|(id, revocation)| {
             let mut shown = json!({"reason": revocation.reason, "timestamp": revocation.timestamp, "ttl": 0});

@@ -8,7 +8,7 @@ use super::{Request, Results, is_truthy};
 use crate::protocol::{Dialect, DocumentMeta};
 use crate::query::Query;
 use crate::security::directory::ROOT;
-use crate::security::permission::{Rules, to_mesh};
+use crate::security::permission::{Purpose, Rules, to_mesh};
 use crate::security::{Group, User};
 use crate::store::Document;
 use serde_json::value::RawValue;
@@ -29,6 +29,15 @@ pub(super) fn link_path(user: &str, group: &str) -> String {
     format!("{}/_USER_GROUP/{group}", user_path(user))
 }
 
+/// A membership, as those who listen and those who ask learn of it.
+pub(super) fn link(user: &str, group: &str, since: DocumentMeta) -> Value {
+    let mut shown = meta(&link_path(user, group), since);
+    if let Value::Object(fields) = &mut shown {
+        fields.remove("_id");
+    }
+    json!({ "_meta": shown })
+}
+
 /// `_meta` of a document.
 pub(super) fn meta(path: &str, meta: DocumentMeta) -> Value {
     json!({"created": meta.created, "modified": meta.modified, "path": path, "_id": path})
@@ -36,7 +45,9 @@ pub(super) fn meta(path: &str, meta: DocumentMeta) -> Value {
 
 /// What everybody who may ask learns of a user.
 pub(super) fn user(user: &User) -> Value {
-    let mut shown = json!({"username": &*user.name, "userid": user.id});
+    let mut shown = Value::Object(user.fields.clone());
+    shown["username"] = (&*user.name).into();
+    shown["userid"] = user.id.as_str().into();
     if let Some(custom_data) = &user.custom_data {
         shown["custom_data"] = custom_data.clone();
     }
@@ -50,6 +61,12 @@ pub(super) fn user(user: &User) -> Value {
 pub(super) fn whole_user(of: &User) -> Value {
     let mut shown = user(of);
     shown["permissions"] = to_mesh(&of.rules);
+    shown["groups"] = groups_of(of);
+    shown
+}
+
+/// The memberships of a user.
+pub(super) fn groups_of(of: &User) -> Value {
     let groups = of.groups.iter().map(|(group, since)| {
         let link = link_path(&of.name, group);
         (
@@ -57,27 +74,34 @@ pub(super) fn whole_user(of: &User) -> Value {
             json!({"data": {}, "_meta": meta(&link, *since)}),
         )
     });
-    shown["groups"] = Value::Object(groups.collect());
-    shown
+    Value::Object(groups.collect())
 }
 
 /// A group with its permissions in the form of the mesh.
 pub(super) fn group(group: &Group) -> Value {
-    let mut shown = json!({"name": &*group.name});
-    if let Some(custom_data) = &group.custom_data {
-        shown["custom_data"] = custom_data.clone();
-    }
+    let mut shown = bare_group(group);
     shown["permissions"] = to_mesh(&group.rules);
     shown
 }
 
+/// A group without its permissions.
+pub(super) fn bare_group(group: &Group) -> Value {
+    let mut shown = Value::Object(group.fields.clone());
+    shown["name"] = (&*group.name).into();
+    if let Some(custom_data) = &group.custom_data {
+        shown["custom_data"] = custom_data.clone();
+    }
+    shown
+}
+
 /// Permissions that were changed, as events tell of them.
-pub(super) fn changed(rules: &Rules, removed: bool) -> Value {
+pub(super) fn changed(rules: &Rules, purpose: Purpose) -> Value {
     let mut shown = rules.to_value();
-    if let (Value::Object(entries), true) = (&mut shown, removed) {
+    if let (Value::Object(entries), Purpose::Add | Purpose::Remove) = (&mut shown, purpose) {
+        let removed = purpose == Purpose::Remove;
         entries
             .values_mut()
-            .for_each(|entry| entry["remove"] = true.into());
+            .for_each(|entry| entry["remove"] = removed.into());
     }
     shown
 }
@@ -90,9 +114,13 @@ pub(super) fn removed(count: u64, path: &str) -> Value {
 impl Request<'_> {
     /// Whether a name is asked for: the pattern gets a star at its end where it has none.
     pub(super) fn pattern(&self) -> String {
-        let pattern = self.arguments.first().and_then(Value::as_str).unwrap_or("*");
-        match pattern.contains('*') {
-            true => pattern.to_owned(),
+        let pattern = match self.arguments.first() {
+            None | Some(Value::Null) => "*".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        match pattern.ends_with('*') {
+            true => pattern,
             false => format!("{pattern}*"),
         }
     }

@@ -4,7 +4,8 @@ use super::failure::Failure;
 use super::{Request, Results, shapes};
 use crate::gate::change_own;
 use crate::mesh::Concerned;
-use crate::security::directory::Saved;
+use crate::protocol::DocumentMeta;
+use crate::security::directory::{Saved, own_fields};
 use crate::security::permission::{Holder, Purpose, from_mesh};
 use crate::security::{ADMIN, ANONYMOUS, DELEGATES, GUESTS, MESH_ADMINS, User};
 use crate::store::PathPattern;
@@ -24,43 +25,43 @@ impl Request<'_> {
         if self.security.directory().user(&name).is_some() {
             return Err(exists(&name));
         }
-        let saved = self.write_user(given, &name, false, true).await?;
-        let mut shown = shapes::user(&saved);
-        shown["permissions"] = json!({});
-        shown["_meta"] = shapes::meta(&shapes::user_path(&name), saved.meta);
+        let (_, shown) = self.write_user(given, &name, false, true, &[]).await?;
         Ok(vec![shown])
     }
 
     pub(super) async fn update_user(&self) -> Results {
         let given = self.object(0, "user")?;
-        let saved = self.write_user(given, &username(given)?, false, false).await?;
-        Ok(vec![shapes::whole_user(&saved)])
+        let name = username(given)?;
+        let (_, shown) = self.write_user(given, &name, false, false, &[]).await?;
+        Ok(vec![shown])
     }
 
     pub(super) async fn upsert_user(&self) -> Results {
         let given = self.object(0, "user")?;
         let overwrites = self.option(1, "overwriteMemberships");
-        let saved = self
-            .write_user(given, &username(given)?, overwrites, false)
+        let groups = groups_of(given)?;
+        let (saved, _) = self
+            .write_user(given, &username(given)?, overwrites, false, &groups)
             .await?;
         Ok(vec![shapes::whole_user(&saved)])
     }
 
-    /// Merges what is given into what there is.
+    /// Merges what is given into what there is. Returns the user, and what is told of it: with the permissions that were given.
     async fn write_user(
         &self,
         given: &Map<String, Value>,
         name: &str,
         overwrites: bool,
         is_new: bool,
-    ) -> Result<Arc<User>, Failure> {
+        groups: &[(String, bool)],
+    ) -> Result<(Arc<User>, Value), Failure> {
         if name == ADMIN {
             return Err(Failure::plain("updates to the _ADMIN user are forbidden"));
         }
         self.check_power_over(name)?;
         let text = |key: &str| match given.get(key) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
+            Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
             Some(_) => Err(Failure::plain(format!(
                 "validation failure: {key} must be a text"
             ))),
@@ -70,8 +71,7 @@ impl Request<'_> {
             None | Some(Value::Null) => None,
             Some(permissions) => Some(self.rules_of(permissions)?),
         };
-        let groups = groups_of(given)?;
-        for (group, linked) in &groups {
+        for (group, linked) in groups {
             if *linked {
                 self.check_link(group)?;
             }
@@ -81,7 +81,7 @@ impl Request<'_> {
             None => None,
         };
         let has_new_password = hash.is_some();
-        let saved = {
+        let (earlier, saved) = {
             let change = self.security.directory().change();
             let before = self.security.directory().user(name);
             if is_new && before.is_some() {
@@ -106,35 +106,62 @@ impl Request<'_> {
             if let Some(custom_data) = given.get("custom_data") {
                 user.custom_data = Some(custom_data.clone()).filter(|data| !data.is_null());
             }
-            if let Some(rules) = rules {
-                user.rules.merge(&rules)?;
+            user.fields.extend(own_fields(given.clone()));
+            if let Some(rules) = &rules {
+                user.rules.merge(rules)?;
             }
             if overwrites {
                 let listed = |group: &str| groups.iter().any(|(name, linked)| *linked && *name == *group);
                 user.groups.retain(|group, _| listed(group));
             }
-            for (group, linked) in &groups {
+            for (group, linked) in groups {
                 match linked {
                     true => drop(user.groups.entry(group.as_str().into()).or_default()),
                     false => drop(user.groups.remove(group.as_str())),
                 }
             }
-            change.put_user(user)?
+            let earlier = before.map(|before| before.groups.clone()).unwrap_or_default();
+            (earlier, change.put_user(user)?)
         };
-        self.user_changed("upsert-user", &saved, has_new_password && !is_new);
+        let mut told = shapes::user(&saved.value);
+        told["permissions"] = rules.unwrap_or_default().to_value();
+        told["_meta"] = shapes::meta(&shapes::user_path(name), saved.value.meta);
+        self.user_changed(&saved, &earlier, &told, has_new_password && !is_new);
         self.mesh.committed(saved.commit).await?;
-        Ok(saved.value)
+        Ok((saved.value, told))
     }
 
     /// Lets a changed user count. Whoever got a new password from an administrator logs in with it.
-    fn user_changed(&self, what: &str, saved: &Saved<Arc<User>>, password_changed: bool) {
-        let name = saved.value.name.clone();
-        self.audit(what, &name);
+    fn user_changed(
+        &self,
+        saved: &Saved<Arc<User>>,
+        earlier: &BTreeMap<Arc<str>, DocumentMeta>,
+        told: &Value,
+        password_changed: bool,
+    ) {
+        let user = &saved.value;
+        let name = user.name.clone();
+        self.audit("upsert-user", &name);
         if password_changed {
             tracing::info!(target: "audit", event = "password", user = &*name, by = self.caller.as_deref().unwrap_or_default(), "password set");
         }
-        self.mesh
-            .security_changed(Concerned::Users(&[name]), what, &shapes::whole_user(&saved.value));
+        let concerned = [name];
+        let tell = |what: &str, told: &Value| {
+            self.mesh
+                .security_changed(Concerned::Users(&concerned), what, told);
+        };
+        let mut whole = told.clone();
+        whole["groups"] = shapes::groups_of(user);
+        tell("upsert-user", &whole);
+        for (group, since) in user.groups.iter().filter(|(group, _)| !earlier.contains_key(*group)) {
+            tell("link-group", &shapes::link(&user.name, group, *since));
+        }
+        for group in earlier.keys().filter(|group| !user.groups.contains_key(*group)) {
+            let rules = self.security.directory().group(group);
+            let rules = rules.map(|group| group.rules.to_value()).unwrap_or_else(|| json!({}));
+            let path = shapes::link_path(&user.name, group);
+            tell("unlink-group", &json!({"path": path, "permissions": rules}));
+        }
     }
 
     /// Only the password: templates of permissions read `custom_data`, which is for others to give.
@@ -170,7 +197,9 @@ impl Request<'_> {
     }
 
     pub(super) async fn delete_user(&self) -> Results {
-        let name = self.name(0)?;
+        let name = self
+            .name(0)
+            .map_err(|_| Failure::plain("user is null or not an object"))?;
         if [ADMIN, ANONYMOUS].contains(&&*name) {
             return Err(Failure::plain(format!(
                 "unable to delete a user with the reserved name: {name}"
@@ -236,7 +265,7 @@ impl Request<'_> {
     }
 
     fn members(&self) -> Result<Vec<Arc<User>>, Failure> {
-        let group = self.name(0)?;
+        let group = self.group_asked_for()?;
         let names = self.security.directory().members(&group);
         let users = names
             .iter()
@@ -259,7 +288,8 @@ impl Request<'_> {
             change.put_user(user)?
         };
         let mut told = shapes::user(&saved.value);
-        told["permissions"] = shapes::changed(&rules, matches!(purpose, Purpose::Remove));
+        told["permissions"] = shapes::changed(&rules, purpose);
+        told["groups"] = shapes::groups_of(&saved.value);
         self.audit("user permissions", &name);
         self.mesh.security_changed(
             Concerned::Users(std::slice::from_ref(&saved.value.name)),
@@ -267,9 +297,7 @@ impl Request<'_> {
             &told,
         );
         self.mesh.committed(saved.commit).await?;
-        let mut shown = shapes::whole_user(&saved.value);
-        shown["permissions"] = saved.value.rules.to_value();
-        Ok(vec![shown])
+        Ok(vec![told])
     }
 
     fn rules_of(&self, permissions: &Value) -> Result<crate::security::permission::Rules, Failure> {
@@ -315,6 +343,14 @@ fn username(given: &Map<String, Value>) -> Result<String, Failure> {
     let name = given.get("username").and_then(Value::as_str).unwrap_or_default();
     if name.is_empty() {
         return Err(Failure::plain("validation failure: no username specified"));
+    }
+    if name.contains(":nogroups") {
+        let message = "validation failure: username cannot contain the ':nogroups' directive";
+        return Err(Failure::plain(message));
+    }
+    if name == ANONYMOUS {
+        let message = "validation failure: username cannot be reserved name _ANONYMOUS";
+        return Err(Failure::plain(message));
     }
     if name.len() > LONGEST_NAME || name.contains(['/', '*']) || name.contains(char::is_control) {
         return Err(Failure::validation(format!(
