@@ -6,7 +6,7 @@
 //! | Table | Meaning |
 //! |---|---|
 //! | `[[field]]` | places where a field may be `extra`, `missing` or have another `value` |
-//! | `[[answer]]` | steps that the host answers with `error` (a text, `*` is any run of characters) or `results` (JSON) |
+//! | `[[answer]]` | steps that the host answers with `error` (a text, `*` is any run of characters) or `results` (JSON, or `*` for any) |
 
 use super::Row;
 use super::compare::{Change, Difference, differences};
@@ -66,6 +66,7 @@ impl Rules {
     /// The differences of an answer from both generations' that no rule explains; none where one of them is right.
     pub fn judge(&self, row: &Row, ours: &Value) -> Vec<Difference> {
         let (later, first) = (row.later.as_ref(), row.first.as_ref());
+        let name = row.name();
         let mut nearest: Option<Vec<Difference>> = None;
         for (real, other) in [(later, first), (first, later)] {
             let Some(real) = real else { continue };
@@ -74,21 +75,32 @@ impl Rules {
                 true if is_an_answer(real, ours) => Vec::new(),
                 _ => differences(real, other.filter(|other| !is_fault(other)), ours),
             };
-            if found.is_empty() {
-                return found;
+            let left = self.unexplained(&name, found);
+            if left.is_empty() {
+                return left;
             }
-            nearest = Some(nearest.unwrap_or(found));
+            nearest = Some(nearest.unwrap_or(left));
         }
-        let name = row.name();
         for rule in &self.answer {
             if rule.step.iter().any(|step| matches(step, &name)) {
                 rule.used.set(true);
                 return rule.differences(ours);
             }
         }
-        let mut left = nearest.unwrap_or_default();
-        left.retain(|difference| !self.field.iter().any(|rule| rule.explains(&name, difference)));
-        left
+        nearest.unwrap_or_default()
+    }
+
+    /// The differences that no rule about fields explains. Rules count as used when none is left.
+    fn unexplained(&self, name: &str, found: Vec<Difference>) -> Vec<Difference> {
+        let explaining = |difference: &Difference| self.field.iter().find(|rule| rule.explains(name, difference));
+        let (used, left): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .map(|difference| (explaining(&difference), difference))
+            .partition(|(rule, _)| rule.is_some());
+        if left.is_empty() {
+            used.iter().filter_map(|(rule, _)| *rule).for_each(|rule| rule.used.set(true));
+        }
+        left.into_iter().map(|(_, difference)| difference).collect()
     }
 
     /// What rules say that nothing needed.
@@ -109,13 +121,9 @@ impl Field {
             Change::Missing(_) => "missing",
             Change::Value { .. } => "value",
         };
-        let explains = self.change == change
+        self.change == change
             && self.step.iter().any(|step| matches(step, name))
-            && self.place.iter().any(|place| matches(place, &difference.place));
-        if explains {
-            self.used.set(true);
-        }
-        explains
+            && self.place.iter().any(|place| matches(place, &difference.place))
     }
 }
 
@@ -125,11 +133,12 @@ impl Answer {
             (Some(error), _) => ours["error"]["message"]
                 .as_str()
                 .is_some_and(|ours| matches(error, ours)),
+            (_, Some(results)) if results == "*" => ours.get("results").is_some(),
             (_, Some(results)) => {
                 let results: Value = serde_json::from_str(results).expect("results are JSON");
                 ours["results"] == results
             }
-            _ => ours.get("results").is_some(),
+            _ => false,
         };
         if fits {
             return Vec::new();

@@ -53,6 +53,10 @@ impl Session {
             methods: HashSet::new(),
             events: Vec::new(),
         };
+        let configured = json!({"protocol": "happn_4", "version": "13.12.1", "browser": false});
+        session
+            .request(json!({"action": "configure-session", "data": configured}))
+            .await?;
         let info = json!({"_browser": false, "_local": false});
         let data =
             json!({"protocol": "happn_4", "username": username, "password": password, "info": info});

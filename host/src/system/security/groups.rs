@@ -5,7 +5,7 @@ use super::users::POWERFUL;
 use super::{Request, Results, shapes};
 use crate::mesh::Concerned;
 use crate::security::directory::{Saved, own_fields};
-use crate::security::permission::{Holder, Purpose, from_mesh};
+use crate::security::permission::{Holder, Purpose, Rules, from_mesh, to_mesh};
 use crate::security::{ADMIN, GUESTS, Group, User};
 use crate::store::PathPattern;
 use serde_json::{Value, json};
@@ -116,7 +116,8 @@ impl Request<'_> {
 
     pub(super) async fn delete_group(&self) -> Results {
         let given = self.arguments.first().unwrap_or(&Value::Null);
-        let name = self.name(0).map_err(|_| match given {
+        let name = self.name(0).ok().filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| match given {
             Value::Object(_) => Failure::plain("invalid group name: undefined"),
             _ => Failure::plain("group is null or not an object"),
         })?;
@@ -153,8 +154,8 @@ impl Request<'_> {
         let Ok(name) = self.name(0) else {
             return Err(Failure::plain("getGroup method expects a groupName argument"));
         };
-        if name.is_empty() {
-            return Err(Failure::plain("invalid group name: "));
+        if name.is_empty() || name.contains('*') {
+            return Err(Failure::plain(format!("invalid group name: {name}")));
         }
         let group = self.security.directory().group(&name);
         Ok(vec![group.map_or(Value::Null, |group| shapes::group(&group))])
@@ -169,7 +170,7 @@ impl Request<'_> {
         let shown = found.map(|group| {
             let mut shown = shapes::group(group);
             if let (Value::Object(fields), true) = (&mut shown, skips) {
-                fields.remove("permissions");
+                fields.insert("permissions".to_owned(), to_mesh(&Rules::new()));
             }
             shown
         });

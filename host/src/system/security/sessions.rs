@@ -1,7 +1,7 @@
 //! Sessions and tokens: listed, revoked, given back.
 
 use super::failure::Failure;
-use super::{Request, Results};
+use super::{Request, Results, is_truthy};
 use serde_json::{Value, json};
 
 impl Request<'_> {
@@ -28,20 +28,26 @@ impl Request<'_> {
         self.filter(0, self.security.activity().latest())
     }
 
+    /// The first argument, which must be something.
+    fn argument_or(&self, message: &str) -> Result<&Value, Failure> {
+        let given = self.arguments.first().filter(|given| is_truthy(given));
+        given.ok_or_else(|| Failure::plain(message))
+    }
+
     /// The session that an argument names: an id, or an object with one.
     fn session_id(&self) -> Result<String, Failure> {
-        let given = self.arguments.first().unwrap_or(&Value::Null);
+        let given = self.argument_or("missing session argument")?;
         let id = given.get("id").unwrap_or(given).as_str();
+        let id = id.filter(|id| !id.is_empty());
         id.map(str::to_owned)
-            .ok_or_else(|| Failure::plain("missing session argument"))
+            .ok_or_else(|| Failure::plain("invalid session token"))
     }
 
     /// The session that a token was made for.
     fn session_of_token(&self) -> Result<String, Failure> {
-        let given = self.arguments.first().unwrap_or(&Value::Null);
+        let given = self.argument_or("missing token argument")?;
         let token = given.get("token").unwrap_or(given).as_str();
-        let token = token.ok_or_else(|| Failure::plain("missing token argument"))?;
-        let id = self.security.session_of_token(token);
+        let id = token.and_then(|token| self.security.session_of_token(token));
         id.ok_or_else(|| Failure::plain("invalid token"))
     }
 

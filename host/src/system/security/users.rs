@@ -199,7 +199,9 @@ impl Request<'_> {
     pub(super) async fn delete_user(&self) -> Results {
         let name = self
             .name(0)
-            .map_err(|_| Failure::plain("user is null or not an object"))?;
+            .ok()
+            .filter(|name| !name.is_empty())
+            .ok_or_else(|| Failure::plain("user is null or not an object"))?;
         if [ADMIN, ANONYMOUS].contains(&&*name) {
             return Err(Failure::plain(format!(
                 "unable to delete a user with the reserved name: {name}"
