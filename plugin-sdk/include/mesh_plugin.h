@@ -127,6 +127,7 @@ extern "C" {
 #define MESH_EVENTS_EXTENSION "mesh.events/1"
 #define MESH_DATA_EXTENSION "mesh.data/1"
 #define MESH_TIMER_EXTENSION "mesh.timer/1"
+#define MESH_DELEGATION_EXTENSION "mesh.delegation/1"
 
 /* ---- Values ------------------------------------------------------------------------------------------------------ */
 
@@ -313,6 +314,20 @@ typedef struct mesh_timer_extension {
     void (*after)(const void *context, uint32_t lane, mesh_token token, uint64_t milliseconds);
 } mesh_timer_extension;
 
+/* MESH_DELEGATION_EXTENSION: doing what a caller asked for with the rights of that caller. `get_extension` returns null
+ * where authority delegation is off for the component: it then asks for everything as itself, as a component does that
+ * never calls `act_for`. */
+typedef struct mesh_delegation_extension {
+    uint32_t struct_size; /* Size of this struct as the host was compiled, in bytes. */
+    uint32_t reserved;    /* Zero. */
+
+    /* [any thread] What the calling thread asks of the host from now on, calls, events and data, is asked for the
+     * caller of `call`, the token of a MESH_WORK_CALL of this instance; 0 ends that. What the caller may not do fails
+     * with an error named AccessDenied, and an event is dropped. When the call was completed or given up, nothing more
+     * can be asked for its caller: that is denied, too. */
+    void (*act_for)(const void *context, mesh_token call);
+} mesh_delegation_extension;
+
 /* ---- Helpers: conveniences of this header, no part of the contract ----------------------------------------------- */
 
 /* Whether a struct of `size` bytes, as its writer gave it, contains `field`. Ask before using a field that was
@@ -436,6 +451,11 @@ MESH_ASSERT_SIZE(mesh_timer_extension, 16);
 MESH_ASSERT_OFFSET(mesh_timer_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_timer_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_timer_extension, after, 8);
+
+MESH_ASSERT_SIZE(mesh_delegation_extension, 16);
+MESH_ASSERT_OFFSET(mesh_delegation_extension, struct_size, 0);
+MESH_ASSERT_OFFSET(mesh_delegation_extension, reserved, 4);
+MESH_ASSERT_OFFSET(mesh_delegation_extension, act_for, 8);
 
 #endif
 

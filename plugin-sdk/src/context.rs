@@ -1,15 +1,16 @@
 //! A component's access to the mesh.
 //!
 //! What enters: requests in the component's own types. What leaves: JSON for the host, and futures for its replies.
-//! Guarantees: nothing here blocks; a reply arrives on the lane whose context asked.
+//! Guarantees: nothing here blocks; a reply arrives on the lane whose context asked; where authority delegation is on, the
+//! context of a call asks with the rights of the caller.
 
 use crate::event::{EmitOptions, Event, Subscription};
 use crate::exchange::CallRequest;
 use crate::executor::BoxFuture;
 use crate::guard::guarded;
-use crate::lane::{Handler, Lane};
+use crate::lane::{Handler, Lane, ReplyFuture};
 use crate::{Data, Error, javascript};
-use mesh_plugin_abi::Level;
+use mesh_plugin_abi::{Level, Token};
 use serde::Serialize;
 use std::fmt;
 use std::future::Future;
@@ -43,35 +44,95 @@ use std::time::Duration;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Context(Arc<Lane>);
+pub struct Context {
+    lane: Arc<Lane>,
+    /// The call with whose caller's rights it asks; 0 for the component's own rights.
+    call: Token,
+}
 
 impl Context {
     pub(crate) fn new(lane: Lane) -> Context {
-        Context(Arc::new(lane))
+        Context {
+            lane: Arc::new(lane),
+            call: 0,
+        }
     }
 
     pub(crate) fn lane(&self) -> &Arc<Lane> {
-        &self.0
+        &self.lane
+    }
+
+    /// The context of a call, where that is another one than the lane's.
+    pub(crate) fn for_call(&self, call: Token) -> Option<Context> {
+        self.lane.host.delegates().then(|| Context {
+            lane: self.lane.clone(),
+            call,
+        })
+    }
+
+    /// The same with the rights of the component itself.
+    ///
+    /// In a secure mesh with authority delegation the context of a call asks for everything with the rights of whoever
+    /// called, and for nothing any more once the call is answered. What the component does on its own account, such as
+    /// counting calls or going on in the background, it does with this context. Elsewhere both are the same.
+    ///
+    /// ```
+    /// use mesh_plugin_sdk::prelude::*;
+    ///
+    /// #[derive(Default)]
+    /// struct Library;
+    ///
+    /// #[component(name = "library", version = "1.0.0", export = false)]
+    /// impl Library {
+    ///     async fn read(&self, context: &Context, title: &str) -> Result<Option<Value>, Error> {
+    ///         // Only those who may read the book get it; that it was asked for is counted for everybody.
+    ///         let book = context.data().get(&format!("books/{title}")).await?;
+    ///         context.as_component().data().set(&format!("read/{title}"), &json!({})).await?;
+    ///         Ok(book)
+    ///     }
+    /// }
+    ///
+    /// # use mesh_plugin_sdk::testing::Harness;
+    /// # fn main() -> Result<(), Error> {
+    /// # let harness = Harness::<Library>::new(json!({}));
+    /// # harness.call_as(&json!({"id": "s", "username": "ada"}), "read", json!(["Emma"]))?;
+    /// # let asked = [("get books/Emma".to_owned(), Some("ada".to_owned())), ("set read/Emma".to_owned(), None)];
+    /// # assert_eq!(harness.requests(), asked);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn as_component(&self) -> Context {
+        Context {
+            lane: self.lane.clone(),
+            call: 0,
+        }
+    }
+
+    /// Asks the host for something, with the rights that this context has.
+    pub(crate) fn request(&self, what: &'static str, send: impl FnOnce(Token) -> bool) -> ReplyFuture {
+        self.lane
+            .request(what, |token| self.lane.host.act_for(self.call, || send(token)))
     }
 
     /// The mesh's name.
     pub fn mesh(&self) -> &str {
-        &self.0.info.mesh
+        &self.lane.info.mesh
     }
 
     /// The mesh's domain.
     pub fn domain(&self) -> &str {
-        &self.0.info.domain
+        &self.lane.info.domain
     }
 
     /// The name under which the component is registered, which need not be the one in its source.
     pub fn component(&self) -> &str {
-        &self.0.info.component
+        &self.lane.info.component
     }
 
     /// The component's version.
     pub fn version(&self) -> &str {
-        &self.0.info.version
+        &self.lane.info.version
     }
 
     /// Publishes an event of the component to all who subscribed.
@@ -85,11 +146,17 @@ impl Context {
     pub fn emit_with<T: Serialize + ?Sized>(&self, key: &str, data: &T, options: &EmitOptions) {
         let mut json = Vec::new();
         let problem = match javascript::write(&mut json, data) {
-            Ok(()) if self.0.host.emit(key, &json, &options.write()) => return,
-            Ok(()) => "this host does not offer events".to_owned(),
+            Ok(()) => {
+                let options = options.write();
+                let host = self.lane.host;
+                if host.act_for(self.call, || host.emit(key, &json, &options)) {
+                    return;
+                }
+                "this host does not offer events".to_owned()
+            }
             Err(error) => error.to_string(),
         };
-        self.0.host.log(
+        self.lane.host.log(
             Level::ERROR,
             "sdk",
             &format!("event {key} was not emitted: {problem}"),
@@ -178,7 +245,7 @@ impl Context {
     {
         let handler = move |context, event| -> BoxFuture { Box::pin(handler(context, event)) };
         let token = self
-            .0
+            .lane
             .subscribe(component, key, range, Handler::Function(Arc::new(handler)))?;
         Ok(Subscription {
             context: self.clone(),
@@ -190,9 +257,9 @@ impl Context {
     pub async fn sleep(&self, duration: Duration) {
         // The host counts whole milliseconds; nobody shall wait too short.
         let milliseconds = u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        let (host, lane) = (self.0.host, self.0.number);
+        let (host, lane) = (self.lane.host, self.lane.number);
         if let Err(error) = self
-            .0
+            .lane
             .request("timers", |token| host.after(lane, token, milliseconds))
             .await
         {
@@ -202,7 +269,7 @@ impl Context {
 
     /// Runs a future beside the calls, on this context's lane. It is dropped when the component is destroyed.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
-        self.0.spawn(Box::pin(async move {
+        self.lane.spawn(Box::pin(async move {
             // The hook has told the host of a panic.
             let _ = guarded(future).await;
         }));
@@ -213,8 +280,8 @@ impl fmt::Debug for Context {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Context")
-            .field("info", &self.0.info)
-            .field("lane", &self.0.number)
+            .field("info", &self.lane.info)
+            .field("lane", &self.lane.number)
             .finish()
     }
 }

@@ -56,7 +56,7 @@ impl Data {
         let mut json = Vec::new();
         javascript::write(&mut json, value)?;
         let lane = self.context.lane();
-        let reply = lane.request("data", |token| {
+        let reply = self.context.request("data", |token| {
             lane.host.data_set(lane.number, token, path, &json)
         });
         drop(json);
@@ -102,13 +102,17 @@ impl Data {
             removed: u64,
         }
         let lane = self.context.lane();
-        let reply = lane.request("data", |token| lane.host.data_remove(lane.number, token, path));
+        let reply = self
+            .context
+            .request("data", |token| lane.host.data_remove(lane.number, token, path));
         Ok(parse::<Removed>(path, &from_bytes(&reply.await?))?.removed)
     }
 
     async fn read(&self, path: &str) -> Result<Raw, Error> {
         let lane = self.context.lane();
-        let reply = lane.request("data", |token| lane.host.data_get(lane.number, token, path));
+        let reply = self
+            .context
+            .request("data", |token| lane.host.data_get(lane.number, token, path));
         Ok(from_bytes(&reply.await?))
     }
 }

@@ -69,7 +69,7 @@ impl IntoFuture for CallRequest {
                     Err(_) => u32::MAX,
                 },
             };
-            let reply = lane.request("calls", |token| {
+            let reply = self.context.request("calls", |token| {
                 lane.host.call(lane.number, token, &target, &arguments)
             });
             Results::read(&reply.await?)

@@ -138,6 +138,8 @@ impl<C: Component> Instance<C> {
                 .enumerate()
                 .find(|(_, name)| name.as_bytes() == item.target),
         };
+        let own = context.for_call(item.token);
+        let context = own.as_ref().unwrap_or(context);
         let mut call = Call::new(context, item, known.map(|(_, name)| name));
         let Some((number, _)) = known else {
             let (component, method) = (context.component(), String::from_utf8_lossy(item.target));

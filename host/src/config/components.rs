@@ -104,6 +104,7 @@ fn component<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Pat
     let config = component_config(reader, &mut section);
     let lanes = reader.integer(&mut section, "lanes", keys::LANES);
     let start_timeout_ms = reader.integer(&mut section, "start_timeout_ms", keys::START_TIMEOUT_MS);
+    let delegation = reader.boolean(&mut section, "authority_delegation", false);
     let crate_folder = reader.text(&mut section, "crate");
     let crate_folder =
         crate_folder.map(|path| located_path(reader, "`crate` in [[components]]", path, folder));
@@ -116,6 +117,7 @@ fn component<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Pat
         config,
         lanes: lanes.map(size_of_number),
         start_timeout: Duration::from_millis(start_timeout_ms.value),
+        authority_delegation: (delegation.at != Location::Default).then_some(delegation.value),
         crate_folder,
     }
 }

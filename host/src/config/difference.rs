@@ -51,6 +51,8 @@ pub enum Aspect {
     Lanes,
     /// The time it has to start.
     StartTimeout,
+    /// Whether it asks with the rights of its callers, because its own key or that of `[security]` changed.
+    AuthorityDelegation,
     /// The folder it is built from.
     Crate,
 }
@@ -72,6 +74,7 @@ impl fmt::Display for Aspect {
             Self::Config => "config",
             Self::Lanes => "lanes",
             Self::StartTimeout => "start_timeout_ms",
+            Self::AuthorityDelegation => "authority_delegation",
             Self::Crate => "crate",
         })
     }
@@ -150,6 +153,10 @@ fn aspects(
         (Aspect::Config, before.config.value != after.config.value),
         (Aspect::Lanes, before.lanes.value != after.lanes.value),
         (Aspect::StartTimeout, before.start_timeout != after.start_timeout),
+        (
+            Aspect::AuthorityDelegation,
+            running.delegates_authority(before) != wanted.delegates_authority(after),
+        ),
         (Aspect::Crate, folder(before) != folder(after)),
     ];
     let differs = differs.into_iter().filter(|(_, differs)| *differs);
@@ -243,6 +250,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
     ];
     let live = [
         ("plugins.dir", old.plugins.dir.value != new.plugins.dir.value),
+        (
+            "security.authority_delegation",
+            old.security.authority_delegation != new.security.authority_delegation,
+        ),
         ("swap.probation_ms", old.swap.probation != new.swap.probation),
         (
             "swap.max_error_percent",

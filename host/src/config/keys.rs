@@ -305,6 +305,13 @@ pub const KEYS: &[Key] = &[
         default: KeyDefault::Boolean(false),
         meaning: "Whether `/auth/logout` ends tokens.",
     },
+    Key {
+        section: "security",
+        name: "authority_delegation",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(false),
+        meaning: "Whether components do what callers ask for with the rights of these.",
+    },
     integer(
         "security",
         "login_attempts",
@@ -507,6 +514,13 @@ pub const KEYS: &[Key] = &[
         START_TIMEOUT_MS,
         "Milliseconds that the component has to start.",
     ),
+    Key {
+        section: "components",
+        name: "authority_delegation",
+        takes: Takes::Boolean,
+        default: KeyDefault::SameAs("security.authority_delegation"),
+        meaning: "Whether it does what callers ask for with their rights, in a secure mesh.",
+    },
     Key {
         section: "components",
         name: "crate",

@@ -198,6 +198,13 @@ impl Config {
             .find(|component| component.name.value == name)
     }
 
+    /// Whether a component does what callers ask for with their rights, should the mesh be secure.
+    pub fn delegates_authority(&self, component: &ComponentConfig) -> bool {
+        component
+            .authority_delegation
+            .unwrap_or(self.security.authority_delegation)
+    }
+
     /// The library file of a component.
     ///
     /// A text with `/` is a path relative to [`Config::folder`]; a text with the ending of a library (`.so`)

@@ -58,6 +58,8 @@ pub struct SecurityConfig {
     pub admin_over_network: bool,
     /// Whether `/auth/logout` ends tokens. Default `false`.
     pub http_logout: bool,
+    /// Whether components do what callers ask for with the rights of these. Default `false`.
+    pub authority_delegation: bool,
     /// Wrong passwords in a row that lock a name, 1 to 1000. Default 4.
     pub login_attempts: u32,
     /// How long a name stays locked, 1 s to a day. Default 10 minutes.
@@ -167,6 +169,8 @@ pub struct ComponentConfig {
     pub lanes: Spanned<usize>,
     /// How long the component may take to start, 1 ms to 24 h. Default 30 s.
     pub start_timeout: Duration,
+    /// Whether it does what callers ask for with their rights. Default what `[security]` says.
+    pub authority_delegation: Option<bool>,
     /// Key `crate`: the folder of the component's `Cargo.toml`, with the folder of the configuration file in front
     /// when it was relative. Default none: the component is not built here.
     pub crate_folder: Option<Spanned<PathBuf>>,

@@ -191,6 +191,7 @@ pub fn load_request(
         stage: stage.to_owned(),
         start_timeout: entry.start_timeout,
         services: mesh.services(),
+        delegates: mesh.security().is_some() && config.delegates_authority(entry),
         approve,
     }
 }

@@ -89,6 +89,8 @@ fn further_entry(
         #[serde(skip_serializing_if = "Option::is_none")]
         start_timeout_ms: Option<u128>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        authority_delegation: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         config: Option<&'a serde_json::Value>,
     }
     // Entries of one name are told apart by their ranges.
@@ -108,6 +110,7 @@ fn further_entry(
         version: range,
         lanes: Some(like.lanes.value).filter(|_| like.lanes.at != Location::Default),
         start_timeout_ms: Some(like.start_timeout.as_millis()).filter(|_| !like.has_default_start_timeout()),
+        authority_delegation: like.authority_delegation,
         config: Some(&like.config.value).filter(|config| !is_empty(config)),
     };
     toml::to_string(&Root { components: [entry] })

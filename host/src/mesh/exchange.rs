@@ -29,6 +29,11 @@ pub fn is_request(path: &str) -> bool {
     path.starts_with(REQUESTS)
 }
 
+/// The path on which a method is called.
+pub(super) fn request_path(domain: &str, component: &str, method: &str) -> String {
+    format!("{REQUESTS}{domain}/{component}/{method}")
+}
+
 /// A call that a version has taken.
 struct Routed {
     wake: Wake,

@@ -1,9 +1,11 @@
 //! What components ask for: events, calls, their data, time.
 
 use super::answer::{abandoned, array, error_array, unreadable};
-use super::exchange::MESH_USER;
+use super::exchange::{MESH_USER, request_path};
 use super::{Change, Mesh, Publisher, Write, WriteMode};
-use crate::plugin::{Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, Services, Status};
+use crate::plugin::{
+    Abandoned, Answer, Authority, Caller, Instance, Interest, Job, JobKind, Services, Status,
+};
 use crate::protocol::{
     Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
 };
@@ -11,6 +13,7 @@ use crate::pubsub::{
     Channel, ChannelAction, DEFAULT_DEPTH, Depth, Event, EventVersion, Listener, Subscriber, Subscription,
     VersionFilter,
 };
+use crate::security::permission::Action;
 use crate::store::{Commit, PathPattern, StoreError};
 use crate::versions::RequestedRange;
 use bytes::Bytes;
@@ -36,7 +39,7 @@ impl MeshServices {
 }
 
 impl Services for MeshServices {
-    fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]) {
+    fn emit(&self, instance: &Arc<Instance>, authority: Authority, key: &str, data: &[u8], options: &[u8]) {
         self.with(|mesh| {
             let who = instance.identity();
             if key.is_empty() {
@@ -59,6 +62,13 @@ impl Services for MeshServices {
             let stores = options.is_some_and(|options| options.get().contains("noStore"))
                 && !Options::read(options).no_store;
             let path = format!("/_events/{}/{}/{key}", who.domain, who.component);
+            // The log of denials says so; there is nobody to answer.
+            if mesh
+                .authorize_component(who, &authority, Action::Set, &path)
+                .is_err()
+            {
+                return;
+            }
             let written = match mesh.store_document(Write {
                 path: &path,
                 value: Some(value),
@@ -118,16 +128,20 @@ impl Services for MeshServices {
                 let error = format!("the arguments of {component}.{method} are not a JSON array");
                 return caller.reply(Status::ERROR, error_array("TypeError", &error));
             }
+            let path = request_path(mesh.domain(), component, method);
+            let who = caller.instance.identity();
+            if let Err(error) = mesh.authorize_component(who, &caller.authority, Action::Set, &path) {
+                return reply(&caller, Err(error));
+            }
             let target = format!("{component}.{method}");
             let answer = Box::new(ComponentAnswer {
                 caller: caller.clone(),
                 target,
                 timeout,
             });
-            let origin = Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id()));
             let job = Job {
                 payload: Bytes::copy_from_slice(arguments),
-                origin,
+                origin: mesh.origin_of(&caller.authority),
                 is_nested: true,
                 ..Job::new(JobKind::Call, 0)
             };
@@ -189,7 +203,7 @@ impl Services for MeshServices {
 
     fn data_set(&self, caller: Caller, path: &str, value: &[u8], options: &[u8]) {
         self.with(|mesh| {
-            let outcome = own_path(&caller, path).and_then(|path| {
+            let outcome = own_path(&mesh, &caller, Action::Set, path).and_then(|path| {
                 let value: &RawValue = serde_json::from_slice(if value.is_empty() { b"null" } else { value })
                     .map_err(|error| {
                         WireError::plain(format!("the value for {path} is not JSON: {error}"))
@@ -223,7 +237,7 @@ impl Services for MeshServices {
 
     fn data_get(&self, caller: Caller, path: &str) {
         self.with(|mesh| {
-            let outcome = own_path(&caller, path).map(|path| {
+            let outcome = own_path(&mesh, &caller, Action::Get, path).map(|path| {
                 let pattern = PathPattern::new(&path);
                 if !pattern.has_wildcard() {
                     return mesh
@@ -248,7 +262,7 @@ impl Services for MeshServices {
 
     fn data_remove(&self, caller: Caller, path: &str) {
         self.with(|mesh| {
-            let outcome = own_path(&caller, path).and_then(|path| {
+            let outcome = own_path(&mesh, &caller, Action::Remove, path).and_then(|path| {
                 let (removed, commit) = mesh
                     .store()
                     .remove(&PathPattern::new(&path), &mut |_, _| true)
@@ -319,13 +333,16 @@ pub(crate) fn targets_of(options: &Options<'_>) -> Option<HashSet<String>> {
         .and_then(|targets| serde_json::from_str(targets.get()).ok())
 }
 
-/// The path of a component's own document.
-fn own_path(caller: &Caller, path: &str) -> Result<String, WireError> {
+/// The path of a component's own document, to do this with.
+fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<String, WireError> {
     let path = path.strip_prefix('/').unwrap_or(path);
     if path.is_empty() {
         return Err(WireError::plain("[bad path]: either empty or not a string"));
     }
-    Ok(format!("/_data/{}/{path}", caller.instance.identity().component))
+    let who = caller.instance.identity();
+    let path = format!("/_data/{}/{path}", who.component);
+    mesh.authorize_component(who, &caller.authority, action, &path)?;
+    Ok(path)
 }
 
 fn item(path: &str, data: &str, meta: DocumentMeta) -> String {
@@ -352,7 +369,12 @@ fn reply_after(mesh: &Mesh, caller: Caller, outcome: Result<(String, Commit), Wi
 fn reply(caller: &Caller, outcome: Result<String, WireError>) {
     match outcome {
         Ok(payload) => caller.reply(Status::OK, payload),
-        Err(error) => caller.reply(Status::ERROR, error_array("Error", error.message())),
+        Err(error) => {
+            let mut payload = String::from("[");
+            error.write(&mut payload);
+            payload.push(']');
+            caller.reply(Status::ERROR, payload);
+        }
     }
 }
 

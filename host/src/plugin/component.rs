@@ -47,6 +47,8 @@ pub struct LoadRequest {
     pub start_timeout: Duration,
     /// What the component may ask of the host.
     pub services: Arc<dyn Services>,
+    /// Whether it asks for what its callers want with their rights.
+    pub delegates: bool,
     /// A last look at what the library says of itself, before any instance is made.
     pub approve: Approval,
 }

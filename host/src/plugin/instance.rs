@@ -1,5 +1,6 @@
 //! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
 
+use super::authority::{Authority, act_for, acting_for};
 use super::lane::{Answer, Job, Lane, Refusal, Refused, Wake, split_token};
 use std::collections::HashMap;
 use std::fmt;
@@ -31,12 +32,14 @@ pub struct Caller {
     pub lane: u32,
     /// The number that it chose for the request.
     pub token: u64,
+    /// With whose rights it asked.
+    pub authority: Authority,
 }
 
 /// What a component may ask of the host. All functions are called from threads of the component and never wait.
 pub trait Services: Send + Sync {
     /// Publishes an event of the component.
-    fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]);
+    fn emit(&self, instance: &Arc<Instance>, authority: Authority, key: &str, data: &[u8], options: &[u8]);
     /// Calls a method of a component.
     fn call(
         &self,
@@ -170,6 +173,29 @@ impl Instance {
     /// Who it is.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Whether it may ask with the rights of its callers.
+    pub(super) fn delegates(&self) -> bool {
+        self.lanes.first().is_some_and(|lane| lane.keeps_origins())
+    }
+
+    /// From now on this thread asks for the caller of `call`; for the component itself with 0.
+    pub(super) fn act_for(&self, call: u64) {
+        act_for(self.identity.number, call);
+    }
+
+    /// With whose rights this thread asks.
+    pub(super) fn authority(&self) -> Authority {
+        if !self.delegates() {
+            return Authority::Component;
+        }
+        let Some(call) = acting_for(self.identity.number) else {
+            return Authority::Component;
+        };
+        let (lane, ticket) = split_token(call);
+        let origin = self.lanes.get(lane).and_then(|lane| lane.origin_of(ticket));
+        origin.map_or(Authority::Gone, Authority::Caller)
     }
 
     pub(super) fn services(&self) -> &Arc<dyn Services> {

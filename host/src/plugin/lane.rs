@@ -113,19 +113,18 @@ pub enum Abandoned {
 struct Pending {
     answer: Box<dyn Answer>,
     deadline: Instant,
-    /// When a call was taken; nothing for what the host itself asks.
-    taken: Option<Instant>,
+    /// For a call, how many milliseconds it may take; 0 for what the host itself asks.
+    limit_milliseconds: u32,
+    /// Who called. Boxed, and kept only where somebody will ask: most calls shall not pay for it.
+    origin: Option<Box<Bytes>>,
 }
 
 impl Pending {
-    fn new(job: &Job, answer: Box<dyn Answer>, deadline: Instant) -> Pending {
-        let limit = Duration::from_millis(u64::from(job.deadline_milliseconds));
-        let taken = (job.kind == JobKind::Call).then(|| deadline.checked_sub(limit));
-        Pending {
-            answer,
-            deadline,
-            taken: taken.flatten(),
-        }
+    /// For a call, how long ago it was taken.
+    fn took(&self) -> Option<Duration> {
+        let limit = Duration::from_millis(u64::from(self.limit_milliseconds));
+        let taken = self.deadline.checked_sub(limit)?;
+        (self.limit_milliseconds > 0).then(|| taken.elapsed())
     }
 }
 
@@ -148,6 +147,8 @@ pub struct Lane {
     faults: Faults,
     latency: Latency,
     limit: usize,
+    /// Whether it is remembered who called.
+    keeps_origins: bool,
 }
 
 struct State {
@@ -223,6 +224,39 @@ impl Lane {
             faults: Faults::default(),
             latency: Latency::default(),
             limit,
+            keeps_origins: false,
+        }
+    }
+
+    /// The same lane, which remembers who called until the call is answered.
+    pub(super) fn keeping_origins(self, keeps_origins: bool) -> Lane {
+        Lane {
+            keeps_origins,
+            ..self
+        }
+    }
+
+    /// Whether it is remembered who called.
+    pub(super) fn keeps_origins(&self) -> bool {
+        self.keeps_origins
+    }
+
+    /// Who made a call that is not answered yet.
+    pub(super) fn origin_of(&self, ticket: Ticket) -> Option<Bytes> {
+        let state = self.lock();
+        state.pending.get(ticket)?.origin.as_deref().cloned()
+    }
+
+    fn pending_of(&self, job: &Job, answer: Box<dyn Answer>, deadline: Instant) -> Pending {
+        let is_kept = self.keeps_origins && job.kind == JobKind::Call;
+        Pending {
+            answer,
+            deadline,
+            limit_milliseconds: match job.kind {
+                JobKind::Call => job.deadline_milliseconds,
+                _ => 0,
+            },
+            origin: is_kept.then(|| Box::new(job.origin.clone())),
         }
     }
 
@@ -307,7 +341,7 @@ impl Lane {
                 return refused(Refusal::Full, job, answer);
             }
         }
-        match state.pending.insert(Pending::new(&job, answer, deadline)) {
+        match state.pending.insert(self.pending_of(&job, answer, deadline)) {
             Ok(ticket) => job.token = self.token(ticket),
             Err(pending) => return refused(Refusal::Full, job, pending.answer),
         }
@@ -375,8 +409,8 @@ impl Lane {
         match pending {
             Some(pending) => {
                 self.faults.count(status);
-                if let Some(taken) = pending.taken {
-                    self.latency.count(taken.elapsed());
+                if let Some(took) = pending.took() {
+                    self.latency.count(took);
                 }
                 pending.answer.answer(status, payload)
             }
@@ -455,7 +489,7 @@ impl Lane {
         let mut state = self.lock();
         for Waiting { mut job, call } in state.intake.open() {
             if let Some((answer, deadline)) = call {
-                match state.pending.insert(Pending::new(&job, answer, deadline)) {
+                match state.pending.insert(self.pending_of(&job, answer, deadline)) {
                     Ok(ticket) => job.token = self.token(ticket),
                     Err(pending) => {
                         surplus.push(pending.answer);

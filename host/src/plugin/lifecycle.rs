@@ -163,7 +163,8 @@ fn make(
                 return Err((LoadError::new(LoadErrorKind::Resources, message), None));
             }
         };
-        lanes.push(Arc::new(Lane::new(number, request.queue_limit, descriptor)));
+        let lane = Lane::new(number, request.queue_limit, descriptor);
+        lanes.push(Arc::new(lane.keeping_origins(request.delegates)));
     }
     let identity = Identity {
         mesh: request.mesh,

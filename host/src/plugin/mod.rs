@@ -6,6 +6,7 @@
 //! library says of itself is checked before it is believed; after unloading the host looks whether the library is
 //! really gone. All `unsafe` code of the host is in [`ffi`].
 
+mod authority;
 mod component;
 mod descriptor;
 mod elf;
@@ -22,6 +23,7 @@ mod orders;
 mod slots;
 mod stage;
 
+pub use authority::Authority;
 pub use component::{Approval, Component, ComponentState, LoadRequest, Native, NativeCall, Unloaded};
 pub use descriptor::{Descriptor, Method, StateSchema};
 pub use error::{LoadError, LoadErrorKind};

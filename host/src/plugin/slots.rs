@@ -68,6 +68,14 @@ impl<T> Slots<T> {
         Some(content)
     }
 
+    /// What waits under this ticket; `None` when it is not valid any more.
+    pub(super) fn get(&self, ticket: Ticket) -> Option<&T> {
+        let slot = self.slots.get(ticket.position as usize)?;
+        slot.content
+            .as_ref()
+            .filter(|_| slot.generation == ticket.generation)
+    }
+
     /// Takes out everything for which `wanted` says so.
     pub(super) fn remove_where(&mut self, mut wanted: impl FnMut(&T) -> bool) -> Vec<(Ticket, T)> {
         let mut removed = Vec::new();
@@ -103,10 +111,13 @@ mod tests {
     fn a_ticket_works_once() {
         let mut slots = Slots::new();
         let first = slots.insert("a").unwrap();
+        assert_eq!(slots.get(first), Some(&"a"));
         assert_eq!(slots.remove(first), Some("a"));
+        assert_eq!(slots.get(first), None);
         assert_eq!(slots.remove(first), None);
         let second = slots.insert("b").unwrap();
         assert_eq!(second.position, first.position);
+        assert_eq!(slots.get(first), None);
         assert_eq!(
             slots.remove(first),
             None,

@@ -86,6 +86,7 @@ impl Loaded {
             stage: server::stage()?,
             start_timeout: subject.step_time / 2,
             services: services.clone(),
+            delegates: false,
             approve: Box::new(|_| Ok(())),
         })
         .await?;

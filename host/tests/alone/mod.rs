@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use mesh_host::plugin::{
-    Abandoned, Answer, Caller, Component, Instance, Job, JobKind, LoadRequest, Services, Status,
+    Abandoned, Answer, Authority, Caller, Component, Instance, Job, JobKind, LoadRequest, Services, Status,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct NoServices;
 
 impl Services for NoServices {
-    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {}
+    fn emit(&self, _: &Arc<Instance>, _: Authority, _: &str, _: &[u8], _: &[u8]) {}
     fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
     fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
     fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
@@ -53,6 +53,7 @@ pub fn request(library: PathBuf, name: &str) -> LoadRequest {
         stage: mesh_host::server::stage().expect("a folder of this user alone"),
         start_timeout: Duration::from_secs(10),
         services: Arc::new(NoServices),
+        delegates: false,
         approve: Box::new(|_| Ok(())),
     }
 }

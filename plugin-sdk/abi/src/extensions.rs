@@ -17,6 +17,8 @@ pub const EVENTS_EXTENSION: &str = "mesh.events/1";
 pub const DATA_EXTENSION: &str = "mesh.data/1";
 /// Name of [`TimerExtension`].
 pub const TIMER_EXTENSION: &str = "mesh.timer/1";
+/// Name of [`DelegationExtension`].
+pub const DELEGATION_EXTENSION: &str = "mesh.delegation/1";
 
 /// Calls of other components.
 #[repr(C)]
@@ -103,4 +105,21 @@ pub struct TimerExtension {
     pub reserved: u32,
     /// Replies after that many milliseconds, with an empty payload.
     pub after: unsafe extern "C" fn(context: *const c_void, lane: u32, token: Token, milliseconds: u64),
+}
+
+/// Doing what a caller asked for with the rights of that caller. A host returns null for it where authority delegation is
+/// off for the component: it then asks for everything as itself, as a component does that never calls
+/// [`DelegationExtension::act_for`].
+#[repr(C)]
+#[derive(Debug)]
+pub struct DelegationExtension {
+    /// Size of this struct as the host was compiled, in bytes.
+    pub struct_size: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// What the calling thread asks of the host from now on, calls, events and data, is asked for the caller of `call`,
+    /// the token of a [`crate::WorkKind::CALL`] of this instance; 0 ends that. What the caller may not do fails with an
+    /// error named `AccessDenied`, and an event is dropped. When the call was completed or given up, nothing more can be
+    /// asked for its caller: that is denied, too.
+    pub act_for: unsafe extern "C" fn(context: *const c_void, call: Token),
 }

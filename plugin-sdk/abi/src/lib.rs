@@ -31,8 +31,8 @@ mod status;
 mod work;
 
 pub use extensions::{
-    DATA_EXTENSION, DataExtension, EVENTS_EXTENSION, EXCHANGE_EXTENSION, EventsExtension, ExchangeExtension,
-    TIMER_EXTENSION, TimerExtension,
+    DATA_EXTENSION, DELEGATION_EXTENSION, DataExtension, DelegationExtension, EVENTS_EXTENSION,
+    EXCHANGE_EXTENSION, EventsExtension, ExchangeExtension, TIMER_EXTENSION, TimerExtension,
 };
 pub use status::{Level, Status};
 pub use work::{Work, WorkKind};

@@ -158,6 +158,7 @@ layouts! {
     EventsExtension = "mesh_events_extension" { struct_size, reserved, emit, subscribe, unsubscribe }
     DataExtension = "mesh_data_extension" { struct_size, reserved, set, get, remove }
     TimerExtension = "mesh_timer_extension" { struct_size, reserved, after }
+    DelegationExtension = "mesh_delegation_extension" { struct_size, reserved, act_for }
 }
 
 /// Every numeric constant: its name in C, its name in Rust's source, its value.
@@ -203,6 +204,11 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("MESH_EVENTS_EXTENSION", "EVENTS_EXTENSION", abi::EVENTS_EXTENSION),
     ("MESH_DATA_EXTENSION", "DATA_EXTENSION", abi::DATA_EXTENSION),
     ("MESH_TIMER_EXTENSION", "TIMER_EXTENSION", abi::TIMER_EXTENSION),
+    (
+        "MESH_DELEGATION_EXTENSION",
+        "DELEGATION_EXTENSION",
+        abi::DELEGATION_EXTENSION,
+    ),
 ];
 
 /// The crate's own text.
@@ -256,6 +262,7 @@ const FROZEN: &[FrozenLayout] = &[
     ]),
     ("mesh_data_extension", 32, 8, &[("struct_size", 0), ("reserved", 4), ("set", 8), ("get", 16), ("remove", 24)]),
     ("mesh_timer_extension", 16, 8, &[("struct_size", 0), ("reserved", 4), ("after", 8)]),
+    ("mesh_delegation_extension", 16, 8, &[("struct_size", 0), ("reserved", 4), ("act_for", 8)]),
 ];
 
 fn include_directory() -> PathBuf {

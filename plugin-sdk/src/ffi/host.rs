@@ -13,6 +13,7 @@ pub(crate) struct Host {
     events: Option<&'static abi::EventsExtension>,
     data: Option<&'static abi::DataExtension>,
     timer: Option<&'static abi::TimerExtension>,
+    delegation: Option<&'static abi::DelegationExtension>,
 }
 
 impl Host {
@@ -37,6 +38,7 @@ impl Host {
             events: None,
             data: None,
             timer: None,
+            delegation: None,
         };
         // SAFETY: the extension of this name begins with its size and is this struct.
         host.exchange = unsafe { host.extension(abi::EXCHANGE_EXTENSION) };
@@ -46,6 +48,8 @@ impl Host {
         host.data = unsafe { host.extension(abi::DATA_EXTENSION) };
         // SAFETY: as above.
         host.timer = unsafe { host.extension(abi::TIMER_EXTENSION) };
+        // SAFETY: as above.
+        host.delegation = unsafe { host.extension(abi::DELEGATION_EXTENSION) };
         Some(host)
     }
 
@@ -198,6 +202,25 @@ impl Host {
         // SAFETY: the extension is valid.
         unsafe { (timer.after)(self.table.context, lane, token, milliseconds) };
         true
+    }
+
+    /// Whether requests can be made with the rights of a caller.
+    pub(crate) fn delegates(&self) -> bool {
+        self.delegation.is_some()
+    }
+
+    /// Makes requests with the rights of the caller of `call`; with the component's own for 0. `requests` only asks the
+    /// host for something: it must not run code of the component, which could ask for more.
+    pub(crate) fn act_for<T>(&self, call: Token, requests: impl FnOnce() -> T) -> T {
+        let Some(delegation) = self.delegation.filter(|_| call != 0) else {
+            return requests();
+        };
+        // SAFETY: the extension is valid.
+        unsafe { (delegation.act_for)(self.table.context, call) };
+        let outcome = requests();
+        // SAFETY: as above.
+        unsafe { (delegation.act_for)(self.table.context, 0) };
+        outcome
     }
 
     /// Runs a piece of the component's code with this host as the one that the thread's log lines go to.

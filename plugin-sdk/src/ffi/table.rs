@@ -19,6 +19,7 @@ pub(crate) trait HostServices: Send + Sync {
     fn data_get(&self, token: Token, path: &str);
     fn data_remove(&self, token: Token, path: &str);
     fn after(&self, token: Token, milliseconds: u64);
+    fn act_for(&self, call: Token);
 }
 
 /// Makes a host of `services`. It lives as long as the process, since a component's code may keep it for as long.
@@ -96,6 +97,7 @@ unsafe extern "C" fn get_extension(_context: *const c_void, name: Slice) -> *con
         abi::EVENTS_EXTENSION => (&raw const EVENTS).cast(),
         abi::DATA_EXTENSION => (&raw const DATA).cast(),
         abi::TIMER_EXTENSION => (&raw const TIMER).cast(),
+        abi::DELEGATION_EXTENSION => (&raw const DELEGATION).cast(),
         _ => std::ptr::null(),
     }
 }
@@ -123,6 +125,11 @@ static TIMER: abi::TimerExtension = abi::TimerExtension {
     struct_size: size_of::<abi::TimerExtension>() as u32,
     reserved: 0,
     after,
+};
+static DELEGATION: abi::DelegationExtension = abi::DelegationExtension {
+    struct_size: size_of::<abi::DelegationExtension>() as u32,
+    reserved: 0,
+    act_for,
 };
 
 #[allow(clippy::too_many_arguments)] // The ABI's own shape.
@@ -205,4 +212,8 @@ unsafe extern "C" fn data_remove(
 
 unsafe extern "C" fn after(context: *const c_void, _lane: u32, token: Token, milliseconds: u64) {
     with(context, |services| services.after(token, milliseconds));
+}
+
+unsafe extern "C" fn act_for(context: *const c_void, call: Token) {
+    with(context, |services| services.act_for(call));
 }

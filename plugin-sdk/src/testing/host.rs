@@ -7,6 +7,7 @@ use mesh_plugin_abi::{Status, Token, WorkKind};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 type Stub = Arc<dyn Fn(Value) -> Result<Value, Error> + Send + Sync>;
@@ -43,6 +44,12 @@ pub(super) struct State {
     /// When, in which order, and for which token.
     timers: BTreeMap<(u64, u64), Token>,
     timers_set: u64,
+    /// Who called, by the tokens of calls that are not answered yet.
+    callers: HashMap<Token, Option<String>>,
+    /// The calls for whose callers threads ask just now.
+    acting_for: HashMap<ThreadId, Token>,
+    /// What was asked for, and for whom.
+    pub(super) requests: Vec<(String, Option<String>)>,
 }
 
 impl TestHost {
@@ -61,7 +68,14 @@ impl TestHost {
     }
 
     pub(super) fn queue(&self, item: Item) {
-        lock(&self.state).items.push(item);
+        let mut state = lock(&self.state);
+        if item.kind == WorkKind::CALL {
+            let origin: Value = serde_json::from_slice(&item.origin).unwrap_or_default();
+            let username = origin["username"].as_str().map(str::to_owned);
+            state.callers.insert(item.token, username);
+        }
+        state.items.push(item);
+        drop(state);
         self.queued.notify_one();
     }
 
@@ -140,6 +154,14 @@ impl TestHost {
         }
     }
 
+    /// Notes that this thread asked for something.
+    fn note(&self, what: String) {
+        let mut state = lock(&self.state);
+        let call = state.acting_for.get(&thread::current().id());
+        let username = call.and_then(|call| state.callers.get(call)).cloned().flatten();
+        state.requests.push((what, username));
+    }
+
     fn reply(&self, token: Token, status: i32, payload: Vec<u8>) {
         self.queue(Item {
             kind: WorkKind::REPLY,
@@ -158,10 +180,13 @@ impl TestHost {
 
 impl HostServices for TestHost {
     fn complete(&self, token: Token, status: i32, payload: &[u8]) {
-        lock(&self.state)
+        let mut state = lock(&self.state);
+        state.callers.remove(&token);
+        state
             .completed
             .entry(token)
             .or_insert_with(|| (status, payload.to_vec()));
+        drop(state);
         self.queued.notify_one();
     }
 
@@ -181,6 +206,7 @@ impl HostServices for TestHost {
     }
 
     fn call(&self, token: Token, component: &str, method: &str, _range: &str, arguments: &[u8]) {
+        self.note(format!("call {component}.{method}"));
         let stub = lock(&self.state)
             .stubs
             .get(&(component.to_owned(), method.to_owned()))
@@ -197,6 +223,7 @@ impl HostServices for TestHost {
     }
 
     fn emit(&self, key: &str, data: &[u8], _options: &[u8]) {
+        self.note(format!("emit {key}"));
         let data: Value = serde_json::from_slice(data).unwrap_or_default();
         lock(&self.state).emitted.push((key.to_owned(), data.clone()));
         self.deliver(&self.component, key, &data);
@@ -216,6 +243,7 @@ impl HostServices for TestHost {
 
     fn data_set(&self, token: Token, path: &str, value: &[u8]) {
         let path = path.trim_start_matches('/');
+        self.note(format!("set {path}"));
         let value = wrapped(&serde_json::from_slice(value).unwrap_or_default());
         lock(&self.state).documents.insert(path.to_owned(), value.clone());
         self.reply(
@@ -227,6 +255,7 @@ impl HostServices for TestHost {
 
     fn data_get(&self, token: Token, path: &str) {
         let path = path.trim_start_matches('/');
+        self.note(format!("get {path}"));
         let found: Vec<Value> = lock(&self.state)
             .documents
             .iter()
@@ -243,6 +272,7 @@ impl HostServices for TestHost {
 
     fn data_remove(&self, token: Token, path: &str) {
         let path = path.trim_start_matches('/');
+        self.note(format!("remove {path}"));
         let removed = {
             let mut state = lock(&self.state);
             let before = state.documents.len();
@@ -261,6 +291,10 @@ impl HostServices for TestHost {
         state.timers_set += 1;
         let when = (state.now.saturating_add(milliseconds), state.timers_set);
         state.timers.insert(when, token);
+    }
+
+    fn act_for(&self, call: Token) {
+        lock(&self.state).acting_for.insert(thread::current().id(), call);
     }
 }
 

@@ -4,6 +4,7 @@
 //! waits, none lets a panic cross into the library.
 
 use super::lane_thread::item;
+use crate::plugin::authority::Authority;
 use crate::plugin::instance::{Caller, Instance};
 use crate::plugin::lane::{Job, JobKind};
 use mesh_plugin_abi as abi;
@@ -92,6 +93,15 @@ fn caller(bound: &Bound, lane: u32, token: abi::Token) -> Caller {
         instance: bound.instance.clone(),
         lane,
         token,
+        authority: Authority::Component,
+    }
+}
+
+/// As [`caller`], for what is decided by whose rights the thread asks with.
+fn acting_caller(bound: &Bound, lane: u32, token: abi::Token) -> Caller {
+    Caller {
+        authority: bound.instance.authority(),
+        ..caller(bound, lane, token)
     }
 }
 
@@ -157,8 +167,12 @@ unsafe extern "C" fn lane_descriptor(context: *const c_void, lane: u32) -> i32 {
     })
 }
 
-unsafe extern "C" fn get_extension(_context: *const c_void, name: abi::Slice) -> *const c_void {
+unsafe extern "C" fn get_extension(context: *const c_void, name: abi::Slice) -> *const c_void {
     match text(name) {
+        // A component that need not say for whom it asks does not even try.
+        abi::DELEGATION_EXTENSION if guard(context, false, |bound| bound.instance.delegates()) => {
+            (&raw const DELEGATION).cast()
+        }
         abi::EXCHANGE_EXTENSION => (&raw const EXCHANGE).cast(),
         abi::EVENTS_EXTENSION => (&raw const EVENTS).cast(),
         abi::DATA_EXTENSION => (&raw const DATA).cast(),
@@ -191,6 +205,11 @@ static TIMER: abi::TimerExtension = abi::TimerExtension {
     reserved: 0,
     after,
 };
+static DELEGATION: abi::DelegationExtension = abi::DelegationExtension {
+    struct_size: size_of::<abi::DelegationExtension>() as u32,
+    reserved: 0,
+    act_for,
+};
 
 #[allow(clippy::too_many_arguments)] // The ABI's own shape.
 unsafe extern "C" fn call(
@@ -206,7 +225,7 @@ unsafe extern "C" fn call(
     guard(context, (), |bound| {
         let services = bound.instance.services();
         services.call(
-            caller(bound, lane, token),
+            acting_caller(bound, lane, token),
             text(component),
             text(method),
             text(range),
@@ -218,10 +237,10 @@ unsafe extern "C" fn call(
 
 unsafe extern "C" fn emit(context: *const c_void, key: abi::Slice, data: abi::Slice, options: abi::Slice) {
     guard(context, (), |bound| {
-        bound
-            .instance
+        let (instance, authority) = (&bound.instance, bound.instance.authority());
+        instance
             .services()
-            .emit(&bound.instance, text(key), bytes(data), bytes(options))
+            .emit(instance, authority, text(key), bytes(data), bytes(options))
     });
 }
 
@@ -260,7 +279,7 @@ unsafe extern "C" fn data_set(
     options: abi::Slice,
 ) {
     guard(context, (), |bound| {
-        let caller = caller(bound, lane, token);
+        let caller = acting_caller(bound, lane, token);
         bound
             .instance
             .services()
@@ -279,7 +298,7 @@ unsafe extern "C" fn data_get(
         bound
             .instance
             .services()
-            .data_get(caller(bound, lane, token), text(path))
+            .data_get(acting_caller(bound, lane, token), text(path))
     });
 }
 
@@ -294,7 +313,7 @@ unsafe extern "C" fn data_remove(
         bound
             .instance
             .services()
-            .data_remove(caller(bound, lane, token), text(path))
+            .data_remove(acting_caller(bound, lane, token), text(path))
     });
 }
 
@@ -305,4 +324,8 @@ unsafe extern "C" fn after(context: *const c_void, lane: u32, token: abi::Token,
             .services()
             .after(caller(bound, lane, token), milliseconds)
     });
+}
+
+unsafe extern "C" fn act_for(context: *const c_void, call: abi::Token) {
+    guard(context, (), |bound| bound.instance.act_for(call));
 }
