@@ -288,7 +288,10 @@ pub(crate) async fn change_own(
         };
         change.put_user(changed).map_err(failed)?
     };
-    let groups = user.groups.keys().map(|group| (group.to_string(), json!({"data": {}})));
+    let groups = user
+        .groups
+        .keys()
+        .map(|group| (group.to_string(), json!({"data": {}})));
     let groups: serde_json::Map<_, _> = groups.collect();
     let mut told = json!({"username": username, "userid": user.id, "permissions": {}, "groups": groups});
     if let Some(custom_data) = &user.custom_data {

@@ -169,10 +169,14 @@ impl Mesh {
             dialect => dialect.name(),
         };
         let mut user = json!({"username": &*login.username, "userid": &*login.user_id, "permissions": {}});
-        let known = self.security().and_then(|security| security.directory().user(&login.username));
+        let known = self
+            .security()
+            .and_then(|security| security.directory().user(&login.username));
         if let Some(known) = known.filter(|known| *known.id == *login.user_id) {
             let groups = known.groups.keys();
-            user["groups"] = groups.map(|group| (group.to_string(), json!({"data": {}}))).collect();
+            user["groups"] = groups
+                .map(|group| (group.to_string(), json!({"data": {}})))
+                .collect();
             if let Some(custom_data) = &known.custom_data {
                 user["custom_data"] = custom_data.clone();
             }

@@ -120,7 +120,10 @@ impl World {
             let events = answer.as_ref().and_then(|answer| answer["events"].as_array());
             events.map_or(0, Vec::len)
         };
-        let ends_others = row.method.as_deref().is_some_and(|method| method.starts_with("revoke"));
+        let ends_others = row
+            .method
+            .as_deref()
+            .is_some_and(|method| method.starts_with("revoke"));
         if row.method.is_none() || row.user.is_some() || ends_others {
             // What others cause is told when it happens, not before an answer.
             self.admin

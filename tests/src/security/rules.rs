@@ -92,13 +92,16 @@ impl Rules {
 
     /// The differences that no rule about fields explains. Rules count as used when none is left.
     fn unexplained(&self, name: &str, found: Vec<Difference>) -> Vec<Difference> {
-        let explaining = |difference: &Difference| self.field.iter().find(|rule| rule.explains(name, difference));
+        let explaining =
+            |difference: &Difference| self.field.iter().find(|rule| rule.explains(name, difference));
         let (used, left): (Vec<_>, Vec<_>) = found
             .into_iter()
             .map(|difference| (explaining(&difference), difference))
             .partition(|(rule, _)| rule.is_some());
         if left.is_empty() {
-            used.iter().filter_map(|(rule, _)| *rule).for_each(|rule| rule.used.set(true));
+            used.iter()
+                .filter_map(|(rule, _)| *rule)
+                .for_each(|rule| rule.used.set(true));
         }
         left.into_iter().map(|(_, difference)| difference).collect()
     }

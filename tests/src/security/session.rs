@@ -58,8 +58,7 @@ impl Session {
             .request(json!({"action": "configure-session", "data": configured}))
             .await?;
         let info = json!({"_browser": false, "_local": false});
-        let data =
-            json!({"protocol": "happn_4", "username": username, "password": password, "info": info});
+        let data = json!({"protocol": "happn_4", "username": username, "password": password, "info": info});
         let answer = session.request(json!({"action": "login", "data": data})).await?;
         let text = |key: &str| answer["data"][key].as_str().unwrap_or_default().to_owned();
         (session.id, session.token) = (text("id"), text("token"));
@@ -124,7 +123,9 @@ impl Session {
             let values = &frame["data"]["args"];
             return match frame["data"]["status"].as_str() {
                 Some("ok") => {
-                    let results = values.as_array().map_or(&[][..], |values| values.get(1..).unwrap_or(&[]));
+                    let results = values
+                        .as_array()
+                        .map_or(&[][..], |values| values.get(1..).unwrap_or(&[]));
                     json!({ "results": results })
                 }
                 _ => json!({ "error": values[0] }),

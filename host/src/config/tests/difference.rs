@@ -59,6 +59,16 @@ fn a_changed_entry_says_what_changed() {
 }
 
 #[test]
+fn delegation_of_authority_concerns_those_who_do_not_say_otherwise() {
+    let running = RUNNING.replace("\"one\"", "\"one\"\nauthority_delegation = false");
+    let wanted = format!("{running}\n[security]\nauthority_delegation = true\n");
+    let difference = between(&running, &wanted);
+    assert_eq!(described(&difference), ["~ echo * -> *: authority_delegation"]);
+    assert_eq!(difference.live, ["security.authority_delegation"]);
+    assert!(difference.restart.is_empty());
+}
+
+#[test]
 fn a_second_version_is_added_beside_the_first_and_the_first_goes_later() {
     let both = format!("{RUNNING}[[components]]\nname = \"calc\"\nlibrary = \"two\"\nversion = \"^2\"\n");
     assert_eq!(described(&between(RUNNING, &both)), ["+ calc ^2"]);

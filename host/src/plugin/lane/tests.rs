@@ -39,6 +39,39 @@ fn a_call_is_completed_once() {
 }
 
 #[test]
+fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
+    for keeps in [true, false] {
+        let (sender, _told) = channel();
+        let lane = Arc::new(Lane::new(0, 1000, None).keeping_origins(keeps));
+        let soon = Instant::now() + Duration::from_secs(10);
+        let submit = |kind| {
+            let job = Job {
+                origin: Bytes::from_static(b"{}"),
+                ..Job::new(kind, 0)
+            };
+            let submitted = lane.submit(job, Box::new(Told(sender.clone())), soon);
+            drop(submitted.ok().unwrap());
+        };
+        submit(JobKind::Start);
+        submit(JobKind::Call);
+        // One that waits while versions change places is remembered as well.
+        lane.hold(Nested::Waits);
+        submit(JobKind::Call);
+        lane.release();
+        let mut jobs = Vec::new();
+        assert!(lane.wait(&mut jobs));
+        let tickets: Vec<Ticket> = jobs.iter().map(|job| split_token(job.token).1).collect();
+        let known: Vec<bool> = tickets
+            .iter()
+            .map(|ticket| lane.origin_of(*ticket).is_some())
+            .collect();
+        assert_eq!(known, [false, keeps, keeps]);
+        lane.complete(tickets[1], 0, b"[]");
+        assert_eq!(lane.origin_of(tickets[1]), None);
+    }
+}
+
+#[test]
 fn deadlines_and_the_end() {
     let (sender, told) = channel();
     let lane = Arc::new(Lane::new(0, 1000, None));

@@ -153,12 +153,18 @@ impl Request<'_> {
         let mut whole = told.clone();
         whole["groups"] = shapes::groups_of(user);
         tell("upsert-user", &whole);
-        for (group, since) in user.groups.iter().filter(|(group, _)| !earlier.contains_key(*group)) {
+        for (group, since) in user
+            .groups
+            .iter()
+            .filter(|(group, _)| !earlier.contains_key(*group))
+        {
             tell("link-group", &shapes::link(&user.name, group, *since));
         }
         for group in earlier.keys().filter(|group| !user.groups.contains_key(*group)) {
             let rules = self.security.directory().group(group);
-            let rules = rules.map(|group| group.rules.to_value()).unwrap_or_else(|| json!({}));
+            let rules = rules
+                .map(|group| group.rules.to_value())
+                .unwrap_or_else(|| json!({}));
             let path = shapes::link_path(&user.name, group);
             tell("unlink-group", &json!({"path": path, "permissions": rules}));
         }
