@@ -337,7 +337,7 @@ async fn clock(mesh: Arc<Mesh>) {
 fn announce(mesh: &Mesh, port: u16, initializing: bool) {
     let announced = mesh
         .publish_description(initializing)
-        .and_then(|()| mesh.publish_config(port, false));
+        .and_then(|()| mesh.publish_config(port, mesh.security().is_some()));
     if let Err(error) = announced {
         tracing::error!("the schema could not be written: {error}");
     }

@@ -44,9 +44,13 @@ impl Gate {
         response: &Response<'_>,
     ) -> Result<Frame, WireError> {
         let limit = self.session.outbound().limit();
+        let hidden = self.hidden(permission::Action::Get);
         let mut array = response.array();
         if query.is_plain() {
             self.mesh.store().scan(pattern, &mut |path, document| {
+                if hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
+                    return true;
+                }
                 array.push(path, &document.data, document.meta);
                 array.len() <= limit
             });
@@ -68,8 +72,12 @@ impl Gate {
 
     /// The documents that a query asks for, in its order.
     fn select(&self, pattern: &PathPattern<'_>, query: &Query<'_>) -> Vec<Found> {
+        let hidden = self.hidden(permission::Action::Get);
         let mut selected = Vec::new();
         self.mesh.store().scan(pattern, &mut |path, document| {
+            if hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
+                return true;
+            }
             selected.extend(query.select(path, document));
             !query.is_enough(selected.len())
         });
@@ -107,11 +115,13 @@ impl Gate {
         let actor = self.authorize(permission::Action::Remove, &path, || options.on_behalf_of)?;
         self.can_publish(&options)?;
         let query = self.query(request, &path)?;
+        let hidden = self.hidden(permission::Action::Remove);
         let (removed, commit) = self
             .mesh
             .store()
             .remove(&PathPattern::new(&path), &mut |path, document| {
-                query.admits(path, &document.data, document.meta)
+                !hidden.as_ref().is_some_and(|hidden| hidden.hides(path))
+                    && query.admits(path, &document.data, document.meta)
             })
             .map_err(|error| WireError::system(error.to_string()))?;
         let data = format!(r#"{{"removed":{removed}}}"#);

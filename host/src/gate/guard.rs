@@ -5,6 +5,7 @@
 //! what the directory of users keeps.
 
 use super::Gate;
+use crate::mesh::Mesh;
 use crate::protocol::{Dialect, WireError, json, primus, session_end_notice};
 use crate::security::directory::ROOT;
 use crate::security::permission::{Action, checked_path};
@@ -16,9 +17,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Decisions remembered for each action; clients ask for the same few paths again and again.
-const MOST_DECISIONS: usize = 1024;
+const MOST_DECISIONS: usize = 256;
 /// Longer paths are decided anew each time.
-const LONGEST_KNOWN: usize = 512;
+const LONGEST_KNOWN: usize = 256;
 
 /// What is remembered of a session.
 #[derive(Default)]
@@ -38,6 +39,21 @@ pub(super) struct Actor {
     pub(super) username: Option<Arc<str>>,
     /// What a component learns of the caller, where that is not the session's own user.
     pub(super) origin: Option<Bytes>,
+}
+
+/// What a user may not reach, although a wildcard of the user's does.
+pub(super) struct Hidden {
+    mesh: Arc<Mesh>,
+    access: Arc<UserAccess>,
+    action: Action,
+}
+
+impl Hidden {
+    /// Whether a document is to be left out.
+    pub(super) fn hides(&self, path: &str) -> bool {
+        let security = self.mesh.security();
+        !security.is_some_and(|security| security.allows(&self.access, self.action, path))
+    }
 }
 
 impl Gate {
@@ -88,6 +104,37 @@ impl Gate {
         outcome
     }
 
+    /// What must be left out of what a wildcard reaches; nothing where nothing is forbidden. To be asked after
+    /// [`Gate::authorize`].
+    pub(super) fn hidden(&self, action: Action) -> Option<Hidden> {
+        let mesh = self.mesh.clone();
+        mesh.security()?;
+        let access = self.guard.access.clone()?;
+        access
+            .prohibits(action)
+            .then_some(Hidden { mesh, access, action })
+    }
+
+    /// The same for what a subscription reaches: patterns of the first generation mean more than their text says.
+    pub(super) fn hidden_from_listening(&self, dialect: Dialect) -> Option<Hidden> {
+        let mesh = self.mesh.clone();
+        mesh.security()?;
+        let access = self.guard.access.clone()?;
+        let is_loose = dialect.is_first_generation() && !access.is_everything();
+        let action = Action::On;
+        (is_loose || access.prohibits(action)).then_some(Hidden { mesh, access, action })
+    }
+
+    /// Whether the session's user may do something else, too, on the same path. To be asked after [`Gate::authorize`].
+    pub(super) fn may_also(&mut self, action: Action, path: &str) -> bool {
+        let mesh = self.mesh.clone();
+        match (mesh.security(), self.guard.access.clone()) {
+            (None, _) => true,
+            (Some(security), Some(access)) => self.may(security, &access, action, checked_path(path)),
+            (Some(_), None) => false,
+        }
+    }
+
     /// Whether users or groups have changed since the session's last request was decided.
     pub(super) fn is_outdated(&self) -> bool {
         let current = self.mesh.security().map(Security::generation);
@@ -129,7 +176,9 @@ impl Gate {
         let Some(other) = security.access_of(name) else {
             return Err(unauthorized().because(format!("on behalf of user does not exist {refused}")));
         };
-        if !security.allows(&other, action, path) {
+        // A subscription would go on when the other user is long gone.
+        let may = own.may_act_for(&other) && action != Action::On;
+        if !may || !security.allows(&other, action, path) {
             return Err(unauthorized().because(refused));
         }
         let origin = serde_json::json!({"id": self.session.id(), "username": name});

@@ -45,17 +45,35 @@ impl Gate {
         let options = Options::read(request.options);
         let actor = self.authorize(permission::Action::Set, &path, || options.on_behalf_of)?;
         let plan = Plan::new(&options, dialect, &path);
+        if matches!(plan, Plan::Tag(_)) && !self.may_also(permission::Action::Get, &path) {
+            return Err(WireError::access_denied("unauthorized"));
+        }
+        let is_call = call.is_some();
         self.can_publish(&options)?;
         let sent_value = request.data.filter(|_| !options.null_value);
         let silent = options.bulk && !options.no_store && !dialect.is_first_generation();
         let publishes = !options.no_publish
             && !silent
-            && (call.is_none() || self.mesh.subscriptions().has_request_watchers());
+            && match is_call {
+                false => true,
+                // Calls of `security` carry passwords.
+                true => {
+                    self.mesh.subscriptions().has_request_watchers()
+                        && !(self.mesh.security().is_some() && is_about_security(&path))
+                }
+            };
         if let Plan::Tag(tag) = plan {
             self.tag((request, &actor), response, &options, &path, tag)?;
         } else {
             let document_path = plan.document_path(&path);
-            let mode = plan.mode(&options, dialect);
+            let mode = match is_call {
+                // A request is no document, and nobody needs to read it again.
+                true => WriteMode::Unstored,
+                false => plan.mode(&options, dialect),
+            };
+            // Who may write and not read learns of a merge what was sent.
+            let hides = matches!(mode, WriteMode::Merge { .. })
+                && !self.may_also(permission::Action::Get, &document_path);
             let write = Write {
                 path: &document_path,
                 value: sent_value,
@@ -83,7 +101,10 @@ impl Gate {
                     }
                     out.push_str(results);
                 };
-                response.document(&written.data, meta, published)
+                match hides {
+                    true => response.document(&sent, meta, published),
+                    false => response.document(&written.data, meta, published),
+                }
             };
             let withheld = silent || options.no_publish;
             self.conclude(
@@ -152,6 +173,12 @@ impl Gate {
         self.conclude((request, actor), options, change, publishes, commit, &answer);
         Ok(())
     }
+}
+
+/// Whether a request is one of the component that passwords are handed to, in any of its versions.
+fn is_about_security(path: &str) -> bool {
+    let component = path.split('/').nth(4).unwrap_or_default();
+    component.split('@').next() == Some("security")
 }
 
 /// What a `set` amounts to.

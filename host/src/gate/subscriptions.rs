@@ -62,9 +62,10 @@ impl Gate {
         };
         let all = PathPattern::new(&open);
         self.mesh.note_reading(&self.session, &all);
+        let hidden = self.hidden_from_listening(dialect);
         self.mesh.store().scan(&all, &mut |path, document| {
-            let near = wanted.depth_of(path).is_none_or(|depth| depth <= deepest);
-            if near {
+            let near = wanted.matches(path) && wanted.depth_of(path).is_none_or(|depth| depth <= deepest);
+            if near && !hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
                 found.push((path.to_owned(), document.clone()));
             }
             true

@@ -11,7 +11,7 @@ use crate::protocol::{Dialect, EventAction, Publication, json, security_notice};
 use crate::pubsub::Event;
 use crate::security::permission::{Action, checked_path};
 use crate::security::{Security, UserAccess};
-use crate::session::{Lapse, Login, Session};
+use crate::session::{Audience, Lapse, Login, Session};
 use crate::store::{Commit, StoreError};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl Mesh {
             let access = security
                 .access_of(&login.username)
                 .filter(|access| *access.user().id == *login.user_id);
-            self.drop_subscriptions(security, &session, access.as_deref());
+            self.drop_subscriptions(&session, access.as_ref());
             if session.dialect() >= Dialect::Happn3 {
                 session
                     .outbound()
@@ -134,7 +134,7 @@ impl Mesh {
     pub fn session_began(&self, session: &Session) {
         if let (Some(security), Some(login)) = (self.security(), session.login()) {
             let access = security.access_of(&login.username);
-            self.drop_subscriptions(security, session, access.as_deref());
+            self.drop_subscriptions(session, access.as_ref());
         }
         self.tell_of_session("connect", session);
     }
@@ -204,7 +204,20 @@ impl Mesh {
             .collect()
     }
 
-    fn drop_subscriptions(&self, security: &Security, session: &Session, access: Option<&UserAccess>) {
+    /// Ends the subscriptions that a user may not have, and notes what of the others may not be heard.
+    fn drop_subscriptions(&self, session: &Session, access: Option<&Arc<UserAccess>>) {
+        let Some(security) = &self.security else { return };
+        session.set_audience(match access {
+            Some(access) if access.is_everything() => None,
+            access => {
+                let is_strict = access.is_none_or(|access| access.prohibits(Action::On));
+                let (security, access) = (security.clone(), access.cloned());
+                Some(Audience::new(is_strict, move |path| {
+                    let access = access.as_ref();
+                    access.is_some_and(|access| security.allows(access, Action::On, path))
+                }))
+            }
+        });
         for channel in self.subscriptions().channels_of(session.number()) {
             let path = checked_path(&channel);
             let may = access.is_some_and(|access| security.allows(access, Action::On, path));

@@ -136,6 +136,7 @@ pub fn custom_meta(meta: &RawValue) -> String {
                 | "eventOrigin"
                 | "depth"
                 | "timestamp"
+                | "username"
         );
         if !reserved {
             out.push(',');

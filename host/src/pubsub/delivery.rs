@@ -24,6 +24,8 @@ pub(super) struct Delivery<'a> {
     frames: HashMap<Form, Frame>,
     /// The frame written or used last: subscribers of one channel follow each other.
     last: Option<(Form, Frame)>,
+    /// It is the answer of a call: its address is the session's own.
+    pub(super) is_answer: bool,
     /// Frames that are not to be delivered yet.
     pub(super) held: Option<Vec<(Arc<Session>, Frame)>>,
     pub(super) recipients: usize,
@@ -35,6 +37,7 @@ impl<'a> Delivery<'a> {
             event,
             frames: HashMap::new(),
             last: None,
+            is_answer: false,
             held: None,
             recipients: 0,
         }
@@ -59,6 +62,9 @@ impl<'a> Delivery<'a> {
                 }
                 // Whoever is being closed costs nothing more.
                 if session.outbound().is_closing() {
+                    return;
+                }
+                if !self.is_answer && !session.may_hear(publication.path, registration.is_loose) {
                     return;
                 }
                 let frame = self.frame(session.dialect(), &registration.channel, wanted);

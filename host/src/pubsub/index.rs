@@ -144,6 +144,7 @@ impl Index {
                     channel: text.into(),
                     action: channel.action,
                     pattern,
+                    is_loose: dialect.is_first_generation() || !channel.pattern.starts_with('/'),
                     references: Vec::new(),
                     count: 0,
                 })
@@ -236,6 +237,7 @@ impl Index {
     pub fn publish_response(&self, owner: u64, event: &Event<'_>) -> usize {
         let tables = self.read();
         let mut delivery = Delivery::new(event);
+        delivery.is_answer = true;
         if let Some(of_subscriber) = tables.by_subscriber.get(&owner) {
             for registration in of_subscriber
                 .responses

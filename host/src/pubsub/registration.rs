@@ -102,6 +102,8 @@ pub(super) struct Registration {
     pub(super) channel: Arc<str>,
     pub(super) action: ChannelAction,
     pub(super) pattern: Pattern,
+    /// The pattern may match what its text does not: in letters of another size, open at its end, without its slash.
+    pub(super) is_loose: bool,
     pub(super) references: Vec<Reference>,
     /// First generation: listeners counted by `refCount`.
     pub(super) count: i64,

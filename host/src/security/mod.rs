@@ -39,6 +39,7 @@ use lockout::Lockout;
 use nonce::{Nonce, Nonces};
 use permission::{Access, Action, Decision, Facts, LookupPermission, Table, lookup_allows};
 use revocations::Revocations;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +56,8 @@ pub const GUESTS: &str = "_MESH_GST";
 pub const DELEGATES: &str = "_MESH_DELEGATE";
 /// Members may use all of the mesh.
 pub const MESH_ADMINS: &str = "_MESH_ADM";
+/// Groups that make their members administrators of something.
+pub const POWERFUL: [&str; 3] = [ADMIN, MESH_ADMINS, DELEGATES];
 
 /// The security of one mesh.
 pub struct Security {
@@ -100,6 +103,21 @@ impl UserAccess {
     /// Whether the user may act on behalf of others.
     pub fn is_delegate(&self) -> bool {
         self.is_everything() || self.user.groups.contains_key(DELEGATES)
+    }
+
+    /// Whether the user may act on behalf of this one: delegates do not become administrators that way.
+    pub fn may_act_for(&self, other: &UserAccess) -> bool {
+        let is_powerful = || {
+            POWERFUL
+                .iter()
+                .any(|group| other.user.groups.contains_key(*group))
+        };
+        self.is_everything() || (self.is_delegate() && !is_powerful())
+    }
+
+    /// Whether an action is forbidden anywhere.
+    pub fn prohibits(&self, action: Action) -> bool {
+        self.access.prohibits(action)
     }
 }
 
@@ -174,8 +192,10 @@ impl Security {
         }
     }
 
-    /// Whether somebody may do something. `path` is that of [`permission::checked_path`].
+    /// Whether somebody may do something. `path` is that of [`permission::checked_path`]; a version in the name of a component
+    /// is none of the permission's business.
     pub fn allows(&self, who: &UserAccess, action: Action, path: &str) -> bool {
+        let path = &*without_version(path);
         match who.access.decide(action, path) {
             Decision::Allowed => true,
             Decision::Prohibited => false,
@@ -248,5 +268,48 @@ impl Security {
 
     fn lock_compiled(&self) -> MutexGuard<'_, Compiled> {
         self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same path without what follows an `@` in the name of the component: `/_events/D/calc@1/key` is `/_events/D/calc/key`.
+fn without_version(path: &str) -> Cow<'_, str> {
+    let folders = ["/_exchange/requests/", "/_exchange/responses/", "/_events/"];
+    let Some(folder) = folders.iter().find(|folder| path.starts_with(**folder)) else {
+        return Cow::Borrowed(path);
+    };
+    let below = &path[folder.len()..];
+    let Some(start) = below.find('/').map(|slash| folder.len() + slash + 1) else {
+        return Cow::Borrowed(path);
+    };
+    let name = path[start..].split('/').next().unwrap_or_default();
+    match name.find('@') {
+        None => Cow::Borrowed(path),
+        Some(at) => Cow::Owned(format!("{}{}", &path[..start + at], &path[start + name.len()..])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_no_part_of_what_is_permitted() {
+        for (path, expected) in [
+            (
+                "/_exchange/requests/D/calc@1/add",
+                "/_exchange/requests/D/calc/add",
+            ),
+            (
+                "/_exchange/responses/D/calc@1.2.3/add/S/*",
+                "/_exchange/responses/D/calc/add/S/*",
+            ),
+            ("/_events/D/calc@^1/a/b@c", "/_events/D/calc/a/b@c"),
+            ("/_events/D/calc/a@b", "/_events/D/calc/a@b"),
+            ("/_events/D@x/calc", "/_events/D@x/calc"),
+            ("/_events/D", "/_events/D"),
+            ("/data/D/calc@1", "/data/D/calc@1"),
+        ] {
+            assert_eq!(without_version(path), expected, "{path}");
+        }
     }
 }

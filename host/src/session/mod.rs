@@ -4,10 +4,12 @@
 //! Guarantees: a queue never holds more bytes than its limit; whoever pushes never waits; frames leave in the order in
 //! which they were pushed.
 
+mod audience;
 mod login;
 mod outbound;
 mod registry;
 
+pub use audience::Audience;
 pub use login::{Lapse, Login, Policy};
 pub use outbound::{Batch, Closing, Outbound};
 pub use registry::Sessions;
@@ -31,6 +33,8 @@ pub struct Session {
     origin: Bytes,
     /// Who is at the other end, in a secure mesh.
     login: ArcSwapOption<Login>,
+    /// What it may hear; nothing where that is everything that it has subscribed to.
+    audience: ArcSwapOption<Audience>,
     /// A request is being worked on elsewhere, and its answer comes before all that follow.
     waits: AtomicBool,
     /// Where the client is.
@@ -59,6 +63,7 @@ impl Session {
             id,
             origin,
             login: ArcSwapOption::const_empty(),
+            audience: ArcSwapOption::const_empty(),
             waits: AtomicBool::new(false),
             peer,
             dialect: AtomicU8::new(0),
@@ -96,6 +101,19 @@ impl Session {
     /// Notes who is at the other end.
     pub fn set_login(&self, login: Option<Arc<Login>>) {
         self.login.store(login);
+    }
+
+    /// Notes what the session may hear.
+    pub fn set_audience(&self, audience: Option<Audience>) {
+        self.audience.store(audience.map(Arc::new));
+    }
+
+    /// Whether the session may hear an event; see [`Audience::may_hear`].
+    pub fn may_hear(&self, path: &str, is_loose: bool) -> bool {
+        match &*self.audience.load() {
+            None => true,
+            Some(audience) => audience.may_hear(path, is_loose),
+        }
     }
 
     /// Lets the requests that follow wait: one is being worked on elsewhere.

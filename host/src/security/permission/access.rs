@@ -82,6 +82,11 @@ impl Access {
         self.everything
     }
 
+    /// Whether an action is forbidden anywhere: then what a wildcard reaches must be looked at one by one.
+    pub fn prohibits(&self, action: Action) -> bool {
+        !self.everything && (self.groups.prohibits(action) || self.own.prohibits(action))
+    }
+
     /// What the permissions say. Lookup tables may add to [`Decision::Silent`], and to nothing else.
     pub fn decide(&self, action: Action, path: &str) -> Decision {
         if self.everything {

@@ -52,6 +52,8 @@ pub struct Table {
     lengths: Vec<usize>,
     /// Every action that any path mentions: what is not in it needs no search.
     mentioned: Actions,
+    /// Every action that any path forbids.
+    prohibited: Actions,
 }
 
 impl Table {
@@ -71,6 +73,7 @@ impl Table {
                 .mentioned
                 .union(permission.allowed)
                 .union(permission.prohibited);
+            table.prohibited = table.prohibited.union(permission.prohibited);
             let kind = match literal_beginning(&path) {
                 None => &mut table.exact,
                 Some(_) => &mut wildcards,
@@ -90,6 +93,11 @@ impl Table {
             alike.push(Wildcard { pattern, permission });
         }
         table
+    }
+
+    /// Whether an action is forbidden anywhere.
+    pub fn prohibits(&self, action: Action) -> bool {
+        self.prohibited.admits(action)
     }
 
     /// What is said about an action on a path.

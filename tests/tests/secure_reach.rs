@@ -1,0 +1,206 @@
+//! Wildcards, options and names reach no further than permissions do.
+//!
+//! What enters: requests that mean more than their text. What leaves: what they were answered, and what was heard. Guarantees:
+//! see the names of the tests.
+
+use mesh_tests::host::Host;
+use mesh_tests::secure::{Client, DIALECTS, error, host, is_denied, is_first_generation, is_ok, meta};
+use serde_json::{Value, json};
+
+/// A host on which a user has these permissions and the password `secret`.
+async fn with_user(name: &str, permissions: Value) -> (Host, Client) {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    let group = json!({"name": format!("of {name}"), "permissions": permissions});
+    admin.security("addGroup", json!([group])).await;
+    let user = json!({"username": name, "password": "secret", "groups": {format!("of {name}"): true}});
+    admin.security("upsertUser", json!([user])).await;
+    (host, admin)
+}
+
+/// The paths of documents that an answer lists.
+fn paths(answer: &Value) -> Vec<String> {
+    let items = answer.as_array().or_else(|| answer["data"].as_array());
+    let named = items.into_iter().flatten().filter_map(|item| {
+        let path = &item["_meta"]["path"];
+        path.as_str().map(str::to_owned)
+    });
+    named.filter(|path| !path.is_empty()).collect()
+}
+
+/// The paths of the events that have arrived.
+async fn heard(client: &mut Client) -> Vec<String> {
+    let pushed = client.pushed().await;
+    let events = pushed.iter().filter(|frame| frame["_meta"]["type"] == "data");
+    let paths = events.filter_map(|frame| frame["_meta"]["path"].as_str());
+    paths
+        .map(|path| path.trim_start_matches("/SET@").to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_prohibited_is_not_reached_by_a_wildcard() {
+    let data = json!({
+        "/books/*": {"actions": ["get", "on", "remove", "set"]},
+        "/books/drafts/*": {"authorized": false, "actions": ["get", "on", "remove", "set"]},
+    });
+    let (host, mut admin) = with_user("reader", json!({ "data": data })).await;
+    for path in ["/books/1", "/books/drafts/1"] {
+        assert!(is_ok(&admin.set(path, json!({"n": 1})).await));
+    }
+    for dialect in DIALECTS {
+        let mut reader = Client::enter(host.addr(), dialect, "reader", "secret").await;
+        assert!(is_denied(&reader.get("/books/drafts/1").await), "{dialect}");
+        assert_eq!(paths(&reader.get("/books/*").await), ["/books/1"], "{dialect}");
+        let listening =
+            json!({"action": "on", "path": "/ALL@/books/*", "options": {"initialCallback": true}});
+        let present = reader.request(listening).await;
+        assert!(is_ok(&present), "{dialect}: {present}");
+        assert_eq!(paths(&present), ["/books/1"], "{dialect}: {present}");
+        reader.pushed().await;
+        for path in ["/books/drafts/1", "/books/1"] {
+            assert!(is_ok(&admin.set(path, json!({"n": 2})).await));
+        }
+        assert_eq!(heard(&mut reader).await, ["/books/1"], "{dialect}");
+    }
+    let mut reader = Client::enter(host.addr(), "happn_4", "reader", "secret").await;
+    let counted = reader
+        .request(json!({"action": "count", "path": "/books/*"}))
+        .await;
+    assert_eq!(counted["data"]["value"], 1, "{counted}");
+    let removed = reader
+        .request(json!({"action": "remove", "path": "/books/*"}))
+        .await;
+    assert_eq!(removed["data"]["removed"], 1, "{removed}");
+    assert!(is_ok(&admin.get("/books/drafts/1").await));
+    assert_eq!(paths(&admin.get("/books/*").await), ["/books/drafts/1"]);
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn patterns_of_the_first_generation_reach_no_more_than_their_text() {
+    let data = json!({
+        "/users/*/public": {"actions": ["on"]},
+        "/lib/*": {"actions": ["on"]},
+        "/lib/secret": {"authorized": false, "actions": ["on"]},
+    });
+    let (host, mut admin) = with_user("era", json!({ "data": data })).await;
+    for path in ["/users/bob/private", "/users/bob/public"] {
+        assert!(is_ok(&admin.set(path, json!({"n": 1})).await));
+    }
+    let mut era = Client::enter(host.addr(), "happn_1.3.0", "era", "secret").await;
+    let listening = json!({"action": "on", "path": "/ALL@/users/*/public", "options": {"initialCallback": true, "refCount": 1}});
+    let present = era.request(listening).await;
+    assert_eq!(paths(&present), ["/users/bob/public"], "{present}");
+    era.on("/ALL@/lib/SECRET").await;
+    era.pushed().await;
+    for path in ["/users/bob/public-key", "/lib/secret", "/users/bob/public"] {
+        assert!(is_ok(&admin.set(path, json!({"n": 2})).await));
+    }
+    assert_eq!(heard(&mut era).await, ["/users/bob/public"]);
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_in_a_name_is_no_way_around_a_prohibition() {
+    let methods = json!({"/TestNode/*": {"authorized": true}, "/TestNode/calc/add": {"authorized": false}});
+    let (host, _admin) = with_user("caller", json!({ "methods": methods })).await;
+    for dialect in DIALECTS {
+        let mut caller = Client::enter(host.addr(), dialect, "caller", "secret").await;
+        for name in ["calc", "calc@1", "calc@^1.0.0"] {
+            assert!(
+                caller.call(&format!("{name}/add"), json!([1, 2])).await.is_err(),
+                "{dialect} {name}"
+            );
+        }
+        assert_eq!(
+            caller.call("calc/echo", json!([1])).await,
+            Ok(vec![json!(1)]),
+            "{dialect}"
+        );
+    }
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_hears_or_finds_what_the_component_security_is_asked() {
+    let everything = json!({"data": {"*": {"actions": ["*"]}}});
+    let (host, mut admin) = with_user("watcher", everything).await;
+    for dialect in DIALECTS {
+        let mut watcher = Client::enter(host.addr(), dialect, "watcher", "secret").await;
+        let all = if is_first_generation(dialect) {
+            "/ALL@/*"
+        } else {
+            "/ALL@/_exchange/requests/**"
+        };
+        let listening = watcher.on(all).await;
+        assert!(is_ok(&listening), "{dialect}: {listening}");
+        let name = format!("made for {dialect}");
+        let user = json!({"username": name, "password": "a very secret one"});
+        admin.security("addUser", json!([user])).await;
+        let pushed = watcher.pushed().await;
+        assert!(
+            !json!(pushed).to_string().contains("a very secret one"),
+            "{dialect}: {pushed:?}"
+        );
+        let found = watcher.get("/_exchange/*").await;
+        assert!(
+            !found.to_string().contains("a very secret one"),
+            "{dialect}: {found}"
+        );
+    }
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writing_is_not_reading() {
+    let (host, mut admin) = with_user("writer", json!({"data": {"/box/*": {"actions": ["set"]}}})).await;
+    assert!(is_ok(&admin.set("/box/1", json!({"hidden": "treasure"})).await));
+    for dialect in DIALECTS {
+        let mut writer = Client::enter(host.addr(), dialect, "writer", "secret").await;
+        let merging =
+            json!({"action": "set", "path": "/box/1", "data": {"own": dialect}, "options": {"merge": true}});
+        let merged = writer.request(merging).await;
+        assert!(is_ok(&merged), "{dialect}: {merged}");
+        assert!(!merged.to_string().contains("treasure"), "{dialect}: {merged}");
+        if is_first_generation(dialect) {
+            let tagging = json!({"action": "set", "path": "/box/1", "data": null, "options": {"tag": "mine", "noPublish": true}});
+            assert!(is_denied(&writer.request(tagging).await), "{dialect}");
+        }
+    }
+    let kept = admin.get("/box/1").await;
+    assert_eq!(
+        (&kept["data"]["hidden"], &kept["data"]["own"]),
+        (&json!("treasure"), &json!("happn_4"))
+    );
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delegates_do_not_become_administrators() {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    for (name, group) in [
+        ("boss", "_ADMIN"),
+        ("agent", "_MESH_DELEGATE"),
+        ("small", "_MESH_GST"),
+    ] {
+        let user = json!({"username": name, "password": "secret", "groups": {group: true}});
+        admin.security("upsertUser", json!([user])).await;
+    }
+    let mut agent = Client::enter(host.addr(), "happn_4", "agent", "secret").await;
+    for (name, may) in [("small", true), ("boss", false)] {
+        let reading =
+            json!({"action": "get", "path": "/mesh/schema/description", "options": {"onBehalfOf": name}});
+        let answer = agent.request(reading).await;
+        assert_eq!(is_ok(&answer), may, "{name}: {}", meta(&answer));
+        if !may {
+            let reason = "request on behalf of unauthorised user: boss";
+            assert_eq!(error(&answer)["reason"], reason);
+        }
+    }
+    let listening =
+        json!({"action": "on", "path": "/ALL@/mesh/schema/description", "options": {"onBehalfOf": "small"}});
+    assert!(is_denied(&agent.request(listening).await));
+    assert!(host.stop().success());
+}
