@@ -383,6 +383,33 @@ async fn a_token_that_an_administrator_revokes_is_worth_nothing() {
 }
 
 #[tokio::test]
+async fn revoking_a_session_that_came_with_a_token_revokes_the_token() {
+    let mut story = Story::begin().await;
+    for dialect in DIALECTS {
+        let mut own = Client::open(story.host.addr(), dialect).await;
+        let token = own.login("bob", "old").await["data"]["token"].clone();
+        let mut child = Client::open(story.host.addr(), dialect).await;
+        assert!(is_ok(&child.login_with(json!({"token": token})).await));
+        let id = child.id().to_owned();
+        story
+            .admin
+            .security("revokeSession", json!([{"id": id}, "test"]))
+            .await;
+        let mut late = Client::open(story.host.addr(), dialect).await;
+        let refused = late.login_with(json!({"token": token})).await;
+        assert_eq!(error(&refused)["code"], 403, "{refused}");
+        if is_first_generation(dialect) {
+            assert!(is_denied(&child.get("/open/1").await));
+            assert!(is_denied(&own.get("/open/1").await));
+        } else {
+            let frames = child.until_end().await;
+            assert_eq!(frames[0]["data"], json!({"reason": "token-revoked"}));
+            assert_eq!(own.until_end().await, frames);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_owner_revokes_the_own_token() {
     let mut story = Story::begin().await;
     for dialect in DIALECTS {

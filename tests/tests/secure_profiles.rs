@@ -206,6 +206,10 @@ async fn tokens_hold_where_they_were_given_and_where_they_may_be_used() {
         let same_place = again.login_with(json!({"token": token})).await;
         assert!(is_ok(&same_place), "{same_place}");
         assert_eq!(same_place["data"]["user"]["username"], "here");
+        assert_eq!(
+            same_place["data"]["token"], token,
+            "a token makes no other, which would hold for longer"
+        );
         let mut broken = token.as_str().unwrap().to_owned();
         let last = if broken.pop() == Some('A') { 'B' } else { 'A' };
         broken.push(last);
