@@ -374,6 +374,10 @@ async fn a_token_that_an_administrator_revokes_is_worth_nothing() {
         vec![5; 4],
         "other sessions of the user go on"
     );
+    story
+        .admin
+        .security("activateSessionManagement", json!([false]))
+        .await;
     let revoked = story
         .admin
         .call("security/listRevokedSessions", json!([]))

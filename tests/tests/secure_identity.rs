@@ -294,7 +294,7 @@ async fn only_administrators_make_administrators() {
                     json!([{"username": "max", "groups": {group: true}}]),
                 ),
                 (
-                    "addUser",
+                    "upsertUser",
                     json!([{"username": "new", "password": "x", "groups": {group: true}}]),
                 ),
                 (
