@@ -4,7 +4,7 @@ use mesh_tests::c_library::{compile, fixture};
 use mesh_tests::control;
 use mesh_tests::host::{Folder, Host, library};
 use mesh_tests::session::{self, Receiver, Sender};
-use mesh_tests::swapping::answer_to;
+use mesh_tests::swapping::{answer_to, swap};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -183,4 +183,18 @@ async fn where_the_only_lane_hangs_calls_are_answered_at_their_deadline() {
         host.stop().success(),
         "a host with a version that hangs stops like any other"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_cannot_give_its_state_is_replaced_without_it() {
+    let folder = Folder::new("dropped");
+    let host = start(&folder, Bad::SnapshotHangs, 1, "handover_timeout_ms = 200");
+    let next = target(&folder, Bad::RestoreFails, "1.1.0");
+    let file = folder.path().join("mesh.toml");
+    let finished = swap(&file, "target", &next, &["--drop-state"]).await;
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let mut session = session::open(host.addr()).await;
+    let answer = ask(&mut session, "target/ping", 1).await;
+    assert_eq!(answer["args"], json!([null, {"version": "1.1.0", "count": 1}]));
+    assert!(host.stop().success());
 }
