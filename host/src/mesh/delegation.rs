@@ -12,6 +12,7 @@ use crate::security::permission::Action;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::fmt;
 
 /// Who called, as components are told.
 #[derive(Deserialize)]
@@ -23,26 +24,27 @@ struct Origin<'a> {
 }
 
 impl Mesh {
-    /// Whether a component may do something with these rights.
+    /// Whether a component may do something with these rights. `path` is written out only where that is to be decided.
     pub(super) fn authorize_component(
         &self,
         component: &Identity,
         authority: &Authority,
         action: Action,
-        path: &str,
+        path: impl fmt::Display,
     ) -> Result<(), WireError> {
         let origin = match authority {
             Authority::Component => return Ok(()),
             Authority::Gone => None,
             Authority::Caller(origin) => serde_json::from_slice::<Origin<'_>>(origin).ok(),
         };
-        let outcome = self.permits(origin.as_ref(), action, path);
+        let path = path.to_string();
+        let outcome = self.permits(origin.as_ref(), action, &path);
         if outcome.is_err() {
             let user = origin.as_ref().and_then(|origin| origin.username.as_deref());
             let session = origin.as_ref().map(|origin| &*origin.id);
             tracing::info!(
                 target: "audit", event = "denied", user, session, component = component.component,
-                action = action.word(), path = &*json::shorten(path), "denied"
+                action = action.word(), path = &*json::shorten(&path), "denied"
             );
         }
         outcome

@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 /// The user that the mesh itself publishes as.
 pub(super) const MESH_USER: &str = "_ADMIN";
 
-const REQUESTS: &str = "/_exchange/requests/";
+/// What the paths of calls begin with.
+pub(super) const REQUESTS: &str = "/_exchange/requests/";
 const RESPONSES: &str = "/_exchange/responses/";
 
 /// A call is routed again when its version was just replaced; more often than this nobody replaces versions.
@@ -27,11 +28,6 @@ const MOST_TURNS: usize = 16;
 /// Whether a `set` on this path is a call.
 pub fn is_request(path: &str) -> bool {
     path.starts_with(REQUESTS)
-}
-
-/// The path on which a method is called.
-pub(super) fn request_path(domain: &str, component: &str, method: &str) -> String {
-    format!("{REQUESTS}{domain}/{component}/{method}")
 }
 
 /// A call that a version has taken.

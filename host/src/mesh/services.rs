@@ -1,7 +1,7 @@
 //! What components ask for: events, calls, their data, time.
 
 use super::answer::{abandoned, array, error_array, unreadable};
-use super::exchange::{MESH_USER, request_path};
+use super::exchange::{MESH_USER, REQUESTS};
 use super::{Change, Mesh, Publisher, Write, WriteMode};
 use crate::plugin::{
     Abandoned, Answer, Authority, Caller, Instance, Interest, Job, JobKind, Services, Status,
@@ -128,7 +128,7 @@ impl Services for MeshServices {
                 let error = format!("the arguments of {component}.{method} are not a JSON array");
                 return caller.reply(Status::ERROR, error_array("TypeError", &error));
             }
-            let path = request_path(mesh.domain(), component, method);
+            let path = format_args!("{REQUESTS}{}/{component}/{method}", mesh.domain());
             let who = caller.instance.identity();
             if let Err(error) = mesh.authorize_component(who, &caller.authority, Action::Set, &path) {
                 return reply(&caller, Err(error));
