@@ -392,8 +392,14 @@ async fn a_call_that_never_was_or_is_over_gives_no_rights() {
         let library = library.display();
         format!("[[components]]\nname = \"{name}\"\nlibrary = \"{library}\"\n{more}\n")
     };
-    let both = entry("c", "") + &entry("plain", "authority_delegation = false");
-    folder.write("mesh.toml", &(configuration(true, "") + &both));
+    let old = folder.path().join("old.so");
+    compile(&fixture("description.c"), &[], &old).expect("it compiles");
+    let old = format!(
+        "[[components]]\nname = \"old\"\nlibrary = \"{}\"\n",
+        old.display()
+    );
+    let all = entry("c", "") + &entry("plain", "authority_delegation = false") + &old;
+    folder.write("mesh.toml", &(configuration(true, "") + &all));
     apply(&host).await;
     let permissions = json!({"methods": {"/c/*": {"authorized": true}, "/plain/*": {"authorized": true}}});
     let group = json!([{"name": "callers-of-c", "permissions": permissions}]);
@@ -410,6 +416,15 @@ async fn a_call_that_never_was_or_is_over_gives_no_rights() {
     eve.is_denied("c/caller", json!([]), "eve").await;
     assert_eq!(admin.succeeds("c/caller", json!([])).await, 0);
     assert_eq!(eve.succeeds("c/itself", json!([])).await, 0);
+
+    // Of a component that cannot say for whom it asks, the operator is told.
+    let log = host.log();
+    let warned: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("authority delegation"))
+        .collect();
+    assert_eq!(warned.len(), 1, "{log}");
+    assert!(warned[0].contains("old"), "{}", warned[0]);
 
     // Where delegation is off, the host does not even offer it.
     assert_eq!(eve.succeeds("plain/offered", json!([])).await, false);

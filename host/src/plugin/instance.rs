@@ -77,6 +77,8 @@ pub struct Instance {
     hearing: AtomicBool,
     /// What it listens to.
     interests: Mutex<Vec<Interest>>,
+    /// Whether it has asked how to say for whom it asks.
+    knows_delegation: AtomicBool,
 }
 
 /// One subscription of a component, as it asked for it.
@@ -120,6 +122,7 @@ impl Instance {
             misdirected: AtomicU64::new(0),
             hearing: AtomicBool::new(false),
             interests: Mutex::default(),
+            knows_delegation: AtomicBool::new(false),
         }
     }
 
@@ -178,6 +181,17 @@ impl Instance {
     /// Whether it may ask with the rights of its callers.
     pub(super) fn delegates(&self) -> bool {
         self.lanes.first().is_some_and(|lane| lane.keeps_origins())
+    }
+
+    /// Whether delegation is to be offered to it, now that it looks for that.
+    pub(super) fn finds_delegation(&self) -> bool {
+        self.knows_delegation.store(true, Ordering::Relaxed);
+        self.delegates()
+    }
+
+    /// Whether it was meant to ask with the rights of its callers, and does not know how.
+    pub(super) fn misses_delegation(&self) -> bool {
+        self.delegates() && !self.knows_delegation.load(Ordering::Relaxed)
     }
 
     /// From now on this thread asks for the caller of `call`; for the component itself with 0.

@@ -184,7 +184,15 @@ fn make(
     let instance = Arc::new(Instance::new(identity, lanes.into(), request.services));
     let bound = Bound::new(instance.clone());
     match lane_thread::create(functions, &bound, &info, &request.config) {
-        Ok(pointer) => Ok((bound, pointer, Arc::new(descriptor))),
+        Ok(pointer) => {
+            if instance.misses_delegation() {
+                tracing::warn!(
+                    component = instance.identity().component,
+                    "the component knows nothing of authority delegation: whoever calls it, it acts with its own rights"
+                );
+            }
+            Ok((bound, pointer, Arc::new(descriptor)))
+        }
         Err(status) => {
             let reason = instance
                 .take_failure()

@@ -170,7 +170,7 @@ unsafe extern "C" fn lane_descriptor(context: *const c_void, lane: u32) -> i32 {
 unsafe extern "C" fn get_extension(context: *const c_void, name: abi::Slice) -> *const c_void {
     match text(name) {
         // A component that need not say for whom it asks does not even try.
-        abi::DELEGATION_EXTENSION if guard(context, false, |bound| bound.instance.delegates()) => {
+        abi::DELEGATION_EXTENSION if guard(context, false, |bound| bound.instance.finds_delegation()) => {
             (&raw const DELEGATION).cast()
         }
         abi::EXCHANGE_EXTENSION => (&raw const EXCHANGE).cast(),
