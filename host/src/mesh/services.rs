@@ -130,7 +130,7 @@ impl Services for MeshServices {
             }
             let path = format_args!("{REQUESTS}{}/{component}/{method}", mesh.domain());
             let who = caller.instance.identity();
-            if let Err(error) = mesh.authorize_component(who, &caller.authority, Action::Set, &path) {
+            if let Err(error) = mesh.authorize_component(who, &caller.authority, Action::Set, path) {
                 return reply(&caller, Err(error));
             }
             let target = format!("{component}.{method}");
