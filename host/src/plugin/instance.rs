@@ -39,7 +39,7 @@ pub struct Caller {
 /// What a component may ask of the host. All functions are called from threads of the component and never wait.
 pub trait Services: Send + Sync {
     /// Publishes an event of the component.
-    fn emit(&self, instance: &Arc<Instance>, authority: Authority, key: &str, data: &[u8], options: &[u8]);
+    fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]);
     /// Calls a method of a component.
     fn call(
         &self,

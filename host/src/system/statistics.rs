@@ -8,7 +8,7 @@
 use super::{MethodEntry, arguments_of, machine, own_component};
 use crate::mesh::Mesh;
 use crate::mesh::error_array;
-use crate::plugin::{Abandoned, Answer, Authority, Native, NativeCall, Services, Status};
+use crate::plugin::{Abandoned, Answer, Native, NativeCall, Services, Status};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -64,13 +64,7 @@ impl System {
                     return;
                 };
                 let statistics = meter.measure(&mesh, true).to_string();
-                services.emit(
-                    own.instance(),
-                    Authority::Component,
-                    "stats/system",
-                    statistics.as_bytes(),
-                    b"",
-                );
+                services.emit(own.instance(), "stats/system", statistics.as_bytes(), b"");
             }
         });
         self.replace_timer(Some(task.abort_handle()));

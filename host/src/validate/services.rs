@@ -66,7 +66,7 @@ fn matches(path: &str, pattern: &str) -> bool {
 }
 
 impl Services for Alone {
-    fn emit(&self, _: &Arc<Instance>, _: Authority, _: &str, _: &[u8], _: &[u8]) {
+    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {
         self.emitted.fetch_add(1, Ordering::Relaxed);
     }
 

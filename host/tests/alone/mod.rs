@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct NoServices;
 
 impl Services for NoServices {
-    fn emit(&self, _: &Arc<Instance>, _: Authority, _: &str, _: &[u8], _: &[u8]) {}
+    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {}
     fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
     fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
     fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}

@@ -237,10 +237,10 @@ unsafe extern "C" fn call(
 
 unsafe extern "C" fn emit(context: *const c_void, key: abi::Slice, data: abi::Slice, options: abi::Slice) {
     guard(context, (), |bound| {
-        let (instance, authority) = (&bound.instance, bound.instance.authority());
+        let instance = &bound.instance;
         instance
             .services()
-            .emit(instance, authority, text(key), bytes(data), bytes(options))
+            .emit(instance, text(key), bytes(data), bytes(options))
     });
 }
 

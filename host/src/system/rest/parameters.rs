@@ -124,7 +124,9 @@ impl Parameters {
                 .filter(|name| !is_callback(name))
                 .map(|name| match (&**name, name.strip_prefix("$req_")) {
                     ("$restParams", _) => all_of(fields).into(),
-                    ("$userSession", _) => String::from_utf8_lossy(caller),
+                    ("$userSession", _) if request.visitor.accepted.is_some() => {
+                        String::from_utf8_lossy(caller)
+                    }
                     (_, Some(property)) => property_of(request, property),
                     _ => Cow::Borrowed(self.named(name).map_or("null", RawValue::get)),
                 })
