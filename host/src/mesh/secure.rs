@@ -139,11 +139,12 @@ impl Mesh {
         self.tell_of_session("connect", session);
     }
 
-    /// Tells who wants to know that a session has ended.
+    /// Tells who wants to know that a session has ended: once, however often it is said.
     pub fn session_ended(&self, session: &Session) {
         if let Some(security) = self.security() {
             security.activity().forget(session);
             self.tell_of_session("disconnect", session);
+            session.set_login(None);
         }
     }
 

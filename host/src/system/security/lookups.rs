@@ -119,7 +119,12 @@ impl Request<'_> {
             }
             changed
         })
-        .await
+        .await?;
+        let is_list = method.ends_with("Permissions") || method.contains("Exchange");
+        Ok(vec![match is_list && !adds {
+            true => permissions.iter().map(|_| Value::Null).collect(),
+            false => Value::Null,
+        }])
     }
 
     pub(super) async fn unlink_lookup_table(&self) -> Results {

@@ -80,7 +80,8 @@ impl Request<'_> {
         let commit = self.security.revoke(id, &self.reason())?;
         self.audit("token-revoked", id);
         self.mesh.expel_sessions_of(id);
-        self.tell("token-revoked", id);
+        let told = json!({"id": id, "reason": self.reason(), "timestamp": crate::store::now(), "ttl": 0});
+        self.tell("token-revoked", &told);
         Ok(self.mesh.committed(commit).await?)
     }
 
@@ -99,14 +100,14 @@ impl Request<'_> {
     async fn restore(&self, id: &str) -> Result<(), Failure> {
         let commit = self.security.restore(id)?;
         self.audit("token-restored", id);
-        self.tell("token-restored", id);
+        self.tell("token-restored", &json!({ "id": id }));
         Ok(self.mesh.committed(commit).await?)
     }
 
     /// Tells who listens. Tokens themselves are nobody's business.
-    fn tell(&self, what: &str, id: &str) {
+    fn tell(&self, what: &str, told: &Value) {
         if self.security.activity().security_events.is_on() {
-            self.mesh.publish_security(what, &json!({ "id": id }));
+            self.mesh.publish_security(what, told);
         }
     }
 
