@@ -3,9 +3,7 @@
 use super::answer::{abandoned, array, error_array, unreadable};
 use super::exchange::{MESH_USER, REQUESTS};
 use super::{Change, Mesh, Publisher, Write, WriteMode};
-use crate::plugin::{
-    Abandoned, Answer, Authority, Caller, Instance, Interest, Job, JobKind, Services, Status,
-};
+use crate::plugin::{Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, Services, Status};
 use crate::protocol::{
     Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
 };

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use mesh_host::plugin::{
-    Abandoned, Answer, Authority, Caller, Component, Instance, Job, JobKind, LoadRequest, Services, Status,
+    Abandoned, Answer, Caller, Component, Instance, Job, JobKind, LoadRequest, Services, Status,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
