@@ -41,7 +41,7 @@
     name: 'ConnectionError', code: 'CONNECTION_LOST',
   });
   const notConnected = () => new MeshError('not connected', { name: 'ConnectionError', code: 'NOT_CONNECTED' });
-  const isDenial = (error) => error.code === 401 || error.code === 403;
+  const isDenial = (error) => [401, 403, 'NO_CREDENTIALS'].includes(error.code);
 
   /** The websocket's address for `http://host:port`, `ws://…` or nothing at all. */
   function socketAddress(url) {
@@ -203,7 +203,7 @@
       else if (options.username) Object.assign(credentials, { username: options.username, password: options.password });
       if (description.secure && !credentials.token && !(credentials.username && credentials.password !== undefined)) {
         throw new MeshError('the server is secured: give a username and a password, or a token', {
-          name: 'AccessDenied', code: 401,
+          name: 'AccessDenied', code: 'NO_CREDENTIALS',
         });
       }
       const info = { ...options.info, _browser: inBrowser, _local: false };
@@ -212,7 +212,7 @@
       });
       this.session = answer.data;
       this.cookie = cookie;
-      if (this.session.token && options.useCookie) writeCookie(cookie, this.session.token);
+      if (this.session.token && (options.useCookie || options.writesCookie)) writeCookie(cookie, this.session.token);
     }
 
     /** @returns {Promise<{data: any, meta: object}>} */
@@ -463,7 +463,7 @@
       this.emit('session-ended', { reason });
     }
 
-    /** Ends the session. `revokeToken`: nobody can log in with its token again. `deleteCookie`: forgets the page's token. */
+    /** Ends the session, or the attempts to have one. `revokeToken`: nobody can log in with its token again. `deleteCookie`: forgets the page's token. */
     async disconnect(options) {
       const { revokeToken, deleteCookie } = options || {};
       try {
