@@ -46,12 +46,12 @@ function freePort() {
 }
 
 class Host {
-  constructor(settings) {
+  constructor(settings, components = '') {
     this.settings = settings;
     this.config = path.join(folder(), 'mesh.toml');
     const text = fs.readFileSync(path.join(ROOT, 'tests/conformance/mesh.toml'), 'utf8');
     const plugins = process.env.MESH_PLUGINS || path.dirname(BINARY);
-    fs.writeFileSync(this.config, text.replace('../../target/release', plugins));
+    fs.writeFileSync(this.config, text.replace('../../target/release', plugins) + components);
   }
 
   async start() {
@@ -82,7 +82,7 @@ class Host {
   }
 }
 
-const startHost = (settings = []) => new Host(settings).start();
+const startHost = (settings = [], components = '') => new Host(settings, components).start();
 
 /** Serves pages and the client on a port of its own: a page's address is not the mesh's here, so it names the mesh. */
 async function servePages(pages) {
@@ -101,4 +101,4 @@ function next(target, type) {
   return new Promise((resolve) => { target.addEventListener(type, (event) => resolve(event.detail), { once: true }); });
 }
 
-module.exports = { ASSETS, BINARY, ROOT, load, next, script, servePages, startHost };
+module.exports = { BINARY, ROOT, load, next, script, servePages, startHost };
