@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { test, before, after } = require('node:test');
 const { WebSocketServer } = require('ws');
-const { ROOT, load, next, script, startHost } = require('./support/mesh');
+const { ROOT, load, loadModule, next, script, startHost } = require('./support/mesh');
 
 const Mesh = load();
 let host;
@@ -18,6 +18,14 @@ test('the file is small and evaluates nothing', () => {
   const text = script();
   assert.ok(Buffer.byteLength(text) < 72 * 1024, `${Buffer.byteLength(text)} bytes`);
   assert.doesNotMatch(text, /\beval\(|new Function/);
+});
+
+test('as an ES module it is the same client', async () => {
+  const { connect: connectModule, MeshError } = await loadModule();
+  const mesh = await connectModule({ url: host.url });
+  assert.equal(await mesh.components.calc.add(1, 2), 3);
+  assert.ok(await mesh.call('calc', 'divide', [1, 0]).catch((error) => error) instanceof MeshError);
+  await mesh.disconnect();
 });
 
 test('a call is answered with its result, its results, or its error with all fields', async () => {
@@ -37,6 +45,10 @@ test('the host checks a range, and a call that is not answered ends', async () =
   await assert.rejects(mesh.call('calc', 'add', [1, 2], { version: '^9.0.0' }), /does not match component version/);
   await assert.rejects(mesh.call('nobody', 'add'), { name: 'bad endpoint' });
   await assert.rejects(mesh.call('calc', 'never', [], { timeout: 50 }), { name: 'TimeoutError', code: 'TIMEOUT' });
+  assert.equal(mesh.calls.size, 0);
+  const circular = {};
+  circular.self = circular;
+  await assert.rejects(mesh.call('calc', 'echo', [circular]), TypeError);
   assert.equal(mesh.calls.size, 0);
   await mesh.disconnect();
 });

@@ -1,13 +1,12 @@
-//! One session with a happn server, kept up: the first of the three parts of the browser client.
+//! One session with a happn server, kept up: a part of the browser client.
 //!
 //! What enters: an address, credentials, a WebSocket class. What leaves: `Connection`, on which requests are made and
 //! channels are listened to, and `MeshError`. Guaranteed: a request ends, with an answer, an error or its timeout, and
 //! the requests of a connection that is lost fail at once; a connection that is lost comes back by itself, logged in and
 //! with every subscription; what a channel delivers reaches each listener once; nothing grows without a bound.
 //!
-//! The parts are classic scripts that add to one object: `module.exports` in Node, `Mesh` in a page. The host serves them
-//! as one file, so there is nothing to build and nothing else to load.
-// SPDX-License-Identifier: MIT
+//! The parts (semver, connection, mesh, happn, happner, in this order) are classic scripts that add to one object:
+//! `module.exports` in Node, `Mesh` in a page. They are served as one file, so there is nothing to build.
 (function (library) {
   'use strict';
 
@@ -145,7 +144,6 @@
     async connect() {
       if (this.state !== 'idle' && this.state !== 'ended') throw new MeshError('already connected or connecting');
       this.attempt = 0;
-      this.expectedEnd = null;
       try {
         await this.open();
       } catch (error) {
@@ -224,11 +222,12 @@
       return this.send(frame);
     }
 
-    send(frame) {
+    /** Async, so that data which is not JSON fails as every other request does. */
+    async send(frame) {
       const socket = this.socket;
-      if (!socket || socket.readyState !== 1) return Promise.reject(notConnected());
+      if (!socket || socket.readyState !== 1) throw notConnected();
       if (this.requests.size >= MAXIMUM_REQUESTS || socket.bufferedAmount > MAXIMUM_UNSENT_BYTES) {
-        return Promise.reject(new MeshError('too many requests wait for their answers', { name: 'ConnectionError', code: 'TOO_MANY_REQUESTS' }));
+        throw new MeshError('too many requests wait for their answers', { name: 'ConnectionError', code: 'TOO_MANY_REQUESTS' });
       }
       const eventId = ++this.lastEventId;
       const text = JSON.stringify({ ...frame, eventId });
@@ -463,7 +462,10 @@
       this.emit('session-ended', { reason });
     }
 
-    /** Ends the session, or the attempts to have one. `revokeToken`: nobody can log in with its token again. `deleteCookie`: forgets the page's token. */
+    /**
+     * Ends the session, or the attempts to have one. `revokeToken`: nobody can log in with its token again.
+     * `deleteCookie`: forgets the page's token.
+     */
     async disconnect(options) {
       const { revokeToken, deleteCookie } = options || {};
       try {

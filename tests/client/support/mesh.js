@@ -19,13 +19,17 @@ const script = () => PARTS.map((part) => fs.readFileSync(path.join(ASSETS, part)
 const moduleText = () => script() + fs.readFileSync(path.join(ASSETS, 'module.js'), 'utf8');
 
 /** The client loaded as a user of Node loads it: one file, required. */
-function load() {
-  // Beside the package `ws`, where a user of Node before 22 would have it.
+const load = () => require(written('client.cjs', script()));
+
+/** The client as an ES module. */
+const loadModule = () => import(written('client.mjs', moduleText()));
+
+/** A file beside the package `ws`, where a user of Node before 22 would have it. */
+function written(name, text) {
   const made = fs.mkdtempSync(path.join(__dirname, '../node_modules/.client-'));
   folders.push(made);
-  const file = path.join(made, 'client.cjs');
-  fs.writeFileSync(file, script());
-  return require(file);
+  fs.writeFileSync(path.join(made, name), text);
+  return path.join(made, name);
 }
 
 const folders = [];
@@ -101,4 +105,4 @@ function next(target, type) {
   return new Promise((resolve) => { target.addEventListener(type, (event) => resolve(event.detail), { once: true }); });
 }
 
-module.exports = { BINARY, ROOT, load, next, script, servePages, startHost };
+module.exports = { BINARY, ROOT, load, loadModule, next, script, servePages, startHost };
