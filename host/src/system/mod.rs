@@ -5,6 +5,7 @@
 //! what works; a configured component of the same name takes the place of one of these; nothing here ever waits.
 
 mod api;
+pub mod client;
 mod machine;
 pub(crate) mod query;
 pub mod rest;

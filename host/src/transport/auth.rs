@@ -23,7 +23,10 @@ const COOKIES: [&str; 2] = ["happn_token", "happn_token_https"];
 const REASON: &[u8] = b"unauthorized access";
 const NO_TOKEN: &str = "invalid token format or null token";
 /// Paths that anybody may use, in small letters; what ends with a star, with all below it.
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 13] = [
+    "/api/client.js",
+    "/api/client.mjs",
+    "/api/client.d.ts",
     "/healthz",
     "/readyz",
     "/ping",

@@ -53,6 +53,9 @@ pub(super) async fn answer(
     }
     let request = Request::from_parts(head, body);
     let path = request.uri().path();
+    if let Some(file) = system::client::file(path) {
+        return Ok(client_file(file, request.headers()));
+    }
     let whole = request
         .uri()
         .path_and_query()
@@ -95,6 +98,19 @@ pub(super) async fn answer(
             format!("Cannot {} {path}\n", request.method()),
         ),
     })
+}
+
+/// A file of the client, or that the one that the browser has is still the same.
+fn client_file(file: system::client::File, headers: &HeaderMap) -> Answer {
+    let known = headers.get(header::IF_NONE_MATCH);
+    let mut answer = match known.is_some_and(|known| known.as_bytes() == file.tag.as_bytes()) {
+        true => text(StatusCode::NOT_MODIFIED, file.kind, ""),
+        false => text(StatusCode::OK, file.kind, file.text),
+    };
+    let out = answer.headers_mut();
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=0"));
+    out.insert(header::ETAG, HeaderValue::from_static(file.tag));
+    answer
 }
 
 fn asks_for_websocket(request: &Request<Incoming>) -> bool {

@@ -1,0 +1,54 @@
+//! The client for browsers and Node that the host serves at `/api/client` (`docs/browser-client.md`).
+//!
+//! What enters: a path. What leaves: a script, or its types. Guarantees: the parts fit together, since they are of one build;
+//! their tag changes when one of them does.
+
+use std::sync::OnceLock;
+
+/// Classic scripts, in the order in which they need each other.
+const SCRIPT: &str = concat!(
+    include_str!("../../assets/client/semver.js"),
+    include_str!("../../assets/client/connection.js"),
+    include_str!("../../assets/client/mesh.js"),
+    include_str!("../../assets/client/happn.js"),
+    include_str!("../../assets/client/happner.js"),
+);
+/// The same with what makes an ES module of it.
+const MODULE: &str = concat!(
+    include_str!("../../assets/client/semver.js"),
+    include_str!("../../assets/client/connection.js"),
+    include_str!("../../assets/client/mesh.js"),
+    include_str!("../../assets/client/happn.js"),
+    include_str!("../../assets/client/happner.js"),
+    include_str!("../../assets/client/module.js"),
+);
+const TYPES: &str = include_str!("../../assets/client/client.d.ts");
+
+/// A file of the client.
+#[derive(Clone, Copy, Debug)]
+pub struct File {
+    /// Its text.
+    pub text: &'static str,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Changes when the text does; in quotes.
+    pub tag: &'static str,
+}
+
+/// The file at a path, in letters of any size.
+pub fn file(path: &str) -> Option<File> {
+    const SCRIPTS: &str = "text/javascript; charset=utf-8";
+    static TAGS: OnceLock<[String; 3]> = OnceLock::new();
+    let tags = TAGS.get_or_init(|| {
+        [SCRIPT, MODULE, TYPES]
+            .map(|text| format!("\"{:032x}\"", xxhash_rust::xxh3::xxh3_128(text.as_bytes())))
+    });
+    let [script, module, types] = tags;
+    let (text, kind, tag) = match path.to_ascii_lowercase().as_str() {
+        "/api/client" | "/api/client.js" => (SCRIPT, SCRIPTS, script),
+        "/api/client.mjs" => (MODULE, SCRIPTS, module),
+        "/api/client.d.ts" => (TYPES, "text/plain; charset=utf-8", types),
+        _ => return None,
+    };
+    Some(File { text, kind, tag })
+}
