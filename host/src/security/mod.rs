@@ -207,11 +207,6 @@ impl Security {
         }
     }
 
-    /// Whether a prohibition is about it.
-    pub fn forbids(&self, who: &UserAccess, action: Action, path: &str) -> bool {
-        who.access.decide(action, path) == Decision::Prohibited
-    }
-
     /// To be called after users were changed, and before anybody is told so.
     pub fn users_changed<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         let mut compiled = self.lock_compiled();

@@ -10,9 +10,8 @@ use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
 use crate::security::{Credentials, Denied, Security, Visitor};
 use crate::system::query;
-use crate::system::rest::{self, Route};
 use hyper::ext::ReasonPhrase;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use std::net::IpAddr;
@@ -56,9 +55,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     let token = token_of(&head.uri, &head.headers);
     let holder = token.as_deref().map(|token| security.holder_of(token, address));
     if is_open(path, mesh) {
-        // Browsers send cookies along whoever wrote the page: one of somebody else calls nothing with them.
-        let is_forged = is_cross_site(&head.headers) && carried_token(&head.uri, &head.headers).is_none();
-        visitor.accepted = holder.and_then(Result::ok).filter(|_| !is_forged);
+        visitor.accepted = holder.and_then(Result::ok);
         return Ok(visitor);
     }
     let accepted = match holder {
@@ -69,14 +66,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     let wanted = format!("/@HTTP{path}");
     let action = Action::of_verb(head.method.as_str());
     let access = security.access_of(&accepted.user.name);
-    // Routes of the host have several spellings; what is forbidden in one is in all.
-    let canonical =
-        matches!(rest::route(mesh, path), Some(Route::Describe)).then_some("/@HTTP/rest/describe");
-    let may = access.is_some_and(|access| {
-        let is_forbidden = canonical.is_some_and(|path| security.forbids(&access, action, path));
-        security.allows(&access, action, &wanted) && !is_forbidden
-    });
-    if !may {
+    if !access.is_some_and(|access| security.allows(&access, action, &wanted)) {
         tracing::info!(target: "audit", event = "denied", user = &*accepted.user.name, action = head.method.as_str(), path = &*json::shorten(path), "denied");
         let answer = text(
             StatusCode::FORBIDDEN,
@@ -253,31 +243,9 @@ fn with_reason(mut answer: Answer) -> Answer {
     answer
 }
 
-/// Whether the request comes from a page of another site, as far as browsers say so.
-fn is_cross_site(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if text(HeaderName::from_static("sec-fetch-site")) == Some("cross-site") {
-        return true;
-    }
-    let origin = text(header::ORIGIN).map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
-    origin.is_some_and(|origin| Some(origin) != text(header::HOST))
-}
-
-/// The token that whoever wrote the request knew: from its query, or its `Authorization`.
-fn carried_token(uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let of_query = parameter(&query::pairs(uri.query().unwrap_or_default()), &["happn_token"]);
-    let of_bearer = || {
-        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = value.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim().to_owned())
-    };
-    of_query.filter(|token| !token.is_empty()).or_else(of_bearer)
-}
-
-/// The token of a request: from its query, its `Authorization`, or a cookie.
+/// The token of a request: from its query, a cookie, or its `Authorization`.
 fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let of_query = parameter(&query::pairs(uri.query().unwrap_or_default()), &["happn_token"]);
     let of_cookie = || {
         let cookies = headers.get_all(header::COOKIE).iter();
         let pairs = cookies
@@ -291,7 +259,17 @@ fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
         });
         named.find(|token| !token.is_empty())
     };
-    carried_token(uri, headers).or_else(of_cookie)
+    let of_bearer = || {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim().to_owned())
+    };
+    of_query
+        .filter(|token| !token.is_empty())
+        .or_else(of_cookie)
+        .or_else(of_bearer)
 }
 
 #[cfg(test)]
@@ -299,24 +277,13 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pairs = pairs
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let pairs = pairs.iter().map(|(name, value)| {
+            (
+                header::HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
         pairs.collect()
-    }
-
-    #[test]
-    fn pages_of_other_sites_are_told_apart() {
-        for (pairs, expected) in [
-            (&[("host", "mesh:55000")][..], false),
-            (&[("host", "mesh:55000"), ("origin", "http://mesh:55000")], false),
-            (&[("host", "mesh:55000"), ("origin", "http://mesh:8080")], true),
-            (&[("host", "mesh:55000"), ("origin", "null")], true),
-            (&[("host", "mesh"), ("sec-fetch-site", "cross-site")], true),
-            (&[("host", "mesh"), ("sec-fetch-site", "same-origin")], false),
-        ] {
-            assert_eq!(is_cross_site(&headers(pairs)), expected, "{pairs:?}");
-        }
     }
 
     #[test]
