@@ -3,7 +3,7 @@
 //! What enters: names with what became of their attempts to log in. What leaves: who may not try, and for how long.
 //! Guarantees: after the allowed number of failures in a row no password is accepted until the time is over, not even by
 //! attempts that were under way when the account was locked; names that nobody has are treated as all others; memory
-//! is bounded however many names are tried.
+//! is bounded however many names are tried, and no number of names that are not locked opens one that is.
 
 use super::recent::Recent;
 use std::sync::{Mutex, PoisonError};
@@ -40,8 +40,26 @@ pub struct Lockout {
     attempts: u32,
     /// How long an account stays locked.
     duration: Duration,
-    /// Names that have failed, by the time of their last failure.
-    failures: Mutex<Recent<Failures>>,
+    failures: Mutex<Names>,
+}
+
+/// Names that have failed, by the time of their last failure. Those that are locked are kept apart: to lock one takes as many
+/// failures as are allowed, so that pushing it out takes as many times more than failing once with many names.
+#[derive(Debug)]
+struct Names {
+    open: Recent<Failures>,
+    locked: Recent<Failures>,
+}
+
+impl Names {
+    fn get(&self, username: &str) -> Option<&Failures> {
+        self.locked.get(username).or_else(|| self.open.get(username))
+    }
+
+    fn remove(&mut self, username: &str) {
+        self.locked.remove(username);
+        self.open.remove(username);
+    }
 }
 
 /// What is remembered of one name.
@@ -60,12 +78,16 @@ impl Default for Lockout {
 }
 
 impl Lockout {
-    /// `attempts` failures in a row lock an account for `duration`; failures of at most `names` names are remembered.
+    /// `attempts` failures in a row lock an account for `duration`; at most `names` that are locked are remembered, and as many
+    /// that are not.
     pub fn new(attempts: u32, duration: Duration, names: usize) -> Lockout {
         Lockout {
             attempts,
             duration,
-            failures: Mutex::new(Recent::new(names)),
+            failures: Mutex::new(Names {
+                open: Recent::new(names),
+                locked: Recent::new(names),
+            }),
         }
     }
 
@@ -83,7 +105,9 @@ impl Lockout {
     /// When the password was wrong, or the account is locked.
     pub fn judge(&self, username: &str, right: bool, now: Instant) -> Result<(), Refusal> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.forget_while(|failed| now.saturating_duration_since(failed.last) >= self.duration);
+        let is_old = |failed: &Failures| now.saturating_duration_since(failed.last) >= self.duration;
+        failures.open.forget_while(is_old);
+        failures.locked.forget_while(is_old);
         if let Some(remaining) = self.remaining_in(&failures, username, now) {
             return Err(Refusal::Locked { remaining });
         }
@@ -92,13 +116,16 @@ impl Lockout {
             return Ok(());
         }
         let count = failures.get(username).map_or(0, |failed| failed.count);
-        failures.put(
-            username,
-            Failures {
-                count: count.saturating_add(1),
-                last: now,
-            },
-        );
+        let failed = Failures {
+            count: count.saturating_add(1),
+            last: now,
+        };
+        if failed.count >= self.attempts {
+            failures.open.remove(username);
+            failures.locked.put(username, failed);
+        } else {
+            failures.open.put(username, failed);
+        }
         Err(Refusal::Wrong)
     }
 
@@ -110,7 +137,7 @@ impl Lockout {
             .remove(username);
     }
 
-    fn remaining_in(&self, failures: &Recent<Failures>, username: &str, now: Instant) -> Option<Duration> {
+    fn remaining_in(&self, failures: &Names, username: &str, now: Instant) -> Option<Duration> {
         let failed = failures
             .get(username)
             .filter(|failed| failed.count >= self.attempts)?;
@@ -197,16 +224,33 @@ mod tests {
         for number in 0..5000 {
             let _ = lockout.judge(&format!("name {number}"), false, start);
         }
-        assert_eq!(lockout.failures.lock().unwrap().len(), 1000);
+        assert_eq!(lockout.failures.lock().unwrap().locked.len(), 1000);
         assert_eq!(lockout.remaining("name 3999", start), None);
         assert_eq!(lockout.remaining("name 4000", start), Some(MINUTE));
         assert_eq!(lockout.judge("bob", true, start + MINUTE), Ok(()));
         let failures = lockout.failures.lock().unwrap();
-        assert_eq!(failures.len(), 0);
+        assert_eq!(failures.locked.len(), 0);
         assert!(
-            failures.capacity() < 100,
+            failures.locked.capacity() < 100,
             "room for {} names is left",
-            failures.capacity()
+            failures.locked.capacity()
         );
+    }
+
+    #[test]
+    fn many_names_that_are_not_locked_do_not_open_one_that_is() {
+        let (lockout, start) = (Lockout::new(2, MINUTE, 100), Instant::now());
+        for _ in 0..2 {
+            let _ = lockout.judge("bob", false, start);
+        }
+        for number in 0..1000 {
+            let _ = lockout.judge(&format!("name {number}"), false, start);
+        }
+        assert_eq!(lockout.failures.lock().unwrap().open.len(), 100);
+        assert_eq!(lockout.remaining("bob", start), Some(MINUTE));
+        assert!(matches!(
+            lockout.judge("bob", true, start),
+            Err(Refusal::Locked { .. })
+        ));
     }
 }
