@@ -36,7 +36,7 @@ pub use visitor::Visitor;
 
 use crate::store::{Commit, StoreError};
 use lockout::Lockout;
-use nonce::{Nonce, Nonces};
+use nonce::Nonces;
 use permission::{Access, Action, Decision, Facts, LookupPermission, Table, lookup_allows};
 use revocations::Revocations;
 use std::borrow::Cow;
@@ -227,8 +227,7 @@ impl Security {
         if public_key.len() > digest::LONGEST_PUBLIC_KEY {
             return None;
         }
-        let nonce = self.nonces.issue(public_key, Instant::now());
-        nonce.ok().map(Nonce::to_base64)
+        Some(self.nonces.issue(public_key, Instant::now()).to_base64())
     }
 
     /// Takes a session's tokens away from it.

@@ -2,22 +2,18 @@
 //!
 //! What enters: public keys that ask for a nonce, and later those that bring a digest. What leaves: the nonces that were
 //! given to that key and are still valid.
-//! Guarantees: a nonce is good for the key that asked for it only, and only for its life; a stranger who asks with somebody
-//! else's public key cannot make that one's nonce invalid; memory is bounded however many keys ask.
+//! Guarantees: a nonce is good for the key that asked for it only, and only for its life; nobody who asks, with whatever keys
+//! and however often, makes another one's nonce invalid or costs memory: nonces are not kept, but computed again.
 
 use super::random::{NoRandomness, random};
-use super::recent::Recent;
 use data_encoding::BASE64;
-use std::sync::{Mutex, PoisonError};
+use ring::hmac;
 use std::time::{Duration, Instant};
 
-/// How long a nonce is valid, as in happn.
+/// How long a nonce is valid at most, as in happn.
 pub const LIFE: Duration = Duration::from_secs(60);
 
-/// Keys whose nonces are remembered.
-pub const KEYS: usize = 10_000;
-
-/// 32 random bytes, to be signed.
+/// 32 bytes that nobody can foresee, to be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nonce([u8; 32]);
 
@@ -33,81 +29,64 @@ impl Nonce {
     }
 }
 
-/// The nonces that were given and are valid.
-#[derive(Debug)]
+/// Makes nonces. All that ask with the same key within half a life are given the same one.
 pub struct Nonces {
-    /// How long each is valid.
+    /// Nonces are what this makes of the time and a public key.
+    secret: hmac::Key,
+    /// The time is counted from here.
+    start: Instant,
+    /// How long each is valid at most.
     life: Duration,
-    /// By public key; the key that was given a nonce longest ago goes first.
-    given: Mutex<Recent<Given>>,
-}
-
-/// What one key was given.
-#[derive(Clone, Copy, Debug)]
-struct Given {
-    /// The last one.
-    nonce: Nonce,
-    /// When it was made.
-    made: Instant,
-    /// The one before it and when it was made: somebody may be signing it right now.
-    previous: Option<(Nonce, Instant)>,
-}
-
-impl Default for Nonces {
-    fn default() -> Nonces {
-        Nonces::new(LIFE, KEYS)
-    }
 }
 
 impl Nonces {
-    /// Nonces that are valid for `life`, of at most `keys` public keys.
-    pub fn new(life: Duration, keys: usize) -> Nonces {
-        Nonces {
-            life,
-            given: Mutex::new(Recent::new(keys)),
-        }
-    }
-
-    /// A nonce for the key: valid for at least half a life. In the first half of its life it is given again to whoever
-    /// asks with the same key, so that a flood of requests cannot push it out.
+    /// Nonces that are valid for half of `life` at least, and for `life` at most.
     ///
     /// # Errors
     ///
     /// When the operating system gives no random bytes.
-    pub fn issue(&self, public_key: &str, now: Instant) -> Result<Nonce, NoRandomness> {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.forget_while(|given| now.saturating_duration_since(given.made) >= self.life);
-        let before = given.get(public_key).map(|given| (given.nonce, given.made));
-        if let Some((nonce, made)) = before
-            && now.saturating_duration_since(made) < self.life / 2
-        {
-            return Ok(nonce);
-        }
-        let nonce = Nonce(random()?);
-        let entry = Given {
-            nonce,
-            made: now,
-            previous: before,
-        };
-        given.put(public_key, entry);
-        Ok(nonce)
+    pub fn new(life: Duration) -> Result<Nonces, NoRandomness> {
+        Ok(Nonces {
+            secret: hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?),
+            start: Instant::now(),
+            life,
+        })
     }
 
-    /// The nonces that the key may have signed: none, one or two.
-    pub fn find(&self, public_key: &str, now: Instant) -> impl Iterator<Item = Nonce> + use<> {
-        let given = self
-            .given
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(public_key)
-            .copied();
-        let life = self.life;
-        given
+    /// A nonce for the key.
+    pub fn issue(&self, public_key: &str, now: Instant) -> Nonce {
+        self.of_half(self.half_at(now), public_key)
+    }
+
+    /// The nonces that the key may have been given and that are valid: one or two.
+    pub fn find(&self, public_key: &str, now: Instant) -> impl Iterator<Item = Nonce> {
+        let current = self.half_at(now);
+        [Some(current), current.checked_sub(1)]
             .into_iter()
-            .flat_map(|given| [Some((given.nonce, given.made)), given.previous])
             .flatten()
-            .filter(move |(_, made)| now.saturating_duration_since(*made) < life)
-            .map(|(nonce, _)| nonce)
+            .map(move |half| self.of_half(half, public_key))
+    }
+
+    /// How many halves of a life have passed.
+    fn half_at(&self, now: Instant) -> u64 {
+        let passed = now.saturating_duration_since(self.start).as_millis();
+        let half = (self.life / 2).as_millis().max(1);
+        u64::try_from(passed / half).unwrap_or(u64::MAX)
+    }
+
+    fn of_half(&self, half: u64, public_key: &str) -> Nonce {
+        let mut context = hmac::Context::with_key(&self.secret);
+        context.update(&half.to_be_bytes());
+        context.update(public_key.as_bytes());
+        let mut nonce = [0; 32];
+        nonce.copy_from_slice(context.sign().as_ref());
+        Nonce(nonce)
+    }
+}
+
+impl std::fmt::Debug for Nonces {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Nonces")
     }
 }
 
@@ -119,56 +98,51 @@ mod tests {
         nonces.find(public_key, now).collect()
     }
 
+    fn nonces() -> (Nonces, Instant) {
+        let nonces = Nonces::new(LIFE).unwrap();
+        let start = nonces.start;
+        (nonces, start)
+    }
+
     #[test]
-    fn a_nonce_is_valid_for_its_key_for_a_minute_and_more_than_once() {
-        let (nonces, start) = (Nonces::default(), Instant::now());
-        let nonce = nonces.issue("key of bob", start).unwrap();
-        for second in [0, 1, 59] {
-            assert_eq!(
-                found(&nonces, "key of bob", start + Duration::from_secs(second)),
-                [nonce]
-            );
+    fn a_nonce_is_valid_for_its_key_between_half_a_minute_and_a_minute_and_more_than_once() {
+        let (nonces, start) = nonces();
+        for asked in [0, 29, 30, 45, 1000] {
+            let asked = start + Duration::from_secs(asked);
+            let nonce = nonces.issue("key of bob", asked);
+            for second in [0, 1, 30] {
+                let now = asked + Duration::from_secs(second);
+                assert!(found(&nonces, "key of bob", now).contains(&nonce));
+                assert!(!found(&nonces, "key of alice", now).contains(&nonce));
+            }
+            assert!(!found(&nonces, "key of bob", asked + LIFE).contains(&nonce));
         }
-        assert_eq!(found(&nonces, "key of alice", start), []);
-        assert_eq!(found(&nonces, "key of bob", start + LIFE), []);
     }
 
     #[test]
     fn what_is_sent_is_base64_of_32_bytes_that_differ_each_time() {
-        let (nonces, now) = (Nonces::default(), Instant::now());
-        let one = nonces.issue("one", now).unwrap();
-        let other = nonces.issue("other", now).unwrap();
-        assert_ne!(one, other);
+        let (nonces, start) = nonces();
+        let one = nonces.issue("one", start);
+        assert_ne!(one, nonces.issue("other", start));
+        assert_ne!(one, nonces.issue("one", start + LIFE / 2));
+        let other = Nonces::new(LIFE).unwrap();
+        assert_ne!(
+            one,
+            other.issue("one", start),
+            "a host that starts again makes others"
+        );
         assert_eq!(BASE64.decode(one.to_base64().as_bytes()).unwrap(), one.as_bytes());
         assert_eq!(one.as_bytes().len(), 32);
     }
 
     #[test]
-    fn others_who_ask_with_the_same_key_do_not_disturb() {
-        let (nonces, start) = (Nonces::default(), Instant::now());
-        let nonce = nonces.issue("key of bob", start).unwrap();
-        for millisecond in 0..59_000 {
-            nonces
-                .issue("key of bob", start + Duration::from_millis(millisecond))
-                .unwrap();
+    fn others_who_ask_do_not_disturb() {
+        let (nonces, start) = nonces();
+        let nonce = nonces.issue("key of bob", start);
+        for number in 0..20_000 {
+            nonces.issue(&format!("key {number}"), start);
+            nonces.issue("key of bob", start + Duration::from_millis(number));
         }
-        let now = start + Duration::from_secs(59);
-        let valid = found(&nonces, "key of bob", now);
-        assert!(valid.contains(&nonce));
-        assert_eq!(valid.len(), 2);
-        assert!(!found(&nonces, "key of bob", start + LIFE).contains(&nonce));
-    }
-
-    #[test]
-    fn many_keys_do_not_fill_the_memory() {
-        let (nonces, start) = (Nonces::new(LIFE, 100), Instant::now());
-        for number in 0..1000 {
-            nonces.issue(&format!("key {number}"), start).unwrap();
-        }
-        assert_eq!(nonces.given.lock().unwrap().len(), 100);
-        assert_eq!(found(&nonces, "key 899", start), []);
-        assert_eq!(found(&nonces, "key 900", start).len(), 1);
-        nonces.issue("key", start + LIFE).unwrap();
-        assert_eq!(nonces.given.lock().unwrap().len(), 1);
+        assert!(found(&nonces, "key of bob", start + Duration::from_secs(59)).contains(&nonce));
     }
 }

@@ -11,7 +11,7 @@ use super::permission::{self, Rules};
 use super::token::{TokenError, Tokens, new_secret};
 use super::{
     ADMIN, ANONYMOUS, Activity, DELEGATES, Directory, GUESTS, Lockout, MESH_ADMINS, Nonces, Passwords,
-    Profiles, Revocations, Security,
+    Profiles, Revocations, Security, nonce,
 };
 use crate::protocol::DocumentMeta;
 use crate::store::{Store, StoreError};
@@ -20,10 +20,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How long a nonce is valid.
-const NONCE_LIFE: Duration = Duration::from_secs(60);
-/// Keys that may have nonces at the same time.
-const MOST_NONCES: usize = 10_000;
 /// Names whose wrong passwords are remembered.
 const MOST_NAMES: usize = 100_000;
 const HEX: usize = 16;
@@ -110,7 +106,7 @@ impl Security {
             directory,
             passwords,
             tokens,
-            nonces: Nonces::new(NONCE_LIFE, MOST_NONCES),
+            nonces: Nonces::new(nonce::LIFE)?,
             revocations: Revocations::open(store),
             activity: Activity::default(),
             generation: AtomicU64::new(0),
