@@ -9,7 +9,7 @@ use crate::mesh::{Concerned, Mesh};
 use crate::protocol::{Action, Dialect, Frame, Parsed, Request, Response, WireError, json};
 use crate::security::{Accepted, Client, Credentials, Denied, Security, TokenKind, User};
 use crate::session::Session;
-use crate::store::StoreError;
+use crate::store::{StoreError, now};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -284,6 +284,7 @@ pub(crate) async fn change_own(
             .ok_or_else(invalid)?;
         let changed = User {
             password: Some(hash),
+            tokens_valid_from: now(),
             ..User::clone(&current)
         };
         change.put_user(changed).map_err(failed)?

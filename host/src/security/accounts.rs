@@ -124,7 +124,7 @@ impl Security {
                 None => Err(Denied::Credentials),
             };
         }
-        self.check_admin(&username, client)?;
+        self.check_admin(&username, client.address)?;
         if self.lockout.remaining(&username, Instant::now()).is_some() {
             return Err(Denied::Locked);
         }
@@ -156,8 +156,8 @@ impl Security {
             })
     }
 
-    fn check_admin(&self, username: &str, client: &Client) -> Result<(), Denied> {
-        let is_here = client.address.to_canonical().is_loopback();
+    fn check_admin(&self, username: &str, address: IpAddr) -> Result<(), Denied> {
+        let is_here = address.to_canonical().is_loopback();
         if username == ADMIN && !self.settings.admin_over_network && !is_here {
             return Err(Denied::Admin);
         }
@@ -195,7 +195,7 @@ impl Security {
         signature: &str,
         client: &Client,
     ) -> Result<Accepted, Denied> {
-        self.check_admin(username, client)?;
+        self.check_admin(username, client.address)?;
         let now = Instant::now();
         if self.lockout.remaining(username, now).is_some() {
             return Err(Denied::Locked);
@@ -254,12 +254,20 @@ impl Security {
         if claims.origin != self.settings.name {
             return Err(Denied::Token);
         }
+        if claims.username == ANONYMOUS && !self.settings.allow_anonymous {
+            return Err(Denied::Anonymous);
+        }
+        self.check_admin(&claims.username, address)?;
         if self.is_revoked(&claims.id) {
             return Err(Denied::Revoked(claims.id));
         }
         let user = self.directory.user(&claims.username).ok_or(Denied::Credentials)?;
         if user.id != claims.userid {
             return Err(Denied::OtherUser(claims.username));
+        }
+        // A new password is often a sign that somebody else had the old one, and so perhaps a token.
+        if claims.timestamp < user.tokens_valid_from {
+            return Err(Denied::Outdated);
         }
         if claims
             .address
@@ -290,7 +298,7 @@ impl Security {
         shown: Option<(&str, &Claims)>,
         client: &Client,
     ) -> Result<Accepted, Denied> {
-        self.check_admin(&user.name, client)?;
+        self.check_admin(&user.name, client.address)?;
         let is_browser = client.is_browser || shown.is_some_and(|(_, claims)| claims.browser);
         let profile = self.settings.profiles.of(&user, client.kind, is_browser);
         let address = client.address.to_canonical();
@@ -298,8 +306,16 @@ impl Security {
             return Err(Denied::Address);
         }
         let timestamp = now();
+        let mut policy = policy_of(profile);
         let (token, parent) = match shown {
-            Some((token, claims)) => (token.to_owned(), &claims.id),
+            Some((token, claims)) => {
+                // The login ends when the token does: showing a token again and again renews nothing.
+                let of_token = self.settings.profiles.of(&user, claims.kind, claims.browser).ttl;
+                let age = Duration::from_millis(timestamp.saturating_sub(claims.timestamp));
+                let shortest = policy.ttl.into_iter().chain(of_token).min();
+                policy.ttl = shortest.map(|ttl| ttl.saturating_sub(age));
+                (token.to_owned(), &claims.id)
+            }
             None => {
                 let claims = Claims {
                     id: client.session_id.clone(),
@@ -322,7 +338,7 @@ impl Security {
             (&client.session_id, parent),
             token,
             timestamp,
-            policy_of(profile),
+            policy,
         );
         Ok(Accepted {
             login: Arc::new(login.from_browser(client.is_browser)),

@@ -33,6 +33,9 @@ pub enum Denied {
     /// The user was made again since.
     #[error("token userid does not match userid for username: {0}")]
     OtherUser(String),
+    /// The user has got another password since.
+    #[error("token is older than the password")]
+    Outdated,
     /// Nobody may log in as nobody.
     #[error("Anonymous access is disabled")]
     Anonymous,
@@ -78,6 +81,7 @@ impl Denied {
             | Denied::TokenLogins
             | Denied::TokenAddress
             | Denied::OtherUser(_)
+            | Denied::Outdated
             | Denied::Admin
             | Denied::Lapsed(_) => WireError::access_denied(self.to_string()),
         }
@@ -94,6 +98,7 @@ impl Denied {
             Denied::TokenKind => "token kind",
             Denied::TokenAddress => "token address",
             Denied::OtherUser(_) => "user replaced",
+            Denied::Outdated => "token outdated",
             Denied::Anonymous => "anonymous",
             Denied::Address => "address",
             Denied::Admin => "admin over network",

@@ -247,7 +247,9 @@ impl Security {
     ///
     /// When the store cannot write.
     pub fn restore(&self, session_id: &str) -> Result<Commit, StoreError> {
-        self.revocations.restore(session_id)
+        let commit = self.revocations.restore(session_id)?;
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        Ok(commit)
     }
 
     /// Whether a session's tokens were taken away.

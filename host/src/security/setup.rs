@@ -14,7 +14,7 @@ use super::{
     Profiles, Revocations, Security, nonce,
 };
 use crate::protocol::DocumentMeta;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, now};
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -197,6 +197,7 @@ async fn add_admin(
     }
     if !is_set {
         admin.password = Some(passwords.hash(admin_password.to_owned()).await?);
+        admin.tokens_valid_from = now();
     }
     for group in [ADMIN, MESH_ADMINS, DELEGATES] {
         admin.groups.entry(group.into()).or_default();

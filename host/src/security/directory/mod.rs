@@ -24,6 +24,8 @@ pub struct User {
     pub id: String,
     /// The hash of the password.
     pub password: Option<String>,
+    /// Tokens that were made earlier do not hold: milliseconds since 1970. Set with each new password.
+    pub tokens_valid_from: u64,
     /// What signs nonces, in place of a password.
     pub public_key: Option<String>,
     /// Whatever applications keep.

@@ -25,12 +25,13 @@ const MEMBERSHIP: &str = "/_USER_GROUP/";
 const TABLE: &str = "_LOOKUP_TABLE/";
 const LOOKUPS: &str = "_LOOKUP_PERMISSIONS/";
 /// Fields with a meaning. Nobody else's are called `__proto__`, which clients would take for something else.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "username",
     "userid",
     "name",
     "password",
     "oldPassword",
+    TOKENS_VALID_FROM,
     "publicKey",
     "custom_data",
     "permissions",
@@ -38,6 +39,8 @@ const KNOWN: [&str; 11] = [
     "_meta",
     "__proto__",
 ];
+/// Tokens of a user that are older do not hold.
+const TOKENS_VALID_FROM: &str = "_tokensValidFrom";
 /// Stands for `*` in the path of a document.
 const WILDCARD: &str = "{{w}}";
 
@@ -173,12 +176,14 @@ impl AddAll for Rules {
 }
 
 fn user(name: &str, mut data: Map<String, Value>, meta: DocumentMeta) -> User {
+    let tokens_valid_from = data.get(TOKENS_VALID_FROM).and_then(Value::as_u64);
     let mut text = |key: &str| match data.remove(key) {
         Some(Value::String(text)) => Some(text),
         _ => None,
     };
     User {
         name: name.into(),
+        tokens_valid_from: tokens_valid_from.unwrap_or_default(),
         // Users of the first generation have none; what it was made at tells two of one name apart as well.
         id: text("userid").unwrap_or_else(|| format!("{name}-{}", meta.created)),
         password: text("password"),
@@ -210,6 +215,10 @@ pub(super) fn write_user(
         ("password", user.password.clone().map(Value::from)),
         ("publicKey", user.public_key.clone().map(Value::from)),
         ("custom_data", user.custom_data.clone()),
+        (
+            TOKENS_VALID_FROM,
+            (user.tokens_valid_from > 0).then(|| user.tokens_valid_from.into()),
+        ),
     ];
     for (key, value) in optional {
         if let Some(value) = value {

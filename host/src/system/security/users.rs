@@ -8,7 +8,7 @@ use crate::protocol::DocumentMeta;
 use crate::security::directory::{Saved, own_fields};
 use crate::security::permission::{Holder, Purpose, from_mesh};
 use crate::security::{ADMIN, ANONYMOUS, DELEGATES, GUESTS, MESH_ADMINS, User};
-use crate::store::PathPattern;
+use crate::store::{PathPattern, now};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -101,6 +101,9 @@ impl Request<'_> {
                     ..User::default()
                 },
             };
+            if before.is_some() && (has_new_password || public_key.is_some()) {
+                user.tokens_valid_from = now();
+            }
             user.password = hash.or(user.password);
             user.public_key = public_key.or(user.public_key);
             if let Some(custom_data) = given.get("custom_data") {
