@@ -210,6 +210,10 @@ impl<C: Channel> Connection<C> {
     fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         let outbound = self.session.outbound();
         for _ in 0..FRAMES_AT_ONCE {
+            if outbound.is_closing() {
+                // Nothing is done any more for a session that has ended, however slowly its client reads why.
+                return Ok(false);
+            }
             if self.session.waits() {
                 // The answer that ends this wakes the task.
                 return Ok(false);
