@@ -8,7 +8,7 @@ use super::{Gate, guard};
 use crate::mesh::{Concerned, Mesh};
 use crate::protocol::{Action, Dialect, Frame, Parsed, Request, Response, WireError, json};
 use crate::security::{Accepted, Client, Credentials, Denied, Security, TokenKind, User};
-use crate::session::Session;
+use crate::session::{Lapse, Session};
 use crate::store::{StoreError, now};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -85,23 +85,57 @@ impl Gate {
                 let response = Response::to(self.session.dialect(), action, request);
                 self.send(response.error(&unauthorized()));
             }
+            // What these ask for is checked where it is decided, and counted there.
             Action::Get => self.get(request),
             Action::Set => self.set(request, frame),
             Action::Remove => self.remove(request),
             Action::On => self.on(request),
+            Action::Count if later => self.count(request),
+            Action::Disconnect => self.disconnect(request, frame),
+            _ if self.refuses_lapsed(action, request) => {}
             Action::Off => self.off(request),
             Action::Acknowledge => self.acknowledge(request),
-            Action::Count if later => self.count(request),
-            Action::RevokeToken if later => self.revoke_own(request, action),
-            Action::RevokeSession if !later => self.revoke_own(request, action),
+            Action::RevokeToken if later => self.revoke_own(request, action, frame),
+            Action::RevokeSession if !later => self.revoke_own(request, action, frame),
             Action::DisconnectChildSessions if later => self.end_children(request),
             Action::ChangePassword if later => self.change_password(request, frame),
-            Action::Disconnect => self.disconnect(request),
             _ => {
                 let response = Response::to(self.session.dialect(), action, request);
                 self.send(response.data("null"));
             }
         }
+    }
+
+    /// Answers a request whose login does not hold any more.
+    fn refuses_lapsed(&mut self, action: Action, request: &Request<'_>) -> bool {
+        let Err(error) = self.check_holds() else {
+            return false;
+        };
+        let response = Response::to(self.session.dialect(), action, request);
+        self.send(response.error(&error));
+        true
+    }
+
+    /// Whether the login still holds, for requests that need no permission.
+    fn check_holds(&mut self) -> Result<(), WireError> {
+        let (Some(security), Some(login)) = (self.mesh.security(), self.session.login()) else {
+            return Ok(());
+        };
+        let is_revoked = security.is_revoked(&login.session_id) || security.is_revoked(&login.parent_id);
+        let lapse = match login.check(self.now) {
+            _ if is_revoked => Lapse::Revoked,
+            Ok(()) => return Ok(()),
+            Err(lapse) => lapse,
+        };
+        let dialect = self.session.dialect();
+        if !dialect.is_first_generation() {
+            // The answer goes first.
+            self.ends_with = Some(lapse.reason());
+        } else if is_revoked {
+            let reason = format!("session with id {} has been revoked", login.session_id);
+            return Err(unauthorized().because(reason));
+        }
+        Err(Denied::Lapsed(lapse).to_wire(dialect))
     }
 
     fn give_nonce(&mut self, request: &Request<'_>) {
@@ -169,21 +203,33 @@ impl Gate {
         });
     }
 
-    /// Ends the tokens of the session.
-    fn revoke_own(&mut self, request: &Request<'_>, action: Action) {
+    /// Ends the tokens of the session. That is answered when it survives.
+    fn revoke_own(&mut self, request: &Request<'_>, action: Action, frame: &Frame) {
         let dialect = self.session.dialect();
-        let response = Response::to(dialect, action, request);
-        let (Some(security), Some(login)) = (self.mesh.security(), self.session.login()) else {
+        let Some(login) = self.session.login() else {
+            let response = Response::to(dialect, action, request);
             return self.send(response.error(&WireError::plain("invalid session token")));
         };
-        match security.revoke(&login.parent_id, "revoked by its owner") {
-            Err(error) => self.send(response.error(&WireError::system(error.to_string()))),
-            Ok(_) => {
-                tracing::info!(target: "audit", event = "revoke", user = &*login.username, session = self.session.id(), "token revoked by its owner");
-                self.send(response.data("null"));
-                self.mesh.expel_sessions_of(&login.parent_id);
+        let (mesh, session, frame) = (self.mesh.clone(), self.session.clone(), frame.clone());
+        self.elsewhere(async move {
+            let by = &*login.username;
+            let revoked = mesh.revoke_session(&login.parent_id, "revoked by its owner", by);
+            let outcome = match revoked {
+                Ok(commit) => mesh.committed(commit).await,
+                Err(error) => Err(error),
+            };
+            let is_revoked = outcome.is_ok();
+            let answer = answer_to(&frame, action, dialect, |response| match outcome {
+                Ok(()) => Ok(response.data("null")),
+                Err(error) => Err(WireError::system(error.to_string())),
+            });
+            // The answer goes before the sessions end, this one among them.
+            session.outbound().push(answer);
+            if is_revoked {
+                mesh.expel_sessions_of(&login.parent_id);
             }
-        }
+            None
+        });
     }
 
     /// Ends the sessions that were logged in with the token of this one.
@@ -201,7 +247,7 @@ impl Gate {
         }
     }
 
-    fn disconnect(&mut self, request: &Request<'_>) {
+    fn disconnect(&mut self, request: &Request<'_>, frame: &Frame) {
         #[derive(Deserialize)]
         struct Asked<'a> {
             #[serde(borrow, rename = "revokeSession")]
@@ -211,14 +257,11 @@ impl Gate {
             .options
             .and_then(|options| serde_json::from_str::<Asked>(options.get()).ok());
         let revokes = asked.and_then(|asked| asked.revoke).is_some_and(json::is_truthy);
+        if revokes && self.session.login().is_some() {
+            return self.revoke_own(request, Action::Disconnect, frame);
+        }
         let response = Response::to(self.session.dialect(), Action::Disconnect, request);
         self.send(response.data("null"));
-        if let (true, Some(security), Some(login)) = (revokes, self.mesh.security(), self.session.login()) {
-            match security.revoke(&login.parent_id, "disconnected") {
-                Ok(_) => self.mesh.expel_sessions_of(&login.parent_id),
-                Err(error) => tracing::warn!("a session could not be revoked: {error}"),
-            }
-        }
     }
 
     fn change_password(&mut self, request: &Request<'_>, frame: &Frame) {

@@ -87,6 +87,24 @@ impl Mesh {
         }
     }
 
+    /// Takes a session's tokens away, for everybody who does that. Those who listen are told; the sessions are to be
+    /// [expelled](Mesh::expel_sessions_of) afterwards.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write; nothing is revoked then.
+    pub fn revoke_session(&self, session_id: &str, reason: &str, by: &str) -> Result<Commit, StoreError> {
+        let Some(security) = self.security() else {
+            return Ok(Commit::Done);
+        };
+        let commit = security.revoke(session_id, reason)?;
+        tracing::info!(target: "audit", event = "token-revoked", about = session_id, by, reason = &*json::shorten(reason), "token revoked");
+        if security.activity().security_events.is_on() {
+            self.publish_security("token-revoked", &json!({ "id": session_id }));
+        }
+        Ok(commit)
+    }
+
     /// Expels the sessions of a token that was taken away, and those that were logged in with it.
     pub fn expel_sessions_of(&self, session_id: &str) {
         for (session, login) in self.logged_in() {

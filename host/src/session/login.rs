@@ -115,6 +115,11 @@ impl Login {
         if self.policy.ttl.is_some_and(|ttl| since >= ttl) {
             return Err(Lapse::Expired);
         }
+        // The request that was refused for being too many is counted, too.
+        let requests = self.requests.load(Ordering::Relaxed);
+        if self.policy.usage_limit.is_some_and(|limit| requests > limit) {
+            return Err(Lapse::UsedUp);
+        }
         let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
         match self.policy.inactivity {
             Some(most) if since.saturating_sub(last) >= most => Err(Lapse::Inactive),
@@ -180,7 +185,9 @@ mod tests {
         let now = used.began;
         assert_eq!(used.note_request(now), Ok(()));
         assert_eq!(used.note_request(now), Ok(()));
+        assert_eq!(used.check(now), Ok(()));
         assert_eq!(used.note_request(now), Err(Lapse::UsedUp));
+        assert_eq!(used.check(now), Err(Lapse::UsedUp));
         assert_eq!(used.note_request(now), Err(Lapse::UsedUp));
     }
 }

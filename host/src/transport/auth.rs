@@ -183,7 +183,7 @@ async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Securi
         Err(denied) => return unknown(visitor, Some(&denied)),
     };
     let id = &accepted.login.session_id;
-    let revoked = match security.revoke(id, "logged out") {
+    let revoked = match mesh.revoke_session(id, "logged out", &accepted.user.name) {
         Ok(commit) => mesh.committed(commit).await,
         Err(error) => Err(error),
     };
@@ -196,10 +196,7 @@ async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Securi
             Some(&error),
         );
     }
-    mesh.end_sessions("token-revoked", |_, login| {
-        *login.session_id == **id || *login.parent_id == **id
-    });
-    tracing::info!(target: "audit", event = "logout", user = &*accepted.user.name, session = &**id, "logged out");
+    mesh.expel_sessions_of(id);
     outcome(StatusCode::OK, "logout successful", Some(&token), None)
 }
 

@@ -77,11 +77,9 @@ impl Request<'_> {
     }
 
     async fn revoke(&self, id: &str) -> Result<(), Failure> {
-        let commit = self.security.revoke(id, &self.reason())?;
-        self.audit("token-revoked", id);
+        let by = self.caller.as_deref().unwrap_or("the mesh");
+        let commit = self.mesh.revoke_session(id, &self.reason(), by)?;
         self.mesh.expel_sessions_of(id);
-        let told = json!({"id": id, "reason": self.reason(), "timestamp": crate::store::now(), "ttl": 0});
-        self.tell("token-revoked", &told);
         Ok(self.mesh.committed(commit).await?)
     }
 
