@@ -10,6 +10,7 @@ use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
 use crate::security::{Credentials, Denied, Security, Visitor};
 use crate::system::query;
+use crate::system::rest::{self, Route};
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -53,6 +54,23 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
         return Err(answer);
     }
     let token = token_of(&head.uri, &head.headers);
+    if is_method(mesh, path) && is_lured(head) {
+        let user = token
+            .as_deref()
+            .and_then(|token| security.holder_of(token, address).ok());
+        let user = user
+            .map(|accepted| accepted.user.name.to_string())
+            .unwrap_or_default();
+        tracing::info!(target: "audit", event = "denied", user, path = &*json::shorten(path), reason = "page of another origin", "denied");
+        let message = "a page of another origin cannot call methods with a cookie: send the token in the header Authorization";
+        let error = WireError::access_denied(message);
+        return Err(outcome(
+            StatusCode::FORBIDDEN,
+            "Access denied",
+            None,
+            Some(&error),
+        ));
+    }
     let holder = token.as_deref().map(|token| security.holder_of(token, address));
     if is_open(path, mesh) {
         visitor.accepted = holder.and_then(Result::ok);
@@ -66,7 +84,16 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     let wanted = format!("/@HTTP{path}");
     let action = Action::of_verb(head.method.as_str());
     let access = security.access_of(&accepted.user.name);
-    if !access.is_some_and(|access| security.allows(&access, action, &wanted)) {
+    // A path has other spellings that lead to the same place; what is said of that place holds for all of them.
+    let canonical = match rest::route(mesh, path) {
+        Some(Route::Describe) => Some("/@HTTP/rest/describe"),
+        Some(Route::Login | Route::Method(_)) | None => None,
+    };
+    let may = access.is_some_and(|access| {
+        let allows = |path: &str| security.allows(&access, action, path);
+        allows(&wanted) && canonical.is_none_or(allows)
+    });
+    if !may {
         tracing::info!(target: "audit", event = "denied", user = &*accepted.user.name, action = head.method.as_str(), path = &*json::shorten(path), "denied");
         let answer = text(
             StatusCode::FORBIDDEN,
@@ -77,6 +104,32 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     }
     visitor.accepted = Some(accepted);
     Ok(visitor)
+}
+
+fn is_method(mesh: &Mesh, path: &str) -> bool {
+    matches!(rest::route(mesh, path), Some(Route::Method(_)))
+}
+
+/// Whether a browser sends the request for a page of another origin, with nothing but the cookie to say who asks: browsers add
+/// that by themselves.
+fn is_lured(head: &Parts) -> bool {
+    let mut without = head.headers.clone();
+    let has_cookie = without.remove(header::COOKIE).is_some();
+    has_cookie && token_of(&head.uri, &without).is_none() && is_of_other_origin(&head.headers)
+}
+
+/// Whether a page of another origin asks. Where nothing is said of an origin, no browser of today asks for a page.
+fn is_of_other_origin(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    // Pages cannot change this one, and proxies do not.
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text("origin") else {
+        return false;
+    };
+    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    authority.is_empty() || !text("host").is_some_and(|host| host.eq_ignore_ascii_case(authority))
 }
 
 fn is_open(path: &str, mesh: &Mesh) -> bool {
@@ -281,6 +334,32 @@ mod tests {
             )
         });
         pairs.collect()
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_told_by_their_headers() {
+        for (pairs, expected) in [
+            (&[][..], false),
+            (&[("host", "a:1"), ("origin", "http://a:1")], false),
+            (&[("host", "A.org"), ("origin", "https://a.org")], false),
+            (&[("host", "a:1"), ("origin", "http://a:2")], true),
+            (&[("host", "a:1"), ("origin", "http://evil.org")], true),
+            (&[("host", "a:1"), ("origin", "null")], true),
+            (&[("origin", "http://a:1")], true),
+            (&[("sec-fetch-site", "cross-site")], true),
+            (&[("sec-fetch-site", "same-site")], true),
+            (&[("sec-fetch-site", "none")], false),
+            (
+                &[
+                    ("sec-fetch-site", "same-origin"),
+                    ("host", "inside"),
+                    ("origin", "https://a.org"),
+                ],
+                false,
+            ),
+        ] {
+            assert_eq!(is_of_other_origin(&headers(pairs)), expected, "{pairs:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! What enters: a request for one of the component's routes. What leaves: a JSON response. Guarantees: a body is read up
 //! to a limit and within a time; a body is JSON and says so, since web pages of any origin can send other kinds without
-//! asking; verbs that only look do not call anything; no header invites pages of other origins.
+//! asking; no header invites pages of other origins, and what they ask for with a cookie alone is refused before.
 
 use super::http::{self, Answer};
 use crate::mesh::Mesh;
