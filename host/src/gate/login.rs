@@ -313,10 +313,15 @@ pub(crate) async fn change_own(
             "Invalid parameters: oldPassword and newPassword required",
         ));
     }
-    let is_right = security.is_password_of(&user, old).await.map_err(|_| busy())?;
-    if !is_right {
-        return Err(invalid());
-    }
+    let _alone = security.begin_password_change(&user.name).ok_or_else(busy)?;
+    security
+        .check_old_password(&user, old)
+        .await
+        .map_err(|denied| match denied {
+            Denied::Credentials => invalid(),
+            Denied::Locked => Denied::Locked.to_wire(Dialect::Happn4),
+            _ => busy(),
+        })?;
     let hash = security.hash(new).await.map_err(|_| busy())?;
     let failed = |error: StoreError| WireError::system(error.to_string());
     let saved = {

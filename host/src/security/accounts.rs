@@ -14,7 +14,7 @@ use crate::config::ProfileConfig;
 use crate::session::{Lapse, Login};
 use crate::store::now;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The password that clients send for [`ANONYMOUS`].
@@ -66,6 +66,21 @@ pub struct Accepted {
     pub login: Arc<Login>,
     /// The user.
     pub user: Arc<User>,
+}
+
+/// Somebody's right to change a password, until it is dropped.
+pub struct PasswordChange<'a> {
+    security: &'a Security,
+    username: Arc<str>,
+}
+
+impl Drop for PasswordChange<'_> {
+    fn drop(&mut self) {
+        let changing = self.security.changing.lock();
+        changing
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.username);
+    }
 }
 
 impl Security {
@@ -346,13 +361,29 @@ impl Security {
         })
     }
 
-    /// Whether this is the user's password. For the user itself, who is logged in.
-    pub async fn is_password_of(&self, user: &User, password: String) -> Result<bool, Denied> {
+    /// Checks the password of a user who is logged in and wants another one. Whoever found the session open is no better
+    /// guesser than a stranger: wrong ones count as at a login.
+    ///
+    /// # Errors
+    ///
+    /// When it is wrong, or the name is locked.
+    pub async fn check_old_password(&self, user: &User, password: String) -> Result<(), Denied> {
+        if self.lockout.remaining(&user.name, Instant::now()).is_some() {
+            return Err(Denied::Locked);
+        }
         let verdict = self.passwords.verify(password, user.password.clone()).await;
-        Ok(matches!(
-            verdict.map_err(|_| Denied::Busy)?,
-            Verdict::Right { .. }
-        ))
+        let verdict = verdict.map_err(|_| Denied::Busy)?;
+        self.judge(&user.name, matches!(verdict, Verdict::Right { .. }))
+    }
+
+    /// The right to change a password; nothing while the same user changes it already. A single user cannot fill the places of
+    /// those who log in.
+    pub fn begin_password_change(&self, username: &Arc<str>) -> Option<PasswordChange<'_>> {
+        let mut changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        changing.insert(username.clone()).then(|| PasswordChange {
+            security: self,
+            username: username.clone(),
+        })
     }
 
     /// The hash that is to be stored for a password.

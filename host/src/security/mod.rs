@@ -40,7 +40,7 @@ use nonce::Nonces;
 use permission::{Access, Action, Decision, Facts, LookupPermission, Table, lookup_allows};
 use revocations::Revocations;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -72,6 +72,8 @@ pub struct Security {
     /// Counts changes of users and groups: whoever remembers a decision remembers this with it.
     generation: AtomicU64,
     compiled: Mutex<Compiled>,
+    /// Users who are changing their password.
+    changing: Mutex<HashSet<Arc<str>>>,
 }
 
 /// What was compiled from users and groups, and holds until one of them changes.

@@ -111,6 +111,7 @@ impl Security {
             activity: Activity::default(),
             generation: AtomicU64::new(0),
             compiled: Mutex::default(),
+            changing: Mutex::default(),
         })
     }
 }

@@ -1,0 +1,147 @@
+//! What ends a right, and when: passwords, tokens and their time, guesses, and cookies that browsers send by themselves.
+//!
+//! What enters: a secure mesh, users who lose something, strangers. What leaves: refusals. Guarantees: a limit that counts time
+//! is waited for, never measured.
+
+use mesh_tests::secure::{Client, error, host, is_ok};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+async fn http(address: SocketAddr, path: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn token_of(address: SocketAddr, username: &str, password: &str) -> Value {
+    let mut client = Client::open(address, "happn_4").await;
+    client.login(username, password).await["data"]["token"].clone()
+}
+
+#[tokio::test]
+async fn tokens_end_with_the_password_that_they_were_given_for() {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    admin
+        .add_member("bob", "first", "G", json!({"/open/*": {"actions": ["*"]}}))
+        .await;
+    let mut own = Client::enter(host.addr(), "happn_4", "bob", "first").await;
+    let before = token_of(host.addr(), "bob", "first").await;
+    let set = json!([{"username": "bob", "password": "second"}]);
+    admin.security("upsertUser", set).await;
+    let mut late = Client::open(host.addr(), "happn_4").await;
+    let refused = late.login_with(json!({"token": before})).await;
+    assert_eq!(
+        error(&refused)["message"],
+        "token is older than the password",
+        "{refused}"
+    );
+    assert!(is_ok(
+        &late
+            .login_with(json!({"token": token_of(host.addr(), "bob", "second").await}))
+            .await
+    ));
+
+    // A change of one's own keeps the session that it was made in.
+    let change =
+        json!({"action": "change-password", "data": {"oldPassword": "second", "newPassword": "third"}});
+    assert!(is_ok(&own.request(change).await));
+    assert!(is_ok(&own.get("/open/1").await));
+}
+
+#[tokio::test]
+async fn guesses_at_ones_own_password_are_counted() {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    admin
+        .add_member("bob", "right", "G", json!({"/open/*": {"actions": ["*"]}}))
+        .await;
+    let mut session = Client::enter(host.addr(), "happn_4", "bob", "right").await;
+    let mut messages = Vec::new();
+    for guess in ["a", "b", "c", "d", "right"] {
+        let change =
+            json!({"action": "change-password", "data": {"oldPassword": guess, "newPassword": "mine"}});
+        let answer = session.request(change).await;
+        messages.push(error(&answer)["message"].clone());
+    }
+    assert_eq!(messages[..4], vec![json!("Invalid old password"); 4]);
+    assert_eq!(messages[4], "Account locked out");
+}
+
+#[tokio::test]
+async fn revoked_sessions_of_the_first_generation_may_only_log_in() {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    admin
+        .add_member("bob", "right", "G", json!({"/open/*": {"actions": ["*"]}}))
+        .await;
+    let mut session = Client::enter(host.addr(), "happn_1.3.0", "bob", "right").await;
+    assert!(is_ok(
+        &session
+            .request(json!({"action": "off", "path": "/ALL@/open/*"}))
+            .await
+    ));
+    let id = session.id().to_owned();
+    admin.security("revokeSession", json!([id])).await;
+    for action in ["off", "revoke-session"] {
+        let refused = session
+            .request(json!({"action": action, "path": "/ALL@/open/*"}))
+            .await;
+        assert!(!is_ok(&refused), "{action}: {refused}");
+    }
+    assert!(is_ok(&session.request(json!({"action": "describe"})).await));
+
+    // Given back, it is as good as before, at once.
+    admin.security("restoreSession", json!([id])).await;
+    assert!(is_ok(&session.get("/open/1").await));
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_call_nothing_with_a_cookie() {
+    let host = host(&[]);
+    let token = token_of(host.addr(), "_ADMIN", "happn").await;
+    let token = token.as_str().unwrap();
+    let path = "/rest/method/calc/add?a=1&b=2";
+    let cookie = format!("Cookie: happn_token={token}\r\n");
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let address = host.addr();
+    for (headers, expected) in [
+        (cookie.clone(), "200"),
+        (format!("{cookie}Origin: http://{address}\r\n"), "200"),
+        (format!("{cookie}Origin: http://evil.example\r\n"), "403"),
+        (format!("{cookie}Sec-Fetch-Site: cross-site\r\n"), "403"),
+        (format!("{cookie}{bearer}Origin: http://evil.example\r\n"), "200"),
+    ] {
+        let answer = http(address, path, &headers).await;
+        assert_eq!(answer.split(' ').nth(1), Some(expected), "{headers}{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_prohibited_path_has_no_other_spelling() {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    let data = json!({"/open/*": {"actions": ["*"]}});
+    admin.add_member("bob", "right", "G", data).await;
+    let web = json!([{"name": "G", "permissions": {"web": {
+        "/*": {"authorized": true, "actions": ["get"]},
+        "/rest/describe": {"authorized": false, "actions": ["get"]},
+    }}}]);
+    admin.security("upsertGroup", web).await;
+    let token = token_of(host.addr(), "bob", "right").await;
+    let bearer = format!("Authorization: Bearer {}\r\n", token.as_str().unwrap());
+    for path in [
+        "/rest/describe",
+        "/rest/Describe",
+        "/rest/describe/",
+        "/TestNode/rest/describe",
+    ] {
+        let answer = http(host.addr(), path, &bearer).await;
+        assert_eq!(answer.split(' ').nth(1), Some("403"), "{path}: {answer}");
+    }
+}
