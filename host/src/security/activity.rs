@@ -59,10 +59,9 @@ impl Activity {
 
     /// Forgets a session.
     pub fn forget(&self, session: &Session) {
-        if self.logging.is_on() {
-            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-            latest.remove(&session.number());
-        }
+        // Also while nothing is noted: what was noted before is still listed when it goes on.
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.remove(&session.number());
     }
 
     /// Forgets what was noted.

@@ -49,8 +49,15 @@ impl Sessions {
             .unwrap_or_else(PoisonError::into_inner);
         if !is_first {
             addresses.remove(&address);
-        } else if addresses.len() < MOST_ADDRESSES {
-            addresses.insert(address);
+        } else {
+            if addresses.len() >= MOST_ADDRESSES {
+                // Those who are not connected any more are told in the words of later generations until they come back.
+                let live: HashSet<IpAddr> = self.all().iter().map(|session| session.peer().ip()).collect();
+                addresses.retain(|address| live.contains(address));
+            }
+            if addresses.len() < MOST_ADDRESSES {
+                addresses.insert(address);
+            }
         }
     }
 

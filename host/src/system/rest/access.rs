@@ -85,11 +85,20 @@ pub(super) fn caller(
     let accepted = request.visitor.accepted.as_ref();
     let accepted = accepted.ok_or_else(|| Reply::failed(403, "Bad origin", "origin of call unknown"))?;
     let login = &accepted.login;
-    let failed = |error: &str| Reply::failed(403, "Authorization failed", error);
+    let path = request_path(mesh, component, method);
+    let denied = || {
+        tracing::info!(
+            target: "audit", event = "denied", user = &*login.username, session = &*login.session_id,
+            action = "set", path = &*json::shorten(&path), "denied"
+        );
+    };
+    let failed = |error: &str| {
+        denied();
+        Reply::failed(403, "Authorization failed", error)
+    };
     let own = security
         .access_of(&accepted.user.name)
         .ok_or_else(|| failed(DENIED))?;
-    let path = request_path(mesh, component, method);
     let on_behalf = on_behalf_of(request).filter(|name| *name != ADMIN && **name != *login.username);
     let Some(name) = on_behalf else {
         if !security.allows(&own, Action::Set, &path) {
@@ -107,6 +116,7 @@ pub(super) fn caller(
         return Err(Reply::failed_with(500, "Call failed", &error));
     };
     if !security.allows(&other, Action::Set, &path) {
+        denied();
         let message = format!("request on behalf of unauthorised user: {shown}");
         return Err(Reply::failed(403, &message, DENIED));
     }
