@@ -125,9 +125,8 @@ impl Mesh {
 
     /// Ends the sessions whose time is over. To be called about once a second.
     pub(super) fn end_lapsed(&self, now: std::time::Instant) {
-        if self.security.is_none() {
-            return;
-        }
+        let Some(security) = self.security() else { return };
+        security.tell_of_refusals(now);
         for (session, login) in self.logged_in() {
             let Err(lapse) = login.check(now) else { continue };
             let stays = session.dialect().is_first_generation();

@@ -115,12 +115,22 @@ impl Security {
                 tracing::info!(target: "audit", event = "login", user, method, %address, session, "logged in");
             }
             Err(denied) => {
+                let (is_told, untold) = self.refusals.note(Instant::now());
+                tell_of_untold(untold);
+                if !is_told {
+                    return outcome;
+                }
                 let user = name.as_deref().map(shortened).unwrap_or_default();
                 let reason = denied.kind();
                 tracing::warn!(target: "audit", event = "login", user, method, %address, session, reason, "login refused");
             }
         }
         outcome
+    }
+
+    /// Tells how many refused logins had no line of their own. To be called about once a second.
+    pub fn tell_of_refusals(&self, now: Instant) {
+        tell_of_untold(self.refusals.untold(now));
     }
 
     async fn login_by_password(
@@ -393,6 +403,12 @@ impl Security {
     /// When too many are waiting.
     pub async fn hash(&self, password: String) -> Result<String, HashError> {
         self.passwords.hash(password).await
+    }
+}
+
+fn tell_of_untold(count: u64) {
+    if count > 0 {
+        tracing::warn!(target: "audit", event = "login", count, "more logins were refused, without a line of their own");
     }
 }
 

@@ -17,6 +17,7 @@ pub mod permission;
 mod profiles;
 mod random;
 mod recent;
+mod refusals;
 mod revocations;
 mod setup;
 pub mod tls;
@@ -67,6 +68,7 @@ pub struct Security {
     tokens: Tokens,
     nonces: Nonces,
     lockout: Lockout,
+    refusals: refusals::Refusals,
     revocations: Revocations,
     activity: Activity,
     /// Counts changes of users and groups: whoever remembers a decision remembers this with it.

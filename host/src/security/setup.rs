@@ -8,6 +8,7 @@ use super::directory::{Group, TOKEN_SECRET, User};
 use super::password::Verdict;
 use super::passwords::{Busy, HashError, StartError};
 use super::permission::{self, Rules};
+use super::refusals::Refusals;
 use super::token::{TokenError, Tokens, new_secret};
 use super::{
     ADMIN, ANONYMOUS, Activity, DELEGATES, Directory, GUESTS, Lockout, MESH_ADMINS, Nonces, Passwords,
@@ -102,6 +103,7 @@ impl Security {
         }
         Ok(Security {
             lockout: Lockout::new(settings.login_attempts, settings.lockout, MOST_NAMES),
+            refusals: Refusals::new(),
             settings,
             directory,
             passwords,
