@@ -100,7 +100,9 @@ impl Mesh {
         let commit = security.revoke(session_id, reason)?;
         tracing::info!(target: "audit", event = "token-revoked", about = session_id, by, reason = &*json::shorten(reason), "token revoked");
         if security.activity().security_events.is_on() {
-            self.publish_security("token-revoked", &json!({ "id": session_id }));
+            let told =
+                json!({"id": session_id, "reason": reason, "timestamp": crate::store::now(), "ttl": 0});
+            self.publish_security("token-revoked", &told);
         }
         Ok(commit)
     }
