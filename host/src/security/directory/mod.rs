@@ -1,10 +1,12 @@
 //! Users and groups: what is known of them, and where it is kept.
 //!
 //! What enters: the documents below `/_SYSTEM/_SECURITY` of the store, and changes. What leaves: users and groups as values
-//! that never change. Guarantees: what is read here is what the store holds; a change is seen by everybody at once, and is
-//! on disk when its [`Commit`] is done.
+//! that never change. Guarantees: a directory that is opened again holds what this one does; nobody but those who are named
+//! loses anything by a removal; a change is seen by everybody at once, and is on disk when its [`Commit`] is done.
 
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use super::permission::{LookupPermission, LookupTable, Rules};
 use crate::protocol::DocumentMeta;
@@ -13,7 +15,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-pub use storage::{ROOT, TOKEN_SECRET, own_fields, table_value};
+pub use storage::{RESERVED_GROUP, ROOT, TOKEN_SECRET, own_fields, table_value};
 
 /// Somebody who can log in.
 #[derive(Clone, Debug, Default)]
@@ -200,6 +202,10 @@ impl Change<'_> {
     ///
     /// When the store cannot write.
     pub fn remove_user(&self, name: &str) -> Result<Saved<(u64, u64)>, StoreError> {
+        // A name that is nobody's may still be part of a path that is somebody's.
+        if self.directory.user(name).is_none() {
+            return Ok(nothing((0, 0)));
+        }
         let removed = storage::remove_user(&*self.directory.store, name)?;
         self.directory.write().users.remove(name);
         Ok(removed)
@@ -212,6 +218,9 @@ impl Change<'_> {
     ///
     /// When the store cannot write.
     pub fn remove_group(&self, name: &str) -> Result<Saved<(u64, u64, u64)>, StoreError> {
+        if self.directory.group(name).is_none() {
+            return Ok(nothing((0, 0, 0)));
+        }
         let members = self.directory.members(name);
         let removed = storage::remove_group(&*self.directory.store, name, &members)?;
         let mut state = self.directory.write();
@@ -245,4 +254,10 @@ impl Change<'_> {
         Arc::make_mut(&mut self.directory.write().tables).remove(name);
         Ok(commit)
     }
+}
+
+/// What there is to say when nothing had to be written.
+fn nothing<T>(value: T) -> Saved<T> {
+    let commit = Commit::Done;
+    Saved { value, commit }
 }

@@ -2,7 +2,8 @@
 //! generation kept them.
 //!
 //! What enters: values of the directory. What leaves: documents below [`ROOT`], and the same values again. Guarantees: what
-//! belongs to a user or group is removed before its own document is, so that nobody of the same name inherits it.
+//! belongs to a user or group is removed before its own document is, so that nobody of the same name inherits it; no two
+//! permissions share a document; what both allows and prohibits an action prohibits it, before and after a restart.
 
 use super::{Group, Saved, State, User};
 use crate::protocol::DocumentMeta;
@@ -24,6 +25,8 @@ const OF_USER: &str = "_USER/";
 const MEMBERSHIP: &str = "/_USER_GROUP/";
 const TABLE: &str = "_LOOKUP_TABLE/";
 const LOOKUPS: &str = "_LOOKUP_PERMISSIONS/";
+/// No group has this name: its permissions would stand where those of users do.
+pub const RESERVED_GROUP: &str = "_USER";
 /// Fields with a meaning. Nobody else's are called `__proto__`, which clients would take for something else.
 const KNOWN: [&str; 12] = [
     "username",
@@ -74,15 +77,20 @@ impl Found {
             match rest.split_once(MEMBERSHIP) {
                 Some((user, group)) => self.memberships.push((user.to_owned(), group.to_owned(), meta)),
                 None => {
-                    self.users.insert(rest.to_owned(), user(rest, data, meta));
+                    // The folder of somebody's memberships is nobody.
+                    if !rest.ends_with(MEMBERSHIP.trim_end_matches('/')) {
+                        self.users.insert(rest.to_owned(), user(rest, data, meta));
+                    }
                 }
             }
         } else if let Some(name) = path.strip_prefix(GROUP) {
+            if name == RESERVED_GROUP {
+                tracing::warn!("the group {name} is left out: permissions of users are kept under this name");
+                return;
+            }
             if let Some(permissions) = data.remove("permissions") {
-                self.of_groups
-                    .entry(name.to_owned())
-                    .or_default()
-                    .add_all(name, &first_generation(permissions));
+                let rules = self.of_groups.entry(name.to_owned()).or_default();
+                add_all(rules, name, &first_generation(permissions));
             }
             let group = Group {
                 name: name.into(),
@@ -131,10 +139,10 @@ impl Found {
             }
         }
         for (name, user) in &mut self.users {
-            user.rules = self.of_users.remove(name).unwrap_or_default();
+            user.rules = unambiguous(&self.of_users.remove(name).unwrap_or_default());
         }
         for (name, group) in &mut self.groups {
-            group.rules = self.of_groups.remove(name).unwrap_or_default();
+            group.rules = unambiguous(&self.of_groups.remove(name).unwrap_or_default());
             group.lookups = self.lookups.remove(name).unwrap_or_default();
         }
         let users = self.users.into_values();
@@ -160,19 +168,29 @@ fn first_generation(permissions: Value) -> Value {
     }
 }
 
-trait AddAll {
-    fn add_all(&mut self, holder: &str, permissions: &Value);
+fn add_all(rules: &mut Rules, holder: &str, permissions: &Value) {
+    match Rules::from_value(permissions, Holder::Group) {
+        Ok(found) => found
+            .iter()
+            .for_each(|(path, permission)| rules.add(path.clone(), permission)),
+        Err(error) => tracing::warn!("permissions of {holder} cannot be read and are left out: {error}"),
+    }
 }
 
-impl AddAll for Rules {
-    fn add_all(&mut self, holder: &str, permissions: &Value) {
-        match Rules::from_value(permissions, Holder::Group) {
-            Ok(rules) => rules
-                .iter()
-                .for_each(|(path, permission)| self.add(path.clone(), permission)),
-            Err(error) => tracing::warn!("permissions of {holder} cannot be read and are left out: {error}"),
-        }
+/// The same without what is allowed and prohibited at once: prohibitions win, and a document says one thing.
+fn unambiguous(rules: &Rules) -> Rules {
+    let mut clear = Rules::new();
+    for (path, permission) in rules.iter() {
+        let allowed = permission.allowed.without(permission.prohibited);
+        clear.add(
+            path.clone(),
+            Permission {
+                allowed,
+                ..permission
+            },
+        );
     }
+    clear
 }
 
 fn user(name: &str, mut data: Map<String, Value>, meta: DocumentMeta) -> User {
@@ -227,10 +245,9 @@ pub(super) fn write_user(
     }
     let stored = store.set(&path, &document.to_string())?;
     user.meta = stored.document.meta;
-    let mut last = stored.commit;
-    let held = before.map(|before| &before.rules);
-    let folder = format!("{PERMISSIONS}{OF_USER}{}", user.name);
-    last = write_rules(store, &folder, held, &user.rules, last)?;
+    user.rules = unambiguous(&user.rules);
+    let folder = format!("{ROOT}{PERMISSIONS}{OF_USER}{}/", user.name);
+    let mut last = write_rules(store, &folder, &user.rules, stored.commit)?;
     let earlier: BTreeSet<&Arc<str>> = before.iter().flat_map(|before| before.groups.keys()).collect();
     for (group, meta) in &mut user.groups {
         if !earlier.contains(group) {
@@ -261,15 +278,9 @@ pub(super) fn write_group(
     }
     let stored = store.set(&path, &document.to_string())?;
     group.meta = stored.document.meta;
-    let mut last = stored.commit;
-    let held = before.map(|before| &before.rules);
-    last = write_rules(
-        store,
-        &format!("{PERMISSIONS}{}", group.name),
-        held,
-        &group.rules,
-        last,
-    )?;
+    group.rules = unambiguous(&group.rules);
+    let folder = format!("{ROOT}{PERMISSIONS}{}/", group.name);
+    let mut last = write_rules(store, &folder, &group.rules, stored.commit)?;
     let path = format!("{ROOT}{LOOKUPS}{}", group.name);
     if !group.lookups.is_empty() {
         let permissions: Vec<Value> = group.lookups.iter().map(LookupPermission::to_value).collect();
@@ -282,47 +293,62 @@ pub(super) fn write_group(
     Ok(last)
 }
 
+/// Makes the documents of a folder those of the rules, whatever was there: as earlier hosts wrote it, or nothing, where
+/// the first generation kept the rules with the group.
 fn write_rules(
     store: &dyn Store,
     folder: &str,
-    before: Option<&Rules>,
-    after: &Rules,
+    rules: &Rules,
     mut last: Commit,
 ) -> Result<Commit, StoreError> {
-    let (before, after) = (before.map(entries).unwrap_or_default(), entries(after));
-    for (path, action, authorized) in before.difference(&after) {
-        let opposite = (path.clone(), *action, !authorized);
-        if !after.contains(&opposite) {
-            last = remove_one(store, &permission_path(folder, action, path))?.1;
+    let mut wanted = documents(folder, rules);
+    let mut obsolete = BTreeSet::new();
+    let everything = format!("{folder}*");
+    store.scan(&PathPattern::new(&everything), &mut |path, document| {
+        if path.starts_with(folder) {
+            match wanted.get(path) {
+                None => drop(obsolete.insert(path.to_owned())),
+                Some(text) if **text == *document.data => drop(wanted.remove(path)),
+                Some(_) => {}
+            }
         }
+        true
+    });
+    if !obsolete.is_empty() {
+        let (_, commit) = store.remove(&PathPattern::new(&everything), &mut |path, _| {
+            obsolete.contains(path)
+        })?;
+        last = commit;
     }
-    for (path, action, authorized) in after.difference(&before) {
-        let document = json!({"action": action, "authorized": authorized, "path": &**path});
-        last = store
-            .set(&permission_path(folder, action, path), &document.to_string())?
-            .commit;
+    for (path, text) in wanted {
+        last = store.set(&path, &text)?.commit;
     }
     Ok(last)
 }
 
-fn entries(rules: &Rules) -> BTreeSet<(Arc<str>, &'static str, bool)> {
-    let mut entries = BTreeSet::new();
+/// The documents of rules, by path.
+fn documents(folder: &str, rules: &Rules) -> BTreeMap<String, String> {
+    let mut documents = BTreeMap::new();
     for (path, permission) in rules.iter() {
         let allowed = permission.allowed.words().map(|word| (word, true));
         let prohibited = permission.prohibited.words().map(|word| (word, false));
-        entries.extend(
-            allowed
-                .chain(prohibited)
-                .map(|(word, authorized)| (path.clone(), word, authorized)),
-        );
+        for (action, authorized) in allowed.chain(prohibited) {
+            let document = json!({"action": action, "authorized": authorized, "path": &**path});
+            documents.insert(permission_path(folder, action, path), document.to_string());
+        }
     }
-    entries
+    documents
 }
 
+/// Later generations leave the slash in front out, and would put `/a` and `a` into one document: what has none stands
+/// apart.
 fn permission_path(folder: &str, action: &str, path: &str) -> String {
-    let path = path.strip_prefix('/').unwrap_or(path);
+    let (apart, path) = match path.strip_prefix('/') {
+        Some(path) => ("", path),
+        None => ("bare-", path),
+    };
     let (action, path) = (action.replace('*', WILDCARD), path.replace('*', WILDCARD));
-    format!("{ROOT}{folder}/{action}/{path}")
+    format!("{folder}{apart}{action}/{path}")
 }
 
 /// Removes the document at exactly this path, whatever characters are in it.

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::users::POWERFUL;
 use super::{Request, Results, shapes};
 use crate::mesh::Concerned;
-use crate::security::directory::{Saved, own_fields};
+use crate::security::directory::{RESERVED_GROUP, Saved, own_fields};
 use crate::security::permission::{Holder, Purpose, Rules, from_mesh, to_mesh};
 use crate::security::{ADMIN, GUESTS, Group, User};
 use crate::store::PathPattern;
@@ -305,6 +305,11 @@ fn group_name(given: Option<&Value>) -> Result<String, Failure> {
     if is_special || name.contains('/') {
         return Err(Failure::validation(
             "validation error: group names cannot contain the special _SYSTEM, _GROUP, _PERMISSION, _USER_GROUP, _ADMIN, _ANONYMOUS segment or a forward slash /",
+        ));
+    }
+    if name == RESERVED_GROUP {
+        return Err(Failure::validation(
+            "validation error: the group name _USER is reserved",
         ));
     }
     if name.len() > LONGEST_NAME || name.contains('*') || name.contains(char::is_control) {

@@ -1,0 +1,205 @@
+//! What a directory holds after a restart is what it held before, and removals meet only those who are named.
+
+use super::*;
+use crate::security::permission::{Actions, Permission};
+use crate::store::MemoryStore;
+use serde_json::json;
+
+fn directory() -> Directory {
+    Directory::open(Arc::new(MemoryStore::default()))
+}
+
+fn reopened(directory: &Directory) -> Directory {
+    Directory::open(directory.store().clone())
+}
+
+fn group(name: &str, rules: &Rules) -> Group {
+    let (name, rules) = (name.into(), rules.clone());
+    Group {
+        name,
+        rules,
+        ..Group::default()
+    }
+}
+
+fn user(name: &str, groups: &[&str], rules: &Rules) -> User {
+    let groups = groups
+        .iter()
+        .map(|group| ((*group).into(), DocumentMeta::default()));
+    User {
+        name: name.into(),
+        id: format!("id of {name}"),
+        groups: groups.collect(),
+        rules: rules.clone(),
+        ..User::default()
+    }
+}
+
+fn assert_same(before: &Directory, after: &Directory) {
+    let shown = |directory: &Directory| {
+        let groups = directory
+            .groups()
+            .into_iter()
+            .map(|group| (group.name.clone(), group.rules.to_value()));
+        let users = directory.users().into_iter().map(|user| {
+            let groups: Vec<_> = user.groups.keys().cloned().collect();
+            (user.name.clone(), user.id.clone(), groups, user.rules.to_value())
+        });
+        (groups.collect::<Vec<_>>(), users.collect::<Vec<_>>())
+    };
+    assert_eq!(shown(before), shown(after));
+}
+
+/// Random numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        ((self.0 >> 33) as usize) % end
+    }
+
+    fn actions(&mut self) -> Actions {
+        let words = ["*", "get", "set", "on", "remove", "post"];
+        let count = self.below(3);
+        (0..count)
+            .filter_map(|_| Actions::of_word(words[self.below(words.len())]))
+            .collect()
+    }
+
+    fn rules(&mut self) -> Rules {
+        const PATHS: [&str; 9] = [
+            "/a/*",
+            "a/*",
+            "//a/*",
+            "/a",
+            "a",
+            "*",
+            "/*",
+            "/bare-get/a",
+            "/get/a/{{user.username}}",
+        ];
+        let mut rules = Rules::new();
+        for _ in 0..self.below(8) {
+            let path = PATHS[self.below(PATHS.len())];
+            rules.add(
+                path,
+                Permission {
+                    allowed: self.actions(),
+                    prohibited: self.actions(),
+                },
+            );
+        }
+        rules
+    }
+}
+
+#[test]
+fn what_was_changed_at_random_is_the_same_after_a_restart() {
+    let mut dice = Dice(7);
+    let directory = directory();
+    for _ in 0..600 {
+        let name = ["get", "set", "carol"][dice.below(3)];
+        let rules = dice.rules();
+        let change = directory.change();
+        match dice.below(6) {
+            0 => drop(change.remove_user(name).unwrap()),
+            1 => drop(change.remove_group(name).unwrap()),
+            2 | 3 => drop(change.put_group(group(name, &rules)).unwrap()),
+            _ => {
+                let groups = directory.groups();
+                let groups: Vec<&str> = groups
+                    .iter()
+                    .map(|group| &*group.name)
+                    .filter(|_| dice.below(2) == 0)
+                    .collect();
+                change.put_user(user(name, &groups, &rules)).unwrap();
+            }
+        }
+        drop(change);
+        assert_same(&directory, &reopened(&directory));
+    }
+}
+
+#[test]
+fn what_is_allowed_and_prohibited_stays_prohibited() {
+    let directory = directory();
+    let get = Actions::of_word("get").unwrap();
+    let mut rules = Rules::new();
+    rules.add(
+        "/a",
+        Permission {
+            allowed: get,
+            prohibited: get,
+        },
+    );
+    directory.change().put_group(group("strict", &rules)).unwrap();
+    for directory in [&directory, &reopened(&directory)] {
+        assert_eq!(
+            directory.group("strict").unwrap().rules.to_value(),
+            json!({"/a": {"prohibit": ["get"]}})
+        );
+    }
+}
+
+#[test]
+fn permissions_that_stand_where_earlier_hosts_put_them_can_be_taken_away() {
+    let store = Arc::new(MemoryStore::default());
+    store
+        .set(
+            &format!("{ROOT}_GROUP/old"),
+            r#"{"name":"old","permissions":{"/first/*":{"actions":["get"]}}}"#,
+        )
+        .unwrap();
+    let star = r#"{"action":"*","authorized":true,"path":"*"}"#;
+    store
+        .set(&format!("{ROOT}_PERMISSIONS/old/{{{{w}}}}/{{{{w}}}}"), star)
+        .unwrap();
+    let directory = Directory::open(store);
+    let mut changed = Group::clone(&directory.group("old").unwrap());
+    assert_eq!(changed.rules.len(), 2);
+    changed.custom_data = Some(json!({"c": 1}));
+    directory.change().put_group(changed).unwrap();
+    assert_same(&directory, &reopened(&directory));
+    directory.change().put_group(group("old", &Rules::new())).unwrap();
+    assert!(reopened(&directory).group("old").unwrap().rules.is_empty());
+}
+
+#[test]
+fn removing_nobody_removes_nothing_of_anybody() {
+    let directory = directory();
+    let mut rules = Rules::new();
+    rules.add("/a", Permission::prohibit(Actions::of_word("get").unwrap()));
+    directory.change().put_group(group("team", &rules)).unwrap();
+    directory
+        .change()
+        .put_user(user("carol", &["team"], &rules))
+        .unwrap();
+    for name in [
+        "carol/_USER_GROUP",
+        "carol/get",
+        "carol/_USER_GROUP/team",
+        "_USER",
+        "",
+        "*",
+        "carol/",
+    ] {
+        assert_eq!(
+            directory.change().remove_user(name).unwrap().value,
+            (0, 0),
+            "{name}"
+        );
+        assert_eq!(
+            directory.change().remove_group(name).unwrap().value,
+            (0, 0, 0),
+            "{name}"
+        );
+    }
+    let after = reopened(&directory);
+    assert_same(&directory, &after);
+    assert_eq!(after.user("carol").unwrap().groups.len(), 1);
+    assert_eq!(after.user("carol").unwrap().rules, rules);
+}
