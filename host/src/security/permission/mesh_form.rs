@@ -1,11 +1,13 @@
 //! Permissions as the users of the mesh write them: methods, events, web routes and data.
 //!
 //! What enters: `{"methods": {"/D/c/m": {"authorized": true}}, "events": …, "web": …, "data": …}`. What leaves: the rules to
-//! store, and rules in this form again. Guarantees: data permissions cannot reach into methods, events and web routes;
+//! store, and rules in this form again. Guarantees: data permissions do not name methods, events and web routes, in part
+//! neither: only one that begins with a star alone covers them, as it covers everything;
 //! what is not understood is refused, not ignored; answers are never shown as something of their own.
 
 use super::actions::{Action, Actions};
 use super::error::{PermissionError, shown};
+use super::pattern::{covers, literal_beginning};
 use super::rules::{Holder, Permission, Reading, Rules};
 use serde_json::{Map, Value, json};
 
@@ -163,9 +165,17 @@ fn is_data(path: &str) -> bool {
         .chars()
         .filter(|character| !"/*".contains(*character))
         .collect();
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let has_star = first.contains('*') && !first.bytes().all(|byte| byte == b'*');
+    let literal = literal_beginning(first).unwrap_or_default();
+    let names = |other: &&str| {
+        let in_part =
+            has_star && (covers(first, other) || (!literal.is_empty() && other.starts_with(literal)));
+        bare.starts_with(*other) || in_part
+    };
     !["_exchange", "_events", "@HTTP"]
         .iter()
-        .any(|other| bare.starts_with(other))
+        .any(|other| names(&other))
 }
 
 fn with_slash(path: &str) -> String {
@@ -363,6 +373,11 @@ mod tests {
             "/@HTTP",
             "/_exchange*",
             "/_e*vents",
+            "/_even*",
+            "/*exchange/*",
+            "/_*",
+            "@*",
+            "*TP/x",
         ] {
             let error = refused(json!({"data": {path: {"actions": ["get"]}}}));
             assert_eq!(
@@ -370,7 +385,8 @@ mod tests {
                 "{path}"
             );
         }
-        let plain = json!({"/a/_events/b": {"actions": ["get"]}, "d": {"actions": ["get"]}});
+        let get = json!({"actions": ["get"]});
+        let plain = json!({"/a/_events/b": get, "d": get, "/*": get, "*": get, "/*/x": get, "/_data/*": get, "/e*": get});
         assert_eq!(defined(json!({"data": plain})), plain);
     }
 
