@@ -128,7 +128,7 @@ impl Native for Security {
             let request = Request {
                 mesh: &mesh,
                 security,
-                caller: caller_of(&call.origin),
+                caller: Caller::of(&call.origin, mesh.id()),
                 arguments: arguments_of(&call.arguments),
             };
             let method = std::str::from_utf8(&call.method).unwrap_or_default();
@@ -144,17 +144,49 @@ impl Native for Security {
 pub(super) struct Request<'a> {
     mesh: &'a Arc<Mesh>,
     security: &'a crate::security::Security,
-    /// The user who calls; nobody where the mesh itself does.
-    caller: Option<String>,
+    caller: Caller,
     arguments: Vec<Value>,
 }
 
 /// Arguments behind the leading `null` of an answer.
 type Results = Result<Vec<Value>, Failure>;
 
-fn caller_of(origin: &[u8]) -> Option<String> {
-    let origin: Value = serde_json::from_slice(origin).ok()?;
-    Some(origin.get("username")?.as_str()?.to_owned())
+/// Who calls.
+#[derive(Debug, PartialEq, Eq)]
+enum Caller {
+    /// The mesh itself, or a component on its own account.
+    Mesh,
+    /// Somebody who has logged in.
+    User(String),
+    /// It cannot be told, so nobody with any power.
+    Unknown,
+}
+
+impl Caller {
+    fn of(origin: &[u8], mesh: &str) -> Caller {
+        let origin: Value = serde_json::from_slice(origin).unwrap_or_default();
+        match (origin.get("username"), origin.get("id")) {
+            (Some(Value::String(name)), _) => Caller::User(name.clone()),
+            (None, Some(id)) if id == mesh => Caller::Mesh,
+            _ => Caller::Unknown,
+        }
+    }
+
+    /// The name of a user.
+    fn username(&self) -> Option<&str> {
+        match self {
+            Caller::User(name) => Some(name),
+            Caller::Mesh | Caller::Unknown => None,
+        }
+    }
+
+    fn shown(&self) -> &str {
+        match self {
+            Caller::Mesh => "the mesh",
+            Caller::User(name) => name,
+            Caller::Unknown => "somebody unknown",
+        }
+    }
 }
 
 impl Request<'_> {
@@ -307,15 +339,19 @@ impl Request<'_> {
 
     /// Whether the caller is an administrator, or the mesh itself.
     fn is_admin(&self) -> bool {
-        self.caller.as_deref().is_none_or(|caller| {
-            let access = self.security.access_of(caller);
-            access.is_some_and(|access| access.is_everything())
-        })
+        match &self.caller {
+            Caller::Mesh => true,
+            Caller::User(name) => {
+                let access = self.security.access_of(name);
+                access.is_some_and(|access| access.is_everything())
+            }
+            Caller::Unknown => false,
+        }
     }
 
     /// Notes a change in the log.
     fn audit(&self, event: &str, about: &str) {
-        let by = self.caller.as_deref().unwrap_or("the mesh");
+        let by = self.caller.shown();
         tracing::info!(target: "audit", event, about, by, "directory changed");
     }
 }
@@ -326,5 +362,30 @@ fn is_truthy(value: &Value) -> bool {
         Value::Number(number) => number.as_f64() != Some(0.0),
         Value::String(text) => !text.is_empty(),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_origin_that_says_so_is_the_mesh_itself() {
+        let caller = |origin: &str| Caller::of(origin.as_bytes(), "mesh-id");
+        assert_eq!(caller(r#"{"id":"mesh-id"}"#), Caller::Mesh);
+        let bob = Caller::User("bob".to_owned());
+        assert_eq!(caller(r#"{"id":"1","username":"bob"}"#), bob);
+        assert_eq!(caller(r#"{"id":"mesh-id","username":"bob"}"#), bob);
+        for odd in [
+            "",
+            "{}",
+            "null",
+            "{\"id\":",
+            r#"{"id":"1"}"#,
+            r#"{"id":"mesh-id","username":null}"#,
+            r#"{"username":7}"#,
+        ] {
+            assert_eq!(caller(odd), Caller::Unknown, "{odd}");
+        }
     }
 }

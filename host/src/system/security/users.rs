@@ -146,7 +146,7 @@ impl Request<'_> {
         let name = user.name.clone();
         self.audit("upsert-user", &name);
         if password_changed {
-            tracing::info!(target: "audit", event = "password", user = &*name, by = self.caller.as_deref().unwrap_or_default(), "password set");
+            tracing::info!(target: "audit", event = "password", user = &*name, by = self.caller.shown(), "password set");
         }
         let concerned = [name];
         let tell = |what: &str, told: &Value| {
@@ -177,7 +177,7 @@ impl Request<'_> {
     pub(super) async fn update_own_user(&self) -> Results {
         let given = self.object(0, "user")?;
         let name = username(given)?;
-        if self.caller.as_deref() != Some(&name) {
+        if self.caller.username() != Some(name.as_str()) {
             return Err(Failure::plain("attempt to update someone else's user details"));
         }
         let text = |key: &str| given.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -199,7 +199,7 @@ impl Request<'_> {
         };
         let caller = self
             .caller
-            .as_deref()
+            .username()
             .ok_or_else(|| Failure::plain("only users have passwords"))?;
         change_own(self.mesh, caller, old.to_owned(), new.to_owned()).await?;
         Ok(vec![Value::Null])
