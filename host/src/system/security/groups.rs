@@ -182,6 +182,7 @@ impl Request<'_> {
         let saved = {
             let change = self.security.directory().change();
             let found = self.user_to_link(&user)?;
+            self.check_power_over(&user)?;
             let mut changed = User::clone(&found);
             changed.groups.entry(group.as_str().into()).or_default();
             change.put_user(changed)?
@@ -205,6 +206,7 @@ impl Request<'_> {
         let (was, saved) = {
             let change = self.security.directory().change();
             let found = self.user_to_link(&user)?;
+            self.check_power_over(&user)?;
             let mut changed = User::clone(&found);
             let was = changed.groups.remove(group.as_str()).is_some();
             (was, change.put_user(changed)?)

@@ -83,6 +83,11 @@ impl Request<'_> {
         let has_new_password = hash.is_some();
         let (earlier, saved) = {
             let change = self.security.directory().change();
+            // The user may have become an administrator while the password was hashed.
+            self.check_power_over(name)?;
+            for (group, _) in groups.iter().filter(|(_, linked)| *linked) {
+                self.check_link(group)?;
+            }
             let before = self.security.directory().user(name);
             if is_new && before.is_some() {
                 return Err(exists(name));
@@ -217,7 +222,11 @@ impl Request<'_> {
             )));
         }
         self.check_power_over(&name)?;
-        let saved = self.security.directory().change().remove_user(&name)?;
+        let saved = {
+            let change = self.security.directory().change();
+            self.check_power_over(&name)?;
+            change.remove_user(&name)?
+        };
         let (own, tree) = saved.value;
         let path = shapes::user_path(&name);
         // What was below it is counted with it, as real servers do.
@@ -291,6 +300,7 @@ impl Request<'_> {
         let rules = from_mesh(permissions, self.mesh.domain(), purpose, Holder::User)?;
         let saved = {
             let change = self.security.directory().change();
+            self.check_power_over(&name)?;
             let mut user = User::clone(&*self.existing_user(&name)?);
             match purpose {
                 Purpose::Remove => user.rules.remove(&rules),
@@ -327,7 +337,7 @@ impl Request<'_> {
     }
 
     /// Only administrators change what administrators are.
-    fn check_power_over(&self, name: &str) -> Result<(), Failure> {
+    pub(super) fn check_power_over(&self, name: &str) -> Result<(), Failure> {
         let user = self.security.directory().user(name);
         let is_powerful =
             user.is_some_and(|user| POWERFUL.iter().any(|group| user.groups.contains_key(*group)));
