@@ -97,14 +97,14 @@ impl Mesh {
         let Some(security) = self.security() else {
             return Ok(Commit::Done);
         };
-        let commit = security.revoke(session_id, reason)?;
+        let outcome = security.revoke(session_id, reason);
         tracing::info!(target: "audit", event = "token-revoked", about = session_id, by, reason = &*json::shorten(reason), "token revoked");
         if security.activity().security_events.is_on() {
             let told =
                 json!({"id": session_id, "reason": reason, "timestamp": crate::store::now(), "ttl": 0});
             self.publish_security("token-revoked", &told);
         }
-        Ok(commit)
+        outcome
     }
 
     /// Expels the sessions of a token that was taken away, and those that were logged in with it.

@@ -238,11 +238,11 @@ impl Security {
     ///
     /// # Errors
     ///
-    /// When the store cannot write.
+    /// When the store cannot write; the session is revoked all the same, until the host stops.
     pub fn revoke(&self, session_id: &str, reason: &str) -> Result<Commit, StoreError> {
-        let commit = self.revocations.revoke(session_id, reason)?;
+        let outcome = self.revocations.revoke(session_id, reason);
         self.generation.fetch_add(1, Ordering::AcqRel);
-        Ok(commit)
+        outcome
     }
 
     /// Gives a session its tokens back.

@@ -78,9 +78,10 @@ impl Request<'_> {
 
     async fn revoke(&self, id: &str) -> Result<(), Failure> {
         let by = self.caller.as_deref().unwrap_or("the mesh");
-        let commit = self.mesh.revoke_session(id, &self.reason(), by)?;
+        // Whoever is locked out is so at once, also where it cannot be kept.
+        let outcome = self.mesh.revoke_session(id, &self.reason(), by);
         self.mesh.expel_sessions_of(id);
-        Ok(self.mesh.committed(commit).await?)
+        Ok(self.mesh.committed(outcome?).await?)
     }
 
     pub(super) async fn restore_session(&self) -> Results {
