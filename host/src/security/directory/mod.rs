@@ -2,8 +2,10 @@
 //!
 //! What enters: the documents below `/_SYSTEM/_SECURITY` of the store, and changes. What leaves: users and groups as values
 //! that never change. Guarantees: a directory that is opened again holds what this one does; nobody but those who are named
-//! loses anything by a removal; a change is seen by everybody at once, and is on disk when its [`Commit`] is done.
+//! loses anything by a removal; a change is seen by everybody at once, and is on disk when its [`Commit`] is done; of one that
+//! cannot be kept counts what takes rights away, and not what gives them.
 
+mod narrowed;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -69,7 +71,7 @@ struct State {
 /// All users and groups of a mesh.
 pub struct Directory {
     store: Arc<dyn Store>,
-    state: RwLock<State>,
+    state: Arc<RwLock<State>>,
     /// Held while something is read, changed and written.
     writing: Mutex<()>,
 }
@@ -95,7 +97,7 @@ impl Directory {
         let state = storage::read(&*store);
         Directory {
             store,
-            state: RwLock::new(state),
+            state: Arc::new(RwLock::new(state)),
             writing: Mutex::new(()),
         }
     }
@@ -168,15 +170,29 @@ impl Change<'_> {
     ///
     /// # Errors
     ///
-    /// When the store cannot write.
+    /// When the store cannot write. What the user loses is lost all the same, until the host stops.
     pub fn put_user(&self, mut user: User) -> Result<Saved<Arc<User>>, StoreError> {
         let before = self.directory.user(&user.name);
-        let commit = storage::write_user(&*self.directory.store, before.as_deref(), &mut user)?;
+        let written = storage::write_user(&*self.directory.store, before.as_deref(), &mut user);
         let user = Arc::new(user);
+        let commit = match written {
+            Ok(commit) => commit,
+            Err(error) => {
+                narrowed::user(&mut self.directory.write(), before.as_deref(), &user);
+                return Err(error);
+            }
+        };
         self.directory
             .write()
             .users
             .insert(user.name.clone(), user.clone());
+        let changed = user.clone();
+        self.unless_kept(commit, move |state| {
+            let current = state.users.get(&changed.name).cloned();
+            if let Some(current) = current.filter(|current| current.id == changed.id) {
+                narrowed::user(state, before.as_deref(), &current);
+            }
+        });
         Ok(Saved { value: user, commit })
     }
 
@@ -184,15 +200,28 @@ impl Change<'_> {
     ///
     /// # Errors
     ///
-    /// When the store cannot write.
+    /// When the store cannot write. What the group loses is lost all the same, until the host stops.
     pub fn put_group(&self, mut group: Group) -> Result<Saved<Arc<Group>>, StoreError> {
         let before = self.directory.group(&group.name);
-        let commit = storage::write_group(&*self.directory.store, before.as_deref(), &mut group)?;
+        let written = storage::write_group(&*self.directory.store, before.as_deref(), &mut group);
         let group = Arc::new(group);
+        let commit = match written {
+            Ok(commit) => commit,
+            Err(error) => {
+                narrowed::group(&mut self.directory.write(), before.as_deref(), &group);
+                return Err(error);
+            }
+        };
         self.directory
             .write()
             .groups
             .insert(group.name.clone(), group.clone());
+        let name = group.name.clone();
+        self.unless_kept(commit, move |state| {
+            if let Some(current) = state.groups.get(&name).cloned() {
+                narrowed::group(state, before.as_deref(), &current);
+            }
+        });
         Ok(Saved { value: group, commit })
     }
 
@@ -200,15 +229,15 @@ impl Change<'_> {
     ///
     /// # Errors
     ///
-    /// When the store cannot write.
+    /// When the store cannot write. The user is gone all the same, until the host is started again.
     pub fn remove_user(&self, name: &str) -> Result<Saved<(u64, u64)>, StoreError> {
         // A name that is nobody's may still be part of a path that is somebody's.
         if self.directory.user(name).is_none() {
             return Ok(nothing((0, 0)));
         }
-        let removed = storage::remove_user(&*self.directory.store, name)?;
+        let removed = storage::remove_user(&*self.directory.store, name);
         self.directory.write().users.remove(name);
-        Ok(removed)
+        removed
     }
 
     /// Removes a group and all memberships of it. Returns how many documents there were: the group's own, memberships,
@@ -242,6 +271,20 @@ impl Change<'_> {
         let commit = storage::write_table(&*self.directory.store, name, &table)?;
         Arc::make_mut(&mut self.directory.write().tables).insert(name.to_owned(), table);
         Ok(commit)
+    }
+
+    /// Takes back what a change gave, when it does not survive.
+    fn unless_kept(&self, commit: Commit, take_back: impl FnOnce(&mut State) + Send + 'static) {
+        if commit == Commit::Done {
+            return;
+        }
+        let state = self.directory.state.clone();
+        let then = move |outcome: Result<(), StoreError>| {
+            if outcome.is_err() {
+                take_back(&mut state.write().unwrap_or_else(PoisonError::into_inner));
+            }
+        };
+        self.directory.store.when_committed(commit, Box::new(then));
     }
 
     /// Removes a lookup table.

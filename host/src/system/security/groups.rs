@@ -84,12 +84,12 @@ impl Request<'_> {
                 Some(rules) => group.rules.merge(rules)?,
                 None => {}
             }
-            change.put_group(group)?
+            change.put_group(group).map_err(|error| self.not_kept(error))?
         };
         let mut told = with_meta(shapes::bare_group(&saved.value), &saved.value);
         told["permissions"] = rules.unwrap_or_default().to_value();
         self.group_changed("upsert-group", name, &told);
-        self.mesh.committed(saved.commit).await?;
+        self.kept(saved.commit).await?;
         Ok(saved.value)
     }
 
@@ -105,12 +105,12 @@ impl Request<'_> {
                 Purpose::Remove => group.rules.remove(&rules),
                 Purpose::Add | Purpose::Define => group.rules.merge(&rules)?,
             }
-            change.put_group(group)?
+            change.put_group(group).map_err(|error| self.not_kept(error))?
         };
         let mut told = with_meta(shapes::bare_group(&saved.value), &saved.value);
         told["permissions"] = shapes::changed(&rules, purpose);
         self.group_changed("upsert-group", &name, &told);
-        self.mesh.committed(saved.commit).await?;
+        self.kept(saved.commit).await?;
         Ok(vec![with_meta(shapes::group(&saved.value), &saved.value)])
     }
 
@@ -146,7 +146,7 @@ impl Request<'_> {
         self.audit("delete-group", &name);
         self.mesh
             .security_changed(Concerned::Members(&members), "delete-group", &shown);
-        self.mesh.committed(saved.commit).await?;
+        self.kept(saved.commit).await?;
         Ok(vec![shown])
     }
 
@@ -185,7 +185,7 @@ impl Request<'_> {
             self.check_power_over(&user)?;
             let mut changed = User::clone(&found);
             changed.groups.entry(group.as_str().into()).or_default();
-            change.put_user(changed)?
+            change.put_user(changed).map_err(|error| self.not_kept(error))?
         };
         let since = saved.value.groups.get(group.as_str()).copied();
         let shown = shapes::link(&user, &group, since.unwrap_or_default());
@@ -209,7 +209,10 @@ impl Request<'_> {
             self.check_power_over(&user)?;
             let mut changed = User::clone(&found);
             let was = changed.groups.remove(group.as_str()).is_some();
-            (was, change.put_user(changed)?)
+            (
+                was,
+                change.put_user(changed).map_err(|error| self.not_kept(error))?,
+            )
         };
         let path = shapes::link_path(&user, &group);
         let told = json!({"path": path, "permissions": rules});
@@ -221,7 +224,7 @@ impl Request<'_> {
         let name = saved.value.name.clone();
         self.audit(what, told["path"].as_str().unwrap_or(&name));
         self.mesh.security_changed(Concerned::Users(&[name]), what, told);
-        Ok(self.mesh.committed(saved.commit).await?)
+        self.kept(saved.commit).await
     }
 
     pub(super) async fn associate_groups(&self) -> Results {

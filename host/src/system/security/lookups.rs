@@ -34,7 +34,7 @@ impl Request<'_> {
             change.put_table(&name, merged)?
         };
         self.table_changed(&name);
-        self.mesh.committed(commit).await?;
+        self.kept(commit).await?;
         Ok(vec![Value::Null])
     }
 
@@ -50,7 +50,7 @@ impl Request<'_> {
         let name = self.text(0, "the table's name")?;
         let commit = self.security.directory().change().remove_table(name)?;
         self.table_changed(name);
-        self.mesh.committed(commit).await?;
+        self.kept(commit).await?;
         Ok(vec![Value::Null])
     }
 
@@ -68,7 +68,7 @@ impl Request<'_> {
             change.put_table(name, table)?
         };
         self.table_changed(name);
-        self.mesh.committed(commit).await?;
+        self.kept(commit).await?;
         Ok(vec![Value::Null])
     }
 
@@ -154,7 +154,10 @@ impl Request<'_> {
                     "a group has at most {MOST} lookup permissions"
                 )));
             }
-            (changed, change.put_group(group)?)
+            (
+                changed,
+                change.put_group(group).map_err(|error| self.not_kept(error))?,
+            )
         };
         self.audit("lookup-permission-changed", &name);
         let members = self.security.directory().members(&name);
@@ -163,7 +166,7 @@ impl Request<'_> {
             self.mesh
                 .security_changed(Concerned::Members(&members), "lookup-permission-changed", &told);
         }
-        self.mesh.committed(saved.commit).await?;
+        self.kept(saved.commit).await?;
         Ok(vec![Value::Null])
     }
 }

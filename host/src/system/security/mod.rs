@@ -12,10 +12,11 @@ mod shapes;
 mod users;
 
 use super::{MethodEntry, arguments_of};
-use crate::mesh::{Mesh, error_array};
+use crate::mesh::{Concerned, Mesh, error_array};
 use crate::plugin::{Answer, Native, NativeCall, Status};
 use crate::security::permission::Purpose;
 use crate::security::{ANONYMOUS, Switch};
+use crate::store::{Commit, StoreError};
 use failure::Failure;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Weak};
@@ -347,6 +348,21 @@ impl Request<'_> {
             }
             Caller::Unknown => false,
         }
+    }
+
+    /// Waits until a change survives.
+    async fn kept(&self, commit: Commit) -> Result<(), Failure> {
+        let outcome = self.mesh.committed(commit).await;
+        outcome.map_err(|error| self.not_kept(error))
+    }
+
+    /// Lets count for everybody what is left of a change that the store could not keep.
+    fn not_kept(&self, error: StoreError) -> Failure {
+        let users = self.security.directory().users();
+        let names: Vec<Arc<str>> = users.iter().map(|user| user.name.clone()).collect();
+        self.mesh
+            .security_changed(Concerned::Members(&names), "not-kept", &json!({}));
+        error.into()
     }
 
     /// Notes a change in the log.

@@ -129,13 +129,16 @@ impl Request<'_> {
                 }
             }
             let earlier = before.map(|before| before.groups.clone()).unwrap_or_default();
-            (earlier, change.put_user(user)?)
+            (
+                earlier,
+                change.put_user(user).map_err(|error| self.not_kept(error))?,
+            )
         };
         let mut told = shapes::user(&saved.value);
         told["permissions"] = rules.unwrap_or_default().to_value();
         told["_meta"] = shapes::meta(&shapes::user_path(name), saved.value.meta);
         self.user_changed(&saved, &earlier, &told, has_new_password && !is_new);
-        self.mesh.committed(saved.commit).await?;
+        self.kept(saved.commit).await?;
         Ok((saved.value, told))
     }
 
@@ -225,8 +228,12 @@ impl Request<'_> {
         let saved = {
             let change = self.security.directory().change();
             self.check_power_over(&name)?;
-            change.remove_user(&name)?
+            change.remove_user(&name)
         };
+        let saved = saved.map_err(|error| {
+            self.end_sessions_of(&name);
+            self.not_kept(error)
+        })?;
         let (own, tree) = saved.value;
         let path = shapes::user_path(&name);
         // What was below it is counted with it, as real servers do.
@@ -238,12 +245,15 @@ impl Request<'_> {
         let ended: Arc<str> = name.as_str().into();
         self.mesh
             .security_changed(Concerned::Users(&[ended]), "delete-user", &shown);
-        self.mesh
-            .end_sessions("security directory update: user deleted", |_, login| {
-                *login.username == *name
-            });
-        self.mesh.committed(saved.commit).await?;
+        self.end_sessions_of(&name);
+        self.kept(saved.commit).await?;
         Ok(vec![shown])
+    }
+
+    fn end_sessions_of(&self, name: &str) {
+        let reason = "security directory update: user deleted";
+        self.mesh
+            .end_sessions(reason, |_, login| *login.username == *name);
     }
 
     pub(super) fn get_user(&self) -> Results {
@@ -306,7 +316,7 @@ impl Request<'_> {
                 Purpose::Remove => user.rules.remove(&rules),
                 Purpose::Add | Purpose::Define => user.rules.merge(&rules)?,
             }
-            change.put_user(user)?
+            change.put_user(user).map_err(|error| self.not_kept(error))?
         };
         let mut told = shapes::user(&saved.value);
         told["permissions"] = shapes::changed(&rules, purpose);
@@ -317,7 +327,7 @@ impl Request<'_> {
             "upsert-user",
             &told,
         );
-        self.mesh.committed(saved.commit).await?;
+        self.kept(saved.commit).await?;
         Ok(vec![told])
     }
 
