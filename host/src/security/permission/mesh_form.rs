@@ -226,6 +226,25 @@ pub fn to_mesh(rules: &Rules) -> Value {
     json!({"methods": methods, "events": events, "web": web, "data": data})
 }
 
+/// The prohibitions that [`to_mesh`] does not show, apart from what `newer` allows. Whoever writes back what was shown
+/// means to keep them.
+pub fn hidden_prohibitions(rules: &Rules, newer: &Rules) -> Rules {
+    let mut hidden = Rules::new();
+    for (path, permission) in rules.iter() {
+        if [EVENTS, REQUESTS, RESPONSES, WEB]
+            .iter()
+            .any(|folder| path.starts_with(folder))
+        {
+            let allowed = newer.get(path).unwrap_or_default().allowed;
+            hidden.add(
+                path.clone(),
+                Permission::prohibit(permission.prohibited.without(allowed)),
+            );
+        }
+    }
+    hidden
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +327,25 @@ mod tests {
         assert_eq!(
             shown["web"],
             json!({"lab/r2": {"authorized": true, "actions": ["get"]}})
+        );
+    }
+
+    #[test]
+    fn what_is_hidden_outlives_being_written_back_unless_it_is_allowed() {
+        let group = json!({
+            "methods": {"lab/echo": {"authorized": false}, "lab/odd": {"authorized": false}},
+            "events": {"lab/ping": {"authorized": false}}, "data": {"/d": {"prohibit": ["get"]}},
+        });
+        let rules = from_mesh(&group, "D", Purpose::Define, Holder::Group).unwrap();
+        let newer = json!({"methods": {"lab/odd": {"authorized": true}}});
+        let newer = from_mesh(&newer, "D", Purpose::Define, Holder::Group).unwrap();
+        assert_eq!(
+            hidden_prohibitions(&rules, &newer).to_value(),
+            json!({
+                "/_exchange/requests/D/lab/echo": {"prohibit": ["set"]},
+                "/_exchange/responses/D/lab/echo/*": {"prohibit": ["on", "set"]},
+                "/_events/D/lab/ping": {"prohibit": ["on"]},
+            })
         );
     }
 

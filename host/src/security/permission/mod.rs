@@ -22,7 +22,7 @@ pub use access::{Access, checked_path};
 pub use actions::{Action, Actions};
 pub use error::PermissionError;
 pub use lookup::{LookupPermission, LookupTable, lookup_allows};
-pub use mesh_form::{Purpose, from_mesh, to_mesh};
+pub use mesh_form::{Purpose, from_mesh, hidden_prohibitions, to_mesh};
 pub use pattern::{LONGEST_PATH, covers};
 pub use rules::{Holder, MOST_PATHS, Permission, Rules};
 pub use system_groups::{admin, delegate, guest, mesh_admin};

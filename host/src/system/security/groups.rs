@@ -5,7 +5,7 @@ use super::users::POWERFUL;
 use super::{Request, Results, shapes};
 use crate::mesh::Concerned;
 use crate::security::directory::{RESERVED_GROUP, Saved, own_fields};
-use crate::security::permission::{Holder, Purpose, Rules, from_mesh, to_mesh};
+use crate::security::permission::{Holder, Purpose, Rules, from_mesh, hidden_prohibitions, to_mesh};
 use crate::security::{ADMIN, GUESTS, Group, User};
 use crate::store::PathPattern;
 use serde_json::{Value, json};
@@ -80,7 +80,11 @@ impl Request<'_> {
             }
             group.fields.extend(own_fields(given.clone()));
             match &rules {
-                Some(rules) if overwrites => group.rules = rules.clone(),
+                Some(rules) if overwrites => {
+                    let hidden = hidden_prohibitions(&group.rules, rules);
+                    group.rules = rules.clone();
+                    group.rules.merge(&hidden)?;
+                }
                 Some(rules) => group.rules.merge(rules)?,
                 None => {}
             }
