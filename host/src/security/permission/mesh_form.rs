@@ -175,7 +175,7 @@ fn is_data(path: &str) -> bool {
     };
     !["_exchange", "_events", "@HTTP"]
         .iter()
-        .any(|other| names(&other))
+        .any(|other| names(other))
 }
 
 fn with_slash(path: &str) -> String {

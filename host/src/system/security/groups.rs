@@ -1,12 +1,12 @@
 //! Groups and memberships: made, changed, listed, deleted.
 
 use super::failure::Failure;
-use super::users::POWERFUL;
+
 use super::{Request, Results, shapes};
 use crate::mesh::Concerned;
 use crate::security::directory::{RESERVED_GROUP, Saved, own_fields};
 use crate::security::permission::{Holder, Purpose, Rules, from_mesh, hidden_prohibitions, to_mesh};
-use crate::security::{ADMIN, GUESTS, Group, User};
+use crate::security::{ADMIN, GUESTS, Group, POWERFUL, User};
 use crate::store::PathPattern;
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -77,7 +77,7 @@ impl Request<'_> {
     }
 
     async fn revoke(&self, id: &str) -> Result<(), Failure> {
-        let by = self.caller.as_deref().unwrap_or("the mesh");
+        let by = self.caller.shown();
         // Whoever is locked out is so at once, also where it cannot be kept.
         let outcome = self.mesh.revoke_session(id, &self.reason(), by);
         self.mesh.expel_sessions_of(id);

@@ -7,7 +7,7 @@ use crate::mesh::Concerned;
 use crate::protocol::DocumentMeta;
 use crate::security::directory::{Saved, own_fields};
 use crate::security::permission::{Holder, Purpose, from_mesh};
-use crate::security::{ADMIN, ANONYMOUS, DELEGATES, GUESTS, MESH_ADMINS, User};
+use crate::security::{ADMIN, ANONYMOUS, GUESTS, POWERFUL, User};
 use crate::store::{PathPattern, now};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -15,8 +15,6 @@ use std::sync::Arc;
 
 /// Longer names are refused.
 const LONGEST_NAME: usize = 256;
-/// Groups that make their members administrators of something.
-pub(super) const POWERFUL: [&str; 3] = [ADMIN, MESH_ADMINS, DELEGATES];
 
 impl Request<'_> {
     pub(super) async fn add_user(&self) -> Results {
