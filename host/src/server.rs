@@ -7,6 +7,7 @@
 use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
 use crate::deployment::{Deployment, is_in, load_request};
 use crate::mesh::{Mesh, Settings};
+use crate::plugin::ffi::allocator;
 use crate::plugin::{self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
 use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
 use crate::security::{self, Security};
@@ -328,9 +329,35 @@ pub async fn close_store(mesh: &Arc<Mesh>) {
 async fn clock(mesh: Arc<Mesh>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut crowd = Crowd::default();
     loop {
         tick.tick().await;
         mesh.expire();
+        if crowd.has_left(mesh.sessions().count()) {
+            // What a crowd of clients needed is kept by the C library for the next one, unless it is asked.
+            drop(tokio::task::spawn_blocking(allocator::trim));
+        }
+    }
+}
+
+/// How many sessions there were since memory was given back.
+#[derive(Debug, Default)]
+struct Crowd {
+    most: usize,
+}
+
+/// Fewer sessions are no crowd.
+const CROWD: usize = 500;
+
+impl Crowd {
+    /// Takes the number of sessions; says whether a crowd has left.
+    fn has_left(&mut self, now: usize) -> bool {
+        self.most = self.most.max(now);
+        let has_left = self.most >= CROWD && now <= self.most / 2;
+        if has_left {
+            self.most = now;
+        }
+        has_left
     }
 }
 
@@ -434,4 +461,22 @@ fn at_component(config: &Config, component: &ComponentConfig, error: &LoadError)
         _ => (component.library.at, None),
     };
     config.diagnose(place, error.to_string(), help.map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_once_for_each_crowd() {
+        let mut crowd = Crowd::default();
+        let left: Vec<bool> = [10, 400, 10, 5000, 4000, 2400, 2000, 10, 600, 250, 0]
+            .into_iter()
+            .map(|now| crowd.has_left(now))
+            .collect();
+        let expected = [
+            false, false, false, false, false, true, false, true, false, true, false,
+        ];
+        assert_eq!(left, expected);
+    }
 }

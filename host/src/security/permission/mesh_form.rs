@@ -173,7 +173,7 @@ fn is_data(path: &str) -> bool {
             has_star && (covers(first, other) || (!literal.is_empty() && other.starts_with(literal)));
         bare.starts_with(*other) || in_part
     };
-    !["_exchange", "_events", "@HTTP"].iter().any(|other| names(other))
+    !["_exchange", "_events", "@HTTP"].iter().any(names)
 }
 
 fn with_slash(path: &str) -> String {
