@@ -4,7 +4,8 @@
 
 use super::ffi::interpose;
 use super::instance::{Identity, Instance, Services};
-use super::lane::{Answer, Job, Refused, Wake};
+use super::job::{Answer, Job};
+use super::lane::{Refused, Wake};
 use super::latency::Latencies;
 use super::lifecycle::{self, LaneZero};
 use super::{Descriptor, LoadError, LoadErrorKind};

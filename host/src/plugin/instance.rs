@@ -1,7 +1,8 @@
 //! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
 
 use super::authority::{Authority, act_for, acting_for};
-use super::lane::{Answer, Job, Lane, Refusal, Refused, Wake, split_token};
+use super::job::{Answer, Job};
+use super::lane::{Lane, Refusal, Refused, Wake, split_token};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

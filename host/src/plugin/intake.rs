@@ -5,7 +5,7 @@
 //! taken twice.
 
 use super::Status;
-use super::lane::{Answer, Job};
+use super::job::{Answer, Job};
 use std::time::Instant;
 
 /// Whether calls and events are taken.

@@ -6,7 +6,8 @@
 
 use super::component::{Component, ComponentState, Unloaded};
 use super::intake::{Nested, Waiting};
-use super::lane::{Abandoned, Answer, Job, JobKind, Lane};
+use super::job::{Abandoned, Answer, Job, JobKind};
+use super::lane::Lane;
 use super::lifecycle;
 use super::{LoadError, LoadErrorKind, Status};
 use bytes::Bytes;

@@ -6,7 +6,7 @@
 use super::lane_thread::item;
 use crate::plugin::authority::Authority;
 use crate::plugin::instance::{Caller, Instance};
-use crate::plugin::lane::{Job, JobKind};
+use crate::plugin::job::{Job, JobKind};
 use mesh_plugin_abi as abi;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};

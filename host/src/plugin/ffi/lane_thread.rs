@@ -2,7 +2,8 @@
 
 use super::host_table::Bound;
 use super::library::Functions;
-use crate::plugin::lane::{Job, Lane};
+use crate::plugin::job::Job;
+use crate::plugin::lane::Lane;
 use mesh_plugin_abi as abi;
 use std::ffi::c_void;
 use std::ptr;

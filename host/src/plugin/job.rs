@@ -1,0 +1,100 @@
+//! What a component is asked, and who waits for its answer.
+//!
+//! What enters: a kind, and bytes that belong to it. What leaves: work for a lane. Guarantees: numbers are those of the ABI.
+
+use bytes::Bytes;
+
+/// What a job asks of the component. The numbers are those of the ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum JobKind {
+    /// Get ready.
+    Start = mesh_plugin_abi::WorkKind::START,
+    /// A method call.
+    Call = mesh_plugin_abi::WorkKind::CALL,
+    /// An event that the component subscribed to.
+    Event = mesh_plugin_abi::WorkKind::EVENT,
+    /// The outcome of a request of the component's.
+    Reply = mesh_plugin_abi::WorkKind::REPLY,
+    /// Nobody waits for a call any more.
+    Cancel = mesh_plugin_abi::WorkKind::CANCEL,
+    /// The component asked to be woken.
+    Wake = mesh_plugin_abi::WorkKind::WAKE,
+    /// Finish.
+    Stop = mesh_plugin_abi::WorkKind::STOP,
+    /// Give the state.
+    Snapshot = mesh_plugin_abi::WorkKind::SNAPSHOT,
+    /// Take over the state.
+    Restore = mesh_plugin_abi::WorkKind::RESTORE,
+    /// Another version has taken over.
+    Quiesce = mesh_plugin_abi::WorkKind::QUIESCE,
+    /// Serve again.
+    Resume = mesh_plugin_abi::WorkKind::RESUME,
+    /// Say whether you can serve.
+    Health = mesh_plugin_abi::WorkKind::HEALTH,
+}
+
+/// One piece of work for a lane.
+#[derive(Debug)]
+pub struct Job {
+    /// What it asks.
+    pub kind: JobKind,
+    /// What it is about: a call, a subscription or a request of the component's.
+    pub token: u64,
+    /// For a reply: how it ended.
+    pub status: i32,
+    /// For a call: milliseconds until nobody waits any more.
+    pub deadline_milliseconds: u32,
+    /// For a call: position of the method in the descriptor. For [`JobKind::Restore`]: the schema of the state.
+    pub method: u32,
+    /// A method's name, or an event's path.
+    pub target: Bytes,
+    /// JSON.
+    pub payload: Bytes,
+    /// JSON of the caller, or of an event's `_meta`.
+    pub origin: Bytes,
+    /// Whether a component made this call, so that another call may wait for its answer.
+    pub is_nested: bool,
+}
+
+impl Job {
+    /// A job without content.
+    pub fn new(kind: JobKind, token: u64) -> Job {
+        Job {
+            kind,
+            token,
+            status: 0,
+            deadline_milliseconds: 0,
+            method: u32::MAX,
+            target: Bytes::new(),
+            payload: Bytes::new(),
+            origin: Bytes::new(),
+            is_nested: false,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Job>() + self.payload.len() + self.target.len() + self.origin.len()
+    }
+}
+
+/// Who waits for a completion.
+pub trait Answer: Send {
+    /// Takes the outcome: a [`mesh_plugin_abi::Status`] and the bytes that the component gave, unchecked. Must not
+    /// wait, and must not call back into the lane.
+    fn answer(self: Box<Self>, status: i32, payload: &[u8]);
+
+    /// Nobody will complete it.
+    fn abandon(self: Box<Self>, why: Abandoned);
+}
+
+/// Why a call is never answered by its component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// Its deadline passed.
+    TimedOut,
+    /// The component was stopped.
+    Stopped,
+    /// Another version took over, and this one did not finish in the time that it was given.
+    Replaced,
+}
