@@ -438,7 +438,7 @@ fn each_is_named(folder: &str, flaws: &[(&str, &str, &str)]) {
         assert_eq!(finished.code, i32::from(failed), "{flag}: {report:#}");
         for entry in report["checks"].as_array().unwrap() {
             let name = entry["check"].as_str().unwrap();
-            if !DECLARED.contains(&name) {
+            if !DECLARED.contains(&name) && name != "quiesce" {
                 assert_eq!(entry["verdict"], "ok", "{flag}, {name}: {report:#}");
             }
         }

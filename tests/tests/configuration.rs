@@ -114,9 +114,12 @@ fn one_version_of_a_component_twice() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_refused_and_not_ignored() {
+fn a_secure_mesh_without_a_password_is_refused() {
     let said = refused("secure", "name = \"A\"\n[happn]\nsecure = true\n");
-    assert!(said.contains("mesh.toml:3:10: secure mode"), "{said}");
+    assert!(
+        said.contains("mesh.toml:3:10: a secure mesh needs a password"),
+        "{said}"
+    );
 }
 
 #[test]
