@@ -6,6 +6,9 @@
 use mesh_tests::host::Host;
 use mesh_tests::secure::{Client, DIALECTS, error, host, is_denied, is_first_generation, is_ok, meta};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// A host on which a user has these permissions and the password `secret`.
 async fn with_user(name: &str, permissions: Value) -> (Host, Client) {
@@ -16,6 +19,24 @@ async fn with_user(name: &str, permissions: Value) -> (Host, Client) {
     let user = json!({"username": name, "password": "secret", "groups": {format!("of {name}"): true}});
     admin.security("upsertUser", json!([user])).await;
     (host, admin)
+}
+
+/// What a call over REST with this token and body is answered.
+async fn call_over_rest(address: SocketAddr, method: &str, token: &Value, body: &Value) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let token = token.as_str().expect("a token");
+    let body = body.to_string();
+    let length = body.len();
+    let head = format!("POST /rest/method/{method}?happn_token={token} HTTP/1.1\r\nHost: {address}\r\n");
+    let more =
+        format!("Connection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+    stream
+        .write_all(format!("{head}{more}{body}").as_bytes())
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 /// The paths of documents that an answer lists.
@@ -202,5 +223,14 @@ async fn delegates_do_not_become_administrators() {
     let listening =
         json!({"action": "on", "path": "/ALL@/mesh/schema/description", "options": {"onBehalfOf": "small"}});
     assert!(is_denied(&agent.request(listening).await));
+
+    // A call over REST goes by the same rule.
+    let mut login = Client::open(host.addr(), "happn_4").await;
+    let token = login.login("agent", "secret").await["data"]["token"].clone();
+    let body = json!({"parameters": {}, "as": "boss"});
+    let answer = call_over_rest(host.addr(), "componentName/methodName", &token, &body).await;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    let message = r#""message":"request on behalf of unauthorised user: boss""#;
+    assert!(answer.contains(message), "{answer}");
     assert!(host.stop().success());
 }

@@ -9,7 +9,7 @@ use crate::mesh::Mesh;
 use crate::protocol::{Dialect, WireError, json, primus, session_end_notice};
 use crate::security::directory::ROOT;
 use crate::security::permission::{Action, checked_path};
-use crate::security::{ADMIN, Denied, Security, UserAccess};
+use crate::security::{ADMIN, Denied, NotOnBehalf, Security, UserAccess};
 use crate::session::{Closing, Lapse, Login};
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -168,19 +168,16 @@ impl Gate {
         action: Action,
         path: &str,
     ) -> Result<Actor, WireError> {
-        let refused = format!("request on behalf of unauthorised user: {}", json::shorten(name));
-        if !own.is_delegate() {
-            let reason = format!("session attempting to act on behalf of is not authorized {refused}");
-            return Err(unauthorized().because(reason));
-        }
-        let Some(other) = security.access_of(name) else {
-            return Err(unauthorized().because(format!("on behalf of user does not exist {refused}")));
-        };
-        // A subscription would go on when the other user is long gone.
-        let may = own.may_act_for(&other) && action != Action::On;
-        if !may || !security.allows(&other, action, path) {
-            return Err(unauthorized().because(refused));
-        }
+        let other = security.on_behalf_of(own, name, action, path).map_err(|why| {
+            let refused = format!("request on behalf of unauthorised user: {}", json::shorten(name));
+            unauthorized().because(match why {
+                NotOnBehalf::NoDelegate => {
+                    format!("session attempting to act on behalf of is not authorized {refused}")
+                }
+                NotOnBehalf::NoSuchUser => format!("on behalf of user does not exist {refused}"),
+                NotOnBehalf::NotPermitted => refused,
+            })
+        })?;
         let origin = serde_json::json!({"id": self.session.id(), "username": name});
         Ok(Actor {
             username: Some(other.user().name.clone()),

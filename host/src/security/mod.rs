@@ -93,6 +93,17 @@ pub struct UserAccess {
     user: Arc<User>,
 }
 
+/// Why something is not done on behalf of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOnBehalf {
+    /// Who asks may not act for anybody.
+    NoDelegate,
+    /// There is no user of that name.
+    NoSuchUser,
+    /// Not for this user, or the user may not do it either.
+    NotPermitted,
+}
+
 impl UserAccess {
     /// Whether nothing is denied.
     pub fn is_everything(&self) -> bool {
@@ -105,18 +116,12 @@ impl UserAccess {
     }
 
     /// Whether the user may act on behalf of others.
-    pub fn is_delegate(&self) -> bool {
+    fn is_delegate(&self) -> bool {
         self.is_everything() || self.user.groups.contains_key(DELEGATES)
     }
 
-    /// Whether the user may act on behalf of this one: delegates do not become administrators that way.
-    pub fn may_act_for(&self, other: &UserAccess) -> bool {
-        let is_powerful = || {
-            POWERFUL
-                .iter()
-                .any(|group| other.user.groups.contains_key(*group))
-        };
-        self.is_everything() || (self.is_delegate() && !is_powerful())
+    fn is_powerful(&self) -> bool {
+        POWERFUL.iter().any(|group| self.user.groups.contains_key(*group))
     }
 
     /// Whether an action is forbidden anywhere.
@@ -209,6 +214,30 @@ impl Security {
                 lookup_allows(&who.lookups, &tables, action, path, &facts)
             }
         }
+    }
+
+    /// What the user has that somebody does something for, when the other is entitled to that (MESH.md 2.8). Delegates do not
+    /// become administrators that way, and nobody listens for others: a subscription would go on when they are long gone.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not done.
+    pub fn on_behalf_of(
+        &self,
+        own: &UserAccess,
+        name: &str,
+        action: Action,
+        path: &str,
+    ) -> Result<Arc<UserAccess>, NotOnBehalf> {
+        if !own.is_delegate() {
+            return Err(NotOnBehalf::NoDelegate);
+        }
+        let other = self.access_of(name).ok_or(NotOnBehalf::NoSuchUser)?;
+        let may = own.is_everything() || !other.is_powerful();
+        if !may || action == Action::On || !self.allows(&other, action, path) {
+            return Err(NotOnBehalf::NotPermitted);
+        }
+        Ok(other)
     }
 
     /// To be called after users were changed, and before anybody is told so.

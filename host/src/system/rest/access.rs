@@ -6,9 +6,9 @@
 use super::parameters::Parameters;
 use super::{Reply, Request};
 use crate::mesh::Mesh;
-use crate::protocol::json;
+use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
-use crate::security::{ADMIN, Credentials, Denied, Security, Visitor};
+use crate::security::{ADMIN, Credentials, Denied, NotOnBehalf, Security, Visitor};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -106,20 +106,22 @@ pub(super) fn caller(
         }
         return Ok(login.origin.clone());
     };
-    if !own.is_delegate() {
-        return Err(failed("origin does not belong to the delegate group"));
-    }
-    let shown = json::shorten(&name).into_owned();
-    let Some(other) = security.access_of(&name) else {
-        let error = crate::protocol::WireError::unauthenticated("invalid credentials")
-            .because(format!("request on behalf of non-existent user: {shown}"));
-        return Err(Reply::failed_with(500, "Call failed", &error));
-    };
-    if !security.allows(&other, Action::Set, &path) {
-        denied();
-        let message = format!("request on behalf of unauthorised user: {shown}");
-        return Err(Reply::failed(403, &message, DENIED));
-    }
+    let shown = json::shorten(&name);
+    security
+        .on_behalf_of(&own, &name, Action::Set, &path)
+        .map_err(|why| match why {
+            NotOnBehalf::NoDelegate => failed("origin does not belong to the delegate group"),
+            NotOnBehalf::NoSuchUser => {
+                let error = WireError::unauthenticated("invalid credentials")
+                    .because(format!("request on behalf of non-existent user: {shown}"));
+                Reply::failed_with(500, "Call failed", &error)
+            }
+            NotOnBehalf::NotPermitted => {
+                denied();
+                let message = format!("request on behalf of unauthorised user: {shown}");
+                Reply::failed(403, &message, DENIED)
+            }
+        })?;
     let origin = serde_json::json!({"id": &*login.session_id, "username": name});
     Ok(Bytes::from(origin.to_string()))
 }
