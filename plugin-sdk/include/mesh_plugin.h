@@ -52,7 +52,7 @@ extern "C" {
 /* Version of this contract. A host loads only libraries of its own major version; the minor version grows when
  * fields are appended. */
 #define MESH_ABI_MAJOR 1
-#define MESH_ABI_MINOR 1
+#define MESH_ABI_MINOR 2
 
 /* Name of the one symbol that a component library exports. */
 #define MESH_ENTRY_SYMBOL "mesh_component_entry"
@@ -108,7 +108,17 @@ extern "C" {
  *           itself should pause. Nothing to complete.
  * RESUME    After SNAPSHOT or QUIESCE: it serves again. Nothing to complete.
  * HEALTH    After START, to a component whose descriptor says `"health": true`: complete `token` with MESH_STATUS_OK
- *           when it can serve, else with an error. May come again later. */
+ *           when it can serve, else with an error. May come again later.
+ *
+ * Since minor version 2, on any lane:
+ *
+ * HTTP    A request for one of the component's web routes, to a component that has looked up MESH_HTTP_EXTENSION.
+ *         `target` is a JSON object: `route`, its name in the descriptor; `method`, such as "GET"; `url`, path and query
+ *         as the client sent them; `path`, what follows the route in it, which is empty or begins with `/` or `.`;
+ *         `query`, what follows `?`, or empty; `headers`, an object of texts with names in small letters; `address`, the
+ *         client's. `payload` is the body, any bytes. `origin` is as for CALL, and `null` where nobody is known. Complete
+ *         `token` with `mesh_http_extension.respond`; `mesh_host.complete` with MESH_STATUS_OK answers with the first
+ *         result as JSON, and with an error as status 500. */
 #define MESH_WORK_START 1
 #define MESH_WORK_CALL 2
 #define MESH_WORK_EVENT 3
@@ -121,6 +131,7 @@ extern "C" {
 #define MESH_WORK_QUIESCE 10
 #define MESH_WORK_RESUME 11
 #define MESH_WORK_HEALTH 12
+#define MESH_WORK_HTTP 13
 
 /* Names of the host's extensions, for `mesh_host.get_extension`. */
 #define MESH_EXCHANGE_EXTENSION "mesh.exchange/1"
@@ -128,6 +139,7 @@ extern "C" {
 #define MESH_DATA_EXTENSION "mesh.data/1"
 #define MESH_TIMER_EXTENSION "mesh.timer/1"
 #define MESH_DELEGATION_EXTENSION "mesh.delegation/1"
+#define MESH_HTTP_EXTENSION "mesh.http/1"
 
 /* ---- Values ------------------------------------------------------------------------------------------------------ */
 
@@ -147,9 +159,9 @@ typedef struct mesh_work {
     uint32_t kind;                  /* A MESH_WORK_*. */
     mesh_token token;               /* What this item is about; see MESH_WORK_*. */
     int32_t status;                 /* REPLY: how it ended, a MESH_STATUS_*. */
-    uint32_t deadline_milliseconds; /* CALL: milliseconds until nobody waits for the answer any more. */
+    uint32_t deadline_milliseconds; /* CALL, HTTP: milliseconds until nobody waits for the answer any more. */
     uint32_t method;                /* CALL: position in the descriptor's `methods`; UINT32_MAX when unknown.
-                                     * RESTORE: schema number of the state. */
+                                     * HTTP: position in `routes`. RESTORE: schema number of the state. */
     uint32_t reserved;              /* Zero. */
     mesh_slice target;              /* See MESH_WORK_*. */
     mesh_slice payload;             /* See MESH_WORK_*. */
@@ -328,6 +340,18 @@ typedef struct mesh_delegation_extension {
     void (*act_for)(const void *context, mesh_token call);
 } mesh_delegation_extension;
 
+/* MESH_HTTP_EXTENSION: answering requests for web routes. A host sends MESH_WORK_HTTP only to components that have looked
+ * this up. Since minor version 2. */
+typedef struct mesh_http_extension {
+    uint32_t struct_size; /* Size of this struct as the host was compiled, in bytes. */
+    uint32_t reserved;    /* Zero. */
+
+    /* [any thread] Completes the MESH_WORK_HTTP with this token. `status` is 200 to 599. `headers` is a JSON object of
+     * texts, or of arrays of texts for headers that come more than once, or empty; those about the connection and the
+     * length of the body are the host's own and left out. `body` is any bytes. */
+    void (*respond)(const void *context, mesh_token token, uint32_t status, mesh_slice headers, mesh_slice body);
+} mesh_http_extension;
+
 /* ---- Helpers: conveniences of this header, no part of the contract ----------------------------------------------- */
 
 /* Whether a struct of `size` bytes, as its writer gave it, contains `field`. Ask before using a field that was
@@ -456,6 +480,11 @@ MESH_ASSERT_SIZE(mesh_delegation_extension, 16);
 MESH_ASSERT_OFFSET(mesh_delegation_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_delegation_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_delegation_extension, act_for, 8);
+
+MESH_ASSERT_SIZE(mesh_http_extension, 16);
+MESH_ASSERT_OFFSET(mesh_http_extension, struct_size, 0);
+MESH_ASSERT_OFFSET(mesh_http_extension, reserved, 4);
+MESH_ASSERT_OFFSET(mesh_http_extension, respond, 8);
 
 #endif
 

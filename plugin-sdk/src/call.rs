@@ -8,6 +8,7 @@ use crate::answer::{IntoAnswer, Panicked};
 use crate::arguments::{self, Parameters};
 use crate::context::Context;
 use crate::guard::{guarded, panic_error};
+use crate::http::{HttpRequest, HttpResponse, IntoHttpResponse};
 use crate::origin::Origin;
 use crate::work::WorkItem;
 use mesh_plugin_abi::Token;
@@ -91,10 +92,24 @@ impl<'a> Call<'a> {
         Error::new(format!("{} has no state to hand over", self.context.component()))
     }
 
+    /// The web request that this is.
+    pub(crate) fn request(&self) -> Result<HttpRequest, Error> {
+        HttpRequest::read(self.item.target, self.item.payload, self.item.origin)
+    }
+
     /// Answers the call.
     pub fn finish<Kind>(&mut self, answer: impl IntoAnswer<Kind>) {
+        self.finish_with(|| Written::answer(answer));
+    }
+
+    /// Answers a web request.
+    pub fn respond(&mut self, response: impl IntoHttpResponse) {
+        self.finish_with(|| Written::response(response));
+    }
+
+    fn finish_with(&mut self, write: impl FnOnce() -> Written) {
         if !self.answered {
-            complete(self.context, self.item.token, answer);
+            write().complete(self.context, self.item.token);
             // Not before: writing the answer runs code of the component, which may panic.
             self.answered = true;
         }
@@ -105,6 +120,18 @@ impl<'a> Call<'a> {
     where
         F: Future<Output: IntoAnswer<Kind>> + Send + 'static,
     {
+        self.spawn_with(async { Written::answer(future.await) });
+    }
+
+    /// Answers a web request with what comes of a future.
+    pub fn spawn_response<F>(&mut self, future: F)
+    where
+        F: Future<Output: IntoHttpResponse> + Send + 'static,
+    {
+        self.spawn_with(async { Written::response(future.await) });
+    }
+
+    fn spawn_with(&mut self, future: impl Future<Output = Written> + Send + 'static) {
         if std::mem::replace(&mut self.answered, true) {
             return;
         }
@@ -117,9 +144,8 @@ impl<'a> Call<'a> {
             self.item.token,
             Box::pin(async move {
                 // Writing the answer runs code of the component, too.
-                let written = guarded(async { write(future.await) });
-                match written.await {
-                    Ok((status, payload)) => responder.complete(status, &payload),
+                match guarded(future).await {
+                    Ok(written) => responder.complete(&written),
                     Err(panic) => responder.panicked(&*panic),
                 }
             }),
@@ -158,15 +184,14 @@ struct Responder {
 }
 
 impl Responder {
-    fn complete(mut self, status: i32, payload: &[u8]) {
+    fn complete(mut self, written: &Written) {
         let token = std::mem::take(&mut self.token);
-        self.context.lane().host.complete(token, status, payload);
+        written.complete(&self.context, token);
     }
 
     fn panicked(self, panic: &(dyn Any + Send)) {
         let error = panic_error(panic, self.context.component(), &self.method.0);
-        let (status, payload) = write(Panicked(error));
-        self.complete(status, &payload);
+        self.complete(&Written::answer(Panicked(error)));
     }
 }
 
@@ -181,17 +206,40 @@ impl Drop for Responder {
             self.context.component(),
             self.method.0
         ));
-        complete(&self.context, token, Err::<(), Error>(error));
+        Written::answer(Err::<(), Error>(error)).complete(&self.context, token);
     }
 }
 
-fn complete<Kind>(context: &Context, token: Token, answer: impl IntoAnswer<Kind>) {
-    let (status, payload) = write(answer);
-    context.lane().host.complete(token, status, &payload);
+/// An answer as the host takes it.
+enum Written {
+    /// A status and a payload.
+    Answer(i32, Vec<u8>),
+    /// The response to a web request.
+    Response(HttpResponse),
 }
 
-fn write<Kind>(answer: impl IntoAnswer<Kind>) -> (i32, Vec<u8>) {
-    let mut payload = Vec::with_capacity(64);
-    let status = answer.write(&mut payload);
-    (status, payload)
+impl Written {
+    fn answer<Kind>(answer: impl IntoAnswer<Kind>) -> Written {
+        let mut payload = Vec::with_capacity(64);
+        let status = answer.write(&mut payload);
+        Written::Answer(status, payload)
+    }
+
+    fn response(response: impl IntoHttpResponse) -> Written {
+        match response.into_response() {
+            Ok(response) => Written::Response(response),
+            Err(error) => Written::answer(Err::<(), Error>(error)),
+        }
+    }
+
+    fn complete(&self, context: &Context, token: Token) {
+        let host = context.lane().host;
+        match self {
+            Written::Answer(status, payload) => host.complete(token, *status, payload),
+            Written::Response(response) => {
+                let (status, headers) = (u32::from(response.status_code()), response.headers_json());
+                host.respond(token, status, &headers, response.body());
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::event::Event;
 use crate::executor::BoxFuture;
+use crate::http::HttpRequest;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub trait Component: Send + Sync + Sized + 'static {
     const DESCRIPTOR: &'static str;
     /// Names of its methods on the wire; a position here is a method's number.
     const METHODS: &'static [&'static str];
+    /// Names of its web routes; a position here is a route's number.
+    const ROUTES: &'static [&'static str] = &[];
     /// Events that it listens to from its start on; a position here is a handler's number.
     const EVENTS: &'static [Listen] = &[];
     /// Whether each lane is a tokio runtime.
@@ -71,6 +74,9 @@ pub trait Component: Send + Sync + Sized + 'static {
 
     /// Answers a call of the method with this number.
     fn call(self: &Arc<Self>, method: usize, call: &mut Call<'_>);
+
+    /// Answers a request for the web route with this number.
+    fn http(self: &Arc<Self>, _route: usize, _request: HttpRequest, _call: &mut Call<'_>) {}
 
     /// Hears an event with the handler of this number, and returns what is left to do.
     fn event(self: &Arc<Self>, _handler: usize, _context: &Context, _event: Event) -> Option<BoxFuture> {

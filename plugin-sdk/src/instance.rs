@@ -89,6 +89,7 @@ impl<C: Component> Instance<C> {
     fn handle(&self, context: &Context, item: WorkItem<'_>) {
         match item.kind {
             WorkKind::CALL => self.call(context, item),
+            WorkKind::HTTP => self.http(context, item),
             WorkKind::REPLY => context.lane().reply(item.token, item.status, item.payload),
             WorkKind::EVENT => self.event(context, item),
             WorkKind::CANCEL => context.lane().cancel(item.token),
@@ -148,6 +149,28 @@ impl<C: Component> Instance<C> {
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| self.component.call(number, &mut call)));
         call.ended(outcome);
+    }
+
+    fn http(&self, context: &Context, item: WorkItem<'_>) {
+        let own = context.for_call(item.token);
+        let context = own.as_ref().unwrap_or(context);
+        let request = Call::new(context, item, Some("")).request();
+        let route = request.as_ref().map_or("", |request| request.route());
+        let known = C::ROUTES.iter().position(|name| *name == route);
+        let mut call = Call::new(context, item, known.map(|number| C::ROUTES[number]));
+        match (known, request) {
+            (Some(number), Ok(request)) => {
+                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                    self.component.http(number, request, &mut call)
+                }));
+                call.ended(outcome);
+            }
+            (None, Ok(request)) => {
+                let message = format!("{} has no web route {}", context.component(), request.route());
+                call.finish(Err::<(), Error>(Error::new(message)));
+            }
+            (_, Err(error)) => call.finish(Err::<(), Error>(error)),
+        }
     }
 
     /// Does what needs no answer.

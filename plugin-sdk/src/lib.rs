@@ -86,6 +86,7 @@ mod executor;
 #[allow(unsafe_code)]
 mod ffi;
 mod guard;
+mod http;
 mod instance;
 pub mod javascript;
 mod lane;
@@ -108,6 +109,7 @@ pub use data::Data;
 pub use error::Error;
 pub use event::{EmitOptions, Event, Subscription};
 pub use exchange::CallRequest;
+pub use http::{HttpRequest, HttpResponse, IntoHttpResponse};
 pub use mesh_plugin_abi as abi;
 pub use mesh_plugin_macros::component;
 pub use origin::Origin;
@@ -142,7 +144,10 @@ pub mod generated {
 
 /// What most components need: `use mesh_plugin_sdk::prelude::*;`.
 pub mod prelude {
-    pub use crate::{Context, EmitOptions, Error, Event, Many, Nothing, Origin, Raw, Results, component};
+    pub use crate::{
+        Context, EmitOptions, Error, Event, HttpRequest, HttpResponse, Many, Nothing, Origin, Raw, Results,
+        component,
+    };
     #[cfg(feature = "log")]
     pub use log;
     pub use serde_json::{Value, json};

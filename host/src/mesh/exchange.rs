@@ -135,6 +135,39 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
+/// What of a component is asked.
+#[derive(Clone, Copy)]
+enum Aim<'a> {
+    /// To answer a call of this method.
+    Method(&'a str),
+    /// To answer a web request for this route.
+    Route(&'a str),
+}
+
+impl Aim<'_> {
+    /// Aims a job at the part of a version that is meant. False when it has none such.
+    fn take(self, component: &Component, job: &mut Job) -> bool {
+        let descriptor = component.descriptor();
+        let position = match self {
+            Aim::Method(name) => descriptor.method(name).map(|(position, method)| {
+                job.target = method.name_bytes().clone();
+                position
+            }),
+            Aim::Route(name) => descriptor
+                .route(name)
+                .filter(|_| component.answers_web_requests()),
+        };
+        job.method = position.unwrap_or(u32::MAX);
+        position.is_some()
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Aim::Method(name) | Aim::Route(name) => name,
+        }
+    }
+}
+
 /// Who calls.
 #[derive(Debug)]
 pub struct Caller<'a> {
@@ -200,7 +233,7 @@ impl Mesh {
             ..Job::new(JobKind::Call, 0)
         };
         let deadline = now + self.call_timeout();
-        let target = (component.unwrap_or_default(), method);
+        let target = (component.unwrap_or_default(), Aim::Method(method));
         let version = request.version.filter(|version| version.get() != "null");
         let outcome = match version {
             // What is no text is no range, and matches nothing.
@@ -248,7 +281,7 @@ impl Mesh {
     /// whether it is nested are looked at.
     pub(crate) fn call_from_host(
         &self,
-        target: (&str, &str),
+        (component, method): (&str, &str),
         range: &str,
         job: Job,
         timeout: Duration,
@@ -264,6 +297,7 @@ impl Mesh {
             ..job
         };
         let deadline = Instant::now() + timeout;
+        let target = (component, Aim::Method(method));
         let routed = match range {
             "" => self.route(target, Asked::Any, String::new, job, answer, deadline),
             text => {
@@ -276,10 +310,30 @@ impl Mesh {
         Ok(())
     }
 
+    /// Hands a request for a web route to the component of this name, which may carry a range. Of `job` the head, the body
+    /// and the origin are looked at.
+    pub(crate) fn web_request(
+        &self,
+        (component, route): (&str, &str),
+        job: Job,
+        answer: Box<dyn Answer>,
+    ) -> Result<(), (Failure, Box<dyn Answer>)> {
+        let timeout = self.call_timeout();
+        let job = Job {
+            deadline_milliseconds: milliseconds(timeout),
+            ..job
+        };
+        let target = (component, Aim::Route(route));
+        let deadline = Instant::now() + timeout;
+        let routed = self.route(target, Asked::Any, String::new, job, answer, deadline);
+        drop(routed?.wake);
+        Ok(())
+    }
+
     /// Hands a call to the version that serves it now. When another version takes over meanwhile, it goes there.
     fn route(
         &self,
-        (name, method): (&str, &str),
+        (name, aim): (&str, Aim<'_>),
         asked: Asked<'_>,
         asked_text: impl FnOnce() -> String,
         mut job: Job,
@@ -300,7 +354,7 @@ impl Mesh {
             let found = match registry.find(bare, asked) {
                 Some(component) => component,
                 None if registry.versions(bare).is_empty() => {
-                    return Err((unknown_component(name, method), answer));
+                    return Err((unknown_component(name, aim.name()), answer));
                 }
                 None => {
                     let present = registry.versions(bare);
@@ -309,14 +363,12 @@ impl Mesh {
                         Asked::Any | Asked::Range(_) => named_range.as_ref().map(|_| name.to_owned()),
                     };
                     let asked = asked.unwrap_or_else(asked_text);
-                    return Err((version_mismatch(name, method, &asked, present), answer));
+                    return Err((version_mismatch(name, aim.name(), &asked, present), answer));
                 }
             };
-            let Some((position, method)) = found.descriptor().method(method) else {
-                return Err((unknown_method(name, method), answer));
-            };
-            job.method = position;
-            job.target = method.name_bytes().clone();
+            if !aim.take(found, &mut job) {
+                return Err((unknown_method(name, aim.name()), answer));
+            }
             match found.call(job, answer, deadline) {
                 Ok(wake) => {
                     let instance = found.instance().identity().number;

@@ -331,6 +331,11 @@ impl Component {
         self.state.store(state as u8, Ordering::Release);
     }
 
+    /// Whether it answers requests for the web routes that it lists. One built before there were such requests does not.
+    pub fn answers_web_requests(&self) -> bool {
+        self.instance.knows_http()
+    }
+
     /// Calls that it has and has not answered.
     pub fn pending(&self) -> usize {
         self.instance.lanes().iter().map(|lane| lane.pending()).sum()

@@ -261,6 +261,12 @@ impl Descriptor {
     pub fn routes(&self) -> &[(String, String)] {
         &self.routes
     }
+
+    /// The position of a web route.
+    pub fn route(&self, name: &str) -> Option<u32> {
+        let position = self.routes.iter().position(|(route, _)| route == name)?;
+        u32::try_from(position).ok()
+    }
 }
 
 /// Whether a text can be the name of a component or method: it becomes one segment of a path.

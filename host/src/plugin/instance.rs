@@ -1,7 +1,7 @@
 //! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
 
 use super::authority::{Authority, act_for, acting_for};
-use super::job::{Answer, Job};
+use super::job::{Answer, Job, Response};
 use super::lane::{Lane, Refusal, Refused, Wake, split_token};
 use std::collections::HashMap;
 use std::fmt;
@@ -80,6 +80,8 @@ pub struct Instance {
     interests: Mutex<Vec<Interest>>,
     /// Whether it has asked how to say for whom it asks.
     knows_delegation: AtomicBool,
+    /// Whether it has looked up how web requests are answered.
+    knows_http: AtomicBool,
 }
 
 /// One subscription of a component, as it asked for it.
@@ -124,6 +126,7 @@ impl Instance {
             hearing: AtomicBool::new(false),
             interests: Mutex::default(),
             knows_delegation: AtomicBool::new(false),
+            knows_http: AtomicBool::new(false),
         }
     }
 
@@ -195,6 +198,16 @@ impl Instance {
         self.delegates() && !self.knows_delegation.load(Ordering::Relaxed)
     }
 
+    /// Notes that it knows how web requests are answered.
+    pub(super) fn finds_http(&self) {
+        self.knows_http.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it knows how web requests are answered.
+    pub(super) fn knows_http(&self) -> bool {
+        self.knows_http.load(Ordering::Relaxed)
+    }
+
     /// From now on this thread asks for the caller of `call`; for the component itself with 0.
     pub(super) fn act_for(&self, call: u64) {
         act_for(self.identity.number, call);
@@ -258,6 +271,16 @@ impl Instance {
         let (lane, ticket) = split_token(token);
         match self.lanes.get(lane) {
             Some(lane) => lane.complete(ticket, status, payload),
+            None => {
+                self.misdirected.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(super) fn respond(&self, token: u64, response: Response<'_>) {
+        let (lane, ticket) = split_token(token);
+        match self.lanes.get(lane) {
+            Some(lane) => lane.respond(ticket, response),
             None => {
                 self.misdirected.fetch_add(1, Ordering::Relaxed);
             }

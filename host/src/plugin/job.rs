@@ -32,6 +32,15 @@ pub enum JobKind {
     Resume = mesh_plugin_abi::WorkKind::RESUME,
     /// Say whether you can serve.
     Health = mesh_plugin_abi::WorkKind::HEALTH,
+    /// A request for a web route.
+    Http = mesh_plugin_abi::WorkKind::HTTP,
+}
+
+impl JobKind {
+    /// Whether somebody outside of the host waits for it, so that it has a limit, may be held back, and counts.
+    pub(super) fn is_call(self) -> bool {
+        matches!(self, JobKind::Call | JobKind::Http)
+    }
 }
 
 /// One piece of work for a lane.
@@ -43,13 +52,14 @@ pub struct Job {
     pub token: u64,
     /// For a reply: how it ended.
     pub status: i32,
-    /// For a call: milliseconds until nobody waits any more.
+    /// For a call or a web request: milliseconds until nobody waits any more.
     pub deadline_milliseconds: u32,
-    /// For a call: position of the method in the descriptor. For [`JobKind::Restore`]: the schema of the state.
+    /// For a call: position of the method in the descriptor. For [`JobKind::Http`]: of the route. For
+    /// [`JobKind::Restore`]: the schema of the state.
     pub method: u32,
-    /// A method's name, or an event's path.
+    /// A method's name, or an event's path. For [`JobKind::Http`]: what is asked for, as JSON.
     pub target: Bytes,
-    /// JSON.
+    /// JSON. For [`JobKind::Http`]: the body, any bytes.
     pub payload: Bytes,
     /// JSON of the caller, or of an event's `_meta`.
     pub origin: Bytes,
@@ -84,8 +94,29 @@ pub trait Answer: Send {
     /// wait, and must not call back into the lane.
     fn answer(self: Box<Self>, status: i32, payload: &[u8]);
 
+    /// Takes the response to a web request, unchecked. As for [`Answer::answer`]. To who waits for something else it is an
+    /// answer that makes no sense.
+    fn respond(self: Box<Self>, response: Response<'_>) {
+        let _ = response;
+        self.answer(
+            mesh_plugin_abi::Status::ERROR,
+            br#"[{"message":"a web response was given where none was asked for","name":"Error"}]"#,
+        );
+    }
+
     /// Nobody will complete it.
     fn abandon(self: Box<Self>, why: Abandoned);
+}
+
+/// What a component gave for a web request, as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'a> {
+    /// What should be a status of HTTP.
+    pub status: u32,
+    /// What should be a JSON object of headers, or nothing.
+    pub headers: &'a [u8],
+    /// The body.
+    pub body: &'a [u8],
 }
 
 /// Why a call is never answered by its component.

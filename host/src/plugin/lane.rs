@@ -4,9 +4,10 @@
 //! calls and events in the queue are bounded in bytes, and calls in flight in number; a sleeping lane is woken once for all
 //! that was queued meanwhile; a token is valid for one completion.
 
+use super::Status;
 use super::faults::Faults;
 use super::intake::{Intake, Nested, Waiting};
-use super::job::{Abandoned, Answer, Job, JobKind};
+use super::job::{Abandoned, Answer, Job, JobKind, Response};
 use super::latency::Latency;
 use super::slots::{Slots, Ticket};
 use bytes::Bytes;
@@ -154,13 +155,14 @@ impl Lane {
     }
 
     fn pending_of(&self, job: &Job, answer: Box<dyn Answer>, deadline: Instant) -> Pending {
-        let is_kept = self.keeps_origins && job.kind == JobKind::Call;
+        let is_kept = self.keeps_origins && job.kind.is_call();
         Pending {
             answer,
             deadline,
-            limit_milliseconds: match job.kind {
-                JobKind::Call => job.deadline_milliseconds,
-                _ => 0,
+            limit_milliseconds: if job.kind.is_call() {
+                job.deadline_milliseconds
+            } else {
+                0
             },
             origin: is_kept.then(|| Box::new(job.origin.clone())),
         }
@@ -229,7 +231,7 @@ impl Lane {
             return refused(Refusal::Closed, job, answer);
         }
         // What the host itself asks is not held back by what clients ask.
-        if job.kind == JobKind::Call {
+        if job.kind.is_call() {
             match &mut state.intake {
                 Intake::Open => {}
                 Intake::Sealed => return refused(Refusal::Replaced, job, answer),
@@ -311,19 +313,34 @@ impl Lane {
 
     /// Completes the call with this token. A token that is not valid any more is counted and ignored.
     pub(super) fn complete(&self, ticket: Ticket, status: i32, payload: &[u8]) {
-        let pending = self.lock().pending.remove(ticket);
-        match pending {
-            Some(pending) => {
-                self.faults.count(status);
-                if let Some(took) = pending.took() {
-                    self.latency.count(took);
-                }
-                pending.answer.answer(status, payload)
-            }
-            None => {
-                self.late.fetch_add(1, Ordering::Relaxed);
-            }
+        if let Some(answer) = self.take_answer(ticket, status) {
+            answer.answer(status, payload);
         }
+    }
+
+    /// Completes the web request with this token, as [`Lane::complete`].
+    pub(super) fn respond(&self, ticket: Ticket, response: Response<'_>) {
+        let status = if response.status < 500 {
+            Status::OK
+        } else {
+            Status::ERROR
+        };
+        if let Some(answer) = self.take_answer(ticket, status) {
+            answer.respond(response);
+        }
+    }
+
+    /// Who waits for this completion, which is counted.
+    fn take_answer(&self, ticket: Ticket, status: i32) -> Option<Box<dyn Answer>> {
+        let Some(pending) = self.lock().pending.remove(ticket) else {
+            self.late.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        self.faults.count(status);
+        if let Some(took) = pending.took() {
+            self.latency.count(took);
+        }
+        Some(pending.answer)
     }
 
     /// Gives up calls whose deadline is before `now`, and tells the component. Returns how many.
@@ -339,7 +356,7 @@ impl Lane {
         let queued = state.jobs.len();
         state
             .jobs
-            .retain(|job| job.kind != JobKind::Call || !tokens.remove(&job.token));
+            .retain(|job| !job.kind.is_call() || !tokens.remove(&job.token));
         self.load.fetch_sub(queued - state.jobs.len(), Ordering::Relaxed);
         state.bytes = state.jobs.iter().map(Job::bytes).sum();
         drop(state);

@@ -30,7 +30,7 @@ pub use descriptor::{Descriptor, Method, StateSchema};
 pub use error::{LoadError, LoadErrorKind};
 pub use instance::{Caller, Identity, Instance, Interest, Services};
 pub use intake::{Nested, Waiting};
-pub use job::{Abandoned, Answer, Job, JobKind};
+pub use job::{Abandoned, Answer, Job, JobKind, Response};
 pub use lane::{Lane, Refusal, Refused, Wake};
 pub use latency::{Latencies, STEPS as LATENCY_STEPS};
 pub use mesh_plugin_abi::Status;

@@ -123,8 +123,7 @@ impl Component {
         let mut foreign = Vec::new();
         for (turn, mut waiting) in waiting.into_iter().enumerate() {
             let lane = if waiting.call.is_some() {
-                let name = std::str::from_utf8(&waiting.job.target).unwrap_or_default();
-                let Some((position, _)) = self.descriptor().method(name) else {
+                let Some(position) = self.counterpart(from, &waiting.job) else {
                     foreign.push(waiting);
                     continue;
                 };
@@ -146,6 +145,19 @@ impl Component {
             lane.adopt(earlier);
         }
         foreign
+    }
+
+    /// Where this version has the method or the web route that a call for another version means.
+    fn counterpart(&self, other: &Component, job: &Job) -> Option<u32> {
+        if job.kind == JobKind::Http {
+            let (name, _) = other.descriptor().routes().get(job.method as usize)?;
+            return self
+                .descriptor()
+                .route(name)
+                .filter(|_| self.answers_web_requests());
+        }
+        let name = std::str::from_utf8(&job.target).ok()?;
+        self.descriptor().method(name).map(|(position, _)| position)
     }
 
     /// Waits until it has answered all calls that it has, for at most `patience`. Returns how many are left.

@@ -19,6 +19,8 @@ pub const DATA_EXTENSION: &str = "mesh.data/1";
 pub const TIMER_EXTENSION: &str = "mesh.timer/1";
 /// Name of [`DelegationExtension`].
 pub const DELEGATION_EXTENSION: &str = "mesh.delegation/1";
+/// Name of [`HttpExtension`].
+pub const HTTP_EXTENSION: &str = "mesh.http/1";
 
 /// Calls of other components.
 #[repr(C)]
@@ -122,4 +124,20 @@ pub struct DelegationExtension {
     /// error named `AccessDenied`, and an event is dropped. When the call was completed or given up, nothing more can be
     /// asked for its caller: that is denied, too.
     pub act_for: unsafe extern "C" fn(context: *const c_void, call: Token),
+}
+
+/// Answering requests for web routes. A host sends [`crate::WorkKind::HTTP`] only to components that have looked this up.
+/// Since minor version 2.
+#[repr(C)]
+#[derive(Debug)]
+pub struct HttpExtension {
+    /// Size of this struct as the host was compiled, in bytes.
+    pub struct_size: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Completes the [`crate::WorkKind::HTTP`] with this token. `status` is 200 to 599. `headers` is a JSON object of
+    /// texts, or of arrays of texts for headers that come more than once, or empty; those about the connection and the
+    /// length of the body are the host's own and left out. `body` is any bytes.
+    pub respond:
+        unsafe extern "C" fn(context: *const c_void, token: Token, status: u32, headers: Slice, body: Slice),
 }

@@ -32,7 +32,8 @@ mod work;
 
 pub use extensions::{
     DATA_EXTENSION, DELEGATION_EXTENSION, DataExtension, DelegationExtension, EVENTS_EXTENSION,
-    EXCHANGE_EXTENSION, EventsExtension, ExchangeExtension, TIMER_EXTENSION, TimerExtension,
+    EXCHANGE_EXTENSION, EventsExtension, ExchangeExtension, HTTP_EXTENSION, HttpExtension, TIMER_EXTENSION,
+    TimerExtension,
 };
 pub use status::{Level, Status};
 pub use work::{Work, WorkKind};
@@ -44,7 +45,7 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"MESHPLUG");
 pub const ABI_MAJOR: u16 = 1;
 
 /// Minor version of this contract. It grows when fields are appended.
-pub const ABI_MINOR: u16 = 1;
+pub const ABI_MINOR: u16 = 2;
 
 /// Name of the one symbol that a component library exports, an [`EntryFunction`].
 pub const ENTRY_SYMBOL: &str = "mesh_component_entry";

@@ -44,6 +44,14 @@ impl WorkKind {
     /// `token` with [`crate::Status::OK`] when it can serve, else with an error. May come again later. Since minor
     /// version 1.
     pub const HEALTH: u32 = 12;
+    /// A request for one of the component's web routes. `target` is a JSON object: `route`, its name in the descriptor;
+    /// `method`, such as `GET`; `url`, path and query as the client sent them; `path`, what follows the route in it, which
+    /// is empty or begins with `/` or `.`; `query`, what follows `?`, or empty; `headers`, an object of texts with names in
+    /// small letters; `address`, the client's. `payload` is the body, any bytes. `origin` is as for [`WorkKind::CALL`],
+    /// and `null` where nobody is known. Complete `token` with [`crate::HttpExtension::respond`]; [`crate::Host::complete`]
+    /// with [`crate::Status::OK`] answers with the first result as JSON, and with an error as status 500. Since minor
+    /// version 2.
+    pub const HTTP: u32 = 13;
 }
 
 /// One piece of work. All slices are borrowed for the call of `work`, or until the next `take`.
@@ -58,10 +66,10 @@ pub struct Work {
     pub token: Token,
     /// For [`WorkKind::REPLY`]: how it ended.
     pub status: i32,
-    /// For [`WorkKind::CALL`]: milliseconds until nobody waits for the answer any more; never 0.
+    /// For [`WorkKind::CALL`] and [`WorkKind::HTTP`]: milliseconds until nobody waits for the answer any more; never 0.
     pub deadline_milliseconds: u32,
     /// For [`WorkKind::CALL`]: position of the method in the descriptor's `methods`, or `u32::MAX` when unknown. For
-    /// [`WorkKind::RESTORE`]: the schema number of the state.
+    /// [`WorkKind::HTTP`]: position of the route in `routes`. For [`WorkKind::RESTORE`]: the schema number of the state.
     pub method: u32,
     /// Zero.
     pub reserved: u32,

@@ -159,6 +159,7 @@ layouts! {
     DataExtension = "mesh_data_extension" { struct_size, reserved, set, get, remove }
     TimerExtension = "mesh_timer_extension" { struct_size, reserved, after }
     DelegationExtension = "mesh_delegation_extension" { struct_size, reserved, act_for }
+    HttpExtension = "mesh_http_extension" { struct_size, reserved, respond }
 }
 
 /// Every numeric constant: its name in C, its name in Rust's source, its value.
@@ -191,6 +192,7 @@ const NUMBERS: &[(&str, &str, i128)] = &[
     ("MESH_WORK_QUIESCE", "QUIESCE", abi::WorkKind::QUIESCE as i128),
     ("MESH_WORK_RESUME", "RESUME", abi::WorkKind::RESUME as i128),
     ("MESH_WORK_HEALTH", "HEALTH", abi::WorkKind::HEALTH as i128),
+    ("MESH_WORK_HTTP", "HTTP", abi::WorkKind::HTTP as i128),
 ];
 
 /// Every text constant: its name in C, its name in Rust's source, its value.
@@ -209,6 +211,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "DELEGATION_EXTENSION",
         abi::DELEGATION_EXTENSION,
     ),
+    ("MESH_HTTP_EXTENSION", "HTTP_EXTENSION", abi::HTTP_EXTENSION),
 ];
 
 /// The crate's own text.
@@ -263,6 +266,7 @@ const FROZEN: &[FrozenLayout] = &[
     ("mesh_data_extension", 32, 8, &[("struct_size", 0), ("reserved", 4), ("set", 8), ("get", 16), ("remove", 24)]),
     ("mesh_timer_extension", 16, 8, &[("struct_size", 0), ("reserved", 4), ("after", 8)]),
     ("mesh_delegation_extension", 16, 8, &[("struct_size", 0), ("reserved", 4), ("act_for", 8)]),
+    ("mesh_http_extension", 16, 8, &[("struct_size", 0), ("reserved", 4), ("respond", 8)]),
 ];
 
 fn include_directory() -> PathBuf {

@@ -10,7 +10,6 @@ use syn::{Attribute, LitBool, LitInt, LitStr, Meta, Token, parenthesized};
 pub(crate) struct ComponentAttribute {
     pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<LitStr>,
-    pub(crate) routes: Vec<LitStr>,
     pub(crate) events: Vec<LitStr>,
     /// Where the tokio runtime was asked for.
     pub(crate) tokio: Option<LitStr>,
@@ -38,9 +37,6 @@ impl ComponentAttribute {
             let version = text(meta)?;
             names::check_version(&version)?;
             once(meta, &mut self.version, version)
-        } else if meta.path.is_ident("routes") {
-            self.routes = list(meta)?;
-            self.routes.iter().try_for_each(names::check_segment)
         } else if meta.path.is_ident("events") {
             self.events = list(meta)?;
             Ok(())
@@ -61,7 +57,7 @@ impl ComponentAttribute {
             once(meta, &mut self.export, export)
         } else {
             Err(meta.error(
-                "unknown key: `#[component]` knows `name`, `version`, `routes(…)`, `events(…)`, `runtime`, `state` and `export`",
+                "unknown key: `#[component]` knows `name`, `version`, `events(…)`, `runtime`, `state` and `export`; a web route is a function with `#[route]`",
             ))
         }
     }
@@ -79,6 +75,8 @@ pub(crate) struct FunctionAttributes {
 pub(crate) enum Role {
     /// `#[method(name = "other")]`
     Method(Option<LitStr>),
+    /// `#[route("page")]`
+    Route(Option<LitStr>),
     /// `#[create]`
     Create,
     /// `#[start]`
@@ -125,6 +123,7 @@ impl FunctionAttributes {
             let role = match attribute.path().get_ident().map(ToString::to_string).as_deref() {
                 Some("method") => Role::Method(method_name(&attribute)?),
                 Some("event") => Role::Event(event(&attribute)?),
+                Some("route") => Role::Route(route(&attribute)?),
                 Some("create") => plain(&attribute, Role::Create)?,
                 Some("start") => plain(&attribute, Role::Start)?,
                 Some("stop") => plain(&attribute, Role::Stop)?,
@@ -139,12 +138,6 @@ impl FunctionAttributes {
                     return Err(syn::Error::new(
                         span,
                         "`#[parameter]` belongs before a parameter, inside the parentheses",
-                    ));
-                }
-                Some("route") => {
-                    return Err(syn::Error::new(
-                        span,
-                        "handlers of web routes are not there yet; `#[component(routes(\"…\"))]` lists a route in the description",
                     ));
                 }
                 name => {
@@ -196,6 +189,19 @@ fn method_name(attribute: &Attribute) -> syn::Result<Option<LitStr>> {
         once(&meta, &mut name, value)
     })?;
     Ok(name)
+}
+
+fn route(attribute: &Attribute) -> syn::Result<Option<LitStr>> {
+    if matches!(attribute.meta, Meta::Path(_)) {
+        return Ok(None);
+    }
+    let name: LitStr = attribute.parse_args().map_err(|error| {
+        let message =
+            "a route has one name, such as `#[route(\"page\")]`; without one it has that of the function";
+        syn::Error::new(error.span(), message)
+    })?;
+    names::check_route(&name)?;
+    Ok(Some(name))
 }
 
 fn event(attribute: &Attribute) -> syn::Result<EventAttribute> {

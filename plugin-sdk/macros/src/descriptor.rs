@@ -8,6 +8,7 @@ use crate::state::State;
 pub(crate) fn write(
     attribute: &ComponentAttribute,
     methods: &[Function],
+    routes: &[Function],
     state: Option<&State>,
     has_health: bool,
 ) -> String {
@@ -17,10 +18,9 @@ pub(crate) fn write(
         .iter()
         .map(|event| format!("{}:{{}}", quoted(&event.value())))
         .collect();
-    let routes: Vec<String> = attribute
-        .routes
+    let routes: Vec<String> = routes
         .iter()
-        .map(|route| format!("{}:{{\"type\":\"mware\"}}", quoted(&route.value())))
+        .map(|route| format!("{}:{{\"type\":\"mware\"}}", quoted(&route.wire_name().value())))
         .collect();
     let state = state.map_or_else(String::new, |state| {
         let restores: Vec<String> = state.restores().map(|schema| schema.to_string()).collect();

@@ -37,6 +37,7 @@ pub(crate) fn expand(attribute: &ComponentAttribute, mut block: ItemImpl) -> Tok
 #[derive(Default)]
 struct Functions {
     methods: Vec<Function>,
+    routes: Vec<Function>,
     events: Vec<Function>,
     create: Option<Function>,
     start: Option<Function>,
@@ -62,6 +63,21 @@ impl Functions {
                         ));
                     }
                     sorted.methods.push(function);
+                    continue;
+                }
+                Role::Route(_) => {
+                    let name = function.wire_name();
+                    let is_same =
+                        |other: &&Function| other.wire_name().value().eq_ignore_ascii_case(&name.value());
+                    if let Some(other) = sorted.routes.iter().find(is_same) {
+                        let message = format!(
+                            "`{}` is also the route of `{}`: choose another with `#[route(\"…\")]`",
+                            name.value(),
+                            other.ident
+                        );
+                        errors.push(syn::Error::new(name.span(), message));
+                    }
+                    sorted.routes.push(function);
                     continue;
                 }
                 Role::Event(_) => {
@@ -125,8 +141,15 @@ fn implement(
         || quote!(::core::env!("CARGO_PKG_VERSION")),
         |version| quote!(#version),
     );
-    let descriptor = descriptor::write(attribute, &functions.methods, state, functions.health.is_some());
+    let descriptor = descriptor::write(
+        attribute,
+        &functions.methods,
+        &functions.routes,
+        state,
+        functions.health.is_some(),
+    );
     let method_names = functions.methods.iter().map(Function::wire_name);
+    let route_names = functions.routes.iter().map(Function::wire_name);
     let listens = functions
         .events
         .iter()
@@ -146,6 +169,11 @@ fn implement(
         .iter()
         .enumerate()
         .map(|(number, method)| call_arm(number, method));
+    let routes = functions
+        .routes
+        .iter()
+        .enumerate()
+        .map(|(number, route)| route_arm(number, route));
     let events = functions
         .events
         .iter()
@@ -172,6 +200,7 @@ fn implement(
             const VERSION: &'static str = #version;
             const DESCRIPTOR: &'static str = #descriptor;
             const METHODS: &'static [&'static str] = &[#(#method_names),*];
+            const ROUTES: &'static [&'static str] = &[#(#route_names),*];
             const EVENTS: &'static [::mesh_plugin_sdk::Listen] = &[#(#listens),*];
             #tokio
 
@@ -190,6 +219,18 @@ fn implement(
             ) {
                 match method {
                     #(#calls)*
+                    _ => {}
+                }
+            }
+
+            fn http(
+                self: &::std::sync::Arc<Self>,
+                route: usize,
+                request: ::mesh_plugin_sdk::HttpRequest,
+                call: &mut ::mesh_plugin_sdk::generated::Call<'_>,
+            ) {
+                match route {
+                    #(#routes)*
                     _ => {}
                 }
             }
@@ -227,6 +268,8 @@ pub(crate) fn given<'a>(
         Input::Origin { by_reference: false } => quote!(origin),
         Input::Event { by_reference: true } => quote!(&event),
         Input::Event { by_reference: false } => quote!(event),
+        Input::Request { by_reference: true } => quote!(&request),
+        Input::Request { by_reference: false } => quote!(request),
         Input::Argument(argument) => {
             let name = format_ident!("argument_{number}");
             number += 1;
@@ -287,6 +330,40 @@ fn call_arm(number: usize, method: &Function) -> TokenStream {
             #arguments
             let context = call.context();
             call.finish(#answer);
+        }
+    };
+    quote! { #number => { #body } }
+}
+
+fn route_arm(number: usize, route: &Function) -> TokenStream {
+    let ident = &route.ident;
+    let origin = route
+        .inputs
+        .iter()
+        .any(|input| matches!(input, Input::Origin { .. }))
+        .then(|| quote!(let origin = call.origin();));
+    let given = given(route, !route.is_async);
+    let body = if route.is_async {
+        let response = fallible(
+            route,
+            quote_spanned!(route.output => Self::#ident(&*component, #(#given),*).await),
+        );
+        let spawn = quote_spanned!(route.output => call.spawn_response(async move { #response }););
+        quote! {
+            let component = ::std::sync::Arc::clone(self);
+            let context = ::core::clone::Clone::clone(call.context());
+            #origin
+            #spawn
+        }
+    } else {
+        let response = fallible(
+            route,
+            quote_spanned!(route.output => Self::#ident(&**self, #(#given),*)),
+        );
+        quote! {
+            let context = call.context();
+            #origin
+            call.respond(#response);
         }
     };
     quote! { #number => { #body } }

@@ -28,6 +28,8 @@ pub(crate) enum Input {
     Origin { by_reference: bool },
     /// An event.
     Event { by_reference: bool },
+    /// A web request.
+    Request { by_reference: bool },
     /// An argument of the call, or the configuration.
     Argument(Argument),
 }
@@ -96,7 +98,7 @@ impl Function {
     /// The method's name on the wire.
     pub(crate) fn wire_name(&self) -> LitStr {
         match &self.role {
-            Role::Method(Some(name)) => name.clone(),
+            Role::Method(Some(name)) | Role::Route(Some(name)) => name.clone(),
             _ => LitStr::new(&names::camel_case(&self.ident.to_string()), self.ident.span()),
         }
     }
@@ -121,7 +123,17 @@ impl Function {
             .iter()
             .filter(|input| matches!(input, Input::Event { .. }))
             .count();
+        let requests = self
+            .inputs
+            .iter()
+            .filter(|input| matches!(input, Input::Request { .. }))
+            .count();
         match &self.role {
+            Role::Route(_) if arguments > 0 || events > 0 || requests > 1 => error(
+                "a function with `#[route]` is given an `HttpRequest`, the `Origin` and `&Context`, all where it wants, and nothing else",
+            ),
+            Role::Route(_) => Ok(()),
+            _ if requests > 0 => error("only a function with `#[route]` is given an `HttpRequest`"),
             Role::Method(_) if events > 0 => {
                 error("only a function with `#[event(component = \"…\", key = \"…\")]` is given an `Event`")
             }
@@ -180,6 +192,7 @@ impl Input {
             Some("Context") => return Ok(Input::Context { by_reference }),
             Some("Origin") => return Ok(Input::Origin { by_reference }),
             Some("Event") => return Ok(Input::Event { by_reference }),
+            Some("HttpRequest") => return Ok(Input::Request { by_reference }),
             _ => {}
         }
         if matches!(target, Type::ImplTrait(_)) {

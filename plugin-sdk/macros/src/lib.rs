@@ -23,7 +23,6 @@ mod state;
 /// |---|---|---|
 /// | `name = "calc"` | the component's name | the crate's name |
 /// | `version = "1.2.3"` | its semantic version | the crate's version |
-/// | `routes("hello", "page")` | web routes that it serves | none |
 /// | `events("sums/total")` | events that it emits, for readers of its description | none |
 /// | `state = 2` | it hands its state over to other versions, in this schema | no state |
 /// | `runtime = "tokio"` | every lane is a tokio runtime (feature `tokio` of the SDK) | the SDK's own executor |
@@ -40,6 +39,7 @@ mod state;
 /// | `#[method(name = "other")]` | another name on the wire |
 /// | `#[parameter(name = "eventName")]` on a parameter | another name for it |
 /// | `#[private]` | no method, although it takes `&self` |
+/// | `#[route("page")] async fn page(&self, request: &HttpRequest) -> HttpResponse` | a web route, at `/<component>/page` and below; without a name it has that of the function. `Origin` and `Context` where it wants; may return a text, nothing, or a `Result` |
 /// | `#[create] fn new(context: &Context, config: Config) -> Result<Self, Error>` | makes the component; both parameters are optional. Without it, `Default::default()` does |
 /// | `#[start] async fn start(&self, context: &Context) -> Result<(), Error>` | gets ready, before the first call |
 /// | `#[stop] async fn stop(&self, context: &Context)` | finishes, after the last call |

@@ -39,7 +39,28 @@ fn attributes_are_explained() {
         "impl C { #[method(nam = \"a\")] fn on(&self) {} }",
         "`#[method]` knows `name`",
     );
-    says("", "impl C { #[route(\"a\")] fn on(&self) {} }", "not there yet");
+    says("routes(\"a\")", "", "a web route is a function with `#[route]`");
+    says(
+        "",
+        "impl C { #[route(name = \"a\")] fn on(&self) {} }",
+        "a route has one name",
+    );
+    for name in ["", "/a", "a/", "a//b", "a/../b", "a b", "a?b", "a%20b", "a*"] {
+        let block = format!("impl C {{ #[route(\"{name}\")] fn on(&self) {{}} }}");
+        says("", &block, "becomes part of a URL");
+    }
+    let twice = "impl C { #[route] fn page(&self) {} #[route(\"Page\")] fn other(&self) {} }";
+    says("", twice, "`Page` is also the route of `page`");
+    says(
+        "",
+        "impl C { #[route] fn page(&self, name: String) {} }",
+        "a function with `#[route]` is given an `HttpRequest`",
+    );
+    says(
+        "",
+        "impl C { fn page(&self, request: HttpRequest) {} }",
+        "only a function with `#[route]` is given an `HttpRequest`",
+    );
     says(
         "",
         "impl C { #[event(key = \"a\")] fn on(&self, event: Event) {} }",

@@ -32,6 +32,22 @@ pub(crate) fn check_segment(name: &LitStr) -> syn::Result<()> {
     Ok(())
 }
 
+/// A web route is one or more segments of a URL.
+pub(crate) fn check_route(name: &LitStr) -> syn::Result<()> {
+    let text = name.value();
+    let wrong = |character: char| {
+        matches!(character, '*' | '@' | '?' | '#' | '%')
+            || character.is_whitespace()
+            || character.is_control()
+    };
+    let has_empty_segment = text.split('/').any(|segment| matches!(segment, "" | "." | ".."));
+    if has_empty_segment || text.len() > 256 || text.contains(wrong) {
+        let message = "this name becomes part of a URL, such as `page` or `assets/icons`: it must not be empty or longer than 256 bytes, not begin or end with `/`, and not contain `*`, `@`, `?`, `#`, `%` or spaces";
+        return Err(syn::Error::new(name.span(), message));
+    }
+    Ok(())
+}
+
 /// Clients refuse components whose version is no strict semantic version.
 pub(crate) fn check_version(version: &LitStr) -> syn::Result<()> {
     let text = version.value();

@@ -14,6 +14,7 @@ pub(crate) struct Host {
     data: Option<&'static abi::DataExtension>,
     timer: Option<&'static abi::TimerExtension>,
     delegation: Option<&'static abi::DelegationExtension>,
+    http: Option<&'static abi::HttpExtension>,
 }
 
 impl Host {
@@ -39,6 +40,7 @@ impl Host {
             data: None,
             timer: None,
             delegation: None,
+            http: None,
         };
         // SAFETY: the extension of this name begins with its size and is this struct.
         host.exchange = unsafe { host.extension(abi::EXCHANGE_EXTENSION) };
@@ -50,6 +52,8 @@ impl Host {
         host.timer = unsafe { host.extension(abi::TIMER_EXTENSION) };
         // SAFETY: as above.
         host.delegation = unsafe { host.extension(abi::DELEGATION_EXTENSION) };
+        // SAFETY: as above.
+        host.http = unsafe { host.extension(abi::HTTP_EXTENSION) };
         Some(host)
     }
 
@@ -76,6 +80,15 @@ impl Host {
     pub(crate) fn complete(&self, token: Token, status: i32, payload: &[u8]) {
         // SAFETY: the table is valid, and the payload lives for the call.
         unsafe { (self.table.complete)(self.table.context, token, status, Slice::new(payload)) };
+    }
+
+    /// Answers a web request. A host that sends such requests knows what to do with it.
+    pub(crate) fn respond(&self, token: Token, status: u32, headers: &[u8], body: &[u8]) {
+        if let Some(http) = self.http {
+            let (headers, body) = (Slice::new(headers), Slice::new(body));
+            // SAFETY: the extension is valid, and all bytes live for the call.
+            unsafe { (http.respond)(self.table.context, token, status, headers, body) };
+        }
     }
 
     pub(crate) fn fail(&self, message: &str) {

@@ -20,6 +20,7 @@ pub(crate) trait HostServices: Send + Sync {
     fn data_remove(&self, token: Token, path: &str);
     fn after(&self, token: Token, milliseconds: u64);
     fn act_for(&self, call: Token);
+    fn respond(&self, token: Token, status: u32, headers: &[u8], body: &[u8]);
 }
 
 /// Makes a host of `services`. It lives as long as the process, since a component's code may keep it for as long.
@@ -98,6 +99,7 @@ unsafe extern "C" fn get_extension(_context: *const c_void, name: Slice) -> *con
         abi::DATA_EXTENSION => (&raw const DATA).cast(),
         abi::TIMER_EXTENSION => (&raw const TIMER).cast(),
         abi::DELEGATION_EXTENSION => (&raw const DELEGATION).cast(),
+        abi::HTTP_EXTENSION => (&raw const HTTP).cast(),
         _ => std::ptr::null(),
     }
 }
@@ -130,6 +132,12 @@ static DELEGATION: abi::DelegationExtension = abi::DelegationExtension {
     struct_size: size_of::<abi::DelegationExtension>() as u32,
     reserved: 0,
     act_for,
+};
+
+static HTTP: abi::HttpExtension = abi::HttpExtension {
+    struct_size: size_of::<abi::HttpExtension>() as u32,
+    reserved: 0,
+    respond,
 };
 
 #[allow(clippy::too_many_arguments)] // The ABI's own shape.
@@ -216,4 +224,10 @@ unsafe extern "C" fn after(context: *const c_void, _lane: u32, token: Token, mil
 
 unsafe extern "C" fn act_for(context: *const c_void, call: Token) {
     with(context, |services| services.act_for(call));
+}
+
+unsafe extern "C" fn respond(context: *const c_void, token: Token, status: u32, headers: Slice, body: Slice) {
+    with(context, |services| {
+        services.respond(token, status, bytes(headers), bytes(body))
+    });
 }

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::executor::lock;
 use crate::ffi::HostServices;
+use crate::http::HttpResponse;
 use mesh_plugin_abi::{Status, Token, WorkKind};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +25,14 @@ pub(super) struct Item {
     pub(super) origin: Vec<u8>,
 }
 
+/// What the component gave for a token.
+pub(super) enum Completion {
+    /// A status and a payload.
+    Answer(i32, Vec<u8>),
+    /// The response to a web request.
+    Response(HttpResponse),
+}
+
 pub(super) struct TestHost {
     component: String,
     pub(super) state: Mutex<State>,
@@ -34,7 +43,7 @@ pub(super) struct TestHost {
 pub(super) struct State {
     items: Vec<Item>,
     tokens: Token,
-    pub(super) completed: HashMap<Token, (i32, Vec<u8>)>,
+    pub(super) completed: HashMap<Token, Completion>,
     pub(super) emitted: Vec<(String, Value)>,
     pub(super) logs: Vec<(i32, String)>,
     pub(super) documents: BTreeMap<String, Value>,
@@ -69,7 +78,7 @@ impl TestHost {
 
     pub(super) fn queue(&self, item: Item) {
         let mut state = lock(&self.state);
-        if item.kind == WorkKind::CALL {
+        if matches!(item.kind, WorkKind::CALL | WorkKind::HTTP) {
             let origin: Value = serde_json::from_slice(&item.origin).unwrap_or_default();
             let username = origin["username"].as_str().map(str::to_owned);
             state.callers.insert(item.token, username);
@@ -172,6 +181,15 @@ impl TestHost {
         });
     }
 
+    /// Keeps the first completion of a token.
+    fn keep(&self, token: Token, completion: Completion) {
+        let mut state = lock(&self.state);
+        state.callers.remove(&token);
+        state.completed.entry(token).or_insert(completion);
+        drop(state);
+        self.queued.notify_one();
+    }
+
     fn document(&self, path: &str, mut document: Value) -> Value {
         document["_meta"] = json!({"path": format!("/_data/{}/{path}", self.component)});
         document
@@ -180,14 +198,7 @@ impl TestHost {
 
 impl HostServices for TestHost {
     fn complete(&self, token: Token, status: i32, payload: &[u8]) {
-        let mut state = lock(&self.state);
-        state.callers.remove(&token);
-        state
-            .completed
-            .entry(token)
-            .or_insert_with(|| (status, payload.to_vec()));
-        drop(state);
-        self.queued.notify_one();
+        self.keep(token, Completion::Answer(status, payload.to_vec()));
     }
 
     fn fail(&self, message: &str) {
@@ -295,6 +306,13 @@ impl HostServices for TestHost {
 
     fn act_for(&self, call: Token) {
         lock(&self.state).acting_for.insert(thread::current().id(), call);
+    }
+
+    fn respond(&self, token: Token, status: u32, headers: &[u8], body: &[u8]) {
+        self.keep(
+            token,
+            Completion::Response(HttpResponse::read(status, headers, body)),
+        );
     }
 }
 

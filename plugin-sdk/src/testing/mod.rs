@@ -10,10 +10,11 @@ use crate::component::Component;
 use crate::exchange::write_arguments;
 use crate::executor::lock;
 use crate::ffi::{Host, host_for_tests};
+use crate::http::HttpResponse;
 use crate::instance::Instance;
 use crate::work::WorkItem;
 use crate::{Error, logging};
-use host::{Item, TestHost};
+use host::{Completion, Item, TestHost};
 use mesh_plugin_abi::{Level, Status, WorkKind};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -200,11 +201,61 @@ impl<C: Component> Harness<C> {
             origin: origin.to_string().into_bytes(),
             ..Item::default()
         });
-        let (status, payload) = self.answer_to(token, method)?;
-        if status == Status::OK {
-            Results::read(&payload)
-        } else {
-            Err(Error::read(status, &payload))
+        Results::read(&self.answer_to(token, method)?)
+    }
+
+    /// Asks for a web route, as a browser that is not logged in: `harness.http("GET", "/shop/price?of=apples", b"")`.
+    ///
+    /// # Errors
+    ///
+    /// The component's own, for which the host answers 500; or that it has no such route.
+    pub fn http(&self, method: &str, url: &str, body: &[u8]) -> Result<HttpResponse, Error> {
+        self.http_as(&Value::Null, method, url, &[], body)
+    }
+
+    /// Asks for a web route as somebody, such as `json!({"id": "s1", "username": "ada"})`, and with headers.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Harness::http`].
+    pub fn http_as(
+        &self,
+        origin: &Value,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<HttpResponse, Error> {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let routes = C::ROUTES.iter().enumerate().filter_map(|(number, route)| {
+            let rest = path.strip_prefix('/')?.strip_prefix(C::NAME)?;
+            let rest = rest.strip_prefix('/')?.strip_prefix(route)?;
+            (rest.is_empty() || rest.starts_with(['/', '.'])).then_some((number, *route, rest))
+        });
+        let Some((number, route, rest)) = routes.max_by_key(|(_, route, _)| route.len()) else {
+            return Err(Error::new(format!("{url} is no web route of {}", C::NAME)));
+        };
+        let headers: serde_json::Map<String, Value> = headers
+            .iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), Value::from(*value)))
+            .collect();
+        let head = json!({
+            "route": route, "method": method, "url": url, "path": rest, "query": query, "headers": headers,
+            "address": "127.0.0.1",
+        });
+        let token = self.services.next_token();
+        self.services.queue(Item {
+            kind: WorkKind::HTTP,
+            token,
+            method: number as u32,
+            target: head.to_string().into_bytes(),
+            payload: body.to_vec(),
+            origin: origin.to_string().into_bytes(),
+            ..Item::default()
+        });
+        match self.completion_of(token, route)? {
+            Completion::Response(response) => Ok(response),
+            Completion::Answer(status, payload) => Err(Error::read(status, &payload)),
         }
     }
 
@@ -393,16 +444,20 @@ impl<C: Component> Harness<C> {
     fn order_with(&self, name: &str, item: Item) -> Result<Vec<u8>, Error> {
         let token = self.services.next_token();
         self.services.queue(Item { token, ..item });
-        let (status, payload) = self.answer_to(token, name)?;
-        if status == Status::OK {
-            Ok(payload)
-        } else {
-            Err(Error::read(status, &payload))
+        self.answer_to(token, name)
+    }
+
+    /// Runs the lane until a token is completed, well or with an error.
+    fn answer_to(&self, token: u64, method: &str) -> Result<Vec<u8>, Error> {
+        match self.completion_of(token, method)? {
+            Completion::Answer(Status::OK, payload) => Ok(payload),
+            Completion::Answer(status, payload) => Err(Error::read(status, &payload)),
+            Completion::Response(_) => Err(Error::new("a web response was given where none was asked for")),
         }
     }
 
     /// Runs the lane until a token is completed.
-    fn answer_to(&self, token: u64, method: &str) -> Result<(i32, Vec<u8>), Error> {
+    fn completion_of(&self, token: u64, method: &str) -> Result<Completion, Error> {
         let mut until = Instant::now() + self.patience;
         loop {
             self.settle();

@@ -6,7 +6,7 @@
 use super::lane_thread::item;
 use crate::plugin::authority::Authority;
 use crate::plugin::instance::{Caller, Instance};
-use crate::plugin::job::{Job, JobKind};
+use crate::plugin::job::{Job, JobKind, Response};
 use mesh_plugin_abi as abi;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -177,6 +177,10 @@ unsafe extern "C" fn get_extension(context: *const c_void, name: abi::Slice) -> 
         abi::EVENTS_EXTENSION => (&raw const EVENTS).cast(),
         abi::DATA_EXTENSION => (&raw const DATA).cast(),
         abi::TIMER_EXTENSION => (&raw const TIMER).cast(),
+        abi::HTTP_EXTENSION => {
+            guard(context, (), |bound| bound.instance.finds_http());
+            (&raw const HTTP).cast()
+        }
         _ => std::ptr::null(),
     }
 }
@@ -209,6 +213,12 @@ static DELEGATION: abi::DelegationExtension = abi::DelegationExtension {
     struct_size: size_of::<abi::DelegationExtension>() as u32,
     reserved: 0,
     act_for,
+};
+
+static HTTP: abi::HttpExtension = abi::HttpExtension {
+    struct_size: size_of::<abi::HttpExtension>() as u32,
+    reserved: 0,
+    respond,
 };
 
 #[allow(clippy::too_many_arguments)] // The ABI's own shape.
@@ -328,4 +338,24 @@ unsafe extern "C" fn after(context: *const c_void, lane: u32, token: abi::Token,
 
 unsafe extern "C" fn act_for(context: *const c_void, call: abi::Token) {
     guard(context, (), |bound| bound.instance.act_for(call));
+}
+
+unsafe extern "C" fn respond(
+    context: *const c_void,
+    token: abi::Token,
+    status: u32,
+    headers: abi::Slice,
+    body: abi::Slice,
+) {
+    guard(context, (), |bound| {
+        let (headers, body) = (bytes(headers), bytes(body));
+        bound.instance.respond(
+            token,
+            Response {
+                status,
+                headers,
+                body,
+            },
+        );
+    });
 }
