@@ -36,4 +36,5 @@ pub mod system;
 pub mod transport;
 pub mod validate;
 pub mod versions;
+pub mod web;
 mod working_files;

@@ -15,6 +15,7 @@ use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
 use crate::system;
 use crate::transport::{self, Limits};
 use crate::versions::Range;
+use crate::web::{self, Site};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +62,7 @@ impl Server {
             acknowledge_timeout: config.happn.acknowledge_timeout,
             lane_queue: config.calls.queue_bytes,
             session_queue: config.happn.outbound_queue_bytes,
+            site: Site::new(&config.web),
             stage: stage()
                 .map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?,
         };
@@ -90,6 +92,11 @@ impl Server {
                 close_store(&mesh).await;
                 return Err(at_component(config, component, &error));
             }
+        }
+        if let Some(error) = ConfigError::merge(web::check_routes(config, |name| routes_of(&mesh, name))) {
+            mesh.stop_components(DRAIN).await;
+            close_store(&mesh).await;
+            return Err(error);
         }
         announce(&mesh, address.port(), false);
         mesh.set_serving(true);
@@ -187,6 +194,14 @@ pub async fn check(config: &Config) -> Result<Vec<(String, Descriptor)>, ConfigE
             Ok(descriptor) => found.push((component.name.value.clone(), descriptor)),
             Err(error) => errors.push(at_component(config, component, &error)),
         }
+    }
+    let routes = |name: &str| {
+        let descriptors = found.iter().filter(|(other, _)| other == name);
+        let routes = descriptors.flat_map(|(_, descriptor)| descriptor.routes());
+        routes.map(|(route, _)| route.clone()).collect()
+    };
+    if errors.is_empty() {
+        errors = web::check_routes(config, routes);
     }
     match ConfigError::merge(errors) {
         Some(error) => Err(error),
@@ -372,7 +387,7 @@ fn announce(mesh: &Mesh, port: u16, initializing: bool) {
 
 /// A key that this version does not act on must not be taken for one that it does.
 fn check_values(config: &Config) -> Result<(), ConfigError> {
-    let mut errors = Vec::new();
+    let mut errors = web::check(config);
     if config.happn.secure.value && admin_password(config).is_none() {
         errors.push(no_admin_password(config));
     }
@@ -386,6 +401,16 @@ fn check_values(config: &Config) -> Result<(), ConfigError> {
         }
     }
     ConfigError::merge(errors).map_or(Ok(()), Err)
+}
+
+/// The web routes that a component has in any of its versions.
+fn routes_of(mesh: &Mesh, name: &str) -> Vec<String> {
+    let registry = mesh.registry();
+    let routes = registry.versions(name).iter().flat_map(|component| {
+        let routes = component.descriptor().routes().iter();
+        routes.map(|(route, _)| route.clone())
+    });
+    routes.collect()
 }
 
 fn libraries(config: &Config) -> Result<Vec<PathBuf>, ConfigError> {

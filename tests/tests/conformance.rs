@@ -16,12 +16,9 @@ use mesh_tests::kit::{folder, ready};
 use serde::Deserialize;
 
 /// What the host claims to serve.
-const AREAS: &str = "connect,description,exchange,events,meshclient,modernclient,reconnect,data,search,subscribe,publish,robustness,lifecycle";
-/// Beside them with clients of the second generation: over HTTP the two differ in one status code, and the host follows
-/// the second.
-const MODERN_AREAS: &str = "rest";
+const AREAS: &str = "connect,description,exchange,events,meshclient,modernclient,reconnect,data,search,subscribe,publish,robustness,lifecycle,rest,web";
 /// What it claims with `happn.secure`: all of these, and what only a secure mesh has.
-const SECURE_AREAS: &str = "security,connect,description,exchange,events,meshclient,modernclient,reconnect,data,search,subscribe,publish,robustness";
+const SECURE_AREAS: &str = "security,connect,description,exchange,events,meshclient,modernclient,reconnect,data,search,subscribe,publish,robustness,rest,web";
 /// The administrator's password of the secure host.
 const PASSWORD: &str = "secret";
 /// Cases that take more than a minute.
@@ -91,11 +88,7 @@ fn check_profile(profile: &str) {
     let host = Host::start(&folder().join("mesh.toml"), &["happn.port=0"]);
     let port = host.addr().port().to_string();
     let long = std::env::var_os("MESH_TESTS_LONG").map(|_| start(profile, &port, LONG_AREAS));
-    let mut areas = AREAS.to_owned();
-    if profile == "modern" {
-        areas = format!("{areas},{MODERN_AREAS}");
-    }
-    let mut runs = finish(start(profile, &port, &areas));
+    let mut runs = finish(start(profile, &port, AREAS));
     runs.extend(long.map(finish).unwrap_or_default());
     judge(&runs, &pending());
 }

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{ComponentConfig, Config, Secret, Spanned, TlsConfig};
 
@@ -173,6 +174,15 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
     let tls = |config: &Config, file: fn(&TlsConfig) -> &Spanned<PathBuf>| {
         config.happn.tls.as_ref().map(|tls| file(tls).value.clone())
     };
+    // Where an entry stands in the file does not matter.
+    fn routes(config: &Config) -> impl Iterator<Item = (&String, &String, &String)> {
+        let routes = config.web.routes.iter();
+        routes.map(|route| (&route.path.value, &route.component, &route.route))
+    }
+    fn folders(config: &Config) -> impl Iterator<Item = (&String, &PathBuf, Duration)> {
+        let folders = config.web.folders.iter();
+        folders.map(|folder| (&folder.path.value, &folder.folder.value, folder.max_age))
+    }
     let restart = [
         ("name", old.name.value != new.name.value),
         ("domain", domain_matters && old.domain.value != new.domain.value),
@@ -247,6 +257,13 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             "calls.queue_bytes",
             old.calls.queue_bytes != new.calls.queue_bytes,
         ),
+        (
+            "web.max_body_bytes",
+            old.web.max_body_bytes != new.web.max_body_bytes,
+        ),
+        ("web.open", old.web.open != new.web.open),
+        ("web.routes", !routes(old).eq(routes(new))),
+        ("web.folders", !folders(old).eq(folders(new))),
     ];
     let live = [
         ("plugins.dir", old.plugins.dir.value != new.plugins.dir.value),

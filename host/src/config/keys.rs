@@ -194,6 +194,17 @@ pub(super) const MAX_VERSIONS: Limits = Limits {
     max: 16,
 };
 
+pub(super) const MAX_BODY_BYTES: Limits = Limits {
+    default: 1_048_576,
+    min: 0,
+    max: GIBIBYTE,
+};
+pub(super) const MAX_AGE_SECONDS: Limits = Limits {
+    default: 0,
+    min: 0,
+    max: 31_536_000,
+};
+
 const fn integer(section: &'static str, name: &'static str, limits: Limits, meaning: &'static str) -> Key {
     Key {
         section,

@@ -28,6 +28,7 @@ mod suggest;
 mod tests;
 mod tree;
 mod types;
+mod web;
 
 use std::path::{Path, PathBuf};
 
@@ -37,8 +38,8 @@ pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use rewrite::{Edit, RewriteError, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, Secret,
-    SecurityConfig, StoreConfig, SwapConfig, TlsConfig,
+    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, RootRouteConfig,
+    Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig, WebFolderConfig,
 };
 
 use read::Reader;
@@ -63,6 +64,8 @@ pub struct Config {
     pub calls: CallsConfig,
     /// `[swap]`.
     pub swap: SwapConfig,
+    /// `[web]`.
+    pub web: WebConfig,
     /// `[[components]]`, in the order of the file; may be empty. Several of one name are versions side by side.
     pub components: Vec<ComponentConfig>,
     overrides: Vec<Secret>,
@@ -163,6 +166,7 @@ impl Config {
             plugins: contents.plugins,
             calls: contents.calls,
             swap: contents.swap,
+            web: contents.web,
             components: contents.components,
             overrides: texts.iter().cloned().map(Secret::new).collect(),
             source,

@@ -32,6 +32,18 @@ pub(super) struct Section<'a> {
     asked: Vec<&'static str>,
 }
 
+/// Sections of which there may be several.
+const REPEATED: [&str; 4] = ["components", "security.profiles", "web.routes", "web.folders"];
+
+/// The line that a section starts with.
+fn header(section: &str) -> String {
+    if REPEATED.contains(&section) {
+        format!("[[{section}]]")
+    } else {
+        format!("[{section}]")
+    }
+}
+
 impl<'a> Section<'a> {
     pub(super) fn new(name: &'static str, at: Location, entries: &'a [Entry]) -> Self {
         Self {
@@ -55,9 +67,7 @@ impl<'a> Section<'a> {
     fn place(&self) -> String {
         match self.name {
             "" => String::new(),
-            "components" => " in [[components]]".to_owned(),
-            "security.profiles" => " in [[security.profiles]]".to_owned(),
-            name => format!(" in [{name}]"),
+            name => format!(" in {}", header(name)),
         }
     }
 }
@@ -270,6 +280,64 @@ impl<'a> Reader<'a> {
         self.report(ErrorKind::WrongType, node.at, message, help);
     }
 
+    /// The tables of a key, each to be read as a section of this name; `example` is what one of them is called.
+    pub(super) fn tables(
+        &mut self,
+        section: &mut Section<'a>,
+        key: &'static str,
+        name: &'static str,
+        example: &str,
+    ) -> Vec<Section<'a>> {
+        let Some(node) = section.take(key) else {
+            return Vec::new();
+        };
+        let help = || {
+            Some(format!(
+                "each {example} starts with a line `[[{name}]]`, its keys below"
+            ))
+        };
+        let Value::Array(items) = &node.value else {
+            self.wrong_type(section, key, node, "an array of tables", help());
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items {
+            match &item.value {
+                Value::Table(entries) => tables.push(Section::new(name, item.at, entries)),
+                other => {
+                    let (place, found) = (section.place(), other.type_in_words());
+                    let message = format!("each of `{key}`{place} must be a table, found {found}");
+                    self.report(ErrorKind::WrongType, item.at, message, help());
+                }
+            }
+        }
+        tables
+    }
+
+    /// An array of strings; empty where the key is not given.
+    pub(super) fn texts(&mut self, section: &mut Section<'a>, key: &'static str) -> Vec<Spanned<String>> {
+        let Some(node) = section.take(key) else {
+            return Vec::new();
+        };
+        let help = || Some(format!("write `{key} = [\"first\", \"second\"]`"));
+        let Value::Array(items) = &node.value else {
+            self.wrong_type(section, key, node, "an array of strings", help());
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for item in items {
+            match &item.value {
+                Value::Text(text) => found.push(Spanned::new(text.clone(), item.at)),
+                other => {
+                    let kind = other.type_in_words();
+                    let message = format!("each of `{key}` must be a string, found {kind}");
+                    self.report(ErrorKind::WrongType, item.at, message, help());
+                }
+            }
+        }
+        found
+    }
+
     /// Reports every key of the section that nothing asked for.
     pub(super) fn finish(&mut self, section: Section<'a>) {
         let mut known = section.asked.clone();
@@ -292,9 +360,7 @@ impl<'a> Reader<'a> {
                         "`{}` stands at the top, before the first `[section]`. ",
                         other.name
                     ),
-                    "components" => format!("`{}` is a key of [[components]]. ", other.name),
-                    "security.profiles" => format!("`{}` is a key of [[security.profiles]]. ", other.name),
-                    section => format!("`{}` is a key of [{section}]. ", other.name),
+                    section => format!("`{}` is a key of {}. ", other.name, header(section)),
                 },
                 (None, None) => String::new(),
             };

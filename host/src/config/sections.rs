@@ -17,8 +17,9 @@ use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::{
     CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, SecurityConfig, StoreConfig, SwapConfig,
-    TlsConfig,
+    TlsConfig, WebConfig,
 };
+use super::web;
 use crate::store::Durability;
 
 /// Everything the file says.
@@ -31,6 +32,7 @@ pub(super) struct Contents {
     pub(super) plugins: PluginsConfig,
     pub(super) calls: CallsConfig,
     pub(super) swap: SwapConfig,
+    pub(super) web: WebConfig,
     pub(super) components: Vec<ComponentConfig>,
 }
 
@@ -61,6 +63,8 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     let calls = calls(reader, section);
     let section = reader.section(&mut top, "swap");
     let swap = swap(reader, section);
+    let section = reader.section(&mut top, "web");
+    let web = web::read(reader, section, folder);
     let components = components::read(reader, &mut top, folder);
     reader.finish(top);
     Contents {
@@ -72,6 +76,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
         plugins,
         calls,
         swap,
+        web,
         components,
     }
 }

@@ -12,8 +12,7 @@ use super::error::ErrorKind;
 use super::keys;
 use super::read::{Reader, Section};
 use super::sections::unset;
-use super::source::Spanned;
-use super::tree::{Value, quoted};
+use super::tree::quoted;
 use super::types::{ProfileConfig, ProfileKind, Secret, SecurityConfig};
 
 /// Shorter secrets could be guessed.
@@ -61,37 +60,16 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> Sec
 }
 
 fn profiles<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<ProfileConfig> {
-    let Some(node) = section.take("profiles") else {
-        return Vec::new();
-    };
-    let help = || Some("each profile starts with a line `[[security.profiles]]`, its keys below".to_owned());
-    let Value::Array(items) = &node.value else {
-        reader.wrong_type(section, "profiles", node, "an array of tables", help());
-        return Vec::new();
-    };
-    let mut profiles = Vec::new();
-    for item in items {
-        match &item.value {
-            Value::Table(entries) => {
-                let section = Section::new("security.profiles", item.at, entries);
-                profiles.push(profile(reader, section));
-            }
-            other => {
-                let found = other.type_in_words();
-                let message = format!("each of `profiles` in [security] must be a table, found {found}");
-                reader.report(ErrorKind::WrongType, item.at, message, help());
-            }
-        }
-    }
-    profiles
+    let tables = reader.tables(section, "profiles", "security.profiles", "profile");
+    tables.into_iter().map(|table| profile(reader, table)).collect()
 }
 
 fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConfig {
     let name = reader
         .required_text(&mut section, "name", "visitors")
         .unwrap_or_else(unset);
-    let users = texts(reader, &mut section, "users");
-    let groups = texts(reader, &mut section, "groups");
+    let users = reader.texts(&mut section, "users");
+    let groups = reader.texts(&mut section, "groups");
     let kind = reader.choice(&mut section, "kind", keys::PROFILE_KINDS);
     let browser = section.take("browser").is_some();
     let is_browser = reader.boolean(&mut section, "browser", false);
@@ -127,34 +105,9 @@ fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConf
     }
 }
 
-fn texts<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>, key: &'static str) -> Vec<Spanned<String>> {
-    let Some(node) = section.take(key) else {
-        return Vec::new();
-    };
-    let help = || Some(format!("write `{key} = [\"first\", \"second\"]`"));
-    let Value::Array(items) = &node.value else {
-        reader.wrong_type(section, key, node, "an array of strings", help());
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for item in items {
-        match &item.value {
-            Value::Text(text) => found.push(Spanned::new(text.clone(), item.at)),
-            other => {
-                let message = format!(
-                    "each of `{key}` must be a string, found {}",
-                    other.type_in_words()
-                );
-                reader.report(ErrorKind::WrongType, item.at, message, help());
-            }
-        }
-    }
-    found
-}
-
 fn addresses<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<IpNet> {
     let mut found = Vec::new();
-    for text in texts(reader, section, "addresses") {
+    for text in reader.texts(section, "addresses") {
         match text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
             Ok(address) => found.push(address),
             Err(_) => {

@@ -210,3 +210,38 @@ impl fmt::Debug for Secret {
         formatter.write_str("***")
     }
 }
+
+/// `[web]`: what is served over HTTP beside the mesh itself.
+#[derive(Clone, Debug)]
+pub struct WebConfig {
+    /// Bytes that the body of a request for a component's web route may have.
+    pub max_body_bytes: usize,
+    /// Paths that anybody may ask for in a secure mesh; `*` stands for any letters.
+    pub open: Vec<String>,
+    /// `[[web.routes]]`.
+    pub routes: Vec<RootRouteConfig>,
+    /// `[[web.folders]]`.
+    pub folders: Vec<WebFolderConfig>,
+}
+
+/// One entry of `[[web.routes]]`: the web route of a component, served under another path.
+#[derive(Clone, Debug)]
+pub struct RootRouteConfig {
+    /// Where: begins with `/`, and ends with it only where it is `/`.
+    pub path: Spanned<String>,
+    /// The component's name.
+    pub component: String,
+    /// The name of its route.
+    pub route: String,
+}
+
+/// One entry of `[[web.folders]]`: files that are served as they are.
+#[derive(Clone, Debug)]
+pub struct WebFolderConfig {
+    /// Where: begins with `/`, and ends with it only where it is `/`.
+    pub path: Spanned<String>,
+    /// The folder on disk.
+    pub folder: Spanned<PathBuf>,
+    /// How long browsers may keep a file without asking again.
+    pub max_age: Duration,
+}

@@ -80,7 +80,8 @@ impl Mesh {
             .filter(|component| !initializing && !hidden.contains(&component.name()))
             .peekable();
         while let Some(component) = shown.next() {
-            write_component(&mut out, component, &registry.listed_name(component));
+            let folders = self.site().folders_of(component.name());
+            write_component(&mut out, component, &registry.listed_name(component), folders);
             if shown.peek().is_some() {
                 out.push(',');
             }
@@ -113,7 +114,13 @@ impl Mesh {
     }
 }
 
-fn write_component(out: &mut String, component: &Component, name: &str) {
+/// `folders` are those that the configuration serves below the component's path.
+fn write_component<'a>(
+    out: &mut String,
+    component: &Component,
+    name: &str,
+    folders: impl Iterator<Item = &'a str>,
+) {
     let descriptor = component.descriptor();
     json::write_string(out, name);
     out.push_str(r#":{"name":"#);
@@ -133,11 +140,14 @@ fn write_component(out: &mut String, component: &Component, name: &str) {
         ));
     }
     out.push_str(r#"},"routes":{"#);
-    for (position, (route, kind)) in descriptor.routes().iter().enumerate() {
+    let routes = descriptor.routes().iter();
+    let routes = routes.map(|(route, kind)| (advertised_route(name, route), &**kind));
+    let folders = folders.map(|folder| (format!("/{}/{folder}", component.name()), "static"));
+    for (position, (path, kind)) in routes.chain(folders).enumerate() {
         if position > 0 {
             out.push(',');
         }
-        json::write_string(out, &advertised_route(name, route));
+        json::write_string(out, &path);
         out.push_str(r#":{"type":"#);
         json::write_string(out, kind);
         out.push('}');

@@ -33,6 +33,7 @@ use crate::pubsub::Index;
 use crate::security::Security;
 use crate::session::Sessions;
 use crate::store::Store;
+use crate::web::Site;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub subscriptions_each: usize,
     /// Where private copies of libraries go.
     pub stage: PathBuf,
+    /// What is served over HTTP beside the mesh itself.
+    pub site: Site,
 }
 
 /// The state of one mesh, shared by all its sessions and components.
@@ -136,6 +139,11 @@ impl Mesh {
     /// All documents.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// What is served over HTTP beside the mesh itself.
+    pub fn site(&self) -> &Site {
+        &self.settings.site
     }
 
     /// How long a call may take.

@@ -11,10 +11,11 @@ use crate::security::permission::Action;
 use crate::security::{Credentials, Denied, Security, Visitor};
 use crate::system::query;
 use crate::system::rest::{self, Route};
+use crate::web::{self, Place, Served};
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{StatusCode, Uri};
+use hyper::{Method, StatusCode, Uri};
 use std::net::IpAddr;
 
 /// Names of the cookie and of the query's parameter that carry a token.
@@ -54,7 +55,8 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
         return Err(answer);
     }
     let token = token_of(&head.uri, &head.headers);
-    if is_method(mesh, path) && is_lured(head) {
+    let place = web::find(mesh, path);
+    if may_change_something(mesh, head, place.as_ref()) && is_lured(head) {
         let user = token
             .as_deref()
             .and_then(|token| security.holder_of(token, address).ok());
@@ -62,7 +64,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
             .map(|accepted| accepted.user.name.to_string())
             .unwrap_or_default();
         tracing::info!(target: "audit", event = "denied", user, path = &*json::shorten(path), reason = "page of another origin", "denied");
-        let message = "a page of another origin cannot call methods with a cookie: send the token in the header Authorization";
+        let message = "a page of another origin cannot do this with a cookie: send the token in the header Authorization";
         let error = WireError::access_denied(message);
         return Err(outcome(
             StatusCode::FORBIDDEN,
@@ -86,12 +88,13 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     let access = security.access_of(&accepted.user.name);
     // A path has other spellings that lead to the same place; what is said of that place holds for all of them.
     let canonical = match rest::route(mesh, path) {
-        Some(Route::Describe) => Some("/@HTTP/rest/describe"),
-        Some(Route::Login | Route::Method(_)) | None => None,
+        Some(Route::Describe) => Some("/@HTTP/rest/describe".to_owned()),
+        Some(Route::Login | Route::Method(_)) => None,
+        None => place.map(|place| format!("/@HTTP{}", place.canonical)),
     };
     let may = access.is_some_and(|access| {
         let allows = |path: &str| security.allows(&access, action, path);
-        allows(&wanted) && canonical.is_none_or(allows)
+        allows(&wanted) && canonical.as_deref().is_none_or(allows)
     });
     if !may {
         tracing::info!(target: "audit", event = "denied", user = &*accepted.user.name, action = head.method.as_str(), path = &*json::shorten(path), "denied");
@@ -106,8 +109,19 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     Ok(visitor)
 }
 
-fn is_method(mesh: &Mesh, path: &str) -> bool {
-    matches!(rest::route(mesh, path), Some(Route::Method(_)))
+/// Whether a request calls a method, or asks a component for something that is more than reading.
+fn may_change_something(mesh: &Mesh, head: &Parts, place: Option<&Place<'_>>) -> bool {
+    if let Some(route) = rest::route(mesh, head.uri.path()) {
+        return matches!(route, Route::Method(_));
+    }
+    let is_route = matches!(
+        place,
+        Some(Place {
+            served: Served::Route { .. },
+            ..
+        })
+    );
+    is_route && !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// Whether a browser sends the request for a page of another origin, with nothing but the cookie to say who asks: browsers add
@@ -133,6 +147,9 @@ fn is_of_other_origin(headers: &HeaderMap) -> bool {
 }
 
 fn is_open(path: &str, mesh: &Mesh) -> bool {
+    if mesh.site().is_open(path) {
+        return true;
+    }
     let path = path.to_ascii_lowercase();
     let names = [mesh.name(), mesh.domain()].map(|name| format!("/{}", name.to_ascii_lowercase()));
     let below = names.iter().find_map(|name| {

@@ -1,12 +1,12 @@
 //! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade, a few fixed paths, and the way
 //! to the REST component.
 
-use super::{auth, rest};
+use super::outgoing::packed;
+use super::{auth, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
@@ -22,7 +22,9 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Where a connection's upgrade waits for the HTTP part to end.
 pub(super) type Slot = Arc<Mutex<Option<(OnUpgrade, ConnectionInfo)>>>;
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) use super::outgoing::Body;
+
+pub(super) type Answer = Response<Body>;
 
 /// Answers one request. A websocket upgrade is left in `upgraded`.
 pub(super) async fn answer(
@@ -51,11 +53,18 @@ pub(super) async fn answer(
     if let Some(route) = system::rest::route(&mesh, head.uri.path()) {
         return Ok(rest::answer(route, (head, body), visitor, &mesh).await);
     }
+    if let Some(file) = system::client::file(head.uri.path()) {
+        return Ok(packed(&head.headers, client_file(file, &head.headers)).await);
+    }
+    if !is_fixed(head.uri.path())
+        && let Some(place) = crate::web::find(&mesh, head.uri.path())
+    {
+        let headers = head.headers.clone();
+        let answer = web::answer(&place, (head, body), &visitor, &mesh).await;
+        return Ok(packed(&headers, answer).await);
+    }
     let request = Request::from_parts(head, body);
     let path = request.uri().path();
-    if let Some(file) = system::client::file(path) {
-        return Ok(client_file(file, request.headers()));
-    }
     let whole = request
         .uri()
         .path_and_query()
@@ -92,18 +101,42 @@ pub(super) async fn answer(
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             answer
         }
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "text/plain",
-            format!("Cannot {} {path}\n", request.method()),
-        ),
+        _ => not_found(request.method(), path),
     })
+}
+
+/// Paths that are answered by the host itself, whatever components and folders there are.
+const FIXED: [&str; 7] = [
+    "/ping",
+    "/version",
+    "/primus",
+    "/primus/spec",
+    "/metrics",
+    "/healthz",
+    "/readyz",
+];
+
+fn is_fixed(path: &str) -> bool {
+    FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(path))
+}
+
+/// Nobody serves this path.
+pub(super) fn not_found(verb: &hyper::Method, path: &str) -> Answer {
+    text(
+        StatusCode::NOT_FOUND,
+        "text/plain",
+        format!("Cannot {verb} {path}\n"),
+    )
 }
 
 /// A file of the client, or that the one that the browser has is still the same.
 fn client_file(file: system::client::File, headers: &HeaderMap) -> Answer {
-    let known = headers.get(header::IF_NONE_MATCH);
-    let mut answer = match known.is_some_and(|known| known.as_bytes() == file.tag.as_bytes()) {
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|known| known.to_str().ok());
+    // What was packed on its way had a weak tag.
+    let mut tags = known.unwrap_or_default().split(',');
+    let mut answer = match tags.any(|tag| tag.trim().trim_start_matches("W/") == file.tag) {
         true => text(StatusCode::NOT_MODIFIED, file.kind, ""),
         false => text(StatusCode::OK, file.kind, file.text),
     };
@@ -143,7 +176,7 @@ fn accept(request: &Request<Incoming>) -> Result<Answer, &'static str> {
     };
     let accepted = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
         .map_err(|_| "Sec-WebSocket-Key is not usable")?;
-    let mut answer = Response::new(Full::default());
+    let mut answer = Response::new(Body::default());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let out = answer.headers_mut();
     out.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -172,20 +205,22 @@ pub(super) fn headers_json(headers: &HeaderMap) -> String {
     let shown = headers
         .iter()
         .filter(|(name, _)| *name != header::CONNECTION && *name != header::UPGRADE);
-    let map: serde_json::Map<String, serde_json::Value> = shown
-        .map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned().into(),
-            )
-        })
-        .collect();
-    serde_json::Value::Object(map).to_string()
+    let mut texts: serde_json::Map<String, serde_json::Value> = serde_json::Map::new();
+    for (name, value) in shown {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        // What comes more than once is one list (RFC 9110, section 5.3; for cookies RFC 6265, section 4.2.1).
+        let separator = if name == header::COOKIE { "; " } else { ", " };
+        match texts.get_mut(name.as_str()) {
+            Some(serde_json::Value::String(earlier)) => *earlier += &format!("{separator}{value}"),
+            _ => drop(texts.insert(name.as_str().to_owned(), value.into_owned().into())),
+        }
+    }
+    serde_json::Value::Object(texts).to_string()
 }
 
 /// A response with a body.
 pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    let mut answer = Response::new(Body::from(body.into()));
     *answer.status_mut() = status;
     answer
         .headers_mut()

@@ -7,12 +7,15 @@
 //! certificates all of that is encrypted; a handshake that does not end is ended, and counts as a connection until then.
 
 mod auth;
+mod body;
 mod connection;
 mod encrypted;
 mod heartbeat;
 mod http;
+mod outgoing;
 mod rest;
 mod socket;
+mod web;
 
 use crate::mesh::Mesh;
 use crate::security::tls::Certificates;

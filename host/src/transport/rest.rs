@@ -4,25 +4,20 @@
 //! to a limit and within a time; a body is JSON and says so, since web pages of any origin can send other kinds without
 //! asking; no header invites pages of other origins, and what they ask for with a cookie alone is refused before.
 
+use super::body;
 use super::http::{self, Answer};
 use crate::mesh::Mesh;
 use crate::security::Visitor;
 use crate::system::rest::{self, Reply, Request, Route};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Bytes that a body may have.
 const LIMIT: usize = 100 * 1024;
-/// Bytes of a body that is too large which are still read, so that its sender sees the answer.
-const PATIENCE: u64 = 1024 * 1024;
-/// How long a client may take to send a body.
-const BODY: Duration = Duration::from_secs(30);
 /// The verbs that are answered.
 const ALLOWED: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -36,7 +31,7 @@ pub(super) async fn answer(
     match head.method {
         Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {}
         Method::OPTIONS => {
-            let mut answer = Response::new(Full::default());
+            let mut answer = Response::new(http::Body::default());
             *answer.status_mut() = StatusCode::NO_CONTENT;
             return with_allowed(answer);
         }
@@ -82,50 +77,14 @@ fn refused(status: StatusCode, error: &str) -> Reply {
     Reply::failed(status.as_u16(), "Failure parsing request body", error)
 }
 
-fn too_large() -> Reply {
-    refused(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        &format!("the body is larger than {LIMIT} bytes"),
-    )
-}
-
 /// The whole body, if it is one that can be read.
 async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    if body.size_hint().lower() > PATIENCE {
-        return Err(too_large());
-    }
-    let read = tokio::time::timeout(BODY, collect(body)).await.map_err(|_| {
-        refused(
-            StatusCode::REQUEST_TIMEOUT,
-            &format!("the body did not arrive within {} s", BODY.as_secs()),
-        )
-    })??;
+    let read = body::read(body, LIMIT).await;
+    let read = read.map_err(|error| refused(error.status(), &error.to_string()))?;
     if !read.is_empty() {
         check_kind(headers)?;
     }
     Ok(read)
-}
-
-async fn collect(mut body: Incoming) -> Result<Bytes, Reply> {
-    let (mut read, mut seen) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|error| refused(StatusCode::BAD_REQUEST, &format!("the body ended early: {error}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        seen += data.len();
-        if seen <= LIMIT {
-            read.extend_from_slice(&data);
-        } else if seen as u64 > PATIENCE {
-            break;
-        }
-    }
-    if seen > LIMIT {
-        return Err(too_large());
-    }
-    Ok(read.into())
 }
 
 /// A body must say that it is JSON, in a form that can be read here.

@@ -124,12 +124,14 @@ fn every_key_that_is_changed_is_named() {
         "" => format!("name = \"x\"\n{} = {value}\n", key.name),
         section => format!("name = \"x\"\n[{section}]\n{} = {value}\n", key.name),
     };
-    let is_single = |key: &&Key| !matches!(key.section, "components" | "security.profiles");
+    let repeated = ["components", "security.profiles", "web.routes", "web.folders"];
+    let is_single = |key: &&Key| !repeated.contains(&key.section);
     for key in KEYS.iter().filter(is_single) {
         let (one, other) = match key.takes {
             Takes::Boolean => ("true".to_owned(), "false".to_owned()),
             Takes::Integer { min, max } => (min.to_string(), max.to_string()),
             Takes::Choice(words) => (format!("\"{}\"", words[0]), format!("\"{}\"", words[1])),
+            Takes::Texts => ("[\"/a\"]".to_owned(), "[\"/b\"]".to_owned()),
             // Secrets have a least length.
             _ => (
                 format!("\"{}\"", "a".repeat(40)),

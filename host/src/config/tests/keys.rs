@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 13] = [
     "",
     "happn",
     "happn.tls",
@@ -14,6 +14,9 @@ const SECTIONS: [&str; 10] = [
     "plugins",
     "calls",
     "swap",
+    "web",
+    "web.routes",
+    "web.folders",
     "components",
 ];
 
@@ -21,7 +24,9 @@ const SECTIONS: [&str; 10] = [
 fn with_line(section: &str, line: &str) -> String {
     match section {
         "" => format!("{line}\n"),
-        "components" | "security.profiles" => format!("name = \"x\"\n[[{section}]]\n{line}\n"),
+        "components" | "security.profiles" | "web.routes" | "web.folders" => {
+            format!("name = \"x\"\n[[{section}]]\n{line}\n")
+        }
         "store" if !line.starts_with("path") => format!("name = \"x\"\n[store]\npath = \"x\"\n{line}\n"),
         section => format!("name = \"x\"\n[{section}]\n{line}\n"),
     }

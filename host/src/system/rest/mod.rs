@@ -173,7 +173,12 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
     let refused =
         |status: u16, error: &str| Err(Reply::failed(status, "Failure parsing request body", error));
     if segments.len() > MOST_SEGMENTS {
-        return refused(400, "call path cannot have more than 4 segments");
+        let status = if request.visitor.is_first_generation {
+            500
+        } else {
+            400
+        };
+        return refused(status, "call path cannot have more than 4 segments");
     }
     let mut from_behind = segments.iter().rev();
     let (method, component) = (from_behind.next(), from_behind.next());

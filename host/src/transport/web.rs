@@ -1,0 +1,85 @@
+//! Requests for web routes and folders on the HTTP side of the port.
+//!
+//! What enters: a request, and the place that serves it. What leaves: the response. Guarantees: errors of the host's own are
+//! JSON and name what is wrong; a body is read up to the configured limit; a component that fails is that request's error.
+
+use super::body;
+use super::http::{self, Answer, Body};
+use crate::mesh::Mesh;
+use crate::security::Visitor;
+use crate::system::rest::Reply;
+use crate::web::{self, Failure, Place, Request, Served, WebFolder};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use std::sync::Arc;
+
+/// Answers a request for something that is there.
+pub(super) async fn answer(
+    place: &Place<'_>,
+    (head, body): (Parts, Incoming),
+    visitor: &Visitor,
+    mesh: &Arc<Mesh>,
+) -> Answer {
+    match &place.served {
+        Served::Folder(folder) => file(place, folder, &head).await,
+        Served::Route { component, route } => {
+            let body = match body::read(body, mesh.site().max_body_bytes).await {
+                Ok(body) => body,
+                Err(error) => {
+                    let mut answer =
+                        failed(error.status(), "Failure reading request body", &error.to_string());
+                    // What was not read of the body must not be taken for the next request.
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(header::CONNECTION, close);
+                    return answer;
+                }
+            };
+            let request = Request {
+                verb: head.method.as_str(),
+                url: head.uri.path_and_query().map_or("/", |whole| whole.as_str()),
+                length: place.length,
+                headers: &http::headers_json(&head.headers),
+                body,
+                visitor,
+            };
+            match web::ask(mesh, component, route, request).await {
+                Ok(reply) => {
+                    let mut answer = Response::new(Body::from(reply.body));
+                    *answer.status_mut() = reply.status;
+                    *answer.headers_mut() = reply.headers;
+                    answer
+                }
+                Err(Failure::Component(error)) => http::text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "application/json",
+                    format!(r#"{{"message":"Web route failed","data":null,"error":{error}}}"#),
+                ),
+                Err(failure) => failed(failure.status(), "Web route failed", &failure.to_string()),
+            }
+        }
+    }
+}
+
+async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts) -> Answer {
+    if !matches!(head.method, Method::GET | Method::HEAD) {
+        let error = format!("{} is none of GET, HEAD", head.method);
+        let mut answer = failed(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &error);
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        answer.headers_mut().insert(header::ALLOW, allowed);
+        return answer;
+    }
+    match web::file(place, folder, head).await {
+        Some(response) => response.map(Body::Streamed),
+        None => http::not_found(&head.method, head.uri.path()),
+    }
+}
+
+fn failed(status: StatusCode, message: &str, error: &str) -> Answer {
+    http::text(
+        status,
+        "application/json",
+        Reply::failed(status.as_u16(), message, error).body,
+    )
+}

@@ -1,0 +1,174 @@
+//! Web routes and folders of a secure mesh: who gets what, and as whom.
+//!
+//! What enters: requests with and without tokens, in all spellings that lead to the same place. What leaves: what clients were
+//! answered. Guarantees: see the names of the tests.
+
+use mesh_tests::c_library::{compile, fixture};
+use mesh_tests::host::{Folder, Host, library};
+use mesh_tests::http::{Answer, ask, get};
+use mesh_tests::secure::Client;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+/// A secure host with the components `web` and `pages`, a folder, a root route, and paths that are open to all.
+fn host(folder: &Folder) -> Host {
+    let pages = folder.path().join("pages.so");
+    compile(&fixture("web.c"), &[], &pages).expect("it compiles");
+    std::fs::create_dir(folder.path().join("public")).unwrap();
+    for name in ["a.txt", "b.txt"] {
+        std::fs::write(folder.path().join("public").join(name), name).unwrap();
+    }
+    let config = format!(
+        "name = \"TestNode\"\n[happn]\nsecure = true\n[security]\nadmin_password = \"happn\"\n\
+         [web]\nopen = [\"/web/page\", \"/files/b.*\", \"/pages/who\"]\n\
+         [[web.routes]]\npath = \"/greeting\"\ntarget = \"web/hello\"\n\
+         [[web.folders]]\npath = \"/files\"\nfolder = \"public\"\n\
+         [[components]]\nname = \"web\"\nlibrary = \"{}\"\n[[components]]\nname = \"pages\"\nlibrary = \"{}\"\n",
+        library("web").display(),
+        pages.display()
+    );
+    Host::start(&folder.write("mesh.toml", &config), &[])
+}
+
+/// The token of a user with these permissions for web paths.
+async fn token(host: &Host, name: &str, permissions: Value) -> String {
+    let mut admin = Client::admin(host).await;
+    let group = json!({"name": "G", "permissions": {"web": permissions}});
+    admin.security("addGroup", json!([group])).await;
+    let user = json!({"username": name, "password": "secret", "groups": {"G": true}});
+    admin.security("upsertUser", json!([user])).await;
+    let mut client = Client::open(host.addr(), "happn_4").await;
+    let login = client.login(name, "secret").await;
+    login["data"]["token"].as_str().expect("a token").to_owned()
+}
+
+/// Asks with a token, off the runtime's own thread.
+async fn with(address: SocketAddr, verb: &str, path: &str, token: &str) -> Answer {
+    let (verb, path) = (verb.to_owned(), path.to_owned());
+    let header = format!("Authorization: Bearer {token}");
+    let asking = tokio::task::spawn_blocking(move || ask(address, &verb, &path, &[&header], b""));
+    asking.await.expect("it is answered")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_path_is_checked_before_anything_else() {
+    let folder = Folder::new("secure-web");
+    let host = host(&folder);
+    let address = host.addr();
+    for path in [
+        "/web/hello",
+        "/TestNode/web/hello",
+        "/greeting",
+        "/files/a.txt",
+        "/nothing",
+        "/",
+    ] {
+        let answer = get(address, path);
+        assert_eq!(answer.status, 401, "{path}");
+        assert_eq!(answer.header("www-authenticate"), Some("happn-auth"), "{path}");
+    }
+    let permissions = json!({"/web/hello": {"actions": ["get"]}, "/files/*": {"actions": ["get"]}});
+    let token = token(&host, "bob", permissions).await;
+    for (verb, path, status) in [
+        ("GET", "/web/hello", 200),
+        ("GET", "/web/hello?x=1", 200),
+        ("POST", "/web/hello", 403),
+        ("GET", "/web/hello/below", 403),
+        ("GET", "/TestNode/web/hello", 403),
+        ("GET", "/WEB/hello", 403),
+        ("GET", "/greeting", 403),
+        ("GET", "/files/a.txt", 200),
+        ("GET", "/files/none.txt", 404),
+        ("GET", "/pages/echo", 403),
+        ("GET", "/nothing", 403),
+    ] {
+        let answer = with(address, verb, path, &token).await;
+        assert_eq!(answer.status, status, "{verb} {path}");
+        if status == 403 {
+            let path = path.split('?').next().unwrap_or_default();
+            assert_eq!(answer.text(), format!("unauthorized access to path /@HTTP{path}"));
+        }
+    }
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prohibited_route_has_no_other_spelling() {
+    let folder = Folder::new("secure-web-spelling");
+    let host = host(&folder);
+    let permissions = json!({
+        "/*": {"actions": ["*"]},
+        "/web/hello": {"authorized": false, "actions": ["*"]},
+        "/files/a.txt": {"authorized": false, "actions": ["*"]},
+    });
+    let token = token(&host, "bob", permissions).await;
+    for (path, status) in [
+        ("/web/hello", 403),
+        ("/Web/Hello", 403),
+        ("/web/hello/", 403),
+        ("/web/hello.json", 403),
+        ("/%77eb/hello", 403),
+        ("/web/%68ello", 404),
+        ("/files/a.txt", 403),
+        ("/files/%61.txt", 403),
+        ("/FILES/a.txt", 403),
+        ("/files//a.txt", 403),
+        ("/files/%2fa.txt", 403),
+        ("/files/b.txt", 200),
+        ("/greeting", 200),
+    ] {
+        assert_eq!(
+            with(host.addr(), "GET", path, &token).await.status,
+            status,
+            "{path}"
+        );
+    }
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_paths_are_for_everybody_and_still_know_who_asks() {
+    let folder = Folder::new("secure-web-open");
+    let host = host(&folder);
+    let address = host.addr();
+    for (path, status) in [
+        ("/web/page", 200),
+        ("/web/pages", 401),
+        ("/X/web/page", 401),
+        ("/files/b.txt", 200),
+        ("/files/a.txt", 401),
+        ("/files/b.%2e%2f..%2fa.txt", 404),
+    ] {
+        assert_eq!(get(address, path).status, status, "{path}");
+    }
+    assert_eq!(get(address, "/pages/who").text(), "null");
+    let token = token(&host, "bob", json!({})).await;
+    assert_eq!(
+        with(address, "GET", "/pages/who", &token).await.json()["username"],
+        "bob"
+    );
+    for carried in [
+        format!("Cookie: happn_token={token}"),
+        "Cookie: happn_token=forged".to_owned(),
+    ] {
+        let answer = ask(address, "GET", "/pages/who", &[&carried], b"");
+        let expected = if carried.ends_with("forged") {
+            Value::Null
+        } else {
+            json!("bob")
+        };
+        assert_eq!(answer.json()["username"], expected);
+    }
+
+    // Browsers add cookies to what pages of other origins send.
+    let cookie = format!("Cookie: happn_token={token}");
+    let lured = [
+        "Origin: https://evil.example",
+        "Sec-Fetch-Site: cross-site",
+        &cookie,
+    ];
+    let answer = ask(address, "POST", "/pages/who", &lured, b"");
+    assert_eq!(answer.status, 403, "{answer:?}");
+    assert_eq!(ask(address, "GET", "/pages/who", &lured, b"").status, 200);
+    assert!(host.stop().success());
+}
