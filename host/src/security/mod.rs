@@ -9,6 +9,8 @@ mod activity;
 mod denied;
 pub mod digest;
 pub mod directory;
+#[cfg(test)]
+mod full_disk;
 pub mod lockout;
 pub mod nonce;
 pub mod password;
