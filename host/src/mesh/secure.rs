@@ -92,7 +92,7 @@ impl Mesh {
     ///
     /// # Errors
     ///
-    /// When the store cannot write; nothing is revoked then.
+    /// When the store cannot write; the session is revoked all the same, until the host stops.
     pub fn revoke_session(&self, session_id: &str, reason: &str, by: &str) -> Result<Commit, StoreError> {
         let Some(security) = self.security() else {
             return Ok(Commit::Done);

@@ -219,7 +219,8 @@ impl Security {
     }
 
     /// What the user has that somebody does something for, when the other is entitled to that (MESH.md 2.8). Delegates do not
-    /// become administrators that way, and nobody listens for others: a subscription would go on when they are long gone.
+    /// become administrators that way. Whoever listens for others has to be allowed to listen for itself as well: the
+    /// subscription is the own one, and goes on when the others are long gone.
     ///
     /// # Errors
     ///
@@ -236,10 +237,16 @@ impl Security {
         }
         let other = self.access_of(name).ok_or(NotOnBehalf::NoSuchUser)?;
         let may = own.is_everything() || !other.is_powerful();
-        if !may || action == Action::On || !self.allows(&other, action, path) {
+        let outlives = action == Action::On && !self.allows(own, action, path);
+        if !may || outlives || !self.allows(&other, action, path) {
             return Err(NotOnBehalf::NotPermitted);
         }
         Ok(other)
+    }
+
+    /// The user that somebody asks to act for. Acting for the administrator, or for oneself, is acting as oneself.
+    pub fn acts_for<N: AsRef<str>>(name: Option<N>, own: &str) -> Option<N> {
+        name.filter(|name| name.as_ref() != ADMIN && name.as_ref() != own)
     }
 
     /// To be called after users were changed, and before anybody is told so.

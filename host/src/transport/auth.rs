@@ -78,6 +78,8 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     }
     let accepted = match holder {
         Some(Ok(accepted)) => accepted,
+        // Who was let in once, and is not any more, is somebody without permissions.
+        Some(Err(Denied::Revoked(_) | Denied::Credentials)) => return Err(forbidden(path)),
         Some(Err(denied)) => return Err(unknown(&visitor, Some(&denied))),
         None => return Err(unknown(&visitor, None)),
     };
@@ -95,12 +97,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     });
     if !may {
         tracing::info!(target: "audit", event = "denied", user = &*accepted.user.name, action = head.method.as_str(), path = &*json::shorten(path), "denied");
-        let answer = text(
-            StatusCode::FORBIDDEN,
-            "text/plain",
-            format!("unauthorized access to path {wanted}"),
-        );
-        return Err(with_reason(answer));
+        return Err(forbidden(path));
     }
     visitor.accepted = Some(accepted);
     Ok(visitor)
@@ -240,6 +237,8 @@ async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Securi
         Ok(commit) => mesh.committed(commit).await,
         Err(error) => Err(error),
     };
+    // Where it cannot be kept it counts all the same, until the host stops.
+    mesh.expel_sessions_of(id);
     if let Err(error) = revoked {
         let error = WireError::system(error.to_string());
         return outcome(
@@ -249,7 +248,6 @@ async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Securi
             Some(&error),
         );
     }
-    mesh.expel_sessions_of(id);
     outcome(StatusCode::OK, "logout successful", Some(&token), None)
 }
 
@@ -286,6 +284,12 @@ fn unknown(visitor: &Visitor, denied: Option<&Denied>) -> Answer {
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("happn-auth"));
     with_reason(answer)
+}
+
+/// What somebody is told who may not have what is at a path.
+fn forbidden(path: &str) -> Answer {
+    let body = format!("unauthorized access to path /@HTTP{path}");
+    with_reason(text(StatusCode::FORBIDDEN, "text/plain", body))
 }
 
 fn with_reason(mut answer: Answer) -> Answer {
