@@ -214,7 +214,8 @@ impl Gate {
         let (mesh, session, frame) = (self.mesh.clone(), self.session.clone(), frame.clone());
         self.elsewhere(async move {
             let by = &*login.username;
-            let revoked = mesh.revoke_session(&login.parent_id, "revoked by its owner", by);
+            let own = (&*login.parent_id, Some(&*login.token));
+            let revoked = mesh.revoke_session(own, "revoked by its owner", by);
             let outcome = match revoked {
                 Ok(commit) => mesh.committed(commit).await,
                 Err(error) => Err(error),

@@ -8,7 +8,7 @@ use super::http::{Answer, text};
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
-use crate::security::{Credentials, Denied, Security, Visitor};
+use crate::security::{Accepted, Credentials, Denied, Security, Visitor};
 use crate::system::query;
 use crate::system::rest::{self, Route};
 use hyper::ext::ReasonPhrase;
@@ -16,6 +16,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use std::net::IpAddr;
+use std::time::Instant;
 
 /// Names of the cookie and of the query's parameter that carry a token.
 const COOKIES: [&str; 2] = ["happn_token", "happn_token_https"];
@@ -73,7 +74,8 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     }
     let holder = token.as_deref().map(|token| security.holder_of(token, address));
     if is_open(path, mesh) {
-        visitor.accepted = holder.and_then(Result::ok);
+        let counts = |accepted: &Accepted| !is_method(mesh, path) || note_request(accepted).is_ok();
+        visitor.accepted = holder.and_then(Result::ok).filter(counts);
         return Ok(visitor);
     }
     let accepted = match holder {
@@ -83,6 +85,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
         Some(Err(denied)) => return Err(unknown(&visitor, Some(&denied))),
         None => return Err(unknown(&visitor, None)),
     };
+    note_request(&accepted).map_err(|denied| unknown(&visitor, Some(&denied)))?;
     let wanted = format!("/@HTTP{path}");
     let action = Action::of_verb(head.method.as_str());
     let access = security.access_of(&accepted.user.name);
@@ -101,6 +104,14 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     }
     visitor.accepted = Some(accepted);
     Ok(visitor)
+}
+
+/// Counts a request as one that a token was used for.
+fn note_request(accepted: &Accepted) -> Result<(), Denied> {
+    accepted
+        .login
+        .note_request(Instant::now())
+        .map_err(Denied::Lapsed)
 }
 
 fn is_method(mesh: &Mesh, path: &str) -> bool {
@@ -233,7 +244,7 @@ async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Securi
         Err(denied) => return unknown(visitor, Some(&denied)),
     };
     let id = &accepted.login.session_id;
-    let revoked = match mesh.revoke_session(id, "logged out", &accepted.user.name) {
+    let revoked = match mesh.revoke_session((id, Some(&token)), "logged out", &accepted.user.name) {
         Ok(commit) => mesh.committed(commit).await,
         Err(error) => Err(error),
     };
