@@ -1,4 +1,7 @@
 //! Sessions and tokens: listed, revoked, given back.
+//!
+//! What enters: ids of sessions, and tokens. What leaves: sessions as administrators see them. Guarantees: no answer shows a token;
+//! whoever is revoked is out when that is answered, also where it cannot be kept.
 
 use super::failure::Failure;
 use super::{Request, Results, is_truthy};
