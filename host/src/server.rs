@@ -102,12 +102,13 @@ impl Server {
         mesh.set_serving(true);
         let limits = Limits {
             frame: config.happn.max_frame_bytes,
-            connections: config.happn.max_connections,
         };
         let (stop, stopping) = watch::channel(false);
-        let transport = transport::run(listener, certificates.clone(), mesh.clone(), limits, stopping);
+        let room = transport::Room::new(config.happn.max_connections);
+        let clock = tokio::spawn(clock(mesh.clone(), room.clone()));
+        let certified = certificates.clone();
+        let transport = transport::run(listener, certified, mesh.clone(), limits, room, stopping);
         let transport = tokio::spawn(transport);
-        let clock = tokio::spawn(clock(mesh.clone()));
         Ok(Server {
             deployment: Deployment::new(mesh, config.clone(), settings.stage),
             address,
@@ -341,33 +342,35 @@ pub async fn close_store(mesh: &Arc<Mesh>) {
     }
 }
 
-async fn clock(mesh: Arc<Mesh>) {
+async fn clock(mesh: Arc<Mesh>, room: transport::Room) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut crowd = Crowd::default();
     loop {
         tick.tick().await;
         mesh.expire();
-        if crowd.has_left(mesh.sessions().count()) {
+        let most = room.most_taken();
+        if crowd.has_left(most, room.taken()) {
             // What a crowd of clients needed is kept by the C library for the next one, unless it is asked.
             drop(tokio::task::spawn_blocking(allocator::trim));
         }
     }
 }
 
-/// How many sessions there were since memory was given back.
+/// How many connections there were at the same time since memory was given back. Those that never said a word have needed
+/// memory, too.
 #[derive(Debug, Default)]
 struct Crowd {
     most: usize,
 }
 
-/// Fewer sessions are no crowd.
+/// Fewer connections are no crowd.
 const CROWD: usize = 500;
 
 impl Crowd {
-    /// Takes the number of sessions; says whether a crowd has left.
-    fn has_left(&mut self, now: usize) -> bool {
-        self.most = self.most.max(now);
+    /// Takes how many there were at most since it was asked before, and how many there are; says whether a crowd has left.
+    fn has_left(&mut self, most: usize, now: usize) -> bool {
+        self.most = self.most.max(most);
         let has_left = self.most >= CROWD && now <= self.most / 2;
         if has_left {
             self.most = now;
@@ -497,7 +500,7 @@ mod tests {
         let mut crowd = Crowd::default();
         let left: Vec<bool> = [10, 400, 10, 5000, 4000, 2400, 2000, 10, 600, 250, 0]
             .into_iter()
-            .map(|now| crowd.has_left(now))
+            .map(|now| crowd.has_left(now, now))
             .collect();
         let expected = [
             false, false, false, false, false, true, false, true, false, true, false,

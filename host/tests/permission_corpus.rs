@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use mesh_host::security::permission::{
-    Access, Action, Facts, Holder, Purpose, Rules, checked_path, from_mesh, to_mesh,
+    Access, Action, Facts, Holder, Purpose, Rules, Table, checked_path, from_mesh, to_mesh,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -80,7 +81,9 @@ fn users() -> HashMap<String, Access> {
                 server_name: SERVER_NAME,
             };
             let own = Rules::from_value(&user.permissions, Holder::User).unwrap();
-            let access = Access::compile(user.groups.iter().map(|name| &groups[name]), &own, &facts);
+            let of_groups = || user.groups.iter().map(|name| &groups[name]);
+            let table = Arc::new(Table::of_rules(of_groups()));
+            let access = Access::with_shared(table, of_groups(), &own, &facts);
             users.insert(user.username.clone(), access);
         }
     }

@@ -7,6 +7,8 @@ use mesh_tests::host::{Folder, Host};
 use mesh_tests::secure::{ADMIN, Client, DIALECTS, PASSWORD, error, is_denied, is_first_generation, is_ok};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const MESH: &str = r#"
 name = "TestNode"
@@ -163,6 +165,43 @@ async fn a_session_makes_as_many_requests_as_it_may() {
             assert_ended(&session.until_end().await, "usage-limit");
         }
     }
+}
+
+#[tokio::test]
+async fn a_token_is_used_up_by_all_who_show_it() {
+    let (host, _folder, _admin) = mesh("").await;
+    let mut session = Client::open(host.addr(), "happn_4").await;
+    let token = session.login("few", "right").await["data"]["token"].clone();
+    assert!(is_ok(&session.get("/open/1").await));
+    let show = async || {
+        let mut stream = TcpStream::connect(host.addr()).await.unwrap();
+        let token = token.as_str().unwrap();
+        let head = format!("GET /page?happn_token={token} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let answer = show().await;
+    assert!(
+        answer.starts_with("HTTP/1.1 403 "),
+        "no permission, but a use: {answer}"
+    );
+    let mut other = Client::open(host.addr(), "happn_4").await;
+    assert!(is_ok(&other.login_with(json!({"token": token})).await));
+    assert!(is_ok(&other.get("/open/1").await), "the third and last");
+    let answer = show().await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(answer.ends_with("session usage limit reached"), "{answer}");
+    let mut third = Client::open(host.addr(), "happn_4").await;
+    let denied = third.login_with(json!({"token": token})).await;
+    assert_eq!(
+        error(&denied)["message"],
+        "session usage limit reached",
+        "{denied}"
+    );
+    assert!(is_ok(&third.login("few", "right").await), "another token");
+    assert!(is_ok(&third.get("/open/1").await));
 }
 
 #[tokio::test]

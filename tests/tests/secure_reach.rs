@@ -220,9 +220,25 @@ async fn delegates_do_not_become_administrators() {
             assert_eq!(error(&answer)["reason"], reason);
         }
     }
-    let listening =
-        json!({"action": "on", "path": "/ALL@/mesh/schema/description", "options": {"onBehalfOf": "small"}});
-    assert!(is_denied(&agent.request(listening).await));
+    // Who listens for others has to be allowed to listen itself: it goes on when the others are gone.
+    let granted = json!({"data": {"/small/*": {"actions": ["*"]}}});
+    admin
+        .security("addUserPermissions", json!(["small", granted]))
+        .await;
+    for (who, path, may) in [
+        ("agent", "/mesh/schema/description", true),
+        ("agent", "/small/1", false),
+        ("admin", "/small/1", true),
+        ("admin", "/other/1", false),
+    ] {
+        let options = json!({"onBehalfOf": "small"});
+        let listening = json!({"action": "on", "path": format!("/ALL@{path}"), "options": options});
+        let session = if who == "agent" { &mut agent } else { &mut admin };
+        let answer = session.request(listening).await;
+        assert_eq!(is_denied(&answer), !may, "{who} {path}: {answer}");
+    }
+    admin.set("/small/1", json!({"n": 1})).await;
+    assert_eq!(admin.pushed().await.len(), 1, "it hears what it asked for");
 
     // A call over REST goes by the same rule.
     let mut login = Client::open(host.addr(), "happn_4").await;

@@ -145,3 +145,78 @@ async fn a_prohibited_path_has_no_other_spelling() {
         assert_eq!(answer.split(' ').nth(1), Some("403"), "{path}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_token_without_its_user_or_taken_away_is_one_without_permissions() {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    admin.add_member("bob", "right", "G", json!({})).await;
+    let web = json!({"web": {"/calc/page": {"authorized": true, "actions": ["get"]}}});
+    admin.security("addGroupPermissions", json!(["G", web])).await;
+    let gone = token_of(host.addr(), "bob", "right").await;
+    let revoked = token_of(host.addr(), "bob", "right").await;
+    let show = async |token: &Value| {
+        let bearer = format!("Authorization: Bearer {}\r\n", token.as_str().unwrap());
+        let answer = http(host.addr(), "/calc/page", &bearer).await;
+        answer["HTTP/1.1 ".len()..][..3].to_owned()
+    };
+    assert_eq!(
+        show(&revoked).await,
+        "404",
+        "there is nothing, which bob may know"
+    );
+    admin.security("revokeToken", json!([revoked, "test"])).await;
+    assert_eq!(show(&revoked).await, "403");
+    assert_eq!(show(&gone).await, "404");
+    admin.security("deleteUser", json!([{"username": "bob"}])).await;
+    assert_eq!(show(&gone).await, "403");
+    assert_eq!(show(&json!("not.a.token")).await, "401");
+}
+
+#[tokio::test]
+async fn all_dialects_have_a_request_that_ends_the_own_token() {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    admin.add_member("bob", "right", "G", json!({})).await;
+    for (dialect, action) in [
+        ("happn_1.3.0", "revoke-session"),
+        ("happn_2", "revoke-session"),
+        ("happn_2", "revoke-token"),
+        ("happn_4", "revoke-token"),
+    ] {
+        let mut session = Client::open(host.addr(), dialect).await;
+        let token = session.login("bob", "right").await["data"]["token"].clone();
+        assert!(
+            is_ok(&session.request(json!({"action": action})).await),
+            "{dialect}"
+        );
+        let mut next = Client::open(host.addr(), dialect).await;
+        let again = next.login_with(json!({"token": token})).await;
+        assert!(!is_ok(&again), "{dialect} {action}: {again}");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_is_remembered_no_longer_than_its_token_holds() {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    admin.security("activateSessionManagement", json!([false])).await;
+    for name in ["bob", "carol"] {
+        admin.add_member(name, "right", "G", json!({})).await;
+        let token = token_of(host.addr(), name, "right").await;
+        admin.security("revokeToken", json!([token, name])).await;
+    }
+    let reasons = async |admin: &mut Client| {
+        let listed = admin.call("security/listRevokedTokens", json!([])).await.unwrap();
+        let listed = listed[0].as_array().unwrap().iter();
+        let mut reasons: Vec<String> = listed.map(|one| one["reason"].to_string()).collect();
+        reasons.sort();
+        reasons.join(" ")
+    };
+    assert_eq!(reasons(&mut admin).await, r#""bob" "carol""#);
+    admin.security("deleteUser", json!([{"username": "bob"}])).await;
+    assert_eq!(reasons(&mut admin).await, r#""carol""#);
+    let changed = json!([{"username": "carol", "password": "other"}]);
+    admin.security("updateUser", changed).await;
+    assert_eq!(reasons(&mut admin).await, "");
+}

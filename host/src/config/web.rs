@@ -99,9 +99,9 @@ fn path<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Spanned<Strin
     let is_odd = |letter: char| {
         matches!(letter, '?' | '#' | '%' | '*') || letter.is_whitespace() || letter.is_control()
     };
-    let segments = path.trim_matches('/').split('/');
+    let inner = path.trim_matches('/');
     let has_odd_segment =
-        path.trim_matches('/') != "" && segments.into_iter().any(|part| matches!(part, "" | "." | ".."));
+        !inner.is_empty() && inner.split('/').any(|segment| matches!(segment, "" | "." | ".."));
     if !path.is_empty() && (!path.starts_with('/') || path.contains(is_odd) || has_odd_segment) {
         let message = format!(
             "`path` must begin with `/` and have no `..`, `*`, `?`, `#`, `%` or spaces, found {}",

@@ -9,7 +9,7 @@ use crate::mesh::Mesh;
 use crate::protocol::{Dialect, WireError, json, primus, session_end_notice};
 use crate::security::directory::ROOT;
 use crate::security::permission::{Action, checked_path};
-use crate::security::{ADMIN, Denied, NotOnBehalf, Security, UserAccess};
+use crate::security::{Denied, NotOnBehalf, Security, UserAccess};
 use crate::session::{Closing, Lapse, Login};
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -81,8 +81,8 @@ impl Gate {
         self.refresh(security, &login);
         self.check_lapse(&login)?;
         let access = self.guard.access.clone().ok_or_else(unauthorized)?;
-        let on_behalf = on_behalf_of().and_then(json::as_text);
-        let outcome = match on_behalf.filter(|name| **name != *ADMIN && **name != *login.username) {
+        let named = on_behalf_of().and_then(json::as_text);
+        let outcome = match Security::acts_for(named, &login.username) {
             None => self
                 .may(security, &access, action, path)
                 .then(|| Actor {

@@ -96,7 +96,8 @@ impl Gate {
             Action::Off => self.off(request),
             Action::Acknowledge => self.acknowledge(request),
             Action::RevokeToken if later => self.revoke_own(request, action, frame),
-            Action::RevokeSession if !later => self.revoke_own(request, action, frame),
+            // Clients of happn_2 have this name for it, too.
+            Action::RevokeSession => self.revoke_own(request, action, frame),
             Action::DisconnectChildSessions if later => self.end_children(request),
             Action::ChangePassword if later => self.change_password(request, frame),
             _ => {
@@ -213,21 +214,20 @@ impl Gate {
         let (mesh, session, frame) = (self.mesh.clone(), self.session.clone(), frame.clone());
         self.elsewhere(async move {
             let by = &*login.username;
-            let revoked = mesh.revoke_session(&login.parent_id, "revoked by its owner", by);
+            let own = (&*login.parent_id, Some(&*login.token));
+            let revoked = mesh.revoke_session(own, "revoked by its owner", by);
             let outcome = match revoked {
                 Ok(commit) => mesh.committed(commit).await,
                 Err(error) => Err(error),
             };
-            let is_revoked = outcome.is_ok();
             let answer = answer_to(&frame, action, dialect, |response| match outcome {
                 Ok(()) => Ok(response.data("null")),
                 Err(error) => Err(WireError::system(error.to_string())),
             });
             // The answer goes before the sessions end, this one among them.
             session.outbound().push(answer);
-            if is_revoked {
-                mesh.expel_sessions_of(&login.parent_id);
-            }
+            // Where it cannot be kept it counts all the same, until the host stops.
+            mesh.expel_sessions_of(&login.parent_id);
             None
         });
     }
@@ -323,7 +323,12 @@ pub(crate) async fn change_own(
             _ => busy(),
         })?;
     let hash = security.hash(new).await.map_err(|_| busy())?;
-    let failed = |error: StoreError| WireError::system(error.to_string());
+    let failed = |error: StoreError| {
+        // What is left of the change counts for everybody.
+        let concerned = Concerned::Users(std::slice::from_ref(&user.name));
+        mesh.security_changed(concerned, "not-kept", &json!({}));
+        WireError::system(error.to_string())
+    };
     let saved = {
         let change = security.directory().change();
         let current = security.directory().user(username);

@@ -1,4 +1,7 @@
 //! Paths as requests name them (PROTOCOL.md 6.1 and 12.4).
+//!
+//! What enters: requests. What leaves: their paths, or the error that names what is wrong. Guarantees: a path that leaves here has
+//! only characters that the dialect allows.
 
 use crate::protocol::{Dialect, Request, WireError};
 use std::borrow::Cow;

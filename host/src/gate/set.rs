@@ -1,4 +1,7 @@
 //! set (PROTOCOL.md 5.1), and with it the way to components.
+//!
+//! What enters: documents, calls and answers. What leaves: what was stored and told, calls on their way, one answer each.
+//! Guarantees: nothing is stored or called that is not allowed; who calls is taken from the login.
 
 use super::guard::Actor;
 use super::{Gate, path};

@@ -1,4 +1,7 @@
 //! on and off (PROTOCOL.md 5.5 and 5.6), and the guard in front of other sessions' answers (MESH.md 2.2).
+//!
+//! What enters: channels to listen to, or no more. What leaves: subscriptions, and the documents that are there already.
+//! Guarantees: nobody listens without permission, or to the answers that others get.
 
 use super::{Gate, path};
 use crate::protocol::{

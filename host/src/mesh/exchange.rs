@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The user that the mesh itself publishes as.
-pub(super) const MESH_USER: &str = "_ADMIN";
+pub(super) const MESH_USER: &str = crate::security::ADMIN;
 
 /// What the paths of calls begin with.
 pub(super) const REQUESTS: &str = "/_exchange/requests/";

@@ -87,17 +87,23 @@ impl Mesh {
         }
     }
 
-    /// Takes a session's tokens away, for everybody who does that. Those who listen are told; the sessions are to be
+    /// Takes a session's token away, for everybody who does that; it is remembered for no longer than the token holds, where that
+    /// is known. Those who listen are told; the sessions are to be
     /// [expelled](Mesh::expel_sessions_of) afterwards.
     ///
     /// # Errors
     ///
-    /// When the store cannot write; nothing is revoked then.
-    pub fn revoke_session(&self, session_id: &str, reason: &str, by: &str) -> Result<Commit, StoreError> {
+    /// When the store cannot write; the session is revoked all the same, until the host stops.
+    pub fn revoke_session(
+        &self,
+        (session_id, token): (&str, Option<&str>),
+        reason: &str,
+        by: &str,
+    ) -> Result<Commit, StoreError> {
         let Some(security) = self.security() else {
             return Ok(Commit::Done);
         };
-        let outcome = security.revoke(session_id, reason);
+        let outcome = security.revoke(session_id, token, reason);
         tracing::info!(target: "audit", event = "token-revoked", about = session_id, by, reason = &*json::shorten(reason), "token revoked");
         if security.activity().security_events.is_on() {
             let told =
@@ -129,6 +135,11 @@ impl Mesh {
     pub(super) fn end_lapsed(&self, now: std::time::Instant) {
         let Some(security) = self.security() else { return };
         security.tell_of_refusals(now);
+        security.tidy(now, || {
+            let logins = self.logged_in().into_iter();
+            let ids = logins.flat_map(|(_, login)| [login.session_id.clone(), login.parent_id.clone()]);
+            ids.collect()
+        });
         for (session, login) in self.logged_in() {
             let Err(lapse) = login.check(now) else { continue };
             let stays = session.dialect().is_first_generation();

@@ -11,7 +11,7 @@ use super::profiles::{admits, policy_of};
 use super::token::{Claims, TokenKind};
 use super::{ADMIN, ANONYMOUS, Security, digest};
 use crate::config::ProfileConfig;
-use crate::session::{Lapse, Login};
+use crate::session::{Lapse, Login, Usage};
 use crate::store::now;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
@@ -264,10 +264,18 @@ impl Security {
             claims.timestamp,
             policy_of(&profile),
         );
+        let usage = self.usage_of(&claims, &profile);
         Ok(Accepted {
-            login: Arc::new(login),
+            login: Arc::new(login.sharing(usage)),
             user,
         })
+    }
+
+    /// What was asked for with a token until now.
+    fn usage_of(&self, claims: &Claims, profile: &ProfileConfig) -> Arc<Usage> {
+        let policy = policy_of(profile);
+        self.usages
+            .of(&claims.id, age_of(claims), &policy, Instant::now())
     }
 
     fn check_token(
@@ -305,10 +313,15 @@ impl Security {
             .profiles
             .of(&user, claims.kind, claims.browser)
             .clone();
-        let age = Duration::from_millis(now().saturating_sub(claims.timestamp));
-        if profile.ttl.is_some_and(|ttl| age >= ttl) {
+        // What the profile says today may shorten a token's life, and does not bring one back.
+        let has_ended = claims.expires.is_some_and(|expires| expires <= now());
+        if has_ended || profile.ttl.is_some_and(|ttl| age_of(&claims) >= ttl) {
             return Err(Denied::Lapsed(Lapse::Expired));
         }
+        let usage = self.usage_of(&claims, &profile);
+        usage
+            .check(&policy_of(&profile), Instant::now())
+            .map_err(Denied::Lapsed)?;
         if !admits(&profile, address.to_canonical()) {
             return Err(Denied::Address);
         }
@@ -336,9 +349,11 @@ impl Security {
             Some((token, claims)) => {
                 // The login ends when the token does: showing a token again and again renews nothing.
                 let of_token = self.settings.profiles.of(&user, claims.kind, claims.browser).ttl;
-                let age = Duration::from_millis(timestamp.saturating_sub(claims.timestamp));
-                let shortest = policy.ttl.into_iter().chain(of_token).min();
-                policy.ttl = shortest.map(|ttl| ttl.saturating_sub(age));
+                let of_claims = claims
+                    .expires
+                    .map(|expires| Duration::from_millis(expires.saturating_sub(claims.timestamp)));
+                let shortest = policy.ttl.into_iter().chain(of_token).chain(of_claims).min();
+                policy.ttl = shortest.map(|ttl| ttl.saturating_sub(age_of(claims)));
                 (token.to_owned(), &claims.id)
             }
             None => {
@@ -351,6 +366,9 @@ impl Security {
                     timestamp,
                     origin: self.settings.name.clone(),
                     browser: is_browser,
+                    expires: profile
+                        .ttl
+                        .map(|ttl| timestamp.saturating_add(ttl.as_millis() as u64)),
                     address: profile.lock_token_to_address.then_some(address),
                 };
                 // Only a name longer than a token may be could make this fail.
@@ -358,13 +376,18 @@ impl Security {
                 (token, &client.session_id)
             }
         };
+        // Whoever logs in is active.
+        let age = shown.map_or(Duration::ZERO, |(_, claims)| age_of(claims));
+        let usage = self.usages.of(parent, age, &policy, Instant::now());
+        usage.touch(Instant::now());
         let login = Login::new(
             (&user.name, &user.id),
             (&client.session_id, parent),
             token,
             timestamp,
             policy,
-        );
+        )
+        .sharing(usage);
         Ok(Accepted {
             login: Arc::new(login.from_browser(client.is_browser)),
             user,
@@ -404,6 +427,11 @@ impl Security {
     pub async fn hash(&self, password: String) -> Result<String, HashError> {
         self.passwords.hash(password).await
     }
+}
+
+/// How long ago a token was made.
+fn age_of(claims: &Claims) -> Duration {
+    Duration::from_millis(now().saturating_sub(claims.timestamp))
 }
 
 fn tell_of_untold(count: u64) {

@@ -9,6 +9,8 @@ mod activity;
 mod denied;
 pub mod digest;
 pub mod directory;
+#[cfg(test)]
+mod full_disk;
 pub mod lockout;
 pub mod nonce;
 pub mod password;
@@ -22,6 +24,7 @@ mod revocations;
 mod setup;
 pub mod tls;
 pub mod token;
+mod usages;
 mod visitor;
 
 pub use accounts::{Accepted, Client, Credentials};
@@ -30,12 +33,12 @@ pub use denied::Denied;
 pub use directory::{Directory, Group, User};
 pub use passwords::{HashError, Passwords};
 pub use profiles::Profiles;
-pub use revocations::Revocation;
+pub use revocations::{Revocation, RevokedToken};
 pub use setup::{OpenError, Settings};
 pub use token::TokenKind;
 pub use visitor::Visitor;
 
-use crate::store::{Commit, StoreError};
+use crate::store::{Commit, StoreError, now};
 use lockout::Lockout;
 use nonce::Nonces;
 use permission::{Access, Action, Decision, Facts, LookupPermission, Table, lookup_allows};
@@ -44,8 +47,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use token::Tokens;
+use usages::Usages;
 
 /// The administrator: may do everything.
 pub const ADMIN: &str = "_ADMIN";
@@ -60,6 +64,9 @@ pub const MESH_ADMINS: &str = "_MESH_ADM";
 /// Groups that make their members administrators of something.
 pub const POWERFUL: [&str; 3] = [ADMIN, MESH_ADMINS, DELEGATES];
 
+/// How often revocations are looked through.
+const TIDYING: Duration = Duration::from_secs(60);
+
 /// The security of one mesh.
 pub struct Security {
     settings: Settings,
@@ -70,6 +77,9 @@ pub struct Security {
     lockout: Lockout,
     refusals: refusals::Refusals,
     revocations: Revocations,
+    usages: Usages,
+    /// When revocations that have no use any more were forgotten last.
+    tidied: Mutex<Option<Instant>>,
     activity: Activity,
     /// Counts changes of users and groups: whoever remembers a decision remembers this with it.
     generation: AtomicU64,
@@ -139,11 +149,6 @@ impl Security {
     /// Users and groups.
     pub fn directory(&self) -> &Directory {
         &self.directory
-    }
-
-    /// Hashes and checks passwords.
-    pub fn passwords(&self) -> &Passwords {
-        &self.passwords
     }
 
     /// What administrators can watch.
@@ -217,7 +222,8 @@ impl Security {
     }
 
     /// What the user has that somebody does something for, when the other is entitled to that (MESH.md 2.8). Delegates do not
-    /// become administrators that way, and nobody listens for others: a subscription would go on when they are long gone.
+    /// become administrators that way. Whoever listens for others has to be allowed to listen for itself as well: the
+    /// subscription is the own one, and goes on when the others are long gone.
     ///
     /// # Errors
     ///
@@ -234,10 +240,16 @@ impl Security {
         }
         let other = self.access_of(name).ok_or(NotOnBehalf::NoSuchUser)?;
         let may = own.is_everything() || !other.is_powerful();
-        if !may || action == Action::On || !self.allows(&other, action, path) {
+        let outlives = action == Action::On && !self.allows(own, action, path);
+        if !may || outlives || !self.allows(&other, action, path) {
             return Err(NotOnBehalf::NotPermitted);
         }
         Ok(other)
+    }
+
+    /// The user that somebody asks to act for. Acting for the administrator, or for oneself, is acting as oneself.
+    pub fn acts_for<N: AsRef<str>>(name: Option<N>, own: &str) -> Option<N> {
+        name.filter(|name| name.as_ref() != ADMIN && name.as_ref() != own)
     }
 
     /// To be called after users were changed, and before anybody is told so.
@@ -263,15 +275,48 @@ impl Security {
         Some(self.nonces.issue(public_key, Instant::now()).to_base64())
     }
 
-    /// Takes a session's tokens away from it.
+    /// Takes a session's tokens away from it. With its `token` that is forgotten when the token ends.
     ///
     /// # Errors
     ///
     /// When the store cannot write; the session is revoked all the same, until the host stops.
-    pub fn revoke(&self, session_id: &str, reason: &str) -> Result<Commit, StoreError> {
-        let outcome = self.revocations.revoke(session_id, reason);
+    pub fn revoke(&self, session_id: &str, token: Option<&str>, reason: &str) -> Result<Commit, StoreError> {
+        let claims = token.and_then(|token| self.tokens.read(token).ok());
+        let token = claims.map(|claims| RevokedToken {
+            username: claims.username,
+            userid: claims.userid,
+            issued: claims.timestamp,
+            expires: claims.expires,
+        });
+        let outcome = self.revocations.revoke(session_id, reason, token);
         self.generation.fetch_add(1, Ordering::AcqRel);
         outcome
+    }
+
+    /// Forgets revocations of tokens that do not hold without it either. To be called about once a second; does so once a
+    /// minute. `connected` says which sessions there are, and whose tokens they were logged in with: those of the first generation
+    /// stay connected when they are revoked, and would be let in again.
+    pub fn tidy(&self, now: Instant, connected: impl FnOnce() -> HashSet<Box<str>>) {
+        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+        if tidied.is_some_and(|last| now.saturating_duration_since(last) < TIDYING) {
+            return;
+        }
+        *tidied = Some(now);
+        drop(tidied);
+        let connected = connected();
+        let forgotten = self
+            .revocations
+            .forget(|id, token| !connected.contains(id) && self.is_over(token));
+        if let Err(error) = forgotten {
+            tracing::debug!("revocations are kept longer than needed: {error}");
+        }
+    }
+
+    /// Whether a token does not hold any more, revoked or not: nothing of this is ever taken back.
+    fn is_over(&self, token: &RevokedToken) -> bool {
+        let user = self.directory.user(&token.username);
+        token.expires.is_some_and(|expires| expires <= now())
+            || user.is_none_or(|user| user.id != token.userid || token.issued < user.tokens_valid_from)
     }
 
     /// Gives a session its tokens back.
@@ -290,9 +335,11 @@ impl Security {
         self.revocations.is_revoked(session_id)
     }
 
-    /// All sessions whose tokens were taken away.
+    /// All sessions whose tokens were taken away and would hold otherwise.
     pub fn revocations(&self) -> Vec<(String, Revocation)> {
-        self.revocations.all()
+        let mut all = self.revocations.all();
+        all.retain(|(_, revocation)| !revocation.token.as_ref().is_some_and(|token| self.is_over(token)));
+        all
     }
 
     /// The session that a token of this mesh was made for.

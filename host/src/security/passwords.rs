@@ -174,7 +174,8 @@ impl Passwords {
     }
 
     /// How many passwords wait for a thread.
-    pub fn waiting(&self) -> usize {
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
         self.shared.lock().jobs.len()
     }
 }

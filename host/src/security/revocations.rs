@@ -1,14 +1,18 @@
 //! Sessions whose tokens were taken away.
 //!
-//! What enters: ids of sessions. What leaves: whether their tokens hold. Guarantees: a revocation counts at once, and
-//! survives what the store survives; where the store cannot write, it counts until the host stops, and one that is taken back
-//! counts again; tokens themselves are not kept.
+//! What enters: ids of sessions, and what is known of their tokens. What leaves: whether their tokens hold. Guarantees: a
+//! revocation counts at once, and survives what the store survives; where the store cannot write, it counts until the host
+//! stops, and one that is taken back counts again; it is forgotten when its token would not hold without it either, and not
+//! before; tokens themselves are not kept.
 
 use super::directory::ROOT;
 use crate::store::{Commit, PathPattern, Store, StoreError, now};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// Above this number the log tells, and again at each tenfold.
+const MANY: usize = 10_000;
 
 /// Why and when.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -17,6 +21,23 @@ pub struct Revocation {
     pub reason: String,
     /// Milliseconds since 1970.
     pub timestamp: u64,
+    /// What was revoked. Nothing where only a session was named: that is remembered for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<RevokedToken>,
+}
+
+/// What a revoked token said, as far as it tells when the token has no worth of its own any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedToken {
+    /// Whose it was.
+    pub username: String,
+    /// The user's own id.
+    pub userid: String,
+    /// When it was made: milliseconds since 1970.
+    pub issued: u64,
+    /// When it ends; `None` is never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
 }
 
 /// All revocations.
@@ -47,13 +68,25 @@ impl Revocations {
     /// # Errors
     ///
     /// When the store cannot write; the session is revoked all the same, until the host stops.
-    pub fn revoke(&self, session_id: &str, reason: &str) -> Result<Commit, StoreError> {
+    pub fn revoke(
+        &self,
+        session_id: &str,
+        reason: &str,
+        token: Option<RevokedToken>,
+    ) -> Result<Commit, StoreError> {
         let revocation = Revocation {
             reason: reason.to_owned(),
             timestamp: now(),
+            token,
         };
         let data = serde_json::to_string(&revocation).unwrap_or_else(|_| "{}".to_owned());
-        insert(&self.revoked, session_id, revocation);
+        let count = insert(&self.revoked, session_id, revocation);
+        if count.is_some_and(is_many) {
+            tracing::warn!(
+                "{} tokens are revoked and may still be valid otherwise: profiles with `ttl_seconds` let revocations be forgotten",
+                count.unwrap_or_default()
+            );
+        }
         let stored = self.store.set(&format!("{}{session_id}", folder()), &data)?;
         Ok(stored.commit)
     }
@@ -75,12 +108,45 @@ impl Revocations {
             let (revoked, id) = (self.revoked.clone(), session_id.to_owned());
             let take_back = move |outcome: Result<(), StoreError>| {
                 if outcome.is_err() {
-                    insert(&revoked, &id, revocation);
+                    let _ = insert(&revoked, &id, revocation);
                 }
             };
             self.store.when_committed(commit, Box::new(take_back));
         }
         Ok(commit)
+    }
+
+    /// Forgets revocations of tokens that are `over`: that do not hold without it either. They count until that survives, as
+    /// what ended the token does then.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write; nothing is forgotten then.
+    pub fn forget(&self, over: impl Fn(&str, &RevokedToken) -> bool) -> Result<(), StoreError> {
+        let folder = folder();
+        let mut forgotten = HashSet::new();
+        for (id, revocation) in &*self.revoked.read().unwrap_or_else(PoisonError::into_inner) {
+            if revocation.token.as_ref().is_some_and(|token| over(id, token)) {
+                forgotten.insert(format!("{folder}{id}"));
+            }
+        }
+        if forgotten.is_empty() {
+            return Ok(());
+        }
+        let all = format!("{folder}*");
+        let (_, commit) = self
+            .store
+            .remove(&PathPattern::new(&all), &mut |path, _| forgotten.contains(path))?;
+        let revoked = self.revoked.clone();
+        let then = move |outcome: Result<(), StoreError>| {
+            if outcome.is_ok() {
+                let mut revoked = revoked.write().unwrap_or_else(PoisonError::into_inner);
+                revoked.retain(|id, _| !forgotten.contains(&format!("{folder}{id}")));
+                revoked.shrink_to_fit();
+            }
+        };
+        self.store.when_committed(commit, Box::new(then));
+        Ok(())
     }
 
     /// Whether it is revoked.
@@ -99,9 +165,24 @@ impl Revocations {
     }
 }
 
-fn insert(revoked: &RwLock<HashMap<String, Revocation>>, session_id: &str, revocation: Revocation) {
+/// The number of revocations, when this one is new.
+fn insert(
+    revoked: &RwLock<HashMap<String, Revocation>>,
+    session_id: &str,
+    revocation: Revocation,
+) -> Option<usize> {
     let mut revoked = revoked.write().unwrap_or_else(PoisonError::into_inner);
-    revoked.insert(session_id.to_owned(), revocation);
+    let before = revoked.insert(session_id.to_owned(), revocation);
+    before.is_none().then_some(revoked.len())
+}
+
+/// Whether it is [`MANY`], or ten times as many, or a hundred times.
+fn is_many(count: usize) -> bool {
+    let mut many = MANY;
+    while many < count {
+        many = many.saturating_mul(10);
+    }
+    many == count
 }
 
 fn folder() -> String {
@@ -111,71 +192,79 @@ fn folder() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Committed, Document, MemoryStore, StoreErrorKind, Stored};
-
-    /// Takes what it is given and fails to commit it, or takes nothing.
-    struct FullDisk {
-        memory: MemoryStore,
-        takes: bool,
-    }
-
-    fn full() -> StoreError {
-        StoreError::new(StoreErrorKind::ReadOnly, "the disk is full")
-    }
-
-    impl Store for FullDisk {
-        fn get(&self, path: &str) -> Option<Document> {
-            self.memory.get(path)
-        }
-
-        fn update(
-            &self,
-            path: &str,
-            change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
-        ) -> Result<Option<Stored>, StoreError> {
-            self.memory.update(path, change)
-        }
-
-        fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError> {
-            match self.takes {
-                true => self.memory.set(path, data),
-                false => Err(full()),
-            }
-        }
-
-        fn remove(
-            &self,
-            pattern: &PathPattern<'_>,
-            admits: &mut dyn FnMut(&str, &Document) -> bool,
-        ) -> Result<(u64, Commit), StoreError> {
-            self.memory.remove(pattern, admits)
-        }
-
-        fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
-            self.memory.scan(pattern, visit);
-        }
-
-        fn count(&self) -> usize {
-            self.memory.count()
-        }
-
-        fn when_committed(&self, _: Commit, then: Committed) {
-            then(Err(full()));
-        }
-    }
+    use crate::security::full_disk::{Disk, FullDisk};
 
     #[test]
     fn a_full_disk_keeps_nobody_in_and_lets_nobody_back() {
-        for takes in [false, true] {
-            let memory = MemoryStore::default();
-            let revocations = Revocations::open(Arc::new(FullDisk { memory, takes }));
-            assert_eq!(revocations.revoke("s", "stolen").is_ok(), takes);
+        for disk in [Disk::Takes, Disk::Refuses] {
+            let store = FullDisk::new();
+            store.becomes(disk);
+            let revocations = Revocations::open(Arc::new(store.clone()));
+            assert_eq!(
+                revocations.revoke("s", "stolen", None).is_ok(),
+                disk == Disk::Takes
+            );
             assert!(revocations.is_revoked("s"));
+            store.becomes(Disk::Takes);
             revocations.restore("s").unwrap();
+            store.answer_commits(false);
             assert!(
                 revocations.is_revoked("s"),
                 "what could not be committed is taken back"
             );
         }
+    }
+
+    fn token(issued: u64, expires: Option<u64>) -> Option<RevokedToken> {
+        let (username, userid) = ("bob".to_owned(), "u".to_owned());
+        Some(RevokedToken {
+            username,
+            userid,
+            issued,
+            expires,
+        })
+    }
+
+    #[test]
+    fn what_ends_anyway_is_forgotten_in_memory_and_store_once_that_survives() {
+        let store = FullDisk::new();
+        let revocations = Revocations::open(Arc::new(store.clone()));
+        revocations.revoke("short", "", token(1, Some(10))).unwrap();
+        revocations.revoke("long", "", token(1, Some(20))).unwrap();
+        revocations.revoke("endless", "", token(1, None)).unwrap();
+        revocations.revoke("unknown", "", None).unwrap();
+        store.answer_commits(true);
+        let over = |_: &str, token: &RevokedToken| token.expires.is_some_and(|expires| expires <= 10);
+        revocations.forget(over).unwrap();
+        assert!(revocations.is_revoked("short"), "not while it may come back");
+        store.answer_commits(false);
+        assert!(revocations.is_revoked("short"));
+        store.becomes(Disk::Refuses);
+        assert!(revocations.forget(over).is_err());
+        assert!(revocations.is_revoked("short"));
+        store.becomes(Disk::Takes);
+        revocations.forget(over).unwrap();
+        store.answer_commits(true);
+        for revocations in [&revocations, &Revocations::open(Arc::new(store.clone()))] {
+            let mut left: Vec<String> = revocations.all().into_iter().map(|(id, _)| id).collect();
+            left.sort();
+            assert_eq!(left, ["endless", "long", "unknown"]);
+        }
+    }
+
+    #[test]
+    fn what_earlier_hosts_wrote_is_still_revoked() {
+        let store = FullDisk::new();
+        let path = format!("{}old", folder());
+        Store::set(&store, &path, r#"{"reason":"x","timestamp":1}"#).unwrap();
+        let revocations = Revocations::open(Arc::new(store));
+        revocations.forget(|_, _| true).unwrap();
+        assert!(revocations.is_revoked("old"));
+    }
+
+    #[test]
+    fn the_log_tells_of_many_at_each_tenfold() {
+        let told: Vec<usize> = (1..200_000).filter(|count| is_many(*count)).collect();
+        assert_eq!(told, [10_000, 100_000]);
     }
 }

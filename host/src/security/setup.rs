@@ -12,7 +12,7 @@ use super::refusals::Refusals;
 use super::token::{TokenError, Tokens, new_secret};
 use super::{
     ADMIN, ANONYMOUS, Activity, DELEGATES, Directory, GUESTS, Lockout, MESH_ADMINS, Nonces, Passwords,
-    Profiles, Revocations, Security, nonce,
+    Profiles, Revocations, Security, Usages, nonce,
 };
 use crate::protocol::DocumentMeta;
 use crate::store::{Store, StoreError, now};
@@ -110,6 +110,8 @@ impl Security {
             tokens,
             nonces: Nonces::new(nonce::LIFE)?,
             revocations: Revocations::open(store),
+            usages: Usages::default(),
+            tidied: Mutex::default(),
             activity: Activity::default(),
             generation: AtomicU64::new(0),
             compiled: Mutex::default(),

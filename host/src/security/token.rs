@@ -75,6 +75,9 @@ pub struct Claims {
     /// Whether it was given to a browser.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub browser: bool,
+    /// When it ends, where its profile had said so: milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
     /// The only address that the token may be used from, where it is locked to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
@@ -203,6 +206,7 @@ mod tests {
             timestamp: 1_795_417_784_491,
             origin: "TestNode".to_owned(),
             browser: false,
+            expires: None,
             address: None,
         }
     }
@@ -227,6 +231,7 @@ mod tests {
     fn what_was_signed_is_read_again() {
         let locked = Claims {
             kind: TokenKind::Stateless,
+            expires: Some(1_795_417_784_492),
             address: Some("::1".parse().unwrap()),
             ..claims()
         };

@@ -1,4 +1,7 @@
 //! Who asks over HTTP.
+//!
+//! What enters: the address of a request, and the holder of its token. What leaves: the same as a client that logs in, and the dialect
+//! of answers. Guarantees: each login over HTTP is one of a session of its own.
 
 use super::{Accepted, Client, TokenKind};
 use crate::protocol::Dialect;

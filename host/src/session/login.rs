@@ -4,6 +4,7 @@
 //! never comes back.
 
 use bytes::Bytes;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -53,9 +54,63 @@ pub struct Login {
     /// Whether the client says that it is a browser.
     pub is_browser: bool,
     began: Instant,
-    /// Milliseconds from `began` to the last request.
+    usage: Arc<Usage>,
+}
+
+/// What was asked for with a token, by whomever it was shown.
+#[derive(Debug)]
+pub struct Usage {
+    began: Instant,
+    /// How long nothing had been asked for when it began.
+    idle: Duration,
+    /// Milliseconds from `began` to the last request, and one; 0 before the first.
     last: AtomicU64,
     requests: AtomicU64,
+}
+
+impl Usage {
+    /// That of a token with which nothing was asked for `idle` now.
+    pub fn new(now: Instant, idle: Duration) -> Usage {
+        Usage {
+            began: now,
+            idle,
+            last: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// How long nothing was asked for.
+    pub fn idle(&self, now: Instant) -> Duration {
+        let since = now.saturating_duration_since(self.began);
+        match self.last.load(Ordering::Relaxed) {
+            0 => since + self.idle,
+            last => since.saturating_sub(Duration::from_millis(last - 1)),
+        }
+    }
+
+    /// Notes that somebody is there.
+    pub fn touch(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.began);
+        self.last
+            .fetch_max(since.as_millis() as u64 + 1, Ordering::Relaxed);
+    }
+
+    /// Whether a policy lets more be asked for.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check(&self, policy: &Policy, now: Instant) -> Result<(), Lapse> {
+        // The request that was refused for being too many is counted, too.
+        let requests = self.requests.load(Ordering::Relaxed);
+        if policy.usage_limit.is_some_and(|limit| requests > limit) {
+            return Err(Lapse::UsedUp);
+        }
+        match policy.inactivity {
+            Some(most) if self.idle(now) >= most => Err(Lapse::Inactive),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Login {
@@ -79,9 +134,13 @@ impl Login {
             policy,
             is_browser: false,
             began: Instant::now(),
-            last: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
+            usage: Arc::new(Usage::new(Instant::now(), Duration::ZERO)),
         }
+    }
+
+    /// The same, with what was asked for with its token before, and will be by others.
+    pub fn sharing(self, usage: Arc<Usage>) -> Login {
+        Login { usage, ..self }
     }
 
     /// The same, from a browser or not.
@@ -96,9 +155,8 @@ impl Login {
     /// When the login has lapsed, or lapses with this request.
     pub fn note_request(&self, now: Instant) -> Result<(), Lapse> {
         self.check(now)?;
-        let since = now.saturating_duration_since(self.began);
-        self.last.store(since.as_millis() as u64, Ordering::Relaxed);
-        let requests = self.requests.fetch_add(1, Ordering::Relaxed);
+        self.usage.touch(now);
+        let requests = self.usage.requests.fetch_add(1, Ordering::Relaxed);
         match self.policy.usage_limit {
             Some(limit) if requests >= limit => Err(Lapse::UsedUp),
             _ => Ok(()),
@@ -115,16 +173,7 @@ impl Login {
         if self.policy.ttl.is_some_and(|ttl| since >= ttl) {
             return Err(Lapse::Expired);
         }
-        // The request that was refused for being too many is counted, too.
-        let requests = self.requests.load(Ordering::Relaxed);
-        if self.policy.usage_limit.is_some_and(|limit| requests > limit) {
-            return Err(Lapse::UsedUp);
-        }
-        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
-        match self.policy.inactivity {
-            Some(most) if since.saturating_sub(last) >= most => Err(Lapse::Inactive),
-            _ => Ok(()),
-        }
+        self.usage.check(&self.policy, now)
     }
 }
 

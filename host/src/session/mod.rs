@@ -10,7 +10,7 @@ mod outbound;
 mod registry;
 
 pub use audience::Audience;
-pub use login::{Lapse, Login, Policy};
+pub use login::{Lapse, Login, Policy, Usage};
 pub use outbound::{Batch, Closing, Outbound};
 pub use registry::Sessions;
 

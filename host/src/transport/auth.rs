@@ -8,7 +8,7 @@ use super::http::{Answer, text};
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
-use crate::security::{Credentials, Denied, Security, Visitor};
+use crate::security::{Accepted, Credentials, Denied, Security, Visitor};
 use crate::system::query;
 use crate::system::rest::{self, Route};
 use crate::web::{self, Place, Served};
@@ -17,6 +17,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Uri};
 use std::net::IpAddr;
+use std::time::Instant;
 
 /// Names of the cookie and of the query's parameter that carry a token.
 const COOKIES: [&str; 2] = ["happn_token", "happn_token_https"];
@@ -75,14 +76,19 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     }
     let holder = token.as_deref().map(|token| security.holder_of(token, address));
     if is_open(path, mesh) {
-        visitor.accepted = holder.and_then(Result::ok);
+        let is_request = place.is_some() || matches!(rest::route(mesh, path), Some(Route::Method(_)));
+        let may_go_on = |accepted: &Accepted| !is_request || note_request(accepted).is_ok();
+        visitor.accepted = holder.and_then(Result::ok).filter(may_go_on);
         return Ok(visitor);
     }
     let accepted = match holder {
         Some(Ok(accepted)) => accepted,
+        // Who was let in once, and is not any more, is somebody without permissions.
+        Some(Err(Denied::Revoked(_) | Denied::Credentials)) => return Err(forbidden(path)),
         Some(Err(denied)) => return Err(unknown(&visitor, Some(&denied))),
         None => return Err(unknown(&visitor, None)),
     };
+    note_request(&accepted).map_err(|denied| unknown(&visitor, Some(&denied)))?;
     let wanted = format!("/@HTTP{path}");
     let action = Action::of_verb(head.method.as_str());
     let access = security.access_of(&accepted.user.name);
@@ -98,15 +104,18 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     });
     if !may {
         tracing::info!(target: "audit", event = "denied", user = &*accepted.user.name, action = head.method.as_str(), path = &*json::shorten(path), "denied");
-        let answer = text(
-            StatusCode::FORBIDDEN,
-            "text/plain",
-            format!("unauthorized access to path {wanted}"),
-        );
-        return Err(with_reason(answer));
+        return Err(forbidden(path));
     }
     visitor.accepted = Some(accepted);
     Ok(visitor)
+}
+
+/// Counts a request as one that a token was used for.
+fn note_request(accepted: &Accepted) -> Result<(), Denied> {
+    accepted
+        .login
+        .note_request(Instant::now())
+        .map_err(Denied::Lapsed)
 }
 
 /// Whether a request calls a method, or asks a component for something that is more than reading.
@@ -253,10 +262,12 @@ async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Securi
         Err(denied) => return unknown(visitor, Some(&denied)),
     };
     let id = &accepted.login.session_id;
-    let revoked = match mesh.revoke_session(id, "logged out", &accepted.user.name) {
+    let revoked = match mesh.revoke_session((id, Some(&token)), "logged out", &accepted.user.name) {
         Ok(commit) => mesh.committed(commit).await,
         Err(error) => Err(error),
     };
+    // Where it cannot be kept it counts all the same, until the host stops.
+    mesh.expel_sessions_of(id);
     if let Err(error) = revoked {
         let error = WireError::system(error.to_string());
         return outcome(
@@ -266,7 +277,6 @@ async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Securi
             Some(&error),
         );
     }
-    mesh.expel_sessions_of(id);
     outcome(StatusCode::OK, "logout successful", Some(&token), None)
 }
 
@@ -303,6 +313,12 @@ fn unknown(visitor: &Visitor, denied: Option<&Denied>) -> Answer {
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("happn-auth"));
     with_reason(answer)
+}
+
+/// What somebody is told who may not have what is at a path.
+fn forbidden(path: &str) -> Answer {
+    let body = format!("unauthorized access to path /@HTTP{path}");
+    with_reason(text(StatusCode::FORBIDDEN, "text/plain", body))
 }
 
 fn with_reason(mut answer: Answer) -> Answer {

@@ -26,9 +26,10 @@ use socket::Socket;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Limits of the transport.
@@ -36,8 +37,43 @@ use tokio::task::JoinSet;
 pub struct Limits {
     /// Largest message that a client may send, in bytes. Larger ones close the connection with code 1009.
     pub frame: usize,
-    /// How many connections may be open at once.
-    pub connections: usize,
+}
+
+/// Room for so many connections, and how many there are and were. Copies share it.
+#[derive(Clone, Debug)]
+pub struct Room {
+    places: Arc<Semaphore>,
+    limit: usize,
+    most: Arc<AtomicUsize>,
+}
+
+impl Room {
+    /// For at most `limit` connections.
+    pub fn new(limit: usize) -> Room {
+        let limit = limit.min(Semaphore::MAX_PERMITS);
+        Room {
+            places: Arc::new(Semaphore::new(limit)),
+            limit,
+            most: Arc::default(),
+        }
+    }
+
+    /// Waits for a place. It is taken until what is returned is dropped.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let place = self.places.clone().acquire_owned().await?;
+        self.most.fetch_max(self.taken(), Ordering::Relaxed);
+        Ok(place)
+    }
+
+    /// How many places are taken: one by each connection, whatever comes over it, and one by the next to come.
+    pub fn taken(&self) -> usize {
+        self.limit - self.places.available_permits()
+    }
+
+    /// How many places were taken at the same time since this was asked before.
+    pub fn most_taken(&self) -> usize {
+        self.most.swap(self.taken(), Ordering::Relaxed)
+    }
 }
 
 /// How long connections get to say goodbye on a stop.
@@ -53,15 +89,15 @@ pub async fn run(
     certificates: Option<Arc<Certificates>>,
     mesh: Arc<Mesh>,
     limits: Limits,
+    room: Room,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let mut back_off = Duration::ZERO;
     loop {
         // The permit comes before the connection, so that a full house leaves further clients in the backlog.
         let permit = tokio::select! {
-            permit = room.clone().acquire_owned() => permit,
+            permit = room.place() => permit,
             () = stopping(&mut stop) => break,
         };
         let accepted = tokio::select! {

@@ -3,7 +3,8 @@
 //! What enters: the documents below `/_SYSTEM/_SECURITY` of the store, and changes. What leaves: users and groups as values
 //! that never change. Guarantees: a directory that is opened again holds what this one does; nobody but those who are named
 //! loses anything by a removal; a change is seen by everybody at once, and is on disk when its [`Commit`] is done; of one that
-//! cannot be kept counts what takes rights away, and not what gives them.
+//! cannot be kept counts what takes rights away, and not what gives them; a group or a table whose change or removal as a whole
+//! cannot be kept is what it was before.
 
 mod narrowed;
 mod storage;
@@ -14,7 +15,7 @@ use super::permission::{LookupPermission, LookupTable, Rules};
 use crate::protocol::DocumentMeta;
 use crate::store::{Commit, Store, StoreError};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use storage::{RESERVED_GROUP, ROOT, TOKEN_SECRET, own_fields, table_value};
@@ -66,6 +67,8 @@ struct State {
     users: BTreeMap<Arc<str>, Arc<User>>,
     groups: BTreeMap<Arc<str>, Arc<Group>>,
     tables: Arc<HashMap<String, LookupTable>>,
+    /// What tables were before changes that are not on disk yet, the oldest first.
+    unkept_tables: HashMap<String, VecDeque<Option<LookupTable>>>,
 }
 
 /// All users and groups of a mesh.
@@ -245,20 +248,32 @@ impl Change<'_> {
     ///
     /// # Errors
     ///
-    /// When the store cannot write.
+    /// When the store cannot write. The group and its memberships are what they were.
     pub fn remove_group(&self, name: &str) -> Result<Saved<(u64, u64, u64)>, StoreError> {
-        if self.directory.group(name).is_none() {
+        let Some(group) = self.directory.group(name) else {
             return Ok(nothing((0, 0, 0)));
-        }
+        };
         let members = self.directory.members(name);
         let removed = storage::remove_group(&*self.directory.store, name, &members)?;
         let mut state = self.directory.write();
+        let mut memberships = Vec::new();
         for member in &members {
             if let Some(user) = state.users.get_mut(member) {
-                Arc::make_mut(user).groups.remove(name);
+                let since = Arc::make_mut(user).groups.remove(name);
+                memberships.extend(since.map(|since| (user.name.clone(), user.id.clone(), since)));
             }
         }
         state.groups.remove(name);
+        drop(state);
+        self.unless_kept(removed.commit, move |state| {
+            for (member, id, since) in memberships {
+                let user = state.users.get_mut(&member).filter(|user| user.id == id);
+                if let Some(user) = user {
+                    Arc::make_mut(user).groups.insert(group.name.clone(), since);
+                }
+            }
+            state.groups.insert(group.name.clone(), group);
+        });
         Ok(removed)
     }
 
@@ -266,11 +281,49 @@ impl Change<'_> {
     ///
     /// # Errors
     ///
-    /// When the store cannot write.
+    /// When the store cannot write. The table is what it was.
     pub fn put_table(&self, name: &str, table: LookupTable) -> Result<Commit, StoreError> {
         let commit = storage::write_table(&*self.directory.store, name, &table)?;
-        Arc::make_mut(&mut self.directory.write().tables).insert(name.to_owned(), table);
+        self.set_table(name, Some(table), commit);
         Ok(commit)
+    }
+
+    /// Removes a lookup table.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write. The table is what it was.
+    pub fn remove_table(&self, name: &str) -> Result<Commit, StoreError> {
+        let commit = storage::remove_table(&*self.directory.store, name)?;
+        self.set_table(name, None, commit);
+        Ok(commit)
+    }
+
+    /// Lets a table count at once, and the former one again when this one cannot be kept.
+    fn set_table(&self, name: &str, table: Option<LookupTable>, commit: Commit) {
+        let mut state = self.directory.write();
+        let before = put(Arc::make_mut(&mut state.tables), name, table);
+        if commit == Commit::Done {
+            return;
+        }
+        let unkept = state.unkept_tables.entry(name.to_owned()).or_default();
+        unkept.push_back(before);
+        drop(state);
+        let (shared, name) = (self.directory.state.clone(), name.to_owned());
+        let then = move |outcome: Result<(), StoreError>| {
+            let mut state = shared.write().unwrap_or_else(PoisonError::into_inner);
+            let unkept = state.unkept_tables.get_mut(&name);
+            let oldest = unkept.and_then(VecDeque::pop_front);
+            let is_last = state.unkept_tables.get(&name).is_some_and(VecDeque::is_empty);
+            if let (Err(_), Some(before)) = (&outcome, oldest) {
+                put(Arc::make_mut(&mut state.tables), &name, before);
+            }
+            // Nothing that came after a failure is kept either, and what was before it is back.
+            if outcome.is_err() || is_last {
+                state.unkept_tables.remove(&name);
+            }
+        };
+        self.directory.store.when_committed(commit, Box::new(then));
     }
 
     /// Takes back what a change gave, when it does not survive.
@@ -286,16 +339,17 @@ impl Change<'_> {
         };
         self.directory.store.when_committed(commit, Box::new(then));
     }
+}
 
-    /// Removes a lookup table.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot write.
-    pub fn remove_table(&self, name: &str) -> Result<Commit, StoreError> {
-        let commit = storage::remove_table(&*self.directory.store, name)?;
-        Arc::make_mut(&mut self.directory.write().tables).remove(name);
-        Ok(commit)
+/// Puts a table in the place of another, which is returned; `None` is no table.
+fn put(
+    tables: &mut HashMap<String, LookupTable>,
+    name: &str,
+    table: Option<LookupTable>,
+) -> Option<LookupTable> {
+    match table {
+        Some(table) => tables.insert(name.to_owned(), table),
+        None => tables.remove(name),
     }
 }
 

@@ -153,6 +153,7 @@ impl Found {
                 .map(|group| (group.name.clone(), Arc::new(group)))
                 .collect(),
             tables: Arc::new(self.tables),
+            unkept_tables: HashMap::new(),
         }
     }
 }
@@ -376,20 +377,36 @@ pub(super) fn remove_user(store: &dyn Store, name: &str) -> Result<Saved<(u64, u
     })
 }
 
+/// Removes all that is said of a group in one go, so that no part of it is left when the store fails.
 pub(super) fn remove_group(
     store: &dyn Store,
     name: &str,
     members: &[Arc<str>],
 ) -> Result<Saved<(u64, u64, u64)>, StoreError> {
-    let mut links = 0;
-    for member in members {
-        links += remove_one(store, &format!("{ROOT}{USER}{member}{MEMBERSHIP}{name}"))?.0;
-    }
-    let (permissions, _) = remove_below(store, &format!("{ROOT}{PERMISSIONS}{name}"))?;
-    remove_one(store, &format!("{ROOT}{LOOKUPS}{name}"))?;
-    let (own, commit) = remove_one(store, &format!("{ROOT}{GROUP}{name}"))?;
+    let own = format!("{ROOT}{GROUP}{name}");
+    let lookups = format!("{ROOT}{LOOKUPS}{name}");
+    let folder = format!("{ROOT}{PERMISSIONS}{name}/");
+    let of_members = members
+        .iter()
+        .map(|member| format!("{ROOT}{USER}{member}{MEMBERSHIP}{name}"));
+    let memberships: BTreeSet<String> = of_members.collect();
+    let (mut groups, mut links, mut permissions) = (0, 0, 0);
+    let everything = format!("{ROOT}*");
+    let (_, commit) = store.remove(&PathPattern::new(&everything), &mut |path, _| {
+        let count = if path == own {
+            &mut groups
+        } else if path.starts_with(&folder) {
+            &mut permissions
+        } else if memberships.contains(path) {
+            &mut links
+        } else {
+            return path == lookups;
+        };
+        *count += 1;
+        true
+    })?;
     Ok(Saved {
-        value: (own, links, permissions),
+        value: (groups, links, permissions),
         commit,
     })
 }

@@ -1,6 +1,7 @@
 //! What a directory holds after a restart is what it held before, and removals meet only those who are named.
 
 use super::*;
+use crate::security::full_disk::{Disk, FullDisk};
 use crate::security::permission::{Actions, Permission};
 use crate::store::MemoryStore;
 use serde_json::json;
@@ -202,4 +203,82 @@ fn removing_nobody_removes_nothing_of_anybody() {
     assert_same(&directory, &after);
     assert_eq!(after.user("carol").unwrap().groups.len(), 1);
     assert_eq!(after.user("carol").unwrap().rules, rules);
+}
+
+/// A directory with a group that has a member, and a table, all of it on a disk.
+fn on_a_disk() -> (FullDisk, Directory) {
+    let store = FullDisk::new();
+    let directory = Directory::open(Arc::new(store.clone()));
+    let mut rules = Rules::new();
+    rules.add("/a", Permission::allow(Actions::of_word("get").unwrap()));
+    rules.add("/b", Permission::prohibit(Actions::of_word("get").unwrap()));
+    let change = directory.change();
+    change.put_group(group("team", &rules)).unwrap();
+    change.put_user(user("carol", &["team"], &Rules::new())).unwrap();
+    change.put_table("devices", table("a/1")).unwrap();
+    drop(change);
+    store.answer_commits(true);
+    (store, directory)
+}
+
+fn table(path: &str) -> LookupTable {
+    let mut table = LookupTable::default();
+    table.insert(path).unwrap();
+    table
+}
+
+fn paths(directory: &Directory) -> Vec<String> {
+    let tables = directory.tables();
+    let table = tables.get("devices").into_iter();
+    table.flat_map(LookupTable::paths).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_group_that_a_full_disk_keeps_is_what_it_was() {
+    for disk in [Disk::Refuses, Disk::Takes] {
+        let (store, directory) = on_a_disk();
+        store.becomes(disk);
+        let removed = directory.change().remove_group("team");
+        assert_eq!(removed.is_ok(), disk == Disk::Takes);
+        assert_eq!(directory.group("team").is_none(), removed.is_ok());
+        if let Ok(removed) = removed {
+            assert_eq!(removed.value, (1, 1, 2));
+        }
+        store.answer_commits(false);
+        assert_eq!(directory.members("team").len(), 1);
+        assert_eq!(directory.group("team").unwrap().rules.len(), 2);
+        assert_same(&directory, &reopened(&directory));
+    }
+    let (store, directory) = on_a_disk();
+    directory.change().remove_group("team").unwrap();
+    store.answer_commits(true);
+    assert!(directory.group("team").is_none() && directory.members("team").is_empty());
+    assert_same(&directory, &reopened(&directory));
+}
+
+#[test]
+fn a_table_that_a_full_disk_does_not_keep_is_what_it_was() {
+    let (store, directory) = on_a_disk();
+    store.becomes(Disk::Refuses);
+    assert!(directory.change().put_table("devices", table("a/2")).is_err());
+    assert!(directory.change().remove_table("devices").is_err());
+    assert_eq!(paths(&directory), ["a/1"]);
+
+    store.becomes(Disk::Takes);
+    directory.change().put_table("devices", table("a/2")).unwrap();
+    directory.change().remove_table("devices").unwrap();
+    assert!(paths(&directory).is_empty(), "a change counts at once");
+    directory.change().put_table("devices", table("a/3")).unwrap();
+    store.answer_commits(false);
+    for directory in [&directory, &reopened(&directory)] {
+        assert_eq!(paths(directory), ["a/1"]);
+    }
+
+    directory.change().put_table("devices", table("a/4")).unwrap();
+    store.answer_commits(true);
+    directory.change().remove_table("devices").unwrap();
+    store.answer_commits(false);
+    for directory in [&directory, &reopened(&directory)] {
+        assert_eq!(paths(directory), ["a/4"], "what was kept before is kept");
+    }
 }

@@ -8,7 +8,7 @@ use super::{Reply, Request};
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
-use crate::security::{ADMIN, Credentials, Denied, NotOnBehalf, Security, Visitor};
+use crate::security::{Credentials, Denied, NotOnBehalf, Security, Visitor};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -99,8 +99,7 @@ pub(super) fn caller(
     let own = security
         .access_of(&accepted.user.name)
         .ok_or_else(|| failed(DENIED))?;
-    let on_behalf = on_behalf_of(request).filter(|name| *name != ADMIN && **name != *login.username);
-    let Some(name) = on_behalf else {
+    let Some(name) = Security::acts_for(on_behalf_of(request), &login.username) else {
         if !security.allows(&own, Action::Set, &path) {
             return Err(failed(DENIED));
         }

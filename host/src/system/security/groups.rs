@@ -1,4 +1,7 @@
 //! Groups and memberships: made, changed, listed, deleted.
+//!
+//! What enters: calls of administrators, and of whom they let. What leaves: groups as they are afterwards. Guarantees: a change
+//! counts when it is answered, and has happened as a whole or not at all; only administrators change what makes administrators.
 
 use super::failure::Failure;
 

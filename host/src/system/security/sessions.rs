@@ -1,4 +1,7 @@
 //! Sessions and tokens: listed, revoked, given back.
+//!
+//! What enters: ids of sessions, and tokens. What leaves: sessions as administrators see them. Guarantees: no answer shows a token;
+//! whoever is revoked is out when that is answered, also where it cannot be kept.
 
 use super::failure::Failure;
 use super::{Request, Results, is_truthy};
@@ -43,12 +46,14 @@ impl Request<'_> {
             .ok_or_else(|| Failure::plain("invalid session token"))
     }
 
-    /// The session that a token was made for.
-    fn session_of_token(&self) -> Result<String, Failure> {
+    /// The session that a token was made for, and the token.
+    fn session_of_token(&self) -> Result<(String, &str), Failure> {
         let given = self.argument_or("missing token argument")?;
         let token = given.get("token").unwrap_or(given).as_str();
-        let id = token.and_then(|token| self.security.session_of_token(token));
-        id.ok_or_else(|| Failure::plain("invalid token"))
+        let of_token = |token| Some((self.security.session_of_token(token)?, token));
+        token
+            .and_then(of_token)
+            .ok_or_else(|| Failure::plain("invalid token"))
     }
 
     fn reason(&self) -> String {
@@ -58,28 +63,29 @@ impl Request<'_> {
 
     pub(super) async fn revoke_session(&self) -> Results {
         let id = self.session_id()?;
-        self.revoke(&id).await?;
-        // A session that was logged in with the token of another has no token of its own.
         let sessions = self.mesh.logged_in().into_iter();
-        let parent = sessions
+        let login = sessions
             .map(|(_, login)| login)
-            .find(|login| *login.session_id == *id && *login.parent_id != *id);
-        if let Some(login) = parent {
-            self.revoke(&login.parent_id).await?;
+            .find(|login| *login.session_id == *id);
+        let token = login.as_ref().map(|login| &*login.token);
+        self.revoke(&id, token).await?;
+        // A session that was logged in with the token of another has no token of its own.
+        if let Some(login) = login.as_ref().filter(|login| *login.parent_id != *id) {
+            self.revoke(&login.parent_id, token).await?;
         }
         Ok(vec![])
     }
 
     pub(super) async fn revoke_token(&self) -> Results {
-        let id = self.session_of_token()?;
-        self.revoke(&id).await?;
+        let (id, token) = self.session_of_token()?;
+        self.revoke(&id, Some(token)).await?;
         Ok(vec![])
     }
 
-    async fn revoke(&self, id: &str) -> Result<(), Failure> {
+    async fn revoke(&self, id: &str, token: Option<&str>) -> Result<(), Failure> {
         let by = self.caller.shown();
         // Whoever is locked out is so at once, also where it cannot be kept.
-        let outcome = self.mesh.revoke_session(id, &self.reason(), by);
+        let outcome = self.mesh.revoke_session((id, token), &self.reason(), by);
         self.mesh.expel_sessions_of(id);
         Ok(self.mesh.committed(outcome?).await?)
     }
@@ -91,7 +97,7 @@ impl Request<'_> {
     }
 
     pub(super) async fn restore_token(&self) -> Results {
-        let id = self.session_of_token()?;
+        let (id, _) = self.session_of_token()?;
         self.restore(&id).await?;
         Ok(vec![])
     }

@@ -1,4 +1,7 @@
 //! Users: made, changed, listed, deleted.
+//!
+//! What enters: users as clients write them. What leaves: users without passwords and hashes. Guarantees: a change counts when it is
+//! answered; only administrators make administrators, and nobody changes the one of the configuration.
 
 use super::failure::Failure;
 use super::{Request, Results, shapes};
