@@ -19,6 +19,7 @@ mod keys;
 mod library;
 mod overrides;
 mod read;
+mod rest;
 mod rewrite;
 mod sections;
 mod security;
@@ -37,7 +38,7 @@ pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use rewrite::{Edit, RewriteError, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, Secret,
+    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, RestConfig, Secret,
     SecurityConfig, StoreConfig, SwapConfig, TlsConfig,
 };
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[plugins]`.
     pub plugins: PluginsConfig,
+    /// `[rest]`.
+    pub rest: RestConfig,
     /// `[calls]`.
     pub calls: CallsConfig,
     /// `[swap]`.
@@ -161,6 +164,7 @@ impl Config {
             security: contents.security,
             store: contents.store,
             plugins: contents.plugins,
+            rest: contents.rest,
             calls: contents.calls,
             swap: contents.swap,
             components: contents.components,

@@ -127,7 +127,11 @@ fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConf
     }
 }
 
-fn texts<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>, key: &'static str) -> Vec<Spanned<String>> {
+pub(super) fn texts<'a>(
+    reader: &mut Reader<'a>,
+    section: &mut Section<'a>,
+    key: &'static str,
+) -> Vec<Spanned<String>> {
     let Some(node) = section.take(key) else {
         return Vec::new();
     };

@@ -1,7 +1,7 @@
 //! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade, a few fixed paths, and the way
 //! to the REST component.
 
-use super::{auth, rest};
+use super::{auth, refusal, rest};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
@@ -40,16 +40,18 @@ pub(super) async fn answer(
                 *upgraded.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((upgrade, info));
                 answer
             }
-            Err(reason) => text(StatusCode::BAD_REQUEST, "text/plain", reason),
+            Err(reason) => refusal::json(StatusCode::BAD_REQUEST, "Bad request", reason),
         });
     }
     let (head, body) = request.into_parts();
-    let visitor = match auth::admit(&head, peer.ip(), &mesh).await {
-        Ok(visitor) => visitor,
-        Err(answer) => return Ok(answer),
-    };
+    if let Some(answer) = refusal::of_head(&head).or_else(|| refusal::of_verb(&head)) {
+        return Ok(answer);
+    }
     if let Some(route) = system::rest::route(&mesh, head.uri.path()) {
-        return Ok(rest::answer(route, (head, body), visitor, &mesh).await);
+        return Ok(rest::answer(route, (head, body), peer.ip(), &mesh).await);
+    }
+    if let Err(answer) = auth::admit(&head, peer.ip(), &mesh).await {
+        return Ok(answer);
     }
     let request = Request::from_parts(head, body);
     let path = request.uri().path();
@@ -82,7 +84,8 @@ pub(super) async fn answer(
             }
         },
         _ if path == "/primus" => {
-            let mut answer = text(StatusCode::UPGRADE_REQUIRED, "text/plain", "Upgrade Required");
+            let status = StatusCode::UPGRADE_REQUIRED;
+            let mut answer = refusal::known_as_text(request.headers(), status, "Upgrade Required".to_owned());
             let headers = answer.headers_mut();
             headers.insert(
                 header::CACHE_CONTROL,
@@ -92,11 +95,7 @@ pub(super) async fn answer(
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             answer
         }
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "text/plain",
-            format!("Cannot {} {path}\n", request.method()),
-        ),
+        _ => refusal::not_found(request.method(), path, request.headers()),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "",
     "happn",
     "happn.tls",
@@ -12,6 +12,7 @@ const SECTIONS: [&str; 10] = [
     "security.profiles",
     "store",
     "plugins",
+    "rest",
     "calls",
     "swap",
     "components",
