@@ -140,7 +140,7 @@ async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     if !parameters.has("password") && !parameters.has("token") {
         return Err(missing("password"));
     }
-    let is_no_text = |name: &&str| parameters.has(name) && parameters.text(name).is_none();
+    let is_no_text = |name: &&&str| parameters.is_given(name) && parameters.text(name).is_none();
     if let Some(name) = ["username", "password", "token"]
         .iter()
         .find(|name| is_no_text(name))

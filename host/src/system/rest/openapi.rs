@@ -276,6 +276,7 @@ fn schemas() -> Value {
         })
     };
     let text = || json!({ "type": "string", "minLength": 1 });
+    let perhaps = || json!({ "type": ["string", "null"] });
     json!({
         "Result": success(json!({ "description": "The method's first result, or null." })),
         "Failure": failure(json!({
@@ -289,9 +290,12 @@ fn schemas() -> Value {
         })),
         "Credentials": {
             "type": "object",
-            "properties": { "username": text(), "password": text(), "token": text() },
+            "properties": { "username": text(), "password": perhaps(), "token": perhaps() },
             "required": ["username"],
-            "anyOf": [{ "required": ["password"] }, { "required": ["token"] }],
+            "anyOf": [
+                { "required": ["password"], "properties": { "password": text() } },
+                { "required": ["token"], "properties": { "token": text() } },
+            ],
         },
         "LoggedIn": success(json!({
             "type": "object",

@@ -85,6 +85,12 @@ impl Parameters {
         self.named(name).is_some_and(json::is_truthy)
     }
 
+    /// Whether there is one of this name that is not null.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.named(name)
+            .is_some_and(|value| value.get() != RawValue::NULL.get())
+    }
+
     /// The text of this name, when it is one.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.named(name).and_then(json::as_text).map(Cow::into_owned)
