@@ -6,7 +6,7 @@
 
 use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
 use crate::deployment::{Deployment, is_in, load_request};
-use crate::mesh::{Mesh, Settings};
+use crate::mesh::{Mesh, Origins, Settings};
 use crate::plugin::ffi::allocator;
 use crate::plugin::{self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
 use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
@@ -72,6 +72,10 @@ impl Server {
             false => None,
         };
         let mesh = Mesh::new(settings.clone(), Arc::new(PublicStore::new(store)), security);
+        mesh.set_origins(Origins::new(
+            &config.rest.cors_origins,
+            config.rest.cors_credentials,
+        ));
         announce(&mesh, address.port(), true);
         let is_configured = |name: &str| config.components.iter().any(|other| other.name.value == name);
         system::register(&mesh, is_configured)

@@ -271,6 +271,14 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             "security.authority_delegation",
             old.security.authority_delegation != new.security.authority_delegation,
         ),
+        (
+            "rest.cors_origins",
+            old.rest.cors_origins != new.rest.cors_origins,
+        ),
+        (
+            "rest.cors_credentials",
+            old.rest.cors_credentials != new.rest.cors_credentials,
+        ),
         ("swap.probation_ms", old.swap.probation != new.swap.probation),
         (
             "swap.max_error_percent",

@@ -19,6 +19,7 @@ mod keys;
 mod library;
 mod overrides;
 mod read;
+mod rest;
 mod rewrite;
 mod sections;
 mod security;
@@ -38,8 +39,8 @@ pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use rewrite::{Edit, RewriteError, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, RootRouteConfig,
-    Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig, WebFolderConfig,
+    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, RestConfig,
+    RootRouteConfig, Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig, WebFolderConfig,
 };
 
 use read::Reader;
@@ -60,6 +61,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[plugins]`.
     pub plugins: PluginsConfig,
+    /// `[rest]`.
+    pub rest: RestConfig,
     /// `[calls]`.
     pub calls: CallsConfig,
     /// `[swap]`.
@@ -164,6 +167,7 @@ impl Config {
             security: contents.security,
             store: contents.store,
             plugins: contents.plugins,
+            rest: contents.rest,
             calls: contents.calls,
             swap: contents.swap,
             web: contents.web,

@@ -12,12 +12,13 @@ use super::components;
 use super::error::ErrorKind;
 use super::keys;
 use super::read::{Reader, Section};
+use super::rest;
 use super::security;
 use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, SecurityConfig, StoreConfig, SwapConfig,
-    TlsConfig, WebConfig,
+    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, RestConfig, SecurityConfig, StoreConfig,
+    SwapConfig, TlsConfig, WebConfig,
 };
 use super::web;
 use crate::store::Durability;
@@ -30,6 +31,7 @@ pub(super) struct Contents {
     pub(super) security: SecurityConfig,
     pub(super) store: StoreConfig,
     pub(super) plugins: PluginsConfig,
+    pub(super) rest: RestConfig,
     pub(super) calls: CallsConfig,
     pub(super) swap: SwapConfig,
     pub(super) web: WebConfig,
@@ -59,6 +61,8 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     let store = store(reader, section, folder);
     let section = reader.section(&mut top, "plugins");
     let plugins = plugins(reader, section, folder);
+    let section = reader.section(&mut top, "rest");
+    let rest = rest::read(reader, section);
     let section = reader.section(&mut top, "calls");
     let calls = calls(reader, section);
     let section = reader.section(&mut top, "swap");
@@ -74,6 +78,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
         security,
         store,
         plugins,
+        rest,
         calls,
         swap,
         web,

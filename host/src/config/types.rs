@@ -124,6 +124,16 @@ pub struct PluginsConfig {
     pub dir: Spanned<PathBuf>,
 }
 
+/// `[rest]`: pages of which origins may use the REST component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestConfig {
+    /// Origins as browsers send them, or `*` alone for all. Default none.
+    pub cors_origins: Vec<String>,
+    /// Whether pages of these origins may use the cookie of whoever looks at them; never together with `*`. Default
+    /// `false`.
+    pub cors_credentials: bool,
+}
+
 /// `[calls]`: limits of calls in components.
 #[derive(Clone, Debug)]
 pub struct CallsConfig {

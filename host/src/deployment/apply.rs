@@ -6,6 +6,7 @@
 use super::change::{Change, Insistence, serving};
 use super::{Deployment, Plan, limits, one_line};
 use crate::config::{ComponentConfig, Config, difference};
+use crate::mesh::Origins;
 use crate::plugin::Component;
 use crate::swap::{Ending, Ongoing, Progress, Report};
 use std::path::PathBuf;
@@ -124,6 +125,9 @@ impl Deployment {
     }
 
     fn set_running(&self, config: Config) {
+        let rest = &config.rest;
+        self.mesh
+            .set_origins(Origins::new(&rest.cors_origins, rest.cors_credentials));
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = config;
     }
 

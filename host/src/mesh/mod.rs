@@ -13,6 +13,7 @@ mod description;
 mod documents;
 mod exchange;
 mod metrics;
+mod origins;
 mod secure;
 mod services;
 mod status;
@@ -23,6 +24,7 @@ pub(crate) use answer::error_array;
 pub use components::{Asked, Registry, listed};
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
 pub use exchange::{CallRequest, Caller, RangeCache, is_own_address, is_request};
+pub use origins::Origins;
 pub use secure::Concerned;
 pub(crate) use services::targets_of;
 pub use status::{ComponentStatus, Status};
@@ -76,6 +78,8 @@ pub struct Mesh {
     serves: AtomicBool,
     /// Versions that cannot be called any more and have not ended yet.
     retired: Mutex<Vec<Arc<Component>>>,
+    /// Pages of which origins may use the mesh from a browser; replaced when the configuration says otherwise.
+    origins: ArcSwap<Origins>,
     subscriptions: Index,
     acknowledgements: Acknowledgements,
     sessions: Sessions,
@@ -99,6 +103,7 @@ impl Mesh {
             published: AtomicU64::new(0),
             registry: ArcSwap::from_pointee(Registry::default()),
             serves: AtomicBool::new(false),
+            origins: ArcSwap::default(),
             retired: Mutex::default(),
             store,
             started: Instant::now(),
@@ -149,6 +154,16 @@ impl Mesh {
     /// How long a call may take.
     pub fn call_timeout(&self) -> Duration {
         self.settings.call_timeout
+    }
+
+    /// Pages of which origins may use the mesh from a browser.
+    pub fn origins(&self) -> arc_swap::Guard<Arc<Origins>> {
+        self.origins.load()
+    }
+
+    /// Lets in pages of other origins than until now.
+    pub fn set_origins(&self, origins: Origins) {
+        self.origins.store(Arc::new(origins));
     }
 
     /// The components at this moment.

@@ -7,7 +7,6 @@
 
 use super::{MethodEntry, arguments_of, machine, own_component};
 use crate::mesh::Mesh;
-use crate::mesh::error_array;
 use crate::plugin::{Abandoned, Answer, Native, NativeCall, Services, Status};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -100,7 +99,8 @@ impl Native for System {
                     Value::Null
                 }
                 Err(message) => {
-                    return answer.answer(Status::ERROR, error_array("TypeError", &message).as_bytes());
+                    let error = json!([{"message": message, "name": "TypeError", "parameter": "interval"}]);
+                    return answer.answer(Status::ERROR, error.to_string().as_bytes());
                 }
             },
             b"deactivateStatistics" => {

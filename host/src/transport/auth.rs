@@ -5,6 +5,7 @@
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
 
 use super::http::{Answer, text};
+use super::refusal;
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
@@ -57,7 +58,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     }
     let token = token_of(&head.uri, &head.headers);
     let place = web::find(mesh, path);
-    if may_change_something(mesh, head, place.as_ref()) && is_lured(head) {
+    if may_change_something(mesh, head, place.as_ref()) && is_lured(head) && !is_trusted(head, mesh) {
         let user = token
             .as_deref()
             .and_then(|token| security.holder_of(token, address).ok());
@@ -84,17 +85,18 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     let accepted = match holder {
         Some(Ok(accepted)) => accepted,
         // Who was let in once, and is not any more, is somebody without permissions.
-        Some(Err(Denied::Revoked(_) | Denied::Credentials)) => return Err(forbidden(path)),
-        Some(Err(denied)) => return Err(unknown(&visitor, Some(&denied))),
-        None => return Err(unknown(&visitor, None)),
+        Some(Err(Denied::Revoked(_) | Denied::Credentials)) => return Err(forbidden(head)),
+        Some(Err(denied)) => return Err(unknown(head, &visitor, Some(&denied))),
+        None => return Err(unknown(head, &visitor, None)),
     };
-    note_request(&accepted).map_err(|denied| unknown(&visitor, Some(&denied)))?;
+    note_request(&accepted).map_err(|denied| unknown(head, &visitor, Some(&denied)))?;
     let wanted = format!("/@HTTP{path}");
     let action = Action::of_verb(head.method.as_str());
     let access = security.access_of(&accepted.user.name);
     // A path has other spellings that lead to the same place; what is said of that place holds for all of them.
     let canonical = match rest::route(mesh, path) {
         Some(Route::Describe) => Some("/@HTTP/rest/describe".to_owned()),
+        Some(Route::OpenApi) => Some("/@HTTP/rest/openapi.json".to_owned()),
         Some(Route::Login | Route::Method(_)) => None,
         None => place.map(|place| format!("/@HTTP{}", place.canonical)),
     };
@@ -104,7 +106,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     });
     if !may {
         tracing::info!(target: "audit", event = "denied", user = &*accepted.user.name, action = head.method.as_str(), path = &*json::shorten(path), "denied");
-        return Err(forbidden(path));
+        return Err(forbidden(head));
     }
     visitor.accepted = Some(accepted);
     Ok(visitor)
@@ -139,6 +141,14 @@ fn is_lured(head: &Parts) -> bool {
     let mut without = head.headers.clone();
     let has_cookie = without.remove(header::COOKIE).is_some();
     has_cookie && token_of(&head.uri, &without).is_none() && is_of_other_origin(&head.headers)
+}
+
+/// Whether the configuration lets pages of the request's origin act with a cookie.
+fn is_trusted(head: &Parts, mesh: &Mesh) -> bool {
+    let origin = head.headers.get(header::ORIGIN);
+    origin
+        .and_then(|origin| origin.to_str().ok())
+        .is_some_and(|origin| mesh.origins().trusts(origin))
 }
 
 /// Whether a page of another origin asks. Where nothing is said of an origin, no browser of today asks for a page.
@@ -220,7 +230,6 @@ async fn log_in(pairs: &[(String, String)], visitor: &Visitor, security: &Securi
             let error = denied.to_wire(visitor.dialect());
             let status = match (&denied, error.code()) {
                 (Denied::Busy, _) => StatusCode::SERVICE_UNAVAILABLE,
-                (Denied::Locked, _) if !visitor.is_first_generation => StatusCode::INTERNAL_SERVER_ERROR,
                 (_, Some(401)) => StatusCode::UNAUTHORIZED,
                 _ => StatusCode::FORBIDDEN,
             };
@@ -232,8 +241,12 @@ async fn log_in(pairs: &[(String, String)], visitor: &Visitor, security: &Securi
 fn nonce(pairs: &[(String, String)], security: &Security) -> Answer {
     let Some(key) = parameter(pairs, &PUBLIC_KEYS).filter(|key| !key.is_empty()) else {
         let error = WireError::plain("no public key with request");
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        return outcome(status, "request for nonce failed", None, Some(&error));
+        return outcome(
+            StatusCode::BAD_REQUEST,
+            "request for nonce failed",
+            None,
+            Some(&error),
+        );
     };
     match security.nonce(&key) {
         Some(nonce) => outcome(StatusCode::OK, "nonce generated", Some(&nonce), None),
@@ -255,11 +268,11 @@ async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Securi
         return outcome(StatusCode::FORBIDDEN, "logout failed", None, Some(&error));
     }
     let Some(token) = token_of(&head.uri, &head.headers) else {
-        return unknown(visitor, None);
+        return unknown(head, visitor, None);
     };
     let accepted = match security.holder_of(&token, visitor.address) {
         Ok(accepted) => accepted,
-        Err(denied) => return unknown(visitor, Some(&denied)),
+        Err(denied) => return unknown(head, visitor, Some(&denied)),
     };
     let id = &accepted.login.session_id;
     let revoked = match mesh.revoke_session((id, Some(&token)), "logged out", &accepted.user.name) {
@@ -299,16 +312,17 @@ fn outcome(status: StatusCode, message: &str, data: Option<&str>, error: Option<
 }
 
 /// What somebody is told who has no token, or one that does not hold.
-fn unknown(visitor: &Visitor, denied: Option<&Denied>) -> Answer {
+fn unknown(head: &Parts, visitor: &Visitor, denied: Option<&Denied>) -> Answer {
     let body = match denied {
         None if visitor.is_first_generation => "happn_token cookie missing in request".to_owned(),
         None | Some(Denied::Token) => NO_TOKEN.to_owned(),
         Some(denied) => format!("authorization failed: {denied}"),
     };
     if visitor.is_first_generation {
-        return with_reason(text(StatusCode::FORBIDDEN, "text/plain", body));
+        let answer = refusal::known_as_text(&head.headers, StatusCode::FORBIDDEN, body);
+        return with_reason(answer);
     }
-    let mut answer = text(StatusCode::UNAUTHORIZED, "text/plain", body);
+    let mut answer = refusal::known_as_text(&head.headers, StatusCode::UNAUTHORIZED, body);
     answer
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("happn-auth"));
@@ -316,9 +330,13 @@ fn unknown(visitor: &Visitor, denied: Option<&Denied>) -> Answer {
 }
 
 /// What somebody is told who may not have what is at a path.
-fn forbidden(path: &str) -> Answer {
-    let body = format!("unauthorized access to path /@HTTP{path}");
-    with_reason(text(StatusCode::FORBIDDEN, "text/plain", body))
+fn forbidden(head: &Parts) -> Answer {
+    let message = format!("unauthorized access to path /@HTTP{}", head.uri.path());
+    with_reason(refusal::known_as_text(
+        &head.headers,
+        StatusCode::FORBIDDEN,
+        message,
+    ))
 }
 
 fn with_reason(mut answer: Answer) -> Answer {

@@ -2,7 +2,7 @@
 //! to the REST component.
 
 use super::outgoing::packed;
-use super::{auth, rest, web};
+use super::{auth, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
@@ -42,17 +42,20 @@ pub(super) async fn answer(
                 *upgraded.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((upgrade, info));
                 answer
             }
-            Err(reason) => text(StatusCode::BAD_REQUEST, "text/plain", reason),
+            Err(reason) => refusal::json(StatusCode::BAD_REQUEST, "Bad request", reason),
         });
     }
     let (head, body) = request.into_parts();
+    if let Some(answer) = refusal::of_head(&head).or_else(|| refusal::of_verb(&head)) {
+        return Ok(answer);
+    }
+    if let Some(route) = system::rest::route(&mesh, head.uri.path()) {
+        return Ok(rest::answer(route, (head, body), peer.ip(), &mesh).await);
+    }
     let visitor = match auth::admit(&head, peer.ip(), &mesh).await {
         Ok(visitor) => visitor,
         Err(answer) => return Ok(answer),
     };
-    if let Some(route) = system::rest::route(&mesh, head.uri.path()) {
-        return Ok(rest::answer(route, (head, body), visitor, &mesh).await);
-    }
     if let Some(file) = system::client::file(head.uri.path()) {
         return Ok(packed(&head.headers, client_file(file, &head.headers)).await);
     }
@@ -91,7 +94,8 @@ pub(super) async fn answer(
             }
         },
         _ if path == "/primus" => {
-            let mut answer = text(StatusCode::UPGRADE_REQUIRED, "text/plain", "Upgrade Required");
+            let status = StatusCode::UPGRADE_REQUIRED;
+            let mut answer = refusal::known_as_text(request.headers(), status, "Upgrade Required".to_owned());
             let headers = answer.headers_mut();
             headers.insert(
                 header::CACHE_CONTROL,
@@ -101,7 +105,7 @@ pub(super) async fn answer(
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             answer
         }
-        _ => not_found(request.method(), path),
+        _ => refusal::not_found(request.method(), path, request.headers()),
     })
 }
 
@@ -118,15 +122,6 @@ const FIXED: [&str; 7] = [
 
 fn is_fixed(path: &str) -> bool {
     FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(path))
-}
-
-/// Nobody serves this path.
-pub(super) fn not_found(verb: &hyper::Method, path: &str) -> Answer {
-    text(
-        StatusCode::NOT_FOUND,
-        "text/plain",
-        format!("Cannot {verb} {path}\n"),
-    )
 }
 
 /// A file of the client, or that the one that the browser has is still the same.

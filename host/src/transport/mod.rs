@@ -9,10 +9,13 @@
 mod auth;
 mod body;
 mod connection;
+mod cors;
 mod encrypted;
 mod heartbeat;
 mod http;
+mod malformed;
 mod outgoing;
+mod refusal;
 mod rest;
 mod socket;
 mod web;
@@ -22,6 +25,7 @@ use crate::security::tls::Certificates;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use malformed::Explained;
 use socket::Socket;
 use std::io;
 use std::net::SocketAddr;
@@ -185,7 +189,7 @@ async fn serve<S: Socket>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Explained::new(stream)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let served = tokio::select! {
@@ -208,10 +212,10 @@ async fn serve<S: Socket>(
         .take();
     let Some((upgrade, info)) = taken else { return };
     match upgrade.await {
-        Ok(upgraded) => match upgraded.downcast::<TokioIo<S>>() {
+        Ok(upgraded) => match upgraded.downcast::<TokioIo<Explained<S>>>() {
             Ok(parts) => {
                 connection::run(
-                    parts.io.into_inner().into_channel(),
+                    parts.io.into_inner().into_inner().into_channel(),
                     parts.read_buf.to_vec(),
                     peer,
                     mesh,

@@ -2,43 +2,63 @@
 //!
 //! What enters: a request for one of the component's routes. What leaves: a JSON response. Guarantees: a body is read up
 //! to a limit and within a time; a body is JSON and says so, since web pages of any origin can send other kinds without
-//! asking; no header invites pages of other origins, and what they ask for with a cookie alone is refused before.
+//! asking; pages of other origins are invited as far as the configuration says, and what others ask for with a cookie alone is
+//! refused before.
 
+use super::auth;
 use super::body;
+use super::cors::Grant;
 use super::http::{self, Answer};
 use crate::mesh::Mesh;
-use crate::security::Visitor;
 use crate::system::rest::{self, Reply, Request, Route};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Bytes that a body may have.
 const LIMIT: usize = 100 * 1024;
-/// The verbs that are answered.
-const ALLOWED: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Answers a request for a route of the REST component.
 pub(super) async fn answer(
     route: Route,
     (head, body): (Parts, Incoming),
-    visitor: Visitor,
+    address: IpAddr,
     mesh: &Arc<Mesh>,
 ) -> Answer {
+    let grant = Grant::of(&head, &mesh.origins());
+    // Browsers ask before they send, without saying who asks.
+    if let Some(answer) = grant.preflight(route.allowed()) {
+        return answer;
+    }
+    let mut answer = reply(route, (head, body), address, mesh).await;
+    grant.write(answer.headers_mut());
+    answer
+}
+
+async fn reply(route: Route, (head, body): (Parts, Incoming), address: IpAddr, mesh: &Arc<Mesh>) -> Answer {
+    let visitor = match auth::admit(&head, address, mesh).await {
+        Ok(visitor) => visitor,
+        Err(answer) => return answer,
+    };
+    let allowed = route.allowed();
     match head.method {
-        Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {}
         Method::OPTIONS => {
             let mut answer = Response::new(http::Body::default());
             *answer.status_mut() = StatusCode::NO_CONTENT;
-            return with_allowed(answer);
+            return with_allowed(answer, allowed);
         }
-        other => {
-            let error = format!("{other} is none of {ALLOWED}");
-            return with_allowed(answer_of(Reply::failed(405, "Method not allowed", &error)));
+        ref other if !allowed.split(", ").any(|verb| verb == other.as_str()) => {
+            let error = format!("{other} is none of {allowed}");
+            return with_allowed(
+                answer_of(Reply::failed(405, "Method not allowed", &error)),
+                allowed,
+            );
         }
+        _ => {}
     }
     let body = match read(&head.headers, body).await {
         Ok(body) => body,
@@ -66,10 +86,10 @@ fn answer_of(reply: Reply) -> Answer {
     http::text(status, "application/json", reply.body)
 }
 
-fn with_allowed(mut answer: Answer) -> Answer {
+fn with_allowed(mut answer: Answer, allowed: &'static str) -> Answer {
     answer
         .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
     answer
 }
 

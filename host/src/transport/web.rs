@@ -5,9 +5,9 @@
 
 use super::body;
 use super::http::{self, Answer, Body};
+use super::refusal;
 use crate::mesh::Mesh;
 use crate::security::Visitor;
-use crate::system::rest::Reply;
 use crate::web::{self, Failure, Place, Request, Served, WebFolder};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
@@ -17,6 +17,21 @@ use std::sync::Arc;
 
 /// Answers a request for something that is there.
 pub(super) async fn answer(
+    place: &Place<'_>,
+    request: (Parts, Incoming),
+    visitor: &Visitor,
+    mesh: &Arc<Mesh>,
+) -> Answer {
+    let mut answer = answer_as_it_is(place, request, visitor, mesh).await;
+    // By that it is told from a refusal of the HTTP library.
+    if answer.status().is_client_error() && !answer.headers().contains_key(header::CONTENT_TYPE) {
+        let kind = HeaderValue::from_static("text/plain");
+        answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    answer
+}
+
+async fn answer_as_it_is(
     place: &Place<'_>,
     (head, body): (Parts, Incoming),
     visitor: &Visitor,
@@ -29,7 +44,7 @@ pub(super) async fn answer(
                 Ok(body) => body,
                 Err(error) => {
                     let mut answer =
-                        failed(error.status(), "Failure reading request body", &error.to_string());
+                        refusal::json(error.status(), "Failure reading request body", &error.to_string());
                     // What was not read of the body must not be taken for the next request.
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(header::CONNECTION, close);
@@ -56,7 +71,7 @@ pub(super) async fn answer(
                     "application/json",
                     format!(r#"{{"message":"Web route failed","data":null,"error":{error}}}"#),
                 ),
-                Err(failure) => failed(failure.status(), "Web route failed", &failure.to_string()),
+                Err(failure) => refusal::json(failure.status(), "Web route failed", &failure.to_string()),
             }
         }
     }
@@ -65,21 +80,13 @@ pub(super) async fn answer(
 async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts) -> Answer {
     if !matches!(head.method, Method::GET | Method::HEAD) {
         let error = format!("{} is none of GET, HEAD", head.method);
-        let mut answer = failed(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &error);
+        let mut answer = refusal::json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &error);
         let allowed = HeaderValue::from_static("GET, HEAD");
         answer.headers_mut().insert(header::ALLOW, allowed);
         return answer;
     }
     match web::file(place, folder, head).await {
         Some(response) => response.map(Body::Streamed),
-        None => http::not_found(&head.method, head.uri.path()),
+        None => refusal::not_found(&head.method, head.uri.path(), &head.headers),
     }
-}
-
-fn failed(status: StatusCode, message: &str, error: &str) -> Answer {
-    http::text(
-        status,
-        "application/json",
-        Reply::failed(status.as_u16(), message, error).body,
-    )
 }

@@ -239,6 +239,20 @@ pub const KEYS: &[Key] = &[
         default: KeyDefault::Text(DEFAULT_PLUGINS_DIR),
         meaning: "Folder in which component libraries are looked up.",
     },
+    Key {
+        section: "rest",
+        name: "cors_origins",
+        takes: Takes::Texts,
+        default: KeyDefault::Unset,
+        meaning: "Origins whose pages may use `/rest/…` from a browser, such as `https://app.example`; `*` alone is all.",
+    },
+    Key {
+        section: "rest",
+        name: "cors_credentials",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(false),
+        meaning: "Whether they may do so with the cookie of whoever looks at them; not with `*`.",
+    },
     integer(
         "calls",
         "timeout_ms",

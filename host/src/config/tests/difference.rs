@@ -120,6 +120,9 @@ fn every_key_that_is_changed_is_named() {
                 key.name
             )
         }
+        "rest" if key.name == "cors_credentials" => format!(
+            "name = \"x\"\n[rest]\ncors_origins = [\"https://a.example\"]\ncors_credentials = {value}\n"
+        ),
         "" if key.name == "name" => format!("name = {value}\n"),
         "" => format!("name = \"x\"\n{} = {value}\n", key.name),
         section => format!("name = \"x\"\n[{section}]\n{} = {value}\n", key.name),
@@ -131,7 +134,11 @@ fn every_key_that_is_changed_is_named() {
             Takes::Boolean => ("true".to_owned(), "false".to_owned()),
             Takes::Integer { min, max } => (min.to_string(), max.to_string()),
             Takes::Choice(words) => (format!("\"{}\"", words[0]), format!("\"{}\"", words[1])),
-            Takes::Texts => ("[\"/a\"]".to_owned(), "[\"/b\"]".to_owned()),
+            Takes::Texts if key.section == "web" => ("[\"/a\"]".to_owned(), "[\"/b\"]".to_owned()),
+            Takes::Texts => (
+                "[\"https://a.example\"]".to_owned(),
+                "[\"https://b.example\"]".to_owned(),
+            ),
             // Secrets have a least length.
             _ => (
                 format!("\"{}\"", "a".repeat(40)),
@@ -144,7 +151,7 @@ fn every_key_that_is_changed_is_named() {
         assert_eq!(named, [key.path()], "{key}");
         assert_eq!(
             difference.restart.is_empty(),
-            matches!(key.section, "swap" | "plugins") || key.name == "authority_delegation",
+            matches!(key.section, "swap" | "plugins" | "rest") || key.name == "authority_delegation",
             "{key}"
         );
     }

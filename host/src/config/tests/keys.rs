@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "",
     "happn",
     "happn.tls",
@@ -12,6 +12,7 @@ const SECTIONS: [&str; 13] = [
     "security.profiles",
     "store",
     "plugins",
+    "rest",
     "calls",
     "swap",
     "web",

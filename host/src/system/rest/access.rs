@@ -3,15 +3,13 @@
 //! What enters: the holder of a token. What leaves: as whom a call is made, or why it is not. Guarantees: without a token that
 //! holds nothing is called; whoever may not call a method does not learn whether there is one.
 
-use super::parameters::Parameters;
+use super::parameters::{Parameters, field_of_body, unreadable};
 use super::{Reply, Request};
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
 use crate::security::{Credentials, Denied, NotOnBehalf, Security, Visitor};
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 const DENIED: &str = "Access denied";
 
@@ -99,7 +97,7 @@ pub(super) fn caller(
     let own = security
         .access_of(&accepted.user.name)
         .ok_or_else(|| failed(DENIED))?;
-    let Some(name) = Security::acts_for(on_behalf_of(request), &login.username) else {
+    let Some(name) = Security::acts_for(on_behalf_of(request)?, &login.username) else {
         if !security.allows(&own, Action::Set, &path) {
             return Err(failed(DENIED));
         }
@@ -126,13 +124,11 @@ pub(super) fn caller(
 }
 
 /// `as` in the body.
-fn on_behalf_of(request: &Request<'_>) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow, rename = "as")]
-        on_behalf_of: Option<&'a RawValue>,
-    }
-    let body: Body = serde_json::from_slice(request.body).ok()?;
-    let name = json::as_text(body.on_behalf_of?)?;
-    Some(name.into_owned()).filter(|name| !name.is_empty())
+fn on_behalf_of(request: &Request<'_>) -> Result<Option<String>, Reply> {
+    let Some(name) = field_of_body(request, "as")?.filter(|name| json::is_truthy(name)) else {
+        return Ok(None);
+    };
+    // Whoever names somebody in another way must not find the call made as somebody else.
+    let name = json::as_text(&name).ok_or_else(|| unreadable("`as` must be a string, the name of a user"))?;
+    Ok(Some(name.into_owned()))
 }

@@ -3,7 +3,8 @@
 //! What enters: the outcome of a call. What leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component
 //! gave; results are handed on as they were written; an error is an object with a message.
 
-use crate::plugin::{Abandoned, Answer, Status};
+use super::parameters;
+use crate::plugin::{Abandoned, Answer, Method, Status};
 use crate::protocol::{WireError, json};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -49,12 +50,13 @@ impl Reply {
         }
     }
 
-    /// A call that ended in any way. `target` names it in messages.
-    pub(super) fn of(outcome: Outcome, target: &str, limit: Duration) -> Reply {
+    /// A call of a method of `component` that ended in any way.
+    pub(super) fn of(outcome: Outcome, component: &str, method: &Method, limit: Duration) -> Reply {
+        let target = format!("{component}.{}", method.name());
         let failed = |status: u16, error: &str| Reply::failed(status, "Call failed", error);
         match outcome {
-            Outcome::Completed(status, payload) => completed(status, &payload)
-                .unwrap_or_else(|| failed(500, &format!("{target} gave an answer that is not a JSON array"))),
+            Outcome::Completed(status, payload) => completed(status, &payload, &parameters::names(method))
+                .unwrap_or_else(|| failed(502, &format!("{target} gave an answer that is not a JSON array"))),
             Outcome::Refused(reason) => failed(503, &reason),
             Outcome::Abandoned => failed(503, &format!("{target} was stopped before it answered")),
             Outcome::TimedOut => failed(
@@ -77,8 +79,8 @@ fn body(message: &str, data: &str, error: &str) -> String {
     out
 }
 
-/// The reply to what a component gave; `None` when it is not what the ABI asks for.
-fn completed(status: i32, payload: &[u8]) -> Option<Reply> {
+/// The reply to what a component gave for a method with these parameters; `None` when it is not what the ABI asks for.
+fn completed(status: i32, payload: &[u8], parameters: &[String]) -> Option<Reply> {
     let text = if payload.is_empty() { b"[]" } else { payload };
     let values: Vec<&RawValue> = serde_json::from_slice(text).ok()?;
     let value = |position: usize| values.get(position).map_or("null", |value| value.get());
@@ -89,10 +91,44 @@ fn completed(status: i32, payload: &[u8]) -> Option<Reply> {
     if status == Status::VALUE_ERROR && !error.is_some_and(|error| json::is_truthy(error)) {
         return Some(Reply::succeeded("Call successful", value(1)));
     }
-    Some(Reply {
-        status: 500,
-        body: body("Call failed", "null", &error_object(error?)),
+    let error = error?;
+    Some(match Fault::of(error, parameters) {
+        Fault::Denied(reason) => Reply::failed(403, &reason, "Access denied"),
+        fault => Reply {
+            status: if fault == Fault::OfCaller { 400 } else { 500 },
+            body: body("Call failed", "null", &error_object(error)),
+        },
     })
+}
+
+/// Whose fault the error of a method is.
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    /// The caller's, who handed over something that the method cannot take: a `TypeError` that names one of its parameters,
+    /// as the SDK says it.
+    OfCaller,
+    /// Of rights: the mesh denied, for this reason, what the method did for its caller.
+    Denied(String),
+    /// The method's own.
+    OfMethod,
+}
+
+impl Fault {
+    fn of(error: &RawValue, parameters: &[String]) -> Fault {
+        let Ok(Value::Object(fields)) = serde_json::from_str(error.get()) else {
+            return Fault::OfMethod;
+        };
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        match (text("name"), text("parameter"), text("reason")) {
+            (Some("TypeError"), Some(parameter), _) if parameters.iter().any(|name| name == parameter) => {
+                Fault::OfCaller
+            }
+            (Some("AccessDenied"), _, Some(reason)) if fields.get("code").is_some_and(|code| code == 403) => {
+                Fault::Denied(reason.to_owned())
+            }
+            _ => Fault::OfMethod,
+        }
+    }
 }
 
 /// An error as REST clients know it: always an object with a message. The name `Error` is left out, since the errors of
@@ -176,6 +212,28 @@ mod tests {
                 r#"[{"message":"m","name":"TypeError"}]"#,
                 failed(r#"{"message":"m","name":"TypeError"}"#),
             ),
+            (
+                Status::ERROR,
+                r#"[{"message":"m","name":"TypeError","parameter":"z"}]"#,
+                failed(r#"{"message":"m","name":"TypeError","parameter":"z"}"#),
+            ),
+            (
+                Status::ERROR,
+                r#"[{"message":"m","name":"TypeError","parameter":"a"}]"#,
+                Some((
+                    400,
+                    body(
+                        "Call failed",
+                        "null",
+                        r#"{"message":"m","name":"TypeError","parameter":"a"}"#,
+                    ),
+                )),
+            ),
+            (
+                Status::ERROR,
+                r#"[{"message":"unauthorized","name":"AccessDenied","code":403,"reason":"not bob"}]"#,
+                Some((403, body("not bob", "null", r#"{"message":"Access denied"}"#))),
+            ),
             (Status::ERROR, "[]", None),
             (
                 Status::VALUE_ERROR,
@@ -185,7 +243,8 @@ mod tests {
             (Status::VALUE_ERROR, "[17]", failed(r#"{"message":"17"}"#)),
             (Status::VALUE_ERROR, "[null,5]", ok("5")),
         ] {
-            let found = completed(status, payload.as_bytes()).map(|reply| (reply.status, reply.body));
+            let found = completed(status, payload.as_bytes(), &["a".to_owned()])
+                .map(|reply| (reply.status, reply.body));
             assert_eq!(found, expected, "{status} {payload}");
         }
     }

@@ -7,16 +7,17 @@
 
 mod access;
 mod answer;
+mod openapi;
 mod parameters;
 
 use super::{own_component, query};
 use crate::mesh::{Asked, Mesh};
-use crate::plugin::{Abandoned, Answer, Job, JobKind, Native, NativeCall};
+use crate::plugin::{Abandoned, Answer, Component, Job, JobKind, Method, Native, NativeCall};
 use crate::protocol::json;
 use crate::security::Visitor;
 use answer::{Outcome, Waiting};
 use bytes::Bytes;
-use parameters::{Parameters, is_callback};
+use parameters::{Parameters, is_callback, unreadable};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -56,6 +57,19 @@ pub enum Route {
     Describe,
     /// `/rest/method/…`, with what follows.
     Method(String),
+    /// `/rest/openapi.json`.
+    OpenApi,
+}
+
+impl Route {
+    /// The verbs that are answered, as in the header `Allow`. Real servers check none, and their clients use what they like;
+    /// what those do not have is read only.
+    pub fn allowed(&self) -> &'static str {
+        match self {
+            Route::Login | Route::Describe | Route::Method(_) => "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+            Route::OpenApi => "GET, OPTIONS",
+        }
+    }
 }
 
 /// A request with its body.
@@ -95,6 +109,7 @@ fn route_of(path: &str, meshes: &[&str]) -> Option<Route> {
     match name.to_ascii_lowercase().as_str() {
         "login" => Some(Route::Login),
         "describe" => Some(Route::Describe),
+        "openapi.json" => Some(Route::OpenApi),
         "method" => Some(Route::Method(rest.to_owned())),
         _ => None,
     }
@@ -106,6 +121,7 @@ pub async fn reply(mesh: &Arc<Mesh>, route: &Route, request: &Request<'_>) -> Re
         Route::Login => log_in(mesh, request).await,
         Route::Describe => Ok(describe(mesh, request)),
         Route::Method(path) => call(mesh, path, request).await,
+        Route::OpenApi => Ok(openapi::document(mesh, &request.visitor)),
     };
     replied.unwrap_or_else(|refused| refused)
 }
@@ -124,16 +140,23 @@ async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     if !parameters.has("password") && !parameters.has("token") {
         return Err(missing("password"));
     }
+    let is_no_text = |name: &&&str| parameters.is_given(name) && parameters.text(name).is_none();
+    if let Some(name) = ["username", "password", "token"]
+        .iter()
+        .find(|name| is_no_text(name))
+    {
+        return Err(unreadable(&format!("`{name}` must be a string")));
+    }
     match mesh.security() {
         None => Ok(Reply::succeeded("Logged in ok", LOGGED_IN)),
         Some(security) => access::log_in(security, &parameters, &request.visitor).await,
     }
 }
 
-/// All methods but those of `security`.
-fn describe(mesh: &Mesh, request: &Request<'_>) -> Reply {
-    let mut out = String::from("{");
-    let may = access::filter(mesh, &request.visitor);
+/// Hands over, in their order, all methods that somebody may call: those of the versions that serve calls without a range,
+/// but for those of `security`.
+fn for_each_method(mesh: &Mesh, visitor: &Visitor, mut found: impl FnMut(&Component, &Method)) {
+    let may = access::filter(mesh, visitor);
     let registry = mesh.registry();
     for component in registry.in_order() {
         let shown = registry.versions(component.name()).first();
@@ -141,29 +164,35 @@ fn describe(mesh: &Mesh, request: &Request<'_>) -> Reply {
             continue;
         }
         for method in component.descriptor().methods() {
-            if !may(component.name(), method.name()) {
-                continue;
+            if may(component.name(), method.name()) {
+                found(component, method);
             }
-            if out.len() > 1 {
-                out.push(',');
-            }
-            let uri = format!("/{}/{}", component.name(), method.name());
-            json::write_string(&mut out, &uri);
-            out.push_str(r#":{"uri":"#);
-            json::write_string(&mut out, &uri);
-            out.push_str(r#","parameters":{"#);
-            let names = parameters::names(method);
-            for (position, name) in names.iter().filter(|name| !is_callback(name)).enumerate() {
-                if position > 0 {
-                    out.push(',');
-                }
-                json::write_string(&mut out, name);
-                out.push(':');
-                json::write_string(&mut out, &format!("{{{{{name}}}}}"));
-            }
-            out.push_str("}}");
         }
     }
+}
+
+fn describe(mesh: &Mesh, request: &Request<'_>) -> Reply {
+    let mut out = String::from("{");
+    for_each_method(mesh, &request.visitor, |component, method| {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        let uri = format!("/{}/{}", component.name(), method.name());
+        json::write_string(&mut out, &uri);
+        out.push_str(r#":{"uri":"#);
+        json::write_string(&mut out, &uri);
+        out.push_str(r#","parameters":{"#);
+        let names = parameters::names(method);
+        for (position, name) in names.iter().filter(|name| !is_callback(name)).enumerate() {
+            if position > 0 {
+                out.push(',');
+            }
+            json::write_string(&mut out, name);
+            out.push(':');
+            json::write_string(&mut out, &format!("{{{{{name}}}}}"));
+        }
+        out.push_str("}}");
+    });
     out.push('}');
     Reply::succeeded(&format!("{} description", mesh.domain()), &out)
 }
@@ -222,8 +251,7 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
     };
     let arguments = parameters.arguments(method, request, &caller);
     let outcome = submit(mesh, component, method.name(), arguments, caller).await;
-    let target = format!("{component}.{}", method.name());
-    Ok(Reply::of(outcome, &target, mesh.call_timeout()))
+    Ok(Reply::of(outcome, component, method, mesh.call_timeout()))
 }
 
 /// Takes a call on the way of every call, and waits for its outcome.
@@ -260,6 +288,8 @@ mod tests {
             ("/rest/login", Some(Route::Login)),
             ("/REST/Describe", Some(Route::Describe)),
             ("/rest/describe/", Some(Route::Describe)),
+            ("/rest/openapi.json", Some(Route::OpenApi)),
+            ("/D/rest/openapi.json", Some(Route::OpenApi)),
             ("/rest/method/calc/add", method("calc/add")),
             ("/My%20Mesh/rest/method/calc/add", method("calc/add")),
             ("/D/rest/method/D/calc/add", method("D/calc/add")),

@@ -29,25 +29,10 @@ impl Parameters {
     /// Reads them from the body, or from the query of a `GET`. With `bare`, a body without `parameters` is itself an
     /// object of parameters.
     pub(super) fn read(request: &Request<'_>, bare: bool) -> Result<Parameters, Reply> {
-        if request.verb == "GET" {
-            return Parameters::of_query(request.url.split_once('?').map_or("", |(_, query)| query), bare);
-        }
-        let text = std::str::from_utf8(request.body).map_err(|_| unreadable("it is not UTF-8 text"))?;
-        Parameters::of_body(text, bare)
-    }
-
-    fn of_query(query: &str, bare: bool) -> Result<Parameters, Reply> {
-        let pairs = query::pairs(query);
-        let encoded = pairs.iter().find(|(name, _)| name == "encoded_parameters");
-        if let Some((_, body)) = encoded.filter(|(_, body)| !body.is_empty()) {
-            // Clients of real servers may have encoded it twice.
-            let body = if body.starts_with('%') {
-                query::decode(body)
-            } else {
-                body.clone()
-            };
+        if let Some(body) = body(request)? {
             return Parameters::of_body(&body, bare);
         }
+        let pairs = query::pairs(query_of(request));
         // A name that is there more than once is an array.
         let mut values: Map<String, Value> = Map::new();
         for (name, value) in pairs {
@@ -75,7 +60,7 @@ impl Parameters {
         match Parameters::of(&body) {
             Some(Parameters::Named(fields)) => {
                 let inner = fields.iter().rfind(|(name, _)| name == "parameters");
-                match inner.filter(|(_, value)| json::is_truthy(value)) {
+                match inner.filter(|(_, value)| value.get() != RawValue::NULL.get()) {
                     Some((_, inner)) => Parameters::of(inner)
                         .ok_or_else(|| unreadable("`parameters` must be an object or an array")),
                     None if bare => Ok(Parameters::Named(fields)),
@@ -98,6 +83,12 @@ impl Parameters {
     /// Whether there is one of this name that is not empty.
     pub(super) fn has(&self, name: &str) -> bool {
         self.named(name).is_some_and(json::is_truthy)
+    }
+
+    /// Whether there is one of this name that is not null.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.named(name)
+            .is_some_and(|value| value.get() != RawValue::NULL.get())
     }
 
     /// The text of this name, when it is one.
@@ -134,6 +125,38 @@ impl Parameters {
         };
         format!("[{}]", values.join(","))
     }
+}
+
+/// The body of a request as text, which a `GET` may have in its query; `None` for a `GET` whose query has the parameters
+/// themselves.
+fn body<'a>(request: &Request<'a>) -> Result<Option<Cow<'a, str>>, Reply> {
+    if request.verb != "GET" {
+        let text = std::str::from_utf8(request.body).map_err(|_| unreadable("it is not UTF-8 text"))?;
+        return Ok(Some(text.into()));
+    }
+    let mut pairs = query::pairs(query_of(request)).into_iter();
+    let encoded = pairs.find(|(name, body)| name == "encoded_parameters" && !body.is_empty());
+    Ok(encoded.map(|(_, body)| {
+        // Clients of real servers may have encoded it twice.
+        if body.starts_with('%') {
+            query::decode(&body).into()
+        } else {
+            body.into()
+        }
+    }))
+}
+
+/// A field of a request's body beside the parameters; of several the last one. What cannot be read has none, and is refused
+/// when its parameters are read.
+pub(super) fn field_of_body(request: &Request<'_>, name: &str) -> Result<Option<Box<RawValue>>, Reply> {
+    let body = body(request)?;
+    let fields: Option<Fields> = body.and_then(|body| serde_json::from_str(&body).ok());
+    let mut fields = fields.into_iter().flat_map(|fields| fields.0.into_iter().rev());
+    Ok(fields.find(|(other, _)| other == name).map(|(_, value)| value))
+}
+
+fn query_of<'a>(request: &Request<'a>) -> &'a str {
+    request.url.split_once('?').map_or("", |(_, query)| query)
 }
 
 /// The names of a method's parameters, in their order.
@@ -186,7 +209,8 @@ fn all_of(fields: &[(String, Box<RawValue>)]) -> String {
     out
 }
 
-fn unreadable(reason: &str) -> Reply {
+/// The answer to a request that does not say what it should.
+pub(super) fn unreadable(reason: &str) -> Reply {
     Reply::failed(400, "Failure parsing request body", reason)
 }
 
@@ -266,6 +290,8 @@ mod tests {
             (r#"["x"]"#, Ok(r#"["x"]"#)),
             (r#"{"parameters":null}"#, Ok("[null,null]")),
             (r#"{"parameters":"text"}"#, Err(400)),
+            (r#"{"parameters":false}"#, Err(400)),
+            (r#"{"parameters":""}"#, Err(400)),
             (r#"{"a":1}"#, Ok("[null,null]")),
             ("{broken", Err(400)),
             ("5", Err(400)),

@@ -1,0 +1,100 @@
+//! How a request that cannot be served is refused.
+//!
+//! What enters: a request's head and what is wrong with it. What leaves: an answer with a status of 400 and more. Guarantees:
+//! programs get JSON of the one form that failures have, `{"message","data","error":{"message"}}`; people who look with a browser
+//! get text. Where clients of real servers compare a text, they get that text unless they ask for JSON.
+
+use super::http::{Answer, text};
+use crate::system::rest::Reply;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode, Version};
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
+
+/// The verbs of what is only read.
+const READING: &str = "GET, HEAD";
+/// Those of logging in: real servers check none.
+const LOGGING_IN: &str = "GET, POST";
+/// Bytes that path and query may have together; what belongs to a call and is longer has its place in the body.
+const LONGEST_TARGET: usize = 16 * 1024;
+
+/// Why a request is refused before anybody looks at what it is about, if it is.
+pub(super) fn of_head(head: &Parts) -> Option<Answer> {
+    let hosts = head.headers.get_all(header::HOST).iter().count();
+    // RFC 9112, section 3.2.
+    let problem = match hosts {
+        0 if head.version == Version::HTTP_11 && head.uri.authority().is_none() => {
+            Some("the header Host is missing")
+        }
+        0 | 1 => None,
+        _ => Some("the header Host is there more than once"),
+    };
+    if let Some(problem) = problem {
+        return Some(json(StatusCode::BAD_REQUEST, "Bad request", problem));
+    }
+    let length = head
+        .uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    (length > LONGEST_TARGET).then(|| {
+        let problem = format!("path and query have {length} bytes, and may have {LONGEST_TARGET}");
+        json(StatusCode::URI_TOO_LONG, "URI too long", &problem)
+    })
+}
+
+/// The refusal of a verb by one of the host's own paths, if it refuses it.
+pub(super) fn of_verb(head: &Parts) -> Option<Answer> {
+    let path = head.uri.path().to_ascii_lowercase();
+    let allowed = match path.as_str() {
+        "/metrics" | "/healthz" | "/readyz" | "/ping" | "/version" | "/primus" | "/primus/spec" => READING,
+        "/auth/login" | "/auth/request-nonce" | "/auth/logout" => LOGGING_IN,
+        path if crate::system::client::file(path).is_some() => READING,
+        _ => return None,
+    };
+    if allowed.split(", ").any(|verb| verb == head.method.as_str()) {
+        return None;
+    }
+    let problem = format!("{} is none of {allowed}", head.method);
+    let mut answer = json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &problem);
+    let headers = answer.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+    Some(answer)
+}
+
+/// Nothing is there.
+pub(super) fn not_found(method: &Method, path: &str, headers: &HeaderMap) -> Answer {
+    let message = format!("Cannot {method} {path}");
+    match accepts(headers, "text/html") {
+        true => text(StatusCode::NOT_FOUND, TEXT, message + "\n"),
+        false => json(StatusCode::NOT_FOUND, &message, "there is nothing at this path"),
+    }
+}
+
+/// What clients of real servers know as a text; JSON for those who ask for it.
+pub(super) fn known_as_text(headers: &HeaderMap, status: StatusCode, message: String) -> Answer {
+    match accepts(headers, JSON) {
+        true => json(status, &message, &message),
+        false => text(status, TEXT, message),
+    }
+}
+
+/// A refusal as programs read it.
+pub(super) fn json(status: StatusCode, message: &str, problem: &str) -> Answer {
+    text(
+        status,
+        JSON,
+        Reply::failed(status.as_u16(), message, problem).body,
+    )
+}
+
+/// Whether a kind of text is asked for by its name.
+fn accepts(headers: &HeaderMap, kind: &str) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut kinds = accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|part| part.split(';').next());
+    kinds.any(|part| part.trim().eq_ignore_ascii_case(kind))
+}
