@@ -247,6 +247,7 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             "calls.queue_bytes",
             old.calls.queue_bytes != new.calls.queue_bytes,
         ),
+        ("console.enabled", old.console.enabled != new.console.enabled),
     ];
     let live = [
         ("plugins.dir", old.plugins.dir.value != new.plugins.dir.value),

@@ -37,8 +37,8 @@ pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use rewrite::{Edit, RewriteError, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, Secret,
-    SecurityConfig, StoreConfig, SwapConfig, TlsConfig,
+    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind,
+    Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig,
 };
 
 use read::Reader;
@@ -63,6 +63,8 @@ pub struct Config {
     pub calls: CallsConfig,
     /// `[swap]`.
     pub swap: SwapConfig,
+    /// `[console]`.
+    pub console: ConsoleConfig,
     /// `[[components]]`, in the order of the file; may be empty. Several of one name are versions side by side.
     pub components: Vec<ComponentConfig>,
     overrides: Vec<Secret>,
@@ -163,6 +165,7 @@ impl Config {
             plugins: contents.plugins,
             calls: contents.calls,
             swap: contents.swap,
+            console: contents.console,
             components: contents.components,
             overrides: texts.iter().cloned().map(Secret::new).collect(),
             source,

@@ -16,8 +16,8 @@ use super::security;
 use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, SecurityConfig, StoreConfig, SwapConfig,
-    TlsConfig,
+    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, SecurityConfig, StoreConfig,
+    SwapConfig, TlsConfig,
 };
 use crate::store::Durability;
 
@@ -31,6 +31,7 @@ pub(super) struct Contents {
     pub(super) plugins: PluginsConfig,
     pub(super) calls: CallsConfig,
     pub(super) swap: SwapConfig,
+    pub(super) console: ConsoleConfig,
     pub(super) components: Vec<ComponentConfig>,
 }
 
@@ -61,6 +62,8 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     let calls = calls(reader, section);
     let section = reader.section(&mut top, "swap");
     let swap = swap(reader, section);
+    let section = reader.section(&mut top, "console");
+    let console = console(reader, section);
     let components = components::read(reader, &mut top, folder);
     reader.finish(top);
     Contents {
@@ -72,6 +75,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
         plugins,
         calls,
         swap,
+        console,
         components,
     }
 }
@@ -185,6 +189,14 @@ fn swap<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> SwapConfig {
         handover_timeout: Duration::from_millis(handover_timeout_ms.value),
         watch: watch.value,
         max_versions: size(&max_versions),
+    }
+}
+
+fn console<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ConsoleConfig {
+    let enabled = reader.boolean(&mut section, "enabled", keys::DEFAULT_CONSOLE);
+    reader.finish(section);
+    ConsoleConfig {
+        enabled: enabled.value,
     }
 }
 

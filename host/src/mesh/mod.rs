@@ -33,6 +33,7 @@ use crate::pubsub::Index;
 use crate::security::Security;
 use crate::session::Sessions;
 use crate::store::Store;
+use crate::swap::History;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub subscriptions_each: usize,
     /// Where private copies of libraries go.
     pub stage: PathBuf,
+    /// Whether the console is served.
+    pub console: bool,
 }
 
 /// The state of one mesh, shared by all its sessions and components.
@@ -79,6 +82,7 @@ pub struct Mesh {
     store: Arc<dyn Store>,
     /// Who may do what, in a secure mesh.
     security: Option<Arc<Security>>,
+    swap_history: History,
     started: Instant,
     runtime: tokio::runtime::Handle,
 }
@@ -98,6 +102,7 @@ impl Mesh {
             serves: AtomicBool::new(false),
             retired: Mutex::default(),
             store,
+            swap_history: History::default(),
             started: Instant::now(),
             runtime: tokio::runtime::Handle::current(),
         })
@@ -136,6 +141,21 @@ impl Mesh {
     /// All documents.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// What is remembered of swaps.
+    pub fn swap_history(&self) -> &History {
+        &self.swap_history
+    }
+
+    /// How long there has been this mesh.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Whether the console is served.
+    pub fn has_console(&self) -> bool {
+        self.settings.console
     }
 
     /// How long a call may take.

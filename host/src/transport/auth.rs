@@ -4,6 +4,7 @@
 //! What enters: the head of a request. What leaves: a [`Visitor`] who may go on, or the answer. Guarantees: every path is
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
 
+use super::console;
 use super::http::{Answer, text};
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
@@ -72,7 +73,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
         ));
     }
     let holder = token.as_deref().map(|token| security.holder_of(token, address));
-    if is_open(path, mesh) {
+    if is_open(path, mesh) || console::is_open(mesh, path) {
         visitor.accepted = holder.and_then(Result::ok);
         return Ok(visitor);
     }

@@ -1,7 +1,7 @@
 //! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade, a few fixed paths, and the way
 //! to the REST component.
 
-use super::{auth, rest};
+use super::{auth, console, rest};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
@@ -53,8 +53,12 @@ pub(super) async fn answer(
     }
     let request = Request::from_parts(head, body);
     let path = request.uri().path();
-    if let Some(file) = system::client::file(path) {
-        return Ok(client_file(file, request.headers()));
+    if let Some(found) = system::client::file(path) {
+        return Ok(file(found, request.headers()));
+    }
+    let asked = (request.method(), path, request.headers());
+    if let Some(answer) = console::answer(asked, &visitor, &mesh) {
+        return Ok(answer);
     }
     let whole = request
         .uri()
@@ -100,8 +104,8 @@ pub(super) async fn answer(
     })
 }
 
-/// A file of the client, or that the one that the browser has is still the same.
-fn client_file(file: system::client::File, headers: &HeaderMap) -> Answer {
+/// A file, or that the one that the browser has is still the same.
+pub(super) fn file(file: system::client::File, headers: &HeaderMap) -> Answer {
     let known = headers.get(header::IF_NONE_MATCH);
     let mut answer = match known.is_some_and(|known| known.as_bytes() == file.tag.as_bytes()) {
         true => text(StatusCode::NOT_MODIFIED, file.kind, ""),

@@ -8,6 +8,7 @@
 
 mod auth;
 mod connection;
+mod console;
 mod encrypted;
 mod heartbeat;
 mod http;

@@ -289,6 +289,13 @@ pub const KEYS: &[Key] = &[
         "Versions of one component that may be loaded at the same time.",
     ),
     Key {
+        section: "console",
+        name: "enabled",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(DEFAULT_CONSOLE),
+        meaning: "Whether the console, a page for people, is served under `/console`.",
+    },
+    Key {
         section: "components",
         name: "name",
         takes: Takes::Text,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "",
     "happn",
     "happn.tls",
@@ -14,6 +14,7 @@ const SECTIONS: [&str; 10] = [
     "plugins",
     "calls",
     "swap",
+    "console",
     "components",
 ];
 
