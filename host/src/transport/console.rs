@@ -7,8 +7,9 @@ use super::http::{Answer, file, text};
 use crate::mesh::Mesh;
 use crate::security::Visitor;
 use crate::system::console::{Route, figures, route};
+use crate::system::query;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Method, StatusCode};
+use hyper::{Method, StatusCode, Uri};
 
 /// Whether anybody may have what this path leads to.
 pub(super) fn is_open(mesh: &Mesh, path: &str) -> bool {
@@ -17,13 +18,14 @@ pub(super) fn is_open(mesh: &Mesh, path: &str) -> bool {
 
 /// The answer, if the path is one of the console and there is one.
 pub(super) fn answer(
-    (method, path, headers): (&Method, &str, &HeaderMap),
+    (method, uri, headers): (&Method, &Uri, &HeaderMap),
     visitor: &Visitor,
     mesh: &Mesh,
 ) -> Option<Answer> {
     if !mesh.has_console() {
         return None;
     }
+    let path = uri.path();
     let route = route(path)?;
     if !matches!(*method, Method::GET | Method::HEAD) {
         let reason = format!("{path} is only read: use GET, not {method}\n");
@@ -36,7 +38,10 @@ pub(super) fn answer(
         Route::File(found) => file(found, headers),
         Route::Figures => {
             let user = visitor.accepted.as_ref().map(|accepted| &*accepted.user.name);
-            let body = serde_json::to_vec(&figures(mesh, user)).unwrap_or_default();
+            let pairs = query::pairs(uri.query().unwrap_or_default());
+            let describe = pairs.iter().find(|(name, _)| name == "describe");
+            let figures = figures(mesh, user, describe.map(|(_, number)| &**number));
+            let body = serde_json::to_vec(&figures).unwrap_or_default();
             let mut answer = text(StatusCode::OK, "application/json", body);
             let unkept = HeaderValue::from_static("no-store");
             answer.headers_mut().insert(header::CACHE_CONTROL, unkept);

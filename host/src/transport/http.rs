@@ -56,7 +56,7 @@ pub(super) async fn answer(
     if let Some(found) = system::client::file(path) {
         return Ok(file(found, request.headers()));
     }
-    let asked = (request.method(), path, request.headers());
+    let asked = (request.method(), request.uri(), request.headers());
     if let Some(answer) = console::answer(asked, &visitor, &mesh) {
         return Ok(answer);
     }

@@ -8,6 +8,7 @@ use crate::plugin::{Component, LATENCY_STEPS};
 use crate::session::Session;
 use crate::swap::Report;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -42,6 +43,24 @@ pub struct Figures {
     components: Vec<ComponentFigures>,
     /// The last swaps, the oldest first.
     swaps: Vec<Report>,
+    /// What can be done with the component that was asked about, while it is there.
+    described: Option<Described>,
+}
+
+/// What a component offers.
+#[derive(Clone, Debug, Serialize)]
+struct Described {
+    instance: String,
+    methods: Vec<Offered>,
+    events: Box<RawValue>,
+}
+
+/// A method.
+#[derive(Clone, Debug, Serialize)]
+struct Offered {
+    name: String,
+    description: Option<String>,
+    parameters: Box<RawValue>,
 }
 
 /// A version of a component.
@@ -83,8 +102,8 @@ struct SessionFigures {
     queued_bytes: usize,
 }
 
-/// The mesh at this moment, for a user of this name.
-pub fn figures(mesh: &Mesh, user: Option<&str>) -> Figures {
+/// The mesh at this moment, for a user of this name; with what the instance of a component offers whose number is `describe`.
+pub fn figures(mesh: &Mesh, user: Option<&str>, describe: Option<&str>) -> Figures {
     let registry = mesh.registry();
     let retired = mesh.retired();
     let serving = registry
@@ -115,12 +134,35 @@ pub fn figures(mesh: &Mesh, user: Option<&str>) -> Figures {
         latency_steps: &LATENCY_STEPS,
         components: serving.chain(leaving).collect(),
         swaps: mesh.swap_history().reports(),
+        described: describe.and_then(|number| {
+            let mut all = registry.in_order().chain(&retired);
+            all.find(|component| number_of(component) == number)
+                .map(described)
+        }),
+    }
+}
+
+fn number_of(component: &Component) -> String {
+    component.instance().identity().number.to_string()
+}
+
+fn described(component: &Arc<Component>) -> Described {
+    let descriptor = component.descriptor();
+    let methods = descriptor.methods().iter().map(|method| Offered {
+        name: method.name().to_owned(),
+        description: method.description().map(str::to_owned),
+        parameters: method.parameters().to_owned(),
+    });
+    Described {
+        instance: number_of(component),
+        methods: methods.collect(),
+        events: descriptor.events().to_owned(),
     }
 }
 
 fn of_component(component: &Arc<Component>, listed: Option<String>) -> ComponentFigures {
     ComponentFigures {
-        instance: component.instance().identity().number.to_string(),
+        instance: number_of(component),
         name: component.name().to_owned(),
         listed,
         version: component.descriptor().version().text().to_owned(),

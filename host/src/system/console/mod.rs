@@ -39,7 +39,20 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/console/" PAGE "index.html",
     "/console/console.css" STYLE "console.css",
     "/console/icon.svg" IMAGE "icon.svg",
+    "/console/appearance.js" SCRIPT "appearance.js",
+    "/console/call-form.js" SCRIPT "call-form.js",
+    "/console/components.js" SCRIPT "components.js",
     "/console/console.js" SCRIPT "console.js",
+    "/console/detail.js" SCRIPT "detail.js",
+    "/console/dom.js" SCRIPT "dom.js",
+    "/console/events.js" SCRIPT "events.js",
+    "/console/format.js" SCRIPT "format.js",
+    "/console/history.js" SCRIPT "history.js",
+    "/console/keys.js" SCRIPT "keys.js",
+    "/console/link.js" SCRIPT "link.js",
+    "/console/plot.js" SCRIPT "plot.js",
+    "/console/sessions.js" SCRIPT "sessions.js",
+    "/console/swaps.js" SCRIPT "swaps.js",
 };
 
 /// What a path leads to, if it is one of the console.
