@@ -171,18 +171,19 @@ async fn a_secure_mesh_shows_the_page_to_all_and_the_figures_to_whom_it_lets() {
     assert_eq!(get(address, "/console/nothing").0, 401);
 
     let mut admin = Client::enter(address, "happn_4", "_ADMIN", "swordfish").await;
-    let figures_path = json!({"permissions": {"/@HTTP/console/status": {"actions": ["get"]}}});
-    for (user, group, data) in [
-        ("looks", "lookers", figures_path),
-        ("looks-not", "others", json!({"permissions": {}})),
+    for (user, group, web) in [
+        (
+            "looks",
+            "lookers",
+            json!({"/console/status": {"authorized": true, "actions": ["get"]}}),
+        ),
+        ("looks-not", "others", json!({})),
     ] {
-        admin
-            .security(
-                "upsertGroup",
-                json!([{"name": group, "permissions": data["permissions"]}]),
-            )
-            .await;
-        admin.add_member(user, "secret", group, json!({})).await;
+        let group_of = json!([{"name": group, "permissions": {"web": web}}]);
+        let made = admin.security("upsertGroup", group_of).await;
+        let about = json!([{"username": user, "password": "secret"}]);
+        let user = admin.security("upsertUser", about).await;
+        admin.security("linkGroup", json!([made, user])).await;
     }
     for (user, password, expected) in [
         ("_ADMIN", "swordfish", 200),
