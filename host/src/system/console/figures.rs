@@ -1,7 +1,7 @@
 //! What the console shows of the mesh at one moment, beside what any client can ask for.
 //!
-//! What enters: a mesh. What leaves: [`Figures`], a JSON document. Guarantees: no token and no path of a file is in it; its
-//! size does not grow with the number of sessions.
+//! What enters: a mesh. What leaves: [`Figures`], a JSON document. Guarantees: no token is in it, and of libraries only
+//! the name of the file; its size does not grow with the number of sessions.
 
 use crate::mesh::Mesh;
 use crate::plugin::{Component, LATENCY_STEPS};
@@ -9,6 +9,7 @@ use crate::session::Session;
 use crate::swap::Report;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -133,13 +134,23 @@ pub fn figures(mesh: &Mesh, user: Option<&str>, describe: Option<&str>) -> Figur
         documents: mesh.store().count(),
         latency_steps: &LATENCY_STEPS,
         components: serving.chain(leaving).collect(),
-        swaps: mesh.swap_history().reports(),
+        swaps: swaps(mesh),
         described: describe.and_then(|number| {
             let mut all = registry.in_order().chain(&retired);
             all.find(|component| number_of(component) == number)
                 .map(described)
         }),
     }
+}
+
+/// The reports of swaps. Where the operator's files are is nobody else's business.
+fn swaps(mesh: &Mesh) -> Vec<Report> {
+    let mut reports = mesh.swap_history().reports();
+    for part in reports.iter_mut().flat_map(|report| &mut report.components) {
+        let name = part.library.as_deref().map(Path::new).and_then(Path::file_name);
+        part.library = name.map(|name| name.to_string_lossy().into_owned());
+    }
+    reports
 }
 
 fn number_of(component: &Component) -> String {
