@@ -87,7 +87,11 @@ fn print_text(status: &Status) {
 fn outcome(swap: &Report) -> String {
     let reason = swap.reason.as_deref().unwrap_or("no reason was given");
     match swap.ending {
-        None => "in probation".to_owned(),
+        None => swap
+            .steps
+            .last()
+            .map_or("under way", |step| &step.text)
+            .to_owned(),
         Some(Ending::Replaced) => "complete".to_owned(),
         Some(Ending::Refused) => format!("refused: {reason}"),
         Some(Ending::TakenBack) => format!("taken back: {reason}"),

@@ -264,6 +264,7 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         ("web.open", old.web.open != new.web.open),
         ("web.routes", !routes(old).eq(routes(new))),
         ("web.folders", !folders(old).eq(folders(new))),
+        ("console.enabled", old.console.enabled != new.console.enabled),
     ];
     let live = [
         ("plugins.dir", old.plugins.dir.value != new.plugins.dir.value),

@@ -183,6 +183,7 @@ pub(super) const HANDOVER_TIMEOUT_MS: Limits = Limits {
     max: 600_000,
 };
 pub(super) const DEFAULT_WATCH: bool = true;
+pub(super) const DEFAULT_CONSOLE: bool = false;
 pub(super) const MAX_ERROR_PERCENT: Limits = Limits {
     default: 20,
     min: 1,

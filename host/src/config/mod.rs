@@ -39,8 +39,9 @@ pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use rewrite::{Edit, RewriteError, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind, RestConfig,
-    RootRouteConfig, Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig, WebFolderConfig,
+    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind,
+    RestConfig, RootRouteConfig, Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig,
+    WebFolderConfig,
 };
 
 use read::Reader;
@@ -69,6 +70,8 @@ pub struct Config {
     pub swap: SwapConfig,
     /// `[web]`.
     pub web: WebConfig,
+    /// `[console]`.
+    pub console: ConsoleConfig,
     /// `[[components]]`, in the order of the file; may be empty. Several of one name are versions side by side.
     pub components: Vec<ComponentConfig>,
     overrides: Vec<Secret>,
@@ -171,6 +174,7 @@ impl Config {
             calls: contents.calls,
             swap: contents.swap,
             web: contents.web,
+            console: contents.console,
             components: contents.components,
             overrides: texts.iter().cloned().map(Secret::new).collect(),
             source,

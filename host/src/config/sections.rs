@@ -17,8 +17,8 @@ use super::security;
 use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::{
-    CallsConfig, ComponentConfig, HappnConfig, PluginsConfig, RestConfig, SecurityConfig, StoreConfig,
-    SwapConfig, TlsConfig, WebConfig,
+    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, RestConfig, SecurityConfig,
+    StoreConfig, SwapConfig, TlsConfig, WebConfig,
 };
 use super::web;
 use crate::store::Durability;
@@ -35,6 +35,7 @@ pub(super) struct Contents {
     pub(super) calls: CallsConfig,
     pub(super) swap: SwapConfig,
     pub(super) web: WebConfig,
+    pub(super) console: ConsoleConfig,
     pub(super) components: Vec<ComponentConfig>,
 }
 
@@ -69,6 +70,8 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     let swap = swap(reader, section);
     let section = reader.section(&mut top, "web");
     let web = web::read(reader, section, folder);
+    let section = reader.section(&mut top, "console");
+    let console = console(reader, section);
     let components = components::read(reader, &mut top, folder);
     reader.finish(top);
     Contents {
@@ -82,6 +85,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
         calls,
         swap,
         web,
+        console,
         components,
     }
 }
@@ -195,6 +199,14 @@ fn swap<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> SwapConfig {
         handover_timeout: Duration::from_millis(handover_timeout_ms.value),
         watch: watch.value,
         max_versions: size(&max_versions),
+    }
+}
+
+fn console<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ConsoleConfig {
+    let enabled = reader.boolean(&mut section, "enabled", keys::DEFAULT_CONSOLE);
+    reader.finish(section);
+    ConsoleConfig {
+        enabled: enabled.value,
     }
 }
 

@@ -51,6 +51,9 @@ handover_timeout_ms = 80
 watch = false
 max_versions = 2
 
+[console]
+enabled = true
+
 [[components]]
 name = "calc"
 library = "calc"
@@ -138,6 +141,7 @@ fn a_file_with_every_key_becomes_types() {
         (swap.max_error_percent, swap.watch, swap.max_versions),
         (5, false, 2)
     );
+    assert!(config.console.enabled);
     let calc = config.component("calc").expect("calc is there");
     assert_eq!(calc.start_timeout.as_millis(), 900);
     assert_eq!(
@@ -187,6 +191,7 @@ fn a_name_is_enough() {
         (swap.max_error_percent, swap.watch, swap.max_versions),
         (20, true, 4)
     );
+    assert!(!config.console.enabled);
     assert!(config.components.is_empty());
     assert_eq!(config.folder(), Path::new("."));
     assert_eq!(config.plugins.dir.at, Location::Default);

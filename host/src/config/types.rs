@@ -161,6 +161,13 @@ pub struct SwapConfig {
     pub max_versions: usize,
 }
 
+/// `[console]`: the page for people.
+#[derive(Clone, Debug)]
+pub struct ConsoleConfig {
+    /// Whether it is served under `/console`. Default `false`.
+    pub enabled: bool,
+}
+
 /// One entry of `[[components]]`.
 #[derive(Clone, Debug)]
 pub struct ComponentConfig {

@@ -200,11 +200,7 @@ async fn answer(stream: UnixStream, deployment: &Arc<Deployment>, url: &str) -> 
     let mut read = BufReader::new(read.take(LONGEST_REQUEST));
     tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await??;
     let reply = match serde_json::from_str(&line) {
-        Ok(Request::Status) => {
-            let mut status = deployment.mesh().status(url);
-            status.swaps = deployment.swaps().reports();
-            Reply::Status(Box::new(status))
-        }
+        Ok(Request::Status) => Reply::Status(Box::new(deployment.mesh().status(url))),
         Ok(Request::Plan { swap }) => {
             let plan = match swap {
                 Some(swap) => deployment.plan_swap(&swap).await,

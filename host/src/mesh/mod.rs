@@ -35,6 +35,7 @@ use crate::pubsub::Index;
 use crate::security::Security;
 use crate::session::Sessions;
 use crate::store::Store;
+use crate::swap::History;
 use crate::web::Site;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub stage: PathBuf,
     /// What is served over HTTP beside the mesh itself.
     pub site: Site,
+    /// Whether the console is served.
+    pub console: bool,
 }
 
 /// The state of one mesh, shared by all its sessions and components.
@@ -86,6 +89,7 @@ pub struct Mesh {
     store: Arc<dyn Store>,
     /// Who may do what, in a secure mesh.
     security: Option<Arc<Security>>,
+    swap_history: History,
     started: Instant,
     runtime: tokio::runtime::Handle,
 }
@@ -106,6 +110,7 @@ impl Mesh {
             origins: ArcSwap::default(),
             retired: Mutex::default(),
             store,
+            swap_history: History::default(),
             started: Instant::now(),
             runtime: tokio::runtime::Handle::current(),
         })
@@ -149,6 +154,21 @@ impl Mesh {
     /// What is served over HTTP beside the mesh itself.
     pub fn site(&self) -> &Site {
         &self.settings.site
+    }
+
+    /// What is remembered of swaps.
+    pub fn swap_history(&self) -> &History {
+        &self.swap_history
+    }
+
+    /// How long there has been this mesh.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Whether the console is served.
+    pub fn has_console(&self) -> bool {
+        self.settings.console
     }
 
     /// How long a call may take.

@@ -106,7 +106,7 @@ impl Mesh {
             thread_keys: interpose::keys_in_use(),
             components: components.collect(),
             store_failure: self.store().health().failure.map(|failure| failure.to_string()),
-            swaps: Vec::new(),
+            swaps: self.swap_history().reports(),
         }
     }
 }

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// One websocket connection.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Session {
     waits: AtomicBool,
     /// Where the client is.
     peer: SocketAddr,
+    /// When it connected.
+    since: Instant,
     /// A [`Dialect`] as a number. Written by the session's own connection, read by publishers.
     dialect: AtomicU8,
     /// Answers that wait for the store.
@@ -66,6 +69,7 @@ impl Session {
             audience: ArcSwapOption::const_empty(),
             waits: AtomicBool::new(false),
             peer,
+            since: Instant::now(),
             dialect: AtomicU8::new(0),
             uncommitted: AtomicUsize::new(0),
             shown: ArcSwapOption::const_empty(),
@@ -138,6 +142,11 @@ impl Session {
     /// Where the client is.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// When it connected.
+    pub fn since(&self) -> Instant {
+        self.since
     }
 
     /// The dialect announced last.

@@ -5,6 +5,7 @@
 //! reordered by a swap; state goes along; what turns out to be bad is taken back by itself; all memory is given back,
 //! or it is said that it was not.
 
+mod history;
 mod limits;
 mod machine;
 mod probation;
@@ -14,7 +15,8 @@ mod steps;
 mod swaps;
 mod transaction;
 
+pub use history::History;
 pub use limits::Limits;
 pub use machine::{Ending, Kind, Machine, Next, Outcome, Step};
-pub use report::{PartReport, Progress, Report};
+pub use report::{PartReport, Progress, Report, StepReport};
 pub use swaps::{Ongoing, Swaps, Wanted, version_of};

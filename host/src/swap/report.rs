@@ -3,6 +3,7 @@
 use super::machine::{Ending, Step};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A swap goes on to its next step.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +29,17 @@ pub struct PartReport {
     pub state_bytes: Option<usize>,
 }
 
+/// A step that a swap has taken, or takes now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepReport {
+    /// The step.
+    pub step: Step,
+    /// What happens in it, in words.
+    pub text: String,
+    /// Milliseconds from the beginning of the swap to that of the step.
+    pub after_milliseconds: f64,
+}
+
 /// What became of a swap so far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
@@ -49,6 +61,15 @@ pub struct Report {
     pub probation_seconds: Option<f64>,
     /// What somebody should know, though nothing failed.
     pub notes: Vec<String>,
+    /// When it began: milliseconds since 1970.
+    #[serde(default)]
+    pub began: u64,
+    /// The steps so far; the last one goes on until `ending` is there.
+    #[serde(default)]
+    pub steps: Vec<StepReport>,
+    /// Milliseconds from the beginning to the end, when there is one.
+    #[serde(default)]
+    pub ended_after_milliseconds: Option<f64>,
 }
 
 impl fmt::Display for PartReport {
@@ -65,6 +86,17 @@ impl fmt::Display for PartReport {
 }
 
 impl Report {
+    /// The report of a swap that begins now.
+    pub fn begin(number: u64, components: Vec<PartReport>) -> Report {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Report {
+            number,
+            components,
+            began: since.as_millis() as u64,
+            ..Report::default()
+        }
+    }
+
     /// The components in one line.
     pub fn title(&self) -> String {
         let parts: Vec<String> = self.components.iter().map(PartReport::to_string).collect();

@@ -274,6 +274,6 @@ fn title(component: &Component) -> String {
     format!("{} {}", component.name(), version(component))
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub(super) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

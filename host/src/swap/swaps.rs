@@ -8,13 +8,9 @@ use super::transaction::{Part, Transaction};
 use super::{Ending, Limits, Progress, Report};
 use crate::mesh::{Mesh, listed};
 use crate::plugin::{Component, LoadRequest};
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Mutex as TurnMutex, mpsc, oneshot};
-
-/// So many reports are remembered.
-const REMEMBERED: usize = 32;
 
 /// The swaps of one mesh.
 pub struct Swaps {
@@ -22,7 +18,6 @@ pub struct Swaps {
     turn: TurnMutex<()>,
     number: AtomicU64,
     standings: Mutex<Vec<Arc<Standing>>>,
-    reports: Mutex<VecDeque<Report>>,
 }
 
 /// One component to be changed.
@@ -53,7 +48,6 @@ impl Swaps {
             turn: TurnMutex::new(()),
             number: AtomicU64::new(0),
             standings: Mutex::default(),
-            reports: Mutex::default(),
         })
     }
 
@@ -75,10 +69,9 @@ impl Swaps {
             Ok(parts) => parts,
             Err(reason) => {
                 let report = Report {
-                    number,
                     ending: Some(Ending::Refused),
                     reason: Some(reason),
-                    ..Report::default()
+                    ..Report::begin(number, Vec::new())
                 };
                 let _ = sender.send(self.remember(report.clone()));
                 return Ongoing { report, end };
@@ -121,11 +114,6 @@ impl Swaps {
             let _ = sender.send(swaps.remember(report));
         });
         Ongoing { report, end }
-    }
-
-    /// The last swaps, the oldest first.
-    pub fn reports(&self) -> Vec<Report> {
-        self.lock_reports().iter().cloned().collect()
     }
 
     /// Whether a swap of this component has switched, and what runs is not settled yet.
@@ -172,25 +160,13 @@ impl Swaps {
         Ok(part)
     }
 
-    /// Keeps a report in place of an earlier one of the same swap.
     fn remember(&self, report: Report) -> Report {
-        let mut reports = self.lock_reports();
-        match reports.iter_mut().find(|other| other.number == report.number) {
-            Some(earlier) => *earlier = report.clone(),
-            None => reports.push_back(report.clone()),
-        }
-        while reports.len() > REMEMBERED {
-            reports.pop_front();
-        }
+        self.mesh.swap_history().remember(report.clone());
         report
     }
 
     fn lock_standings(&self) -> MutexGuard<'_, Vec<Arc<Standing>>> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_reports(&self) -> MutexGuard<'_, VecDeque<Report>> {
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,9 +6,9 @@
 use super::Limits;
 use super::machine::{Kind, Machine, Next, Outcome, Step};
 use super::probation::Watch;
-use super::report::{PartReport, Progress, Report};
+use super::report::{PartReport, Progress, Report, StepReport};
 use super::standing::Standing;
-use super::steps::{give_up, version};
+use super::steps::{give_up, milliseconds, version};
 use crate::mesh::{Mesh, Takeover};
 use crate::plugin::{Component, ComponentState, LoadRequest};
 use bytes::Bytes;
@@ -91,11 +91,7 @@ impl Transaction {
             library: part.load.as_ref().map(|load| load.library.display().to_string()),
             ..PartReport::default()
         });
-        let report = Report {
-            number,
-            components: components.collect(),
-            ..Report::default()
-        };
+        let report = Report::begin(number, components.collect());
         let kind = Kind {
             hands_over: false,
             hands_back: false,
@@ -164,6 +160,7 @@ impl Transaction {
         self.machine.advance(outcome);
         if let Next::End(ending) = self.machine.next() {
             self.report.ending = Some(ending);
+            self.report.ended_after_milliseconds = Some(milliseconds(self.began.elapsed()));
         }
     }
 
@@ -261,7 +258,13 @@ impl Transaction {
         }
     }
 
-    fn tell(&self, step: Step) {
+    fn tell(&mut self, step: Step) {
+        self.report.steps.push(StepReport {
+            step,
+            text: in_words(step).to_owned(),
+            after_milliseconds: milliseconds(self.began.elapsed()),
+        });
+        self.mesh.swap_history().remember(self.report.clone());
         let text = format!("{}: {}", self.report.title(), in_words(step));
         tracing::debug!("{text}");
         if let Some(progress) = &self.progress {

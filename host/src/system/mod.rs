@@ -6,6 +6,7 @@
 
 mod api;
 pub mod client;
+pub mod console;
 mod machine;
 pub(crate) mod query;
 pub mod rest;

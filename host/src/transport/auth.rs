@@ -4,6 +4,7 @@
 //! What enters: the head of a request. What leaves: a [`Visitor`] who may go on, or the answer. Guarantees: every path is
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
 
+use super::console;
 use super::http::{Answer, text};
 use super::refusal;
 use crate::mesh::Mesh;
@@ -76,7 +77,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
         ));
     }
     let holder = token.as_deref().map(|token| security.holder_of(token, address));
-    if is_open(path, mesh) {
+    if is_open(path, mesh) || console::is_open(mesh, path) {
         let is_request = place.is_some() || matches!(rest::route(mesh, path), Some(Route::Method(_)));
         let may_go_on = |accepted: &Accepted| !is_request || note_request(accepted).is_ok();
         visitor.accepted = holder.and_then(Result::ok).filter(may_go_on);

@@ -2,7 +2,7 @@
 //! to the REST component.
 
 use super::outgoing::packed;
-use super::{auth, refusal, rest, web};
+use super::{auth, console, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
@@ -56,8 +56,11 @@ pub(super) async fn answer(
         Ok(visitor) => visitor,
         Err(answer) => return Ok(answer),
     };
-    if let Some(file) = system::client::file(head.uri.path()) {
-        return Ok(packed(&head.headers, client_file(file, &head.headers)).await);
+    if let Some(found) = system::client::file(head.uri.path()) {
+        return Ok(packed(&head.headers, file(found, &head.headers)).await);
+    }
+    if let Some(answer) = console::answer(&head, &visitor, &mesh) {
+        return Ok(packed(&head.headers, answer).await);
     }
     if !is_fixed(head.uri.path())
         && let Some(place) = crate::web::find(&mesh, head.uri.path())
@@ -124,8 +127,8 @@ fn is_fixed(path: &str) -> bool {
     FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(path))
 }
 
-/// A file of the client, or that the one that the browser has is still the same.
-fn client_file(file: system::client::File, headers: &HeaderMap) -> Answer {
+/// A file, or that the one that the browser has is still the same.
+pub(super) fn file(file: system::client::File, headers: &HeaderMap) -> Answer {
     let known = headers
         .get(header::IF_NONE_MATCH)
         .and_then(|known| known.to_str().ok());

@@ -9,6 +9,7 @@
 mod auth;
 mod body;
 mod connection;
+mod console;
 mod cors;
 mod encrypted;
 mod heartbeat;

@@ -350,6 +350,13 @@ pub const KEYS: &[Key] = &[
         "Seconds that browsers may keep a file without asking whether it has changed.",
     ),
     Key {
+        section: "console",
+        name: "enabled",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(DEFAULT_CONSOLE),
+        meaning: "Whether the console, a page for people, is served under `/console`.",
+    },
+    Key {
         section: "components",
         name: "name",
         takes: Takes::Text,

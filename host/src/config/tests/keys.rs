@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "",
     "happn",
     "happn.tls",
@@ -18,6 +18,7 @@ const SECTIONS: [&str; 14] = [
     "web",
     "web.routes",
     "web.folders",
+    "console",
     "components",
 ];
 
