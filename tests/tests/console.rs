@@ -1,37 +1,26 @@
 //! The console as a browser asks for it: its files, its figures, and who may have them.
 
 use mesh_tests::host::{Host, library, repository};
+use mesh_tests::http::{Answer, ask, get};
 use mesh_tests::secure::Client;
 use mesh_tests::{control, session};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Status, head in small letters, and body of an answer.
-fn ask(address: SocketAddr, method: &str, path: &str, more: &str) -> (u16, String, String) {
-    let mut socket = TcpStream::connect(address).expect("the host listens");
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: mesh\r\nConnection: close\r\n{more}\r\n");
-    socket.write_all(request.as_bytes()).expect("it takes a request");
-    let mut text = String::new();
-    socket.read_to_string(&mut text).expect("it answers");
-    let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a body");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (
-        status.expect("an answer has a status"),
-        head.to_lowercase(),
-        body.to_owned(),
-    )
-}
-
-fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
-    ask(address, "GET", path, "")
+/// The headers of an answer, a line each.
+fn head(answer: &Answer) -> String {
+    let lines = answer
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn figures(address: SocketAddr, path: &str) -> Value {
-    let (status, _, body) = get(address, path);
-    assert_eq!(status, 200, "{body}");
-    serde_json::from_str(&body).expect("it is JSON")
+    let answer = get(address, path);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    serde_json::from_slice(&answer.body).expect("it is JSON")
 }
 
 fn conformance() -> PathBuf {
@@ -42,8 +31,9 @@ fn conformance() -> PathBuf {
 fn without_the_key_there_is_no_console() {
     let host = Host::start(&conformance(), &["happn.port=0"]);
     for path in ["/console", "/console/", "/console/console.js", "/console/status"] {
-        let (status, _, body) = get(host.addr(), path);
-        assert_eq!((status, &*body), (404, &*format!("Cannot GET {path}\n")));
+        let answer = get(host.addr(), path);
+        let said = json!(format!("Cannot GET {path}"));
+        assert_eq!((answer.status, &answer.json()["message"]), (404, &said));
     }
     assert!(host.stop().success());
 }
@@ -59,8 +49,9 @@ fn a_browser_is_told_to_run_nothing_but_the_files_of_the_console() {
         ("/console/icon.svg", "image/svg+xml"),
         ("/console/status", "application/json"),
     ] {
-        let (status, head, body) = get(host.addr(), path);
-        assert_eq!(status, 200, "{path}: {body}");
+        let answer = get(host.addr(), path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let head = head(&answer);
         for expected in [
             &*format!("content-type: {kind}"),
             "x-content-type-options: nosniff",
@@ -74,21 +65,21 @@ fn a_browser_is_told_to_run_nothing_but_the_files_of_the_console() {
         }
         assert!(!head.contains("unsafe-"), "{head}");
         assert!(!head.contains("access-control-allow-origin"), "{head}");
-        let (status, _, body) = ask(host.addr(), "POST", path, "Content-Length: 0\r\n");
-        assert_eq!(status, 405, "{body}");
+        let answer = ask(host.addr(), "POST", path, &["Origin: https://other.example"], b"");
+        assert_eq!(answer.status, 405, "{}", answer.text());
+        assert!(answer.header("access-control-allow-origin").is_none());
     }
-    let (_, head, _) = get(host.addr(), "/console/console.js");
-    let tag = head
-        .lines()
-        .find_map(|line| line.strip_prefix("etag: "))
-        .expect("a file has a tag");
-    let known = format!("If-None-Match: {tag}\r\n");
-    let (status, _, body) = ask(host.addr(), "GET", "/console/console.js", &known);
-    assert_eq!((status, &*body), (304, ""));
-    let (_, head, _) = get(host.addr(), "/console/status");
-    assert!(head.contains("cache-control: no-store"), "{head}");
+    let script = get(host.addr(), "/console/console.js");
+    let known = format!(
+        "If-None-Match: {}",
+        script.header("etag").expect("a file has a tag")
+    );
+    let again = ask(host.addr(), "GET", "/console/console.js", &[&known], b"");
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let status = get(host.addr(), "/console/status");
+    assert_eq!(status.header("cache-control"), Some("no-store"));
     for path in ["/console/nothing.js", "/console/../console", "/Console"] {
-        assert_eq!(get(host.addr(), path).0, 404, "{path}");
+        assert_eq!(get(host.addr(), path).status, 404, "{path}");
     }
     assert!(host.stop().success());
 }
@@ -165,10 +156,10 @@ async fn a_secure_mesh_shows_the_page_to_all_and_the_figures_to_whom_it_lets() {
     let host = Host::start(&conformance(), &overrides);
     let address = host.addr();
     for path in ["/console", "/console/console.js", "/console/console.css"] {
-        assert_eq!(get(address, path).0, 200, "{path}");
+        assert_eq!(get(address, path).status, 200, "{path}");
     }
-    assert_eq!(get(address, "/console/status").0, 401);
-    assert_eq!(get(address, "/console/nothing").0, 401);
+    assert_eq!(get(address, "/console/status").status, 401);
+    assert_eq!(get(address, "/console/nothing").status, 401);
 
     let mut admin = Client::enter(address, "happn_4", "_ADMIN", "swordfish").await;
     for (user, group, web) in [
@@ -191,17 +182,16 @@ async fn a_secure_mesh_shows_the_page_to_all_and_the_figures_to_whom_it_lets() {
         ("looks-not", "secret", 403),
     ] {
         let login = format!("/auth/login?username={user}&password={password}");
-        let (status, _, body) = get(address, &login);
-        assert_eq!(status, 200, "{body}");
-        let body: Value = serde_json::from_str(&body).expect("it is JSON");
-        let token = body["data"].as_str().expect("a login gives a token");
-        let bearer = format!("Authorization: Bearer {token}\r\n");
-        let (status, _, body) = ask(address, "GET", "/console/status", &bearer);
-        assert_eq!(status, expected, "{user}: {body}");
-        assert!(!body.contains(token));
-        if status == 200 {
-            let figures: Value = serde_json::from_str(&body).expect("it is JSON");
-            assert_eq!(figures["user"], json!(user));
+        let logged_in = get(address, &login);
+        assert_eq!(logged_in.status, 200, "{}", logged_in.text());
+        let logged_in = logged_in.json();
+        let token = logged_in["data"].as_str().expect("a login gives a token");
+        let bearer = format!("Authorization: Bearer {token}");
+        let answer = ask(address, "GET", "/console/status", &[&bearer], b"");
+        assert_eq!(answer.status, expected, "{user}: {}", answer.text());
+        assert!(!answer.text().contains(token));
+        if answer.status == 200 {
+            assert_eq!(answer.json()["user"], json!(user));
         }
     }
     assert!(host.stop().success());
