@@ -4,10 +4,11 @@
 //! place in the configuration. Guarantees: the port is taken before anything is loaded; when something fails, all that
 //! was started is stopped again.
 
+mod clock;
+
 use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
 use crate::deployment::{Deployment, is_in, load_request};
 use crate::mesh::{Mesh, Origins, Settings};
-use crate::plugin::ffi::allocator;
 use crate::plugin::{self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
 use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
 use crate::security::{self, Security};
@@ -110,7 +111,7 @@ impl Server {
         };
         let (stop, stopping) = watch::channel(false);
         let room = transport::Room::new(config.happn.max_connections);
-        let clock = tokio::spawn(clock(mesh.clone(), room.clone()));
+        let clock = tokio::spawn(clock::run(mesh.clone(), room.clone()));
         let certified = certificates.clone();
         let transport = transport::run(listener, certified, mesh.clone(), limits, room, stopping);
         let transport = tokio::spawn(transport);
@@ -347,43 +348,6 @@ pub async fn close_store(mesh: &Arc<Mesh>) {
     }
 }
 
-async fn clock(mesh: Arc<Mesh>, room: transport::Room) {
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut crowd = Crowd::default();
-    loop {
-        tick.tick().await;
-        mesh.expire();
-        let most = room.most_taken();
-        if crowd.has_left(most, room.taken()) {
-            // What a crowd of clients needed is kept by the C library for the next one, unless it is asked.
-            drop(tokio::task::spawn_blocking(allocator::trim));
-        }
-    }
-}
-
-/// How many connections there were at the same time since memory was given back. Those that never said a word have needed
-/// memory, too.
-#[derive(Debug, Default)]
-struct Crowd {
-    most: usize,
-}
-
-/// Fewer connections are no crowd.
-const CROWD: usize = 500;
-
-impl Crowd {
-    /// Takes how many there were at most since it was asked before, and how many there are; says whether a crowd has left.
-    fn has_left(&mut self, most: usize, now: usize) -> bool {
-        self.most = self.most.max(most);
-        let has_left = self.most >= CROWD && now <= self.most / 2;
-        if has_left {
-            self.most = now;
-        }
-        has_left
-    }
-}
-
 fn announce(mesh: &Mesh, port: u16, initializing: bool) {
     let announced = mesh
         .publish_description(initializing)
@@ -494,22 +458,4 @@ fn at_component(config: &Config, component: &ComponentConfig, error: &LoadError)
         _ => (component.library.at, None),
     };
     config.diagnose(place, error.to_string(), help.map(str::to_owned))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_given_back_once_for_each_crowd() {
-        let mut crowd = Crowd::default();
-        let left: Vec<bool> = [10, 400, 10, 5000, 4000, 2400, 2000, 10, 600, 250, 0]
-            .into_iter()
-            .map(|now| crowd.has_left(now, now))
-            .collect();
-        let expected = [
-            false, false, false, false, false, true, false, true, false, true, false,
-        ];
-        assert_eq!(left, expected);
-    }
 }

@@ -20,6 +20,7 @@ mod plan;
 mod run;
 mod status;
 mod store;
+mod summary;
 mod swap;
 
 pub use error::CommandError;

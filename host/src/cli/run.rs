@@ -2,6 +2,7 @@
 
 use super::CommandError;
 use super::notify::{State, notify};
+use super::summary;
 use crate::config::{self, Config};
 use crate::control::Control;
 use crate::deployment::watch;
@@ -23,7 +24,7 @@ Examples:
     mesh run --set components.calc.lanes=4 --log debug
     mesh run --dev
 
-When the mesh serves, one line appears on standard output:
+When the mesh serves, five lines of the log say what and where, and one line appears on standard output:
     ready name=TestNode url=http://127.0.0.1:55000 pid=4711
 
 Saving the file, or SIGHUP, applies it as `mesh apply` does; SIGHUP reads the certificate again, too. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
@@ -87,14 +88,9 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     if let Err(error) = &control {
         tracing::warn!("no control socket, `mesh status` will not find this host: {error}");
     }
-    for component in server.mesh().registry().in_order() {
-        let version = component.descriptor().version().text();
-        tracing::info!(
-            component = component.name(),
-            version,
-            lanes = component.lanes(),
-            "serving"
-        );
+    let socket = control.as_ref().ok().map(Control::path);
+    for line in summary::lines(&server, &config, socket) {
+        tracing::info!("{line}");
     }
     let ready = format!(
         "ready name={} url={} pid={}",

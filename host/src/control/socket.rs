@@ -155,6 +155,11 @@ impl Control {
         let task = tokio::spawn(serve(listener, deployment, url));
         Ok(Control { path, task })
     }
+
+    /// Where the socket is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// Removes sockets of hosts that were killed: nobody listens there any more.

@@ -1,0 +1,101 @@
+//! What a host that has just started tells in five lines.
+//!
+//! What enters: a running host and its configuration. What leaves: components, where clients connect, what is served over HTTP,
+//! where the data is, and how the host is controlled. Guarantees: no secret is among it.
+
+use crate::config::Config;
+use crate::mesh::Mesh;
+use crate::server::Server;
+use std::path::Path;
+
+/// The five lines.
+pub(super) fn lines(server: &Server, config: &Config, control: Option<&Path>) -> [String; 5] {
+    let mesh = server.mesh();
+    [
+        components(mesh),
+        clients(server, config),
+        over_http(server, config),
+        data(mesh, config),
+        controlled(config, control),
+    ]
+}
+
+fn components(mesh: &Mesh) -> String {
+    let registry = mesh.registry();
+    let loaded = registry.in_order().filter(|component| !component.is_native());
+    let listed: Vec<String> = loaded
+        .map(|component| {
+            let (name, version) = (component.name(), component.descriptor().version().text());
+            match component.lanes() {
+                1 => format!("{name} {version}"),
+                lanes => format!("{name} {version} on {lanes} lanes"),
+            }
+        })
+        .collect();
+    match listed.is_empty() {
+        true => format!(
+            "mesh {} serves no component yet: [[components]] lists them",
+            mesh.name()
+        ),
+        false => format!("mesh {} serves {}", mesh.name(), listed.join(", ")),
+    }
+}
+
+fn clients(server: &Server, config: &Config) -> String {
+    let url = server.url().replacen("http", "ws", 1);
+    let who = if !config.happn.secure.value {
+        "not secured: whoever reaches it may do everything"
+    } else if config.security.allow_anonymous {
+        "secured, anonymous logins allowed"
+    } else {
+        "secured"
+    };
+    format!("clients connect to {url}/primus, {who}")
+}
+
+fn over_http(server: &Server, config: &Config) -> String {
+    let mut served = vec![
+        "/rest".to_owned(),
+        "/api/client".to_owned(),
+        "/metrics".to_owned(),
+    ];
+    if config.console.enabled {
+        served.push("/console".to_owned());
+    }
+    let registry = server.mesh().registry();
+    let loaded = registry.in_order().filter(|component| !component.is_native());
+    for component in loaded {
+        let routes = component.descriptor().routes().iter();
+        served.extend(routes.map(|(route, _)| format!("/{}/{route}", component.name())));
+    }
+    served.extend(config.web.routes.iter().map(|route| route.path.value.clone()));
+    let folders = config.web.folders.iter();
+    served.extend(folders.map(|entry| format!("{} ({})", entry.path.value, entry.folder.value.display())));
+    format!("{} serves {}", server.url(), served.join(", "))
+}
+
+fn data(mesh: &Mesh, config: &Config) -> String {
+    match &config.store.path {
+        None => "data is in memory only, and gone when the host ends: store.path keeps it".to_owned(),
+        Some(path) => format!(
+            "data is in {}, {} documents",
+            path.value.display(),
+            mesh.store().count()
+        ),
+    }
+}
+
+fn controlled(config: &Config, control: Option<&Path>) -> String {
+    let file = config.file().display();
+    let follows = match config.swap.watch {
+        true => format!("saving {file} or SIGHUP applies it"),
+        false => format!("SIGHUP or `mesh apply` applies {file}"),
+    };
+    match control {
+        Some(socket) => format!(
+            "{follows}; `mesh status` and `mesh swap` reach it at {}",
+            socket.display()
+        ),
+        None => follows,
+    }
+}
