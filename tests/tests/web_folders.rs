@@ -30,6 +30,10 @@ fn host(folder: &Folder) -> Host {
     symlink(folder.path().join("outside.txt"), public.join("link.txt")).unwrap();
     symlink(folder.path(), public.join("up")).unwrap();
     symlink("sub/a b.txt", public.join("inside.txt")).unwrap();
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(public.join("pipe"))
+        .status();
+    assert!(pipe.expect("mkfifo can be run").success());
     let text = format!(
         "name = \"TestNode\"\n[[components]]\nname = \"web\"\nlibrary = \"{}\"\n\
          [[web.routes]]\npath = \"/hi\"\ntarget = \"web/hello\"\n\
@@ -177,6 +181,7 @@ fn nothing_leads_out_of_a_folder() {
         "/%2eenv",
         "/outside.txt%00.css",
         "/etc/passwd",
+        "/pipe",
         "/web/files/picture.svg/x",
     ] {
         let answer = get(host.addr(), path);

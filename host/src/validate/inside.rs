@@ -5,7 +5,7 @@
 
 use super::report::{Finding, Message, Reporter};
 use super::warnings::Warnings;
-use super::{Check, Subject, calls, health, lives, quiesce, rounds, state, wrong_state};
+use super::{Check, Subject, calls, health, lives, quiesce, rounds, routes, state, wrong_state};
 use crate::plugin::LoadErrorKind;
 use std::io;
 use std::os::fd::AsFd;
@@ -29,6 +29,7 @@ pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
         Check::NoArguments => calls::no_arguments(subject, reporter).await,
         Check::OddArguments => calls::odd_arguments(subject, reporter).await,
         Check::Cancel => calls::cancel(subject, reporter).await,
+        Check::Routes => routes::routes(subject, reporter).await,
         Check::UnexpectedWork => lives::unexpected_work(subject, reporter).await,
         Check::AtOnce => calls::at_once(subject, reporter).await,
         Check::State => state::state(subject, reporter).await,

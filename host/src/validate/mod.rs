@@ -18,6 +18,7 @@ mod orders;
 mod quiesce;
 mod report;
 mod rounds;
+mod routes;
 mod services;
 mod state;
 mod subject;
@@ -63,6 +64,8 @@ pub enum Check {
     OddArguments,
     /// Calls may be given up.
     Cancel,
+    /// Its web routes answer.
+    Routes,
     /// Events, replies and hints that it does not expect do no harm.
     UnexpectedWork,
     /// Many calls at the same time are each answered once.
@@ -81,13 +84,14 @@ pub enum Check {
 
 impl Check {
     /// All checks in the order in which they are made.
-    pub const ALL: [Check; 13] = [
+    pub const ALL: [Check; 14] = [
         Check::Inspect,
         Check::Lifecycle,
         Check::UnknownMethod,
         Check::NoArguments,
         Check::OddArguments,
         Check::Cancel,
+        Check::Routes,
         Check::UnexpectedWork,
         Check::AtOnce,
         Check::State,
@@ -106,6 +110,7 @@ impl Check {
             Check::NoArguments => "no-arguments",
             Check::OddArguments => "odd-arguments",
             Check::Cancel => "cancel",
+            Check::Routes => "routes",
             Check::UnexpectedWork => "unexpected-work",
             Check::AtOnce => "at-once",
             Check::State => "state",
@@ -125,6 +130,7 @@ impl Check {
             Check::NoArguments => "every method answers a call without arguments",
             Check::OddArguments => "every method answers arguments of the wrong kind, number, size and depth",
             Check::Cancel => "calls that are given up do no harm",
+            Check::Routes => "every web route answers, whatever is sent to it",
             Check::UnexpectedWork => "events and replies that it does not expect do no harm",
             Check::AtOnce => "many calls on four lanes are each answered once",
             Check::State => "its state goes to a new instance and back, and calls go on",

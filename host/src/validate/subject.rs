@@ -8,6 +8,7 @@ use super::Subject;
 use super::services::Alone;
 use crate::plugin::{Abandoned, Answer, Component, Job, JobKind, LoadError, LoadRequest, Unloaded};
 use crate::server;
+use crate::web::{Failure, Reply, Waiting};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -130,6 +131,36 @@ impl Loaded {
     pub(super) async fn call(&self, method: &str, payload: Bytes) -> Outcome {
         let outcome = self.submit(method, payload, self.answer_time);
         self.outcome(outcome).await
+    }
+
+    /// Whether it answers requests for the web routes that it declares.
+    pub(super) fn answers_web_requests(&self) -> bool {
+        self.component.answers_web_requests()
+    }
+
+    /// Asks for a web route and waits for the end of the request.
+    pub(super) async fn request(&self, route: &str, head: String, body: Bytes) -> Result<Reply, Failure> {
+        let (waiting, outcome) = Waiting::new();
+        let job = Job {
+            method: self.component.descriptor().route(route).unwrap_or(u32::MAX),
+            target: head.into(),
+            payload: body,
+            origin: Bytes::from_static(b"{\"id\":\"check-plugin\"}"),
+            deadline_milliseconds: self.answer_time.as_millis() as u32,
+            ..Job::new(JobKind::Http, 0)
+        };
+        let deadline = Instant::now() + self.answer_time;
+        match self.component.call(job, Box::new(waiting), deadline) {
+            Ok(wake) => drop(wake),
+            Err(refused) => refused.answer.abandon(Abandoned::Stopped),
+        }
+        let ended = outcome.wait(route, self.answer_time).await;
+        if matches!(ended, Err(Failure::TimedOut(_))) {
+            // The deadline may lie a moment behind that of the timer.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            self.give_up();
+        }
+        ended
     }
 
     /// Gives it an order of the host's own, and waits for its completion. Only for components with one lane, since

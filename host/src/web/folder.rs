@@ -97,11 +97,14 @@ fn relative(below: &str) -> Option<PathBuf> {
     Some(relative)
 }
 
-/// Whether a file is there, and lies in the folder when all links are followed.
+/// Whether a file or a folder is there, and lies in the folder when all links are followed.
 async fn is_inside(folder: PathBuf, relative: PathBuf) -> bool {
     fn look(folder: &Path, relative: &Path) -> std::io::Result<bool> {
         let folder = folder.canonicalize()?;
-        Ok(folder.join(relative).canonicalize()?.starts_with(&folder))
+        let file = folder.join(relative).canonicalize()?;
+        // Opening a pipe would wait for somebody who writes to it.
+        let kind = file.metadata()?;
+        Ok(file.starts_with(&folder) && (kind.is_file() || kind.is_dir()))
     }
     let looked = tokio::task::spawn_blocking(move || look(&folder, &relative));
     matches!(looked.await, Ok(Ok(true)))

@@ -67,13 +67,13 @@ impl Failure {
 type Sent = Result<Result<Reply, Failure>, Abandoned>;
 
 /// A request that waits for its component.
-pub(super) struct Waiting(oneshot::Sender<Sent>);
+pub(crate) struct Waiting(oneshot::Sender<Sent>);
 
 /// What it will have been told.
-pub(super) struct Outcome(oneshot::Receiver<Sent>);
+pub(crate) struct Outcome(oneshot::Receiver<Sent>);
 
 impl Waiting {
-    pub(super) fn new() -> (Waiting, Outcome) {
+    pub(crate) fn new() -> (Waiting, Outcome) {
         let (sender, receiver) = oneshot::channel();
         (Waiting(sender), Outcome(receiver))
     }
@@ -81,7 +81,7 @@ impl Waiting {
 
 impl Outcome {
     /// Waits for it. `target` names the route in messages.
-    pub(super) async fn wait(self, target: &str, limit: Duration) -> Result<Reply, Failure> {
+    pub(crate) async fn wait(self, target: &str, limit: Duration) -> Result<Reply, Failure> {
         let late = || Failure::TimedOut(format!("{target} did not answer within {} ms", limit.as_millis()));
         let stopped = || Failure::Unavailable(format!("{target} was stopped before it answered"));
         match tokio::time::timeout(limit, self.0).await {
