@@ -51,7 +51,7 @@ fn methods(document: &Value) -> BTreeSet<String> {
     methods.map(str::to_owned).collect()
 }
 
-/// The methods that `/rest/describe` and the like say, of all components but those that REST does not lead to.
+/// Names as a set.
 fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
