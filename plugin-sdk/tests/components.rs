@@ -231,12 +231,18 @@ fn the_description_lists_methods_in_order_with_their_parameters() {
             "name": "greetSomebody",
             "parameters": [{"name": "firstName"}, {"name": "surname"}, {"name": "callback"}],
             "description": "Greets.\n\nWith the configured \"greeting\".",
+            "schemas": {"firstName": {"type": "string"}, "surname": {"type": ["string", "null"]}},
         })
     );
     assert_eq!(descriptor["methods"][1]["name"], "total");
     assert_eq!(
         descriptor["methods"][2],
-        json!({"name": "later", "parameters": [{"name": "text"}, {"name": "callback"}], "async": true})
+        json!({
+            "name": "later",
+            "parameters": [{"name": "text"}, {"name": "callback"}],
+            "schemas": {"text": {"type": "string"}},
+            "async": true,
+        })
     );
     let names: Vec<&str> = descriptor["methods"]
         .as_array()

@@ -9,6 +9,7 @@ pub mod control;
 pub mod host;
 pub mod http;
 pub mod kit;
+pub mod python;
 pub mod secure;
 pub mod security;
 pub mod session;

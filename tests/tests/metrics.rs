@@ -1,12 +1,16 @@
 //! What monitoring sees: `/metrics`, `/healthz`, `/readyz`.
+//!
+//! What enters: hosts with and without work. What leaves: what they say of it, judged here and by `promtool` (Debian's package
+//! `prometheus`) where that is installed. Guarantees: see the names of the tests.
 
 use mesh_tests::host::{Host, repository};
-use mesh_tests::session;
 use mesh_tests::swapping::answer_to;
+use mesh_tests::{kit, session};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 
 /// The status and body of an answer to a GET.
 fn get(address: SocketAddr, path: &str, more: &str) -> (u16, String) {
@@ -100,6 +104,94 @@ async fn calls_are_counted_and_timed_for_each_version() {
         let body: Value = serde_json::from_str(&body).expect("it is JSON");
         assert_eq!((status, &body["status"]), (200, &json!(expected)), "{path}");
     }
+    assert!(host.stop().success());
+}
+
+/// What `promtool` finds wrong with metrics, or would have otherwise; nothing where it is not installed.
+fn problems(metrics: &str) -> Option<String> {
+    if !kit::has("promtool") {
+        eprintln!("metrics not checked by promtool, which is not installed");
+        return None;
+    }
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool runs");
+    let mut input = promtool.stdin.take().expect("its input is a pipe");
+    input.write_all(metrics.as_bytes()).expect("it reads");
+    drop(input);
+    let output = promtool.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (!output.status.success() || !said.is_empty()).then_some(said)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prometheus_finds_nothing_wrong_with_them() {
+    let host = Host::start(
+        &repository().join("tests/conformance/mesh.toml"),
+        &[
+            "name=A \"quoted\" \\\\ name",
+            "domain=TestNode",
+            "calls.timeout_ms=300",
+        ],
+    );
+    let address = host.addr();
+    let ask = move || tokio::task::spawn_blocking(move || get(address, "/metrics", "").1);
+    assert_eq!(
+        problems(&ask().await.expect("it is answered")),
+        None,
+        "before any work"
+    );
+
+    let mut working = Vec::new();
+    for _ in 0..4 {
+        let (mut sender, mut receiver) = session::open(address).await;
+        working.push(tokio::spawn(async move {
+            for number in 0..200 {
+                let (method, arguments) = match number % 4 {
+                    0 => ("calc/add", json!([1, 2])),
+                    1 => ("emitter/emit", json!(["a/b", {}])),
+                    2 => ("store/setData", json!([format!("a/{number}"), number])),
+                    _ => ("calc/divide", json!([1, 0])),
+                };
+                sender
+                    .call(&format!("TestNode/{method}"), number, arguments)
+                    .await;
+                answer_to(&mut receiver, number).await;
+            }
+            // Nobody waits for these: some are answered and some time out while metrics are read.
+            for number in 200..220 {
+                let method = if number % 2 == 0 { "never" } else { "slow" };
+                sender
+                    .call(&format!("TestNode/calc/{method}"), number, json!([100]))
+                    .await;
+            }
+            (sender, receiver)
+        }));
+    }
+    while working.iter().any(|task| !task.is_finished()) {
+        assert_eq!(
+            problems(&ask().await.expect("it is answered")),
+            None,
+            "while it works"
+        );
+    }
+    let mut open = Vec::new();
+    for task in working {
+        open.push(task.await.expect("all are answered"));
+    }
+    let text = ask().await.expect("it is answered");
+    assert_eq!(problems(&text), None, "with calls that are not answered yet");
+    assert!(
+        samples(&text)
+            .keys()
+            .any(|name| name.contains("component=\"store\"")),
+        "{text}"
+    );
+    drop(open);
     assert!(host.stop().success());
 }
 

@@ -45,6 +45,7 @@ pub struct Method {
     name: Bytes,
     parameters: Box<RawValue>,
     description: Option<String>,
+    schemas: Map<String, Value>,
     asynchronous: bool,
 }
 
@@ -62,6 +63,12 @@ impl Method {
     /// A JSON array of objects with at least a `name`, in order.
     pub fn parameters(&self) -> &RawValue {
         &self.parameters
+    }
+
+    /// What JSON a parameter takes, where the component says so beside its parameters: a JSON Schema, of which nothing is
+    /// checked.
+    pub fn schema(&self, parameter: &str) -> Option<&Value> {
+        self.schemas.get(parameter)
     }
 
     /// What it does, in words.
@@ -96,6 +103,8 @@ struct RawMethod {
     parameters: Vec<Map<String, Value>>,
     #[serde(default)]
     description: Option<String>,
+    #[serde(default)]
+    schemas: Map<String, Value>,
     #[serde(default, rename = "async")]
     asynchronous: bool,
 }
@@ -165,6 +174,7 @@ impl Descriptor {
                 name: method.name.into(),
                 parameters: raw_json(&method.parameters),
                 description: method.description,
+                schemas: method.schemas,
                 asynchronous: method.asynchronous,
             });
         }

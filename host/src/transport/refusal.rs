@@ -22,6 +22,10 @@ const LONGEST_TARGET: usize = 16 * 1024;
 
 /// Why a request is refused before anybody looks at what it is about, if it is.
 pub(super) fn of_head(head: &Parts) -> Option<Answer> {
+    if head.method == Method::CONNECT {
+        let problem = "CONNECT is for proxies, and this is none";
+        return Some(json(StatusCode::BAD_REQUEST, "Bad request", problem));
+    }
     let hosts = head.headers.get_all(header::HOST).iter().count();
     // RFC 9112, section 3.2.
     let problem = match hosts {

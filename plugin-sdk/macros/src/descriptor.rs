@@ -2,6 +2,7 @@
 
 use crate::attribute::ComponentAttribute;
 use crate::function::Function;
+use crate::schema;
 use crate::state::State;
 
 /// `{"methods":[…],"events":{…},"routes":{…},"data":{}}`, and `state` and `health` where the component has them.
@@ -54,6 +55,17 @@ fn method(method: &Function) -> String {
     );
     if !method.description.is_empty() {
         json += &format!(",\"description\":{}", quoted(&method.description));
+    }
+    // Not among the parameters, which clients are shown as they are.
+    let schemas: Vec<String> = method
+        .arguments()
+        .filter_map(|argument| {
+            let schema = schema::of(&argument.owned)?;
+            Some(format!("{}:{schema}", quoted(&argument.name)))
+        })
+        .collect();
+    if !schemas.is_empty() {
+        json += &format!(",\"schemas\":{{{}}}", schemas.join(","));
     }
     if method.is_async {
         json += ",\"async\":true";

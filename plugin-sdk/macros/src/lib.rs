@@ -13,6 +13,7 @@ mod function;
 #[cfg(test)]
 mod messages;
 mod names;
+mod schema;
 mod state;
 
 /// Makes a component of a struct: the functions of the `impl` block become methods on the wire.

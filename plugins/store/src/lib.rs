@@ -13,12 +13,14 @@ struct Store {
 impl Store {
     /// Stores a value at a path.
     async fn set_data(&self, context: &Context, path: &str, value: Raw) -> Result<Value, Error> {
+        check("setData", path)?;
         context.data().set(path, &value).await?;
         Ok(json!({"stored": path}))
     }
 
     /// The object stored at a path, or null.
     async fn get_data(&self, context: &Context, path: &str) -> Result<Option<Value>, Error> {
+        check("getData", path)?;
         let mut found: Option<Value> = context.data().get(path).await?;
         if let Some(Value::Object(fields)) = &mut found {
             // `remove` would put the last field into the gap.
@@ -29,6 +31,7 @@ impl Store {
 
     /// Removes what is stored at a path.
     async fn remove_data(&self, context: &Context, path: &str) -> Result<Value, Error> {
+        check("removeData", path)?;
         let removed = context.data().remove(path).await?;
         Ok(json!({"removed": removed}))
     }
@@ -40,6 +43,17 @@ impl Store {
         *counter += by;
         *counter
     }
+}
+
+/// A path of nothing is the caller's mistake, and is said to be about the caller's argument.
+fn check(method: &str, path: &str) -> Result<(), Error> {
+    if path.trim_start_matches('/').is_empty() {
+        let message = format!(
+            "store.{method}: wrong argument for parameter `path`: expected the path of a document, found {path:?}"
+        );
+        return Err(Error::type_error(message).field("parameter", "path"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -61,6 +75,20 @@ mod tests {
         assert_eq!(one("getData", json!(["a/c"])), Value::Null);
         assert_eq!(one("removeData", json!(["a/b"])), json!({"removed": 1}));
         assert_eq!(one("removeData", json!(["a/b"])), json!({"removed": 0}));
+    }
+
+    #[test]
+    fn an_empty_path_is_the_callers_mistake() {
+        let harness = Harness::<Store>::new(json!({}));
+        for (method, arguments) in [
+            ("setData", json!(["", 1])),
+            ("getData", json!(["/"])),
+            ("removeData", json!([""])),
+        ] {
+            let error = harness.call(method, arguments).unwrap_err();
+            assert_eq!(error.type_name(), "TypeError");
+            assert_eq!(error.as_value()["parameter"], "path");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
 use crate::security::{Credentials, Denied, NotOnBehalf, Security, Visitor};
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 const DENIED: &str = "Access denied";
 
@@ -111,7 +112,7 @@ pub(super) fn caller(
             NotOnBehalf::NoSuchUser => {
                 let error = WireError::unauthenticated("invalid credentials")
                     .because(format!("request on behalf of non-existent user: {shown}"));
-                Reply::failed_with(500, "Call failed", &error)
+                Reply::failed_with(403, "Call failed", &error)
             }
             NotOnBehalf::NotPermitted => {
                 denied();
@@ -125,10 +126,11 @@ pub(super) fn caller(
 
 /// `as` in the body.
 fn on_behalf_of(request: &Request<'_>) -> Result<Option<String>, Reply> {
-    let Some(name) = field_of_body(request, "as")?.filter(|name| json::is_truthy(name)) else {
+    let Some(name) = field_of_body(request, "as")?.filter(|name| name.get() != RawValue::NULL.get()) else {
         return Ok(None);
     };
     // Whoever names somebody in another way must not find the call made as somebody else.
     let name = json::as_text(&name).ok_or_else(|| unreadable("`as` must be a string, the name of a user"))?;
-    Ok(Some(name.into_owned()))
+    // Nobody is named by an empty text, as real servers have it.
+    Ok(Some(name.into_owned()).filter(|name| !name.is_empty()))
 }

@@ -9,6 +9,7 @@ mod access;
 mod answer;
 mod openapi;
 mod parameters;
+mod schema;
 
 use super::{own_component, query};
 use crate::mesh::{Asked, Mesh};

@@ -8,18 +8,12 @@
 //! Methods are described with `POST` alone. The host answers other verbs as real servers do, but a `GET` that changes something
 //! is not what HTTP promises of it, and its query can carry texts only.
 
-use super::parameters::is_callback;
-use super::{Reply, for_each_method};
+use super::{Reply, for_each_method, schema};
 use crate::mesh::Mesh;
 use crate::plugin::{Component, Method};
 use crate::security::Visitor;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-
-/// The types that JSON Schema knows. A component may say others of its parameters, which mean something to it alone.
-const TYPES: [&str; 7] = [
-    "null", "boolean", "object", "array", "number", "integer", "string",
-];
 
 /// The document for somebody.
 pub(super) fn document(mesh: &Mesh, visitor: &Visitor) -> Reply {
@@ -144,7 +138,7 @@ fn operation(component: &Component, method: &Method, is_secure: bool) -> Value {
         operation["summary"] = description.lines().next().unwrap_or_default().into();
         operation["description"] = description.into();
     }
-    let body = body(method, is_secure);
+    let body = schema::of_body(method, is_secure);
     operation["requestBody"] = json!({
         "required": body["anyOf"][0].get("required").is_some(),
         "content": { "application/json": { "schema": body } },
@@ -156,68 +150,6 @@ fn operation(component: &Component, method: &Method, is_secure: bool) -> Value {
         ],
     );
     operation
-}
-
-/// What a call may send: parameters by name, or by position.
-fn body(method: &Method, is_secure: bool) -> Value {
-    let declared: Vec<Map<String, Value>> =
-        serde_json::from_str(method.parameters().get()).unwrap_or_default();
-    let (mut properties, mut positions, mut required) = (Map::new(), Vec::new(), Vec::new());
-    for parameter in &declared {
-        let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default();
-        // Those with a `$` are filled in by the host.
-        if name.is_empty() || is_callback(name) || name.starts_with('$') {
-            continue;
-        }
-        let schema = schema(parameter);
-        let mut titled = json!({ "title": name });
-        merge(&mut titled, &schema);
-        positions.push(titled);
-        if parameter.get("required") == Some(&Value::Bool(true)) {
-            required.push(name);
-        }
-        properties.insert(name.to_owned(), schema);
-    }
-    let mut named = json!({ "type": "object", "properties": properties });
-    if !required.is_empty() {
-        named["required"] = json!(required);
-    }
-    let mut positional = json!({ "type": "array", "description": "The same by position." });
-    if !positions.is_empty() {
-        positional["prefixItems"] = positions.into();
-    }
-    let mut fields = json!({ "parameters": { "anyOf": [named, positional.clone(), { "type": "null" }] } });
-    if is_secure {
-        fields["as"] = json!({
-            "type": ["string", "null"],
-            "description": "The user that the call is made for, by administrators and members of _MESH_DELEGATE.",
-        });
-    }
-    let mut object = json!({ "type": "object", "properties": fields });
-    if !required.is_empty() {
-        object["required"] = json!(["parameters"]);
-    }
-    json!({ "anyOf": [object, positional] })
-}
-
-/// What a component says of the values of a parameter.
-fn schema(parameter: &Map<String, Value>) -> Value {
-    let mut schema = json!({});
-    if let Some(kind) = parameter.get("type").and_then(Value::as_str)
-        && TYPES.contains(&kind)
-    {
-        schema["type"] = kind.into();
-    }
-    if let Some(description) = parameter.get("description").and_then(Value::as_str) {
-        schema["description"] = description.into();
-    }
-    schema
-}
-
-fn merge(into: &mut Value, more: &Value) {
-    for (key, value) in more.as_object().into_iter().flatten() {
-        into[key] = value.clone();
-    }
 }
 
 /// A successful answer of this form, and these failures.
@@ -336,39 +268,6 @@ fn escaped(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::Descriptor;
-
-    fn body_of(parameters: &str) -> Value {
-        let descriptor = format!(r#"{{"methods":[{{"name":"m","parameters":{parameters}}}]}}"#);
-        let descriptor = Descriptor::check("test", b"c", b"1.0.0", b"", descriptor.as_bytes()).unwrap();
-        let (_, method) = descriptor.method("m").unwrap();
-        body(method, false)
-    }
-
-    #[test]
-    fn nothing_is_said_of_a_parameter_that_its_component_does_not_say() {
-        let body = body_of(
-            r#"[{"name":"a"},{"name":"b","type":"integer","required":true,"description":"how many","value":5},
-                {"name":"c","type":"Buffer"},{"name":"$userSession"},{"name":"callback","type":"callback"},{"name":""}]"#,
-        );
-        let named = &body["anyOf"][0]["properties"]["parameters"]["anyOf"][0];
-        assert_eq!(
-            named["properties"],
-            json!({"a": {}, "b": {"type": "integer", "description": "how many"}, "c": {}})
-        );
-        assert_eq!(named["required"], json!(["b"]));
-        assert_eq!(
-            body["anyOf"][1]["prefixItems"],
-            json!([{"title": "a"}, {"title": "b", "type": "integer", "description": "how many"}, {"title": "c"}])
-        );
-    }
-
-    #[test]
-    fn a_method_without_parameters_takes_an_empty_body() {
-        let body = body_of(r#"[{"name":"callback"}]"#);
-        assert!(body["anyOf"][1].get("prefixItems").is_none());
-        assert!(body["anyOf"][0].get("required").is_none());
-    }
 
     #[test]
     fn names_of_any_characters_are_one_segment() {

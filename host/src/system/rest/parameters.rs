@@ -132,7 +132,8 @@ impl Parameters {
 fn body<'a>(request: &Request<'a>) -> Result<Option<Cow<'a, str>>, Reply> {
     if request.verb != "GET" {
         let text = std::str::from_utf8(request.body).map_err(|_| unreadable("it is not UTF-8 text"))?;
-        return Ok(Some(text.into()));
+        // Some programs write a byte order mark, which is no part of the text (RFC 8259, section 8.1).
+        return Ok(Some(text.strip_prefix('\u{feff}').unwrap_or(text).into()));
     }
     let mut pairs = query::pairs(query_of(request)).into_iter();
     let encoded = pairs.find(|(name, body)| name == "encoded_parameters" && !body.is_empty());
@@ -176,6 +177,11 @@ pub(super) fn names(method: &Method) -> Vec<String> {
 /// Whether a parameter stands for the one who waits for the answer. Components do not get it as an argument.
 pub(super) fn is_callback(name: &str) -> bool {
     name == "callback"
+}
+
+/// Whether the host itself gives a parameter its value, whatever a request says.
+pub(super) fn is_filled_in(name: &str) -> bool {
+    matches!(name, "$restParams" | "$userSession") || name.starts_with("$req_")
 }
 
 /// What a parameter named `$req_…` gets.
@@ -281,6 +287,7 @@ mod tests {
         for (body, expected) in [
             ("", Ok("[null,null]")),
             (" {} ", Ok("[null,null]")),
+            ("\u{feff}[1]", Ok("[1]")),
             (
                 r#"{"parameters":{"b":2.50,"a":{"x":[ 1]}}}"#,
                 Ok(r#"[{"x":[ 1]},2.50]"#),

@@ -1,0 +1,65 @@
+//! Programs from PyPI, where Python is installed.
+//!
+//! What enters: a list of pinned packages and the registry. What leaves: a virtual environment with exactly these packages.
+//! Guarantees: nothing is installed outside of the folder for it; it is made once, however many tests want it; without Python,
+//! its `venv` or the registry the caller is told so, unless `CI` or `MESH_TESTS_REQUIRE_NODE` is set.
+
+use crate::kit;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// In the environment: a copy of the list that it was made from.
+const STAMP: &str = "requirements.txt";
+
+/// The folder of programs of an environment with the packages of a list; `None` when there can be none here.
+///
+/// # Panics
+///
+/// When there must be one and cannot.
+pub fn programs(requirements: &Path, environment: &Path) -> Option<PathBuf> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = std::fs::read(requirements).expect("the list of packages can be read");
+    let programs = environment.join("bin");
+    let stamp = environment.join(STAMP);
+    if std::fs::read(&stamp).is_ok_and(|made| made == wanted) && kit::has(programs.join("python")) {
+        return Some(programs);
+    }
+    if let Err(problem) = make(requirements, environment) {
+        let wanted = requirements.display();
+        assert!(
+            !kit::tools_are_required(),
+            "the packages of {wanted} must be there: {problem}"
+        );
+        eprintln!("tests with the packages of {wanted} not run: {problem}");
+        return None;
+    }
+    std::fs::write(stamp, wanted).expect("the stamp can be written");
+    Some(programs)
+}
+
+fn make(requirements: &Path, environment: &Path) -> Result<(), String> {
+    // What is there may be half of one.
+    let _ = std::fs::remove_dir_all(environment);
+    run(Command::new("python3").args(["-m", "venv"]).arg(environment))?;
+    // The list is complete: what it does not name is not wanted.
+    let install = ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps"];
+    run(Command::new(environment.join("bin/python"))
+        .args(install)
+        .arg("--disable-pip-version-check")
+        .arg("--requirement")
+        .arg(requirements))
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("cannot run {:?}: {error}", command.get_program()))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => {
+            let said = [output.stdout, output.stderr].concat();
+            Err(format!("{command:?}: {}", String::from_utf8_lossy(&said)))
+        }
+    }
+}
