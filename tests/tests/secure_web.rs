@@ -20,8 +20,9 @@ fn host(folder: &Folder) -> Host {
     }
     let config = format!(
         "name = \"TestNode\"\n[happn]\nsecure = true\n[security]\nadmin_password = \"happn\"\n\
-         [web]\nopen = [\"/web/page\", \"/files/b.*\", \"/pages/who\"]\n\
+         [web]\nopen = [\"/web/page\", \"/files/b.*\", \"/pages/who\", \"/*.css\"]\n\
          [[web.routes]]\npath = \"/greeting\"\ntarget = \"web/hello\"\n\
+         [[web.routes]]\npath = \"/\"\ntarget = \"pages/echo\"\n\
          [[web.folders]]\npath = \"/files\"\nfolder = \"public\"\n\
          [[components]]\nname = \"web\"\nlibrary = \"{}\"\n[[components]]\nname = \"pages\"\nlibrary = \"{}\"\n",
         library("web").display(),
@@ -81,6 +82,7 @@ async fn every_path_is_checked_before_anything_else() {
         ("GET", "/files/none.txt", 404),
         ("GET", "/pages/echo", 403),
         ("GET", "/nothing", 403),
+        ("GET", "/primus-like", 403),
     ] {
         let answer = with(address, verb, path, &token).await;
         assert_eq!(answer.status, status, "{verb} {path}");
@@ -99,6 +101,7 @@ async fn a_prohibited_route_has_no_other_spelling() {
     let permissions = json!({
         "/*": {"actions": ["*"]},
         "/web/hello": {"authorized": false, "actions": ["*"]},
+        "/pages/echo/admin*": {"authorized": false, "actions": ["*"]},
         "/files/a.txt": {"authorized": false, "actions": ["*"]},
     });
     let token = token(&host, "bob", permissions).await;
@@ -108,12 +111,19 @@ async fn a_prohibited_route_has_no_other_spelling() {
         ("/web/hello/", 403),
         ("/web/hello.json", 403),
         ("/%77eb/hello", 403),
-        ("/web/%68ello", 404),
+        ("/web/%68ello", 403),
         ("/files/a.txt", 403),
         ("/files/%61.txt", 403),
         ("/FILES/a.txt", 403),
         ("/files//a.txt", 403),
         ("/files/%2fa.txt", 403),
+        ("/pages/echo", 200),
+        ("/pages/echo/other", 200),
+        ("/pages/echo/admin", 403),
+        ("/pages/echo//admin/x", 403),
+        ("/pages/echo/%61dmin", 403),
+        ("/pages/echo/./admin", 403),
+        ("/pages/echo.x/admin", 403),
         ("/files/b.txt", 200),
         ("/greeting", 200),
     ] {
@@ -138,6 +148,12 @@ async fn open_paths_are_for_everybody_and_still_know_who_asks() {
         ("/files/b.txt", 200),
         ("/files/a.txt", 401),
         ("/files/b.%2e%2f..%2fa.txt", 404),
+        ("/web/hello.css", 401),
+        ("/primus-like", 401),
+        ("/primus/below", 401),
+        ("/browser_client", 401),
+        ("/testnode/rest/login", 401),
+        ("/testnode/rest/method/pages/page", 401),
     ] {
         assert_eq!(get(address, path).status, status, "{path}");
     }
@@ -162,6 +178,21 @@ async fn open_paths_are_for_everybody_and_still_know_who_asks() {
 
     // Browsers add cookies to what pages of other origins send.
     let cookie = format!("Cookie: happn_token={token}");
+    let addressed = ask(
+        address,
+        "GET",
+        "/pages/who",
+        &[
+            "Cookie: happn_token=stale.a.b",
+            &format!("Authorization: Bearer {token}"),
+        ],
+        b"",
+    );
+    assert_eq!(
+        addressed.json()["username"],
+        "bob",
+        "an old cookie does not hide who asks"
+    );
     let lured = [
         "Origin: https://evil.example",
         "Sec-Fetch-Site: cross-site",

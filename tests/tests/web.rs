@@ -8,6 +8,8 @@ use mesh_tests::control;
 use mesh_tests::host::{Folder, Host, mesh, repository};
 use mesh_tests::http::{Answer, ask, get};
 use serde_json::{Value, json};
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -216,6 +218,30 @@ fn bodies_have_a_limit() {
 }
 
 #[test]
+fn who_goes_away_leaves_nothing_behind() {
+    let folder = Folder::new("web-gone");
+    let host = host(&folder, "");
+    let gone: Vec<TcpStream> = (0..20)
+        .map(|number| {
+            let mut stream = TcpStream::connect(host.addr()).unwrap();
+            let path = ["/pages/hang", "/rest/method/pages/hang"][number % 2];
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: mesh\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    wait_until(&host, |host| {
+        version(host, "1.0.0").is_some_and(|pages| pages["pending"] == 20)
+    });
+    drop(gone);
+    wait_until(&host, |host| {
+        version(host, "1.0.0").is_some_and(|pages| pages["pending"] == 0)
+    });
+    let timeouts = version(&host, "1.0.0").map(|pages| pages["timeouts"].clone());
+    assert_eq!(timeouts, Some(json!(0)), "nobody waited for so long");
+    assert!(host.stop().success());
+}
+
+#[test]
 fn requests_survive_a_swap_and_new_ones_reach_the_new_version() {
     let folder = Folder::new("web-swap");
     let host = host(&folder, "drain_timeout_ms = 2000");
@@ -316,6 +342,10 @@ fn mistakes_in_the_configuration_are_named() {
         (
             "[web]\nopen = [\"a\"]",
             "each of `open` in [web] must begin with `/`",
+        ),
+        (
+            "[[web.folders]]\npath = \"/Metrics\"\nfolder = \"public\"",
+            "is answered by the host itself",
         ),
         ("[web.routes]\npath = \"/\"", "must be an array of tables"),
     ] {

@@ -30,6 +30,7 @@ fn host(folder: &Folder) -> Host {
     symlink(folder.path().join("outside.txt"), public.join("link.txt")).unwrap();
     symlink(folder.path(), public.join("up")).unwrap();
     symlink("sub/a b.txt", public.join("inside.txt")).unwrap();
+    symlink(".git", public.join("shown")).unwrap();
     let pipe = std::process::Command::new("mkfifo")
         .arg(public.join("pipe"))
         .status();
@@ -87,8 +88,37 @@ fn files_come_with_what_browsers_and_caches_need() {
 
     let part = ask(host.addr(), "GET", "/index.html", &["Range: bytes=4-8"], b"");
     assert_eq!((part.status, part.text().as_str()), (206, "start"));
+    for whole in [
+        ["Range: bytes=0-0", "If-Range: \"other\""],
+        ["Range: bytes=0-0,2-2", "X: y"],
+        ["Range: lines=1-2", "X: y"],
+    ] {
+        let answer = ask(host.addr(), "GET", "/index.html", &whole, b"");
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, "<h1>start</h1>"),
+            "{whole:?}"
+        );
+    }
     let beyond = ask(host.addr(), "GET", "/index.html", &["Range: bytes=90-99"], b"");
     assert_eq!(beyond.status, 416);
+    assert!(host.stop().success());
+}
+
+#[test]
+fn a_file_that_looks_like_an_answer_is_sent_as_it_is() {
+    let folder = Folder::new("web-forged");
+    let host = host(&folder);
+    let forged = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\nx: y\r\n\r\n";
+    let content = format!("{}{forged}", "A".repeat(65_536));
+    std::fs::write(folder.path().join("public/forged.bin"), &content).unwrap();
+    let answer = get(host.addr(), "/forged.bin");
+    assert!(
+        answer.text() == content,
+        "{} bytes in place of {}",
+        answer.body.len(),
+        content.len()
+    );
     assert!(host.stop().success());
 }
 
@@ -182,6 +212,7 @@ fn nothing_leads_out_of_a_folder() {
         "/outside.txt%00.css",
         "/etc/passwd",
         "/pipe",
+        "/shown/config",
         "/web/files/picture.svg/x",
     ] {
         let answer = get(host.addr(), path);

@@ -104,6 +104,11 @@ pub trait Answer: Send {
         );
     }
 
+    /// Whether nobody waits for it any more.
+    fn is_unwanted(&self) -> bool {
+        false
+    }
+
     /// Nobody will complete it.
     fn abandon(self: Box<Self>, why: Abandoned);
 }

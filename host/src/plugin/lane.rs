@@ -343,11 +343,17 @@ impl Lane {
         Some(pending.answer)
     }
 
-    /// Gives up calls whose deadline is before `now`, and tells the component. Returns how many.
+    /// Gives up calls whose deadline is before `now`, or for which nobody waits any more, and tells the component. Returns how
+    /// many took too long.
     pub(super) fn expire(self: &Arc<Self>, now: Instant) -> usize {
         let mut state = self.lock();
         let waiting = state.intake.expire(now);
-        let expired = state.pending.remove_where(|pending| pending.deadline <= now);
+        let mut late = 0;
+        let expired = state.pending.remove_where(|pending| {
+            let is_late = pending.deadline <= now;
+            late += usize::from(is_late);
+            is_late || pending.answer.is_unwanted()
+        });
         if expired.is_empty() && waiting.is_empty() {
             return 0;
         }
@@ -363,7 +369,7 @@ impl Lane {
         for token in tokens {
             drop(self.push(Job::new(JobKind::Cancel, token)));
         }
-        let count = expired.len() + waiting.len();
+        let count = late + waiting.len();
         for (_, pending) in expired {
             pending.answer.abandon(Abandoned::TimedOut);
         }

@@ -4,20 +4,19 @@
 //! What enters: the head of a request. What leaves: a [`Visitor`] who may go on, or the answer. Guarantees: every path is
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
 
-use super::console;
-use super::http::{Answer, text};
-use super::refusal;
+use super::http::{self, Answer, text};
+use super::{console, lure, refusal};
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
 use crate::security::{Accepted, Credentials, Denied, Security, Visitor};
 use crate::system::query;
 use crate::system::rest::{self, Route};
-use crate::web::{self, Place, Served};
+use crate::web::Place;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode, Uri};
+use hyper::{StatusCode, Uri};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -26,8 +25,8 @@ const COOKIES: [&str; 2] = ["happn_token", "happn_token_https"];
 /// What clients are told in the first line.
 const REASON: &[u8] = b"unauthorized access";
 const NO_TOKEN: &str = "invalid token format or null token";
-/// Paths that anybody may use, in small letters; what ends with a star, with all below it.
-const OPEN: [&str; 13] = [
+/// Paths of the host's own that anybody may use, in small letters; what ends with a star, with all below it.
+const OPEN: [&str; 11] = [
     "/api/client.js",
     "/api/client.mjs",
     "/api/client.d.ts",
@@ -38,8 +37,6 @@ const OPEN: [&str; 13] = [
     "/browser_client",
     "/browser_primus.js",
     "/api/client",
-    "/rest/login",
-    "/rest/method/*",
     "/primus*",
 ];
 
@@ -58,8 +55,8 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
         return Err(answer);
     }
     let token = token_of(&head.uri, &head.headers);
-    let place = web::find(mesh, path);
-    if may_change_something(mesh, head, place.as_ref()) && is_lured(head) && !is_trusted(head, mesh) {
+    let place = http::place(mesh, path);
+    if lure::is_lure(head, place.as_ref(), mesh) {
         let user = token
             .as_deref()
             .and_then(|token| security.holder_of(token, address).ok());
@@ -67,17 +64,10 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
             .map(|accepted| accepted.user.name.to_string())
             .unwrap_or_default();
         tracing::info!(target: "audit", event = "denied", user, path = &*json::shorten(path), reason = "page of another origin", "denied");
-        let message = "a page of another origin cannot do this with a cookie: send the token in the header Authorization";
-        let error = WireError::access_denied(message);
-        return Err(outcome(
-            StatusCode::FORBIDDEN,
-            "Access denied",
-            None,
-            Some(&error),
-        ));
+        return Err(lured());
     }
     let holder = token.as_deref().map(|token| security.holder_of(token, address));
-    if is_open(path, mesh) || console::is_open(mesh, path) {
+    if is_open(path, place.as_ref(), mesh) {
         let is_request = place.is_some() || matches!(rest::route(mesh, path), Some(Route::Method(_)));
         let may_go_on = |accepted: &Accepted| !is_request || note_request(accepted).is_ok();
         visitor.accepted = holder.and_then(Result::ok).filter(may_go_on);
@@ -113,6 +103,14 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     Ok(visitor)
 }
 
+/// What a page of another origin is told, through the browser of somebody who is logged in.
+fn lured() -> Answer {
+    let message =
+        "a page of another origin cannot do this with a cookie: send the token in the header Authorization";
+    let error = WireError::access_denied(message);
+    outcome(StatusCode::FORBIDDEN, "Access denied", None, Some(&error))
+}
+
 /// Counts a request as one that a token was used for.
 fn note_request(accepted: &Accepted) -> Result<(), Denied> {
     accepted
@@ -121,68 +119,21 @@ fn note_request(accepted: &Accepted) -> Result<(), Denied> {
         .map_err(Denied::Lapsed)
 }
 
-/// Whether a request calls a method, or asks a component for something that is more than reading.
-fn may_change_something(mesh: &Mesh, head: &Parts, place: Option<&Place<'_>>) -> bool {
-    if let Some(route) = rest::route(mesh, head.uri.path()) {
-        return matches!(route, Route::Method(_));
+/// Whether anybody may have what serves the path: what the host serves itself by its name, everything else by configuration.
+fn is_open(path: &str, place: Option<&Place<'_>>, mesh: &Mesh) -> bool {
+    if let Some(place) = place {
+        return mesh.site().is_open(path) && mesh.site().is_open(&place.canonical);
     }
-    let is_route = matches!(
-        place,
-        Some(Place {
-            served: Served::Route { .. },
-            ..
-        })
-    );
-    is_route && !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS)
-}
-
-/// Whether a browser sends the request for a page of another origin, with nothing but the cookie to say who asks: browsers add
-/// that by themselves.
-fn is_lured(head: &Parts) -> bool {
-    let mut without = head.headers.clone();
-    let has_cookie = without.remove(header::COOKIE).is_some();
-    has_cookie && token_of(&head.uri, &without).is_none() && is_of_other_origin(&head.headers)
-}
-
-/// Whether the configuration lets pages of the request's origin act with a cookie.
-fn is_trusted(head: &Parts, mesh: &Mesh) -> bool {
-    let origin = head.headers.get(header::ORIGIN);
-    origin
-        .and_then(|origin| origin.to_str().ok())
-        .is_some_and(|origin| mesh.origins().trusts(origin))
-}
-
-/// Whether a page of another origin asks. Where nothing is said of an origin, no browser of today asks for a page.
-fn is_of_other_origin(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    // Pages cannot change this one, and proxies do not.
-    if let Some(site) = text("sec-fetch-site") {
-        return !matches!(site, "same-origin" | "none");
+    if let Some(route) = rest::route(mesh, path) {
+        let is_login = route == Route::Login && path.to_ascii_lowercase().ends_with("/rest/login");
+        return is_login || matches!(route, Route::Method(_));
     }
-    let Some(origin) = text("origin") else {
-        return false;
-    };
-    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
-    authority.is_empty() || !text("host").is_some_and(|host| host.eq_ignore_ascii_case(authority))
-}
-
-fn is_open(path: &str, mesh: &Mesh) -> bool {
-    if mesh.site().is_open(path) {
-        return true;
-    }
-    let path = path.to_ascii_lowercase();
-    let names = [mesh.name(), mesh.domain()].map(|name| format!("/{}", name.to_ascii_lowercase()));
-    let below = names.iter().find_map(|name| {
-        path.strip_prefix(name.as_str())
-            .filter(|rest| rest.starts_with('/'))
+    let path_in_small = path.to_ascii_lowercase();
+    let is_own = OPEN.iter().any(|open| match open.strip_suffix('*') {
+        Some(start) => path_in_small.starts_with(start),
+        None => path_in_small == *open,
     });
-    let matches = |path: &str| {
-        OPEN.iter().any(|open| match open.strip_suffix('*') {
-            Some(start) => path.starts_with(start),
-            None => path == *open,
-        })
-    };
-    matches(&path) || below.is_some_and(|below| below.starts_with("/rest/") && matches(below))
+    is_own || console::is_open(mesh, path)
 }
 
 /// Answers what is about logging in, and nothing else.
@@ -191,6 +142,7 @@ async fn own_path(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Secur
     match head.uri.path().to_ascii_lowercase().as_str() {
         "/auth/login" => Some(log_in(&pairs, visitor, security).await),
         "/auth/request-nonce" => Some(nonce(&pairs, security)),
+        "/auth/logout" if lure::is_of_other_origin_with_cookie(head) => Some(lured()),
         "/auth/logout" => Some(log_out(head, visitor, mesh, security).await),
         _ => None,
     }
@@ -309,7 +261,10 @@ fn outcome(status: StatusCode, message: &str, data: Option<&str>, error: Option<
         None => body.push_str("null"),
     }
     body.push('}');
-    text(status, "application/json", body)
+    let mut answer = text(status, "application/json", body);
+    let unkept = HeaderValue::from_static("no-store");
+    answer.headers_mut().insert(header::CACHE_CONTROL, unkept);
+    answer
 }
 
 /// What somebody is told who has no token, or one that does not hold.
@@ -346,7 +301,7 @@ fn with_reason(mut answer: Answer) -> Answer {
 }
 
 /// The token of a request: from its query, a cookie, or its `Authorization`.
-fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+pub(super) fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let of_query = parameter(&query::pairs(uri.query().unwrap_or_default()), &["happn_token"]);
     let of_cookie = || {
         let cookies = headers.get_all(header::COOKIE).iter();
@@ -368,10 +323,11 @@ fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
             .eq_ignore_ascii_case("bearer")
             .then(|| token.trim().to_owned())
     };
+    // A browser adds its cookie, old or not, to what says by itself who asks.
     of_query
         .filter(|token| !token.is_empty())
-        .or_else(of_cookie)
         .or_else(of_bearer)
+        .or_else(of_cookie)
 }
 
 #[cfg(test)]
@@ -386,32 +342,6 @@ mod tests {
             )
         });
         pairs.collect()
-    }
-
-    #[test]
-    fn pages_of_other_origins_are_told_by_their_headers() {
-        for (pairs, expected) in [
-            (&[][..], false),
-            (&[("host", "a:1"), ("origin", "http://a:1")], false),
-            (&[("host", "A.org"), ("origin", "https://a.org")], false),
-            (&[("host", "a:1"), ("origin", "http://a:2")], true),
-            (&[("host", "a:1"), ("origin", "http://evil.org")], true),
-            (&[("host", "a:1"), ("origin", "null")], true),
-            (&[("origin", "http://a:1")], true),
-            (&[("sec-fetch-site", "cross-site")], true),
-            (&[("sec-fetch-site", "same-site")], true),
-            (&[("sec-fetch-site", "none")], false),
-            (
-                &[
-                    ("sec-fetch-site", "same-origin"),
-                    ("host", "inside"),
-                    ("origin", "https://a.org"),
-                ],
-                false,
-            ),
-        ] {
-            assert_eq!(is_of_other_origin(&headers(pairs)), expected, "{pairs:?}");
-        }
     }
 
     #[test]

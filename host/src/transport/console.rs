@@ -18,6 +18,11 @@ pub(super) fn is_open(mesh: &Mesh, path: &str) -> bool {
     mesh.has_console() && matches!(route(path), Some(Route::File(_)))
 }
 
+/// Whether the path is one of the console's own.
+pub(super) fn serves(mesh: &Mesh, path: &str) -> bool {
+    mesh.has_console() && route(path).is_some()
+}
+
 /// The answer, if the path is one of the console and there is one.
 pub(super) fn answer(head: &Parts, visitor: &Visitor, mesh: &Mesh) -> Option<Answer> {
     if !mesh.has_console() {

@@ -6,6 +6,7 @@ use super::{auth, console, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
+use crate::web::Place;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -62,20 +63,14 @@ pub(super) async fn answer(
     if let Some(answer) = console::answer(&head, &visitor, &mesh) {
         return Ok(packed(&head.headers, answer).await);
     }
-    if !is_fixed(head.uri.path())
-        && let Some(place) = crate::web::find(&mesh, head.uri.path())
-    {
+    if let Some(place) = place(&mesh, head.uri.path()) {
         let headers = head.headers.clone();
         let answer = web::answer(&place, (head, body), &visitor, &mesh).await;
         return Ok(packed(&headers, answer).await);
     }
     let request = Request::from_parts(head, body);
     let path = request.uri().path();
-    let whole = request
-        .uri()
-        .path_and_query()
-        .map_or(path, |whole| whole.as_str());
-    Ok(match whole.to_ascii_lowercase().as_str() {
+    Ok(match path.to_ascii_lowercase().as_str() {
         "/ping" => text(StatusCode::OK, "text/plain", "pong"),
         "/version" => text(
             StatusCode::OK,
@@ -87,16 +82,16 @@ pub(super) async fn answer(
             "application/json",
             r#"{"pingInterval":30000,"pathname":"/primus","version":"8.0.9","parser":"json","transformer":"websockets"}"#,
         ),
-        _ if path == "/metrics" => text(StatusCode::OK, METRICS, mesh.metrics()),
-        _ if path == "/healthz" => text(StatusCode::OK, "application/json", r#"{"status":"ok"}"#),
-        _ if path == "/readyz" => match mesh.readiness() {
+        "/metrics" => text(StatusCode::OK, METRICS, mesh.metrics()),
+        "/healthz" => text(StatusCode::OK, "application/json", r#"{"status":"ok"}"#),
+        "/readyz" => match mesh.readiness() {
             Ok(()) => text(StatusCode::OK, "application/json", r#"{"status":"ready"}"#),
             Err(reason) => {
                 let body = serde_json::json!({"status": "not ready", "reason": reason}).to_string();
                 text(StatusCode::SERVICE_UNAVAILABLE, "application/json", body)
             }
         },
-        _ if path == "/primus" => {
+        "/primus" => {
             let status = StatusCode::UPGRADE_REQUIRED;
             let mut answer = refusal::known_as_text(request.headers(), status, "Upgrade Required".to_owned());
             let headers = answer.headers_mut();
@@ -113,7 +108,7 @@ pub(super) async fn answer(
 }
 
 /// Paths that are answered by the host itself, whatever components and folders there are.
-const FIXED: [&str; 7] = [
+const FIXED: [&str; 10] = [
     "/ping",
     "/version",
     "/primus",
@@ -121,10 +116,23 @@ const FIXED: [&str; 7] = [
     "/metrics",
     "/healthz",
     "/readyz",
+    "/auth/login",
+    "/auth/request-nonce",
+    "/auth/logout",
 ];
 
-fn is_fixed(path: &str) -> bool {
-    FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(path))
+/// The component or folder that serves a path, where the host does not serve it itself.
+pub(super) fn place<'m>(mesh: &'m Mesh, path: &str) -> Option<Place<'m>> {
+    // What is no path, as in `OPTIONS *`, is nobody's.
+    let is_own = !path.starts_with('/')
+        || FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(path))
+        || system::rest::route(mesh, path).is_some()
+        || system::client::file(path).is_some()
+        || console::serves(mesh, path);
+    match is_own {
+        true => None,
+        false => crate::web::find(mesh, path),
+    }
 }
 
 /// A file, or that the one that the browser has is still the same.

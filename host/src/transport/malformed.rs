@@ -1,8 +1,8 @@
 //! What is no HTTP request is told so.
 //!
 //! What enters: what the HTTP library writes to a connection. What leaves: the same, but for the library's own refusals, which
-//! have a status and nothing else: they get a body that says what was wrong. Guarantees: answers of the host are not touched,
-//! since each of them says of what kind it is; such a refusal is the last thing that is sent.
+//! have a status and nothing else: they get a body that says what was wrong. Guarantees: nothing that the host has answered is
+//! touched, since only what comes before the first request is looked at; a client that does not read is not waited for.
 
 use super::http::Answer;
 use super::refusal;
@@ -11,9 +11,15 @@ use hyper::StatusCode;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
+/// How long a client may go on without reading what is written.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The start of an answer of which only the status is open.
 const START: &[u8] = b"HTTP/1.1 4";
 
@@ -23,13 +29,20 @@ pub(super) struct Explained<S> {
     stream: S,
     /// What stands in the place of a refusal and is not written yet.
     waiting: Vec<u8>,
+    /// A request was read: from then on what is written is the host's own.
+    has_request: Arc<AtomicBool>,
+    /// When the client is given up, should it go on not to read.
+    until: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Explained<S> {
-    pub(super) fn new(stream: S) -> Explained<S> {
+    /// `has_request` is to be set when the first request was read.
+    pub(super) fn new(stream: S, has_request: Arc<AtomicBool>) -> Explained<S> {
         Explained {
             stream,
             waiting: Vec::new(),
+            has_request,
+            until: None,
         }
     }
 
@@ -51,6 +64,31 @@ impl<S: AsyncWrite + Unpin> Explained<S> {
     }
 }
 
+impl<S> Explained<S> {
+    /// A refusal of the HTTP library with a body; `None` for everything else.
+    fn explained(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        match self.has_request.load(Ordering::Relaxed) {
+            true => None,
+            false => explained(bytes),
+        }
+    }
+
+    /// Gives up a client that has not taken anything for a while.
+    fn poll_patience(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.until = None;
+            return written;
+        }
+        let until = self.until.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        ready!(until.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Explained<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -68,11 +106,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_waiting(context))?;
-        if let Some(explained) = explained(bytes) {
+        if let Some(explained) = self.explained(bytes) {
             self.waiting = explained;
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.poll_patience(context, written)
     }
 
     fn poll_write_vectored(
@@ -82,12 +121,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_waiting(context))?;
         if let [only] = slices
-            && let Some(explained) = explained(only)
+            && let Some(explained) = self.explained(only)
         {
             self.waiting = explained;
             return Poll::Ready(Ok(only.len()));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.poll_patience(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -112,7 +152,7 @@ fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
     }
     let head = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
     let head = head.to_ascii_lowercase();
-    // Every answer of the host has a kind or is to a HEAD, and the library's close the connection.
+    // The library's refusals close the connection.
     let is_bare = head.contains("\r\ncontent-length: 0") && head.contains("\r\nconnection: close");
     if !is_bare || head.contains("\r\ncontent-type:") {
         return None;

@@ -14,6 +14,7 @@ mod cors;
 mod encrypted;
 mod heartbeat;
 mod http;
+mod lure;
 mod malformed;
 mod outgoing;
 mod refusal;
@@ -31,7 +32,7 @@ use socket::Socket;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
@@ -86,6 +87,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 
 /// How long a client may take to send the head of an HTTP request.
 const HEAD: Duration = Duration::from_secs(30);
+/// Bytes that the head of a request may have.
+const LONGEST_HEAD: usize = 64 * 1024;
 
 /// Accepts connections until `stop` becomes true, then closes all of them and returns when they are gone. With
 /// `certificates` they are encrypted.
@@ -182,15 +185,20 @@ async fn serve<S: Socket>(
     mut stop: watch::Receiver<bool>,
 ) {
     let upgraded: http::Slot = Arc::default();
+    let has_request = Arc::new(AtomicBool::new(false));
     let service = {
-        let (mesh, upgraded) = (mesh.clone(), upgraded.clone());
+        let (mesh, upgraded, has_request) = (mesh.clone(), upgraded.clone(), has_request.clone());
         let client = (peer, S::ENCRYPTED);
-        service_fn(move |request| http::answer(request, client, mesh.clone(), upgraded.clone()))
+        service_fn(move |request| {
+            has_request.store(true, Ordering::Relaxed);
+            http::answer(request, client, mesh.clone(), upgraded.clone())
+        })
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(Explained::new(stream)), service)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(Explained::new(stream, has_request)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let served = tokio::select! {

@@ -1,7 +1,7 @@
 //! The body of an answer, and its compression.
 //!
 //! What enters: bytes, or a file that is still being read. What leaves: the same, packed with gzip where the client takes that
-//! and the answer is long enough and of a kind that gets shorter. Guarantees: an answer that was packed says so, tells caches
+//! and the answer is neither too short nor too long and of a kind that gets shorter. Guarantees: an answer that was packed says so, tells caches
 //! what it depends on, and its tag does not claim to be that of the same bytes.
 
 use crate::web::FileBody;
@@ -21,6 +21,9 @@ use tower_service::Service;
 
 /// Shorter answers than this, in bytes, fit into one packet anyway.
 const SHORTEST: u64 = 1024;
+
+/// Longer answers than this are sent as they are.
+const LONGEST: u64 = 1024 * 1024;
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -82,6 +85,13 @@ pub(super) async fn packed(wanted: &HeaderMap, answer: Response<Body>) -> Respon
         request
             .headers_mut()
             .insert(header::ACCEPT_ENCODING, encodings.clone());
+    }
+    // Longer ones would keep a thread of the runtime from everybody else for too long.
+    let length = answer.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let longest: Option<u64> = length.or_else(|| answer.body().size_hint().upper());
+    if longest.is_none_or(|length| length > LONGEST) {
+        return answer;
     }
     let worthwhile = DefaultPredicate::new().and(SizeAbove::new(SHORTEST));
     let mut service = Compression::new(Given(Some(answer))).compress_when(worthwhile);

@@ -83,7 +83,11 @@ async fn reply(route: Route, (head, body): (Parts, Incoming), address: IpAddr, m
 
 fn answer_of(reply: Reply) -> Answer {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    http::text(status, "application/json", reply.body)
+    let mut answer = http::text(status, "application/json", reply.body);
+    // It is for who asked, and a login's holds a token.
+    let unkept = HeaderValue::from_static("no-store");
+    answer.headers_mut().insert(header::CACHE_CONTROL, unkept);
+    answer
 }
 
 fn with_allowed(mut answer: Answer, allowed: &'static str) -> Answer {

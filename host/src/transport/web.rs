@@ -18,27 +18,17 @@ use std::sync::Arc;
 /// Answers a request for something that is there.
 pub(super) async fn answer(
     place: &Place<'_>,
-    request: (Parts, Incoming),
-    visitor: &Visitor,
-    mesh: &Arc<Mesh>,
-) -> Answer {
-    let mut answer = answer_as_it_is(place, request, visitor, mesh).await;
-    // By that it is told from a refusal of the HTTP library.
-    if answer.status().is_client_error() && !answer.headers().contains_key(header::CONTENT_TYPE) {
-        let kind = HeaderValue::from_static("text/plain");
-        answer.headers_mut().insert(header::CONTENT_TYPE, kind);
-    }
-    answer
-}
-
-async fn answer_as_it_is(
-    place: &Place<'_>,
     (head, body): (Parts, Incoming),
     visitor: &Visitor,
     mesh: &Arc<Mesh>,
 ) -> Answer {
     match &place.served {
-        Served::Folder(folder) => file(place, folder, &head).await,
+        Served::Folder(folder) => file(place, folder, &head, mesh).await,
+        // What a browser adds by itself would come back to the page.
+        Served::Route { .. } if head.method == Method::TRACE => {
+            let problem = "TRACE is not answered";
+            refusal::json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", problem)
+        }
         Served::Route { component, route } => {
             let body = match body::read(body, mesh.site().max_body_bytes).await {
                 Ok(body) => body,
@@ -77,7 +67,7 @@ async fn answer_as_it_is(
     }
 }
 
-async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts) -> Answer {
+async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts, mesh: &Mesh) -> Answer {
     if !matches!(head.method, Method::GET | Method::HEAD) {
         let error = format!("{} is none of GET, HEAD", head.method);
         let mut answer = refusal::json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &error);
@@ -85,7 +75,8 @@ async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts) -> Answer {
         answer.headers_mut().insert(header::ALLOW, allowed);
         return answer;
     }
-    match web::file(place, folder, head).await {
+    let is_private = mesh.security().is_some() && !mesh.site().is_open(head.uri.path());
+    match web::file(place, folder, head, is_private).await {
         Some(response) => response.map(Body::Streamed),
         None => refusal::not_found(&head.method, head.uri.path(), &head.headers),
     }

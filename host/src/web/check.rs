@@ -28,7 +28,36 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         let help = (!names.is_empty()).then(|| format!("there are: {}", names.join(", ")));
         config.diagnose(route.path.at, message, help)
     });
-    folders.chain(routes).collect()
+    let paths = config.web.routes.iter().map(|entry| &entry.path);
+    let paths = paths.chain(config.web.folders.iter().map(|entry| &entry.path));
+    let own = paths.filter(|path| is_own(&path.value.to_ascii_lowercase(), config));
+    let own = own.map(|path| {
+        let message = format!("{} is answered by the host itself", path.value);
+        config.diagnose(path.at, message, Some("choose another `path`".to_owned()))
+    });
+    folders.chain(routes).chain(own).collect()
+}
+
+/// Whether nothing but the host itself is reached at a path.
+fn is_own(path: &str, config: &Config) -> bool {
+    const OWN: [&str; 15] = [
+        "/ping",
+        "/version",
+        "/primus",
+        "/primus/spec",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/auth/login",
+        "/auth/request-nonce",
+        "/auth/logout",
+        "/api/client",
+        "/rest/login",
+        "/rest/describe",
+        "/rest/method",
+        "/rest/openapi.json",
+    ];
+    OWN.contains(&path) || path.starts_with("/rest/method/") || (config.console.enabled && path == "/console")
 }
 
 /// Web routes that the components do not have. `routes` are those that a component of a name has.

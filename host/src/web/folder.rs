@@ -10,7 +10,7 @@ use crate::system::query;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Uri};
 use std::error::Error;
@@ -24,7 +24,14 @@ pub type FileBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 const WELL_KNOWN: &str = ".well-known";
 
 /// The answer to a request for GET or HEAD; `None` when there is no such file.
-pub async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts) -> Option<Response<FileBody>> {
+///
+/// `is_private` says that it is not for everybody, and so not for caches that serve several.
+pub async fn file(
+    place: &Place<'_>,
+    folder: &WebFolder,
+    head: &Parts,
+    is_private: bool,
+) -> Option<Response<FileBody>> {
     let whole = head.uri.path();
     let (mount, below) = whole.split_at_checked(place.length)?;
     let relative = relative(below)?;
@@ -34,6 +41,9 @@ pub async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts) -> Option
     let mut request = Request::new(Empty::<Bytes>::new());
     *request.method_mut() = head.method.clone();
     *request.headers_mut() = head.headers.clone();
+    if !asks_for_one_part(&head.headers) {
+        request.headers_mut().remove(header::RANGE);
+    }
     let asked = match (below, head.uri.query()) {
         ("", None) => "/".to_owned(),
         ("", Some(query)) => format!("/?{query}"),
@@ -53,7 +63,8 @@ pub async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts) -> Option
         _ => response.map(|body| body.map_err(Into::into).boxed_unsync()),
     };
     let headers = response.headers_mut();
-    let age = format!("max-age={}", folder.max_age.as_secs());
+    let private = if is_private { "private, " } else { "" };
+    let age = format!("{private}max-age={}", folder.max_age.as_secs());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_str(&age).ok()?);
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
@@ -68,6 +79,13 @@ pub async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts) -> Option
         headers.insert(header::CONTENT_TYPE, kind);
     }
     Some(response)
+}
+
+/// Whether one part of the file is wanted, whatever it is by now. Everybody else gets all of it (RFC 9110, sections 13.1.5 and 14.2).
+fn asks_for_one_part(headers: &HeaderMap) -> bool {
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let is_one = range.is_some_and(|range| range.starts_with("bytes=") && !range.contains(','));
+    is_one && !headers.contains_key(header::IF_RANGE)
 }
 
 /// Sends the browser to the same path with `/` at its end.
@@ -88,13 +106,16 @@ fn relative(below: &str) -> Option<PathBuf> {
     let decoded = query::decode(below);
     let mut relative = PathBuf::new();
     for segment in decoded.split('/').filter(|segment| !segment.is_empty()) {
-        let is_hidden = segment.starts_with('.') && segment != WELL_KNOWN;
-        if is_hidden || segment.contains(['\\', '\0']) {
+        if is_hidden(segment) || segment.contains(['\\', '\0']) {
             return None;
         }
         relative.push(segment);
     }
     Some(relative)
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') && name != WELL_KNOWN
 }
 
 /// Whether a file or a folder is there, and lies in the folder when all links are followed.
@@ -104,7 +125,13 @@ async fn is_inside(folder: PathBuf, relative: PathBuf) -> bool {
         let file = folder.join(relative).canonicalize()?;
         // Opening a pipe would wait for somebody who writes to it.
         let kind = file.metadata()?;
-        Ok(file.starts_with(&folder) && (kind.is_file() || kind.is_dir()))
+        let Ok(inside) = file.strip_prefix(&folder) else {
+            return Ok(false);
+        };
+        let is_hidden = inside
+            .components()
+            .any(|part| is_hidden(&part.as_os_str().to_string_lossy()));
+        Ok(!is_hidden && (kind.is_file() || kind.is_dir()))
     }
     let looked = tokio::task::spawn_blocking(move || look(&folder, &relative));
     matches!(looked.await, Ok(Ok(true)))

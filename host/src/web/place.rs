@@ -62,10 +62,15 @@ fn component_routes<'a>(mesh: &Mesh, path: &str, start: usize) -> Option<Place<'
     let segment = path.get(start..)?.strip_prefix('/')?.split('/').next()?;
     let wanted = query::decode(segment);
     let registry = mesh.registry();
-    let named = registry.in_order().filter_map(|component| {
-        let name = registry.listed_name(component);
-        name.eq_ignore_ascii_case(&wanted).then_some((name, component))
-    });
+    let listed = registry
+        .in_order()
+        .map(|component| (registry.listed_name(component), component));
+    let named: Vec<_> = listed
+        .filter(|(name, _)| name.eq_ignore_ascii_case(&wanted))
+        .collect();
+    // Of names that differ in the size of letters only, the one that was written is meant.
+    let is_exact = named.iter().any(|(name, _)| *name == wanted);
+    let named = named.into_iter().filter(|(name, _)| !is_exact || *name == wanted);
     let places = named.flat_map(|(name, component)| {
         let behind = start + 1 + segment.len();
         let routes = component.descriptor().routes().iter();
@@ -76,7 +81,7 @@ fn component_routes<'a>(mesh: &Mesh, path: &str, start: usize) -> Option<Place<'
                 component: name.clone(),
                 route: route.clone(),
             };
-            let canonical = format!("{}/{name}/{route}{}", &path[..start], own_part(below));
+            let canonical = format!("{}/{name}/{route}{}", &path[..start], own_part(below)?);
             Some(Place {
                 served,
                 length,
@@ -101,7 +106,7 @@ fn at<'a>(path: &str, start: usize, place: &str, served: impl FnOnce() -> Served
     let served = served();
     let rest = match &served {
         Served::Folder(_) => file_part(below),
-        Served::Route { .. } => own_part(below).to_owned(),
+        Served::Route { .. } => own_part(below)?,
     };
     Some(Place {
         length: path.len() - below.len(),
@@ -120,14 +125,24 @@ fn below<'p>(path: &'p str, place: &str) -> Option<&'p str> {
     (is_below && start.eq_ignore_ascii_case(place)).then_some(below)
 }
 
-/// What of the path below a route means something to permissions: an ending such as `.json`, or a `/` at the end, leads to
-/// the route itself.
-fn own_part(below: &str) -> &str {
-    if below == "/" || below.starts_with('.') {
-        ""
+/// The path below a route as permissions name it: without an ending such as `.json` of the route itself, without a `/` at the end,
+/// escapes undone, no empty segments. `None` where it climbs.
+fn own_part(below: &str) -> Option<String> {
+    let ending = if below.starts_with('.') {
+        below.find('/').unwrap_or(below.len())
     } else {
-        below
+        0
+    };
+    let decoded = query::decode(&below[ending..]);
+    let mut own = String::new();
+    for segment in decoded.split('/').filter(|segment| !matches!(*segment, "" | ".")) {
+        if segment == ".." {
+            return None;
+        }
+        own.push('/');
+        own.push_str(segment);
     }
+    Some(own)
 }
 
 /// The file that a path below a folder means, as permissions name it: escapes undone, no empty segments, and the page of a
@@ -148,6 +163,25 @@ fn file_part(below: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_below_a_route_has_one_name_for_permissions() {
+        for (below, expected) in [
+            ("", Some("")),
+            ("/", Some("")),
+            (".json", Some("")),
+            (".x/admin", Some("/admin")),
+            ("/admin/", Some("/admin")),
+            ("//admin", Some("/admin")),
+            ("/%61dmin", Some("/admin")),
+            ("/./admin", Some("/admin")),
+            ("/a%2Fb", Some("/a/b")),
+            ("/a/../admin", None),
+            ("/a/%2e%2e/admin", None),
+        ] {
+            assert_eq!(own_part(below).as_deref(), expected, "{below}");
+        }
+    }
 
     #[test]
     fn a_file_has_one_name_for_permissions() {

@@ -109,6 +109,10 @@ impl Answer for Waiting {
         let _ = self.0.send(Ok(read(response)));
     }
 
+    fn is_unwanted(&self) -> bool {
+        self.0.is_closed()
+    }
+
     fn abandon(self: Box<Self>, why: Abandoned) {
         let _ = self.0.send(Err(why));
     }

@@ -179,6 +179,10 @@ impl Answer for Waiting {
         let _ = self.0.send(Outcome::Completed(status, payload.to_vec()));
     }
 
+    fn is_unwanted(&self) -> bool {
+        self.0.is_closed()
+    }
+
     fn abandon(self: Box<Self>, why: Abandoned) {
         let outcome = match why {
             Abandoned::TimedOut => Outcome::TimedOut,
