@@ -53,6 +53,24 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
     samples
 }
 
+#[test]
+fn answers_over_http_are_counted_by_their_kind() {
+    let host = Host::start(
+        &repository().join("tests/conformance/mesh.toml"),
+        &["happn.port=0"],
+    );
+    for (path, times) in [("/ping", 3), ("/nothing", 2), ("/healthz", 1)] {
+        for _ in 0..times {
+            get(host.addr(), path, "");
+        }
+    }
+    let (_, text) = get(host.addr(), "/metrics", "");
+    let counted = samples(&text);
+    let of = |kind: &str| counted[&format!("mesh_http_answers_total{{status=\"{kind}\"}}")];
+    assert_eq!((of("2xx"), of("4xx"), of("5xx")), (4.0, 2.0, 0.0));
+    assert!(host.stop().success());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_are_counted_and_timed_for_each_version() {
     let host = Host::start(

@@ -8,6 +8,7 @@ use crate::plugin::ffi::interpose;
 use crate::plugin::{Component, ComponentState, LATENCY_STEPS};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The text, family by family.
 #[derive(Default)]
@@ -125,6 +126,12 @@ impl Mesh {
             "Seconds since the mesh was made.",
             self.started.elapsed().as_secs_f64(),
         );
+        let name = "mesh_http_answers_total";
+        out.family(name, "counter", "Answers over HTTP, by the kind of their status.");
+        for (kind, count) in self.http_answers.iter().enumerate().skip(1) {
+            let labels = format!("status=\"{kind}xx\"");
+            out.sample(name, &labels, count.load(Ordering::Relaxed));
+        }
         self.write_components(&mut out);
         self.write_sessions(&mut out);
         self.write_store(&mut out);

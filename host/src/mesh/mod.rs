@@ -91,6 +91,8 @@ pub struct Mesh {
     security: Option<Arc<Security>>,
     swap_history: History,
     started: Instant,
+    /// Answers over HTTP, by the first digit of their status.
+    http_answers: [AtomicU64; 6],
     runtime: tokio::runtime::Handle,
 }
 
@@ -112,6 +114,7 @@ impl Mesh {
             store,
             swap_history: History::default(),
             started: Instant::now(),
+            http_answers: Default::default(),
             runtime: tokio::runtime::Handle::current(),
         })
     }
@@ -169,6 +172,13 @@ impl Mesh {
     /// Whether the console is served.
     pub fn has_console(&self) -> bool {
         self.settings.console
+    }
+
+    /// Counts an answer over HTTP.
+    pub fn count_http_answer(&self, status: u16) {
+        if let Some(count) = self.http_answers.get(usize::from(status / 100)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// How long a call may take.

@@ -4,6 +4,10 @@
 //! calls and events in the queue are bounded in bytes, and calls in flight in number; a sleeping lane is woken once for all
 //! that was queued meanwhile; a token is valid for one completion.
 
+mod refused;
+
+pub use refused::{Refusal, Refused};
+
 use super::Status;
 use super::faults::Faults;
 use super::intake::{Intake, Nested, Waiting};
@@ -85,27 +89,6 @@ impl Drop for Wake {
             lane.signal();
         }
     }
-}
-
-/// Why a call was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The queue is full.
-    Full,
-    /// The component is stopping.
-    Closed,
-    /// Another version has taken over: the call is to be routed again.
-    Replaced,
-}
-
-/// A call that was not taken: it and its answer come back.
-pub struct Refused {
-    /// Why.
-    pub why: Refusal,
-    /// The call.
-    pub job: Job,
-    /// Who waits for it.
-    pub answer: Box<dyn Answer>,
 }
 
 impl Lane {

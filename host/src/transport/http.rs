@@ -15,6 +15,7 @@ use hyper::{Request, Response, StatusCode, Version};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The kind of text that Prometheus reads.
@@ -27,8 +28,27 @@ pub(super) use super::outgoing::Body;
 
 pub(super) type Answer = Response<Body>;
 
+/// Answers one request, counts the answer, and says in the log, for those who want to know, that it was given.
+pub(super) async fn answer_and_count(
+    request: Request<Incoming>,
+    client: (SocketAddr, bool),
+    mesh: Arc<Mesh>,
+    upgraded: Slot,
+) -> Result<Answer, Infallible> {
+    let (verb, uri, began) = (request.method().clone(), request.uri().clone(), Instant::now());
+    let answer = answer(request, client, mesh.clone(), upgraded).await?;
+    let status = answer.status().as_u16();
+    mesh.count_http_answer(status);
+    // A query may hold a token.
+    tracing::debug!(
+        target: "access", peer = %client.0, %verb, path = uri.path(), status,
+        microseconds = began.elapsed().as_micros() as u64, "answered"
+    );
+    Ok(answer)
+}
+
 /// Answers one request. A websocket upgrade is left in `upgraded`.
-pub(super) async fn answer(
+async fn answer(
     mut request: Request<Incoming>,
     (peer, encrypted): (SocketAddr, bool),
     mesh: Arc<Mesh>,

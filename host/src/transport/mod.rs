@@ -191,7 +191,7 @@ async fn serve<S: Socket>(
         let client = (peer, S::ENCRYPTED);
         service_fn(move |request| {
             has_request.store(true, Ordering::Relaxed);
-            http::answer(request, client, mesh.clone(), upgraded.clone())
+            http::answer_and_count(request, client, mesh.clone(), upgraded.clone())
         })
     };
     let connection = http1::Builder::new()
