@@ -6,7 +6,7 @@ use super::{auth, console, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
-use crate::web::Place;
+use crate::web::{OWN_PATHS, Place};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -127,25 +127,11 @@ async fn answer(
     })
 }
 
-/// Paths that are answered by the host itself, whatever components and folders there are.
-const FIXED: [&str; 10] = [
-    "/ping",
-    "/version",
-    "/primus",
-    "/primus/spec",
-    "/metrics",
-    "/healthz",
-    "/readyz",
-    "/auth/login",
-    "/auth/request-nonce",
-    "/auth/logout",
-];
-
 /// The component or folder that serves a path, where the host does not serve it itself.
 pub(super) fn place<'m>(mesh: &'m Mesh, path: &str) -> Option<Place<'m>> {
     // What is no path, as in `OPTIONS *`, is nobody's.
     let is_own = !path.starts_with('/')
-        || FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(path))
+        || OWN_PATHS.iter().any(|fixed| fixed.eq_ignore_ascii_case(path))
         || system::rest::route(mesh, path).is_some()
         || system::client::file(path).is_some()
         || console::serves(mesh, path);

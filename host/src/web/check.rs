@@ -38,26 +38,35 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
     folders.chain(routes).chain(own).collect()
 }
 
+/// Paths that the host itself answers, whatever components and folders there are.
+pub const OWN_PATHS: [&str; 10] = [
+    "/ping",
+    "/version",
+    "/primus",
+    "/primus/spec",
+    "/metrics",
+    "/healthz",
+    "/readyz",
+    "/auth/login",
+    "/auth/request-nonce",
+    "/auth/logout",
+];
+
+/// Paths of its own components.
+const OF_COMPONENTS: [&str; 5] = [
+    "/api/client",
+    "/rest/login",
+    "/rest/describe",
+    "/rest/method",
+    "/rest/openapi.json",
+];
+
 /// Whether nothing but the host itself is reached at a path.
 fn is_own(path: &str, config: &Config) -> bool {
-    const OWN: [&str; 15] = [
-        "/ping",
-        "/version",
-        "/primus",
-        "/primus/spec",
-        "/metrics",
-        "/healthz",
-        "/readyz",
-        "/auth/login",
-        "/auth/request-nonce",
-        "/auth/logout",
-        "/api/client",
-        "/rest/login",
-        "/rest/describe",
-        "/rest/method",
-        "/rest/openapi.json",
-    ];
-    OWN.contains(&path) || path.starts_with("/rest/method/") || (config.console.enabled && path == "/console")
+    OWN_PATHS.contains(&path)
+        || OF_COMPONENTS.contains(&path)
+        || path.starts_with("/rest/method/")
+        || (config.console.enabled && path == "/console")
 }
 
 /// Web routes that the components do not have. `routes` are those that a component of a name has.

@@ -11,7 +11,7 @@ mod reply;
 mod route;
 mod site;
 
-pub use check::{check, check_routes};
+pub use check::{OWN_PATHS, check, check_routes};
 pub use folder::{FileBody, file};
 pub use place::{Place, Served, find};
 pub(crate) use reply::Waiting;
