@@ -88,6 +88,10 @@ impl Job {
     }
 }
 
+/// The error of a component that gave a web response where none was asked for.
+pub(super) const NOT_ASKED_FOR: &[u8] =
+    br#"[{"message":"a web response was given where none was asked for","name":"Error"}]"#;
+
 /// Who waits for a completion.
 pub trait Answer: Send {
     /// Takes the outcome: a [`mesh_plugin_abi::Status`] and the bytes that the component gave, unchecked. Must not
@@ -98,10 +102,7 @@ pub trait Answer: Send {
     /// answer that makes no sense.
     fn respond(self: Box<Self>, response: Response<'_>) {
         let _ = response;
-        self.answer(
-            mesh_plugin_abi::Status::ERROR,
-            br#"[{"message":"a web response was given where none was asked for","name":"Error"}]"#,
-        );
+        self.answer(mesh_plugin_abi::Status::ERROR, NOT_ASKED_FOR);
     }
 
     /// Whether nobody waits for it any more.

@@ -7,6 +7,7 @@
 //! really gone. All `unsafe` code of the host is in [`ffi`].
 
 mod authority;
+mod awaited;
 mod component;
 mod descriptor;
 mod elf;
@@ -25,6 +26,7 @@ mod slots;
 mod stage;
 
 pub use authority::Authority;
+pub use awaited::{Awaited, Given};
 pub use component::{Approval, Component, ComponentState, LoadRequest, Native, NativeCall, Unloaded};
 pub use descriptor::{Descriptor, Method, StateSchema};
 pub use error::{LoadError, LoadErrorKind};

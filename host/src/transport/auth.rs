@@ -4,15 +4,15 @@
 //! What enters: the head of a request. What leaves: a [`Visitor`] who may go on, or the answer. Guarantees: every path is
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
 
-use super::http::{self, Answer, text};
+use super::http::{Answer, text};
+use super::target::Target;
 use super::{console, lure, refusal};
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
 use crate::security::{Accepted, Credentials, Denied, Security, Visitor};
 use crate::system::query;
-use crate::system::rest::{self, Route};
-use crate::web::Place;
+use crate::system::rest::Route;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -41,7 +41,12 @@ const OPEN: [&str; 11] = [
 ];
 
 /// Says who asks, or answers.
-pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<Visitor, Answer> {
+pub(super) async fn admit(
+    head: &Parts,
+    target: &Target<'_>,
+    address: IpAddr,
+    mesh: &Mesh,
+) -> Result<Visitor, Answer> {
     let mut visitor = Visitor {
         accepted: None,
         address,
@@ -55,8 +60,7 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
         return Err(answer);
     }
     let token = token_of(&head.uri, &head.headers);
-    let place = http::place(mesh, path);
-    if lure::is_lure(head, place.as_ref(), mesh) {
+    if lure::is_lure(head, target, mesh) {
         let user = token
             .as_deref()
             .and_then(|token| security.holder_of(token, address).ok());
@@ -67,8 +71,8 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
         return Err(lured());
     }
     let holder = token.as_deref().map(|token| security.holder_of(token, address));
-    if is_open(path, place.as_ref(), mesh) {
-        let is_request = place.is_some() || matches!(rest::route(mesh, path), Some(Route::Method(_)));
+    if is_open(path, target, mesh) {
+        let is_request = matches!(target, Target::Place(_) | Target::Rest(Route::Method(_)));
         let may_go_on = |accepted: &Accepted| !is_request || note_request(accepted).is_ok();
         visitor.accepted = holder.and_then(Result::ok).filter(may_go_on);
         return Ok(visitor);
@@ -85,11 +89,11 @@ pub(super) async fn admit(head: &Parts, address: IpAddr, mesh: &Mesh) -> Result<
     let action = Action::of_verb(head.method.as_str());
     let access = security.access_of(&accepted.user.name);
     // A path has other spellings that lead to the same place; what is said of that place holds for all of them.
-    let canonical = match rest::route(mesh, path) {
-        Some(Route::Describe) => Some("/@HTTP/rest/describe".to_owned()),
-        Some(Route::OpenApi) => Some("/@HTTP/rest/openapi.json".to_owned()),
-        Some(Route::Login | Route::Method(_)) => None,
-        None => place.map(|place| format!("/@HTTP{}", place.canonical)),
+    let canonical = match target {
+        Target::Rest(Route::Describe) => Some("/@HTTP/rest/describe".to_owned()),
+        Target::Rest(Route::OpenApi) => Some("/@HTTP/rest/openapi.json".to_owned()),
+        Target::Place(place) => Some(format!("/@HTTP{}", place.canonical)),
+        Target::Rest(Route::Login | Route::Method(_)) | Target::Host => None,
     };
     let may = access.is_some_and(|access| {
         let allows = |path: &str| security.allows(&access, action, path);
@@ -120,20 +124,20 @@ fn note_request(accepted: &Accepted) -> Result<(), Denied> {
 }
 
 /// Whether anybody may have what serves the path: what the host serves itself by its name, everything else by configuration.
-fn is_open(path: &str, place: Option<&Place<'_>>, mesh: &Mesh) -> bool {
-    if let Some(place) = place {
-        return mesh.site().is_open(path) && mesh.site().is_open(&place.canonical);
+fn is_open(path: &str, target: &Target<'_>, mesh: &Mesh) -> bool {
+    match target {
+        Target::Place(place) => place.is_open(path, mesh.site()),
+        Target::Rest(Route::Login) => path.to_ascii_lowercase().ends_with("/rest/login"),
+        Target::Rest(route) => matches!(route, Route::Method(_)),
+        Target::Host => {
+            let in_small = path.to_ascii_lowercase();
+            let is_own = OPEN.iter().any(|open| match open.strip_suffix('*') {
+                Some(start) => in_small.starts_with(start),
+                None => in_small == *open,
+            });
+            is_own || console::is_open(mesh, path)
+        }
     }
-    if let Some(route) = rest::route(mesh, path) {
-        let is_login = route == Route::Login && path.to_ascii_lowercase().ends_with("/rest/login");
-        return is_login || matches!(route, Route::Method(_));
-    }
-    let path_in_small = path.to_ascii_lowercase();
-    let is_own = OPEN.iter().any(|open| match open.strip_suffix('*') {
-        Some(start) => path_in_small.starts_with(start),
-        None => path_in_small == *open,
-    });
-    is_own || console::is_open(mesh, path)
 }
 
 /// Answers what is about logging in, and nothing else.

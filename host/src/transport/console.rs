@@ -33,11 +33,7 @@ pub(super) fn answer(head: &Parts, visitor: &Visitor, mesh: &Mesh) -> Option<Ans
     } = head;
     let route = route(uri.path())?;
     if !matches!(*method, Method::GET | Method::HEAD) {
-        let problem = format!("{method} is none of GET, HEAD");
-        let mut answer = refusal::json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &problem);
-        let allowed = HeaderValue::from_static("GET, HEAD");
-        answer.headers_mut().insert(header::ALLOW, allowed);
-        return Some(answer);
+        return Some(refusal::wrong_verb(method, "GET, HEAD"));
     }
     let mut answer = match route {
         Route::File(found) => file(found, headers),

@@ -2,11 +2,11 @@
 //! to the REST component.
 
 use super::outgoing::packed;
+use super::target::Target;
 use super::{auth, console, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
-use crate::web::{OWN_PATHS, Place};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -70,23 +70,24 @@ async fn answer(
     if let Some(answer) = refusal::of_head(&head).or_else(|| refusal::of_verb(&head)) {
         return Ok(answer);
     }
-    if let Some(route) = system::rest::route(&mesh, head.uri.path()) {
-        return Ok(rest::answer(route, (head, body), peer.ip(), &mesh).await);
+    let target = Target::of(&mesh, head.uri.path());
+    if let Target::Rest(route) = &target {
+        return Ok(rest::answer(route, &target, (head, body), peer.ip(), &mesh).await);
     }
-    let visitor = match auth::admit(&head, peer.ip(), &mesh).await {
+    let visitor = match auth::admit(&head, &target, peer.ip(), &mesh).await {
         Ok(visitor) => visitor,
         Err(answer) => return Ok(answer),
     };
+    if let Target::Place(place) = &target {
+        let headers = head.headers.clone();
+        let answer = web::answer(place, (head, body), &visitor, &mesh).await;
+        return Ok(packed(&headers, answer).await);
+    }
     if let Some(found) = system::client::file(head.uri.path()) {
         return Ok(packed(&head.headers, file(found, &head.headers)).await);
     }
     if let Some(answer) = console::answer(&head, &visitor, &mesh) {
         return Ok(packed(&head.headers, answer).await);
-    }
-    if let Some(place) = place(&mesh, head.uri.path()) {
-        let headers = head.headers.clone();
-        let answer = web::answer(&place, (head, body), &visitor, &mesh).await;
-        return Ok(packed(&headers, answer).await);
     }
     let request = Request::from_parts(head, body);
     let path = request.uri().path();
@@ -125,20 +126,6 @@ async fn answer(
         }
         _ => refusal::not_found(request.method(), path, request.headers()),
     })
-}
-
-/// The component or folder that serves a path, where the host does not serve it itself.
-pub(super) fn place<'m>(mesh: &'m Mesh, path: &str) -> Option<Place<'m>> {
-    // What is no path, as in `OPTIONS *`, is nobody's.
-    let is_own = !path.starts_with('/')
-        || OWN_PATHS.iter().any(|fixed| fixed.eq_ignore_ascii_case(path))
-        || system::rest::route(mesh, path).is_some()
-        || system::client::file(path).is_some()
-        || console::serves(mesh, path);
-    match is_own {
-        true => None,
-        false => crate::web::find(mesh, path),
-    }
 }
 
 /// A file, or that the one that the browser has is still the same.

@@ -5,23 +5,24 @@
 //! open from elsewhere is told by their name.
 
 use super::auth::token_of;
+use super::target::Target;
 use crate::mesh::Mesh;
-use crate::system::rest::{self, Route};
-use crate::web::{Place, Served};
+use crate::system::rest::Route;
+use crate::web::Served;
 use hyper::Method;
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 
 /// Whether a page of another origin lets a browser call a method, or ask a component for more than reading.
-pub(super) fn is_lure(head: &Parts, place: Option<&Place<'_>>, mesh: &Mesh) -> bool {
-    match rest::route(mesh, head.uri.path()) {
-        Some(Route::Method(_)) => is_of_other_origin_with_cookie(head) && !is_trusted(head, mesh),
-        Some(_) => false,
-        None => {
-            let is_route = place.is_some_and(|place| matches!(place.served, Served::Route { .. }));
+pub(super) fn is_lure(head: &Parts, target: &Target<'_>, mesh: &Mesh) -> bool {
+    match target {
+        Target::Rest(Route::Method(_)) => is_of_other_origin_with_cookie(head) && !is_trusted(head, mesh),
+        Target::Place(place) => {
+            let is_route = matches!(place.served, Served::Route { .. });
             let is_reading = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
             is_route && !is_reading && is_of_other_origin_with_cookie(head)
         }
+        Target::Rest(_) | Target::Host => false,
     }
 }
 

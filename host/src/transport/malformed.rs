@@ -20,8 +20,8 @@ use tokio::time::{Sleep, sleep};
 
 /// How long a client may go on without reading what is written.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The start of an answer of which only the status is open.
-const START: &[u8] = b"HTTP/1.1 4";
+/// What the status of an answer follows.
+const VERSION: &[u8] = b"HTTP/1.1 ";
 
 /// A connection whose refusals are explained.
 #[derive(Debug)]
@@ -147,18 +147,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
 
 /// A refusal of the HTTP library with a body; `None` for everything else.
 fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
-    if !bytes.starts_with(START) {
-        return None;
-    }
-    let head = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
-    let head = head.to_ascii_lowercase();
-    // The library's refusals close the connection.
-    let is_bare = head.contains("\r\ncontent-length: 0") && head.contains("\r\nconnection: close");
-    if !is_bare || head.contains("\r\ncontent-type:") {
-        return None;
-    }
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    let status = StatusCode::from_u16(status).ok()?;
+    let status = bytes.strip_prefix(VERSION)?.get(..3)?;
+    let status = StatusCode::from_bytes(status)
+        .ok()
+        .filter(StatusCode::is_client_error)?;
     let problem = match status {
         StatusCode::URI_TOO_LONG => "path and query are too long",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "there are too many headers, or they are too long",

@@ -20,6 +20,7 @@ mod outgoing;
 mod refusal;
 mod rest;
 mod socket;
+mod target;
 mod web;
 
 use crate::mesh::Mesh;

@@ -57,14 +57,17 @@ pub(super) fn of_verb(head: &Parts) -> Option<Answer> {
         path if crate::system::client::file(path).is_some() => READING,
         _ => return None,
     };
-    if allowed.split(", ").any(|verb| verb == head.method.as_str()) {
-        return None;
-    }
-    let problem = format!("{} is none of {allowed}", head.method);
+    let is_allowed = allowed.split(", ").any(|verb| verb == head.method.as_str());
+    (!is_allowed).then(|| wrong_verb(&head.method, allowed))
+}
+
+/// The refusal of a verb where others are answered.
+pub(super) fn wrong_verb(verb: &Method, allowed: &'static str) -> Answer {
+    let problem = format!("{verb} is none of {allowed}");
     let mut answer = json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &problem);
     let headers = answer.headers_mut();
     headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
-    Some(answer)
+    answer
 }
 
 /// Nothing is there.

@@ -9,6 +9,7 @@ use super::auth;
 use super::body;
 use super::cors::Grant;
 use super::http::{self, Answer};
+use super::target::Target;
 use crate::mesh::Mesh;
 use crate::system::rest::{self, Reply, Request, Route};
 use bytes::Bytes;
@@ -24,7 +25,8 @@ const LIMIT: usize = 100 * 1024;
 
 /// Answers a request for a route of the REST component.
 pub(super) async fn answer(
-    route: Route,
+    route: &Route,
+    target: &Target<'_>,
     (head, body): (Parts, Incoming),
     address: IpAddr,
     mesh: &Arc<Mesh>,
@@ -34,13 +36,19 @@ pub(super) async fn answer(
     if let Some(answer) = grant.preflight(route.allowed()) {
         return answer;
     }
-    let mut answer = reply(route, (head, body), address, mesh).await;
+    let mut answer = reply(route, target, (head, body), address, mesh).await;
     grant.write(answer.headers_mut());
     answer
 }
 
-async fn reply(route: Route, (head, body): (Parts, Incoming), address: IpAddr, mesh: &Arc<Mesh>) -> Answer {
-    let visitor = match auth::admit(&head, address, mesh).await {
+async fn reply(
+    route: &Route,
+    target: &Target<'_>,
+    (head, body): (Parts, Incoming),
+    address: IpAddr,
+    mesh: &Arc<Mesh>,
+) -> Answer {
+    let visitor = match auth::admit(&head, target, address, mesh).await {
         Ok(visitor) => visitor,
         Err(answer) => return answer,
     };
@@ -78,7 +86,7 @@ async fn reply(route: Route, (head, body): (Parts, Incoming), address: IpAddr, m
         body: &body,
         visitor,
     };
-    answer_of(rest::reply(mesh, &route, &request).await)
+    answer_of(rest::reply(mesh, route, &request).await)
 }
 
 fn answer_of(reply: Reply) -> Answer {

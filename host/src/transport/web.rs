@@ -69,13 +69,9 @@ pub(super) async fn answer(
 
 async fn file(place: &Place<'_>, folder: &WebFolder, head: &Parts, mesh: &Mesh) -> Answer {
     if !matches!(head.method, Method::GET | Method::HEAD) {
-        let error = format!("{} is none of GET, HEAD", head.method);
-        let mut answer = refusal::json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &error);
-        let allowed = HeaderValue::from_static("GET, HEAD");
-        answer.headers_mut().insert(header::ALLOW, allowed);
-        return answer;
+        return refusal::wrong_verb(&head.method, "GET, HEAD");
     }
-    let is_private = mesh.security().is_some() && !mesh.site().is_open(head.uri.path());
+    let is_private = mesh.security().is_some() && !place.is_open(head.uri.path(), mesh.site());
     match web::file(place, folder, head, is_private).await {
         Some(response) => response.map(Body::Streamed),
         None => refusal::not_found(&head.method, head.uri.path(), &head.headers),

@@ -6,9 +6,9 @@
 
 use super::Subject;
 use super::services::Alone;
-use crate::plugin::{Abandoned, Answer, Component, Job, JobKind, LoadError, LoadRequest, Unloaded};
+use crate::plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, LoadError, LoadRequest, Unloaded};
 use crate::server;
-use crate::web::{Failure, Reply, Waiting};
+use crate::web::{Failure, Reply, ended};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -140,7 +140,7 @@ impl Loaded {
 
     /// Asks for a web route and waits for the end of the request.
     pub(super) async fn request(&self, route: &str, head: String, body: Bytes) -> Result<Reply, Failure> {
-        let (waiting, outcome) = Waiting::new();
+        let (waiting, outcome) = Awaited::new();
         let job = Job {
             method: self.component.descriptor().route(route).unwrap_or(u32::MAX),
             target: head.into(),
@@ -154,7 +154,7 @@ impl Loaded {
             Ok(wake) => drop(wake),
             Err(refused) => refused.answer.abandon(Abandoned::Stopped),
         }
-        let ended = outcome.wait(route, self.answer_time).await;
+        let ended = ended(outcome.wait(self.answer_time).await, route, self.answer_time);
         if matches!(ended, Err(Failure::TimedOut(_))) {
             // The deadline may lie a moment behind that of the timer.
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -14,7 +14,7 @@ mod site;
 pub use check::{OWN_PATHS, check, check_routes};
 pub use folder::{FileBody, file};
 pub use place::{Place, Served, find};
-pub(crate) use reply::Waiting;
+pub(crate) use reply::ended;
 pub use reply::{Failure, Reply};
 pub use route::{Request, ask};
 pub use site::{RootRoute, Site, WebFolder};

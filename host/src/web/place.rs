@@ -4,7 +4,7 @@
 //! letters of another size, escapes or endings lead to the same place. Guarantees: component routes are found whatever the
 //! size of letters, and up to `/`, `.` or the end; the longest place serves, and a component before a folder.
 
-use super::site::WebFolder;
+use super::site::{Site, WebFolder};
 use crate::mesh::Mesh;
 use crate::system::query;
 
@@ -17,6 +17,13 @@ pub struct Place<'a> {
     pub length: usize,
     /// The path as permissions name it.
     pub canonical: String,
+}
+
+impl Place<'_> {
+    /// Whether anybody may ask for it in a secure mesh by this path: it is open by the name that permissions know, too.
+    pub fn is_open(&self, path: &str, site: &Site) -> bool {
+        site.is_open(path) && site.is_open(&self.canonical)
+    }
 }
 
 /// Who serves something.

@@ -3,7 +3,7 @@
 //! What enters: a completion, unchecked. What leaves: status, headers and body that can be sent, or why not. Guarantees:
 //! headers about the connection and the body's length are the host's own; what cannot be sent is an error that names it.
 
-use crate::plugin::{Abandoned, Answer, Response, Status};
+use crate::plugin::{Abandoned, Given, Response, Status};
 use crate::protocol::json;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::oneshot;
 
 /// Headers that are the host's own business.
 const OWN: [HeaderName; 8] = [
@@ -64,57 +63,41 @@ impl Failure {
     }
 }
 
-type Sent = Result<Result<Reply, Failure>, Abandoned>;
+impl Given for Result<Reply, Failure> {
+    fn completed(status: i32, payload: &[u8]) -> Self {
+        completed(status, payload)
+    }
 
-/// A request that waits for its component.
-pub(crate) struct Waiting(oneshot::Sender<Sent>);
-
-/// What it will have been told.
-pub(crate) struct Outcome(oneshot::Receiver<Sent>);
-
-impl Waiting {
-    pub(crate) fn new() -> (Waiting, Outcome) {
-        let (sender, receiver) = oneshot::channel();
-        (Waiting(sender), Outcome(receiver))
+    fn responded(response: Response<'_>) -> Self {
+        read(response)
     }
 }
 
-impl Outcome {
-    /// Waits for it. `target` names the route in messages.
-    pub(crate) async fn wait(self, target: &str, limit: Duration) -> Result<Reply, Failure> {
-        let late = || Failure::TimedOut(format!("{target} did not answer within {} ms", limit.as_millis()));
-        let stopped = || Failure::Unavailable(format!("{target} was stopped before it answered"));
-        match tokio::time::timeout(limit, self.0).await {
-            Err(_) | Ok(Ok(Err(Abandoned::TimedOut))) => Err(late()),
-            Ok(Err(_) | Ok(Err(Abandoned::Stopped))) => Err(stopped()),
-            Ok(Ok(Err(Abandoned::Replaced))) => Err(Failure::Unavailable(format!(
-                "{target} was replaced by another version before it answered"
-            ))),
-            Ok(Ok(Ok(Err(Failure::Unreadable(what))))) => {
-                tracing::warn!("web route {target} {what}");
-                Err(Failure::Unreadable(format!("{target} {what}")))
-            }
-            Ok(Ok(Ok(given))) => given,
+/// What came of a request. `target` names the route in messages.
+pub(crate) fn ended(
+    outcome: Result<Result<Reply, Failure>, Abandoned>,
+    target: &str,
+    limit: Duration,
+) -> Result<Reply, Failure> {
+    let unavailable = |what: &str| {
+        Err(Failure::Unavailable(format!(
+            "{target} was {what} before it answered"
+        )))
+    };
+    match outcome {
+        Ok(Err(Failure::Unreadable(what))) => {
+            tracing::warn!("web route {target} {what}");
+            Err(Failure::Unreadable(format!("{target} {what}")))
         }
-    }
-}
-
-// The client may have gone: then nobody wants to know.
-impl Answer for Waiting {
-    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        let _ = self.0.send(Ok(completed(status, payload)));
-    }
-
-    fn respond(self: Box<Self>, response: Response<'_>) {
-        let _ = self.0.send(Ok(read(response)));
-    }
-
-    fn is_unwanted(&self) -> bool {
-        self.0.is_closed()
-    }
-
-    fn abandon(self: Box<Self>, why: Abandoned) {
-        let _ = self.0.send(Err(why));
+        Ok(given) => given,
+        Err(Abandoned::TimedOut) => {
+            let limit = limit.as_millis();
+            Err(Failure::TimedOut(format!(
+                "{target} did not answer within {limit} ms"
+            )))
+        }
+        Err(Abandoned::Stopped) => unavailable("stopped"),
+        Err(Abandoned::Replaced) => unavailable("replaced by another version"),
     }
 }
 

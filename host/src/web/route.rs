@@ -4,9 +4,9 @@
 //! call, and ends within the mesh's limit for calls; the component learns of the caller what the token said, and nothing
 //! that the client says of itself.
 
-use super::reply::{Failure, Reply, Waiting};
+use super::reply::{Failure, Reply, ended};
 use crate::mesh::Mesh;
-use crate::plugin::{Job, JobKind};
+use crate::plugin::{Awaited, Job, JobKind};
 use crate::security::Visitor;
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -40,16 +40,16 @@ pub async fn ask(
     route: &str,
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
-    let (waiting, outcome) = Waiting::new();
+    let (waiting, outcome) = Awaited::new();
     let job = Job {
         target: head(route, &request).into(),
         origin: origin(mesh, request.visitor),
         payload: request.body,
         ..Job::new(JobKind::Http, 0)
     };
-    let target = format!("{component}/{route}");
+    let (target, limit) = (format!("{component}/{route}"), mesh.call_timeout());
     match mesh.web_request((component, route), job, Box::new(waiting)) {
-        Ok(()) => outcome.wait(&target, mesh.call_timeout()).await,
+        Ok(()) => ended(outcome.wait(limit).await, &target, limit),
         Err((failure, _)) => Err(Failure::Unavailable(failure.message().to_owned())),
     }
 }

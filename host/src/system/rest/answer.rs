@@ -4,12 +4,11 @@
 //! gave; results are handed on as they were written; an error is an object with a message.
 
 use super::parameters;
-use crate::plugin::{Abandoned, Answer, Method, Status};
+use crate::plugin::{Abandoned, Given, Method, Status};
 use crate::protocol::{WireError, json};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// A status and a JSON body.
 #[derive(Debug, PartialEq, Eq)]
@@ -163,32 +162,19 @@ pub(super) enum Outcome {
     TimedOut,
 }
 
-/// A request that waits for its call.
-pub(super) struct Waiting(oneshot::Sender<Outcome>);
-
-impl Waiting {
-    pub(super) fn new() -> (Waiting, oneshot::Receiver<Outcome>) {
-        let (sender, outcome) = oneshot::channel();
-        (Waiting(sender), outcome)
+impl Given for (i32, Vec<u8>) {
+    fn completed(status: i32, payload: &[u8]) -> Self {
+        (status, payload.to_vec())
     }
 }
 
-impl Answer for Waiting {
-    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        // The client may have gone: then nobody wants to know.
-        let _ = self.0.send(Outcome::Completed(status, payload.to_vec()));
-    }
-
-    fn is_unwanted(&self) -> bool {
-        self.0.is_closed()
-    }
-
-    fn abandon(self: Box<Self>, why: Abandoned) {
-        let outcome = match why {
-            Abandoned::TimedOut => Outcome::TimedOut,
-            Abandoned::Stopped | Abandoned::Replaced => Outcome::Abandoned,
-        };
-        let _ = self.0.send(outcome);
+impl From<Result<(i32, Vec<u8>), Abandoned>> for Outcome {
+    fn from(ended: Result<(i32, Vec<u8>), Abandoned>) -> Outcome {
+        match ended {
+            Ok((status, payload)) => Outcome::Completed(status, payload),
+            Err(Abandoned::TimedOut) => Outcome::TimedOut,
+            Err(Abandoned::Stopped | Abandoned::Replaced) => Outcome::Abandoned,
+        }
     }
 }
 

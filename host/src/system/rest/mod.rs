@@ -13,15 +13,13 @@ mod schema;
 
 use super::{own_component, query};
 use crate::mesh::{Asked, Mesh};
-use crate::plugin::{Abandoned, Answer, Component, Job, JobKind, Method, Native, NativeCall};
+use crate::plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, Method, Native, NativeCall};
 use crate::protocol::json;
 use crate::security::Visitor;
-use answer::{Outcome, Waiting};
+use answer::Outcome;
 use bytes::Bytes;
 use parameters::{Parameters, is_callback, unreadable};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::oneshot;
 
 pub use answer::Reply;
 
@@ -258,23 +256,15 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
 /// Takes a call on the way of every call, and waits for its outcome.
 async fn submit(mesh: &Mesh, component: &str, method: &str, arguments: String, origin: Bytes) -> Outcome {
     let limit = mesh.call_timeout();
-    let (waiting, outcome) = Waiting::new();
+    let (waiting, outcome) = Awaited::new();
     let job = Job {
         payload: arguments.into(),
         origin,
         ..Job::new(JobKind::Call, 0)
     };
     match mesh.call_from_host((component, method), "", job, limit, Box::new(waiting)) {
-        Ok(()) => wait(outcome, limit).await,
+        Ok(()) => Outcome::from(outcome.wait(limit).await),
         Err((failure, _)) => Outcome::Refused(failure.message().to_owned()),
-    }
-}
-
-async fn wait(outcome: oneshot::Receiver<Outcome>, limit: Duration) -> Outcome {
-    match tokio::time::timeout(limit, outcome).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Outcome::Abandoned,
-        Err(_) => Outcome::TimedOut,
     }
 }
 
