@@ -9,7 +9,9 @@ mod clock;
 use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
 use crate::deployment::{Deployment, is_in, load_request};
 use crate::mesh::{Mesh, Origins, Settings};
-use crate::plugin::{self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
+use crate::plugin::{
+    self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Rehearsal, Stage, Unloaded,
+};
 use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
 use crate::security::{self, Security};
 use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
@@ -44,7 +46,7 @@ impl Server {
     /// # Errors
     ///
     /// Everything that stands against it, at its place in the configuration.
-    pub async fn start(config: &Config) -> Result<Server, ConfigError> {
+    pub async fn start(config: &Config, rehearsal: Rehearsal) -> Result<Server, ConfigError> {
         check_values(config)?;
         let libraries = libraries(config)?;
         let certificates = open_certificates(config)?;
@@ -65,7 +67,7 @@ impl Server {
             session_queue: config.happn.outbound_queue_bytes,
             site: Site::new(&config.web),
             console: config.console.enabled,
-            stage: stage()
+            stage: stage(rehearsal)
                 .map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?,
         };
         let store = open_store(config).await?;
@@ -178,10 +180,11 @@ impl Server {
 /// # Errors
 ///
 /// Everything that is wrong.
-pub async fn check(config: &Config) -> Result<Vec<(String, Descriptor)>, ConfigError> {
+pub async fn check(config: &Config, rehearsal: Rehearsal) -> Result<Vec<(String, Descriptor)>, ConfigError> {
     check_values(config)?;
     let libraries = libraries(config)?;
-    let stage = stage().map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?;
+    let stage =
+        stage(rehearsal).map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?;
     let mut found: Vec<(String, Descriptor)> = Vec::new();
     let mut errors: Vec<ConfigError> = check_certificate(config).err().into_iter().collect();
     for (component, library) in config.components.iter().zip(libraries) {
@@ -247,12 +250,12 @@ fn at_file(config: &Config, files: &TlsConfig, error: &TlsError) -> ConfigError 
     config.diagnose(place, error.to_string(), None)
 }
 
-/// Where private copies of libraries go for the moment of their opening. Those of killed hosts are removed.
+/// Where private copies of libraries go for the moment of their opening, tried out by `rehearsal` before. Those of killed hosts are removed.
 ///
 /// # Errors
 ///
 /// When there is no folder that only this user can reach.
-pub fn stage() -> Result<PathBuf, LoadError> {
+pub fn stage(rehearsal: Rehearsal) -> Result<Stage, LoadError> {
     let folder = crate::control::private_run_folder().map_err(|error| {
         LoadError::new(
             LoadErrorKind::File,
@@ -260,7 +263,7 @@ pub fn stage() -> Result<PathBuf, LoadError> {
         )
     })?;
     plugin::remove_left_behind(&folder);
-    Ok(folder)
+    Ok(Stage { folder, rehearsal })
 }
 
 /// Opens the store that the configuration asks for.

@@ -174,7 +174,8 @@ impl Executor {
             Some(task) => (task.future.take(), task.waker.clone()),
             None => return,
         };
-        waker.queued.store(false, Ordering::Release);
+        // A swap and not a store: a waker that found the flag set has happened before, and what it wrote is seen by the poll.
+        waker.queued.swap(false, Ordering::AcqRel);
         if let Some(future) = future {
             self.poll(key, &waker, future);
         }

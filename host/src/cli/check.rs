@@ -34,7 +34,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         return Ok(());
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
-    let components = server::check(&config).await?;
+    let components = server::check(&config, super::rehearsal()).await?;
     let warning = server::check_certificate(&config)?;
     if let Some(warning) = &warning {
         eprintln!("warning: {warning}");

@@ -10,7 +10,6 @@ use crate::dev::DevelopmentError;
 use std::error::Error;
 use std::fmt::Write;
 use std::io;
-use std::process::ExitCode;
 
 /// A failed command: what to say, and the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +62,12 @@ impl CommandError {
     }
 
     /// Writes the error to stderr, if it is one, and gives the exit code.
-    pub fn report(&self) -> ExitCode {
+    pub fn report(&self) -> u8 {
         let code = self.exit_code();
         if code != 0 {
             eprintln!("{self}");
         }
-        ExitCode::from(code)
+        code
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Arguments {
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     let failed = |error: LoadError| CommandError::failed(error.to_string());
-    let stage = server::stage().map_err(failed)?;
+    let stage = server::stage(super::rehearsal()).map_err(failed)?;
     let descriptor = Component::inspect(arguments.library, stage)
         .await
         .map_err(failed)?;

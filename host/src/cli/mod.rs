@@ -25,7 +25,11 @@ mod swap;
 
 pub use error::CommandError;
 
+use crate::plugin::ffi::process;
+use crate::plugin::{Rehearsal, rehearsal};
 use clap::{CommandFactory, Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// A mesh host: native components behind the happn protocol.
@@ -80,11 +84,30 @@ enum Command {
     Completions(completions::Arguments),
     /// Write the manual pages.
     Man(completions::ManArguments),
+    /// Try out a library for the host that starts this.
+    #[command(name = rehearsal::COMMAND, hide = true)]
+    RehearseLibrary(RehearsalArguments),
+}
+
+/// Options of the hidden command that tries a library out.
+#[derive(clap::Args)]
+struct RehearsalArguments {
+    /// The private copy.
+    file: PathBuf,
+    /// The library as it is named to people.
+    shown: String,
+}
+
+/// How the commands try out libraries: by this very program.
+fn rehearsal() -> Rehearsal {
+    // The link leads to the program even after its file was replaced.
+    Rehearsal::by(PathBuf::from("/proc/self/exe"))
 }
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let CommandLine { command } = CommandLine::parse();
+    let is_host = matches!(command, Command::Run(_));
     let outcome = match command {
         Command::Run(arguments) => multi_threaded(run::run(arguments)),
         Command::Check(arguments) => single_threaded(check::run(arguments)),
@@ -102,11 +125,16 @@ pub fn main() -> ExitCode {
         Command::Bench(arguments) => single_threaded(bench::run(arguments)),
         Command::Completions(arguments) => completions::run(arguments, CommandLine::command()),
         Command::Man(arguments) => completions::man(arguments, CommandLine::command()),
+        Command::RehearseLibrary(arguments) => rehearsal::inside::main(&arguments.file, &arguments.shown),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.report(),
+    let code = outcome.map_or_else(|error| error.report(), |()| 0);
+    if is_host {
+        // Exit handlers of libraries that stayed in memory must not keep the host from ending, nor must one that holds the lock
+        // of the dynamic loader.
+        let _ = std::io::stdout().flush();
+        process::end(code);
     }
+    ExitCode::from(code)
 }
 
 type Outcome = Result<(), CommandError>;

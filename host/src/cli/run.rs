@@ -75,7 +75,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         }
     };
     let server = tokio::select! {
-        server = Server::start(&config) => server?,
+        server = Server::start(&config, super::rehearsal()) => server?,
         name = signals.next() => {
             tracing::info!("{name}: ending before the mesh has started");
             return Ok(());

@@ -8,9 +8,9 @@ use super::plan::{self, PlannedChange};
 use super::{Deployment, Requirements, is_in};
 use crate::config::{ComponentConfig, Config};
 use crate::mesh::{Mesh, Registry};
-use crate::plugin::{Approval, Component, LoadErrorKind, LoadRequest};
+use crate::plugin::{Approval, Component, LoadErrorKind, LoadRequest, Stage};
 use crate::swap::Wanted;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// One component that is to change.
@@ -177,7 +177,7 @@ pub fn load_request(
     entry: &ComponentConfig,
     library: PathBuf,
     mesh: &Arc<Mesh>,
-    stage: &Path,
+    stage: &Stage,
     approve: Approval,
 ) -> LoadRequest {
     LoadRequest {
@@ -188,7 +188,7 @@ pub fn load_request(
         config: entry.config.value.to_string(),
         lanes: u32::try_from(entry.lanes.value).unwrap_or(1),
         queue_limit: config.calls.queue_bytes,
-        stage: stage.to_owned(),
+        stage: stage.clone(),
         start_timeout: entry.start_timeout,
         services: mesh.services(),
         delegates: mesh.security().is_some() && config.delegates_authority(entry),

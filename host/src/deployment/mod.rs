@@ -18,11 +18,10 @@ pub use watch::watch;
 
 use crate::config::{ComponentConfig, Config, Location, Spanned};
 use crate::mesh::{Mesh, listed};
-use crate::plugin::Component;
+use crate::plugin::{Component, Stage};
 use crate::swap::{Ending, Limits, Ongoing, Progress, Report, Swaps, version_of};
 use change::{Change, Insistence, entry_of};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
@@ -51,13 +50,13 @@ pub struct SwapRequest {
 pub struct Deployment {
     mesh: Arc<Mesh>,
     swaps: Arc<Swaps>,
-    stage: PathBuf,
+    stage: Stage,
     running: Mutex<Config>,
 }
 
 impl Deployment {
     /// What `mesh` was made from. `stage` is where private copies of libraries go.
-    pub fn new(mesh: Arc<Mesh>, config: Config, stage: PathBuf) -> Arc<Deployment> {
+    pub fn new(mesh: Arc<Mesh>, config: Config, stage: Stage) -> Arc<Deployment> {
         Arc::new(Deployment {
             swaps: Swaps::new(mesh.clone()),
             mesh,

@@ -30,7 +30,7 @@ pub(crate) use services::targets_of;
 pub use status::{ComponentStatus, Status};
 pub use takeover::Takeover;
 
-use crate::plugin::{Component, LoadError, Unloaded};
+use crate::plugin::{Component, LoadError, Stage, Unloaded};
 use crate::pubsub::Index;
 use crate::security::Security;
 use crate::session::Sessions;
@@ -38,7 +38,6 @@ use crate::store::Store;
 use crate::swap::History;
 use crate::web::Site;
 use arc_swap::ArcSwap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -61,7 +60,7 @@ pub struct Settings {
     /// Subscriptions that a session may have.
     pub subscriptions_each: usize,
     /// Where private copies of libraries go.
-    pub stage: PathBuf,
+    pub stage: Stage,
     /// What is served over HTTP beside the mesh itself.
     pub site: Site,
     /// Whether the console is served.

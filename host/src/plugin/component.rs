@@ -8,7 +8,7 @@ use super::job::{Answer, Job};
 use super::lane::{Refused, Wake};
 use super::latency::Latencies;
 use super::lifecycle::{self, LaneZero};
-use super::{Descriptor, LoadError, LoadErrorKind};
+use super::{Descriptor, LoadError, LoadErrorKind, Stage};
 use crate::stamp::Stamp;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ use tokio::sync::oneshot;
 
 /// How long a component that failed may take to end.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How long the report about a library may take to arrive.
+const REPORT: Duration = Duration::from_millis(500);
 /// Without the host's own key functions the process has room for this many libraries.
 const LIBRARIES_WITHOUT_KEY_RELEASE: u64 = 900;
 
@@ -42,8 +44,8 @@ pub struct LoadRequest {
     pub lanes: u32,
     /// Bytes that may wait for each lane.
     pub queue_limit: usize,
-    /// Where private copies of libraries go.
-    pub stage: PathBuf,
+    /// Where its private copy goes, and how that is tried out.
+    pub stage: Stage,
     /// How long the component may take to start.
     pub start_timeout: Duration,
     /// What the component may ask of the host.
@@ -181,7 +183,8 @@ impl Component {
             let message = format!("{} could not be created: {what}", library.display());
             LoadError::new(LoadErrorKind::Create, message)
         };
-        let opened = match tokio::time::timeout(patience, opened).await {
+        let opened = // It is tried out in a process of its own before, for as long.
+        match tokio::time::timeout(patience * 2 + REPORT, opened).await {
             Ok(Ok(opened)) => opened,
             // A lane that ends without a report has panicked in host code.
             Ok(Err(_)) => Err(failed("its lane ended with a panic".to_owned())),
@@ -235,12 +238,13 @@ impl Component {
         }
     }
 
-    /// Opens a library, asks it what it is, and unloads it again. Nothing of it runs but its constructors.
+    /// Asks a library what it is: in a process of its own, where libraries are tried out, else in this one. Nothing of it runs but
+    /// its constructors and destructors.
     ///
     /// # Errors
     ///
     /// As for [`Component::load`], as far as that goes.
-    pub async fn inspect(library: PathBuf, stage: PathBuf) -> Result<Descriptor, LoadError> {
+    pub async fn inspect(library: PathBuf, stage: Stage) -> Result<Descriptor, LoadError> {
         let (report, described) = oneshot::channel();
         let lane = thread::Builder::new()
             .name("inspect".to_owned())

@@ -9,12 +9,14 @@ pub struct LoadError {
 }
 
 /// Kinds of [`LoadError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
 pub enum LoadErrorKind {
     /// The file is missing or cannot be read.
     File,
     /// The file is no shared library for this machine, or it was cut short.
     NotALibrary,
+    /// It misbehaved when it was tried out in a process of its own.
+    Rehearsal,
     /// The dynamic linker refused it, for example for an undefined symbol.
     Linking,
     /// It is a library, but no component: the entry function is missing or returns nothing usable.

@@ -5,13 +5,14 @@
 //! a short-lived thread, since closing runs the library's destructors.
 
 use super::component::{LoadRequest, Unloaded};
+use super::ffi::eventfd;
 use super::ffi::host_table::Bound;
+use super::ffi::interpose::{self, Owner, Strangers, threads_of};
 use super::ffi::lane_thread::{self, InstancePointer};
-use super::ffi::library::{Functions, Library};
-use super::ffi::{eventfd, interpose};
+use super::ffi::library::{ComponentTable, Library};
 use super::instance::{Identity, Instance};
 use super::lane::Lane;
-use super::stage::Staged;
+use super::stage::{Stage, Staged};
 use super::{Descriptor, LoadError, LoadErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,10 @@ use tokio::sync::oneshot;
 /// What lane 0 leaves behind.
 pub(super) struct Remains {
     library: Library,
+    /// For whom its threads work.
+    owner: Owner,
+    /// Threads that nobody knew the maker of when it was opened.
+    strangers: Option<Strangers>,
     bound: Option<Box<Bound>>,
     /// Where it was loaded from: a name that was never used before, and does not exist any more.
     file: PathBuf,
@@ -37,12 +42,39 @@ pub(super) struct Opened {
     pub(super) descriptor: Arc<Descriptor>,
 }
 
-/// Opens a private copy of a library, and says where that was. The copy is removed again at once: what is mapped stays,
-/// and a host that is killed later leaves nothing behind.
-fn open(path: &Path, stage: &Path, shown: &str) -> Result<(Library, PathBuf), LoadError> {
-    let staged = Staged::copy(path, stage)?;
-    let library = Library::open(staged.path(), shown)?;
-    Ok((library, staged.path().to_owned()))
+/// How long a library that is only looked at may take.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Makes a private copy of a library, tries it out and opens it. Returns what must be cleared away, whatever came of it. The copy
+/// is removed again at once: what is mapped stays, and a host that is killed later leaves nothing behind.
+fn open(
+    path: &Path,
+    stage: &Stage,
+    shown: &str,
+    limit: Duration,
+) -> Result<(Remains, ComponentTable), (LoadError, Option<Remains>)> {
+    let unopened = |error| (error, None);
+    let staged = Staged::copy(path, &stage.folder).map_err(unopened)?;
+    stage
+        .rehearsal
+        .of(staged.path(), shown, limit)
+        .map_err(unopened)?;
+    let owner = Owner::new();
+    owner.enter();
+    let strangers = Strangers::now();
+    let library = Library::open(staged.path(), shown).map_err(unopened)?;
+    let table = library.component(shown);
+    let remains = Remains {
+        library,
+        owner,
+        strangers,
+        bound: None,
+        file: staged.path().to_owned(),
+    };
+    match table {
+        Ok(table) => Ok((remains, table)),
+        Err(error) => Err((error, Some(remains))),
+    }
 }
 
 /// The body of lane 0.
@@ -51,20 +83,22 @@ pub(super) fn lane_zero(
     report: oneshot::Sender<Result<Opened, LoadError>>,
 ) -> LaneZero {
     let shown = request.library.display().to_string();
-    let (library, file) = match open(&request.library, &request.stage, &shown) {
+    let opened = open(&request.library, &request.stage, &shown, request.start_timeout);
+    let (mut remains, table) = match opened {
         Ok(opened) => opened,
-        Err(error) => {
+        Err((error, remains)) => {
             let _ = report.send(Err(error));
-            return Err(None);
+            return Err(remains);
         }
     };
-    let functions = library.functions();
-    let made = make(request, &library, &functions, &shown);
+    let (functions, owner) = (table.functions(), remains.owner);
+    let made = make(request, &remains.library, &table, &shown);
     let (bound, pointer, descriptor) = match made {
         Ok(made) => made,
         Err((error, bound)) => {
             let _ = report.send(Err(error));
-            return Err(Some(Remains { library, bound, file }));
+            remains.bound = bound;
+            return Err(Some(remains));
         }
     };
     let instance = bound.instance().clone();
@@ -76,9 +110,10 @@ pub(super) fn lane_zero(
                 lane.clone(),
                 format!("{}/{number}", instance.identity().component),
             );
-            thread::Builder::new()
-                .name(name)
-                .spawn(move || lane_thread::run(&functions, pointer, number, &lane))
+            thread::Builder::new().name(name).spawn(move || {
+                owner.enter();
+                lane_thread::run(&functions, pointer, number, &lane)
+            })
         })
         .collect();
     let others = match others {
@@ -88,7 +123,7 @@ pub(super) fn lane_zero(
             instance.lanes().iter().for_each(|lane| lane.close());
             let message = format!("cannot start the lanes of {shown}: {error}");
             let _ = report.send(Err(LoadError::new(LoadErrorKind::Resources, message)));
-            std::mem::forget((library, bound));
+            std::mem::forget((remains, bound));
             return Err(None);
         }
     };
@@ -105,40 +140,37 @@ pub(super) fn lane_zero(
         let _ = other.join();
     }
     lane_thread::destroy(&functions, pointer);
-    Ok(Remains {
-        library,
-        bound: Some(bound),
-        file,
-    })
+    remains.bound = Some(bound);
+    Ok(remains)
 }
 
 /// The body of the thread that only looks at a library.
 pub(super) fn look(
     path: &Path,
-    stage: &Path,
+    stage: &Stage,
     report: oneshot::Sender<Result<Descriptor, LoadError>>,
 ) -> LaneZero {
     let shown = path.display().to_string();
-    let (library, file) = match open(path, stage, &shown) {
-        Ok(opened) => opened,
-        Err(error) => {
-            let _ = report.send(Err(error));
-            return Err(None);
+    let said =
+        Staged::copy(path, &stage.folder).and_then(|staged| stage.rehearsal.of(staged.path(), &shown, LOOK));
+    let (outcome, remains) = match said {
+        Ok(Some(said)) => {
+            let checked = Descriptor::check(&shown, &said.name, &said.version, &said.sdk, &said.descriptor);
+            (checked, None)
         }
+        Ok(None) => match open(path, stage, &shown, LOOK) {
+            Ok((remains, table)) => (described(&shown, &remains.library, &table), Some(remains)),
+            Err((error, remains)) => (Err(error), remains),
+        },
+        Err(error) => (Err(error), None),
     };
-    let says = library.description();
-    let _ = report.send(Descriptor::check(
-        &shown,
-        says.name,
-        says.version,
-        says.sdk,
-        says.descriptor,
-    ));
-    Err(Some(Remains {
-        library,
-        bound: None,
-        file,
-    }))
+    let _ = report.send(outcome);
+    Err(remains)
+}
+
+fn described(shown: &str, library: &Library, table: &ComponentTable) -> Result<Descriptor, LoadError> {
+    let says = library.description(table);
+    Descriptor::check(shown, says.name, says.version, says.sdk, says.descriptor)
 }
 
 type Made = (Box<Bound>, InstancePointer, Arc<Descriptor>);
@@ -146,13 +178,12 @@ type Made = (Box<Bound>, InstancePointer, Arc<Descriptor>);
 fn make(
     request: LoadRequest,
     library: &Library,
-    functions: &Functions,
+    table: &ComponentTable,
     shown: &str,
 ) -> Result<Made, (LoadError, Option<Box<Bound>>)> {
     static NUMBER: AtomicU64 = AtomicU64::new(1 << 63);
-    let says = library.description();
-    let descriptor = Descriptor::check(shown, says.name, says.version, says.sdk, says.descriptor)
-        .map_err(|error| (error, None))?;
+    let functions = table.functions();
+    let descriptor = described(shown, library, table).map_err(|error| (error, None))?;
     (request.approve)(&descriptor).map_err(|error| (error, None))?;
     let mut lanes = Vec::new();
     for number in 0..request.lanes.clamp(1, 64) {
@@ -183,7 +214,7 @@ fn make(
     .to_string();
     let instance = Arc::new(Instance::new(identity, lanes.into(), request.services));
     let bound = Bound::new(instance.clone());
-    match lane_thread::create(functions, &bound, &info, &request.config) {
+    match lane_thread::create(&functions, &bound, &info, &request.config) {
         Ok(pointer) => {
             if instance.misses_delegation() {
                 tracing::warn!(
@@ -228,20 +259,24 @@ pub(super) async fn clear_away(lane_zero: JoinHandle<LaneZero>, patience: Durati
 }
 
 fn unload(remains: Remains, patience: Duration) -> Unloaded {
-    let Remains { library, bound, file } = remains;
-    let base = library.base();
+    let object = *remains.library.object();
+    // Its destructors run on this thread.
+    remains.owner.enter();
     let until = Instant::now() + patience;
-    let mut threads = interpose::threads_of(base);
-    while threads > 0 && Instant::now() < until {
+    let mut threads = remains.threads();
+    while threads != 0 && Instant::now() < until {
         thread::sleep(Duration::from_millis(1));
-        threads = interpose::threads_of(base);
+        threads = remains.threads();
     }
     if threads > 0 {
         // The code must stay while a thread runs it, and so must what its context points to.
-        std::mem::forget((library, bound));
+        std::mem::forget(remains);
         return Unloaded::Resident(format!("{threads} of its own threads still run"));
     }
-    interpose::release_keys(base);
+    interpose::release_keys(&object);
+    let Remains {
+        library, bound, file, ..
+    } = remains;
     let file = file.to_string_lossy().into_owned();
     if let Err(reason) = library.close() {
         std::mem::forget(bound);
@@ -253,4 +288,16 @@ fn unload(remains: Remains, patience: Duration) -> Unloaded {
         return Unloaded::Resident("the dynamic linker keeps it in memory".to_owned());
     }
     Unloaded::Gone
+}
+
+impl Remains {
+    /// How many threads may still run its code: those that it started, and those that appeared since it was opened and that nobody
+    /// knows the maker of.
+    fn threads(&self) -> usize {
+        let strange = match (&self.strangers, Strangers::now()) {
+            (Some(before), Some(now)) => now.more_than(before),
+            _ => 0,
+        };
+        threads_of(self.owner, self.library.object()) + strange
+    }
 }

@@ -22,6 +22,7 @@ mod lane;
 mod latency;
 mod lifecycle;
 mod orders;
+pub mod rehearsal;
 mod slots;
 mod stage;
 
@@ -36,4 +37,5 @@ pub use job::{Abandoned, Answer, Job, JobKind, Response};
 pub use lane::{Lane, Refusal, Refused, Wake};
 pub use latency::{Latencies, STEPS as LATENCY_STEPS};
 pub use mesh_plugin_abi::Status;
-pub use stage::remove_left_behind;
+pub use rehearsal::Rehearsal;
+pub use stage::{Stage, remove_left_behind};

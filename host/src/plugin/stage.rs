@@ -3,7 +3,7 @@
 //! The dynamic linker answers a path that it knows with the code it already has, and a mapped file that is written to
 //! ends the process. So: read the file whole, check it, write a copy that nobody else may touch, compare the copy.
 
-use super::{LoadError, LoadErrorKind, elf};
+use super::{LoadError, LoadErrorKind, Rehearsal, elf};
 use crate::working_files;
 use std::fs::{self, File};
 use std::io;
@@ -14,6 +14,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Libraries larger than this are refused: 1 GiB.
 const LARGEST: u64 = 1 << 30;
 const ENDING: &str = ".so";
+
+/// Where private copies of libraries go for the moment of their opening, and how they are tried out before.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// A folder that nobody but this user may reach.
+    pub folder: PathBuf,
+    /// How they are tried out.
+    pub rehearsal: Rehearsal,
+}
 
 /// A private copy. Removed when dropped, which is soon after it was opened: a library that is mapped stays usable. A host
 /// that is killed before leaves a copy that [`remove_left_behind`] finds.

@@ -5,14 +5,14 @@
 use super::Subject;
 use super::report::{About, Finding, Message, Reporter};
 use super::subject::Loaded;
-use crate::plugin::{Component, Job, JobKind, LoadError, Unloaded};
+use crate::plugin::{Component, Job, JobKind, LoadError, Rehearsal, Unloaded};
 use crate::server;
 use bytes::Bytes;
 
 /// Opens the library and asks what it is.
 pub(super) async fn inspect(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
     reporter.step("opening the library");
-    let descriptor = Component::inspect(subject.library.clone(), server::stage()?).await?;
+    let descriptor = Component::inspect(subject.library.clone(), server::stage(Rehearsal::off())?).await?;
     reporter.send(&Message::About(About {
         name: descriptor.name().to_owned(),
         version: descriptor.version().text().to_owned(),

@@ -9,14 +9,14 @@ use super::judge::reason;
 use super::report::{Finding, Reporter};
 use super::subject::{Loaded, Outcome};
 use super::{Subject, lives};
-use crate::plugin::{Component, Descriptor, LoadError, Status};
+use crate::plugin::{Component, Descriptor, LoadError, Rehearsal, Status};
 use crate::server;
 use bytes::Bytes;
 
 /// What the library says of itself, without making an instance of it.
 pub(super) async fn descriptor(subject: &Subject, reporter: &mut Reporter) -> Result<Descriptor, LoadError> {
     reporter.step("opening the library");
-    Component::inspect(subject.library.clone(), server::stage()?).await
+    Component::inspect(subject.library.clone(), server::stage(Rehearsal::off())?).await
 }
 
 /// The bytes of an order that must succeed. `order` is the sentence's subject, `right` what the contract says.

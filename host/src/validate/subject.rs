@@ -6,7 +6,9 @@
 
 use super::Subject;
 use super::services::Alone;
-use crate::plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, LoadError, LoadRequest, Unloaded};
+use crate::plugin::{
+    Abandoned, Answer, Awaited, Component, Job, JobKind, LoadError, LoadRequest, Rehearsal, Unloaded,
+};
 use crate::server;
 use crate::web::{Failure, Reply, ended};
 use bytes::Bytes;
@@ -84,7 +86,7 @@ impl Loaded {
             config: subject.config.clone(),
             lanes,
             queue_limit: QUEUE_LIMIT,
-            stage: server::stage()?,
+            stage: server::stage(Rehearsal::off())?,
             start_timeout: subject.step_time / 2,
             services: services.clone(),
             delegates: false,

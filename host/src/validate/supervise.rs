@@ -5,10 +5,10 @@
 
 use super::Check;
 use super::report::{CheckReport, Finding, Message};
+use crate::plugin::rehearsal::how;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,19 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How long a process may take to end when its check is over.
 const END_TIME: Duration = Duration::from_secs(5);
-
-/// Signals by which a library ends a process.
-const SIGNALS: [(i32, &str); 9] = [
-    (libc::SIGSEGV, "SIGSEGV"),
-    (libc::SIGABRT, "SIGABRT"),
-    (libc::SIGBUS, "SIGBUS"),
-    (libc::SIGILL, "SIGILL"),
-    (libc::SIGFPE, "SIGFPE"),
-    (libc::SIGTRAP, "SIGTRAP"),
-    (libc::SIGPIPE, "SIGPIPE"),
-    (libc::SIGTERM, "SIGTERM"),
-    (libc::SIGKILL, "SIGKILL"),
-];
 
 /// A process that makes a check, ended with the value that stands for it.
 struct Process(Child);
@@ -152,16 +139,5 @@ fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>>
             return Ok(status);
         }
         thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn how(status: ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => SIGNALS
-            .iter()
-            .find(|(number, _)| *number == signal)
-            .map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).to_owned()),
-        (None, Some(code)) => format!("exit code {code}"),
-        (None, None) => "an unknown status".to_owned(),
     }
 }

@@ -50,7 +50,8 @@ pub fn request(library: PathBuf, name: &str) -> LoadRequest {
         config: "{}".to_owned(),
         lanes: 1,
         queue_limit: 1 << 20,
-        stage: mesh_host::server::stage().expect("a folder of this user alone"),
+        stage: mesh_host::server::stage(mesh_host::plugin::Rehearsal::off())
+            .expect("a folder of this user alone"),
         start_timeout: Duration::from_secs(10),
         services: Arc::new(NoServices),
         delegates: false,

@@ -81,16 +81,21 @@ impl Slice {
         }
     }
 
+    /// Whether there can be an object of that length: at most `isize::MAX` bytes. A longer one is a negative number that was cast.
+    pub const fn is_possible(self) -> bool {
+        self.length <= isize::MAX as usize
+    }
+
     /// The bytes behind the slice.
     ///
     /// # Safety
     ///
     /// `data` must point to `length` initialised bytes that stay unchanged for `'a`, or `length` must be 0.
     pub const unsafe fn as_bytes<'a>(self) -> &'a [u8] {
-        if self.length == 0 || self.data.is_null() {
+        if self.length == 0 || self.data.is_null() || !self.is_possible() {
             return &[];
         }
-        // SAFETY: the caller vouches for pointer, length and lifetime; null and empty were handled above.
+        // SAFETY: the caller vouches for pointer, length and lifetime; what is null, empty or impossible was handled above.
         unsafe { core::slice::from_raw_parts(self.data, self.length) }
     }
 }

@@ -125,7 +125,17 @@ unsafe extern "C" fn destroy<C: Component>(instance: *mut c_void) {
     // SAFETY: the host passes what `create` gave it, for the last time.
     let instance = unsafe { Box::from_raw(instance.cast::<Instance<C>>()) };
     let host = instance.host();
-    let _ = catch_unwind(AssertUnwindSafe(|| host.enter(|| instance.destroy())));
+    // The author's `Drop` runs in here, too: a panic of it must not reach the host, and is logged by the hook.
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        host.enter(move || {
+            instance.destroy();
+            drop(instance);
+        });
+    }));
+    if let Err(panic) = ended {
+        // A payload may panic again when it is dropped.
+        std::mem::forget(panic);
+    }
     super::set_current_host(None);
     logging::uninstall(&host);
 }

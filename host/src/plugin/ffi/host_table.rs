@@ -77,16 +77,27 @@ fn guard<T>(context: *const c_void, otherwise: T, function: impl FnOnce(&Bound) 
     catch_unwind(AssertUnwindSafe(|| function(bound))).unwrap_or(otherwise)
 }
 
-/// The bytes behind a slice that a library passed.
-fn bytes<'a>(slice: abi::Slice) -> &'a [u8] {
+/// The bytes behind a slice that a library passed. One of a length that no object can have counts as empty, and the log says so.
+fn bytes<'a>(bound: &Bound, slice: abi::Slice) -> &'a [u8] {
+    if !slice.is_possible() {
+        tracing::warn!(
+            component = bound.instance.identity().component,
+            "the component passed a slice of {} bytes, which no object can have: it counts as empty",
+            slice.length
+        );
+    }
     // SAFETY: by contract the slice is readable for the time of the call, and the callers below keep nothing longer.
     unsafe { slice.as_bytes() }
 }
 
 /// As [`bytes`], as text; what is no UTF-8 becomes the empty text.
-fn text<'a>(slice: abi::Slice) -> &'a str {
-    std::str::from_utf8(bytes(slice)).unwrap_or_default()
+fn text<'a>(bound: &Bound, slice: abi::Slice) -> &'a str {
+    std::str::from_utf8(bytes(bound, slice)).unwrap_or_default()
 }
+
+/// What the caller gets when a component answers with a slice that no object can be.
+const IMPOSSIBLE: &[u8] =
+    br#"[{"message":"the component answered with a result of an impossible length","name":"Error"}]"#;
 
 fn caller(bound: &Bound, lane: u32, token: abi::Token) -> Caller {
     Caller {
@@ -107,7 +118,11 @@ fn acting_caller(bound: &Bound, lane: u32, token: abi::Token) -> Caller {
 
 unsafe extern "C" fn complete(context: *const c_void, token: abi::Token, status: i32, payload: abi::Slice) {
     guard(context, (), |bound| {
-        bound.instance.complete(token, status, bytes(payload))
+        let given = bytes(bound, payload);
+        match payload.is_possible() {
+            true => bound.instance.complete(token, status, given),
+            false => bound.instance.complete(token, abi::Status::ERROR, IMPOSSIBLE),
+        }
     });
 }
 
@@ -115,14 +130,17 @@ unsafe extern "C" fn fail(context: *const c_void, message: abi::Slice) {
     guard(context, (), |bound| {
         bound
             .instance
-            .set_failure(&String::from_utf8_lossy(bytes(message)))
+            .set_failure(&String::from_utf8_lossy(bytes(bound, message)))
     });
 }
 
 unsafe extern "C" fn log(context: *const c_void, level: i32, target: abi::Slice, message: abi::Slice) {
     guard(context, (), |bound| {
         let component = &bound.instance.identity().component;
-        let (part, message) = (text(target), String::from_utf8_lossy(bytes(message)));
+        let (part, message) = (
+            text(bound, target),
+            String::from_utf8_lossy(bytes(bound, message)),
+        );
         match level {
             abi::Level::ERROR => tracing::error!(target: "component", component, part, "{message}"),
             abi::Level::WARN => tracing::warn!(target: "component", component, part, "{message}"),
@@ -168,21 +186,19 @@ unsafe extern "C" fn lane_descriptor(context: *const c_void, lane: u32) -> i32 {
 }
 
 unsafe extern "C" fn get_extension(context: *const c_void, name: abi::Slice) -> *const c_void {
-    match text(name) {
+    guard(context, std::ptr::null(), |bound| match text(bound, name) {
         // A component that need not say for whom it asks does not even try.
-        abi::DELEGATION_EXTENSION if guard(context, false, |bound| bound.instance.finds_delegation()) => {
-            (&raw const DELEGATION).cast()
-        }
+        abi::DELEGATION_EXTENSION if bound.instance.finds_delegation() => (&raw const DELEGATION).cast(),
         abi::EXCHANGE_EXTENSION => (&raw const EXCHANGE).cast(),
         abi::EVENTS_EXTENSION => (&raw const EVENTS).cast(),
         abi::DATA_EXTENSION => (&raw const DATA).cast(),
         abi::TIMER_EXTENSION => (&raw const TIMER).cast(),
         abi::HTTP_EXTENSION => {
-            guard(context, (), |bound| bound.instance.finds_http());
+            bound.instance.finds_http();
             (&raw const HTTP).cast()
         }
         _ => std::ptr::null(),
-    }
+    })
 }
 
 static EXCHANGE: abi::ExchangeExtension = abi::ExchangeExtension {
@@ -236,10 +252,10 @@ unsafe extern "C" fn call(
         let services = bound.instance.services();
         services.call(
             acting_caller(bound, lane, token),
-            text(component),
-            text(method),
-            text(range),
-            bytes(arguments),
+            text(bound, component),
+            text(bound, method),
+            text(bound, range),
+            bytes(bound, arguments),
             timeout_milliseconds,
         );
     });
@@ -248,9 +264,12 @@ unsafe extern "C" fn call(
 unsafe extern "C" fn emit(context: *const c_void, key: abi::Slice, data: abi::Slice, options: abi::Slice) {
     guard(context, (), |bound| {
         let instance = &bound.instance;
-        instance
-            .services()
-            .emit(instance, text(key), bytes(data), bytes(options))
+        instance.services().emit(
+            instance,
+            text(bound, key),
+            bytes(bound, data),
+            bytes(bound, options),
+        )
     });
 }
 
@@ -264,10 +283,12 @@ unsafe extern "C" fn subscribe(
 ) {
     guard(context, (), |bound| {
         let caller = caller(bound, lane, subscription);
-        bound
-            .instance
-            .services()
-            .subscribe(caller, text(component), text(key), text(range));
+        bound.instance.services().subscribe(
+            caller,
+            text(bound, component),
+            text(bound, key),
+            text(bound, range),
+        );
     });
 }
 
@@ -290,10 +311,12 @@ unsafe extern "C" fn data_set(
 ) {
     guard(context, (), |bound| {
         let caller = acting_caller(bound, lane, token);
-        bound
-            .instance
-            .services()
-            .data_set(caller, text(path), bytes(value), bytes(options));
+        bound.instance.services().data_set(
+            caller,
+            text(bound, path),
+            bytes(bound, value),
+            bytes(bound, options),
+        );
     });
 }
 
@@ -308,7 +331,7 @@ unsafe extern "C" fn data_get(
         bound
             .instance
             .services()
-            .data_get(acting_caller(bound, lane, token), text(path))
+            .data_get(acting_caller(bound, lane, token), text(bound, path))
     });
 }
 
@@ -323,7 +346,7 @@ unsafe extern "C" fn data_remove(
         bound
             .instance
             .services()
-            .data_remove(acting_caller(bound, lane, token), text(path))
+            .data_remove(acting_caller(bound, lane, token), text(bound, path))
     });
 }
 
@@ -348,7 +371,7 @@ unsafe extern "C" fn respond(
     body: abi::Slice,
 ) {
     guard(context, (), |bound| {
-        let (headers, body) = (bytes(headers), bytes(body));
+        let (headers, body) = (bytes(bound, headers), bytes(bound, body));
         bound.instance.respond(
             token,
             Response {

@@ -1,5 +1,6 @@
 //! A shared library in memory, and the functions it offers.
 
+use super::interpose::Object;
 use crate::plugin::{LoadError, LoadErrorKind};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW, Symbol};
 use mesh_plugin_abi as abi;
@@ -7,13 +8,20 @@ use std::ffi::c_void;
 use std::mem::{ManuallyDrop, offset_of};
 use std::path::Path;
 
-/// An open library whose entry function was called.
+/// An open library.
 ///
-/// Must be opened on the thread that will run the library's lane 0, since opening runs its constructors.
+/// Must be opened on the thread that will run the library's lane 0, since opening runs its constructors. Whatever turns out to be
+/// wrong with it later, it is closed by [`Library::close`] alone: a library that is merely dropped stays in memory, since nobody
+/// has looked whether its code still runs.
 pub(in crate::plugin) struct Library {
-    /// Closed by [`Library::close`] alone: a library that is merely dropped stays, since nobody has looked whether its
-    /// code still runs.
     handle: ManuallyDrop<Handle>,
+    /// Where it lies in memory.
+    object: Object,
+}
+
+/// A library that was found to be a component of this ABI.
+#[derive(Clone, Copy)]
+pub(in crate::plugin) struct ComponentTable {
     component: *const abi::Component,
     functions: Functions,
 }
@@ -35,9 +43,10 @@ impl Functions {
     }
 }
 
-// SAFETY: the handle and the static description may be used from any thread; which thread runs the library's code is
-// decided by the lanes.
+// SAFETY: the handle may be used from any thread; which thread runs the library's code is decided by the lanes.
 unsafe impl Send for Library {}
+// SAFETY: the description is static and immutable; as for `Library`, the lanes decide who calls the functions.
+unsafe impl Send for ComponentTable {}
 
 /// What a library says of itself, unchecked.
 pub(in crate::plugin) struct Description<'a> {
@@ -48,7 +57,7 @@ pub(in crate::plugin) struct Description<'a> {
 }
 
 impl Library {
-    /// Opens a library and checks that it is a component of this ABI. `shown` names it in errors.
+    /// Opens a library, which runs its constructors. `shown` names it in errors.
     pub(in crate::plugin) fn open(path: &Path, shown: &str) -> Result<Library, LoadError> {
         // SAFETY: opening runs the library's constructors. The file is a private copy that was checked to be whole;
         // that its code is trusted is the operator's decision, stated in the documentation.
@@ -63,6 +72,19 @@ impl Library {
                 format!("{shown} cannot be loaded: {reason}"),
             )
         })?;
+        let handle = ManuallyDrop::new(handle);
+        let Some(object) = Object::named(path) else {
+            // It stays in memory: where it lies is not known, and so neither is whether its code still runs.
+            return Err(LoadError::new(
+                LoadErrorKind::Linking,
+                format!("{shown} cannot be loaded: the dynamic linker does not say where it lies in memory"),
+            ));
+        };
+        Ok(Library { handle, object })
+    }
+
+    /// Checks that it is a component of this ABI. `shown` names it in errors.
+    pub(in crate::plugin) fn component(&self, shown: &str) -> Result<ComponentTable, LoadError> {
         let no_component = |what: String| {
             LoadError::new(
                 LoadErrorKind::NotAComponent,
@@ -70,7 +92,7 @@ impl Library {
             )
         };
         // SAFETY: a symbol of this name has this type by the contract of the ABI; nothing else exports the name.
-        let found: Result<Symbol<abi::EntryFunction>, _> = unsafe { handle.get(abi::ENTRY_SYMBOL) };
+        let found: Result<Symbol<abi::EntryFunction>, _> = unsafe { self.handle.get(abi::ENTRY_SYMBOL) };
         let Ok(entry) = found else {
             return Err(no_component(format!(
                 "it does not export the function `{}`",
@@ -93,17 +115,13 @@ impl Library {
             )));
         }
         let functions = check(component, shown)?;
-        Ok(Library {
-            handle: ManuallyDrop::new(handle),
-            component,
-            functions,
-        })
+        Ok(ComponentTable { component, functions })
     }
 
-    /// What the library says of itself. The bytes live as long as the library.
-    pub(in crate::plugin) fn description(&self) -> Description<'_> {
-        // SAFETY: `open` has checked magic, major version and size; the struct is static and immutable.
-        let component = unsafe { &*self.component };
+    /// What a component of this library says of itself. The bytes live as long as the library.
+    pub(in crate::plugin) fn description<'a>(&'a self, table: &ComponentTable) -> Description<'a> {
+        // SAFETY: `component` has checked magic, major version and size; the struct is static and immutable.
+        let component = unsafe { &*table.component };
         Description {
             // SAFETY: the four slices are static bytes by contract.
             name: unsafe { component.name.as_bytes() },
@@ -116,14 +134,9 @@ impl Library {
         }
     }
 
-    /// The library's functions. They may be called while this value lives.
-    pub(in crate::plugin) fn functions(&self) -> Functions {
-        self.functions
-    }
-
-    /// Where the library starts in memory.
-    pub(in crate::plugin) fn base(&self) -> usize {
-        super::interpose::library_of(self.component.cast())
+    /// Where it lies in memory.
+    pub(in crate::plugin) fn object(&self) -> &Object {
+        &self.object
     }
 
     /// Closes the library. Runs its destructors on the calling thread.
@@ -131,6 +144,13 @@ impl Library {
         ManuallyDrop::into_inner(self.handle)
             .close()
             .map_err(|error| innermost(&error))
+    }
+}
+
+impl ComponentTable {
+    /// The library's functions. They may be called while the library is open.
+    pub(in crate::plugin) fn functions(&self) -> Functions {
+        self.functions
     }
 }
 

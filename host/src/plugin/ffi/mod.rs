@@ -9,3 +9,4 @@ pub(super) mod host_table;
 pub mod interpose;
 pub(super) mod lane_thread;
 pub(super) mod library;
+pub(crate) mod process;
