@@ -29,6 +29,7 @@ use crate::plugin::ffi::process;
 use crate::plugin::{Rehearsal, rehearsal};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -98,6 +99,34 @@ struct RehearsalArguments {
     shown: String,
 }
 
+/// Starts this program again in this very process with room for thread-locals of the initial-exec kind, which libraries such as
+/// allocators have. The C library's own reserve is used up after some six swaps of such a component.
+fn make_room_for_thread_locals() {
+    const VARIABLE: &str = "GLIBC_TUNABLES";
+    const RESERVE: &str = "glibc.rtld.optional_static_tls";
+    let tunables = std::env::var(VARIABLE).unwrap_or_default();
+    if tunables.contains(RESERVE) || cfg!(not(target_env = "gnu")) {
+        return;
+    }
+    let others = if tunables.is_empty() {
+        String::new()
+    } else {
+        format!("{tunables}:")
+    };
+    let mut again = std::process::Command::new("/proc/self/exe");
+    if let Some(name) = std::env::args_os().next() {
+        again.arg0(name);
+    }
+    again
+        .args(std::env::args_os().skip(1))
+        .env(VARIABLE, format!("{others}{RESERVE}={STATIC_THREAD_LOCALS}"));
+    // Where that cannot be done, the mesh runs with the C library's own reserve.
+    let _ = again.exec();
+}
+
+/// Bytes of thread-locals of the initial-exec kind that libraries may have together.
+const STATIC_THREAD_LOCALS: usize = 64 * 1024;
+
 /// How the commands try out libraries: by this very program.
 fn rehearsal() -> Rehearsal {
     // The link leads to the program even after its file was replaced.
@@ -108,6 +137,9 @@ fn rehearsal() -> Rehearsal {
 pub fn main() -> ExitCode {
     let CommandLine { command } = CommandLine::parse();
     let is_host = matches!(command, Command::Run(_));
+    if is_host {
+        make_room_for_thread_locals();
+    }
     let outcome = match command {
         Command::Run(arguments) => multi_threaded(run::run(arguments)),
         Command::Check(arguments) => single_threaded(check::run(arguments)),

@@ -1,7 +1,8 @@
 //! Looks at a library file before the dynamic linker does, so that a file cut short is an error and not a crash.
 //!
-//! Read in place, a few bytes at a time. Only what is needed: the kind of file, whether all its parts are there, and the `NODELETE` flag, which a toolchain
-//! may set and which would keep every version of a component in memory for ever.
+//! Read in place, a few bytes at a time. Only what is needed: the kind of file, whether all its parts are there, and two things that a
+//! toolchain may set: the `NODELETE` flag, which would keep every version of a component in memory for ever, and symbols that are unique
+//! in a process, through which a new version would go on with the old one's statics.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -24,6 +25,11 @@ const TYPE_SHARED: u16 = 3;
 const SEGMENT_DYNAMIC: u32 = 2;
 const TAG_FLAGS_1: u64 = 0x6fff_fffb;
 const FLAG_NODELETE: u64 = 0x8;
+const SECTION_DYNAMIC_SYMBOLS: u32 = 11;
+/// Bytes of an entry of the table of symbols.
+const SYMBOL: u64 = 24;
+const BINDING_GLOBAL: u8 = 1;
+const BINDING_UNIQUE: u8 = 10;
 
 #[cfg(target_arch = "x86_64")]
 const MACHINE: u16 = 62;
@@ -50,8 +56,12 @@ impl Image for File {
     }
 }
 
-/// Checks a library. Returns where its flags with `NODELETE` set are, and what they should be instead.
-pub(super) fn check(file: &impl Image) -> Result<Option<(u64, [u8; 8])>, ElfError> {
+/// Bytes that are to stand at an offset of the file instead of those that do.
+pub(super) type Change = (u64, Vec<u8>);
+
+/// Checks a library. Returns what is to be changed in a copy so that it can be unloaded, and shares nothing with another version of
+/// itself.
+pub(super) fn check(file: &impl Image) -> Result<Vec<Change>, ElfError> {
     let begin: [u8; 4] = bytes(file, 0).map_err(|_| ElfError::NotElf)?;
     if begin != *b"\x7fELF" {
         return Err(ElfError::NotElf);
@@ -74,27 +84,55 @@ pub(super) fn check(file: &impl Image) -> Result<Option<(u64, [u8; 8])>, ElfErro
     let segments = long(file, 32)?;
     let (size, count) = (u64::from(short(file, 54)?), u64::from(short(file, 56)?));
     whole(segments, size * count)?;
-    let mut flags = None;
+    let mut changes = Vec::new();
     for position in 0..count {
         let at = segments + position * size;
         let (offset, length) = (long(file, at + 8)?, long(file, at + 32)?);
         whole(offset, length)?;
         if word(file, at)? == SEGMENT_DYNAMIC {
-            flags = flags.or(nodelete(file, offset, length)?);
+            changes.extend(nodelete(file, offset, length)?);
         }
     }
-    Ok(flags)
+    changes.extend(unique_symbols(file)?);
+    Ok(changes)
 }
 
-fn nodelete(file: &impl Image, offset: u64, length: u64) -> Result<Option<(u64, [u8; 8])>, ElfError> {
+/// Symbols of which a process has one, whatever is loaded how: those of the next version would be this one's. C++ makes them of statics
+/// in templates and inline functions. Bound like others, each version has its own.
+fn unique_symbols(file: &impl Image) -> Result<Vec<Change>, ElfError> {
+    let (sections, size, count) = (
+        long(file, 40)?,
+        u64::from(short(file, 58)?),
+        u64::from(short(file, 60)?),
+    );
+    let mut changes = Vec::new();
+    for position in 0..count {
+        let at = sections + position * size;
+        if word(file, at + 4)? != SECTION_DYNAMIC_SYMBOLS {
+            continue;
+        }
+        let (offset, length) = (long(file, at + 24)?, long(file, at + 32)?);
+        if offset.checked_add(length).is_none_or(|end| end > file.length()) {
+            return Err(ElfError::Truncated);
+        }
+        for symbol in (offset..offset + length).step_by(SYMBOL as usize) {
+            let [info] = bytes::<1>(file, symbol + 4)?;
+            if info >> 4 == BINDING_UNIQUE {
+                changes.push((symbol + 4, vec![BINDING_GLOBAL << 4 | (info & 0xf)]));
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn nodelete(file: &impl Image, offset: u64, length: u64) -> Result<Option<Change>, ElfError> {
     for entry in (offset..offset + length).step_by(16) {
         match long(file, entry)? {
             0 => break,
             TAG_FLAGS_1 => {
                 let value = long(file, entry + 8)?;
-                return Ok(
-                    (value & FLAG_NODELETE != 0).then(|| (entry + 8, (value & !FLAG_NODELETE).to_le_bytes()))
-                );
+                let without = (value & !FLAG_NODELETE).to_le_bytes().to_vec();
+                return Ok((value & FLAG_NODELETE != 0).then_some((entry + 8, without)));
             }
             _ => {}
         }

@@ -197,6 +197,7 @@ fn make(
         let lane = Lane::new(number, request.queue_limit, descriptor);
         lanes.push(Arc::new(lane.keeping_origins(request.delegates)));
     }
+    let original = std::path::absolute(&request.library).unwrap_or(request.library);
     let identity = Identity {
         mesh: request.mesh,
         domain: request.domain,
@@ -210,6 +211,9 @@ fn make(
         "component": identity.component,
         "version": identity.version,
         "lanes": lanes.len(),
+        // Where the original lies: the library itself is a copy, and files that come with the component lie beside the original.
+        "library": original.display().to_string(),
+        "directory": original.parent().map(|folder| folder.display().to_string()),
     })
     .to_string();
     let instance = Arc::new(Instance::new(identity, lanes.into(), request.services));

@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Libraries larger than this are refused: 1 GiB.
 const LARGEST: u64 = 1 << 30;
 const ENDING: &str = ".so";
+/// So much of the original's name is in the copy's, for people who look: a number and a unique part follow, and a name has at most
+/// 255 bytes.
+const LONGEST_STEM: usize = 100;
 
 /// Where private copies of libraries go for the moment of their opening, and how they are tried out before.
 #[derive(Clone, Debug)]
@@ -71,6 +74,7 @@ impl Staged {
             .file_stem()
             .and_then(|stem| stem.to_str())
             .unwrap_or("component");
+        let stem = &stem[..stem.floor_char_boundary(LONGEST_STEM)];
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = directory.join(format!("{stem}-{number}-{}{ENDING}", working_files::unique()));
         let to = path.display().to_string();
@@ -85,14 +89,14 @@ impl Staged {
         staged.write(&mut original).map_err(uncopied)?;
         let copy = &staged.copy;
         // Looked at in the copy, which nobody else can change.
-        let flags = elf::check(copy).map_err(|error| {
+        let changes = elf::check(copy).map_err(|error| {
             LoadError::new(
                 LoadErrorKind::NotALibrary,
                 format!("{shown} cannot be loaded: {error}"),
             )
         })?;
-        if let Some((offset, flags)) = flags {
-            copy.write_all_at(&flags, offset).map_err(uncopied)?;
+        for (offset, bytes) in changes {
+            copy.write_all_at(&bytes, offset).map_err(uncopied)?;
         }
         copy.set_permissions(fs::Permissions::from_mode(0o500))
             .map_err(uncopied)?;

@@ -69,7 +69,7 @@ impl Library {
                 .replace(&*staged, shown);
             LoadError::new(
                 LoadErrorKind::Linking,
-                format!("{shown} cannot be loaded: {reason}"),
+                format!("{shown} cannot be loaded: {reason}{}", help(&reason, path)),
             )
         })?;
         let handle = ManuallyDrop::new(handle);
@@ -210,6 +210,26 @@ fn check(component: *const abi::Component, shown: &str) -> Result<Functions, Loa
         run: table.run,
         destroy,
     })
+}
+
+/// What can be done about a failure of the dynamic linker, where that is known.
+fn help(reason: &str, path: &Path) -> String {
+    let is_in_noexec_folder = || {
+        let about = path.parent().and_then(|folder| rustix::fs::statvfs(folder).ok());
+        about.is_some_and(|about| about.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+    };
+    if reason.contains("failed to map segment") && is_in_noexec_folder() {
+        let folder = path.parent().unwrap_or(path).display();
+        return format!(
+            ". The folder {folder}, which libraries are copied to, is mounted noexec: let XDG_RUNTIME_DIR or TMPDIR name another one"
+        );
+    }
+    if reason.contains("static TLS") {
+        return ". Room for its thread-locals of the initial-exec kind has run out: restart the host, or build the library with \
+                -ftls-model=global-dynamic"
+            .to_owned();
+    }
+    String::new()
 }
 
 /// The text of the dynamic linker itself.

@@ -4,7 +4,7 @@
 //! with the host that started it; the library is opened, asked and closed as in the host, on a thread that is its own.
 
 use super::report::{Message, Refused, Said};
-use crate::plugin::ffi::interpose::{self, Owner, Strangers, threads_of};
+use crate::plugin::ffi::interpose::{self, Owner, Strangers, threads_begun_in, threads_of};
 use crate::plugin::ffi::library::Library;
 use crate::plugin::ffi::process;
 use crate::plugin::{LoadError, LoadErrorKind};
@@ -125,7 +125,8 @@ fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> 
         };
         threads_of(owner, library.object()) + strange
     };
-    match count() {
+    let object = *library.object();
+    match threads_begun_in(&object) {
         0 => {}
         threads => {
             return Err(refused(format!(
@@ -134,7 +135,10 @@ fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> 
             )));
         }
     }
-    let object = *library.object();
+    if count() > 0 {
+        // A library that it depends on has started them. As in the host, all of it then stays in memory.
+        return Ok(());
+    }
     host.step("when it is closed (its destructors run then)");
     interpose::release_keys(&object);
     // A library that cannot be closed stays in memory in the host, too, which says so.

@@ -16,7 +16,7 @@ mod threads;
 pub use keys::keys_in_use;
 pub(in crate::plugin) use keys::release_keys;
 pub(in crate::plugin) use objects::Object;
-pub(in crate::plugin) use threads::{Owner, Strangers, threads_of};
+pub(in crate::plugin) use threads::{Owner, Strangers, threads_begun_in, threads_of};
 
 use std::ffi::{CStr, c_void};
 use std::ptr;

@@ -122,6 +122,15 @@ pub(in crate::plugin) fn threads_of(owner: Owner, library: &Object) -> usize {
         .count()
 }
 
+/// How many of the threads that are still there began with a function of the library.
+pub(in crate::plugin) fn threads_begun_in(library: &Object) -> usize {
+    let mut threads = threads();
+    threads.known.retain(|id, _| is_running(*id));
+    let running = threads.known.values().map(|thread| &thread.maker);
+    let makers = running.chain(threads.starting.values());
+    makers.filter(|maker| library.contains(maker.start)).count()
+}
+
 /// Threads that were not made through this module, as those of timers and of `thrd_create`: nobody knows whose they are.
 pub(in crate::plugin) struct Strangers(BTreeSet<libc::pid_t>);
 
