@@ -172,10 +172,11 @@ impl Component {
         let (library, patience) = (request.library.clone(), request.start_timeout);
         let stamp = Stamp::of(&library);
         let (report, opened) = oneshot::channel();
+        let (after_rehearsal, rehearsed) = oneshot::channel();
         let thread_name = request.name.clone();
         let lane_zero = thread::Builder::new()
             .name(format!("{thread_name}/0"))
-            .spawn(move || lifecycle::lane_zero(request, report))
+            .spawn(move || lifecycle::lane_zero(request, after_rehearsal, report))
             .map_err(|error| {
                 LoadError::new(LoadErrorKind::Resources, format!("cannot start a lane: {error}"))
             })?;
@@ -183,8 +184,9 @@ impl Component {
             let message = format!("{} could not be created: {what}", library.display());
             LoadError::new(LoadErrorKind::Create, message)
         };
-        let opened = // It is tried out in a process of its own before, for as long.
-        match tokio::time::timeout(patience * 2 + REPORT, opened).await {
+        // The rehearsal has as long as the component. Whatever comes of it, the report says so.
+        let _ = tokio::time::timeout(patience + REPORT, rehearsed).await;
+        let opened = match tokio::time::timeout(patience, opened).await {
             Ok(Ok(opened)) => opened,
             // A lane that ends without a report has panicked in host code.
             Ok(Err(_)) => Err(failed("its lane ended with a panic".to_owned())),

@@ -51,7 +51,7 @@ fn open(
     path: &Path,
     stage: &Stage,
     shown: &str,
-    limit: Duration,
+    (limit, after_rehearsal): (Duration, Option<oneshot::Sender<()>>),
 ) -> Result<(Remains, ComponentTable), (LoadError, Option<Remains>)> {
     let unopened = |error| (error, None);
     let staged = Staged::copy(path, &stage.folder).map_err(unopened)?;
@@ -59,6 +59,8 @@ fn open(
         .rehearsal
         .of(staged.path(), shown, limit)
         .map_err(unopened)?;
+    // Nobody may wait for it any more.
+    let _ = after_rehearsal.map(|after| after.send(()));
     let owner = Owner::new();
     owner.enter();
     let strangers = Strangers::now();
@@ -77,13 +79,15 @@ fn open(
     }
 }
 
-/// The body of lane 0.
+/// The body of lane 0. `after_rehearsal` is told, or dropped, when code of the library is about to run here.
 pub(super) fn lane_zero(
     request: LoadRequest,
+    after_rehearsal: oneshot::Sender<()>,
     report: oneshot::Sender<Result<Opened, LoadError>>,
 ) -> LaneZero {
     let shown = request.library.display().to_string();
-    let opened = open(&request.library, &request.stage, &shown, request.start_timeout);
+    let limit = (request.start_timeout, Some(after_rehearsal));
+    let opened = open(&request.library, &request.stage, &shown, limit);
     let (mut remains, table) = match opened {
         Ok(opened) => opened,
         Err((error, remains)) => {
@@ -158,7 +162,7 @@ pub(super) fn look(
             let checked = Descriptor::check(&shown, &said.name, &said.version, &said.sdk, &said.descriptor);
             (checked, None)
         }
-        Ok(None) => match open(path, stage, &shown, LOOK) {
+        Ok(None) => match open(path, stage, &shown, (LOOK, None)) {
             Ok((remains, table)) => (described(&shown, &remains.library, &table), Some(remains)),
             Err((error, remains)) => (Err(error), remains),
         },
