@@ -28,6 +28,8 @@ mod recent;
 mod refusals;
 mod revocations;
 mod setup;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 pub mod token;
 mod usages;
@@ -392,7 +394,7 @@ fn without_version(path: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests {
+mod path_tests {
     use super::*;
 
     #[test]

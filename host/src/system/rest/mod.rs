@@ -136,7 +136,11 @@ async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     if !parameters.has("username") {
         return Err(missing("username"));
     }
-    let is_anonymous = || parameters.text("username").as_deref() == Some(ANONYMOUS);
+    // Real servers ask for a password here even where anonymous logins are allowed, and look at none.
+    let is_anonymous = || {
+        let allows = |security: &crate::security::Security| security.settings().allow_anonymous;
+        mesh.security().is_some_and(allows) && parameters.text("username").as_deref() == Some(ANONYMOUS)
+    };
     if !parameters.has("password") && !parameters.has("token") && !is_anonymous() {
         return Err(missing("password"));
     }
