@@ -410,7 +410,7 @@ fn a_session_with_tls_is_listed_as_one() {
     assert_eq!(call("security/activateSessionManagement").code, 0);
     let listed = call("security/listActiveSessions").out;
     let listed: Value = serde_json::from_str(&listed).unwrap_or_else(|_| panic!("{listed}"));
-    let session = &listed[0];
+    let session = &listed[0][0];
     assert_eq!(session["encrypted"], true, "{listed}");
     assert_eq!(session["address"]["secure"], true, "{listed}");
 }

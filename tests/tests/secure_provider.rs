@@ -139,7 +139,7 @@ async fn logins_go_on_while_the_component_is_replaced() {
             });
         }
         logins.join_all().await;
-        applied.await.unwrap().expect("it is applied");
+        applied.await.expect("it is applied");
     }
 }
 
