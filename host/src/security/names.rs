@@ -35,7 +35,7 @@ impl Names {
     pub fn is_reserved_look_alike(self, name: &str) -> bool {
         let in_small = |text: &str| text.to_lowercase();
         let is_like = |own: &&str| in_small(own) == in_small(name) && **own != *name;
-        self == Names::AnyCase && [ADMIN, ANONYMOUS].iter().any(|own| is_like(own))
+        self == Names::AnyCase && [ADMIN, ANONYMOUS].iter().any(is_like)
     }
 }
 
