@@ -5,6 +5,7 @@
 //! was started is stopped again.
 
 mod clock;
+mod secure;
 
 use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
 use crate::deployment::{Deployment, is_in, load_request};
@@ -13,7 +14,6 @@ use crate::plugin::{
     self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Rehearsal, Stage, Unloaded,
 };
 use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
-use crate::security::{self, Security};
 use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
 use crate::system;
 use crate::transport::{self, Limits};
@@ -72,10 +72,13 @@ impl Server {
         };
         let store = open_store(config).await?;
         let security = match config.happn.secure.value {
-            true => Some(Arc::new(open_security(config, store.clone()).await?)),
+            true => Some(Arc::new(secure::open(config, store.clone()).await?)),
             false => None,
         };
         let mesh = Mesh::new(settings.clone(), Arc::new(PublicStore::new(store)), security);
+        if let Some(component) = &config.security.authentication {
+            mesh.authenticate_with(component);
+        }
         mesh.set_origins(Origins::new(
             &config.rest.cors_origins,
             config.rest.cors_credentials,
@@ -105,6 +108,9 @@ impl Server {
             mesh.stop_components(DRAIN).await;
             close_store(&mesh).await;
             return Err(error);
+        }
+        if let Some(component) = &config.security.authentication {
+            mesh.check_authentication(component);
         }
         announce(&mesh, address.port(), false);
         mesh.set_serving(true);
@@ -291,56 +297,6 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ConfigError> {
     Ok(Arc::new(store))
 }
 
-/// The environment variable that the administrator's password may come from.
-const ADMIN_PASSWORD: &str = "MESH_ADMIN_PASSWORD";
-
-/// The administrator's password, where one is given.
-fn admin_password(config: &Config) -> Option<String> {
-    let configured = config.security.admin_password.as_ref();
-    configured
-        .map(|password| password.value.expose().to_owned())
-        .or_else(|| {
-            std::env::var(ADMIN_PASSWORD)
-                .ok()
-                .filter(|password| !password.is_empty())
-        })
-}
-
-/// Reads users and groups, and adds those that every secure mesh has.
-async fn open_security(config: &Config, store: Arc<dyn Store>) -> Result<Security, ConfigError> {
-    let configured = &config.security;
-    let Some(password) = admin_password(config) else {
-        return Err(no_admin_password(config));
-    };
-    let settings = security::Settings {
-        name: config.name.value.clone(),
-        domain: config.domain.value.clone(),
-        allow_anonymous: configured.allow_anonymous,
-        admin_over_network: configured.admin_over_network,
-        http_logout: configured.http_logout,
-        login_attempts: configured.login_attempts,
-        lockout: configured.lockout,
-        profiles: security::Profiles::new(&configured.profiles),
-    };
-    let secret = configured
-        .token_secret
-        .as_ref()
-        .map(|secret| secret.value.expose().as_bytes());
-    Security::open(settings, store, &password, secret)
-        .await
-        .map_err(|error| config.diagnose(config.happn.secure.at, error.to_string(), None))
-}
-
-fn no_admin_password(config: &Config) -> ConfigError {
-    config.diagnose(
-        config.happn.secure.at,
-        "a secure mesh needs a password for its administrator, and there is no default one",
-        Some(format!(
-            "set `admin_password` in [security], or the environment variable {ADMIN_PASSWORD}"
-        )),
-    )
-}
-
 /// Closes the store of a mesh that has stopped, or that ends at once.
 pub async fn close_store(mesh: &Arc<Mesh>) {
     let mesh = mesh.clone();
@@ -363,9 +319,7 @@ fn announce(mesh: &Mesh, port: u16, initializing: bool) {
 /// A key that this version does not act on must not be taken for one that it does.
 fn check_values(config: &Config) -> Result<(), ConfigError> {
     let mut errors = web::check(config);
-    if config.happn.secure.value && admin_password(config).is_none() {
-        errors.push(no_admin_password(config));
-    }
+    errors.extend(secure::check(config));
     for component in &config.components {
         if let Err(error) = Range::parse(&component.version.value) {
             errors.push(config.diagnose(

@@ -4,7 +4,8 @@
 //! and a document are seen by others. Guarantees: a component and a listener learn the user who is logged in, or the one whom
 //! an administrator or a delegate has named; an answer reaches the session that asked, and is made by the mesh.
 
-use mesh_tests::host::Host;
+use mesh_tests::certificates::Authority;
+use mesh_tests::host::{Folder, Host, mesh as run};
 use mesh_tests::secure::{ADMIN, Client, DIALECTS, error, host, is_denied, is_ok};
 use serde_json::{Value, json};
 
@@ -334,4 +335,82 @@ async fn only_administrators_make_administrators() {
             .await
     ));
     assert_eq!(admin.security("getUser", json!(["new"])).await, Value::Null);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_with_what_their_clients_said() {
+    let (host, mut admin) = mesh().await;
+    for dialect in DIALECTS {
+        admin.security("activateSessionManagement", json!([true])).await;
+        let mut bob = Client::open(host.addr(), dialect).await;
+        let info = json!({"_browser": false, "_local": false, "device": {"kind": "kiosk"}});
+        bob.login_with(json!({"username": "bob", "password": "right", "info": info}))
+            .await;
+        assert!(is_ok(&bob.get("/open/1").await));
+        let own = json!([{"id": {"$eq": bob.id()}}]);
+        let listed = admin.security("listActiveSessions", own.clone()).await;
+        assert_eq!(listed[0]["info"], info, "{listed}");
+        assert_eq!(listed[0]["encrypted"], false);
+        assert_eq!(listed[0]["address"]["secure"], false);
+        // `true` has switched on what is listed of activity, as both generations do.
+        let activity = admin.security("listSessionActivity", own).await;
+        assert_eq!(activity[0]["path"], "/open/1", "{activity}");
+        admin.security("deactivateSessionManagement", json!([true])).await;
+        for method in ["listActiveSessions", "listSessionActivity"] {
+            assert!(
+                admin
+                    .call(&format!("security/{method}"), json!([]))
+                    .await
+                    .is_err(),
+                "{method}"
+            );
+        }
+    }
+}
+
+/// happner-2 3.1.2 replaces the permissions, 13.1.1 merges them.
+#[tokio::test]
+async fn a_group_is_updated_as_the_generation_of_the_client_does() {
+    let (host, _admin) = mesh().await;
+    for dialect in DIALECTS {
+        let mut admin = Client::enter(host.addr(), dialect, ADMIN, "happn").await;
+        let name = format!("group of {dialect}");
+        let with = |methods: Value| json!([{"name": name, "permissions": {"methods": methods}}]);
+        let add = json!({"/calc/add": {"authorized": true}});
+        let both = json!({"/calc/sub": {"authorized": true}});
+        admin.security("addGroup", with(add)).await;
+        admin.security("updateGroup", with(both)).await;
+        let shown = admin.security("getGroup", json!([name])).await;
+        let methods = shown["permissions"]["methods"].as_object().unwrap();
+        let expected = if dialect == DIALECTS[0] { 1 } else { 2 };
+        assert_eq!(methods.len(), expected, "{dialect}: {shown}");
+        assert!(methods.contains_key("TestNode/calc/sub"), "{shown}");
+    }
+}
+
+#[test]
+fn a_session_with_tls_is_listed_as_one() {
+    let folder = Folder::new("listed");
+    let authority = Authority::new();
+    let cafile = authority.write(&folder).display().to_string();
+    authority.issue().write(&folder);
+    let text = "name = \"TestNode\"\n[happn]\nsecure = true\n[security]\nadmin_password = \"happn\"\n\
+                [happn.tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
+    let host = Host::start(&folder.write("mesh.toml", text), &[]);
+    let url = host.url();
+    let call = |method: &str| {
+        let who = ["--username", ADMIN, "--password", "happn"];
+        let arguments = [
+            &["call", "--json", "--url", &url, "--cafile", &cafile][..],
+            &who,
+            &[method],
+        ];
+        run(&arguments.concat())
+    };
+    assert_eq!(call("security/activateSessionManagement").code, 0);
+    let listed = call("security/listActiveSessions").out;
+    let listed: Value = serde_json::from_str(&listed).unwrap_or_else(|_| panic!("{listed}"));
+    let session = &listed[0][0];
+    assert_eq!(session["encrypted"], true, "{listed}");
+    assert_eq!(session["address"]["secure"], true, "{listed}");
 }

@@ -4,6 +4,7 @@
 //! reach a limit, in the words of either generation. Guarantees: a limit that counts time is waited for, never measured.
 
 use mesh_tests::host::{Folder, Host};
+use mesh_tests::http;
 use mesh_tests::secure::{ADMIN, Client, DIALECTS, PASSWORD, error, is_denied, is_first_generation, is_ok};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -350,17 +351,37 @@ async fn a_locked_name_is_locked_for_the_right_password_too() {
     assert!(is_ok(&by_token), "a token is no guess: {by_token}");
 }
 
+/// What clients send who are nobody: 13.12.1 looks at no password.
+fn anonymous() -> [Value; 3] {
+    [
+        json!({"username": "_ANONYMOUS"}),
+        json!({"username": "_ANONYMOUS", "password": "anonymous"}),
+        json!({"username": "_ANONYMOUS", "password": "anything"}),
+    ]
+}
+
 #[tokio::test]
 async fn anonymous_comes_in_where_it_may() {
-    let (host, _folder, _admin) = mesh("").await;
+    let (host, _folder, mut admin) = mesh("").await;
     for dialect in DIALECTS {
-        let mut nobody = Client::open(host.addr(), dialect).await;
-        let refused = nobody.login("_ANONYMOUS", "anonymous").await;
-        assert_eq!(
-            error(&refused)["message"],
-            "Anonymous access is disabled",
-            "{refused}"
-        );
+        // happn-3 1.13.2 knows of nobody who is nobody; 13.12.1 says what is the matter.
+        let (message, code) = match is_first_generation(dialect) {
+            true => ("Invalid credentials", 403),
+            false => ("Anonymous access is disabled", 401),
+        };
+        for credentials in anonymous() {
+            let mut nobody = Client::open(host.addr(), dialect).await;
+            let refused = nobody.login_with(credentials).await;
+            assert_eq!(error(&refused)["message"], message, "{refused}");
+            assert_eq!(error(&refused)["code"], code, "{refused}");
+        }
+    }
+    for method in ["linkAnonymousGroup", "unlinkAnonymousGroup"] {
+        let refused = admin
+            .call(&format!("security/{method}"), json!(["_MESH_GST"]))
+            .await;
+        let error = refused.unwrap_err();
+        assert_eq!(error["message"], "Anonymous access is not configured", "{error}");
     }
     let folder = Folder::new("anonymous");
     let file = folder.write(
@@ -373,9 +394,10 @@ async fn anonymous_comes_in_where_it_may() {
     admin.security("addGroup", open).await;
     for dialect in DIALECTS {
         let mut nobody = Client::open(host.addr(), dialect).await;
-        assert!(!is_ok(&nobody.login("_ANONYMOUS", "wrong").await));
-        let answer = nobody.login("_ANONYMOUS", "anonymous").await;
-        assert_eq!(answer["data"]["user"]["username"], "_ANONYMOUS", "{answer}");
+        for credentials in anonymous() {
+            let answer = nobody.login_with(credentials).await;
+            assert_eq!(answer["data"]["user"]["username"], "_ANONYMOUS", "{answer}");
+        }
         assert!(is_denied(&nobody.get("/open/1").await));
         assert!(is_ok(&nobody.get("/mesh/schema/description").await));
         admin.security("linkAnonymousGroup", json!(["open"])).await;
@@ -383,6 +405,37 @@ async fn anonymous_comes_in_where_it_may() {
         assert!(is_denied(&nobody.set("/open/1", json!({})).await));
         admin.security("unlinkAnonymousGroup", json!(["open"])).await;
         assert!(is_denied(&nobody.get("/open/1").await));
+    }
+    let answer = http::get(host.addr(), "/auth/login?username=_ANONYMOUS");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let body = br#"{"username":"_ANONYMOUS"}"#;
+    let headers = ["Content-Type: application/json"];
+    let answer = http::ask(host.addr(), "POST", "/rest/login", &headers, body);
+    assert!(answer.json()["data"]["token"].is_string(), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_client_chooses_its_profile_by_what_it_says_of_itself() {
+    let kiosks = r#"
+[[security.profiles]]
+name = "kiosks"
+info = { "device.kind" = ["kiosk", "terminal"], level = 3 }
+ttl_seconds = 600
+"#;
+    let (host, _folder, _admin) = mesh(kiosks).await;
+    for dialect in DIALECTS {
+        for (info, ttl) in [
+            (json!({"device": {"kind": "kiosk"}, "level": 3}), 600_000),
+            (json!({"device": {"kind": "terminal"}, "level": 3.0}), 600_000),
+            (json!({"device": {"kind": "phone"}, "level": 3}), 0),
+            (json!({"device": {"kind": "kiosk"}}), 0),
+            (json!("kiosk"), 0),
+        ] {
+            let mut client = Client::open(host.addr(), dialect).await;
+            let login = json!({"username": "bob", "password": "right", "info": info});
+            let answer = client.login_with(login).await;
+            assert_eq!(answer["data"]["policy"]["1"]["ttl"], ttl, "{info}: {answer}");
+        }
     }
 }
 

@@ -230,3 +230,57 @@ async fn the_store_of_an_open_mesh_can_be_made_secure() {
         &Client::open(host.addr(), "happn_4").await.login("eve", "").await
     ));
 }
+
+#[tokio::test]
+async fn a_key_is_enough_for_the_administrator() {
+    let folder = Folder::new("key");
+    // A key of tests/corpus/digest.
+    let rows = std::fs::read_to_string(mesh_tests::host::repository().join("tests/corpus/digest/rows.jsonl"));
+    let row: serde_json::Value = serde_json::from_str(rows.unwrap().lines().next().unwrap()).unwrap();
+    let key = row["publicKey"].as_str().unwrap();
+    let with = |key: &str| format!("{SECURE}[security]\nadmin_public_key = {}\n", json!(key));
+    let file = folder.write("mesh.toml", &with(key));
+    let host = Host::start(&file, &[]);
+    for dialect in DIALECTS {
+        let mut stranger = Client::open(host.addr(), dialect).await;
+        for guess in ["happn", "", key] {
+            assert!(!is_ok(&stranger.login(ADMIN, guess).await), "{guess}");
+        }
+    }
+    folder.write("mesh.toml", &with("no key"));
+    let finished = mesh(&["run", "--config", &file.display().to_string()]);
+    assert!(
+        format!("{finished:?}").contains("admin_public_key"),
+        "{finished:?}"
+    );
+}
+
+#[tokio::test]
+async fn users_who_differ_in_the_size_of_letters_stop_a_start_where_it_does_not_count() {
+    let folder = Folder::new("letters");
+    let file = folder.write("mesh.toml", SECURE);
+    let store = folder.path().join("data.store");
+    let host = start(&file, &store, "first");
+    let mut admin = Client::enter(host.addr(), "happn_4", ADMIN, "first").await;
+    for name in ["Eve", "eve"] {
+        admin.add_member(name, "right", "G", json!({})).await;
+    }
+    host.stop();
+    let text = format!(
+        "{SECURE}[security]\nadmin_password = \"first\"\ncase_insensitive_usernames = true\n[store]\npath = {}\n",
+        json!(store)
+    );
+    let file = folder.write("mesh.toml", &text);
+    let finished = mesh(&[
+        "run",
+        "--set",
+        "happn.port=0",
+        "--config",
+        &file.display().to_string(),
+    ]);
+    assert!(
+        format!("{finished:?}").contains("`Eve` and `eve`")
+            || format!("{finished:?}").contains("`eve` and `Eve`"),
+        "{finished:?}"
+    );
+}

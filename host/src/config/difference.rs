@@ -170,6 +170,7 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
     let own_domain = |config: &Config| config.domain.at != config.name.at;
     let domain_matters = own_domain(old) || own_domain(new);
     let path = |config: &Config| config.store.path.as_ref().map(|path| path.value.clone());
+    let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
     let secret = |secret: &Option<Spanned<Secret>>| secret.as_ref().map(|secret| secret.value.clone());
     let tls = |config: &Config, file: fn(&TlsConfig) -> &Spanned<PathBuf>| {
         config.happn.tls.as_ref().map(|tls| file(tls).value.clone())
@@ -224,6 +225,26 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         (
             "security.token_secret",
             secret(&old.security.token_secret) != secret(&new.security.token_secret),
+        ),
+        (
+            "security.admin_public_key",
+            text(&old.security.admin_public_key) != text(&new.security.admin_public_key),
+        ),
+        (
+            "security.lock_token_to_user",
+            old.security.lock_token_to_user != new.security.lock_token_to_user,
+        ),
+        (
+            "security.case_insensitive_usernames",
+            old.security.case_insensitive_usernames != new.security.case_insensitive_usernames,
+        ),
+        (
+            "security.authentication",
+            text(&old.security.authentication) != text(&new.security.authentication),
+        ),
+        (
+            "security.audit_paths",
+            old.security.audit_paths != new.security.audit_paths,
         ),
         (
             "security.allow_anonymous",

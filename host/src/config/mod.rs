@@ -39,9 +39,9 @@ pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use rewrite::{Edit, RewriteError, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
-    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, ProfileConfig, ProfileKind,
-    RestConfig, RootRouteConfig, Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig,
-    WebFolderConfig,
+    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, InfoCondition, PluginsConfig, ProfileConfig,
+    ProfileKind, RestConfig, RootRouteConfig, Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig,
+    WebConfig, WebFolderConfig,
 };
 
 use read::Reader;

@@ -12,8 +12,8 @@ use super::error::ErrorKind;
 use super::keys;
 use super::read::{Reader, Section};
 use super::sections::unset;
-use super::tree::quoted;
-use super::types::{ProfileConfig, ProfileKind, Secret, SecurityConfig};
+use super::tree::{Value, quoted, shown};
+use super::types::{InfoCondition, ProfileConfig, ProfileKind, Secret, SecurityConfig};
 
 /// Shorter secrets could be guessed.
 const SHORTEST_SECRET: usize = 32;
@@ -38,6 +38,11 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> Sec
         let help = Some("leave the key out: the host makes one and keeps it in its store".to_owned());
         reader.report(ErrorKind::InvalidValue, short.at, message, help);
     }
+    let admin_public_key = reader.text(&mut section, "admin_public_key");
+    let lock_token_to_user = reader.boolean(&mut section, "lock_token_to_user", false);
+    let case_insensitive_usernames = reader.boolean(&mut section, "case_insensitive_usernames", false);
+    let authentication = reader.text(&mut section, "authentication");
+    let audit_paths = reader.texts(&mut section, "audit_paths");
     let allow_anonymous = reader.boolean(&mut section, "allow_anonymous", false);
     let admin_over_network = reader.boolean(&mut section, "admin_over_network", true);
     let http_logout = reader.boolean(&mut section, "http_logout", false);
@@ -49,6 +54,11 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> Sec
     SecurityConfig {
         admin_password: admin_password.map(|password| password.map(Secret::new)),
         token_secret: token_secret.map(|secret| secret.map(Secret::new)),
+        admin_public_key,
+        lock_token_to_user: lock_token_to_user.value,
+        case_insensitive_usernames: case_insensitive_usernames.value,
+        authentication,
+        audit_paths: audit_paths.into_iter().map(|text| text.value).collect(),
         allow_anonymous: allow_anonymous.value,
         admin_over_network: admin_over_network.value,
         http_logout: http_logout.value,
@@ -73,6 +83,7 @@ fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConf
     let kind = reader.choice(&mut section, "kind", keys::PROFILE_KINDS);
     let browser = section.take("browser").is_some();
     let is_browser = reader.boolean(&mut section, "browser", false);
+    let info = info(reader, &mut section);
     let seconds = |reader: &mut Reader<'a>, section: &mut Section<'a>, key| {
         let seconds = reader.integer(section, key, keys::PROFILE_SECONDS).value;
         (seconds > 0).then(|| Duration::from_secs(seconds))
@@ -84,6 +95,7 @@ fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConf
         .value;
     let token_logins = reader.boolean(&mut section, "token_logins", true);
     let lock_token_to_address = reader.boolean(&mut section, "lock_token_to_address", false);
+    let lock_token_to_origin = reader.boolean(&mut section, "lock_token_to_origin", false);
     let addresses = addresses(reader, &mut section);
     reader.finish(section);
     ProfileConfig {
@@ -96,12 +108,62 @@ fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConf
             _ => None,
         },
         browser: browser.then_some(is_browser.value),
+        info,
         ttl,
         inactivity,
         usage_limit: Some(usage_limit).filter(|limit| *limit > 0),
         token_logins: token_logins.value,
         lock_token_to_address: lock_token_to_address.value,
+        lock_token_to_origin: lock_token_to_origin.value,
         addresses,
+    }
+}
+
+/// What clients have to say of themselves: each value a text, a number, true or false, or a list of these.
+fn info<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<InfoCondition> {
+    const KEY: &str = "info";
+    let help = || {
+        let example = "info = { device = \"kiosk\", level = [1, 2] }";
+        Some(format!("write for example `{example}`"))
+    };
+    let Some(node) = section.take(KEY) else {
+        return Vec::new();
+    };
+    let Value::Table(entries) = &node.value else {
+        reader.wrong_type(section, KEY, node, "a table", help());
+        return Vec::new();
+    };
+    let mut conditions = Vec::new();
+    for entry in entries {
+        let items = match &entry.node.value {
+            Value::Array(items) => items.as_slice(),
+            _ => std::slice::from_ref(&entry.node),
+        };
+        let values: Vec<_> = items.iter().map(|item| (item.at, scalar(&item.value))).collect();
+        if let Some((at, _)) = values.iter().find(|(_, value)| value.is_none()) {
+            let message = format!(
+                "`{}` of `{KEY}` must be a string, a number, a boolean, or a list of these",
+                shown(&entry.key)
+            );
+            reader.report(ErrorKind::WrongType, *at, message, help());
+            continue;
+        }
+        conditions.push(InfoCondition {
+            key: entry.key.clone(),
+            values: values.into_iter().filter_map(|(_, value)| value).collect(),
+        });
+    }
+    conditions
+}
+
+/// A value as JSON has it, where it is not one of several.
+fn scalar(value: &Value) -> Option<serde_json::Value> {
+    match value {
+        Value::Text(text) => Some(text.as_str().into()),
+        Value::Boolean(value) => Some((*value).into()),
+        Value::Integer(number, _) => i64::try_from((*number)?).ok().map(Into::into),
+        Value::Float(written) => written.parse::<f64>().ok().map(Into::into),
+        Value::Date(_) | Value::Array(_) | Value::Table(_) => None,
     }
 }
 

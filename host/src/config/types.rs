@@ -60,6 +60,17 @@ pub struct SecurityConfig {
     pub http_logout: bool,
     /// Whether components do what callers ask for with the rights of these. Default `false`.
     pub authority_delegation: bool,
+    /// Public key that signs the nonces of the administrator. Default none.
+    pub admin_public_key: Option<Spanned<String>>,
+    /// Whether a token holds only for the very user that it was given to, and not for another of the same name. Default
+    /// `false`.
+    pub lock_token_to_user: bool,
+    /// Whether letters of any size are the same in names of users. Default `false`.
+    pub case_insensitive_usernames: bool,
+    /// The component that checks passwords, but for the administrator's. Default none: the host does.
+    pub authentication: Option<Spanned<String>>,
+    /// Paths whose requests leave a line in the log; `*` is any text. Default none.
+    pub audit_paths: Vec<String>,
     /// Wrong passwords in a row that lock a name, 1 to 1000. Default 4.
     pub login_attempts: u32,
     /// How long a name stays locked, 1 s to a day. Default 10 minutes.
@@ -81,6 +92,8 @@ pub struct ProfileConfig {
     pub kind: Option<ProfileKind>,
     /// Only browsers, or only others.
     pub browser: Option<bool>,
+    /// Only clients that say all of this of themselves; empty for all.
+    pub info: Vec<InfoCondition>,
     /// How long a token holds.
     pub ttl: Option<Duration>,
     /// After how long without a request a session ends.
@@ -91,8 +104,19 @@ pub struct ProfileConfig {
     pub token_logins: bool,
     /// Whether its tokens hold only for the address that they were given to. Default `false`.
     pub lock_token_to_address: bool,
+    /// Whether its tokens hold only in meshes of the same name. Default `false`.
+    pub lock_token_to_origin: bool,
     /// Logins only from here; empty for everywhere.
     pub addresses: Vec<ipnet::IpNet>,
+}
+
+/// Something that a client has to say of itself in the `info` of its login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InfoCondition {
+    /// The key; with dots in it also that of a key of an object inside.
+    pub key: String,
+    /// Texts, numbers, true or false: one of them.
+    pub values: Vec<serde_json::Value>,
 }
 
 /// How a client logs in.

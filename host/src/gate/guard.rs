@@ -9,7 +9,7 @@ use crate::mesh::Mesh;
 use crate::protocol::{Dialect, WireError, json, primus, session_end_notice};
 use crate::security::directory::ROOT;
 use crate::security::permission::{Action, checked_path};
-use crate::security::{Denied, NotOnBehalf, Security, UserAccess};
+use crate::security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
 use crate::session::{Closing, Lapse, Login};
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -95,7 +95,15 @@ impl Gate {
         security
             .activity()
             .note(&self.session, path, action, outcome.as_ref().err());
-        if outcome.is_err() {
+        if let Ok(actor) = &outcome {
+            let on_behalf_of = actor.username.as_deref().filter(|_| actor.origin.is_some());
+            let who = Asking {
+                user: &login.username,
+                session: self.session.id(),
+                on_behalf_of,
+            };
+            security.settings().audited.note(action, path, who);
+        } else {
             tracing::info!(
                 target: "audit", event = "denied", user = &*login.username, session = self.session.id(),
                 action = action.word(), path = &*json::shorten(path), "denied"
@@ -178,7 +186,7 @@ impl Gate {
                 NotOnBehalf::NotPermitted => refused,
             })
         })?;
-        let origin = serde_json::json!({"id": self.session.id(), "username": name});
+        let origin = serde_json::json!({"id": self.session.id(), "username": &*other.user().name});
         Ok(Actor {
             username: Some(other.user().name.clone()),
             origin: Some(origin.to_string().into()),

@@ -7,9 +7,9 @@ use super::guard::unauthorized;
 use super::{Gate, guard};
 use crate::mesh::{Concerned, Mesh};
 use crate::protocol::{Action, Dialect, Frame, Parsed, Request, Response, WireError, json};
-use crate::security::{Accepted, Client, Credentials, Denied, Security, TokenKind, User};
+use crate::security::{Accepted, Client, Credentials, Denied, Info, Offer, Security, TokenKind, User};
 use crate::session::{Lapse, Session};
-use crate::store::{StoreError, now};
+use crate::store::StoreError;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -41,34 +41,13 @@ fn offered<'a>(request: &Request<'a>) -> Offered<'a> {
 impl Offered<'_> {
     fn credentials(&self) -> Credentials {
         let text = |raw: Option<&RawValue>| raw.and_then(json::as_text).map(String::from);
-        if let Some(token) = text(self.token) {
-            return Credentials::Token(token);
-        }
-        let Some(username) = text(self.username) else {
-            return Credentials::Nothing;
-        };
-        match (text(self.password), text(self.public_key), text(self.digest)) {
-            (_, Some(public_key), Some(digest)) => Credentials::Digest {
-                username,
-                public_key,
-                digest,
-            },
-            (Some(password), ..) => Credentials::Password { username, password },
-            _ => Credentials::Nothing,
-        }
-    }
-
-    /// Whether the client says that it is a browser: it logs in as one then, for a shorter time.
-    fn is_browser(&self) -> bool {
-        #[derive(Deserialize)]
-        struct Info<'a> {
-            #[serde(borrow, rename = "_browser")]
-            browser: Option<&'a RawValue>,
-        }
-        let info = self
-            .info
-            .and_then(|info| serde_json::from_str::<Info>(info.get()).ok());
-        info.and_then(|info| info.browser).is_some_and(json::is_truthy)
+        Credentials::from(Offer {
+            username: text(self.username),
+            password: text(self.password),
+            token: text(self.token),
+            public_key: text(self.public_key),
+            digest: text(self.digest),
+        })
     }
 }
 
@@ -161,7 +140,8 @@ impl Gate {
         let client = Client {
             address: self.session.peer().ip(),
             kind: TokenKind::Stateful,
-            is_browser: offered.is_browser(),
+            is_encrypted: self.info.encrypted,
+            info: Info::of(offered.info),
             is_first_generation: dialect.is_first_generation(),
             session_id: self.session.id().to_owned(),
         };
@@ -337,7 +317,7 @@ pub(crate) async fn change_own(
             .ok_or_else(invalid)?;
         let changed = User {
             password: Some(hash),
-            tokens_valid_from: now(),
+            tokens_valid_from: security.tokens_valid_from_now(),
             ..User::clone(&current)
         };
         change.put_user(changed).map_err(failed)?

@@ -7,6 +7,7 @@
 
 mod acknowledgements;
 mod answer;
+mod authentication;
 mod components;
 mod delegation;
 mod description;

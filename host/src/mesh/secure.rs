@@ -212,16 +212,38 @@ impl Mesh {
                 user["custom_data"] = custom_data.clone();
             }
         }
-        json!({
+        let info: Option<Value> = login
+            .info
+            .as_ref()
+            .and_then(|info| serde_json::from_str(info.get()).ok());
+        let says = |key: &str| info.as_ref().and_then(|info| info.get(key)) == Some(&Value::Bool(true));
+        let mut shown = json!({
             "id": session.id(), "type": 1, "timestamp": login.timestamp, "parentId": &*login.parent_id,
             "policy": {"0": policy, "1": policy}, "protocol": protocol, "origin": self.name(),
-            "address": {"ip": peer.ip().to_string(), "port": peer.port(), "secure": false},
+            "address": {"ip": peer.ip().to_string(), "port": peer.port(), "secure": login.is_encrypted},
             "sourceAddress": peer.ip().to_string(), "sourcePort": peer.port(), "intraProc": false,
-            "encrypted": false, "isEncrypted": false, "browser": login.is_browser,
-            "info": {"_browser": login.is_browser, "_local": false},
+            "encrypted": login.is_encrypted, "isEncrypted": false, "browser": says("_browser"),
             "happn": {"name": self.name(), "secure": true}, "authType": "default",
             "user": user,
-        })
+        });
+        if let Some(info) = info {
+            shown["info"] = info;
+        }
+        shown
+    }
+
+    /// Whether a call comes from a session whose client is of the first generation. `origin` is what the component learns of it.
+    pub fn is_of_first_generation(&self, origin: &[u8]) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Origin<'a> {
+            id: &'a str,
+        }
+        let Ok(origin) = serde_json::from_slice::<Origin>(origin) else {
+            return false;
+        };
+        let sessions = self.sessions().all();
+        let session = sessions.iter().find(|session| session.id() == origin.id);
+        session.is_some_and(|session| session.dialect().is_first_generation())
     }
 
     /// All sessions of users.

@@ -3,61 +3,16 @@
 //! What enters: credentials, and where they come from. What leaves: a login with its token. Guarantees: an unknown user and a
 //! wrong password are answered alike, after the same time; every attempt is in the log, without anything secret.
 
+use super::credentials::{Client, Credentials};
 use super::denied::Denied;
 use super::directory::User;
 use super::password::Verdict;
 use super::passwords::HashError;
-use super::profiles::{admits, policy_of};
-use super::token::{Claims, TokenKind};
 use super::{ADMIN, ANONYMOUS, Security, digest};
-use crate::config::ProfileConfig;
-use crate::session::{Lapse, Login, Usage};
-use crate::store::now;
+use crate::session::Login;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
-
-/// The password that clients send for [`ANONYMOUS`].
-const ANONYMOUS_PASSWORD: &str = "anonymous";
-
-/// What somebody offers.
-pub enum Credentials {
-    /// A name and a password.
-    Password {
-        /// The name.
-        username: String,
-        /// The password.
-        password: String,
-    },
-    /// A token of an earlier login.
-    Token(String),
-    /// A signed nonce.
-    Digest {
-        /// The name.
-        username: String,
-        /// The key that is said to be the user's.
-        public_key: String,
-        /// The signature.
-        digest: String,
-    },
-    /// Nothing that could be right.
-    Nothing,
-}
-
-/// Who offers it.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// Where it is.
-    pub address: IpAddr,
-    /// How it is connected.
-    pub kind: TokenKind,
-    /// Whether it says that it is a browser.
-    pub is_browser: bool,
-    /// Whether it speaks the first generation of the protocol.
-    pub is_first_generation: bool,
-    /// The session that is to be logged in.
-    pub session_id: String,
-}
+use std::time::Instant;
 
 /// Somebody who was let in.
 #[derive(Clone, Debug)]
@@ -90,16 +45,12 @@ impl Security {
     ///
     /// Why not.
     pub async fn login(&self, credentials: Credentials, client: &Client) -> Result<Accepted, Denied> {
-        let (name, method) = match &credentials {
-            Credentials::Password { username, .. } => (Some(username.clone()), "password"),
-            Credentials::Token(_) => (None, "token"),
-            Credentials::Digest { username, .. } => (Some(username.clone()), "digest"),
-            Credentials::Nothing => (None, "nothing"),
-        };
+        let (name, method) = (credentials.username().map(shortened), credentials.method());
         let outcome = match credentials {
             Credentials::Password { username, password } => {
                 self.login_by_password(username, password, client).await
             }
+            Credentials::Anonymous => self.login_as_nobody(client),
             Credentials::Token(token) => self.login_by_token(&token, client),
             Credentials::Digest {
                 username,
@@ -120,7 +71,7 @@ impl Security {
                 if !is_told {
                     return outcome;
                 }
-                let user = name.as_deref().map(shortened).unwrap_or_default();
+                let user = name.unwrap_or_default();
                 let reason = denied.kind();
                 tracing::warn!(target: "audit", event = "login", user, method, %address, session, reason, "login refused");
             }
@@ -139,19 +90,13 @@ impl Security {
         password: String,
         client: &Client,
     ) -> Result<Accepted, Denied> {
-        if username == ANONYMOUS {
-            if !self.settings.allow_anonymous {
-                return Err(Denied::Anonymous);
-            }
-            let user = self.directory.user(ANONYMOUS);
-            return match user.filter(|_| password == ANONYMOUS_PASSWORD) {
-                Some(user) => self.accept(user, None, client),
-                None => Err(Denied::Credentials),
-            };
-        }
         self.check_admin(&username, client.address)?;
+        let username = self.directory.name_of(&username);
         if self.lockout.remaining(&username, Instant::now()).is_some() {
             return Err(Denied::Locked);
+        }
+        if let Some(provided) = self.provided.get().filter(|_| username != ADMIN) {
+            return self.login_by_provider(provided, username, password, client).await;
         }
         let user = self.directory.user(&username);
         let stored = user.as_ref().and_then(|user| user.password.clone());
@@ -171,8 +116,17 @@ impl Security {
         self.accept(user, None, client)
     }
 
+    /// Whoever wants to be nobody needs no password, and one that is sent is not looked at.
+    fn login_as_nobody(&self, client: &Client) -> Result<Accepted, Denied> {
+        if !self.settings.allow_anonymous {
+            return Err(Denied::Anonymous);
+        }
+        let user = self.directory.user(ANONYMOUS).ok_or(Denied::Credentials)?;
+        self.accept(user, None, client)
+    }
+
     /// Notes an attempt.
-    fn judge(&self, username: &str, is_right: bool) -> Result<(), Denied> {
+    pub(super) fn judge(&self, username: &str, is_right: bool) -> Result<(), Denied> {
         self.lockout
             .judge(username, is_right, Instant::now())
             .map_err(|refusal| match refusal {
@@ -181,7 +135,7 @@ impl Security {
             })
     }
 
-    fn check_admin(&self, username: &str, address: IpAddr) -> Result<(), Denied> {
+    pub(super) fn check_admin(&self, username: &str, address: IpAddr) -> Result<(), Denied> {
         let is_here = address.to_canonical().is_loopback();
         if username == ADMIN && !self.settings.admin_over_network && !is_here {
             return Err(Denied::Admin);
@@ -221,6 +175,7 @@ impl Security {
         client: &Client,
     ) -> Result<Accepted, Denied> {
         self.check_admin(username, client.address)?;
+        let username = &*self.directory.name_of(username);
         let now = Instant::now();
         if self.lockout.remaining(username, now).is_some() {
             return Err(Denied::Locked);
@@ -236,162 +191,6 @@ impl Security {
         let user = user.ok_or(Denied::Credentials)?;
         self.judge(username, signed)?;
         self.accept(user, None, client)
-    }
-
-    fn login_by_token(&self, token: &str, client: &Client) -> Result<Accepted, Denied> {
-        let (user, claims, profile) = self.check_token(token, client.address)?;
-        if !profile.token_logins {
-            return Err(Denied::TokenLogins);
-        }
-        // The first generation has always taken both.
-        if claims.kind != client.kind && claims.kind == TokenKind::Stateless && !client.is_first_generation {
-            return Err(Denied::TokenKind);
-        }
-        self.accept(user, Some((token, &claims)), client)
-    }
-
-    /// Who shows a token over HTTP.
-    ///
-    /// # Errors
-    ///
-    /// Why it does not hold.
-    pub fn holder_of(&self, token: &str, address: IpAddr) -> Result<Accepted, Denied> {
-        let (user, claims, profile) = self.check_token(token, address)?;
-        let login = Login::new(
-            (&user.name, &user.id),
-            (&claims.id, &claims.parent_id),
-            token.to_owned(),
-            claims.timestamp,
-            policy_of(&profile),
-        );
-        let usage = self.usage_of(&claims, &profile);
-        Ok(Accepted {
-            login: Arc::new(login.sharing(usage)),
-            user,
-        })
-    }
-
-    /// What was asked for with a token until now.
-    fn usage_of(&self, claims: &Claims, profile: &ProfileConfig) -> Arc<Usage> {
-        let policy = policy_of(profile);
-        self.usages
-            .of(&claims.id, age_of(claims), &policy, Instant::now())
-    }
-
-    fn check_token(
-        &self,
-        token: &str,
-        address: IpAddr,
-    ) -> Result<(Arc<User>, Claims, ProfileConfig), Denied> {
-        let claims = self.tokens.read(token).map_err(|_| Denied::Token)?;
-        if claims.origin != self.settings.name {
-            return Err(Denied::Token);
-        }
-        if claims.username == ANONYMOUS && !self.settings.allow_anonymous {
-            return Err(Denied::Anonymous);
-        }
-        self.check_admin(&claims.username, address)?;
-        if self.is_revoked(&claims.id) {
-            return Err(Denied::Revoked(claims.id));
-        }
-        let user = self.directory.user(&claims.username).ok_or(Denied::Credentials)?;
-        if user.id != claims.userid {
-            return Err(Denied::OtherUser(claims.username));
-        }
-        // A new password is often a sign that somebody else had the old one, and so perhaps a token.
-        if claims.timestamp < user.tokens_valid_from {
-            return Err(Denied::Outdated);
-        }
-        if claims
-            .address
-            .is_some_and(|locked| locked != address.to_canonical())
-        {
-            return Err(Denied::TokenAddress);
-        }
-        let profile = self
-            .settings
-            .profiles
-            .of(&user, claims.kind, claims.browser)
-            .clone();
-        // What the profile says today may shorten a token's life, and does not bring one back.
-        let has_ended = claims.expires.is_some_and(|expires| expires <= now());
-        if has_ended || profile.ttl.is_some_and(|ttl| age_of(&claims) >= ttl) {
-            return Err(Denied::Lapsed(Lapse::Expired));
-        }
-        let usage = self.usage_of(&claims, &profile);
-        usage
-            .check(&policy_of(&profile), Instant::now())
-            .map_err(Denied::Lapsed)?;
-        if !admits(&profile, address.to_canonical()) {
-            return Err(Denied::Address);
-        }
-        Ok((user, claims, profile))
-    }
-
-    /// Makes a login. Whoever shows a token keeps it: another one would hold longer than its profile says, and would outlive its
-    /// revocation.
-    fn accept(
-        &self,
-        user: Arc<User>,
-        shown: Option<(&str, &Claims)>,
-        client: &Client,
-    ) -> Result<Accepted, Denied> {
-        self.check_admin(&user.name, client.address)?;
-        let is_browser = client.is_browser || shown.is_some_and(|(_, claims)| claims.browser);
-        let profile = self.settings.profiles.of(&user, client.kind, is_browser);
-        let address = client.address.to_canonical();
-        if !admits(profile, address) {
-            return Err(Denied::Address);
-        }
-        let timestamp = now();
-        let mut policy = policy_of(profile);
-        let (token, parent) = match shown {
-            Some((token, claims)) => {
-                // The login ends when the token does: showing a token again and again renews nothing.
-                let of_token = self.settings.profiles.of(&user, claims.kind, claims.browser).ttl;
-                let of_claims = claims
-                    .expires
-                    .map(|expires| Duration::from_millis(expires.saturating_sub(claims.timestamp)));
-                let shortest = policy.ttl.into_iter().chain(of_token).chain(of_claims).min();
-                policy.ttl = shortest.map(|ttl| ttl.saturating_sub(age_of(claims)));
-                (token.to_owned(), &claims.id)
-            }
-            None => {
-                let claims = Claims {
-                    id: client.session_id.clone(),
-                    username: user.name.to_string(),
-                    userid: user.id.clone(),
-                    kind: client.kind,
-                    parent_id: client.session_id.clone(),
-                    timestamp,
-                    origin: self.settings.name.clone(),
-                    browser: is_browser,
-                    expires: profile
-                        .ttl
-                        .map(|ttl| timestamp.saturating_add(ttl.as_millis() as u64)),
-                    address: profile.lock_token_to_address.then_some(address),
-                };
-                // Only a name longer than a token may be could make this fail.
-                let token = self.tokens.issue(&claims).map_err(|_| Denied::Credentials)?;
-                (token, &client.session_id)
-            }
-        };
-        // Whoever logs in is active.
-        let age = shown.map_or(Duration::ZERO, |(_, claims)| age_of(claims));
-        let usage = self.usages.of(parent, age, &policy, Instant::now());
-        usage.touch(Instant::now());
-        let login = Login::new(
-            (&user.name, &user.id),
-            (&client.session_id, parent),
-            token,
-            timestamp,
-            policy,
-        )
-        .sharing(usage);
-        Ok(Accepted {
-            login: Arc::new(login.from_browser(client.is_browser)),
-            user,
-        })
     }
 
     /// Checks the password of a user who is logged in and wants another one. Whoever found the session open is no better
@@ -427,11 +226,6 @@ impl Security {
     pub async fn hash(&self, password: String) -> Result<String, HashError> {
         self.passwords.hash(password).await
     }
-}
-
-/// How long ago a token was made.
-fn age_of(claims: &Claims) -> Duration {
-    Duration::from_millis(now().saturating_sub(claims.timestamp))
 }
 
 fn tell_of_untold(count: u64) {

@@ -30,6 +30,14 @@ pub enum Denied {
     /// Its profile binds it to another address.
     #[error("token is locked to another address")]
     TokenAddress,
+    /// Its profile binds it to meshes of another name.
+    #[error("this token is locked to a different origin by policy")]
+    TokenOrigin,
+    /// It was made later than now.
+    #[error(
+        "the token was made later than now: the clock of this host, or of the one that made it, is wrong"
+    )]
+    Future,
     /// The user was made again since.
     #[error("token userid does not match userid for username: {0}")]
     OtherUser(String),
@@ -48,6 +56,9 @@ pub enum Denied {
     /// The login does not hold any more.
     #[error("{}", .0.message())]
     Lapsed(Lapse),
+    /// The component that checks passwords does not.
+    #[error("logins cannot be checked at present, try again later")]
+    Provider,
     /// Too many logins at once.
     #[error("too many logins are being checked, try again later")]
     Busy,
@@ -68,7 +79,11 @@ impl Denied {
                 WireError::access_denied(format!("session with id {id} has been revoked"))
             }
             Denied::Revoked(_) => WireError::access_denied("token has been revoked"),
-            Denied::TokenLogins if first => WireError::access_denied(format!("invalid credentials: {self}")),
+            Denied::TokenLogins | Denied::TokenOrigin if first => {
+                WireError::access_denied(format!("invalid credentials: {self}"))
+            }
+            // The first generation knows of nobody who is nobody.
+            Denied::Anonymous if first => WireError::access_denied(Denied::Credentials.to_string()),
             Denied::TokenKind => WireError::access_denied(
                 "token was created using the login type 0, which does not match how the new token is to be created",
             ),
@@ -76,10 +91,12 @@ impl Denied {
             Denied::Lapsed(lapse) if first => {
                 WireError::access_denied("unauthorized").because(lapse.message())
             }
-            Denied::Busy => WireError::system(self.to_string()),
+            Denied::Busy | Denied::Provider => WireError::system(self.to_string()),
             Denied::Locked
             | Denied::TokenLogins
             | Denied::TokenAddress
+            | Denied::TokenOrigin
+            | Denied::Future
             | Denied::OtherUser(_)
             | Denied::Outdated
             | Denied::Admin
@@ -97,12 +114,15 @@ impl Denied {
             Denied::TokenLogins => "token logins",
             Denied::TokenKind => "token kind",
             Denied::TokenAddress => "token address",
+            Denied::TokenOrigin => "token origin",
+            Denied::Future => "token of the future",
             Denied::OtherUser(_) => "user replaced",
             Denied::Outdated => "token outdated",
             Denied::Anonymous => "anonymous",
             Denied::Address => "address",
             Denied::Admin => "admin over network",
             Denied::Lapsed(_) => "lapsed",
+            Denied::Provider => "provider",
             Denied::Busy => "busy",
         }
     }

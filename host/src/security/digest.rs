@@ -56,6 +56,14 @@ pub fn verify(public_key: &str, nonce: &[u8], digest: &str) -> bool {
     }
 }
 
+/// Whether a text is a public key that signatures can be checked with.
+pub fn is_public_key(text: &str) -> bool {
+    let point = || BASE64.decode(text.trim().as_bytes()).ok();
+    let is_point =
+        |point: &Vec<u8>| point.len() == POINT_LENGTH && VerifyingKey::from_sec1_bytes(point).is_ok();
+    text.len() <= LONGEST_PUBLIC_KEY && (rsa_key(text).is_some() || point().as_ref().is_some_and(is_point))
+}
+
 fn verify_ecdsa(public_key: &str, nonce: &[u8], signature: &[u8]) -> Option<()> {
     let point = BASE64.decode(public_key.trim().as_bytes()).ok()?;
     if point.len() != POINT_LENGTH {

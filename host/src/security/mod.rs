@@ -6,35 +6,47 @@
 
 mod accounts;
 mod activity;
+mod admission;
+mod audited;
+mod credentials;
 mod denied;
 pub mod digest;
 pub mod directory;
 #[cfg(test)]
 mod full_disk;
+mod issued;
 pub mod lockout;
+mod names;
 pub mod nonce;
 pub mod password;
 pub mod passwords;
 pub mod permission;
 mod profiles;
+mod provider;
 mod random;
 mod recent;
 mod refusals;
 mod revocations;
 mod setup;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 pub mod token;
 mod usages;
 mod visitor;
 
-pub use accounts::{Accepted, Client, Credentials};
+pub use accounts::Accepted;
 pub use activity::{Activity, Switch};
+pub use audited::{Asking, Audited};
+pub use credentials::{Client, Credentials, Info, Offer};
 pub use denied::Denied;
 pub use directory::{Directory, Group, User};
+pub use names::{LONGEST_NAME, Names, has_invisible_letters, is_username};
 pub use passwords::{HashError, Passwords};
 pub use profiles::Profiles;
+pub use provider::{Answer, Answering, Person, Provider, Question};
 pub use revocations::{Revocation, RevokedToken};
-pub use setup::{OpenError, Settings};
+pub use setup::{Administrator, OpenError, Settings};
 pub use token::TokenKind;
 pub use visitor::Visitor;
 
@@ -46,7 +58,7 @@ use revocations::Revocations;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use token::Tokens;
 use usages::Usages;
@@ -78,6 +90,9 @@ pub struct Security {
     refusals: refusals::Refusals,
     revocations: Revocations,
     usages: Usages,
+    issued: issued::Issued,
+    /// The component that checks passwords, where there is one.
+    provided: OnceLock<provider::Provided>,
     /// When revocations that have no use any more were forgotten last.
     tidied: Mutex<Option<Instant>>,
     activity: Activity,
@@ -283,9 +298,9 @@ impl Security {
     pub fn revoke(&self, session_id: &str, token: Option<&str>, reason: &str) -> Result<Commit, StoreError> {
         let claims = token.and_then(|token| self.tokens.read(token).ok());
         let token = claims.map(|claims| RevokedToken {
+            issued: claims.issued(),
             username: claims.username,
             userid: claims.userid,
-            issued: claims.timestamp,
             expires: claims.expires,
         });
         let outcome = self.revocations.revoke(session_id, reason, token);
@@ -314,9 +329,12 @@ impl Security {
 
     /// Whether a token does not hold any more, revoked or not: nothing of this is ever taken back.
     fn is_over(&self, token: &RevokedToken) -> bool {
-        let user = self.directory.user(&token.username);
-        token.expires.is_some_and(|expires| expires <= now())
-            || user.is_none_or(|user| user.id != token.userid || token.issued < user.tokens_valid_from)
+        let valid_from = match self.directory.user(&token.username) {
+            Some(user) if self.settings.lock_token_to_user && user.id != token.userid => return true,
+            Some(user) => user.tokens_valid_from,
+            None => self.directory.newcomers_valid_from(),
+        };
+        token.issued < valid_from || token.expires.is_some_and(|expires| expires <= now())
     }
 
     /// Gives a session its tokens back.
@@ -335,6 +353,11 @@ impl Security {
         self.revocations.is_revoked(session_id)
     }
 
+    /// Whose token was taken away, where that is known.
+    pub fn revoked_user(&self, session_id: &str) -> Option<String> {
+        self.revocations.user_of(session_id)
+    }
+
     /// All sessions whose tokens were taken away and would hold otherwise.
     pub fn revocations(&self) -> Vec<(String, Revocation)> {
         let mut all = self.revocations.all();
@@ -342,9 +365,10 @@ impl Security {
         all
     }
 
-    /// The session that a token of this mesh was made for.
-    pub fn session_of_token(&self, token: &str) -> Option<String> {
-        self.tokens.read(token).ok().map(|claims| claims.id)
+    /// The session that a token of this mesh was made for, and whose it is.
+    pub fn session_of_token(&self, token: &str) -> Option<(String, String)> {
+        let claims = self.tokens.read(token).ok()?;
+        Some((claims.id, claims.username))
     }
 
     fn lock_compiled(&self) -> MutexGuard<'_, Compiled> {
@@ -370,7 +394,7 @@ fn without_version(path: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests {
+mod path_tests {
     use super::*;
 
     #[test]

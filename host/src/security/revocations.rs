@@ -155,6 +155,12 @@ impl Revocations {
         revoked.contains_key(session_id)
     }
 
+    /// Whose token was revoked, where that is known.
+    pub fn user_of(&self, session_id: &str) -> Option<String> {
+        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
+        Some(revoked.get(session_id)?.token.as_ref()?.username.clone())
+    }
+
     /// All of them.
     pub fn all(&self) -> Vec<(String, Revocation)> {
         let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);

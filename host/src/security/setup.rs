@@ -4,7 +4,10 @@
 //! administrator and its secret. Guarantees: what is there already is kept; the administrator's password is the configured one
 //! afterwards; there is no password that nobody chose.
 
-use super::directory::{Group, TOKEN_SECRET, User};
+use super::audited::Audited;
+use super::directory::{Group, SameNames, TOKEN_SECRET, User};
+use super::issued::Issued;
+use super::names::Names;
 use super::password::Verdict;
 use super::passwords::{Busy, HashError, StartError};
 use super::permission::{self, Rules};
@@ -18,7 +21,7 @@ use crate::protocol::DocumentMeta;
 use crate::store::{Store, StoreError, now};
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Names whose wrong passwords are remembered.
@@ -38,12 +41,27 @@ pub struct Settings {
     pub admin_over_network: bool,
     /// Whether tokens can be ended over HTTP.
     pub http_logout: bool,
+    /// Whether a token holds only for the very user that it was given to.
+    pub lock_token_to_user: bool,
     /// Wrong passwords in a row that lock a name.
     pub login_attempts: u32,
     /// How long it stays locked.
     pub lockout: Duration,
     /// What holds for whom.
     pub profiles: Profiles,
+    /// How names of users are compared.
+    pub names: Names,
+    /// Requests of which paths leave a line in the log.
+    pub audited: Audited,
+}
+
+/// With what the administrator logs in: with one of these at least.
+#[derive(Clone, Default)]
+pub struct Administrator {
+    /// A password.
+    pub password: Option<String>,
+    /// The key that signs nonces.
+    pub public_key: Option<String>,
 }
 
 /// Why there is no security.
@@ -58,6 +76,9 @@ pub enum OpenError {
     /// There are no random bytes.
     #[error("the system gives no random bytes")]
     Random(#[from] super::random::NoRandomness),
+    /// Users cannot be told apart.
+    #[error(transparent)]
+    SameNames(#[from] SameNames),
     /// The password cannot be hashed.
     #[error("the administrator's password cannot be hashed: {0}")]
     Hash(#[from] HashError),
@@ -79,14 +100,14 @@ impl Security {
     pub async fn open(
         settings: Settings,
         store: Arc<dyn Store>,
-        admin_password: &str,
+        administrator: Administrator,
         secret: Option<&[u8]>,
     ) -> Result<Security, OpenError> {
         let tokens = match secret {
             Some(secret) => Tokens::new(secret)?,
             None => Tokens::new(&kept_secret(&*store)?)?,
         };
-        let directory = Directory::open(store.clone());
+        let directory = Directory::open(store.clone()).with_names(settings.names)?;
         let passwords = Passwords::start()?;
         let of_happn = |user: &Arc<User>| {
             user.password
@@ -97,7 +118,8 @@ impl Security {
             passwords.expect_pbkdf2();
         }
         add_groups(&directory, &settings)?;
-        add_admin(&directory, &passwords, admin_password).await?;
+        let issued = Issued::open(store.clone());
+        add_admin(&directory, &passwords, &issued, administrator).await?;
         if settings.allow_anonymous {
             add_anonymous(&directory)?;
         }
@@ -111,6 +133,8 @@ impl Security {
             nonces: Nonces::new(nonce::LIFE)?,
             revocations: Revocations::open(store),
             usages: Usages::default(),
+            issued,
+            provided: OnceLock::new(),
             tidied: Mutex::default(),
             activity: Activity::default(),
             generation: AtomicU64::new(0),
@@ -171,39 +195,45 @@ fn guests(settings: &Settings) -> Rules {
     rules
 }
 
-/// The administrator exists, is one, and has the configured password.
+/// The administrator exists, is one, and has the configured password and key.
 async fn add_admin(
     directory: &Directory,
     passwords: &Passwords,
-    admin_password: &str,
+    issued: &Issued,
+    configured: Administrator,
 ) -> Result<(), OpenError> {
-    let mut admin = directory.user(ADMIN).map_or_else(
-        || User {
-            name: ADMIN.into(),
-            id: uuid::Uuid::new_v4().to_string(),
-            ..User::default()
-        },
-        |known| User::clone(&known),
-    );
-    let is_set = match &admin.password {
-        None => false,
-        Some(stored) => {
-            let verdict = passwords
-                .verify(admin_password.to_owned(), Some(stored.clone()))
-                .await?;
+    let known = directory.user(ADMIN);
+    let mut admin = known.as_deref().cloned().unwrap_or_else(|| User {
+        name: ADMIN.into(),
+        id: uuid::Uuid::new_v4().to_string(),
+        ..User::default()
+    });
+    let is_set = match (&admin.password, &configured.password) {
+        (None, None) => true,
+        (Some(stored), Some(password)) => {
+            let verdict = passwords.verify(password.clone(), Some(stored.clone())).await?;
             verdict == Verdict::Right { outdated: false }
         }
+        (None, Some(_)) | (Some(_), None) => false,
     };
+    let has_key = admin.public_key == configured.public_key;
     let is_member = [ADMIN, MESH_ADMINS, DELEGATES]
         .iter()
         .all(|group| admin.groups.contains_key(*group));
-    if is_set && is_member {
+    if known.is_some() && is_set && has_key && is_member {
         return Ok(());
     }
-    if !is_set {
-        admin.password = Some(passwords.hash(admin_password.to_owned()).await?);
-        admin.tokens_valid_from = now();
+    // Tokens of another host, or of a run whose store is gone, hold for a new administrator as for the former one.
+    if known.is_some() && !(is_set && has_key) {
+        admin.tokens_valid_from = issued.mark(now());
     }
+    if !is_set {
+        admin.password = match configured.password {
+            Some(password) => Some(passwords.hash(password).await?),
+            None => None,
+        };
+    }
+    admin.public_key = configured.public_key;
     for group in [ADMIN, MESH_ADMINS, DELEGATES] {
         admin.groups.entry(group.into()).or_default();
     }

@@ -10,6 +10,8 @@ use super::random::{NoRandomness, random};
 use data_encoding::BASE64URL_NOPAD;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use thiserror::Error;
 
@@ -70,6 +72,9 @@ pub struct Claims {
     pub parent_id: String,
     /// When it was made: milliseconds since 1970.
     pub timestamp: u64,
+    /// Its place among those of its user, where the clock had gone back when it was made; otherwise `timestamp` is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<u64>,
     /// The name of the server that made it.
     pub origin: String,
     /// Whether it was given to a browser.
@@ -81,6 +86,16 @@ pub struct Claims {
     /// The only address that the token may be used from, where it is locked to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
+    /// What its client said of itself, as far as a profile asked for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, Value>,
+}
+
+impl Claims {
+    /// Its place among the tokens of its user.
+    pub fn issued(&self) -> u64 {
+        self.order.unwrap_or(self.timestamp)
+    }
 }
 
 /// What is wrong with a token or a secret.
@@ -204,10 +219,12 @@ mod tests {
             kind: TokenKind::Stateful,
             parent_id: "5f0c9f0e-3d6e-4e0b-9d4e-0f4b8e0c8a11".to_owned(),
             timestamp: 1_795_417_784_491,
+            order: None,
             origin: "TestNode".to_owned(),
             browser: false,
             expires: None,
             address: None,
+            facts: BTreeMap::new(),
         }
     }
 
@@ -231,7 +248,9 @@ mod tests {
     fn what_was_signed_is_read_again() {
         let locked = Claims {
             kind: TokenKind::Stateless,
+            order: Some(1_795_417_784_493),
             expires: Some(1_795_417_784_492),
+            facts: [("device".to_owned(), "kiosk".into())].into(),
             address: Some("::1".parse().unwrap()),
             ..claims()
         };

@@ -3,7 +3,7 @@
 //! What enters: the address of a request, and the holder of its token. What leaves: the same as a client that logs in, and the dialect
 //! of answers. Guarantees: each login over HTTP is one of a session of its own.
 
-use super::{Accepted, Client, TokenKind};
+use super::{Accepted, Client, Info, TokenKind};
 use crate::protocol::Dialect;
 use std::net::IpAddr;
 
@@ -24,7 +24,8 @@ impl Visitor {
         Client {
             address: self.address,
             kind: TokenKind::Stateless,
-            is_browser: false,
+            is_encrypted: false,
+            info: Info::default(),
             is_first_generation: self.is_first_generation,
             session_id: uuid::Uuid::new_v4().to_string(),
         }

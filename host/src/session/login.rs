@@ -4,6 +4,7 @@
 //! never comes back.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -51,8 +52,10 @@ pub struct Login {
     pub timestamp: u64,
     /// How long it holds.
     pub policy: Policy,
-    /// Whether the client says that it is a browser.
-    pub is_browser: bool,
+    /// What the client says of itself: a JSON object.
+    pub info: Option<Box<RawValue>>,
+    /// Whether its connection has TLS.
+    pub is_encrypted: bool,
     began: Instant,
     usage: Arc<Usage>,
 }
@@ -132,7 +135,8 @@ impl Login {
             origin: Bytes::from(origin.to_string()),
             timestamp,
             policy,
-            is_browser: false,
+            info: None,
+            is_encrypted: false,
             began: Instant::now(),
             usage: Arc::new(Usage::new(Instant::now(), Duration::ZERO)),
         }
@@ -143,9 +147,13 @@ impl Login {
         Login { usage, ..self }
     }
 
-    /// The same, from a browser or not.
-    pub fn from_browser(self, is_browser: bool) -> Login {
-        Login { is_browser, ..self }
+    /// The same, of a client that says this of itself, over a connection with TLS or without.
+    pub fn of_client(self, info: Option<Box<RawValue>>, is_encrypted: bool) -> Login {
+        Login {
+            info,
+            is_encrypted,
+            ..self
+        }
     }
 
     /// Notes a request.

@@ -10,7 +10,7 @@ use super::{console, lure, refusal};
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
-use crate::security::{Accepted, Credentials, Denied, Security, Visitor};
+use crate::security::{Accepted, Asking, Credentials, Denied, Offer, Security, Visitor};
 use crate::system::query;
 use crate::system::rest::Route;
 use hyper::ext::ReasonPhrase;
@@ -103,6 +103,12 @@ pub(super) async fn admit(
         tracing::info!(target: "audit", event = "denied", user = &*accepted.user.name, action = head.method.as_str(), path = &*json::shorten(path), "denied");
         return Err(forbidden(head));
     }
+    let who = Asking {
+        user: &accepted.user.name,
+        session: &accepted.login.session_id,
+        on_behalf_of: None,
+    };
+    security.settings().audited.note(action, &wanted, who);
     visitor.accepted = Some(accepted);
     Ok(visitor)
 }
@@ -161,21 +167,13 @@ fn parameter(pairs: &[(String, String)], names: &[&str]) -> Option<String> {
 const PUBLIC_KEYS: [&str; 5] = ["publicKey", "public_key", "public", "key", "public-key"];
 
 async fn log_in(pairs: &[(String, String)], visitor: &Visitor, security: &Security) -> Answer {
-    let username = parameter(pairs, &["username", "user", "u"]);
-    let password = parameter(pairs, &["password", "pwd", "pass", "p"]);
-    let token = parameter(pairs, &["token", "happn_token", "t"]);
-    let public_key = parameter(pairs, &PUBLIC_KEYS);
-    let digest = parameter(pairs, &["digest"]);
-    let credentials = match (username, password, token, public_key.zip(digest)) {
-        (_, _, Some(token), _) => Credentials::Token(token),
-        (Some(username), _, _, Some((public_key, digest))) => Credentials::Digest {
-            username,
-            public_key,
-            digest,
-        },
-        (Some(username), Some(password), ..) => Credentials::Password { username, password },
-        _ => Credentials::Nothing,
-    };
+    let credentials = Credentials::from(Offer {
+        username: parameter(pairs, &["username", "user", "u"]),
+        password: parameter(pairs, &["password", "pwd", "pass", "p"]),
+        token: parameter(pairs, &["token", "happn_token", "t"]),
+        public_key: parameter(pairs, &PUBLIC_KEYS),
+        digest: parameter(pairs, &["digest"]),
+    });
     match security.login(credentials, &visitor.client()).await {
         Ok(accepted) => outcome(
             StatusCode::OK,
@@ -186,7 +184,7 @@ async fn log_in(pairs: &[(String, String)], visitor: &Visitor, security: &Securi
         Err(denied) => {
             let error = denied.to_wire(visitor.dialect());
             let status = match (&denied, error.code()) {
-                (Denied::Busy, _) => StatusCode::SERVICE_UNAVAILABLE,
+                (Denied::Busy | Denied::Provider, _) => StatusCode::SERVICE_UNAVAILABLE,
                 (_, Some(401)) => StatusCode::UNAUTHORIZED,
                 _ => StatusCode::FORBIDDEN,
             };

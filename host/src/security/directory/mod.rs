@@ -11,6 +11,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+use super::names::Names;
 use super::permission::{LookupPermission, LookupTable, Rules};
 use crate::protocol::DocumentMeta;
 use crate::store::{Commit, Store, StoreError};
@@ -18,7 +19,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-pub use storage::{RESERVED_GROUP, ROOT, TOKEN_SECRET, own_fields, table_value};
+pub use storage::{RESERVED_GROUP, ROOT, TOKEN_SECRET, TOKENS_ISSUED, own_fields, table_value};
 
 /// Somebody who can log in.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +70,8 @@ struct State {
     tables: Arc<HashMap<String, LookupTable>>,
     /// What tables were before changes that are not on disk yet, the oldest first.
     unkept_tables: HashMap<String, VecDeque<Option<LookupTable>>>,
+    /// When the last user was removed: whoever is made afterwards has no tokens from before.
+    users_removed: u64,
 }
 
 /// All users and groups of a mesh.
@@ -77,7 +80,18 @@ pub struct Directory {
     state: Arc<RwLock<State>>,
     /// Held while something is read, changed and written.
     writing: Mutex<()>,
+    names: Names,
+    /// Users whose names are kept in another form than that in which they are looked up.
+    odd_names: HashMap<String, Arc<str>>,
 }
+
+/// Users who could not be told apart.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the users `{}` and `{}` differ in nothing but the size of letters, which `case_insensitive_usernames` lets be the same",
+    .0.escape_debug(), .1.escape_debug()
+)]
+pub struct SameNames(Arc<str>, Arc<str>);
 
 /// Something was written, which is on disk when `commit` is done.
 #[derive(Clone, Debug)]
@@ -102,6 +116,38 @@ impl Directory {
             store,
             state: Arc::new(RwLock::new(state)),
             writing: Mutex::new(()),
+            names: Names::Exact,
+            odd_names: HashMap::new(),
+        }
+    }
+
+    /// The same, with names of users compared in this way.
+    ///
+    /// # Errors
+    ///
+    /// When two users have the same name then.
+    pub fn with_names(mut self, names: Names) -> Result<Directory, SameNames> {
+        self.names = names;
+        for user in self.users() {
+            let canonical = names.canonical(&user.name);
+            if *canonical == *user.name {
+                continue;
+            }
+            let same = self.read().users.get(&*canonical).map(|same| same.name.clone());
+            let same = same.or_else(|| self.odd_names.get(&*canonical).cloned());
+            if let Some(same) = same {
+                return Err(SameNames(user.name.clone(), same));
+            }
+            self.odd_names.insert(canonical.into_owned(), user.name.clone());
+        }
+        Ok(self)
+    }
+
+    /// The form in which a name of a user is kept.
+    pub fn name_of(&self, name: &str) -> String {
+        match self.user(name) {
+            Some(user) => user.name.to_string(),
+            None => self.names.canonical(name).into_owned(),
         }
     }
 
@@ -112,7 +158,24 @@ impl Directory {
 
     /// A user.
     pub fn user(&self, name: &str) -> Option<Arc<User>> {
-        self.read().users.get(name).cloned()
+        let state = self.read();
+        if let Some(user) = state.users.get(name) {
+            return Some(user.clone());
+        }
+        if self.names == Names::Exact {
+            return None;
+        }
+        let canonical = self.names.canonical(name);
+        let odd = self
+            .odd_names
+            .get(&*canonical)
+            .and_then(|odd| state.users.get(odd));
+        state.users.get(&*canonical).or(odd).cloned()
+    }
+
+    /// Since when the tokens of somebody who is made now hold: a user of the same name may have been removed before.
+    pub fn newcomers_valid_from(&self) -> u64 {
+        self.read().users_removed
     }
 
     /// A group.
@@ -176,6 +239,9 @@ impl Change<'_> {
     /// When the store cannot write. What the user loses is lost all the same, until the host stops.
     pub fn put_user(&self, mut user: User) -> Result<Saved<Arc<User>>, StoreError> {
         let before = self.directory.user(&user.name);
+        if before.is_none() {
+            user.tokens_valid_from = user.tokens_valid_from.max(self.directory.newcomers_valid_from());
+        }
         let written = storage::write_user(&*self.directory.store, before.as_deref(), &mut user);
         let user = Arc::new(user);
         let commit = match written {
@@ -228,18 +294,21 @@ impl Change<'_> {
         Ok(Saved { value: group, commit })
     }
 
-    /// Removes a user. Returns how many documents there were: the user's own, and those below it.
+    /// Removes a user, all of whose tokens are older than `mark`. Returns how many documents there were: the user's own, and those below it.
     ///
     /// # Errors
     ///
     /// When the store cannot write. The user is gone all the same, until the host is started again.
-    pub fn remove_user(&self, name: &str) -> Result<Saved<(u64, u64)>, StoreError> {
+    pub fn remove_user(&self, name: &str, mark: u64) -> Result<Saved<(u64, u64)>, StoreError> {
         // A name that is nobody's may still be part of a path that is somebody's.
         if self.directory.user(name).is_none() {
             return Ok(nothing((0, 0)));
         }
-        let removed = storage::remove_user(&*self.directory.store, name);
-        self.directory.write().users.remove(name);
+        let removed = storage::remove_user(&*self.directory.store, name, mark);
+        let mut state = self.directory.write();
+        state.users.remove(name);
+        state.users_removed = state.users_removed.max(mark);
+        drop(state);
         removed
     }
 

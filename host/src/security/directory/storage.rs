@@ -18,6 +18,11 @@ pub const ROOT: &str = crate::store::KEPT;
 /// What tokens are signed with.
 pub const TOKEN_SECRET: &str = "/_SYSTEM/_SECURITY/SESSION_TOKEN_SECRET";
 
+/// No token was issued later than what this document says.
+pub const TOKENS_ISSUED: &str = "/_SYSTEM/_SECURITY/TOKENS_ISSUED";
+/// Tokens that are older than what this document says belong to nobody who was made since.
+const USERS_REMOVED: &str = "USERS_REMOVED";
+
 const USER: &str = "_USER/";
 const GROUP: &str = "_GROUP/";
 const PERMISSIONS: &str = "_PERMISSIONS/";
@@ -69,6 +74,7 @@ struct Found {
     of_groups: BTreeMap<String, Rules>,
     lookups: BTreeMap<String, Vec<LookupPermission>>,
     tables: HashMap<String, LookupTable>,
+    users_removed: u64,
 }
 
 impl Found {
@@ -125,6 +131,11 @@ impl Found {
                 .iter()
                 .filter_map(|value| LookupPermission::from_value(value).ok());
             self.lookups.insert(name.to_owned(), readable.collect());
+        } else if path == USERS_REMOVED {
+            self.users_removed = data
+                .get(TOKENS_VALID_FROM)
+                .and_then(Value::as_u64)
+                .unwrap_or_default();
         } else if let Some(name) = path.strip_prefix(TABLE)
             && let Ok((_, table)) = LookupTable::from_value(&Value::Object(data))
         {
@@ -154,6 +165,7 @@ impl Found {
                 .collect(),
             tables: Arc::new(self.tables),
             unkept_tables: HashMap::new(),
+            users_removed: self.users_removed,
         }
     }
 }
@@ -366,7 +378,10 @@ fn remove_below(store: &dyn Store, folder: &str) -> Result<(u64, Commit), StoreE
     })
 }
 
-pub(super) fn remove_user(store: &dyn Store, name: &str) -> Result<Saved<(u64, u64)>, StoreError> {
+/// Removes a user. `mark` stays, so that nobody of the same name takes over the tokens.
+pub(super) fn remove_user(store: &dyn Store, name: &str, mark: u64) -> Result<Saved<(u64, u64)>, StoreError> {
+    let document = json!({ TOKENS_VALID_FROM: mark });
+    store.set(&format!("{ROOT}{USERS_REMOVED}"), &document.to_string())?;
     let path = format!("{ROOT}{USER}{name}");
     remove_below(store, &format!("{ROOT}{PERMISSIONS}{OF_USER}{name}"))?;
     let (tree, _) = remove_below(store, &path)?;

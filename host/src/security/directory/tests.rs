@@ -107,7 +107,7 @@ fn what_was_changed_at_random_is_the_same_after_a_restart() {
         let rules = dice.rules();
         let change = directory.change();
         match dice.below(6) {
-            0 => drop(change.remove_user(name).unwrap()),
+            0 => drop(change.remove_user(name, 1).unwrap()),
             1 => drop(change.remove_group(name).unwrap()),
             2 | 3 => drop(change.put_group(group(name, &rules)).unwrap()),
             _ => {
@@ -189,7 +189,7 @@ fn removing_nobody_removes_nothing_of_anybody() {
         "carol/",
     ] {
         assert_eq!(
-            directory.change().remove_user(name).unwrap().value,
+            directory.change().remove_user(name, 1).unwrap().value,
             (0, 0),
             "{name}"
         );
@@ -281,4 +281,52 @@ fn a_table_that_a_full_disk_does_not_keep_is_what_it_was() {
     for directory in [&directory, &reopened(&directory)] {
         assert_eq!(paths(directory), ["a/4"], "what was kept before is kept");
     }
+}
+
+#[test]
+fn letters_of_any_size_lead_to_one_user_where_that_is_wanted() {
+    let store = Arc::new(MemoryStore::default());
+    let exact = Directory::open(store.clone());
+    let named = |name: &str| User {
+        name: name.into(),
+        ..User::default()
+    };
+    exact.change().put_user(named("Bob")).unwrap();
+    exact.change().put_user(named("carol")).unwrap();
+    assert!(exact.user("bob").is_none());
+
+    let folded = Directory::open(store.clone()).with_names(Names::AnyCase).unwrap();
+    for name in ["Bob", "bob", "BOB"] {
+        assert_eq!(&*folded.user(name).unwrap().name, "Bob");
+        assert_eq!(folded.name_of(name), "Bob", "who was there before keeps the name");
+    }
+    assert_eq!(folded.name_of("CAROL"), "carol");
+    assert_eq!(folded.name_of("Dave"), "dave");
+    folded.change().remove_user("Bob", 1).unwrap();
+    assert!(folded.user("bob").is_none());
+    assert_eq!(folded.name_of("Bob"), "bob");
+
+    for name in ["Eve", "eve"] {
+        exact.change().put_user(named(name)).unwrap();
+    }
+    let error = Directory::open(store).with_names(Names::AnyCase).err().unwrap();
+    assert!(error.to_string().contains("`Eve` and `eve`"), "{error}");
+}
+
+#[test]
+fn whoever_is_made_after_a_removal_has_no_tokens_from_before() {
+    let store = Arc::new(MemoryStore::default());
+    let directory = Directory::open(store.clone());
+    let bob = || User {
+        name: "bob".into(),
+        ..User::default()
+    };
+    let first = directory.change().put_user(bob()).unwrap().value;
+    assert_eq!(first.tokens_valid_from, 0, "a token of another host holds");
+    directory.change().remove_user("nobody", 900).unwrap();
+    directory.change().remove_user("bob", 1000).unwrap();
+    let second = directory.change().put_user(bob()).unwrap().value;
+    assert_eq!(second.tokens_valid_from, 1000);
+    let again = Directory::open(store);
+    assert_eq!(again.newcomers_valid_from(), 1000, "after a restart too");
 }

@@ -8,7 +8,7 @@ use super::{Reply, Request};
 use crate::mesh::Mesh;
 use crate::protocol::{WireError, json};
 use crate::security::permission::Action;
-use crate::security::{Credentials, Denied, NotOnBehalf, Security, Visitor};
+use crate::security::{Asking, Credentials, Denied, NotOnBehalf, Offer, Security, Visitor};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -20,15 +20,12 @@ pub(super) async fn log_in(
     parameters: &Parameters,
     visitor: &Visitor,
 ) -> Result<Reply, Reply> {
-    let credentials = match (
-        parameters.text("token"),
-        parameters.text("username"),
-        parameters.text("password"),
-    ) {
-        (Some(token), ..) => Credentials::Token(token),
-        (None, Some(username), Some(password)) => Credentials::Password { username, password },
-        _ => Credentials::Nothing,
-    };
+    let credentials = Credentials::from(Offer {
+        username: parameters.text("username"),
+        password: parameters.text("password"),
+        token: parameters.text("token"),
+        ..Offer::default()
+    });
     match security.login(credentials, &visitor.client()).await {
         Ok(accepted) => {
             let mut data = String::from(r#"{"token":"#);
@@ -38,7 +35,7 @@ pub(super) async fn log_in(
         }
         Err(denied) => {
             let status = match denied {
-                Denied::Busy => 503,
+                Denied::Busy | Denied::Provider => 503,
                 _ if visitor.is_first_generation => 500,
                 _ => 401,
             };
@@ -98,14 +95,23 @@ pub(super) fn caller(
     let own = security
         .access_of(&accepted.user.name)
         .ok_or_else(|| failed(DENIED))?;
+    let audit = |on_behalf_of| {
+        let who = Asking {
+            user: &login.username,
+            session: &login.session_id,
+            on_behalf_of,
+        };
+        security.settings().audited.note(Action::Set, &path, who);
+    };
     let Some(name) = Security::acts_for(on_behalf_of(request)?, &login.username) else {
         if !security.allows(&own, Action::Set, &path) {
             return Err(failed(DENIED));
         }
+        audit(None);
         return Ok(login.origin.clone());
     };
     let shown = json::shorten(&name);
-    security
+    let other = security
         .on_behalf_of(&own, &name, Action::Set, &path)
         .map_err(|why| match why {
             NotOnBehalf::NoDelegate => failed("origin does not belong to the delegate group"),
@@ -120,6 +126,8 @@ pub(super) fn caller(
                 Reply::failed(403, &message, DENIED)
             }
         })?;
+    let name = &*other.user().name;
+    audit(Some(name));
     let origin = serde_json::json!({"id": &*login.session_id, "username": name});
     Ok(Bytes::from(origin.to_string()))
 }

@@ -15,7 +15,7 @@ use super::{own_component, query};
 use crate::mesh::{Asked, Mesh};
 use crate::plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, Method, Native, NativeCall};
 use crate::protocol::json;
-use crate::security::Visitor;
+use crate::security::{ANONYMOUS, Visitor};
 use answer::Outcome;
 use bytes::Bytes;
 use parameters::{Parameters, is_callback, unreadable};
@@ -136,7 +136,12 @@ async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     if !parameters.has("username") {
         return Err(missing("username"));
     }
-    if !parameters.has("password") && !parameters.has("token") {
+    // Real servers ask for a password here even where anonymous logins are allowed, and look at none.
+    let is_anonymous = || {
+        let allows = |security: &crate::security::Security| security.settings().allow_anonymous;
+        mesh.security().is_some_and(allows) && parameters.text("username").as_deref() == Some(ANONYMOUS)
+    };
+    if !parameters.has("password") && !parameters.has("token") && !is_anonymous() {
         return Err(missing("password"));
     }
     let is_no_text = |name: &&&str| parameters.is_given(name) && parameters.text(name).is_none();

@@ -9,7 +9,7 @@ use super::{Request, Results, shapes};
 use crate::mesh::Concerned;
 use crate::security::directory::{RESERVED_GROUP, Saved, own_fields};
 use crate::security::permission::{Holder, Purpose, Rules, from_mesh, hidden_prohibitions, to_mesh};
-use crate::security::{ADMIN, GUESTS, Group, POWERFUL, User};
+use crate::security::{ADMIN, GUESTS, Group, LONGEST_NAME, POWERFUL, User, has_invisible_letters};
 use crate::store::PathPattern;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -23,8 +23,6 @@ const SPECIAL: [&str; 6] = [
     "_ADMIN",
     "_ANONYMOUS",
 ];
-/// Longer names are refused.
-const LONGEST_NAME: usize = 256;
 
 impl Request<'_> {
     pub(super) async fn add_group(&self) -> Results {
@@ -235,7 +233,7 @@ impl Request<'_> {
     }
 
     pub(super) async fn associate_groups(&self) -> Results {
-        let user = self.name(0)?;
+        let user = self.user_name(0)?;
         for group in self.names(1)? {
             self.link(group, user.clone()).await?;
         }
@@ -246,7 +244,7 @@ impl Request<'_> {
     }
 
     pub(super) async fn unlink_groups(&self) -> Results {
-        let user = self.name(1)?;
+        let user = self.user_name(1)?;
         for group in self.names(0)? {
             self.unlink(group, user.clone()).await?;
         }
@@ -324,9 +322,10 @@ fn group_name(given: Option<&Value>) -> Result<String, Failure> {
             "validation error: the group name _USER is reserved",
         ));
     }
-    if name.len() > LONGEST_NAME || name.contains('*') || name.contains(char::is_control) {
+    if name.len() > LONGEST_NAME || name.contains('*') || has_invisible_letters(name) {
         return Err(Failure::validation(format!(
-            "validation error: group names have at most {LONGEST_NAME} bytes and cannot contain * or control characters"
+            "validation error: group names have at most {LONGEST_NAME} bytes, cannot contain *, control characters or invisible \
+             ones, and cannot begin or end with white space"
         )));
     }
     Ok(name.to_owned())

@@ -17,6 +17,7 @@ use crate::plugin::{Answer, Native, NativeCall, Status};
 use crate::security::permission::Purpose;
 use crate::security::{ANONYMOUS, Switch};
 use crate::store::{Commit, StoreError};
+use bytes::Bytes;
 use failure::Failure;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Weak};
@@ -130,6 +131,7 @@ impl Native for Security {
                 mesh: &mesh,
                 security,
                 caller: Caller::of(&call.origin, mesh.id()),
+                origin: call.origin.clone(),
                 arguments: arguments_of(&call.arguments),
             };
             let method = std::str::from_utf8(&call.method).unwrap_or_default();
@@ -146,6 +148,8 @@ pub(super) struct Request<'a> {
     mesh: &'a Arc<Mesh>,
     security: &'a crate::security::Security,
     caller: Caller,
+    /// What is known of the caller: a JSON object.
+    origin: Bytes,
     arguments: Vec<Value>,
 }
 
@@ -215,7 +219,11 @@ impl Request<'_> {
             "removeUserPermissions" => self.change_user_permissions(Purpose::Remove).await,
 
             "addGroup" => self.add_group().await,
-            "updateGroup" => self.upsert_group(false).await,
+            // The first generation writes what it is given; later ones merge it into what there is.
+            "updateGroup" => {
+                self.upsert_group(self.mesh.is_of_first_generation(&self.origin))
+                    .await
+            }
             "upsertGroup" => {
                 let overwrites = self.option(1, "overwritePermissions");
                 self.upsert_group(overwrites).await
@@ -225,17 +233,17 @@ impl Request<'_> {
             "deleteGroup" => self.delete_group().await,
             "getGroup" => self.get_group(),
             "listGroups" => self.list_groups(),
-            "linkGroup" | "linkGroupName" => self.link(self.name(0)?, self.name(1)?).await,
-            "unlinkGroup" | "unlinkGroupName" => self.unlink(self.name(0)?, self.name(1)?).await,
-            "linkAnonymousGroup" => self.link(self.name(0)?, ANONYMOUS.to_owned()).await,
-            "unlinkAnonymousGroup" => self.unlink(self.name(0)?, ANONYMOUS.to_owned()).await,
+            "linkGroup" | "linkGroupName" => self.link(self.name(0)?, self.user_name(1)?).await,
+            "unlinkGroup" | "unlinkGroupName" => self.unlink(self.name(0)?, self.user_name(1)?).await,
+            "linkAnonymousGroup" => self.link(self.group_of_nobody()?, ANONYMOUS.to_owned()).await,
+            "unlinkAnonymousGroup" => self.unlink(self.group_of_nobody()?, ANONYMOUS.to_owned()).await,
             "associateGroups" => self.associate_groups().await,
             "unlinkGroups" => self.unlink_groups().await,
 
             "attachToSecurityChanges" => self.switch(&self.security.activity().security_events, true),
             "attachToSessionChanges" => self.switch(&self.security.activity().session_events, true),
-            "activateSessionManagement" => self.switch(&self.security.activity().management, true),
-            "deactivateSessionManagement" => self.switch(&self.security.activity().management, false),
+            "activateSessionManagement" => self.activate_session_management(),
+            "deactivateSessionManagement" => self.deactivate_session_management(),
             "activateSessionActivity" => self.switch(&self.security.activity().logging, true),
             "deactivateSessionActivity" => {
                 if self.arguments.first().is_some_and(is_truthy) {
@@ -316,6 +324,20 @@ impl Request<'_> {
                 position + 1
             ))
         })
+    }
+
+    /// The name of a user that an argument is, or has, as it is kept.
+    fn user_name(&self, position: usize) -> Result<String, Failure> {
+        let name = self.name(position)?;
+        Ok(self.security.directory().name_of(&name))
+    }
+
+    /// The name of a group for those who log in as nobody, where that is allowed.
+    fn group_of_nobody(&self) -> Result<String, Failure> {
+        match self.security.settings().allow_anonymous {
+            true => self.name(0),
+            false => Err(Failure::plain("Anonymous access is not configured")),
+        }
     }
 
     /// The name of a group in the first argument, for those who list its members.

@@ -7,6 +7,15 @@ use super::failure::Failure;
 use super::{Request, Results, is_truthy};
 use serde_json::{Value, json};
 
+/// A token of this mesh.
+struct Token<'a> {
+    text: &'a str,
+    /// The session that it was made for.
+    session: String,
+    /// Whose it is.
+    username: String,
+}
+
 impl Request<'_> {
     pub(super) fn list_active_sessions(&self) -> Results {
         self.check_management()?;
@@ -15,6 +24,24 @@ impl Request<'_> {
             .iter()
             .map(|(session, login)| self.mesh.describe_session(session, login));
         self.filter(0, shown.collect())
+    }
+
+    pub(super) fn activate_session_management(&self) -> Results {
+        let activity = self.security.activity();
+        if self.arguments.first().is_some_and(is_truthy) {
+            activity.logging.set(true);
+        }
+        self.switch(&activity.management, true)
+    }
+
+    /// As real servers do, it takes what was noted with it.
+    pub(super) fn deactivate_session_management(&self) -> Results {
+        let activity = self.security.activity();
+        if self.arguments.first().is_some_and(is_truthy) {
+            activity.logging.set(false);
+            activity.clear();
+        }
+        self.switch(&activity.management, false)
     }
 
     fn check_management(&self) -> Result<(), Failure> {
@@ -46,14 +73,17 @@ impl Request<'_> {
             .ok_or_else(|| Failure::plain("invalid session token"))
     }
 
-    /// The session that a token was made for, and the token.
-    fn session_of_token(&self) -> Result<(String, &str), Failure> {
+    /// The token that an argument is, or has.
+    fn token(&self) -> Result<Token<'_>, Failure> {
         let given = self.argument_or("missing token argument")?;
-        let token = given.get("token").unwrap_or(given).as_str();
-        let of_token = |token| Some((self.security.session_of_token(token)?, token));
-        token
-            .and_then(of_token)
-            .ok_or_else(|| Failure::plain("invalid token"))
+        let text = given.get("token").unwrap_or(given).as_str();
+        let known = text.and_then(|text| Some((text, self.security.session_of_token(text)?)));
+        let (text, (session, username)) = known.ok_or_else(|| Failure::plain("invalid token"))?;
+        Ok(Token {
+            text,
+            session,
+            username,
+        })
     }
 
     fn reason(&self) -> String {
@@ -67,6 +97,7 @@ impl Request<'_> {
         let login = sessions
             .map(|(_, login)| login)
             .find(|login| *login.session_id == *id);
+        self.check_power_over_tokens_of(login.as_ref().map(|login| &*login.username))?;
         let token = login.as_ref().map(|login| &*login.token);
         self.revoke(&id, token).await?;
         // A session that was logged in with the token of another has no token of its own.
@@ -77,9 +108,23 @@ impl Request<'_> {
     }
 
     pub(super) async fn revoke_token(&self) -> Results {
-        let (id, token) = self.session_of_token()?;
-        self.revoke(&id, Some(token)).await?;
+        let token = self.token()?;
+        self.check_power_over_tokens_of(Some(&token.username))?;
+        self.revoke(&token.session, Some(token.text)).await?;
         Ok(vec![])
+    }
+
+    /// Taking away a token, or giving it back, needs what changing the password needs that it was given for. Whoever is behind a
+    /// session that nobody has at this time may be anybody.
+    fn check_power_over_tokens_of(&self, username: Option<&str>) -> Result<(), Failure> {
+        match username {
+            Some(name) if self.caller.username() == Some(name) => Ok(()),
+            Some(name) => self.check_power_over(name),
+            None if self.is_admin() => Ok(()),
+            None => Err(Failure::denied(
+                "only administrators revoke and restore sessions that nobody has at this time",
+            )),
+        }
     }
 
     async fn revoke(&self, id: &str, token: Option<&str>) -> Result<(), Failure> {
@@ -92,13 +137,16 @@ impl Request<'_> {
 
     pub(super) async fn restore_session(&self) -> Results {
         let id = self.session_id()?;
+        let owner = self.security.revoked_user(&id);
+        self.check_power_over_tokens_of(owner.as_deref())?;
         self.restore(&id).await?;
         Ok(vec![json!(true)])
     }
 
     pub(super) async fn restore_token(&self) -> Results {
-        let (id, _) = self.session_of_token()?;
-        self.restore(&id).await?;
+        let token = self.token()?;
+        self.check_power_over_tokens_of(Some(&token.username))?;
+        self.restore(&token.session).await?;
         Ok(vec![])
     }
 

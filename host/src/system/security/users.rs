@@ -10,19 +10,16 @@ use crate::mesh::Concerned;
 use crate::protocol::DocumentMeta;
 use crate::security::directory::{Saved, own_fields};
 use crate::security::permission::{Holder, Purpose, from_mesh};
-use crate::security::{ADMIN, ANONYMOUS, GUESTS, POWERFUL, User};
-use crate::store::{PathPattern, now};
+use crate::security::{ADMIN, ANONYMOUS, GUESTS, LONGEST_NAME, POWERFUL, User, is_username};
+use crate::store::PathPattern;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Longer names are refused.
-const LONGEST_NAME: usize = 256;
-
 impl Request<'_> {
     pub(super) async fn add_user(&self) -> Results {
         let given = self.object(0, "user")?;
-        let name = username(given)?;
+        let name = self.username(given)?;
         if self.security.directory().user(&name).is_some() {
             return Err(exists(&name));
         }
@@ -32,7 +29,7 @@ impl Request<'_> {
 
     pub(super) async fn update_user(&self) -> Results {
         let given = self.object(0, "user")?;
-        let name = username(given)?;
+        let name = self.username(given)?;
         let (_, shown) = self.write_user(given, &name, false, false, &[]).await?;
         Ok(vec![shown])
     }
@@ -42,7 +39,7 @@ impl Request<'_> {
         let overwrites = self.option(1, "overwriteMemberships");
         let groups = groups_of(given)?;
         let (saved, _) = self
-            .write_user(given, &username(given)?, overwrites, false, &groups)
+            .write_user(given, &self.username(given)?, overwrites, false, &groups)
             .await?;
         Ok(vec![shapes::whole_user(&saved)])
     }
@@ -108,7 +105,7 @@ impl Request<'_> {
                 },
             };
             if before.is_some() && (has_new_password || public_key.is_some()) {
-                user.tokens_valid_from = now();
+                user.tokens_valid_from = self.security.tokens_valid_from_now();
             }
             user.password = hash.or(user.password);
             user.public_key = public_key.or(user.public_key);
@@ -185,7 +182,7 @@ impl Request<'_> {
     /// Only the password: templates of permissions read `custom_data`, which is for others to give.
     pub(super) async fn update_own_user(&self) -> Results {
         let given = self.object(0, "user")?;
-        let name = username(given)?;
+        let name = self.username(given)?;
         if self.caller.username() != Some(name.as_str()) {
             return Err(Failure::plain("attempt to update someone else's user details"));
         }
@@ -216,7 +213,7 @@ impl Request<'_> {
 
     pub(super) async fn delete_user(&self) -> Results {
         let name = self
-            .name(0)
+            .user_name(0)
             .ok()
             .filter(|name| !name.is_empty())
             .ok_or_else(|| Failure::plain("user is null or not an object"))?;
@@ -229,7 +226,7 @@ impl Request<'_> {
         let saved = {
             let change = self.security.directory().change();
             self.check_power_over(&name)?;
-            change.remove_user(&name)
+            change.remove_user(&name, self.security.tokens_valid_from_now())
         };
         let saved = saved.map_err(|error| {
             self.end_sessions_of(&name);
@@ -277,10 +274,14 @@ impl Request<'_> {
     }
 
     pub(super) fn list_users(&self) -> Results {
+        let names = self.security.settings().names;
         let pattern = self.pattern();
+        let pattern = names.canonical(&pattern);
         let pattern = PathPattern::new(&pattern);
         let users = self.security.directory().users();
-        let found = users.iter().filter(|user| pattern.matches(&user.name));
+        let found = users
+            .iter()
+            .filter(|user| pattern.matches(&names.canonical(&user.name)));
         self.select(1, found.map(|user| shapes::user(user)).collect())
     }
 
@@ -305,7 +306,7 @@ impl Request<'_> {
     }
 
     pub(super) async fn change_user_permissions(&self, purpose: Purpose) -> Results {
-        let name = self.name(0)?;
+        let name = self.user_name(0)?;
         self.check_power_over(&name)?;
         let permissions = self.arguments.get(1).unwrap_or(&Value::Null);
         let rules = from_mesh(permissions, self.mesh.domain(), purpose, Holder::User)?;
@@ -341,6 +342,25 @@ impl Request<'_> {
         )?)
     }
 
+    /// The name of a user that is given, as it is kept.
+    fn username(&self, given: &Map<String, Value>) -> Result<String, Failure> {
+        let name = given.get("username").and_then(Value::as_str).unwrap_or_default();
+        let directory = self.security.directory();
+        // What others, or earlier hosts, have let be a name can still be changed.
+        match directory.user(name) {
+            Some(user) if name != ANONYMOUS => Ok(user.name.to_string()),
+            Some(_) | None => {
+                check_username(name)?;
+                if self.security.settings().names.is_reserved_look_alike(name) {
+                    return Err(Failure::validation(
+                        "validation error: this username is one that the host itself uses, in other letters",
+                    ));
+                }
+                Ok(directory.name_of(name))
+            }
+        }
+    }
+
     /// A user who must exist.
     pub(super) fn existing_user(&self, name: &str) -> Result<Arc<User>, Failure> {
         let user = self.security.directory().user(name);
@@ -370,9 +390,8 @@ impl Request<'_> {
     }
 }
 
-/// The name of a user that is given.
-fn username(given: &Map<String, Value>) -> Result<String, Failure> {
-    let name = given.get("username").and_then(Value::as_str).unwrap_or_default();
+/// Whether somebody may have this name.
+fn check_username(name: &str) -> Result<(), Failure> {
     if name.is_empty() {
         return Err(Failure::plain("validation failure: no username specified"));
     }
@@ -384,12 +403,13 @@ fn username(given: &Map<String, Value>) -> Result<String, Failure> {
         let message = "validation failure: username cannot be reserved name _ANONYMOUS";
         return Err(Failure::plain(message));
     }
-    if name.len() > LONGEST_NAME || name.contains(['/', '*']) || name.contains(char::is_control) {
+    if name != ADMIN && !is_username(name) {
         return Err(Failure::validation(format!(
-            "validation error: usernames have at most {LONGEST_NAME} bytes and cannot contain a forward slash /, * or control characters"
+            "validation error: usernames have at most {LONGEST_NAME} bytes, cannot contain a forward slash /, *, control \
+             characters or invisible ones, and cannot begin or end with white space"
         )));
     }
-    Ok(name.to_owned())
+    Ok(())
 }
 
 /// Groups to be linked, and to be unlinked.
