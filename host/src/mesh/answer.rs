@@ -5,7 +5,7 @@ use super::exchange::MESH_USER;
 use crate::plugin::{Abandoned, Answer, Status};
 use crate::protocol::{EventAction, Publication, json};
 use crate::pubsub::Event;
-use crate::session::Session;
+use crate::session::{After, Session};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -81,6 +81,8 @@ pub(super) struct SessionAnswer {
     text: Box<str>,
     address: usize,
     component: usize,
+    /// What the component published before it answered.
+    after: Option<After>,
 }
 
 impl SessionAnswer {
@@ -101,6 +103,7 @@ impl SessionAnswer {
             text: text.into(),
             address: address.len(),
             component: address.len() + component.len(),
+            after: None,
         }
     }
 
@@ -141,11 +144,15 @@ impl SessionAnswer {
         };
         self.mesh
             .subscriptions()
-            .publish_response(self.session.number(), &event);
+            .publish_response(self.session.number(), &event, self.after.clone());
     }
 }
 
 impl Answer for SessionAnswer {
+    fn follow(&mut self, after: After) {
+        self.after = Some(after);
+    }
+
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         match document(status, payload) {
             Some(document) => self.publish(&document),

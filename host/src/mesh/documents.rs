@@ -2,7 +2,7 @@
 
 use super::Mesh;
 use crate::protocol::{DocumentMeta, EventAction, Publication, custom_meta, json, value};
-use crate::pubsub::{Event, EventVersion};
+use crate::pubsub::{Event, EventVersion, Published};
 use crate::session::Session;
 use crate::store::{Commit, StoreError, StoreErrorKind, Stored, now};
 use serde::Deserialize;
@@ -207,8 +207,8 @@ impl Mesh {
         })
     }
 
-    /// Publishes what happened to a path. Returns the number of recipients.
-    pub fn publish_change(&self, publisher: &Publisher<'_>, change: &Change<'_>) -> usize {
+    /// Publishes what happened to a path.
+    pub fn publish_change(&self, publisher: &Publisher<'_>, change: &Change<'_>) -> Published {
         self.with_event(publisher, change, |event| self.subscriptions.publish(event))
     }
 

@@ -12,6 +12,7 @@ use crate::pubsub::{
     VersionFilter,
 };
 use crate::security::permission::Action;
+use crate::session::After;
 use crate::store::{Commit, PathPattern, StoreError};
 use crate::versions::RequestedRange;
 use bytes::Bytes;
@@ -84,7 +85,7 @@ impl Services for MeshServices {
             json::write_string(&mut custom_meta, &who.version);
             let version = EventVersion::parse(&who.version).ok();
             let publish = |path: &str| {
-                mesh.publish_own(
+                let after = mesh.publish_own(
                     path,
                     &written.data,
                     written.stored,
@@ -92,6 +93,7 @@ impl Services for MeshServices {
                     version.as_ref(),
                     targets.as_ref(),
                 );
+                instance.published(after);
             };
             publish(&path);
             // Clients that found a version under a name of its own listen there.
@@ -213,7 +215,9 @@ impl Services for MeshServices {
                     .map_err(|error| WireError::system(error.to_string()))?;
                 if !options.no_publish {
                     let targets = targets_of(&options);
-                    mesh.publish_own(path, &written.data, written.stored, "", None, targets.as_ref());
+                    let after =
+                        mesh.publish_own(path, &written.data, written.stored, "", None, targets.as_ref());
+                    caller.instance.published(after);
                 }
                 let unstored = DocumentMeta {
                     created: 0,
@@ -265,7 +269,9 @@ impl Services for MeshServices {
                     event_id: &event_id,
                     username: Some(MESH_USER),
                 };
-                mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
+                let published =
+                    mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
+                caller.instance.published(published.after);
                 Ok((data, commit))
             });
             reply_after(&mesh, caller, outcome);
@@ -283,7 +289,7 @@ impl Services for MeshServices {
 }
 
 impl Mesh {
-    /// Publishes something of the mesh's own.
+    /// Publishes something of the mesh's own. Returns what waits until it was tried.
     fn publish_own(
         &self,
         path: &str,
@@ -292,7 +298,7 @@ impl Mesh {
         custom_meta: &str,
         version: Option<&EventVersion>,
         targets: Option<&HashSet<String>>,
-    ) {
+    ) -> Option<After> {
         let mut event_id = String::new();
         json::write_number(&mut event_id, self.next_event());
         let publication = Publication {
@@ -309,11 +315,12 @@ impl Mesh {
             username: Some(MESH_USER),
             custom_meta,
         };
-        self.subscriptions().publish(&Event {
+        let event = Event {
             publication: &publication,
             version,
             targets,
-        });
+        };
+        self.subscriptions().publish(&event).after
     }
 }
 
@@ -377,6 +384,11 @@ struct ComponentAnswer {
 }
 
 impl Answer for ComponentAnswer {
+    fn follow(&mut self, after: After) {
+        // What it answers in its turn follows that, too.
+        self.caller.instance.answered_after(after);
+    }
+
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         // A defect is the other component's: whoever hands the error on must not be blamed for it.
         let status = if status == Status::PANIC {

@@ -7,7 +7,7 @@ use super::registration::{Reference, Registration};
 use super::segments::{Ending, Segments};
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::protocol::{Dialect, EventAction, Frame, Publication};
-use crate::session::Session;
+use crate::session::{After, InFlight, Session};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -24,6 +24,15 @@ pub struct Event<'a> {
     pub version: Option<&'a EventVersion>,
     /// Only sessions with one of these ids; `None` for no such limit.
     pub targets: Option<&'a HashSet<String>>,
+}
+
+/// What became of a publication.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// The number of frames and calls it became.
+    pub recipients: usize,
+    /// What waits until all of its recipients on other connections have tried to write it.
+    pub after: Option<After>,
 }
 
 /// What a subscriber asks for.
@@ -209,14 +218,17 @@ impl Index {
         }
     }
 
-    /// Delivers an event to everybody who subscribed to its path. Returns the number of frames and calls it became.
-    pub fn publish(&self, event: &Event<'_>) -> usize {
+    /// Delivers an event to everybody who subscribed to its path.
+    pub fn publish(&self, event: &Event<'_>) -> Published {
         let tables = self.read();
         let mut delivery = Delivery::new(event);
         tables.find(event.publication.path, &mut |registration, depth| {
             delivery.deliver(registration, depth)
         });
-        delivery.recipients
+        Published {
+            recipients: delivery.recipients,
+            after: delivery.in_flight.as_ref().map(InFlight::after),
+        }
     }
 
     /// As [`Index::publish`], but hands out the frames for sessions instead of delivering them. The number is that of
@@ -233,11 +245,12 @@ impl Index {
         (held, inside)
     }
 
-    /// Delivers an answer of the exchange to its owner's subscriptions only.
-    pub fn publish_response(&self, owner: u64, event: &Event<'_>) -> usize {
+    /// Delivers an answer of the exchange to its owner's subscriptions only. It leaves behind what it is to come after.
+    pub fn publish_response(&self, owner: u64, event: &Event<'_>, after: Option<After>) -> usize {
         let tables = self.read();
         let mut delivery = Delivery::new(event);
         delivery.is_answer = true;
+        delivery.after = after;
         if let Some(of_subscriber) = tables.by_subscriber.get(&owner) {
             for registration in of_subscriber
                 .responses

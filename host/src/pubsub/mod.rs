@@ -16,6 +16,6 @@ mod segments;
 mod tests;
 
 pub use channel::{Channel, ChannelAction};
-pub use index::{Event, Index, Subscription, TooManySubscriptions};
+pub use index::{Event, Index, Published, Subscription, TooManySubscriptions};
 pub use pattern::{DEFAULT_DEPTH, Pattern};
 pub use registration::{Depth, EventVersion, Listener, Subscriber, VersionFilter};

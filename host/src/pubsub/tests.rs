@@ -299,9 +299,9 @@ impl World {
             let mut batch = Batch::default();
             session.outbound().take(&mut batch);
             assert!(batch.closing.is_none());
-            for frame in batch.frames {
+            for frame in batch.texts() {
                 session.outbound().written(frame.len());
-                let frame: serde_json::Value = serde_json::from_str(&frame).unwrap();
+                let frame: serde_json::Value = serde_json::from_str(frame).unwrap();
                 let channel = frame["_meta"]["channel"].as_str().unwrap().to_owned();
                 arrived.push((session.number(), channel, frame["_meta"]["depth"].as_u64()));
             }
@@ -346,7 +346,7 @@ impl World {
             targets: targets.as_ref(),
         };
         let expected = self.expected(&event);
-        let recipients = self.index.publish(&event);
+        let recipients = self.index.publish(&event).recipients;
         let (inside, outside): (Vec<_>, Vec<_>) =
             expected.iter().cloned().partition(|(number, ..)| *number >= 1000);
         assert_eq!(self.arrived(), outside, "{place}: {path}");
@@ -369,7 +369,7 @@ impl World {
         let mut expected = self.expected(event);
         expected.retain(|(number, ..)| *number == owner);
         assert_eq!(
-            self.index.publish_response(owner, event),
+            self.index.publish_response(owner, event, None),
             expected.len(),
             "{place}: answer"
         );

@@ -2,16 +2,20 @@
 //!
 //! What enters: frames from any thread. What leaves: batches of frames, taken by the session's own connection.
 //! Guarantees: a queue never holds more bytes than its limit; whoever pushes never waits; frames leave in the order in
-//! which they were pushed.
+//! which they were pushed; an answer leaves behind the publications that it follows, on other connections too (`order`).
 
 mod audience;
+mod batch;
 mod login;
+mod order;
 mod outbound;
 mod registry;
 
 pub use audience::Audience;
+pub use batch::{Batch, Next};
 pub use login::{Lapse, Login, Policy, Usage};
-pub use outbound::{Batch, Closing, Outbound};
+pub use order::{After, InFlight};
+pub use outbound::{Closing, Outbound};
 pub use registry::Sessions;
 
 use crate::protocol::{Dialect, Frame};
