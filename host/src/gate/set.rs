@@ -53,7 +53,10 @@ impl Gate {
         }
         let is_call = call.is_some();
         self.can_publish(&options)?;
-        let sent_value = request.data.filter(|_| !options.null_value);
+        let sent_value = match options.null_value {
+            true => Some(RawValue::NULL),
+            false => request.data,
+        };
         let silent = options.bulk && !options.no_store && !dialect.is_first_generation();
         let publishes = !options.no_publish
             && !silent

@@ -225,6 +225,18 @@ pub(super) fn array(payload: &[u8]) -> Option<&str> {
     (text.starts_with('[') && serde_json::from_str::<&RawValue>(text).is_ok()).then_some(text)
 }
 
+/// What an array means whose first element stands for an error: without one where that is `null`.
+pub(super) fn without_null_error(array: &str) -> (i32, String) {
+    let elements: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_default();
+    match elements.split_first() {
+        Some((first, results)) if first.get() == "null" => {
+            let results: Vec<&str> = results.iter().map(|result| result.get()).collect();
+            (Status::OK, format!("[{}]", results.join(",")))
+        }
+        _ => (Status::VALUE_ERROR, array.to_owned()),
+    }
+}
+
 /// Whether the first element is an object with a message: clients rely on it.
 fn begins_with_error(array: &str) -> bool {
     let elements: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_default();
@@ -268,6 +280,11 @@ mod tests {
                 r#"["text"]"#,
                 Some(r#"{"status":"ok","args":["text"]}"#),
             ),
+            (
+                Status::VALUE_ERROR,
+                "[null]",
+                Some(r#"{"status":"ok","args":[null]}"#),
+            ),
             (Status::OK, "{}", None),
             (Status::OK, "[1", None),
             (Status::OK, "[1]]", None),
@@ -286,6 +303,17 @@ mod tests {
             );
         }
         assert_eq!(document(Status::OK, b"[\"\xff\"]"), None);
+    }
+
+    #[test]
+    fn components_take_null_for_no_error() {
+        for (given, expected) in [
+            ("[null]", (Status::OK, "[]")),
+            ("[null, 1,[2]]", (Status::OK, "[1,[2]]")),
+            (r#"["oh"]"#, (Status::VALUE_ERROR, r#"["oh"]"#)),
+        ] {
+            assert_eq!(without_null_error(given), (expected.0, expected.1.to_owned()));
+        }
     }
 
     #[test]

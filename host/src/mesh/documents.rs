@@ -2,13 +2,12 @@
 
 use super::Mesh;
 use crate::protocol::{DocumentMeta, EventAction, Publication, custom_meta, json, value};
-use crate::pubsub::{Event, EventVersion, Published};
+use crate::pubsub::{Event, EventVersion, Published, Targets};
 use crate::session::Session;
 use crate::store::{Commit, StoreError, StoreErrorKind, Stored, now};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -113,8 +112,8 @@ pub struct Change<'a> {
     pub consistency: u8,
     /// The publisher's `options.meta`.
     pub meta: Option<&'a RawValue>,
-    /// The publisher's `targetClients`.
-    pub targets: Option<&'a HashSet<String>>,
+    /// Whom the publisher means.
+    pub targets: Option<&'a Targets>,
 }
 
 impl<'a> Change<'a> {

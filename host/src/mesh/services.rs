@@ -1,6 +1,6 @@
 //! What components ask for: events, calls, their data, time.
 
-use super::answer::{abandoned, array, error_array, unreadable};
+use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
 use super::exchange::{MESH_USER, REQUESTS};
 use super::{Change, Mesh, Publisher, Write, WriteMode};
 use crate::plugin::{Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, Services, Status};
@@ -9,7 +9,7 @@ use crate::protocol::{
 };
 use crate::pubsub::{
     Channel, ChannelAction, DEFAULT_DEPTH, Depth, Event, EventVersion, Listener, Subscriber, Subscription,
-    VersionFilter,
+    Targets, VersionFilter,
 };
 use crate::security::permission::Action;
 use crate::session::After;
@@ -17,7 +17,6 @@ use crate::store::{Commit, PathPattern, StoreError};
 use crate::versions::RequestedRange;
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -297,7 +296,7 @@ impl Mesh {
         stored: Option<DocumentMeta>,
         custom_meta: &str,
         version: Option<&EventVersion>,
-        targets: Option<&HashSet<String>>,
+        targets: Option<&Targets>,
     ) -> Option<After> {
         let mut event_id = String::new();
         json::write_number(&mut event_id, self.next_event());
@@ -324,11 +323,15 @@ impl Mesh {
     }
 }
 
-/// `targetClients`, when it is an array of texts.
-pub(crate) fn targets_of(options: &Options<'_>) -> Option<HashSet<String>> {
-    options
+/// Whom these options mean: `targetClients`, when it is an array of texts, and `noCluster`.
+pub(crate) fn targets_of(options: &Options<'_>) -> Option<Targets> {
+    let sessions = options
         .target_clients
-        .and_then(|targets| serde_json::from_str(targets.get()).ok())
+        .and_then(|targets| serde_json::from_str(targets.get()).ok());
+    (sessions.is_some() || options.no_cluster).then_some(Targets {
+        sessions,
+        without_cluster: options.no_cluster,
+    })
 }
 
 /// The path of a component's own document, to do this with.
@@ -397,6 +400,10 @@ impl Answer for ComponentAnswer {
             status
         };
         match array(payload) {
+            Some(array) if status == Status::VALUE_ERROR => {
+                let (status, array) = without_null_error(array);
+                self.caller.reply(status, array);
+            }
             Some(array) => self.caller.reply(status, array.to_owned()),
             None => self
                 .caller

@@ -1,7 +1,7 @@
 //! One publication on its way to its recipients: written once per distinct form, then shared.
 
 use super::registration::{Registration, Wanted};
-use super::{Event, Subscriber};
+use super::{Event, Subscriber, Targets};
 use crate::protocol::{Dialect, Frame};
 use crate::session::{After, InFlight, Session};
 use std::collections::HashMap;
@@ -59,11 +59,7 @@ impl<'a> Delivery<'a> {
         };
         match &registration.subscriber {
             Subscriber::Session(session) => {
-                if self
-                    .event
-                    .targets
-                    .is_some_and(|targets| !targets.contains(session.id()))
-                {
+                if self.event.targets.is_some_and(|targets| !targets.admit(session)) {
                     return;
                 }
                 // Whoever is being closed costs nothing more.
@@ -87,7 +83,7 @@ impl<'a> Delivery<'a> {
                 }
             }
             Subscriber::Listener { listener, .. } => {
-                if self.event.targets.is_some() {
+                if self.event.targets.is_some_and(Targets::are_sessions) {
                     return;
                 }
                 if !listener.hear(publication) {

@@ -258,7 +258,7 @@ impl World {
             let is_session = *number < 1000;
             let targeted = event
                 .targets
-                .is_none_or(|targets| is_session && targets.contains(self.sessions[*number as usize].id()));
+                .is_none_or(|targets| is_session && targets.admit(&self.sessions[*number as usize]));
             if !targeted || !entry.action.admits(event.publication.action) || !entry.pattern.matches(path) {
                 continue;
             }
@@ -318,9 +318,12 @@ impl World {
             _ => None,
         }
         .map(|text| EventVersion::parse(text).unwrap());
-        let targets: Option<HashSet<String>> = choices.one_in(6).then(|| {
+        let targets: Option<Targets> = choices.one_in(6).then(|| {
             let session = choices.pick(&self.sessions);
-            HashSet::from([session.id().to_owned(), "nobody".to_owned()])
+            Targets {
+                sessions: Some(HashSet::from([session.id().to_owned(), "nobody".to_owned()])),
+                without_cluster: false,
+            }
         });
         let publication = Publication {
             action: if choices.one_in(3) {
