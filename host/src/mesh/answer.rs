@@ -135,6 +135,7 @@ impl SessionAnswer {
             stored: None,
             timestamp: None,
             username: Some(MESH_USER),
+            modified_by: None,
             custom_meta: "",
         };
         let event = Event {

@@ -108,6 +108,8 @@ pub struct Change<'a> {
     pub sent: &'a str,
     /// The document's times, when it was stored.
     pub stored: Option<DocumentMeta>,
+    /// The user who stored it, where clients of the first generation are told.
+    pub modified_by: Option<&'a str>,
     /// The consistency asked for: 0 to 3.
     pub consistency: u8,
     /// The publisher's `options.meta`.
@@ -127,6 +129,7 @@ impl<'a> Change<'a> {
             data,
             sent: data,
             stored: None,
+            modified_by: None,
             consistency: 2,
             meta: None,
             targets: None,
@@ -249,6 +252,7 @@ impl Mesh {
             stored: change.stored,
             timestamp: (change.action == EventAction::Remove).then(now),
             username: publisher.username,
+            modified_by: change.modified_by,
             custom_meta: &custom,
         };
         then(&Event {

@@ -312,6 +312,7 @@ impl Mesh {
             stored,
             timestamp: None,
             username: Some(MESH_USER),
+            modified_by: None,
             custom_meta,
         };
         let event = Event {

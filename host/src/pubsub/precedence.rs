@@ -182,6 +182,7 @@ mod tests {
             stored: None,
             timestamp: None,
             username: None,
+            modified_by: None,
             custom_meta: "",
         };
         index.publish(&Event {

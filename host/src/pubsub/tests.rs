@@ -341,6 +341,7 @@ impl World {
             stored: None,
             timestamp: None,
             username: None,
+            modified_by: None,
             custom_meta: "",
         };
         let event = Event {
