@@ -230,8 +230,20 @@ impl Outbound {
         }
     }
 
-    /// Called by the connection before it sleeps with frames left to write: only being closed as too slow wakes it.
-    pub fn watch(&self, waker: &Waker) {
+    /// Called by the connection before it sleeps while the socket takes no more: only being closed as too slow wakes it.
+    /// Nobody is to wait for what is queued meanwhile.
+    pub fn block(&self, waker: &Waker) {
+        self.release_publishers();
+        self.sleep(waker);
+    }
+
+    /// As [`Outbound::block`], while other connections have to write first: this one goes on when they have.
+    pub fn wait(&self, waker: &Waker) {
+        self.lock().is_released = false;
+        self.sleep(waker);
+    }
+
+    fn sleep(&self, waker: &Waker) {
         self.waker.register(waker);
         if self.lock().closing == Some(Closing::SlowConsumer) {
             waker.wake_by_ref();

@@ -48,6 +48,8 @@ struct Connection {
     waker: Waker,
     /// The socket takes nothing.
     is_slow: bool,
+    /// It took nothing when it was tried last.
+    has_stalled: bool,
     is_gone: bool,
     /// One request is worked off at a time.
     publishing: Option<Publishing>,
@@ -64,6 +66,7 @@ impl Connection {
             waker: woken.clone().into(),
             woken,
             is_slow: false,
+            has_stalled: false,
             is_gone: false,
             publishing: None,
             pushed: Vec::new(),
@@ -97,16 +100,16 @@ impl Connection {
             }
         };
         self.written.append(&mut handed);
+        self.has_stalled = self.is_slow;
         if self.is_slow {
             self.batch.release_publishers();
-            self.outbound.release_publishers();
-            self.outbound.watch(&self.waker);
+            self.outbound.block(&self.waker);
             return true;
         }
         self.batch.tried();
         match waits {
             Some(after) => {
-                self.outbound.watch(&self.waker);
+                self.outbound.wait(&self.waker);
                 after.wake(&self.waker);
             }
             None if !self.outbound.leave(&self.waker) => self.waker.wake_by_ref(),
@@ -168,7 +171,9 @@ impl World {
                             other.outbound.push_publication(text.into(), in_flight);
                         }
                     }
-                    self.owed.entry(number).or_default().insert(recipient);
+                    if !other.has_stalled {
+                        self.owed.entry(number).or_default().insert(recipient);
+                    }
                 }
                 self.connections[publisher].publishing = Some(publishing);
             }

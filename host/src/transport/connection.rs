@@ -222,11 +222,11 @@ impl<C: Channel> Connection<C> {
             Progress::Blocked => {
                 // The socket takes no more for now, and so nothing more is read from it. Whoever finds the queue full must
                 // be able to say so.
-                self.release_publishers();
-                self.session.outbound().watch(context.waker());
+                self.batch.release_publishers();
+                self.session.outbound().block(context.waker());
             }
             Progress::Waits(after) => {
-                outbound.watch(context.waker());
+                outbound.wait(context.waker());
                 after.wake(context.waker());
                 if more && !self.is_backed_up() {
                     context.waker().wake_by_ref();
