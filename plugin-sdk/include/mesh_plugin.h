@@ -65,7 +65,7 @@ extern "C" {
  *              `name` and any further fields; elements after it are handed on. The client sees `error` with it.
  * VALUE_ERROR  A call failed with something that is no error object. The payload is a JSON array whose first element
  *              is a string or a plain object; the client sees `ok` with that array and takes the first element for
- *              the error.
+ *              the error. Where it is `null` there was no error.
  * PANIC        As ERROR, and the cause was a defect of the component itself, such as a panic: counted against its
  *              version. Since minor version 1. */
 #define MESH_STATUS_OK 0

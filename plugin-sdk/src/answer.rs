@@ -16,7 +16,8 @@ use std::marker::PhantomData;
 /// |---|---|
 /// | any `T: Serialize` | one result |
 /// | `()` | one result, `null` |
-/// | [`Nothing`] | no result |
+/// | [`Nothing`] | no result, as from `callback()` |
+/// | [`NoError`] | no result behind a `null` for the error, as from `callback(null)` |
 /// | [`Many`]`((a, b))`, [`Results`] | several results |
 /// | `Result<T, Error>` with any of these | the results, or the error |
 ///
@@ -24,7 +25,7 @@ use std::marker::PhantomData;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the answer of a method",
     label = "not an answer",
-    note = "return a type that implements `Serialize`, `Nothing`, `Many<..>`, `Results`, or a `Result` of these with `mesh_plugin_sdk::Error`",
+    note = "return a type that implements `Serialize`, `Nothing`, `NoError`, `Many<..>`, `Results`, or a `Result` of these with `mesh_plugin_sdk::Error`",
     note = "errors of other types become `mesh_plugin_sdk::Error` through `?`"
 )]
 pub trait IntoAnswer<Kind> {
@@ -59,6 +60,47 @@ pub struct Nothing;
 impl IntoAnswer<OwnResult> for Nothing {
     fn write(self, _payload: &mut Vec<u8>) -> i32 {
         Status::OK
+    }
+}
+
+/// No result, and that there was no error: the caller's callback is called with `null`, as by `callback(null)`.
+///
+/// ```
+/// use mesh_plugin_sdk::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Memory;
+///
+/// #[component(name = "memory", version = "1.0.0", export = false)]
+/// impl Memory {
+///     fn forget(&self, name: String) -> Result<NoError, Error> {
+///         if name.is_empty() {
+///             return Err(Error::new("whom should I forget?"));
+///         }
+///         Ok(NoError)
+///     }
+/// }
+///
+/// # use mesh_plugin_sdk::testing::Harness;
+/// # fn main() -> Result<(), Error> {
+/// # let memory = Harness::<Memory>::new(json!({}));
+/// # assert!(memory.call("forget", json!(["a"]))?.is_empty());
+/// # assert!(memory.call("forget", json!([""])).is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoError;
+
+impl NoError {
+    /// What the caller gets.
+    pub(crate) const PAYLOAD: &[u8] = b"[null]";
+}
+
+impl IntoAnswer<OwnResult> for NoError {
+    fn write(self, payload: &mut Vec<u8>) -> i32 {
+        payload.extend_from_slice(NoError::PAYLOAD);
+        Status::VALUE_ERROR
     }
 }
 

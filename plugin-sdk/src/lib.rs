@@ -102,7 +102,7 @@ mod tokio_lane;
 mod tracing_bridge;
 mod work;
 
-pub use answer::{IntoAnswer, IntoOutcome, Many, Nothing, Results, Sequence};
+pub use answer::{IntoAnswer, IntoOutcome, Many, NoError, Nothing, Results, Sequence};
 pub use component::{Component, Listen};
 pub use context::Context;
 pub use data::Data;
@@ -145,8 +145,8 @@ pub mod generated {
 /// What most components need: `use mesh_plugin_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Context, EmitOptions, Error, Event, HttpRequest, HttpResponse, Many, Nothing, Origin, Raw, Results,
-        component,
+        Context, EmitOptions, Error, Event, HttpRequest, HttpResponse, Many, NoError, Nothing, Origin, Raw,
+        Results, component,
     };
     #[cfg(feature = "log")]
     pub use log;

@@ -95,7 +95,9 @@ impl Gate {
             self.authorize(permission::Action::Get, &path, || {
                 Options::read(request.options).on_behalf_of
             })?;
-            let query = self.query(request, &path)?;
+            let dialect = self.session.dialect();
+            let query = Query::read_for_count(request.options, dialect)
+                .map_err(|error| error.to_wire(dialect, &path))?;
             let pattern = PathPattern::new(&path);
             Ok(self.select(&pattern, &query).len())
         });

@@ -61,6 +61,18 @@ fn short_text(raw: Option<&RawValue>) -> Option<Box<str>> {
         .map(Into::into)
 }
 
+/// Whether a client says in its `info` that it is another node of a cluster.
+fn is_cluster_member(info: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Info<'a> {
+        #[serde(borrow, rename = "clusterName")]
+        cluster_name: Option<&'a RawValue>,
+    }
+    let info: Option<Info> = serde_json::from_str(info.get()).ok();
+    info.and_then(|info| info.cluster_name)
+        .is_some_and(json::is_truthy)
+}
+
 impl Gate {
     pub(super) fn configure(&mut self, request: &Request<'_>) {
         let Some(_) = request.data.filter(|data| data.get().starts_with('{')) else {
@@ -119,6 +131,7 @@ impl Gate {
             self.write_connection(&mut out);
         }
         if let Some(info) = announced.info {
+            self.session.set_cluster_member(is_cluster_member(info));
             out.push_str(r#","info":"#);
             out.push_str(info.get());
         }

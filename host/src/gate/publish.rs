@@ -8,6 +8,8 @@ use super::Gate;
 use super::guard::Actor;
 use crate::mesh::{Change, Publisher};
 use crate::protocol::{Action, Frame, Options, Outcome, Request, Response, WireError, acknowledgement, json};
+use crate::pubsub::Published;
+use crate::session::After;
 use crate::store::Commit;
 
 impl Gate {
@@ -47,23 +49,23 @@ impl Gate {
         let publisher = self.publisher(request, actor);
         if consistency == 2 {
             let mut results = String::new();
-            let successful = if publishes {
+            let published = if publishes {
                 self.mesh.publish_change(&publisher, &change)
             } else {
-                0
+                Published::default()
             };
             if options.publish_results && !withheld {
                 results.push_str(r#""publishResults":"#);
                 Outcome {
-                    successful,
+                    successful: published.recipients,
                     acknowledged: None,
                 }
                 .write(&mut results);
                 results.push(',');
             }
-            return self.send_after(commit, answer(!withheld, &results), request);
+            return self.send_after((commit, published.after), answer(!withheld, &results), request);
         }
-        self.send_after(commit, answer(false, ""), request);
+        self.send_after((commit, None), answer(false, ""), request);
         if !publishes {
             return;
         }
@@ -71,36 +73,33 @@ impl Gate {
         if consistency == 3 {
             return self.mesh.publish_acknowledged(&self.session, &publisher, &change);
         }
-        let successful = self.mesh.publish_change(&publisher, &change);
+        let published = self.mesh.publish_change(&publisher, &change);
         let dialect = self.session.dialect();
         if consistency == 1 || !dialect.is_first_generation() {
             let outcome = Outcome {
-                successful,
+                successful: published.recipients,
                 acknowledged: None,
             };
-            self.send(acknowledgement(
-                dialect,
-                self.session.id(),
-                publisher.event_id,
-                outcome,
-            ));
+            let told = acknowledgement(dialect, self.session.id(), publisher.event_id, outcome);
+            self.session.outbound().push_after(told, published.after);
         }
     }
 
-    /// Sends an answer when the store has committed, or an error if it has not.
-    fn send_after(&self, commit: Commit, frame: Frame, request: &Request<'_>) {
+    /// Sends an answer when the store has committed, or an error if it has not, and behind what was published.
+    fn send_after(&self, (commit, after): (Commit, Option<After>), frame: Frame, request: &Request<'_>) {
         if commit == Commit::Done {
-            return self.send(frame);
+            return self.session.outbound().push_after(frame, after);
         }
         let refusal = Response::to(self.session.dialect(), Action::Set, request).refusal();
         let session = self.session.clone();
         session.begin_commit();
         let answer = move |outcome: Result<(), crate::store::StoreError>| {
             session.end_commit();
-            session.outbound().push(match outcome {
+            let answer = match outcome {
                 Ok(()) => frame,
                 Err(error) => refusal.frame(&WireError::system(error.to_string())),
-            });
+            };
+            session.outbound().push_after(answer, after);
         };
         self.mesh.store().when_committed(commit, Box::new(answer));
     }

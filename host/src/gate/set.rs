@@ -53,7 +53,10 @@ impl Gate {
         }
         let is_call = call.is_some();
         self.can_publish(&options)?;
-        let sent_value = request.data.filter(|_| !options.null_value);
+        let sent_value = match options.null_value {
+            true => Some(RawValue::NULL),
+            false => request.data,
+        };
         let silent = options.bulk && !options.no_store && !dialect.is_first_generation();
         let publishes = !options.no_publish
             && !silent
@@ -87,10 +90,16 @@ impl Gate {
                 WriteMode::Unstored => Cow::Borrowed(sent_value.map_or("null", RawValue::get)),
                 _ => value::sent(sent_value),
             };
+            // As a server of the first generation: not of a merge.
+            let modified_by = actor
+                .username
+                .as_deref()
+                .filter(|_| matches!(mode, WriteMode::Replace));
             let change = Change {
                 document_path: Some(&*document_path),
                 sent: &sent,
                 stored: written.stored,
+                modified_by,
                 ..Change::new(EventAction::Set, &path, &written.data)
             };
             let names_path = !matches!(mode, WriteMode::Increment(_));
@@ -101,6 +110,11 @@ impl Gate {
                 let meta = |out: &mut String| {
                     if names_path {
                         write_meta(out, written.stored, &document_path);
+                    }
+                    if let Some(name) = modified_by.filter(|_| dialect.is_first_generation()) {
+                        out.push_str(r#""modifiedBy":"#);
+                        json::write_string(out, name);
+                        out.push(',');
                     }
                     out.push_str(results);
                 };

@@ -191,7 +191,7 @@ mod tests {
         let mut batch = Batch::default();
         publisher.outbound().take(&mut batch);
         batch
-            .frames
+            .texts()
             .iter()
             .map(|frame| serde_json::from_str(frame).unwrap())
             .collect()

@@ -5,7 +5,7 @@ use super::exchange::MESH_USER;
 use crate::plugin::{Abandoned, Answer, Status};
 use crate::protocol::{EventAction, Publication, json};
 use crate::pubsub::Event;
-use crate::session::Session;
+use crate::session::{After, Session};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -81,6 +81,8 @@ pub(super) struct SessionAnswer {
     text: Box<str>,
     address: usize,
     component: usize,
+    /// What the component published before it answered.
+    after: Option<After>,
 }
 
 impl SessionAnswer {
@@ -101,6 +103,7 @@ impl SessionAnswer {
             text: text.into(),
             address: address.len(),
             component: address.len() + component.len(),
+            after: None,
         }
     }
 
@@ -132,6 +135,7 @@ impl SessionAnswer {
             stored: None,
             timestamp: None,
             username: Some(MESH_USER),
+            modified_by: None,
             custom_meta: "",
         };
         let event = Event {
@@ -141,11 +145,15 @@ impl SessionAnswer {
         };
         self.mesh
             .subscriptions()
-            .publish_response(self.session.number(), &event);
+            .publish_response(self.session.number(), &event, self.after.clone());
     }
 }
 
 impl Answer for SessionAnswer {
+    fn follow(&mut self, after: After) {
+        self.after = Some(after);
+    }
+
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         match document(status, payload) {
             Some(document) => self.publish(&document),
@@ -218,6 +226,18 @@ pub(super) fn array(payload: &[u8]) -> Option<&str> {
     (text.starts_with('[') && serde_json::from_str::<&RawValue>(text).is_ok()).then_some(text)
 }
 
+/// What an array means whose first element stands for an error: without one where that is `null`.
+pub(super) fn without_null_error(array: &str) -> (i32, String) {
+    let elements: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_default();
+    match elements.split_first() {
+        Some((first, results)) if first.get() == "null" => {
+            let results: Vec<&str> = results.iter().map(|result| result.get()).collect();
+            (Status::OK, format!("[{}]", results.join(",")))
+        }
+        _ => (Status::VALUE_ERROR, array.to_owned()),
+    }
+}
+
 /// Whether the first element is an object with a message: clients rely on it.
 fn begins_with_error(array: &str) -> bool {
     let elements: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_default();
@@ -261,6 +281,11 @@ mod tests {
                 r#"["text"]"#,
                 Some(r#"{"status":"ok","args":["text"]}"#),
             ),
+            (
+                Status::VALUE_ERROR,
+                "[null]",
+                Some(r#"{"status":"ok","args":[null]}"#),
+            ),
             (Status::OK, "{}", None),
             (Status::OK, "[1", None),
             (Status::OK, "[1]]", None),
@@ -279,6 +304,17 @@ mod tests {
             );
         }
         assert_eq!(document(Status::OK, b"[\"\xff\"]"), None);
+    }
+
+    #[test]
+    fn components_take_null_for_no_error() {
+        for (given, expected) in [
+            ("[null]", (Status::OK, "[]")),
+            ("[null, 1,[2]]", (Status::OK, "[1,[2]]")),
+            (r#"["oh"]"#, (Status::VALUE_ERROR, r#"["oh"]"#)),
+        ] {
+            assert_eq!(without_null_error(given), (expected.0, expected.1.to_owned()));
+        }
     }
 
     #[test]

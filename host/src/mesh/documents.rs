@@ -2,13 +2,12 @@
 
 use super::Mesh;
 use crate::protocol::{DocumentMeta, EventAction, Publication, custom_meta, json, value};
-use crate::pubsub::{Event, EventVersion};
+use crate::pubsub::{Event, EventVersion, Published, Targets};
 use crate::session::Session;
 use crate::store::{Commit, StoreError, StoreErrorKind, Stored, now};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -109,12 +108,14 @@ pub struct Change<'a> {
     pub sent: &'a str,
     /// The document's times, when it was stored.
     pub stored: Option<DocumentMeta>,
+    /// The user who stored it, where clients of the first generation are told.
+    pub modified_by: Option<&'a str>,
     /// The consistency asked for: 0 to 3.
     pub consistency: u8,
     /// The publisher's `options.meta`.
     pub meta: Option<&'a RawValue>,
-    /// The publisher's `targetClients`.
-    pub targets: Option<&'a HashSet<String>>,
+    /// Whom the publisher means.
+    pub targets: Option<&'a Targets>,
 }
 
 impl<'a> Change<'a> {
@@ -128,6 +129,7 @@ impl<'a> Change<'a> {
             data,
             sent: data,
             stored: None,
+            modified_by: None,
             consistency: 2,
             meta: None,
             targets: None,
@@ -207,8 +209,8 @@ impl Mesh {
         })
     }
 
-    /// Publishes what happened to a path. Returns the number of recipients.
-    pub fn publish_change(&self, publisher: &Publisher<'_>, change: &Change<'_>) -> usize {
+    /// Publishes what happened to a path.
+    pub fn publish_change(&self, publisher: &Publisher<'_>, change: &Change<'_>) -> Published {
         self.with_event(publisher, change, |event| self.subscriptions.publish(event))
     }
 
@@ -250,6 +252,7 @@ impl Mesh {
             stored: change.stored,
             timestamp: (change.action == EventAction::Remove).then(now),
             username: publisher.username,
+            modified_by: change.modified_by,
             custom_meta: &custom,
         };
         then(&Event {

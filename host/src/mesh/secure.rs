@@ -301,6 +301,7 @@ impl Mesh {
             stored: None,
             timestamp: None,
             username: Some(MESH_USER),
+            modified_by: None,
             custom_meta: "",
         };
         self.subscriptions().publish(&Event {

@@ -1,6 +1,6 @@
 //! What components ask for: events, calls, their data, time.
 
-use super::answer::{abandoned, array, error_array, unreadable};
+use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
 use super::exchange::{MESH_USER, REQUESTS};
 use super::{Change, Mesh, Publisher, Write, WriteMode};
 use crate::plugin::{Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, Services, Status};
@@ -9,14 +9,14 @@ use crate::protocol::{
 };
 use crate::pubsub::{
     Channel, ChannelAction, DEFAULT_DEPTH, Depth, Event, EventVersion, Listener, Subscriber, Subscription,
-    VersionFilter,
+    Targets, VersionFilter,
 };
 use crate::security::permission::Action;
+use crate::session::After;
 use crate::store::{Commit, PathPattern, StoreError};
 use crate::versions::RequestedRange;
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ impl Services for MeshServices {
             json::write_string(&mut custom_meta, &who.version);
             let version = EventVersion::parse(&who.version).ok();
             let publish = |path: &str| {
-                mesh.publish_own(
+                let after = mesh.publish_own(
                     path,
                     &written.data,
                     written.stored,
@@ -92,6 +92,7 @@ impl Services for MeshServices {
                     version.as_ref(),
                     targets.as_ref(),
                 );
+                instance.published(after);
             };
             publish(&path);
             // Clients that found a version under a name of its own listen there.
@@ -213,7 +214,9 @@ impl Services for MeshServices {
                     .map_err(|error| WireError::system(error.to_string()))?;
                 if !options.no_publish {
                     let targets = targets_of(&options);
-                    mesh.publish_own(path, &written.data, written.stored, "", None, targets.as_ref());
+                    let after =
+                        mesh.publish_own(path, &written.data, written.stored, "", None, targets.as_ref());
+                    caller.instance.published(after);
                 }
                 let unstored = DocumentMeta {
                     created: 0,
@@ -265,7 +268,9 @@ impl Services for MeshServices {
                     event_id: &event_id,
                     username: Some(MESH_USER),
                 };
-                mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
+                let published =
+                    mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
+                caller.instance.published(published.after);
                 Ok((data, commit))
             });
             reply_after(&mesh, caller, outcome);
@@ -283,7 +288,7 @@ impl Services for MeshServices {
 }
 
 impl Mesh {
-    /// Publishes something of the mesh's own.
+    /// Publishes something of the mesh's own. Returns what waits until it was tried.
     fn publish_own(
         &self,
         path: &str,
@@ -291,8 +296,8 @@ impl Mesh {
         stored: Option<DocumentMeta>,
         custom_meta: &str,
         version: Option<&EventVersion>,
-        targets: Option<&HashSet<String>>,
-    ) {
+        targets: Option<&Targets>,
+    ) -> Option<After> {
         let mut event_id = String::new();
         json::write_number(&mut event_id, self.next_event());
         let publication = Publication {
@@ -307,21 +312,27 @@ impl Mesh {
             stored,
             timestamp: None,
             username: Some(MESH_USER),
+            modified_by: None,
             custom_meta,
         };
-        self.subscriptions().publish(&Event {
+        let event = Event {
             publication: &publication,
             version,
             targets,
-        });
+        };
+        self.subscriptions().publish(&event).after
     }
 }
 
-/// `targetClients`, when it is an array of texts.
-pub(crate) fn targets_of(options: &Options<'_>) -> Option<HashSet<String>> {
-    options
+/// Whom these options mean: `targetClients`, when it is an array of texts, and `noCluster`.
+pub(crate) fn targets_of(options: &Options<'_>) -> Option<Targets> {
+    let sessions = options
         .target_clients
-        .and_then(|targets| serde_json::from_str(targets.get()).ok())
+        .and_then(|targets| serde_json::from_str(targets.get()).ok());
+    (sessions.is_some() || options.no_cluster).then_some(Targets {
+        sessions,
+        without_cluster: options.no_cluster,
+    })
 }
 
 /// The path of a component's own document, to do this with.
@@ -377,6 +388,11 @@ struct ComponentAnswer {
 }
 
 impl Answer for ComponentAnswer {
+    fn follow(&mut self, after: After) {
+        // What it answers in its turn follows that, too.
+        self.caller.instance.answered_after(after);
+    }
+
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         // A defect is the other component's: whoever hands the error on must not be blamed for it.
         let status = if status == Status::PANIC {
@@ -385,6 +401,10 @@ impl Answer for ComponentAnswer {
             status
         };
         match array(payload) {
+            Some(array) if status == Status::VALUE_ERROR => {
+                let (status, array) = without_null_error(array);
+                self.caller.reply(status, array);
+            }
             Some(array) => self.caller.reply(status, array.to_owned()),
             None => self
                 .caller

@@ -3,6 +3,7 @@
 use super::authority::{Authority, act_for, acting_for};
 use super::job::{Answer, Job, Response};
 use super::lane::{Lane, Refusal, Refused, Wake, split_token};
+use crate::session::After;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -82,6 +83,10 @@ pub struct Instance {
     knows_delegation: AtomicBool,
     /// Whether it has looked up how web requests are answered.
     knows_http: AtomicBool,
+    /// Whether it has published something that may still be on its way.
+    has_published: AtomicBool,
+    /// What waits for all that.
+    published: Mutex<Option<After>>,
 }
 
 /// One subscription of a component, as it asked for it.
@@ -127,6 +132,8 @@ impl Instance {
             interests: Mutex::default(),
             knows_delegation: AtomicBool::new(false),
             knows_http: AtomicBool::new(false),
+            has_published: AtomicBool::new(false),
+            published: Mutex::default(),
         }
     }
 
@@ -162,6 +169,38 @@ impl Instance {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|interest| interest.token != token);
+    }
+
+    /// Notes that it has just published something: its answers from now on leave behind it.
+    pub fn published(&self, after: Option<After>) {
+        if let Some(after) = after {
+            self.follow(after, After::and_before);
+        }
+    }
+
+    /// Notes that a component which it has called had published something before it answered.
+    pub fn answered_after(&self, after: After) {
+        self.follow(after, After::both);
+    }
+
+    fn follow(&self, after: After, join: fn(After, After) -> After) {
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        *published = Some(match published.take() {
+            Some(earlier) => join(after, earlier),
+            None => after,
+        });
+        self.has_published.store(true, Ordering::Release);
+    }
+
+    /// What an answer has to wait for.
+    fn unwritten(&self) -> Option<After> {
+        if !self.has_published.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.take_if(|after| after.is_over());
+        self.has_published.store(published.is_some(), Ordering::Release);
+        published.clone()
     }
 
     /// Of the subscriptions of another version: which of its own mean the same.
@@ -270,7 +309,7 @@ impl Instance {
     pub(super) fn complete(&self, token: u64, status: i32, payload: &[u8]) {
         let (lane, ticket) = split_token(token);
         match self.lanes.get(lane) {
-            Some(lane) => lane.complete(ticket, status, payload),
+            Some(lane) => lane.complete(ticket, (status, payload), self.unwritten()),
             None => {
                 self.misdirected.fetch_add(1, Ordering::Relaxed);
             }

@@ -2,6 +2,7 @@
 //!
 //! What enters: a kind, and bytes that belong to it. What leaves: work for a lane. Guarantees: numbers are those of the ABI.
 
+use crate::session::After;
 use bytes::Bytes;
 
 /// What a job asks of the component. The numbers are those of the ABI.
@@ -97,6 +98,11 @@ pub trait Answer: Send {
     /// Takes the outcome: a [`mesh_plugin_abi::Status`] and the bytes that the component gave, unchecked. Must not
     /// wait, and must not call back into the lane.
     fn answer(self: Box<Self>, status: i32, payload: &[u8]);
+
+    /// Is told, before the outcome comes, that what the component has published is still on its way.
+    fn follow(&mut self, after: After) {
+        let _ = after;
+    }
 
     /// Takes the response to a web request, unchecked. As for [`Answer::answer`]. To who waits for something else it is an
     /// answer that makes no sense.

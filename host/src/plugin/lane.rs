@@ -14,6 +14,7 @@ use super::intake::{Intake, Nested, Waiting};
 use super::job::{Abandoned, Answer, Job, JobKind, Response};
 use super::latency::Latency;
 use super::slots::{Slots, Ticket};
+use crate::session::After;
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -294,9 +295,13 @@ impl Lane {
         more
     }
 
-    /// Completes the call with this token. A token that is not valid any more is counted and ignored.
-    pub(super) fn complete(&self, ticket: Ticket, status: i32, payload: &[u8]) {
-        if let Some(answer) = self.take_answer(ticket, status) {
+    /// Completes the call with this token, behind what the component has published. A token that is not valid any more is
+    /// counted and ignored.
+    pub(super) fn complete(&self, ticket: Ticket, (status, payload): (i32, &[u8]), after: Option<After>) {
+        if let Some(mut answer) = self.take_answer(ticket, status) {
+            if let Some(after) = after {
+                answer.follow(after);
+            }
             answer.answer(status, payload);
         }
     }

@@ -21,6 +21,8 @@ pub struct Options<'a> {
     pub meta: Option<&'a RawValue>,
     /// Only these sessions hear of it.
     pub target_clients: Option<&'a RawValue>,
+    /// Sessions of other nodes of a cluster do not hear of it.
+    pub no_cluster: bool,
     /// First generation: how many listeners an `on` adds or an `off` takes away.
     pub reference_count: Option<f64>,
     /// Later generations: which subscription an `off` ends.
@@ -94,6 +96,7 @@ impl<'de> Visitor<'de> for OptionsVisitor {
                 Key::Consistency => options.consistency = value.get().parse().ok(),
                 Key::Meta => options.meta = Some(value),
                 Key::TargetClients => options.target_clients = Some(value),
+                Key::NoCluster => options.no_cluster = json::is_truthy(value),
                 Key::ReferenceCount => options.reference_count = value.get().parse().ok(),
                 Key::ReferenceId => options.reference_id = Some(value),
                 Key::Depth => options.depth = value.get().parse().ok(),
@@ -122,6 +125,7 @@ enum Key {
     Consistency,
     Meta,
     TargetClients,
+    NoCluster,
     ReferenceCount,
     ReferenceId,
     Depth,
@@ -156,6 +160,7 @@ impl<'de> Deserialize<'de> for Key {
                     "consistency" => Key::Consistency,
                     "meta" => Key::Meta,
                     "targetClients" => Key::TargetClients,
+                    "noCluster" => Key::NoCluster,
                     "refCount" => Key::ReferenceCount,
                     "referenceId" => Key::ReferenceId,
                     "depth" => Key::Depth,

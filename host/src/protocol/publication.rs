@@ -30,6 +30,8 @@ pub struct Publication<'a> {
     pub timestamp: Option<u64>,
     /// The publisher's user, where there is one.
     pub username: Option<&'a str>,
+    /// The user who stored the document, which recipients of the first generation are told.
+    pub modified_by: Option<&'a str>,
     /// Keys of the publisher's `options.meta`, reserved ones taken out (see [`custom_meta`]).
     pub custom_meta: &'a str,
 }
@@ -88,6 +90,9 @@ impl Publication<'_> {
             out.push(',');
             stored.write(out);
         }
+        if let Some(name) = self.modified_by.filter(|_| dialect.is_first_generation()) {
+            write_modified_by(out, name);
+        }
         if let Some(timestamp) = self.timestamp.filter(|_| dialect.stamps_remove_publications()) {
             out.push_str(r#","timestamp":"#);
             json::write_number(out, timestamp);
@@ -101,6 +106,12 @@ impl Publication<'_> {
         }
         out.push_str(self.custom_meta);
     }
+}
+
+/// Appends who has stored a document, behind a comma.
+fn write_modified_by(out: &mut String, name: &str) {
+    out.push_str(r#","modifiedBy":"#);
+    json::write_string(out, name);
 }
 
 /// Appends a raw `eventId` to the text of a JSON string.
@@ -287,6 +298,7 @@ mod tests {
             }),
             timestamp: None,
             username: Some("bob"),
+            modified_by: Some("bob"),
             custom_meta: r#","componentVersion":"1.0.0""#,
         };
         let read = |dialect| {
@@ -295,7 +307,7 @@ mod tests {
         assert_eq!(
             read(Dialect::Happn1),
             json!({"data":{"n":1},"_meta":{"action":"/SET@/p/\"1","type":"data","sessionId":"A","consistency":2,"publicationId":"A-5",
-                "path":"/p/\"1","created":1,"modified":2,"componentVersion":"1.0.0","channel":"/ALL@/p/*"},"protocol":"1.3.0","__outbound":true})
+                "path":"/p/\"1","created":1,"modified":2,"modifiedBy":"bob","componentVersion":"1.0.0","channel":"/ALL@/p/*"},"protocol":"1.3.0","__outbound":true})
         );
         assert_eq!(
             read(Dialect::Happn4)["_meta"]["eventOrigin"],

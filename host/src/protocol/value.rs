@@ -7,9 +7,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The document for a value that was sent. `None` stands for a value that was not sent.
+/// The document for a value that was sent. Where none was sent, it has no fields.
 pub fn document(value: Option<&RawValue>) -> Cow<'_, str> {
-    let text = value.map_or("null", RawValue::get);
+    let Some(text) = value.map(RawValue::get) else {
+        return Cow::Borrowed("{}");
+    };
     if !text.starts_with('{') {
         return Cow::Owned(format!(r#"{{"value":{text}}}"#));
     }
@@ -185,7 +187,7 @@ mod tests {
         ] {
             assert_eq!(of(sent), stored);
         }
-        assert_eq!(document(None), r#"{"value":null}"#);
+        assert_eq!(document(None), "{}");
     }
 
     #[test]

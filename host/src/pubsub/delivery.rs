@@ -1,9 +1,9 @@
 //! One publication on its way to its recipients: written once per distinct form, then shared.
 
 use super::registration::{Registration, Wanted};
-use super::{Event, Subscriber};
+use super::{Event, Subscriber, Targets};
 use crate::protocol::{Dialect, Frame};
-use crate::session::Session;
+use crate::session::{After, InFlight, Session};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -26,9 +26,13 @@ pub(super) struct Delivery<'a> {
     last: Option<(Form, Frame)>,
     /// It is the answer of a call: its address is the session's own.
     pub(super) is_answer: bool,
+    /// As an answer it leaves behind what its component published before.
+    pub(super) after: Option<After>,
     /// Frames that are not to be delivered yet.
     pub(super) held: Option<Vec<(Arc<Session>, Frame)>>,
     pub(super) recipients: usize,
+    /// What its publisher may wait for; nothing while it goes to nobody else.
+    pub(super) in_flight: Option<InFlight>,
 }
 
 impl<'a> Delivery<'a> {
@@ -38,8 +42,10 @@ impl<'a> Delivery<'a> {
             frames: HashMap::new(),
             last: None,
             is_answer: false,
+            after: None,
             held: None,
             recipients: 0,
+            in_flight: None,
         }
     }
 
@@ -53,11 +59,7 @@ impl<'a> Delivery<'a> {
         };
         match &registration.subscriber {
             Subscriber::Session(session) => {
-                if self
-                    .event
-                    .targets
-                    .is_some_and(|targets| !targets.contains(session.id()))
-                {
+                if self.event.targets.is_some_and(|targets| !targets.admit(session)) {
                     return;
                 }
                 // Whoever is being closed costs nothing more.
@@ -70,11 +72,18 @@ impl<'a> Delivery<'a> {
                 let frame = self.frame(session.dialect(), &registration.channel, wanted);
                 match &mut self.held {
                     Some(held) => held.push((session.clone(), frame)),
-                    None => session.outbound().push(frame),
+                    // In the publisher's own queue it goes before the answer anyway.
+                    None if self.is_answer || session.id() == publication.session_id => {
+                        session.outbound().push_after(frame, self.after.clone());
+                    }
+                    None => {
+                        let in_flight = self.in_flight.get_or_insert_default().clone();
+                        session.outbound().push_publication(frame, in_flight);
+                    }
                 }
             }
             Subscriber::Listener { listener, .. } => {
-                if self.event.targets.is_some() {
+                if self.event.targets.is_some_and(Targets::are_sessions) {
                     return;
                 }
                 if !listener.hear(publication) {

@@ -1,19 +1,17 @@
 //! The subscriptions of all sessions, and the way of one publication through them.
 
 use super::delivery::Delivery;
-use super::pattern::{follow, without_slash};
-use super::prefixes::Prefixes;
+use super::precedence::{Hit, Place};
 use super::registration::{Reference, Registration};
-use super::segments::{Ending, Segments};
+use super::tables::Tables;
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::protocol::{Dialect, EventAction, Frame, Publication};
-use crate::session::Session;
-use std::collections::{HashMap, HashSet};
+use crate::session::{After, InFlight, Session};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 const REQUESTS: &str = "/_exchange/requests/";
-const RESPONSES: &str = "/_exchange/responses/";
 
 /// One publication and whom it may go to.
 #[derive(Clone, Copy)]
@@ -22,8 +20,42 @@ pub struct Event<'a> {
     pub publication: &'a Publication<'a>,
     /// The version that the event carries, if it carries one that can be compared.
     pub version: Option<&'a EventVersion>,
-    /// Only sessions with one of these ids; `None` for no such limit.
-    pub targets: Option<&'a HashSet<String>>,
+    /// Which sessions it may go to; `None` for all.
+    pub targets: Option<&'a Targets>,
+}
+
+/// Which sessions a publication may go to.
+#[derive(Clone, Debug, Default)]
+pub struct Targets {
+    /// Only those with one of these ids; `None` for no such limit.
+    pub sessions: Option<HashSet<String>>,
+    /// None of other nodes of a cluster.
+    pub without_cluster: bool,
+}
+
+impl Targets {
+    /// Whether it may go to a session.
+    pub fn admit(&self, session: &Session) -> bool {
+        !(self.without_cluster && session.is_cluster_member())
+            && self
+                .sessions
+                .as_ref()
+                .is_none_or(|sessions| sessions.contains(session.id()))
+    }
+
+    /// Whether it may go to nobody inside the host.
+    pub fn are_sessions(&self) -> bool {
+        self.sessions.is_some()
+    }
+}
+
+/// What became of a publication.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// The number of frames and calls it became.
+    pub recipients: usize,
+    /// What waits until all of its recipients on other connections have tried to write it.
+    pub after: Option<After>,
 }
 
 /// What a subscriber asks for.
@@ -63,29 +95,6 @@ pub struct Index {
     tables: RwLock<Tables>,
     /// Subscriptions that may match an exchange request. While there are none, calls do not look at the index.
     request_watchers: AtomicUsize,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    registrations: Vec<Option<Registration>>,
-    free: Vec<usize>,
-    next_reference: u64,
-    by_subscriber: HashMap<u64, OfSubscriber>,
-    everything: Vec<usize>,
-    exact: HashMap<Box<str>, Vec<usize>>,
-    exact_text: HashMap<Box<str>, Vec<usize>>,
-    texts: Prefixes,
-    segments: Segments,
-    below: Prefixes,
-}
-
-#[derive(Debug, Default)]
-struct OfSubscriber {
-    channels: HashMap<Arc<str>, usize>,
-    /// Those that may match an answer of the exchange.
-    responses: Vec<usize>,
-    /// References on all channels.
-    references: usize,
 }
 
 impl Index {
@@ -136,6 +145,7 @@ impl Index {
             Some(position) => *position,
             None => {
                 let pattern = Pattern::parse(channel.pattern, dialect);
+                let place = Place::new(channel.action, &pattern, dialect);
                 if pattern.may_match_below(REQUESTS) {
                     self.request_watchers.fetch_add(1, Ordering::Relaxed);
                 }
@@ -143,6 +153,8 @@ impl Index {
                     subscriber: subscriber.clone(),
                     channel: text.into(),
                     action: channel.action,
+                    place,
+                    sequence: id,
                     pattern,
                     is_loose: dialect.is_first_generation() || !channel.pattern.starts_with('/'),
                     references: Vec::new(),
@@ -209,14 +221,17 @@ impl Index {
         }
     }
 
-    /// Delivers an event to everybody who subscribed to its path. Returns the number of frames and calls it became.
-    pub fn publish(&self, event: &Event<'_>) -> usize {
+    /// Delivers an event to everybody who subscribed to its path.
+    pub fn publish(&self, event: &Event<'_>) -> Published {
         let tables = self.read();
         let mut delivery = Delivery::new(event);
         tables.find(event.publication.path, &mut |registration, depth| {
             delivery.deliver(registration, depth)
         });
-        delivery.recipients
+        Published {
+            recipients: delivery.recipients,
+            after: delivery.in_flight.as_ref().map(InFlight::after),
+        }
     }
 
     /// As [`Index::publish`], but hands out the frames for sessions instead of delivering them. The number is that of
@@ -233,23 +248,28 @@ impl Index {
         (held, inside)
     }
 
-    /// Delivers an answer of the exchange to its owner's subscriptions only.
-    pub fn publish_response(&self, owner: u64, event: &Event<'_>) -> usize {
+    /// Delivers an answer of the exchange to its owner's subscriptions only. It leaves behind what it is to come after.
+    pub fn publish_response(&self, owner: u64, event: &Event<'_>, after: Option<After>) -> usize {
         let tables = self.read();
         let mut delivery = Delivery::new(event);
         delivery.is_answer = true;
-        if let Some(of_subscriber) = tables.by_subscriber.get(&owner) {
-            for registration in of_subscriber
-                .responses
-                .iter()
-                .filter_map(|position| tables.at(*position))
+        delivery.after = after;
+        let path = event.publication.path;
+        let own = tables.by_subscriber.get(&owner);
+        let mut hits: Vec<Hit> = Vec::new();
+        for position in own.into_iter().flat_map(|own| &own.responses) {
+            if let Some(registration) = tables.at(*position)
+                && registration.pattern.matches(path)
             {
-                if registration.pattern.matches(event.publication.path) {
-                    let depth = registration.pattern.depth_of(event.publication.path).unwrap_or(0);
-                    delivery.deliver(registration, depth);
-                }
+                hits.push(Hit {
+                    position: *position,
+                    depth: registration.pattern.depth_of(path).unwrap_or(0),
+                });
             }
         }
+        tables.each(path, hits, &mut |registration, depth| {
+            delivery.deliver(registration, depth)
+        });
         delivery.recipients
     }
 
@@ -345,103 +365,6 @@ impl Index {
 
     fn write(&self) -> RwLockWriteGuard<'_, Tables> {
         self.tables.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tables {
-    fn at(&self, position: usize) -> Option<&Registration> {
-        self.registrations.get(position)?.as_ref()
-    }
-
-    fn insert(&mut self, registration: Registration) -> usize {
-        let position = self.free.pop().unwrap_or_else(|| {
-            self.registrations.push(None);
-            self.registrations.len() - 1
-        });
-        let of_subscriber = self
-            .by_subscriber
-            .entry(registration.subscriber.number())
-            .or_default();
-        of_subscriber
-            .channels
-            .insert(registration.channel.clone(), position);
-        if registration.pattern.may_match_below(RESPONSES) {
-            of_subscriber.responses.push(position);
-        }
-        match &registration.pattern {
-            Pattern::Everything => self.everything.push(position),
-            Pattern::Exact(path) => self.exact.entry(path.clone()).or_default().push(position),
-            Pattern::ExactText(path) => self.exact_text.entry(path.clone()).or_default().push(position),
-            Pattern::Text { prefix, .. } => self.texts.insert(prefix, position),
-            Pattern::Segments(pattern) => self.segments.insert(pattern, Ending::Exact, position),
-            Pattern::Deep(pattern) => self.segments.insert(pattern, Ending::Deep, position),
-            Pattern::Below(prefix) => self.below.insert(prefix, position),
-        }
-        self.registrations[position] = Some(registration);
-        position
-    }
-
-    fn remove(&mut self, position: usize) -> Option<Registration> {
-        let registration = self.registrations.get_mut(position)?.take()?;
-        self.free.push(position);
-        match &registration.pattern {
-            Pattern::Everything => self.everything.retain(|other| *other != position),
-            Pattern::Exact(path) => take_from(&mut self.exact, path, position),
-            Pattern::ExactText(path) => take_from(&mut self.exact_text, path, position),
-            Pattern::Text { prefix, .. } => self.texts.remove(prefix, position),
-            Pattern::Segments(pattern) => self.segments.remove(pattern, Ending::Exact, position),
-            Pattern::Deep(pattern) => self.segments.remove(pattern, Ending::Deep, position),
-            Pattern::Below(prefix) => self.below.remove(prefix, position),
-        }
-        Some(registration)
-    }
-
-    /// Calls `found` for each registration whose pattern matches, exact ones first.
-    fn find(&self, path: &str, found: &mut impl FnMut(&Registration, u32)) {
-        let mut hit = |position: usize, depth: u32| {
-            if let Some(registration) = self.at(position) {
-                found(registration, depth);
-            }
-        };
-        let bare = without_slash(path);
-        self.exact
-            .get(bare)
-            .into_iter()
-            .flatten()
-            .for_each(|position| hit(*position, 0));
-        if !self.exact_text.is_empty() {
-            let lower = path.to_lowercase();
-            self.exact_text
-                .get(&*lower)
-                .into_iter()
-                .flatten()
-                .for_each(|position| hit(*position, 0));
-        }
-        self.below.find(path, |position| hit(position, 0));
-        self.texts.find(path, |position| {
-            if let Some(Registration {
-                pattern: Pattern::Text { prefix, parts },
-                ..
-            }) = self.at(position)
-                && follow(&path[prefix.len()..], parts)
-            {
-                hit(position, 0);
-            }
-        });
-        if !self.segments.is_empty() {
-            let segments: Vec<&str> = bare.split('/').collect();
-            self.segments.find(&segments, &mut hit);
-        }
-        self.everything.iter().for_each(|position| hit(*position, 0));
-    }
-}
-
-fn take_from(map: &mut HashMap<Box<str>, Vec<usize>>, key: &str, position: usize) {
-    if let Some(positions) = map.get_mut(key) {
-        positions.retain(|other| *other != position);
-        if positions.is_empty() {
-            map.remove(key);
-        }
     }
 }
 

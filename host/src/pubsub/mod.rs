@@ -9,13 +9,15 @@ mod channel;
 mod delivery;
 mod index;
 mod pattern;
+mod precedence;
 mod prefixes;
 mod registration;
 mod segments;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use channel::{Channel, ChannelAction};
-pub use index::{Event, Index, Subscription, TooManySubscriptions};
+pub use index::{Event, Index, Published, Subscription, Targets, TooManySubscriptions};
 pub use pattern::{DEFAULT_DEPTH, Pattern};
 pub use registration::{Depth, EventVersion, Listener, Subscriber, VersionFilter};

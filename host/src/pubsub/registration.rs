@@ -1,5 +1,6 @@
 //! One subscriber on one channel, with all the subscriptions it made there.
 
+use super::precedence::Place;
 use super::{ChannelAction, Pattern};
 use crate::protocol::Publication;
 use crate::session::Session;
@@ -101,6 +102,9 @@ pub(super) struct Registration {
     /// The channel exactly as it was sent: clients find their handlers by it.
     pub(super) channel: Arc<str>,
     pub(super) action: ChannelAction,
+    /// Where it stands among those of its session that match the same path, and when it came.
+    pub(super) place: Place,
+    pub(super) sequence: u64,
     pub(super) pattern: Pattern,
     /// The pattern may match what its text does not: in letters of another size, open at its end, without its slash.
     pub(super) is_loose: bool,

@@ -258,7 +258,7 @@ impl World {
             let is_session = *number < 1000;
             let targeted = event
                 .targets
-                .is_none_or(|targets| is_session && targets.contains(self.sessions[*number as usize].id()));
+                .is_none_or(|targets| is_session && targets.admit(&self.sessions[*number as usize]));
             if !targeted || !entry.action.admits(event.publication.action) || !entry.pattern.matches(path) {
                 continue;
             }
@@ -299,9 +299,9 @@ impl World {
             let mut batch = Batch::default();
             session.outbound().take(&mut batch);
             assert!(batch.closing.is_none());
-            for frame in batch.frames {
+            for frame in batch.texts() {
                 session.outbound().written(frame.len());
-                let frame: serde_json::Value = serde_json::from_str(&frame).unwrap();
+                let frame: serde_json::Value = serde_json::from_str(frame).unwrap();
                 let channel = frame["_meta"]["channel"].as_str().unwrap().to_owned();
                 arrived.push((session.number(), channel, frame["_meta"]["depth"].as_u64()));
             }
@@ -318,9 +318,12 @@ impl World {
             _ => None,
         }
         .map(|text| EventVersion::parse(text).unwrap());
-        let targets: Option<HashSet<String>> = choices.one_in(6).then(|| {
+        let targets: Option<Targets> = choices.one_in(6).then(|| {
             let session = choices.pick(&self.sessions);
-            HashSet::from([session.id().to_owned(), "nobody".to_owned()])
+            Targets {
+                sessions: Some(HashSet::from([session.id().to_owned(), "nobody".to_owned()])),
+                without_cluster: false,
+            }
         });
         let publication = Publication {
             action: if choices.one_in(3) {
@@ -338,6 +341,7 @@ impl World {
             stored: None,
             timestamp: None,
             username: None,
+            modified_by: None,
             custom_meta: "",
         };
         let event = Event {
@@ -346,7 +350,7 @@ impl World {
             targets: targets.as_ref(),
         };
         let expected = self.expected(&event);
-        let recipients = self.index.publish(&event);
+        let recipients = self.index.publish(&event).recipients;
         let (inside, outside): (Vec<_>, Vec<_>) =
             expected.iter().cloned().partition(|(number, ..)| *number >= 1000);
         assert_eq!(self.arrived(), outside, "{place}: {path}");
@@ -369,7 +373,7 @@ impl World {
         let mut expected = self.expected(event);
         expected.retain(|(number, ..)| *number == owner);
         assert_eq!(
-            self.index.publish_response(owner, event),
+            self.index.publish_response(owner, event, None),
             expected.len(),
             "{place}: answer"
         );

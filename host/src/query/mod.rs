@@ -88,6 +88,15 @@ impl<'a> Query<'a> {
         read::query(options, dialect)
     }
 
+    /// As [`Query::read`], for a `count`: `collation` and `aggregate` are left alone there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Query::read`].
+    pub fn read_for_count(options: Option<&'a RawValue>, dialect: Dialect) -> Result<Query<'a>, QueryError> {
+        read::query_for_count(options, dialect)
+    }
+
     /// Whether nothing was asked: all documents, whole, in the order of their paths.
     pub fn is_plain(&self) -> bool {
         self.condition.is_always() && self.arrangement.is_none() && self.projection.is_none()

@@ -83,17 +83,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
 
 /// Reads the query of a request.
 pub(super) fn query<'a>(options: Option<&'a RawValue>, dialect: Dialect) -> Result<Query<'a>, QueryError> {
-    let rules = Rules::of(dialect);
     let outer = Parts::read(options);
     let inner = Parts::read(outer.options);
-    let mut query = Query {
-        dialect,
-        condition: Condition::Always,
-        arrangement: Arrangement::default(),
-        projection: None,
-        wanted: Vec::new(),
-    };
-    if rules == Rules::Later {
+    if Rules::of(dialect) == Rules::Later {
         for (name, asked) in [
             ("aggregate", outer.aggregate.or(inner.aggregate)),
             ("collation", outer.collation.or(inner.collation)),
@@ -103,6 +95,28 @@ pub(super) fn query<'a>(options: Option<&'a RawValue>, dialect: Dialect) -> Resu
             }
         }
     }
+    read(&outer, &inner, dialect)
+}
+
+/// Reads the query of a `count`, which leaves alone what it cannot do.
+pub(super) fn query_for_count<'a>(
+    options: Option<&'a RawValue>,
+    dialect: Dialect,
+) -> Result<Query<'a>, QueryError> {
+    let outer = Parts::read(options);
+    let inner = Parts::read(outer.options);
+    read(&outer, &inner, dialect)
+}
+
+fn read<'a>(outer: &Parts<'a>, inner: &Parts<'a>, dialect: Dialect) -> Result<Query<'a>, QueryError> {
+    let rules = Rules::of(dialect);
+    let mut query = Query {
+        dialect,
+        condition: Condition::Always,
+        arrangement: Arrangement::default(),
+        projection: None,
+        wanted: Vec::new(),
+    };
     if let Some(criteria) = truthy(outer.criteria) {
         query.condition = Condition::read(parse(criteria)?, rules)?;
     }
@@ -115,7 +129,7 @@ pub(super) fn query<'a>(options: Option<&'a RawValue>, dialect: Dialect) -> Resu
     if let Some(skip) = inner.skip {
         query.arrangement.read_skip(&parse(skip)?, rules);
     }
-    query.projection = projection(&outer, &inner, rules)?;
+    query.projection = projection(outer, inner, rules)?;
     let mut wanted: Vec<Box<str>> = Vec::new();
     let mut want = |field: &Field| {
         if let Some(top) = field

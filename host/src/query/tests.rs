@@ -144,6 +144,7 @@ fn errors_as_clients_know_them() {
             .unwrap()
             .is_plain()
     );
+    assert!(Query::read_for_count(Some(raw(aggregate)), Dialect::Happn4).is_ok());
     let error = Query::read(Some(raw(aggregate)), Dialect::Happn4).unwrap_err();
     assert_eq!(
         error.to_wire(Dialect::Happn4, "/a/*").message(),

@@ -2,16 +2,22 @@
 //!
 //! What enters: frames from any thread. What leaves: batches of frames, taken by the session's own connection.
 //! Guarantees: a queue never holds more bytes than its limit; whoever pushes never waits; frames leave in the order in
-//! which they were pushed.
+//! which they were pushed; an answer leaves behind the publications that it follows, on other connections too (`order`).
 
 mod audience;
+mod batch;
 mod login;
+mod order;
 mod outbound;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 pub use audience::Audience;
+pub use batch::{Batch, Next};
 pub use login::{Lapse, Login, Policy, Usage};
-pub use outbound::{Batch, Closing, Outbound};
+pub use order::{After, InFlight};
+pub use outbound::{Closing, Outbound};
 pub use registry::Sessions;
 
 use crate::protocol::{Dialect, Frame};
@@ -44,6 +50,8 @@ pub struct Session {
     since: Instant,
     /// A [`Dialect`] as a number. Written by the session's own connection, read by publishers.
     dialect: AtomicU8,
+    /// The client is another node of a cluster, as it says.
+    is_cluster_member: AtomicBool,
     /// Answers that wait for the store.
     uncommitted: AtomicUsize,
     /// The description that the client has read last.
@@ -71,6 +79,7 @@ impl Session {
             peer,
             since: Instant::now(),
             dialect: AtomicU8::new(0),
+            is_cluster_member: AtomicBool::new(false),
             uncommitted: AtomicUsize::new(0),
             shown: ArcSwapOption::const_empty(),
             relied_on: Mutex::default(),
@@ -157,6 +166,16 @@ impl Session {
     /// Takes over an announced dialect.
     pub fn set_dialect(&self, dialect: Dialect) {
         self.dialect.store(dialect as u8, Ordering::Relaxed);
+    }
+
+    /// Notes whether the client is another node of a cluster: publications with `noCluster` do not go there.
+    pub fn set_cluster_member(&self, is_member: bool) {
+        self.is_cluster_member.store(is_member, Ordering::Relaxed);
+    }
+
+    /// Whether the client is another node of a cluster.
+    pub fn is_cluster_member(&self) -> bool {
+        self.is_cluster_member.load(Ordering::Relaxed)
     }
 
     /// What the client was promised: the versions in the description that it has read last.

@@ -4,6 +4,8 @@
 //! lends its socket instead ([`Outbound::lend`]): whoever brings that answer writes it, and the connection need not be
 //! woken. One wake-up less is a good part of the time that a call takes when it is the only one.
 
+use super::batch::{Batch, Queued};
+use super::{After, InFlight};
 use crate::protocol::Frame;
 use futures_util::task::AtomicWaker;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,17 +25,6 @@ pub enum Closing {
     Ended,
 }
 
-/// Frames taken for writing.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// The end of what was sent through the lent socket, as bytes of the websocket. Goes before all frames.
-    pub rest: Vec<u8>,
-    /// In the order in which they were pushed.
-    pub frames: Vec<Frame>,
-    /// Set once the host wants the connection closed, after these frames.
-    pub closing: Option<Closing>,
-}
-
 /// Frames on their way out of one session.
 #[derive(Debug)]
 pub struct Outbound {
@@ -46,7 +37,7 @@ pub struct Outbound {
 
 #[derive(Debug, Default)]
 struct State {
-    frames: Vec<Frame>,
+    frames: Vec<Queued>,
     /// Bytes in `frames` plus those handed to the connection and not yet written.
     bytes: usize,
     /// The connection is looking at its queue and needs no waking.
@@ -56,19 +47,24 @@ struct State {
     /// What the lent socket did not take.
     rest: Vec<u8>,
     closing: Option<Closing>,
+    /// The socket took no more when it was tried last, or is gone: nobody is to wait for what comes.
+    is_released: bool,
 }
 
 impl State {
-    /// Writes all frames. Returns false when the connection has to go on, because the socket took less.
+    /// Writes all frames, none of which may wait. Returns false when the connection has to go on, because the socket
+    /// took less.
     fn send(&mut self, socket: &OwnedWriteHalf) -> bool {
         let mut bytes = Vec::with_capacity(self.bytes + 16 * self.frames.len());
-        for frame in self.frames.drain(..) {
+        for queued in &mut self.frames {
+            let frame = std::mem::take(&mut queued.frame);
             let frame = WebSocketFrame::message(frame, OpCode::Data(Data::Text), true);
             // A vector takes everything.
             let _ = frame.format(&mut bytes);
         }
         // What a broken socket does not take fails again when the connection writes it, and ends the connection.
         let sent = socket.try_write(&bytes).unwrap_or(0);
+        self.frames.clear();
         bytes.drain(..sent);
         self.bytes = bytes.len();
         self.rest = bytes;
@@ -89,19 +85,51 @@ impl Outbound {
     /// Appends a frame. Never waits: where the limit is passed, the session is marked for closing and the frame, like
     /// all that follow, is dropped. A single frame larger than the limit is let through when nothing else is queued.
     pub fn push(&self, frame: Frame) {
+        self.enqueue(Queued {
+            frame,
+            in_flight: None,
+            after: None,
+        });
+    }
+
+    /// As [`Outbound::push`], for a publication whose publisher may wait until it was tried.
+    pub fn push_publication(&self, frame: Frame, in_flight: InFlight) {
+        self.enqueue(Queued {
+            frame,
+            in_flight: Some(in_flight),
+            after: None,
+        });
+    }
+
+    /// As [`Outbound::push`], for a frame that leaves behind the publications of other connections, and with it all that
+    /// follow.
+    pub fn push_after(&self, frame: Frame, after: Option<After>) {
+        self.enqueue(Queued {
+            frame,
+            in_flight: None,
+            after: after.filter(|after| !after.is_over()),
+        });
+    }
+
+    fn enqueue(&self, mut queued: Queued) {
         let mut state = self.lock();
         if state.closing.is_some() {
             return;
         }
-        let bytes = state.bytes + frame.len();
+        if state.is_released {
+            queued.in_flight = None;
+        }
+        let bytes = state.bytes + queued.frame.len();
         if bytes > self.limit && state.bytes > 0 {
             state.closing = Some(Closing::SlowConsumer);
             state.frames = Vec::new();
             state.attended = false;
         } else {
             state.bytes = bytes;
-            state.frames.push(frame);
+            let waits = queued.waits();
+            state.frames.push(queued);
             if let Some(socket) = state.lent.take()
+                && !waits
                 && state.send(&socket)
             {
                 return;
@@ -149,10 +177,12 @@ impl Outbound {
         state.closing
     }
 
-    /// Takes what is queued into `batch`, which must be empty. Its bytes count as queued until
+    /// Takes what is queued into `batch`, of which all was handed out. Its bytes count as queued until
     /// [`Outbound::written`] says otherwise.
     pub fn take(&self, batch: &mut Batch) {
+        batch.clear();
         let mut state = self.lock();
+        state.is_released = false;
         std::mem::swap(&mut state.frames, &mut batch.frames);
         std::mem::swap(&mut state.rest, &mut batch.rest);
         batch.closing = state.closing;
@@ -182,7 +212,8 @@ impl Outbound {
     pub fn lend(&self, waker: &Waker, count: usize, socket: Option<&Arc<OwnedWriteHalf>>) -> bool {
         self.waker.register(waker);
         let mut state = self.lock();
-        if state.frames.len() != count || !state.rest.is_empty() || state.closing.is_some() {
+        let others = state.frames.len() != count || state.frames.iter().any(Queued::waits);
+        if others || !state.rest.is_empty() || state.closing.is_some() {
             return false;
         }
         state.attended = false;
@@ -190,8 +221,29 @@ impl Outbound {
         true
     }
 
+    /// Called by the connection when the socket takes no more for now, or will not ever: nobody is to wait for what is
+    /// queued, nor for what comes before frames are taken again.
+    pub fn release_publishers(&self) {
+        let mut state = self.lock();
+        if !std::mem::replace(&mut state.is_released, true) {
+            state.frames.iter_mut().for_each(|queued| queued.in_flight = None);
+        }
+    }
+
     /// Called by the connection before it sleeps while the socket takes no more: only being closed as too slow wakes it.
-    pub fn watch(&self, waker: &Waker) {
+    /// Nobody is to wait for what is queued meanwhile.
+    pub fn block(&self, waker: &Waker) {
+        self.release_publishers();
+        self.sleep(waker);
+    }
+
+    /// As [`Outbound::block`], while other connections have to write first: this one goes on when they have.
+    pub fn wait(&self, waker: &Waker) {
+        self.lock().is_released = false;
+        self.sleep(waker);
+    }
+
+    fn sleep(&self, waker: &Waker) {
         self.waker.register(waker);
         if self.lock().closing == Some(Closing::SlowConsumer) {
             waker.wake_by_ref();
@@ -224,14 +276,7 @@ mod tests {
         outbound.push("b".into());
         let mut batch = Batch::default();
         outbound.take(&mut batch);
-        assert_eq!(
-            batch
-                .frames
-                .iter()
-                .map(|frame| frame.as_str())
-                .collect::<Vec<_>>(),
-            ["a", "b"]
-        );
+        assert_eq!(batch.texts(), ["a", "b"]);
         assert_eq!(outbound.queued_bytes(), 2, "handed over is not yet written");
         outbound.written(2);
         assert!(outbound.leave(Waker::noop()));
@@ -247,7 +292,7 @@ mod tests {
         let mut batch = Batch::default();
         outbound.take(&mut batch);
         assert_eq!(batch.closing, Some(Closing::SlowConsumer));
-        assert!(batch.frames.is_empty());
+        assert!(batch.texts().is_empty());
     }
 
     #[test]
@@ -256,7 +301,7 @@ mod tests {
         outbound.push("12345".into());
         let mut batch = Batch::default();
         outbound.take(&mut batch);
-        assert_eq!((batch.frames.len(), batch.closing), (1, None));
+        assert_eq!((batch.texts().len(), batch.closing), (1, None));
     }
 
     /// A connected pair: what the host writes with, and the client's end.
@@ -307,7 +352,7 @@ mod tests {
         assert!(woken.0.load(Ordering::Relaxed));
         let mut batch = Batch::default();
         outbound.take(&mut batch);
-        assert_eq!(batch.frames.len(), 2);
+        assert_eq!(batch.texts().len(), 2);
     }
 
     #[tokio::test]
@@ -331,7 +376,7 @@ mod tests {
         outbound.push(frame.as_str().into());
         let mut batch = Batch::default();
         outbound.take(&mut batch);
-        assert!(batch.frames.is_empty());
+        assert!(batch.texts().is_empty());
         assert!(!batch.rest.is_empty() && batch.rest.len() < frame.len());
         assert_eq!(outbound.queued_bytes(), batch.rest.len());
     }

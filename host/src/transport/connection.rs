@@ -8,7 +8,7 @@ use super::socket::{Channel, Polled, Wire};
 use crate::gate::{ConnectionInfo, Gate};
 use crate::mesh::Mesh;
 use crate::protocol::{disconnect_notice, primus};
-use crate::session::{Batch, Closing, Session};
+use crate::session::{After, Batch, Closing, Next, Session};
 use crate::store::now;
 use bytes::BytesMut;
 use std::future::poll_fn;
@@ -64,7 +64,6 @@ pub(super) async fn run<C: Channel>(
         gate: Gate::new(mesh.clone(), session.clone(), info),
         session: session.clone(),
         batch: Batch::default(),
-        position: 0,
         unwritten: 0,
         unflushed: false,
         heartbeat: Heartbeat::new(started),
@@ -96,6 +95,16 @@ pub(super) async fn run<C: Channel>(
     connection.say_goodbye(&end).await;
 }
 
+/// How far writing got.
+enum Progress {
+    /// Everything has left.
+    All,
+    /// The socket takes no more for now.
+    Blocked,
+    /// Other connections have to write first.
+    Waits(After),
+}
+
 /// Why a connection ends.
 enum End {
     ByClient,
@@ -125,9 +134,8 @@ struct Connection<C: Channel> {
     websocket: WebSocketContext,
     gate: Gate,
     session: Arc<Session>,
-    /// Frames taken from the session's queue, and how many of them were handed to the websocket.
+    /// Frames taken from the session's queue, on their way to the websocket.
     batch: Batch,
-    position: usize,
     /// Bytes handed to the websocket and not yet flushed.
     unwritten: usize,
     /// The websocket may hold bytes that the socket has not taken.
@@ -151,6 +159,13 @@ impl<C: Channel> Connection<C> {
     fn end(&mut self, reason: Option<Closing>) {
         self.gate.close();
         self.mesh.sessions().close(&self.session, reason);
+        self.release_publishers();
+    }
+
+    /// Nobody is to wait for what was not written yet.
+    fn release_publishers(&mut self) {
+        self.batch.release_publishers();
+        self.session.outbound().release_publishers();
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
@@ -186,22 +201,37 @@ impl<C: Channel> Connection<C> {
                 return Poll::Pending;
             }
         }
-        let flushed = match self.write(context) {
-            Ok(flushed) => flushed,
+        let progress = match self.write(context) {
+            Ok(progress) => progress,
             Err(end) => return Poll::Ready(end),
         };
+        let flushed = matches!(progress, Progress::All);
         match self.closing {
             Some(Closing::SlowConsumer) => return Poll::Ready(End::SlowConsumer),
             Some(Closing::HostStops) if flushed => return Poll::Ready(End::HostStops),
             Some(Closing::Ended) if flushed => return Poll::Ready(End::Ended),
             _ => {}
         }
-        if !flushed {
-            // The socket takes no more for now, and so nothing more is read from it. Whoever finds the queue full must
-            // be able to say so.
-            self.session.outbound().watch(context.waker());
-        } else if more || !self.session.outbound().leave(context.waker()) {
-            context.waker().wake_by_ref();
+        let outbound = self.session.outbound();
+        match progress {
+            Progress::All => {
+                if more || !outbound.leave(context.waker()) {
+                    context.waker().wake_by_ref();
+                }
+            }
+            Progress::Blocked => {
+                // The socket takes no more for now, and so nothing more is read from it. Whoever finds the queue full must
+                // be able to say so.
+                self.batch.release_publishers();
+                self.session.outbound().block(context.waker());
+            }
+            Progress::Waits(after) => {
+                outbound.wait(context.waker());
+                after.wake(context.waker());
+                if more && !self.is_backed_up() {
+                    context.waker().wake_by_ref();
+                }
+            }
         }
         Poll::Pending
     }
@@ -218,7 +248,7 @@ impl<C: Channel> Connection<C> {
                 // The answer that ends this wakes the task.
                 return Ok(false);
             }
-            if outbound.queued_bytes() > outbound.limit() / 4 {
+            if self.is_backed_up() {
                 // A client that asks for much gets its answers before it may ask for more.
                 return Ok(true);
             }
@@ -251,43 +281,69 @@ impl<C: Channel> Connection<C> {
         Ok(true)
     }
 
-    /// Writes what the session has queued. Returns whether all of it left.
-    fn write(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+    /// Whether the client has much to read.
+    fn is_backed_up(&self) -> bool {
+        let outbound = self.session.outbound();
+        outbound.queued_bytes() > outbound.limit() / 4
+    }
+
+    /// Writes what the session has queued.
+    fn write(&mut self, context: &mut Context<'_>) -> Result<Progress, End> {
         loop {
-            if self.position == self.batch.frames.len() {
-                self.batch.frames.clear();
-                self.position = 0;
+            match self.write_once(context)? {
+                // It may have waited for what was before it in the same queue.
+                Progress::Waits(after) if after.is_over() => {}
+                progress => return Ok(progress),
+            }
+        }
+    }
+
+    /// Writes as far as nothing waits.
+    fn write_once(&mut self, context: &mut Context<'_>) -> Result<Progress, End> {
+        let mut waits = None;
+        while waits.is_none() {
+            if self.batch.is_handed_out() {
                 self.session.outbound().take(&mut self.batch);
                 self.closing = self.closing.or(self.batch.closing);
-                let nothing = self.batch.frames.is_empty() && self.batch.rest.is_empty();
-                if nothing || self.closing == Some(Closing::SlowConsumer) {
+                if self.batch.is_empty() || self.closing == Some(Closing::SlowConsumer) {
                     break;
                 }
             }
             if !self.write_rest(context)? {
-                return Ok(false);
+                return Ok(Progress::Blocked);
             }
-            while let Some(frame) = self.batch.frames.get(self.position) {
+            loop {
+                let frame = match self.batch.next() {
+                    Next::Frame(frame) => frame,
+                    Next::Wait(after) => {
+                        waits = Some(Progress::Waits(after));
+                        break;
+                    }
+                    Next::End => break,
+                };
                 let mut stream = Polled {
                     channel: &mut self.channel,
                     wire: &mut self.wire,
                     context,
                 };
-                self.position += 1;
                 self.unwritten += frame.len();
                 self.unflushed = true;
-                let written = self.websocket.write(&mut stream, Message::Text(frame.clone()));
+                let written = self.websocket.write(&mut stream, Message::Text(frame));
                 self.settle();
                 match written {
                     Ok(()) => {}
                     // The frame was taken; the socket takes no more for now.
-                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Ok(Progress::Blocked);
+                    }
                     Err(error) => return Err(end_of(error)),
                 }
             }
         }
+        let progress = waits.unwrap_or(Progress::All);
         if !self.unflushed {
-            return Ok(true);
+            self.batch.tried();
+            return Ok(progress);
         }
         let mut stream = Polled {
             channel: &mut self.channel,
@@ -299,13 +355,14 @@ impl<C: Channel> Connection<C> {
         match flushed {
             Ok(()) => {
                 self.unflushed = false;
+                self.batch.tried();
                 // The heads of frames are not counted, so nothing is left but rounding.
                 self.session
                     .outbound()
                     .written(std::mem::take(&mut self.unwritten));
-                Ok(true)
+                Ok(progress)
             }
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(Progress::Blocked),
             Err(error) => Err(end_of(error)),
         }
     }
@@ -339,7 +396,7 @@ impl<C: Channel> Connection<C> {
 
     /// Whether everything that was taken from the queue has left the socket.
     fn is_flushed(&self) -> bool {
-        !self.unflushed && self.position == self.batch.frames.len() && self.batch.rest.is_empty()
+        !self.unflushed && self.batch.is_handed_out() && self.batch.rest.is_empty()
     }
 
     /// Looks at the clock when the timer rings.

@@ -31,7 +31,7 @@ pub(super) fn judge(status: i32, payload: &[u8]) -> Option<Fault> {
             let right = elements(payload).is_some_and(|elements| {
                 elements
                     .first()
-                    .is_some_and(|first| first.get().starts_with(['"', '{']))
+                    .is_some_and(|first| first.get().starts_with(['"', '{', 'n']))
             });
             (!right).then_some(Fault::WrongValueError)
         }
@@ -63,6 +63,7 @@ mod tests {
             (Status::ERROR, r#"[{"message":"no","name":"Error","code":7}, 2]"#),
             (Status::VALUE_ERROR, r#"["no"]"#),
             (Status::VALUE_ERROR, r#"[{}]"#),
+            (Status::VALUE_ERROR, "[null]"),
         ] {
             assert_eq!(judge(status, payload.as_bytes()), None, "{status} {payload}");
         }

@@ -158,8 +158,12 @@ fn completed(status: i32, payload: &[u8]) -> Result<Reply, Failure> {
     let text = if payload.is_empty() { b"[]" } else { payload };
     let values: Vec<&RawValue> = serde_json::from_slice(text)
         .map_err(|_| Failure::Unreadable("gave an answer that is not a JSON array".to_owned()))?;
-    let first = values.first().map(|value| value.get());
-    if status != Status::OK {
+    let mut texts = values.iter().map(|value| value.get());
+    let mut first = texts.next();
+    if status == Status::VALUE_ERROR && first == Some("null") {
+        // It says that there was no error; results come behind that.
+        first = texts.next();
+    } else if status != Status::OK {
         return Err(Failure::Component(first.unwrap_or("null").to_owned()));
     }
     let mut headers = HeaderMap::new();
@@ -221,6 +225,7 @@ mod tests {
         let reply = completed(Status::OK, br#"[{"a":1.50},2]"#).unwrap();
         assert_eq!(reply.body, br#"{"a":1.50}"#);
         assert_eq!(completed(Status::OK, b"").unwrap().body, b"null");
+        assert_eq!(completed(Status::VALUE_ERROR, b"[null]").unwrap().body, b"null");
         let error = br#"[{"message":"m","name":"E"}]"#;
         assert_eq!(
             completed(Status::ERROR, error),

@@ -13,7 +13,7 @@ impl Status {
     pub const ERROR: i32 = 1;
     /// A call failed with something that is no error object. The payload is a JSON array whose first element is a
     /// string or a plain object; the client sees `ok` with that array and takes the first element for the error, as
-    /// happner's components may answer.
+    /// happner's components may answer. Where it is `null` there was no error: `[null]` is what `callback(null)` answers.
     pub const VALUE_ERROR: i32 = 2;
     /// As [`Status::ERROR`], and the cause was a defect of the component itself, such as a panic: counted against its
     /// version. Since minor version 1.

@@ -6,7 +6,7 @@
 mod host;
 mod web;
 
-use crate::answer::Results;
+use crate::answer::{NoError, Results};
 use crate::component::Component;
 use crate::exchange::write_arguments;
 use crate::executor::lock;
@@ -396,6 +396,7 @@ impl<C: Component> Harness<C> {
     fn answer_to(&self, token: u64, method: &str) -> Result<Vec<u8>, Error> {
         match self.completion_of(token, method)? {
             Completion::Answer(Status::OK, payload) => Ok(payload),
+            Completion::Answer(Status::VALUE_ERROR, payload) if payload == NoError::PAYLOAD => Ok(Vec::new()),
             Completion::Answer(status, payload) => Err(Error::read(status, &payload)),
             Completion::Response(_) => Err(Error::new("a web response was given where none was asked for")),
         }

@@ -32,8 +32,8 @@ fn a_call_is_completed_once() {
     assert!(lane.wait(&mut jobs));
     let (number, ticket) = split_token(jobs[0].token);
     assert_eq!(number, 3);
-    lane.complete(ticket, 0, b"[1]");
-    lane.complete(ticket, 0, b"[2]");
+    lane.complete(ticket, (0, b"[1]"), None);
+    lane.complete(ticket, (0, b"[2]"), None);
     assert_eq!(told.try_iter().collect::<Vec<_>>(), ["0 [1]"]);
     assert_eq!((lane.late_completions(), lane.pending()), (1, 0));
 }
@@ -66,7 +66,7 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
             .map(|ticket| lane.origin_of(*ticket).is_some())
             .collect();
         assert_eq!(known, [false, keeps, keeps]);
-        lane.complete(tickets[1], 0, b"[]");
+        lane.complete(tickets[1], (0, b"[]"), None);
         assert_eq!(lane.origin_of(tickets[1]), None);
     }
 }

@@ -3,6 +3,7 @@
 //! What enters: the paths of two PEM files. What leaves: an [`Identity`], or which file is wrong and why. Guarantees: the
 //! key is the certificate's; no part of the key is in an error.
 
+use super::validity::is_version_1;
 use super::{TlsError, TlsErrorKind, Validity};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
@@ -15,6 +16,11 @@ use std::sync::Arc;
 
 /// What is spoken inside: websockets begin as HTTP/1.1.
 const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+
+/// Why a certificate of version 1 is not used, and how to get one that is.
+const VERSION_1: &str = "the certificate is one of X.509 version 1, which clients of TLS refuse; \
+    make one of version 3: `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 \
+    -keyout key.pem -out cert.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost`";
 
 /// A certificate with its key, ready for handshakes.
 #[derive(Debug)]
@@ -43,6 +49,9 @@ impl Identity {
             let message = format!("the private key cannot be used: {error}");
             wrong(TlsErrorKind::Key, key, message)
         })?;
+        if chain.first().is_some_and(|first| is_version_1(first)) {
+            return Err(wrong(TlsErrorKind::Certificate, cert, VERSION_1.to_owned()));
+        }
         let certified = CertifiedKey::new(chain, signing);
         match certified.keys_match() {
             // The kind of key does not tell its public half; the first handshake would.
@@ -160,6 +169,39 @@ mod tests {
         let error = Identity::read(&cert, &folder.write("other.pem", other)).unwrap_err();
         assert_eq!(error.kind(), TlsErrorKind::Mismatch);
         assert!(error.to_string().contains("cert.pem"), "{error}");
+    }
+
+    /// Made with `openssl x509 -req -signkey`, which adds no extensions.
+    const OF_VERSION_1: &str = "\
+        -----BEGIN CERTIFICATE-----\n\
+        MIIBJTCBywIUK28umZR+EEJkVytGRysMYPzkzj8wCgYIKoZIzj0EAwIwFDESMBAG\n\
+        A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEzMDA5NDIyNFoYDzIxMjYxMTA2MDk0MjI0\n\
+        WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC\n\
+        AARumyzoPJWV3ygoiNss/Xz1cC5XnJpTZ6sQnVqn5+A/tAC/fQH3z3Lf3mOROgD1\n\
+        mE05m4mgptreNwqSyJbuOIuHMAoGCCqGSM49BAMCA0kAMEYCIQDobDZCuhsNJ5x8\n\
+        n/6DgfEarzkASgYue3BeKmW2RBvebwIhALZWgP9rLcDJ6I+KiCgDvrNi2Dl1OOvs\n\
+        rE6zL70FPelw\n\
+        -----END CERTIFICATE-----\n\
+";
+
+    #[test]
+    fn a_certificate_of_version_1_is_refused_with_the_command_for_a_right_one() {
+        let folder = Folder::new("version");
+        let (right, key) = pair();
+        let (cert, key) = (
+            folder.write("old.pem", OF_VERSION_1),
+            folder.write("key.pem", key),
+        );
+        let error = Identity::read(&cert, &key).unwrap_err();
+        assert_eq!(error.kind(), TlsErrorKind::Certificate);
+        assert!(
+            error
+                .to_string()
+                .contains("old.pem: the certificate is one of X.509 version 1"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("openssl req -x509"), "{error}");
+        Identity::read(&folder.write("right.pem", right), &key).unwrap();
     }
 
     #[test]

@@ -25,6 +25,12 @@ pub struct Validity {
     pub not_after: Moment,
 }
 
+/// Whether this is a certificate of version 1, which has no extensions and so names no host in the way of today.
+pub(super) fn is_version_1(certificate: &[u8]) -> bool {
+    let signed = element(SEQUENCE, certificate).and_then(|(outer, _)| element(SEQUENCE, outer));
+    signed.is_some_and(|(signed, _)| element(INTEGER, signed).is_some())
+}
+
 impl Validity {
     /// That of a certificate; `None` when this is none.
     pub fn of(certificate: &[u8]) -> Option<Validity> {

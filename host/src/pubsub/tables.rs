@@ -1,0 +1,168 @@
+//! Subscriptions by what they match, and by whose they are.
+//!
+//! What enters: registrations, and paths. What leaves: the registrations that match a path, those of one session in the
+//! order of [`precedence`]. Guarantees: a look-up costs what it finds, not what there is.
+
+use super::pattern::{follow, without_slash};
+use super::precedence::{self, Hit};
+use super::prefixes::Prefixes;
+use super::registration::Registration;
+use super::segments::{Ending, Segments};
+use super::{ChannelAction, Pattern};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+const RESPONSES: &str = "/_exchange/responses/";
+
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) registrations: Vec<Option<Registration>>,
+    pub(super) free: Vec<usize>,
+    pub(super) next_reference: u64,
+    pub(super) by_subscriber: HashMap<u64, OfSubscriber>,
+    everything: Vec<usize>,
+    exact: HashMap<Box<str>, Vec<usize>>,
+    exact_text: HashMap<Box<str>, Vec<usize>>,
+    texts: Prefixes,
+    segments: Segments,
+    below: Prefixes,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct OfSubscriber {
+    pub(super) channels: HashMap<Arc<str>, usize>,
+    /// Those that may match an answer of the exchange.
+    pub(super) responses: Vec<usize>,
+    /// References on all channels.
+    pub(super) references: usize,
+}
+
+impl Tables {
+    pub(super) fn at(&self, position: usize) -> Option<&Registration> {
+        self.registrations.get(position)?.as_ref()
+    }
+
+    pub(super) fn insert(&mut self, registration: Registration) -> usize {
+        let position = self.free.pop().unwrap_or_else(|| {
+            self.registrations.push(None);
+            self.registrations.len() - 1
+        });
+        let of_subscriber = self
+            .by_subscriber
+            .entry(registration.subscriber.number())
+            .or_default();
+        of_subscriber
+            .channels
+            .insert(registration.channel.clone(), position);
+        if registration.pattern.may_match_below(RESPONSES) {
+            of_subscriber.responses.push(position);
+        }
+        match &registration.pattern {
+            Pattern::Everything => self.everything.push(position),
+            Pattern::Exact(path) => {
+                let positions = self.exact.entry(path.clone()).or_default();
+                let is_for_all = |position: &usize| {
+                    let other = self.registrations.get(*position).and_then(Option::as_ref);
+                    other.is_some_and(|other| other.action == ChannelAction::All)
+                };
+                match registration.action {
+                    ChannelAction::All => {
+                        positions.insert(positions.partition_point(is_for_all), position);
+                    }
+                    _ => positions.push(position),
+                }
+            }
+            Pattern::ExactText(path) => self.exact_text.entry(path.clone()).or_default().push(position),
+            Pattern::Text { prefix, .. } => self.texts.insert(prefix, position),
+            Pattern::Segments(pattern) => self.segments.insert(pattern, Ending::Exact, position),
+            Pattern::Deep(pattern) => self.segments.insert(pattern, Ending::Deep, position),
+            Pattern::Below(prefix) => self.below.insert(prefix, position),
+        }
+        self.registrations[position] = Some(registration);
+        position
+    }
+
+    pub(super) fn remove(&mut self, position: usize) -> Option<Registration> {
+        let registration = self.registrations.get_mut(position)?.take()?;
+        self.free.push(position);
+        match &registration.pattern {
+            Pattern::Everything => self.everything.retain(|other| *other != position),
+            Pattern::Exact(path) => take_from(&mut self.exact, path, position),
+            Pattern::ExactText(path) => take_from(&mut self.exact_text, path, position),
+            Pattern::Text { prefix, .. } => self.texts.remove(prefix, position),
+            Pattern::Segments(pattern) => self.segments.remove(pattern, Ending::Exact, position),
+            Pattern::Deep(pattern) => self.segments.remove(pattern, Ending::Deep, position),
+            Pattern::Below(prefix) => self.below.remove(prefix, position),
+        }
+        Some(registration)
+    }
+
+    /// Calls `found` for each registration whose pattern matches, those of one session in the order of [`precedence`].
+    pub(super) fn find(&self, path: &str, found: &mut impl FnMut(&Registration, u32)) {
+        let bare = without_slash(path);
+        let mut hits = Vec::new();
+        let mut hit = |position: usize, depth: u32| hits.push(Hit { position, depth });
+        if !self.exact_text.is_empty() {
+            let lower = path.to_lowercase();
+            self.exact_text
+                .get(&*lower)
+                .into_iter()
+                .flatten()
+                .for_each(|position| hit(*position, 0));
+        }
+        self.below.find(path, |position| hit(position, 0));
+        self.texts.find(path, |position| {
+            if let Some(Registration {
+                pattern: Pattern::Text { prefix, parts },
+                ..
+            }) = self.at(position)
+                && follow(&path[prefix.len()..], parts)
+            {
+                hit(position, 0);
+            }
+        });
+        if !self.segments.is_empty() {
+            let segments: Vec<&str> = bare.split('/').collect();
+            self.segments.find(&segments, &mut hit);
+        }
+        self.everything.iter().for_each(|position| hit(*position, 0));
+        let exact = self.exact.get(bare).into_iter().flatten();
+        if hits.is_empty() {
+            // These are kept in order.
+            for registration in exact.filter_map(|position| self.at(*position)) {
+                found(registration, 0);
+            }
+            return;
+        }
+        hits.extend(exact.map(|position| Hit {
+            position: *position,
+            depth: 0,
+        }));
+        self.each(path, hits, found);
+    }
+
+    /// Calls `found` for these, in order.
+    pub(super) fn each(&self, path: &str, mut hits: Vec<Hit>, found: &mut impl FnMut(&Registration, u32)) {
+        if hits.len() > 1 {
+            let segments = without_slash(path).split('/').count();
+            precedence::sort(&mut hits, segments, |position| {
+                self.at(position)
+                    .map(|registration| (registration.place, registration.sequence))
+            });
+        }
+        for hit in hits {
+            if let Some(registration) = self.at(hit.position) {
+                found(registration, hit.depth);
+            }
+        }
+    }
+}
+
+fn take_from(map: &mut HashMap<Box<str>, Vec<usize>>, key: &str, position: usize) {
+    if let Some(positions) = map.get_mut(key) {
+        positions.retain(|other| *other != position);
+        if positions.is_empty() {
+            map.remove(key);
+        }
+    }
+}
