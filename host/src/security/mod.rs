@@ -24,6 +24,7 @@ mod revocations;
 mod setup;
 pub mod tls;
 pub mod token;
+mod turns;
 mod usages;
 mod visitor;
 

@@ -189,7 +189,7 @@ async fn add_admin(
         None => false,
         Some(stored) => {
             let verdict = passwords
-                .verify(admin_password.to_owned(), Some(stored.clone()))
+                .verify_own(ADMIN, admin_password.to_owned(), Some(stored.clone()))
                 .await?;
             verdict == Verdict::Right { outdated: false }
         }
@@ -201,7 +201,7 @@ async fn add_admin(
         return Ok(());
     }
     if !is_set {
-        admin.password = Some(passwords.hash(admin_password.to_owned()).await?);
+        admin.password = Some(passwords.hash(ADMIN, admin_password.to_owned()).await?);
         admin.tokens_valid_from = now();
     }
     for group in [ADMIN, MESH_ADMINS, DELEGATES] {

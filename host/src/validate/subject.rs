@@ -6,7 +6,9 @@
 
 use super::Subject;
 use super::services::Alone;
-use crate::plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, LoadError, LoadRequest, Unloaded};
+use crate::plugin::{
+    Abandoned, Answer, Awaited, Component, Job, JobKind, Limits, LoadError, LoadRequest, Unloaded,
+};
 use crate::server;
 use crate::web::{Failure, Reply, ended};
 use bytes::Bytes;
@@ -83,7 +85,10 @@ impl Loaded {
             domain: "check-plugin".to_owned(),
             config: subject.config.clone(),
             lanes,
-            queue_limit: QUEUE_LIMIT,
+            limits: Limits {
+                bytes: QUEUE_LIMIT,
+                calls_of_each: usize::MAX,
+            },
             stage: server::stage()?,
             start_timeout: subject.step_time / 2,
             services: services.clone(),

@@ -1,8 +1,17 @@
 //! A lane as its component and its callers see it.
 
 use super::*;
+use crate::plugin::intake::Nested;
+use crate::plugin::job::Abandoned;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
+
+fn limits(bytes: usize) -> Limits {
+    Limits {
+        bytes,
+        calls_of_each: 10_000,
+    }
+}
 
 struct Told(Sender<String>);
 
@@ -21,7 +30,7 @@ impl Answer for Told {
 #[test]
 fn a_call_is_completed_once() {
     let (sender, told) = channel();
-    let lane = Arc::new(Lane::new(3, 1000, None));
+    let lane = Arc::new(Lane::new(3, limits(1000), None));
     let soon = Instant::now() + Duration::from_secs(10);
     drop(
         lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), soon)
@@ -42,7 +51,7 @@ fn a_call_is_completed_once() {
 fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
     for keeps in [true, false] {
         let (sender, _told) = channel();
-        let lane = Arc::new(Lane::new(0, 1000, None).keeping_origins(keeps));
+        let lane = Arc::new(Lane::new(0, limits(1000), None).keeping_origins(keeps));
         let soon = Instant::now() + Duration::from_secs(10);
         let submit = |kind| {
             let job = Job {
@@ -74,7 +83,7 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
 #[test]
 fn deadlines_and_the_end() {
     let (sender, told) = channel();
-    let lane = Arc::new(Lane::new(0, 1000, None));
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
     let now = Instant::now();
     drop(
         lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), now)
@@ -111,7 +120,7 @@ fn deadlines_and_the_end() {
 #[test]
 fn the_queue_is_bounded_in_bytes() {
     let (sender, _told) = channel();
-    let lane = Arc::new(Lane::new(0, size_of::<Job>() + 300, None));
+    let lane = Arc::new(Lane::new(0, limits(size_of::<Job>() + 300), None));
     let soon = Instant::now() + Duration::from_secs(10);
     let job = || Job {
         payload: Bytes::from(vec![b' '; 200]),
