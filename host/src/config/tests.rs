@@ -42,7 +42,6 @@ dir = "target/release"
 [calls]
 timeout_ms = 1500
 queue_bytes = 0x10000
-max_pending_per_session = 7
 
 [swap]
 probation_ms = 0
@@ -135,7 +134,6 @@ fn a_file_with_every_key_becomes_types() {
     assert_eq!(config.plugins.dir.value, Path::new("/etc/mesh/target/release"));
     assert_eq!(config.calls.timeout.as_millis(), 1500);
     assert_eq!(config.calls.queue_bytes, 65_536);
-    assert_eq!(config.calls.max_pending_per_session, 7);
     let swap = &config.swap;
     let times = [swap.probation, swap.drain_timeout, swap.handover_timeout];
     assert_eq!(times.map(|time| time.as_millis()), [0, 700, 80]);
