@@ -88,6 +88,29 @@ impl State {
         }
     }
 
+    /// What there is, in the queue and among those that wait for a version.
+    fn whole_load(&self) -> Load {
+        let waiting = match &self.intake {
+            Intake::Held(held) => held.bytes(),
+            Intake::Open | Intake::Sealed => 0,
+        };
+        Load {
+            calls: self.pending.len() + self.intake.waiting(),
+            bytes: self.bytes.max(waiting),
+        }
+    }
+
+    /// What there is beside a job, where that would be.
+    fn load_beside(&self, job: &Job) -> Load {
+        match &self.intake {
+            Intake::Held(held) if !held.lets_in(job) => Load {
+                calls: self.pending.len() + held.len(),
+                bytes: held.bytes(),
+            },
+            Intake::Held(_) | Intake::Open | Intake::Sealed => self.load(),
+        }
+    }
+
     /// Whether it is time to look for calls whose callers have gone.
     fn may_sweep(&self) -> bool {
         self.swept.is_none_or(|swept| swept.elapsed() >= BETWEEN_SWEEPS)
@@ -240,32 +263,28 @@ impl Lane {
     ) -> Result<Wake, Box<Refused>> {
         let mut state = self.lock();
         let refused = |why, job, answer| Err(Box::new(Refused { why, job, answer }));
-        if state.closed {
-            return refused(Refusal::Closed, job, answer);
-        }
-        let bytes = job.bytes();
-        // What the host itself asks is not held back by what clients ask.
-        if job.kind.is_call() {
-            if matches!(state.intake, Intake::Sealed) {
-                return refused(Refusal::Replaced, job, answer);
-            }
-            let mut admitted = self.admit(&state, &job, &*answer);
-            if admitted.is_err() && self.limits.is_crowded(state.load()) && state.may_sweep() {
+        let mut admitted = self.admit(&state, &job, &*answer);
+        if let Err(Refusal::Full | Refusal::Share) = admitted {
+            if state.may_sweep() && self.limits.is_crowded(state.load_beside(&job)) {
                 drop(state);
                 self.expire(Instant::now());
                 state = self.lock();
                 admitted = self.admit(&state, &job, &*answer);
             }
-            if let Err(why) = admitted {
-                self.refused_calls.fetch_add(1, Ordering::Relaxed);
-                return refused(why, job, answer);
-            }
-            if let Intake::Held(held) = &mut state.intake
-                && !held.lets_in(&job)
-            {
-                held.keep(job, Some((Owed::new(answer, bytes), deadline)));
-                return Ok(Wake(None));
-            }
+            let is_refused = matches!(admitted, Err(Refusal::Full | Refusal::Share));
+            self.refused_calls
+                .fetch_add(u64::from(is_refused), Ordering::Relaxed);
+        }
+        if let Err(why) = admitted {
+            return refused(why, job, answer);
+        }
+        let bytes = job.bytes();
+        if let Intake::Held(held) = &mut state.intake
+            && job.kind.is_call()
+            && !held.lets_in(&job)
+        {
+            held.keep(job, Some((Owed::new(answer, bytes), deadline)));
+            return Ok(Wake(None));
         }
         let owed = Owed::new(answer, bytes);
         match state.pending.insert(self.pending_of(&job, owed, deadline)) {
@@ -280,17 +299,20 @@ impl Lane {
         Ok(self.enqueue(state, job))
     }
 
-    /// Whether there is room for a call, in the queue or among those that wait for a version.
+    /// Whether a job can be taken, into the queue or among those that wait for a version.
     fn admit(&self, state: &State, job: &Job, answer: &dyn Answer) -> Result<(), Refusal> {
-        let load = match &state.intake {
-            Intake::Held(held) if !held.lets_in(job) => Load {
-                calls: state.pending.len() + held.len(),
-                bytes: held.bytes(),
-            },
-            _ => state.load(),
-        };
+        if state.closed {
+            return Err(Refusal::Closed);
+        }
+        // What the host itself asks is not held back by what clients ask.
+        if !job.kind.is_call() {
+            return Ok(());
+        }
+        if matches!(state.intake, Intake::Sealed) {
+            return Err(Refusal::Replaced);
+        }
         let held = answer.share().map(Share::held);
-        self.limits.admit(load, job.bytes(), held)
+        self.limits.admit(state.load_beside(job), job.bytes(), held)
     }
 
     /// Queues a job that owes nothing. It is dropped when the lane is closed.

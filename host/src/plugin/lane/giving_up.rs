@@ -15,7 +15,7 @@ impl Lane {
     /// are needed, calls whose callers have gone are among them. Returns how many took too long.
     pub(in crate::plugin) fn expire(self: &Arc<Self>, now: Instant) -> usize {
         let mut state = self.lock();
-        let takes_orphans = self.limits.is_crowded(state.load());
+        let takes_orphans = self.limits.is_crowded(state.whole_load());
         state.swept = Some(now);
         let waiting = state.intake.expire(now, takes_orphans);
         let mut late = 0;
