@@ -1,10 +1,13 @@
 //! Clients that send garbage, too much, or do not read: an error or a closed connection for them, nothing for others.
 
 use futures_util::{SinkExt, StreamExt};
-use mesh_tests::host::{Folder, Host, mesh};
+use mesh_tests::host::{Folder, Host, mesh, repository};
+use mesh_tests::session;
+use mesh_tests::swapping::answer_to;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -284,4 +287,86 @@ async fn a_stop_tells_clients_to_come_back() {
         );
     }
     assert_eq!(stopped.await.unwrap().code(), Some(0));
+}
+
+/// A host with all test components. One caller may have fifty calls pending.
+fn host_with_components() -> Host {
+    let conformance = repository().join("tests/conformance/mesh.toml");
+    let overrides = ["calls.max_pending_per_session=50", "components.calc.lanes=2"];
+    Host::start(&conformance, &overrides)
+}
+
+/// Somebody calls, and is answered.
+async fn is_served(host: &Host) {
+    let (mut sender, mut receiver) = session::open(host.addr()).await;
+    for number in 0..3 {
+        sender.call("TestNode/calc/add", number, json!([number, 1])).await;
+        let answer = answer_to(&mut receiver, number).await;
+        assert_eq!(answer, json!({"status": "ok", "args": [null, number + 1]}));
+    }
+}
+
+#[tokio::test]
+async fn calls_that_are_never_answered_fill_the_share_of_their_session_only() {
+    let host = host_with_components();
+    let mut hostile = Vec::new();
+    for _ in 0..4 {
+        let (mut sender, mut receiver) = session::open(host.addr()).await;
+        for number in 0..60 {
+            sender.call("TestNode/calc/never", number, json!([])).await;
+        }
+        for number in 50..60 {
+            let answer = answer_to(&mut receiver, number).await;
+            assert_eq!(answer["status"], "failed", "{answer}");
+            let message = answer["args"][0]["message"].as_str().unwrap_or_default();
+            assert!(message.contains("too many calls of this caller"), "{answer}");
+        }
+        // Its other calls are refused as well, those of others are not.
+        sender.call("TestNode/calc/add", 60, json!([1, 2])).await;
+        let answer = answer_to(&mut receiver, 60).await;
+        assert_eq!(answer["status"], "failed", "{answer}");
+        is_served(&host).await;
+        // Two of them stay, two come again.
+        if hostile.len() < 2 {
+            hostile.push((sender, receiver));
+        }
+    }
+}
+
+#[tokio::test]
+async fn calls_over_http_that_are_never_answered_fill_the_share_of_their_address_only() {
+    let host = host_with_components();
+    let (told, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let mut waiting = Vec::new();
+    for _ in 0..60 {
+        let (told, address) = (told.clone(), host.addr());
+        waiting.push(tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = "GET /rest/method/calc/never HTTP/1.1\r\nHost: mesh\r\n\r\n";
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut text = vec![0; 4096];
+            let length = stream.read(&mut text).await.unwrap_or_default();
+            let _ = told.send(String::from_utf8_lossy(&text[..length]).into_owned());
+        }));
+    }
+    for _ in 0..10 {
+        let answer = tokio::time::timeout(PATIENCE, answers.recv()).await;
+        let answer = answer.expect("ten are refused").unwrap();
+        assert!(answer.contains("too many calls of this caller"), "{answer}");
+    }
+    is_served(&host).await;
+    assert!(answers.try_recv().is_err(), "fifty wait");
+    // Who goes gives the place back.
+    waiting.iter().for_each(|one| one.abort());
+    let mut turns = 0;
+    loop {
+        let sum = mesh_tests::http::get(host.addr(), "/rest/method/calc/add?a=1&b=2");
+        if !sum.text().contains("too many calls of this caller") {
+            assert_eq!(sum.json()["data"], json!("12"), "{}", sum.text());
+            break;
+        }
+        turns += 1;
+        assert!(turns < 100, "{}", sum.text());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -279,6 +279,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             old.calls.queue_bytes != new.calls.queue_bytes,
         ),
         (
+            "calls.max_pending_per_session",
+            old.calls.max_pending_per_session != new.calls.max_pending_per_session,
+        ),
+        (
             "web.max_body_bytes",
             old.web.max_body_bytes != new.web.max_body_bytes,
         ),

@@ -123,6 +123,11 @@ pub(super) const TIMEOUT_MS: Limits = Limits {
     min: 1,
     max: 86_400_000,
 };
+pub(super) const MAX_PENDING_PER_SESSION: Limits = Limits {
+    default: 10_000,
+    min: 1,
+    max: 100_000,
+};
 pub(super) const QUEUE_BYTES: Limits = Limits {
     default: 67_108_864,
     min: 64 * KIBIBYTE,

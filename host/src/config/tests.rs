@@ -179,6 +179,7 @@ fn a_name_is_enough() {
     assert_eq!(config.happn.max_connections, 65_536);
     assert_eq!(config.calls.timeout.as_secs(), 120);
     assert_eq!(config.calls.queue_bytes, 64 * 1024 * 1024);
+    assert_eq!(config.calls.max_pending_per_session, 10_000);
     assert!(config.security.admin_password.is_none() && config.store.path.is_none());
     assert_eq!(
         (config.store.durability, config.store.interval.as_millis()),

@@ -165,6 +165,8 @@ pub struct CallsConfig {
     pub timeout: Duration,
     /// Bytes of calls that may wait for one lane, 64 KiB to 4 GiB. Default 64 MiB.
     pub queue_bytes: usize,
+    /// Calls that one session may have unanswered, and one address over HTTP, 1 to 100,000. Default 10,000.
+    pub max_pending_per_session: usize,
 }
 
 /// `[swap]`: how one version of a component takes over from another.

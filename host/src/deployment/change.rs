@@ -8,7 +8,7 @@ use super::plan::{self, PlannedChange};
 use super::{Deployment, Requirements, is_in};
 use crate::config::{ComponentConfig, Config};
 use crate::mesh::{Mesh, Registry};
-use crate::plugin::{Approval, Component, LoadErrorKind, LoadRequest, Stage};
+use crate::plugin::{Approval, Component, Limits, LoadErrorKind, LoadRequest, Stage};
 use crate::swap::Wanted;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -187,7 +187,10 @@ pub fn load_request(
         domain: config.domain.value.clone(),
         config: entry.config.value.to_string(),
         lanes: u32::try_from(entry.lanes.value).unwrap_or(1),
-        queue_limit: config.calls.queue_bytes,
+        limits: Limits {
+            bytes: config.calls.queue_bytes,
+            calls_of_each: config.calls.max_pending_per_session,
+        },
         stage: stage.clone(),
         start_timeout: entry.start_timeout,
         services: mesh.services(),

@@ -150,7 +150,11 @@ impl Gate {
         let answer = self.login_answer(request);
         self.elsewhere(async move {
             let security = mesh.security()?;
-            let outcome = security.login(credentials, &client).await;
+            let outcome = tokio::select! {
+                outcome = security.login(credentials, &client) => outcome,
+                // Who has gone keeps no place among those who wait.
+                () = session.ended() => return None,
+            };
             Some(answer_to(
                 &frame,
                 Action::Login,
@@ -302,7 +306,7 @@ pub(crate) async fn change_own(
             Denied::Locked => Denied::Locked.to_wire(Dialect::Happn4),
             _ => busy(),
         })?;
-    let hash = security.hash(new).await.map_err(|_| busy())?;
+    let hash = security.hash(username, new).await.map_err(|_| busy())?;
     let failed = |error: StoreError| {
         // What is left of the change counts for everybody.
         let concerned = Concerned::Users(std::slice::from_ref(&user.name));

@@ -2,7 +2,7 @@
 
 use super::Mesh;
 use super::exchange::MESH_USER;
-use crate::plugin::{Abandoned, Answer, Status};
+use crate::plugin::{Abandoned, Answer, Share, Status};
 use crate::protocol::{EventAction, Publication, json};
 use crate::pubsub::Event;
 use crate::session::{After, Session};
@@ -159,6 +159,14 @@ impl Answer for SessionAnswer {
             Some(document) => self.publish(&document),
             None => self.fail(&unreadable(&self.target())),
         }
+    }
+
+    fn is_orphaned(&self) -> bool {
+        self.session.has_ended()
+    }
+
+    fn share(&self) -> Option<&Share> {
+        Some(self.session.calls())
     }
 
     fn abandon(self: Box<Self>, why: Abandoned) {

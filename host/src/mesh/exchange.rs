@@ -393,6 +393,7 @@ impl Mesh {
 fn refused_by(component: &Component, why: Refusal) -> Failure {
     let why = match why {
         Refusal::Full => "has too many calls waiting",
+        Refusal::Share => "has too many calls of this caller waiting",
         Refusal::Closed | Refusal::Replaced => "is stopping",
     };
     Failure::failed("Error", format!("component {} {why}", component.name()))

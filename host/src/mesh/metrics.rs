@@ -37,7 +37,7 @@ impl Exposition {
 type Family = (&'static str, &'static str, &'static str, fn(&Component) -> u64);
 
 /// What is counted of each version of a component.
-const FAMILIES: [Family; 9] = [
+const FAMILIES: [Family; 10] = [
     (
         "mesh_component_calls_total",
         "counter",
@@ -61,6 +61,12 @@ const FAMILIES: [Family; 9] = [
         "counter",
         "Calls given up at their deadline.",
         |component| component.timeouts(),
+    ),
+    (
+        "mesh_component_refused_calls_total",
+        "counter",
+        "Calls refused because too many were waiting.",
+        |component| component.refused_calls(),
     ),
     (
         "mesh_component_late_completions_total",
@@ -131,6 +137,13 @@ impl Mesh {
         for (kind, count) in self.http_answers.iter().enumerate().skip(1) {
             let labels = format!("status=\"{kind}xx\"");
             out.sample(name, &labels, count.load(Ordering::Relaxed));
+        }
+        if let Some(security) = self.security() {
+            let name = "mesh_logins_refused_total";
+            out.family(name, "counter", "Logins refused, by reason.");
+            for (reason, count) in security.refused_logins() {
+                out.sample(name, &format!("reason=\"{}\"", label(reason)), count);
+            }
         }
         self.write_components(&mut out);
         self.write_sessions(&mut out);

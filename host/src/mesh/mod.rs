@@ -31,7 +31,7 @@ pub(crate) use services::targets_of;
 pub use status::{ComponentStatus, Status};
 pub use takeover::Takeover;
 
-use crate::plugin::{Component, LoadError, Stage, Unloaded};
+use crate::plugin::{AddressShares, Component, LoadError, Stage, Unloaded};
 use crate::pubsub::Index;
 use crate::security::Security;
 use crate::session::Sessions;
@@ -86,6 +86,8 @@ pub struct Mesh {
     subscriptions: Index,
     acknowledgements: Acknowledgements,
     sessions: Sessions,
+    /// Pending calls of those who call over HTTP.
+    http_calls: AddressShares,
     store: Arc<dyn Store>,
     /// Who may do what, in a secure mesh.
     security: Option<Arc<Security>>,
@@ -114,6 +116,7 @@ impl Mesh {
             store,
             swap_history: History::default(),
             started: Instant::now(),
+            http_calls: AddressShares::default(),
             http_answers: Default::default(),
             runtime: tokio::runtime::Handle::current(),
         })
@@ -179,6 +182,11 @@ impl Mesh {
         if let Some(count) = self.http_answers.get(usize::from(status / 100)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Where the pending calls of those are counted who call over HTTP.
+    pub fn http_calls(&self) -> &AddressShares {
+        &self.http_calls
     }
 
     /// How long a call may take.

@@ -3,7 +3,9 @@
 use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
 use super::exchange::{MESH_USER, REQUESTS};
 use super::{Change, Mesh, Publisher, Write, WriteMode};
-use crate::plugin::{Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, Services, Status};
+use crate::plugin::{
+    Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, NO_PUBLISHER, Services, Status,
+};
 use crate::protocol::{
     Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
 };
@@ -153,7 +155,10 @@ impl Services for MeshServices {
             };
             let subscriber = Subscriber::Listener {
                 number: caller.instance.identity().number,
-                listener: Arc::new(ComponentListener(caller.clone())),
+                listener: Arc::new(ComponentListener {
+                    caller: caller.clone(),
+                    mesh: mesh.id().into(),
+                }),
             };
             let channel = Channel {
                 action: ChannelAction::Set,
@@ -420,12 +425,23 @@ impl Answer for ComponentAnswer {
 
 /// A component that hears events.
 #[derive(Debug)]
-struct ComponentListener(Caller);
+struct ComponentListener {
+    caller: Caller,
+    /// The id under which the mesh and its components publish.
+    mesh: Box<str>,
+}
+
+/// What stands for the session of this id where events are counted by who published them.
+fn publisher(session_id: &str) -> u8 {
+    let kinds = u64::from(NO_PUBLISHER);
+    (xxhash_rust::xxh3::xxh3_64(session_id.as_bytes()) % kinds) as u8
+}
 
 impl Listener for ComponentListener {
     fn hear(&self, publication: &Publication<'_>) -> bool {
         // Two versions of a component may listen while one takes over from the other; one of them hears.
-        if !self.0.instance.is_hearing() {
+        let caller = &self.caller;
+        if !caller.instance.is_hearing() {
             return false;
         }
         let mut meta = String::new();
@@ -434,9 +450,13 @@ impl Listener for ComponentListener {
             target: Bytes::copy_from_slice(publication.path.as_bytes()),
             payload: Bytes::copy_from_slice(publication.data.as_bytes()),
             origin: meta.into(),
-            ..Job::new(JobKind::Event, self.0.token)
+            publisher: match *publication.session_id == *self.mesh {
+                true => NO_PUBLISHER,
+                false => publisher(publication.session_id),
+            },
+            ..Job::new(JobKind::Event, caller.token)
         };
-        self.0.instance.push(self.0.lane, job);
+        caller.instance.push(caller.lane, job);
         true
     }
 }

@@ -5,6 +5,8 @@
 
 use super::Status;
 use super::job::{Abandoned, Answer, NOT_ASKED_FOR, Response};
+use super::share::Share;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -20,7 +22,10 @@ pub trait Given: Sized + Send + 'static {
 }
 
 /// The side of the component.
-pub struct Awaited<T>(oneshot::Sender<Result<T, Abandoned>>);
+pub struct Awaited<T> {
+    sender: oneshot::Sender<Result<T, Abandoned>>,
+    share: Option<Arc<Share>>,
+}
 
 /// The side of who waits.
 pub struct Outcome<T>(oneshot::Receiver<Result<T, Abandoned>>);
@@ -29,7 +34,16 @@ impl<T: Given> Awaited<T> {
     /// Both sides.
     pub fn new() -> (Awaited<T>, Outcome<T>) {
         let (sender, receiver) = oneshot::channel();
-        (Awaited(sender), Outcome(receiver))
+        let share = None;
+        (Awaited { sender, share }, Outcome(receiver))
+    }
+
+    /// The same, counted in the share of who asks.
+    pub fn counted_in(self, share: Arc<Share>) -> Awaited<T> {
+        Awaited {
+            share: Some(share),
+            ..self
+        }
     }
 }
 
@@ -51,18 +65,22 @@ impl<T> Outcome<T> {
 // The client may have gone: then nobody wants to know.
 impl<T: Given> Answer for Awaited<T> {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        let _ = self.0.send(Ok(T::completed(status, payload)));
+        let _ = self.sender.send(Ok(T::completed(status, payload)));
     }
 
     fn respond(self: Box<Self>, response: Response<'_>) {
-        let _ = self.0.send(Ok(T::responded(response)));
+        let _ = self.sender.send(Ok(T::responded(response)));
     }
 
     fn is_unwanted(&self) -> bool {
-        self.0.is_closed()
+        self.sender.is_closed()
+    }
+
+    fn share(&self) -> Option<&Share> {
+        self.share.as_deref()
     }
 
     fn abandon(self: Box<Self>, why: Abandoned) {
-        let _ = self.0.send(Err(why));
+        let _ = self.sender.send(Err(why));
     }
 }

@@ -5,7 +5,7 @@
 use super::ffi::interpose;
 use super::instance::{Identity, Instance, Services};
 use super::job::{Answer, Job};
-use super::lane::{Refused, Wake};
+use super::lane::{Limits, Refused, Wake};
 use super::latency::Latencies;
 use super::lifecycle::{self, LaneZero};
 use super::{Descriptor, LoadError, LoadErrorKind, Stage};
@@ -42,8 +42,8 @@ pub struct LoadRequest {
     pub config: String,
     /// How many lanes, 1 to 64.
     pub lanes: u32,
-    /// Bytes that may wait for each lane.
-    pub queue_limit: usize,
+    /// What each lane may hold.
+    pub limits: Limits,
     /// Where its private copy goes, and how that is tried out.
     pub stage: Stage,
     /// How long the component may take to start.
@@ -391,6 +391,15 @@ impl Component {
             .lanes()
             .iter()
             .map(|lane| lane.dropped_events())
+            .sum()
+    }
+
+    /// Calls refused because too many were waiting.
+    pub fn refused_calls(&self) -> u64 {
+        self.instance
+            .lanes()
+            .iter()
+            .map(|lane| lane.refused_calls())
             .sum()
     }
 

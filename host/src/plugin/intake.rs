@@ -5,7 +5,8 @@
 //! taken twice.
 
 use super::Status;
-use super::job::{Answer, Job};
+use super::job::Job;
+use super::share::Owed;
 use std::time::Instant;
 
 /// Whether calls and events are taken.
@@ -25,13 +26,13 @@ pub struct Waiting {
     /// What it is.
     pub(super) job: Job,
     /// For a call: who waits for it, and until when.
-    pub(super) call: Option<(Box<dyn Answer>, Instant)>,
+    pub(super) call: Option<(Owed, Instant)>,
 }
 
 impl Waiting {
     /// Answers a call with an error that `error` makes of the method's name. An event is dropped.
     pub fn refuse(self, error: impl FnOnce(&str) -> String) {
-        if let Some((answer, _)) = self.call {
+        if let Some(answer) = self.call.and_then(|(owed, _)| owed.settle()) {
             let method = std::str::from_utf8(&self.job.target).unwrap_or_default();
             answer.answer(Status::ERROR, error(method).as_bytes());
         }
@@ -62,13 +63,18 @@ impl Held {
         self.nested == Nested::LetIn && job.is_nested
     }
 
-    /// Whether no more than `limit` bytes would wait with this job.
-    pub(super) fn has_room(&self, job: &Job, limit: usize) -> bool {
-        self.bytes == 0 || self.bytes + job.bytes() <= limit
+    /// How many bytes wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many calls and events wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Keeps a job.
-    pub(super) fn keep(&mut self, job: Job, call: Option<(Box<dyn Answer>, Instant)>) {
+    pub(super) fn keep(&mut self, job: Job, call: Option<(Owed, Instant)>) {
         self.bytes += job.bytes();
         self.waiting.push(Waiting { job, call });
     }
@@ -134,23 +140,19 @@ impl Intake {
         held.waiting.splice(0..0, earlier);
     }
 
-    /// Takes out the calls for which nobody waits any more, and returns who did.
-    pub(super) fn expire(&mut self, now: Instant) -> Vec<Box<dyn Answer>> {
+    /// Takes out the calls whose time is over, or for which nobody waits any more, and returns who did, and until when.
+    pub(super) fn expire(&mut self, now: Instant, takes_orphans: bool) -> Vec<(Owed, Instant)> {
         let Intake::Held(held) = self else {
             return Vec::new();
         };
-        let expired = held
+        let expires = |(owed, deadline): &(Owed, Instant)| {
+            *deadline <= now || owed.is_unwanted() || (takes_orphans && owed.is_orphaned())
+        };
+        let expired: Vec<Waiting> = held
             .waiting
-            .extract_if(
-                ..,
-                |waiting| matches!(&waiting.call, Some((_, deadline)) if *deadline <= now),
-            )
-            .collect::<Vec<_>>();
+            .extract_if(.., |waiting| waiting.call.as_ref().is_some_and(expires))
+            .collect();
         held.bytes -= expired.iter().map(|waiting| waiting.job.bytes()).sum::<usize>();
-        expired
-            .into_iter()
-            .filter_map(|waiting| waiting.call)
-            .map(|(answer, _)| answer)
-            .collect()
+        expired.into_iter().filter_map(|waiting| waiting.call).collect()
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! What enters: a kind, and bytes that belong to it. What leaves: work for a lane. Guarantees: numbers are those of the ABI.
 
+use super::share::Share;
 use crate::session::After;
 use bytes::Bytes;
+
+/// The publisher of events that are not counted by publisher: the mesh itself.
+pub const NO_PUBLISHER: u8 = u8::MAX;
 
 /// What a job asks of the component. The numbers are those of the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,8 @@ pub struct Job {
     pub origin: Bytes,
     /// Whether a component made this call, so that another call may wait for its answer.
     pub is_nested: bool,
+    /// For an event: what stands for who published it, so that nobody's events fill the queue.
+    pub publisher: u8,
 }
 
 impl Job {
@@ -81,6 +87,7 @@ impl Job {
             payload: Bytes::new(),
             origin: Bytes::new(),
             is_nested: false,
+            publisher: NO_PUBLISHER,
         }
     }
 
@@ -114,6 +121,16 @@ pub trait Answer: Send {
     /// Whether nobody waits for it any more.
     fn is_unwanted(&self) -> bool {
         false
+    }
+
+    /// Whether the caller has gone. The call goes on all the same, for as long as nobody else needs its place.
+    fn is_orphaned(&self) -> bool {
+        false
+    }
+
+    /// Where the call is counted while it is pending; nowhere if a component made it.
+    fn share(&self) -> Option<&Share> {
+        None
     }
 
     /// Nobody will complete it.

@@ -4,26 +4,31 @@
 //! calls and events in the queue are bounded in bytes, and calls in flight in number; a sleeping lane is woken once for all
 //! that was queued meanwhile; a token is valid for one completion.
 
+mod giving_up;
+mod places;
 mod refused;
+mod room;
 
 pub use refused::{Refusal, Refused};
+pub use room::Limits;
 
 use super::Status;
 use super::faults::Faults;
-use super::intake::{Intake, Nested, Waiting};
-use super::job::{Abandoned, Answer, Job, JobKind, Response};
+use super::intake::Intake;
+use super::job::{Answer, Job, JobKind, Response};
 use super::latency::Latency;
+use super::share::{Owed, Share};
 use super::slots::{Slots, Ticket};
 use crate::session::After;
 use bytes::Bytes;
-use std::collections::HashSet;
+use room::{Events, Load};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 struct Pending {
-    answer: Box<dyn Answer>,
+    owed: Owed,
     deadline: Instant,
     /// For a call, how many milliseconds it may take; 0 for what the host itself asks.
     limit_milliseconds: u32,
@@ -40,8 +45,8 @@ impl Pending {
     }
 }
 
-/// More calls than this never wait for completion at one lane.
-const MOST_PENDING: usize = 100_000;
+/// When a call is refused, those whose callers have gone are looked for, and not again for this long.
+const BETWEEN_SWEEPS: Duration = Duration::from_millis(100);
 
 /// The queue and the debts of one lane.
 pub struct Lane {
@@ -57,8 +62,9 @@ pub struct Lane {
     late: AtomicU64,
     dropped_events: AtomicU64,
     faults: Faults,
+    refused_calls: AtomicU64,
     latency: Latency,
-    limit: usize,
+    limits: Limits,
     /// Whether it is remembered who called.
     keeps_origins: bool,
 }
@@ -66,11 +72,50 @@ pub struct Lane {
 struct State {
     jobs: Vec<Job>,
     bytes: usize,
+    events: Events,
+    swept: Option<Instant>,
     sleeping: bool,
     wake_queued: bool,
     closed: bool,
     intake: Intake,
     pending: Slots<Pending>,
+}
+
+impl State {
+    fn load(&self) -> Load {
+        Load {
+            calls: self.pending.len(),
+            bytes: self.bytes,
+        }
+    }
+
+    /// What there is, in the queue and among those that wait for a version.
+    fn whole_load(&self) -> Load {
+        let waiting = match &self.intake {
+            Intake::Held(held) => held.bytes(),
+            Intake::Open | Intake::Sealed => 0,
+        };
+        Load {
+            calls: self.pending.len() + self.intake.waiting(),
+            bytes: self.bytes.max(waiting),
+        }
+    }
+
+    /// What there is beside a job, where that would be.
+    fn load_beside(&self, job: &Job) -> Load {
+        match &self.intake {
+            Intake::Held(held) if !held.lets_in(job) => Load {
+                calls: self.pending.len() + held.len(),
+                bytes: held.bytes(),
+            },
+            Intake::Held(_) | Intake::Open | Intake::Sealed => self.load(),
+        }
+    }
+
+    /// Whether it is time to look for calls whose callers have gone.
+    fn may_sweep(&self) -> bool {
+        self.swept.is_none_or(|swept| swept.elapsed() >= BETWEEN_SWEEPS)
+    }
 }
 
 /// The duty to wake a lane, fulfilled when dropped. Lets one wake serve many jobs.
@@ -93,13 +138,15 @@ impl Drop for Wake {
 }
 
 impl Lane {
-    /// A lane that may have `limit` bytes queued.
-    pub(super) fn new(number: u32, limit: usize, descriptor: Option<OwnedFd>) -> Lane {
+    /// A lane that may hold so much.
+    pub(super) fn new(number: u32, limits: Limits, descriptor: Option<OwnedFd>) -> Lane {
         Lane {
             number,
             state: Mutex::new(State {
                 jobs: Vec::new(),
                 bytes: 0,
+                events: Events::none(),
+                swept: None,
                 sleeping: descriptor.is_some(),
                 wake_queued: false,
                 closed: false,
@@ -113,8 +160,9 @@ impl Lane {
             late: AtomicU64::new(0),
             dropped_events: AtomicU64::new(0),
             faults: Faults::default(),
+            refused_calls: AtomicU64::new(0),
             latency: Latency::default(),
-            limit,
+            limits,
             keeps_origins: false,
         }
     }
@@ -138,10 +186,10 @@ impl Lane {
         state.pending.get(ticket)?.origin.as_deref().cloned()
     }
 
-    fn pending_of(&self, job: &Job, answer: Box<dyn Answer>, deadline: Instant) -> Pending {
+    fn pending_of(&self, job: &Job, owed: Owed, deadline: Instant) -> Pending {
         let is_kept = self.keeps_origins && job.kind.is_call();
         Pending {
-            answer,
+            owed,
             deadline,
             limit_milliseconds: if job.kind.is_call() {
                 job.deadline_milliseconds
@@ -175,6 +223,11 @@ impl Lane {
     /// Events dropped because the queue was full.
     pub(super) fn dropped_events(&self) -> u64 {
         self.dropped_events.load(Ordering::Relaxed)
+    }
+
+    /// Calls refused because too many were waiting.
+    pub(super) fn refused_calls(&self) -> u64 {
+        self.refused_calls.load(Ordering::Relaxed)
     }
 
     /// Calls that failed.
@@ -211,49 +264,74 @@ impl Lane {
     ) -> Result<Wake, Box<Refused>> {
         let mut state = self.lock();
         let refused = |why, job, answer| Err(Box::new(Refused { why, job, answer }));
-        if state.closed {
-            return refused(Refusal::Closed, job, answer);
-        }
-        // What the host itself asks is not held back by what clients ask.
-        if job.kind.is_call() {
-            match &mut state.intake {
-                Intake::Open => {}
-                Intake::Sealed => return refused(Refusal::Replaced, job, answer),
-                Intake::Held(held) if held.lets_in(&job) => {}
-                Intake::Held(held) if !held.has_room(&job, self.limit) => {
-                    return refused(Refusal::Full, job, answer);
-                }
-                Intake::Held(held) => {
-                    held.keep(job, Some((answer, deadline)));
-                    return Ok(Wake(None));
-                }
+        let mut admitted = self.admit(&state, &job, &*answer);
+        if let Err(Refusal::Full | Refusal::Share) = admitted {
+            if state.may_sweep() && self.limits.is_crowded(state.load_beside(&job)) {
+                drop(state);
+                self.expire(Instant::now());
+                state = self.lock();
+                admitted = self.admit(&state, &job, &*answer);
             }
-            let full = state.bytes > 0 && state.bytes + job.bytes() > self.limit;
-            if full || state.pending.len() >= MOST_PENDING {
-                return refused(Refusal::Full, job, answer);
-            }
+            let is_refused = matches!(admitted, Err(Refusal::Full | Refusal::Share));
+            self.refused_calls
+                .fetch_add(u64::from(is_refused), Ordering::Relaxed);
         }
-        match state.pending.insert(self.pending_of(&job, answer, deadline)) {
+        if let Err(why) = admitted {
+            return refused(why, job, answer);
+        }
+        let bytes = job.bytes();
+        if let Intake::Held(held) = &mut state.intake
+            && job.kind.is_call()
+            && !held.lets_in(&job)
+        {
+            held.keep(job, Some((Owed::new(answer, bytes), deadline)));
+            return Ok(Wake(None));
+        }
+        let owed = Owed::new(answer, bytes);
+        match state.pending.insert(self.pending_of(&job, owed, deadline)) {
             Ok(ticket) => job.token = self.token(ticket),
-            Err(pending) => return refused(Refusal::Full, job, pending.answer),
+            Err(pending) => {
+                return match pending.owed.settle() {
+                    Some(answer) => refused(Refusal::Full, job, answer),
+                    None => Ok(Wake(None)),
+                };
+            }
         }
         Ok(self.enqueue(state, job))
     }
 
+    /// Whether a job can be taken, into the queue or among those that wait for a version.
+    fn admit(&self, state: &State, job: &Job, answer: &dyn Answer) -> Result<(), Refusal> {
+        if state.closed {
+            return Err(Refusal::Closed);
+        }
+        // What the host itself asks is not held back by what clients ask.
+        if !job.kind.is_call() {
+            return Ok(());
+        }
+        if matches!(state.intake, Intake::Sealed) {
+            return Err(Refusal::Replaced);
+        }
+        let held = answer.share().map(Share::held);
+        self.limits.admit(state.load_beside(job), job.bytes(), held)
+    }
+
     /// Queues a job that owes nothing. It is dropped when the lane is closed.
     pub(super) fn push(self: &Arc<Self>, job: Job) -> Wake {
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if state.closed || (job.kind == JobKind::Wake && state.wake_queued) {
             return Wake(None);
         }
         // Replies are bounded by what the component asked for; events come from anybody.
         if job.kind == JobKind::Event {
-            let full = state.bytes > 0 && state.bytes + job.bytes() > self.limit;
+            let (size, publisher) = (job.bytes(), job.publisher);
+            let mut admit = |waiting| state.events.admit(&self.limits, waiting, size, publisher);
             let kept = match &mut state.intake {
-                Intake::Open if full => false,
-                Intake::Open => return self.enqueue(state, job),
+                Intake::Open if admit(state.bytes) => return self.enqueue(guard, job),
+                Intake::Open => false,
                 Intake::Held(held) => {
-                    let has_room = held.has_room(&job, self.limit);
+                    let has_room = admit(held.bytes());
                     if has_room {
                         held.keep(job, None);
                     }
@@ -268,7 +346,7 @@ impl Lane {
             return Wake(None);
         }
         state.wake_queued |= job.kind == JobKind::Wake;
-        self.enqueue(state, job)
+        self.enqueue(guard, job)
     }
 
     /// Waits for work and swaps it into `jobs`, which must be empty. Returns false when the lane is closed and empty.
@@ -328,103 +406,7 @@ impl Lane {
         if let Some(took) = pending.took() {
             self.latency.count(took);
         }
-        Some(pending.answer)
-    }
-
-    /// Gives up calls whose deadline is before `now`, or for which nobody waits any more, and tells the component. Returns how
-    /// many took too long.
-    pub(super) fn expire(self: &Arc<Self>, now: Instant) -> usize {
-        let mut state = self.lock();
-        let waiting = state.intake.expire(now);
-        let mut late = 0;
-        let expired = state.pending.remove_where(|pending| {
-            let is_late = pending.deadline <= now;
-            late += usize::from(is_late);
-            is_late || pending.answer.is_unwanted()
-        });
-        if expired.is_empty() && waiting.is_empty() {
-            return 0;
-        }
-        // What still waits in the queue need not be done any more; of the rest the component is told.
-        let mut tokens: HashSet<u64> = expired.iter().map(|(ticket, _)| self.token(*ticket)).collect();
-        let queued = state.jobs.len();
-        state
-            .jobs
-            .retain(|job| !job.kind.is_call() || !tokens.remove(&job.token));
-        self.load.fetch_sub(queued - state.jobs.len(), Ordering::Relaxed);
-        state.bytes = state.jobs.iter().map(Job::bytes).sum();
-        drop(state);
-        for token in tokens {
-            drop(self.push(Job::new(JobKind::Cancel, token)));
-        }
-        let count = late + waiting.len();
-        for (_, pending) in expired {
-            pending.answer.abandon(Abandoned::TimedOut);
-        }
-        waiting
-            .into_iter()
-            .for_each(|answer| answer.abandon(Abandoned::TimedOut));
-        count
-    }
-
-    /// From now on calls and events wait.
-    pub(super) fn hold(&self, nested: Nested) {
-        self.lock().intake.hold(nested);
-    }
-
-    /// When none of these lanes owes an answer, lets nested calls wait from now on, too. Whoever calls this must be the
-    /// only one who holds several lanes.
-    pub(super) fn close_for_nested_when_idle<'a>(lanes: impl Iterator<Item = &'a Arc<Lane>>) -> bool {
-        let mut states: Vec<_> = lanes.map(|lane| lane.lock()).collect();
-        let are_idle = states.iter().all(|state| state.pending.len() == 0);
-        if are_idle {
-            states
-                .iter_mut()
-                .for_each(|state| state.intake.hold(Nested::Waits));
-        }
-        are_idle
-    }
-
-    /// From now on calls are refused as [`Refusal::Replaced`] and events dropped. Returns what waited.
-    pub(super) fn seal(&self) -> Vec<Waiting> {
-        self.lock().intake.seal()
-    }
-
-    /// Takes out the calls that wait; events stay.
-    pub(super) fn take_waiting_calls(&self) -> Vec<Waiting> {
-        self.lock().intake.take_calls()
-    }
-
-    /// Lets calls and events wait that came before those that wait already. They must not wait anywhere else.
-    pub(super) fn adopt(&self, earlier: Vec<Waiting>) {
-        self.lock().intake.adopt(earlier);
-    }
-
-    /// Takes in what waits, in order, and what comes from now on.
-    pub(super) fn release(self: &Arc<Self>) {
-        let mut surplus = Vec::new();
-        let mut state = self.lock();
-        for Waiting { mut job, call } in state.intake.open() {
-            if let Some((answer, deadline)) = call {
-                match state.pending.insert(self.pending_of(&job, answer, deadline)) {
-                    Ok(ticket) => job.token = self.token(ticket),
-                    Err(pending) => {
-                        surplus.push(pending.answer);
-                        continue;
-                    }
-                }
-            }
-            state.bytes += job.bytes();
-            state.jobs.push(job);
-            self.load.fetch_add(1, Ordering::Relaxed);
-        }
-        if !state.jobs.is_empty() && std::mem::replace(&mut state.sleeping, false) {
-            drop(state);
-            self.signal();
-        }
-        surplus
-            .into_iter()
-            .for_each(|answer| answer.abandon(Abandoned::Stopped));
+        pending.owed.settle()
     }
 
     /// Ends the lane: its thread works off what is queued and leaves. Calls that nobody completes are given up by
@@ -432,23 +414,6 @@ impl Lane {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.signal();
-    }
-
-    /// Gives up all calls that were never completed.
-    pub(super) fn abandon(&self, why: Abandoned) -> usize {
-        let mut state = self.lock();
-        let left = state.pending.remove_where(|_| true);
-        let waiting = state.intake.seal();
-        drop(state);
-        let waiting = waiting.into_iter().filter_map(|waiting| Some(waiting.call?.0));
-        let answers: Vec<_> = left
-            .into_iter()
-            .map(|(_, pending)| pending.answer)
-            .chain(waiting)
-            .collect();
-        let count = answers.len();
-        answers.into_iter().for_each(|answer| answer.abandon(why));
-        count
     }
 
     fn enqueue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, job: Job) -> Wake {
@@ -462,6 +427,10 @@ impl Lane {
     fn hand_over(&self, mut state: MutexGuard<'_, State>, jobs: &mut Vec<Job>) -> bool {
         std::mem::swap(&mut state.jobs, jobs);
         state.bytes = 0;
+        // Those that wait for a version are counted until they are taken.
+        if matches!(state.intake, Intake::Open) {
+            state.events.clear();
+        }
         state.wake_queued = false;
         !jobs.is_empty() || !state.closed
     }

@@ -198,7 +198,7 @@ fn make(
                 return Err((LoadError::new(LoadErrorKind::Resources, message), None));
             }
         };
-        let lane = Lane::new(number, request.queue_limit, descriptor);
+        let lane = Lane::new(number, request.limits, descriptor);
         lanes.push(Arc::new(lane.keeping_origins(request.delegates)));
     }
     let original = std::path::absolute(&request.library).unwrap_or(request.library);

@@ -7,9 +7,10 @@ use super::credentials::{Client, Credentials};
 use super::denied::Denied;
 use super::directory::User;
 use super::password::Verdict;
-use super::passwords::HashError;
-use super::{ADMIN, ANONYMOUS, Security, digest};
+use super::passwords::{HashError, Refused, Signed};
+use super::{ADMIN, ANONYMOUS, Security};
 use crate::session::Login;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -56,7 +57,7 @@ impl Security {
                 username,
                 public_key,
                 digest,
-            } => self.login_by_digest(&username, &public_key, &digest, client),
+            } => self.login_by_digest(&username, public_key, digest, client).await,
             Credentials::Nothing => Err(Denied::Credentials),
         };
         let (address, session) = (client.address, &*client.session_id);
@@ -66,7 +67,7 @@ impl Security {
                 tracing::info!(target: "audit", event = "login", user, method, %address, session, "logged in");
             }
             Err(denied) => {
-                let (is_told, untold) = self.refusals.note(Instant::now());
+                let (is_told, untold) = self.refusals.note(denied.kind(), Instant::now());
                 tell_of_untold(untold);
                 if !is_told {
                     return outcome;
@@ -77,6 +78,11 @@ impl Security {
             }
         }
         outcome
+    }
+
+    /// How many logins were refused for each reason.
+    pub fn refused_logins(&self) -> BTreeMap<&'static str, u64> {
+        self.refusals.by_reason()
     }
 
     /// Tells how many refused logins had no line of their own. To be called about once a second.
@@ -100,8 +106,12 @@ impl Security {
         }
         let user = self.directory.user(&username);
         let stored = user.as_ref().and_then(|user| user.password.clone());
-        let verdict = self.passwords.verify(password.clone(), stored.clone()).await;
-        let verdict = verdict.map_err(|_| Denied::Busy)?;
+        let who = (client.address, &*username);
+        let looked = self.passwords.verify(who, password.clone(), stored.clone());
+        let verdict = match looked.await {
+            Ok(verdict) => verdict,
+            Err(refused) => return Err(self.refuse(&username, refused).await),
+        };
         let is_right = matches!(verdict, Verdict::Right { .. });
         self.judge(&username, is_right)?;
         // Deleted meanwhile, or given another password: then it is not right any more.
@@ -113,7 +123,18 @@ impl Security {
         if matches!(verdict, Verdict::Right { outdated: true }) {
             self.renew_hash(&user, password).await;
         }
-        self.accept(user, None, client)
+        let accepted = self.accept(user, None, client)?;
+        self.passwords.note_login(client.address, &username);
+        Ok(accepted)
+    }
+
+    /// Says that there are too many attempts, when it is time. What was wrong has counted by then.
+    async fn refuse(&self, username: &str, refused: Refused) -> Denied {
+        if refused.counts {
+            let _ = self.judge(username, false);
+        }
+        let _busy = refused.wait().await;
+        Denied::Busy
     }
 
     /// Whoever wants to be nobody needs no password, and one that is sent is not looked at.
@@ -145,7 +166,7 @@ impl Security {
 
     /// Replaces a hash by one that is made as hashes are made today.
     async fn renew_hash(&self, user: &User, password: String) {
-        let Ok(hash) = self.passwords.hash(password).await else {
+        let Ok(hash) = self.passwords.hash(&user.name, password).await else {
             return;
         };
         let change = self.directory.change();
@@ -167,11 +188,11 @@ impl Security {
         }
     }
 
-    fn login_by_digest(
+    async fn login_by_digest(
         &self,
         username: &str,
-        public_key: &str,
-        signature: &str,
+        public_key: String,
+        digest: String,
         client: &Client,
     ) -> Result<Accepted, Denied> {
         self.check_admin(username, client.address)?;
@@ -180,17 +201,33 @@ impl Security {
         if self.lockout.remaining(username, now).is_some() {
             return Err(Denied::Locked);
         }
-        let signed = self
-            .nonces
-            .find(public_key, now)
-            .any(|nonce| digest::verify(public_key, nonce.as_bytes(), signature));
         let user = self.directory.user(username);
-        let user = user.filter(|user| user.public_key.as_deref() == Some(public_key));
+        let user = user.filter(|user| user.public_key.as_ref() == Some(&public_key));
+        let signed = Signed {
+            nonces: self.nonces.find(&public_key, now).collect(),
+            public_key,
+            digest,
+        };
+        let who = (client.address, username);
+        let looked = self.passwords.verify_signature(who, signed, user.is_some());
+        let is_right = match (looked.await, &user) {
+            (Ok(is_right), _) => is_right,
+            (Err(refused), Some(_)) => return Err(self.refuse(username, refused).await),
+            (Err(refused), None) => {
+                let _busy = refused.wait().await;
+                return Err(Denied::Busy);
+            }
+        };
         // Without the user's key nothing can be guessed. Such attempts cost next to nothing, and noting them would push out
         // what is noted of passwords.
         let user = user.ok_or(Denied::Credentials)?;
-        self.judge(username, signed)?;
-        self.accept(user, None, client)
+        self.judge(username, is_right)?;
+        // Deleted meanwhile, or given another key: then it is not right any more.
+        let current = self.directory.user(username);
+        let current = current.filter(|now| now.id == user.id && now.public_key == user.public_key);
+        let accepted = self.accept(current.ok_or(Denied::Credentials)?, None, client)?;
+        self.passwords.note_login(client.address, username);
+        Ok(accepted)
     }
 
     /// Checks the password of a user who is logged in and wants another one. Whoever found the session open is no better
@@ -203,7 +240,8 @@ impl Security {
         if self.lockout.remaining(&user.name, Instant::now()).is_some() {
             return Err(Denied::Locked);
         }
-        let verdict = self.passwords.verify(password, user.password.clone()).await;
+        let stored = user.password.clone();
+        let verdict = self.passwords.verify_own(&user.name, password, stored).await;
         let verdict = verdict.map_err(|_| Denied::Busy)?;
         self.judge(&user.name, matches!(verdict, Verdict::Right { .. }))
     }
@@ -218,13 +256,13 @@ impl Security {
         })
     }
 
-    /// The hash that is to be stored for a password.
+    /// The hash that is to be stored for a password which somebody chooses.
     ///
     /// # Errors
     ///
     /// When too many are waiting.
-    pub async fn hash(&self, password: String) -> Result<String, HashError> {
-        self.passwords.hash(password).await
+    pub async fn hash(&self, by: &str, password: String) -> Result<String, HashError> {
+        self.passwords.hash(by, password).await
     }
 }
 

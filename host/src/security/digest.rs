@@ -40,9 +40,14 @@ const RSA_ENCRYPTION: [u8; 13] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 
 const SEQUENCE: u8 = 0x30;
 const BIT_STRING: u8 = 0x03;
 
+/// Whether a key and a digest are short enough to be right.
+pub fn is_worth_a_look(public_key: &str, digest: &str) -> bool {
+    public_key.len() <= LONGEST_PUBLIC_KEY && digest.len() <= LONGEST_DIGEST
+}
+
 /// Whether `digest` is the signature that the owner of `public_key` made of the nonce.
 pub fn verify(public_key: &str, nonce: &[u8], digest: &str) -> bool {
-    if public_key.len() > LONGEST_PUBLIC_KEY || digest.len() > LONGEST_DIGEST || nonce.len() != NONCE_LENGTH {
+    if !is_worth_a_look(public_key, digest) || nonce.len() != NONCE_LENGTH {
         return false;
     }
     let Ok(signature) = BASE64.decode(digest.trim().as_bytes()) else {

@@ -32,6 +32,7 @@ mod setup;
 mod tests;
 pub mod tls;
 pub mod token;
+mod turns;
 mod usages;
 mod visitor;
 

@@ -1,26 +1,48 @@
-//! Passwords verified and hashed on threads of their own, since each keeps a core busy for some ten milliseconds.
+//! Passwords verified and hashed on threads of their own, since each keeps a core busy for some ten milliseconds; signatures, too,
+//! which cost less and can be sent as often.
 //!
-//! What enters: passwords from tasks that must not block, with what is stored for the user, if there is such a user. What
-//! leaves: verdicts and new texts to be stored; or at once that too many are waiting.
-//! Guarantees: at most half of the cores work on passwords, behind everything else that wants to run; what waits is bounded;
-//! a wrong password takes the same work whether the user exists or not; passwords are erased from memory
-//! when they are done with; an idle service holds no memory to hash in.
+//! What enters: passwords and signatures from tasks that must not block, with what is stored for the user, if there is such a
+//! user. What leaves: verdicts and new texts to be stored, or that too many are waiting.
+//! Guarantees: at most half of the cores work on passwords, behind everything else that wants to run; what waits is bounded, and
+//! shared by network and name (`turns.rs`); a wrong password takes the same work whether the user exists or not;
+//! passwords are erased from memory when they are done with; an idle service holds no memory to hash in.
+//!
+//! A first attempt waits for [`FIRST_PATIENCE`] at most, beside all others. One that had no turn by then is looked at all the same
+//! when there is such a user: names that nobody has are without number, those of users are few, and are locked after some
+//! wrong passwords. Only a right password is told from it. A wrong one is answered as the name that nobody has: that
+//! there are too many, [`PATIENCE`] after the attempt. So nobody learns which names there are.
 
+mod job;
+
+use self::job::{Looked, Ticket, Work};
+use super::digest;
+use super::nonce::Nonce;
 use super::password::{self, LONGEST, PasswordError, Stored, Verdict, Workspace};
 use super::random::random;
+use super::recent::Recent;
+use super::turns::{Applicant, Class, Network, PLACES, Turns};
 use data_encoding::BASE64;
-use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::io;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-/// How many passwords may wait.
-pub const WAITING: usize = 256;
+/// How long an attempt waits among all others.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// When it is told that there are too many. Clients wait for a minute.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// From how many networks which user has logged in is remembered.
+const KNOWN: usize = 10_000;
 
 /// How much the threads step back behind others: the most there is.
 const NICE: i32 = 19;
@@ -38,6 +60,34 @@ const DUMMY_PBKDF2: &str = concat!(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("too many logins at once")]
 pub struct Busy;
+
+/// An attempt that is answered by [`Busy`], once it is time.
+#[derive(Debug)]
+#[must_use]
+pub struct Refused {
+    /// Whether it counts as a wrong one.
+    pub counts: bool,
+    until: Instant,
+}
+
+impl Refused {
+    /// Waits until it is time to say so.
+    pub async fn wait(self) -> Busy {
+        tokio::time::sleep_until(self.until.into()).await;
+        Busy
+    }
+}
+
+/// A key and a signature that somebody logs in with.
+#[derive(Debug)]
+pub struct Signed {
+    /// The key.
+    pub public_key: String,
+    /// What may have been signed.
+    pub nonces: Vec<Nonce>,
+    /// The signature.
+    pub digest: String,
+}
 
 /// Why there is no new text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -65,6 +115,16 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Passwords {
     shared: Arc<Shared>,
+    /// Makes numbers of names.
+    hasher: RandomState,
+    patience: Patience,
+}
+
+/// How long attempts wait.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    first: Duration,
+    whole: Duration,
 }
 
 /// What the threads share with the callers.
@@ -78,22 +138,12 @@ struct Shared {
     has_pbkdf2: AtomicBool,
 }
 
-/// Passwords that wait for a thread.
+/// Who waits for a thread.
 struct Queue {
-    jobs: VecDeque<Job>,
+    turns: Turns<Ticket>,
+    /// Who has logged in, and from where.
+    known: Recent<()>,
     closed: bool,
-}
-
-enum Job {
-    Verify {
-        password: Zeroizing<String>,
-        stored: Option<String>,
-        answer: oneshot::Sender<Verdict>,
-    },
-    Hash {
-        password: Zeroizing<String>,
-        answer: oneshot::Sender<Result<String, PasswordError>>,
-    },
 }
 
 impl Passwords {
@@ -104,21 +154,28 @@ impl Passwords {
     /// When there are no random bytes, or no threads.
     pub fn start() -> Result<Passwords, StartError> {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Passwords::with_threads((cores / 2).max(1))
+        let patience = Patience {
+            first: FIRST_PATIENCE,
+            whole: PATIENCE,
+        };
+        Passwords::with_threads((cores / 2).max(1), patience)
     }
 
-    fn with_threads(threads: usize) -> Result<Passwords, StartError> {
+    fn with_threads(threads: usize, patience: Patience) -> Result<Passwords, StartError> {
         let nobody = BASE64.encode(&random::<32>().map_err(PasswordError::from)?);
         let passwords = Passwords {
             shared: Arc::new(Shared {
                 queue: Mutex::new(Queue {
-                    jobs: VecDeque::new(),
+                    turns: Turns::new(PLACES),
+                    known: Recent::new(KNOWN),
                     closed: false,
                 }),
                 bell: Condvar::new(),
                 dummy: password::hash(&nobody)?,
                 has_pbkdf2: AtomicBool::new(false),
             }),
+            hasher: RandomState::new(),
+            patience,
         };
         for _ in 0..threads {
             let shared = Arc::clone(&passwords.shared);
@@ -135,48 +192,160 @@ impl Passwords {
         self.shared.has_pbkdf2.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the password is right. `stored` is what the store holds for the user; nothing for an unknown one, or one
-    /// that has no password.
+    /// Notes that a user has logged in from an address.
+    pub fn note_login(&self, address: IpAddr, username: &str) {
+        let key = key_of(self.applicant(address, username));
+        self.shared.lock().known.put(&key, ());
+    }
+
+    /// Whether the password of somebody who wants to log in is right. `stored` is what the store holds for the user; nothing
+    /// for an unknown one, or one that has no password.
+    ///
+    /// # Errors
+    ///
+    /// When too many are waiting.
+    pub async fn verify(
+        &self,
+        (address, username): (IpAddr, &str),
+        password: String,
+        stored: Option<String>,
+    ) -> Result<Verdict, Refused> {
+        let who = self.applicant(address, username);
+        let work = |answer| password_work(password, stored, answer);
+        self.attempt(who, work).await
+    }
+
+    /// Whether the signature of somebody who wants to log in is right. `is_of_user` says whether the key is that of the user.
+    ///
+    /// # Errors
+    ///
+    /// When too many are waiting.
+    pub async fn verify_signature(
+        &self,
+        (address, username): (IpAddr, &str),
+        signed: Signed,
+        is_of_user: bool,
+    ) -> Result<bool, Refused> {
+        let who = self.applicant(address, username);
+        let signed = match digest::is_worth_a_look(&signed.public_key, &signed.digest) {
+            true => signed,
+            false => return Ok(false),
+        };
+        let work = |answer| Work::Signature {
+            signed: Box::new(signed),
+            is_of_user,
+            answer,
+        };
+        let verdict = self.attempt(who, work).await?;
+        Ok(verdict != Verdict::Wrong)
+    }
+
+    async fn attempt(
+        &self,
+        who: Applicant,
+        work: impl FnOnce(oneshot::Sender<Looked>) -> Work,
+    ) -> Result<Verdict, Refused> {
+        let now = Instant::now();
+        let (answer, looked) = oneshot::channel();
+        let work = work(answer);
+        let is_of_user = work.is_of_user();
+        let until = now + self.patience.whole;
+        let ticket = Ticket {
+            class: Class::Attempt,
+            who,
+            until,
+            work,
+        };
+        let refused = |counts| Err(Refused { counts, until });
+        if self.shared.submit(ticket, now + self.patience.first).is_err() {
+            return Err(Refused {
+                counts: false,
+                until: now,
+            });
+        }
+        match looked.await {
+            Ok(looked) if looked.is_first || looked.verdict != Verdict::Wrong => Ok(looked.verdict),
+            Ok(_) => refused(true),
+            // A name that nobody has counts as one whose password was looked at.
+            Err(_) => refused(!is_of_user),
+        }
+    }
+
+    /// Whether the password of somebody who is logged in, or of the host itself, is right.
     ///
     /// # Errors
     ///
     /// When too many are waiting: at once, without any work.
-    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, Busy> {
-        let password = Zeroizing::new(password);
-        // What is too long is wrong, and costs what a wrong one costs, but does not wait in memory.
-        let (password, stored) = if password.len() > LONGEST {
-            (Zeroizing::default(), None)
-        } else {
-            (password, stored)
-        };
-        let (answer, verdict) = oneshot::channel();
-        self.shared.submit(Job::Verify {
-            password,
-            stored,
-            answer,
-        })?;
-        verdict.await.map_err(|_| Busy)
+    pub async fn verify_own(
+        &self,
+        username: &str,
+        password: String,
+        stored: Option<String>,
+    ) -> Result<Verdict, Busy> {
+        let (answer, looked) = oneshot::channel();
+        self.submit_own(username, password_work(password, stored, answer))?;
+        Ok(looked.await.map_err(|_| Busy)?.verdict)
     }
 
-    /// A text to be stored for the password.
+    /// A text to be stored for the password that somebody wants to have, or that somebody gives to others.
     ///
     /// # Errors
     ///
     /// When too many are waiting, or the password is too long.
-    pub async fn hash(&self, password: String) -> Result<String, HashError> {
+    pub async fn hash(&self, by: &str, password: String) -> Result<String, HashError> {
         let password = Zeroizing::new(password);
         if password.len() > LONGEST {
             return Err(PasswordError::TooLong.into());
         }
         let (answer, text) = oneshot::channel();
-        self.shared.submit(Job::Hash { password, answer })?;
+        self.submit_own(by, Work::Hash { password, answer })?;
         Ok(text.await.map_err(|_| Busy)??)
+    }
+
+    fn submit_own(&self, username: &str, work: Work) -> Result<(), Busy> {
+        let who = Applicant {
+            network: Network::NONE,
+            name: self.hasher.hash_one(username),
+        };
+        let until = Instant::now() + Duration::from_secs(60);
+        let ticket = Ticket {
+            class: Class::Session,
+            who,
+            until,
+            work,
+        };
+        self.shared.submit(ticket, until)
+    }
+
+    fn applicant(&self, address: IpAddr, username: &str) -> Applicant {
+        Applicant {
+            network: Network::of(address),
+            name: self.hasher.hash_one(username),
+        }
     }
 
     /// How many passwords wait for a thread.
     #[cfg(test)]
     fn waiting(&self) -> usize {
-        self.shared.lock().jobs.len()
+        self.shared.lock().turns.len()
+    }
+}
+
+fn key_of(who: Applicant) -> String {
+    format!("{who:?}")
+}
+
+fn password_work(password: String, stored: Option<String>, answer: oneshot::Sender<Looked>) -> Work {
+    let password = Zeroizing::new(password);
+    // What is too long is wrong, and costs what a wrong one costs, but does not wait in memory.
+    let (password, stored) = match password.len() > LONGEST {
+        true => (Zeroizing::default(), None),
+        false => (password, stored),
+    };
+    Work::Password {
+        password,
+        stored,
+        answer,
     }
 }
 
@@ -187,21 +356,53 @@ impl Drop for Passwords {
     }
 }
 
+impl Queue {
+    /// Lets somebody wait until a time, and somebody else go on or go.
+    fn push(&mut self, ticket: Ticket, until: Instant) {
+        if self.turns.is_full(ticket.class) {
+            // Those whose clients have gone meanwhile give their places to those who are still there.
+            self.turns
+                .remove_where(ticket.class, |ticket| ticket.work.is_abandoned());
+        }
+        if let Some(surplus) = self.turns.push(ticket.class, ticket.who, until, ticket) {
+            self.go_on(surplus);
+        }
+    }
+
+    /// Lets somebody who had no turn among the first wait on, if that is a user. Others are dropped, which tells them.
+    fn go_on(&mut self, mut ticket: Ticket) {
+        if ticket.class != Class::Attempt || !ticket.work.is_of_user() || ticket.work.is_abandoned() {
+            return;
+        }
+        let is_known = self.known.get(&key_of(ticket.who)).is_some();
+        ticket.class = match is_known {
+            true => Class::Known,
+            false => Class::User,
+        };
+        let until = ticket.until;
+        self.push(ticket, until);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        for class in [Class::Attempt, Class::User, Class::Known] {
+            for ticket in self.turns.expire(class, now) {
+                self.go_on(ticket);
+            }
+        }
+    }
+}
+
 impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(&self, job: Job) -> Result<(), Busy> {
+    fn submit(&self, ticket: Ticket, until: Instant) -> Result<(), Busy> {
         let mut queue = self.lock();
-        if queue.jobs.len() >= WAITING {
-            // Those whose clients have gone meanwhile give their places to those who are still there.
-            queue.jobs.retain(|job| !job.is_abandoned());
-        }
-        if queue.jobs.len() >= WAITING {
+        if queue.closed {
             return Err(Busy);
         }
-        queue.jobs.push_back(job);
+        queue.push(ticket, until);
         drop(queue);
         self.bell.notify_one();
         Ok(())
@@ -212,20 +413,21 @@ impl Shared {
         // Where the system does not allow it, passwords are hashed at the usual priority.
         let _ = rustix::process::nice(NICE);
         let mut workspace = Workspace::default();
-        while let Some(job) = self.next(&mut workspace) {
-            job.run(self, &mut workspace);
+        while let Some(ticket) = self.next(&mut workspace) {
+            ticket.run(self, &mut workspace);
         }
     }
 
-    /// Waits for a password, holding no memory meanwhile. Nothing when the service has ended.
-    fn next(&self, workspace: &mut Workspace) -> Option<Job> {
+    /// Waits for somebody, holding no memory meanwhile. Nothing when the service has ended.
+    fn next(&self, workspace: &mut Workspace) -> Option<Ticket> {
         let mut queue = self.lock();
         loop {
             if queue.closed {
                 return None;
             }
-            if let Some(job) = queue.jobs.pop_front() {
-                return Some(job);
+            queue.expire(Instant::now());
+            if let Some(ticket) = queue.turns.pop() {
+                return Some(ticket);
             }
             workspace.clear();
             queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -264,126 +466,5 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-impl Job {
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Job::Verify { answer, .. } => answer.is_closed(),
-            Job::Hash { answer, .. } => answer.is_closed(),
-        }
-    }
-
-    fn run(self, shared: &Shared, workspace: &mut Workspace) {
-        if self.is_abandoned() {
-            return;
-        }
-        // Nobody listens any more: that is the caller's affair.
-        match self {
-            Job::Verify {
-                password,
-                stored,
-                answer,
-            } => {
-                let _ = answer.send(shared.verify(workspace, &password, stored.as_deref()));
-            }
-            Job::Hash { password, answer } => {
-                let _ = answer.send(password::hash_in(workspace, &password));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::future::Future;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
-    const HAPPN: &str = concat!(
-        "pbkdf2$10000$f1727f88cf81977c4bb1eab0c4c7682796a4370de0ed1b1887f5797168cbe4bf",
-        "a6d9ceeb03cbf2849b7644f7ad0c9f681dcaa74b9b1bef207d44fe49dcb9e383$",
-        "c426fcaf2e0365af6021d06b03e9c2047f07d52a871d382e80fc7b5d958133b3",
-        "0320f89517c56687895cc23267a05d63246e6868d85d8dd54110f5e0cba936b9$sha512",
-    );
-
-    fn poll_once(future: std::pin::Pin<&mut impl Future>) -> bool {
-        matches!(
-            future.poll(&mut Context::from_waker(Waker::noop())),
-            Poll::Ready(_)
-        )
-    }
-
-    #[tokio::test]
-    async fn a_user_of_happn_logs_in_and_gets_a_better_hash() {
-        let passwords = Passwords::start().unwrap();
-        let verdict = passwords.verify("pw".into(), Some(HAPPN.into())).await;
-        assert_eq!(verdict, Ok(Verdict::Right { outdated: true }));
-        let text = passwords.hash("pw".into()).await.unwrap();
-        let verdict = passwords.verify("pw".into(), Some(text.clone())).await;
-        assert_eq!(verdict, Ok(Verdict::Right { outdated: false }));
-        assert_eq!(
-            passwords.verify("PW".into(), Some(text)).await,
-            Ok(Verdict::Wrong)
-        );
-        assert_eq!(
-            passwords.verify("PW".into(), Some(HAPPN.into())).await,
-            Ok(Verdict::Wrong)
-        );
-    }
-
-    #[tokio::test]
-    async fn unknown_users_and_passwords_that_are_too_long_are_wrong() {
-        let passwords = Passwords::start().unwrap();
-        passwords.expect_pbkdf2();
-        assert_eq!(passwords.verify("pw".into(), None).await, Ok(Verdict::Wrong));
-        assert_eq!(
-            passwords.verify("pw".into(), Some("not a hash".into())).await,
-            Ok(Verdict::Wrong)
-        );
-        let long = "x".repeat(LONGEST + 1);
-        assert_eq!(
-            passwords.verify(long.clone(), Some(HAPPN.into())).await,
-            Ok(Verdict::Wrong)
-        );
-        assert_eq!(passwords.hash(long).await, Err(PasswordError::TooLong.into()));
-        let longest = "x".repeat(LONGEST);
-        let text = passwords.hash(longest.clone()).await.unwrap();
-        let verdict = passwords.verify(longest, Some(text)).await;
-        assert_eq!(verdict, Ok(Verdict::Right { outdated: false }));
-    }
-
-    #[tokio::test]
-    async fn what_does_not_fit_is_told_at_once_and_abandoned_places_are_given_away() {
-        // No thread takes anything out.
-        let passwords = Passwords::with_threads(0).unwrap();
-        let mut waiting: Vec<_> = (0..WAITING)
-            .map(|_| Box::pin(passwords.verify("pw".into(), None)))
-            .collect();
-        for future in &mut waiting {
-            assert!(!poll_once(future.as_mut()));
-        }
-        assert_eq!(passwords.waiting(), WAITING);
-        assert_eq!(passwords.verify("pw".into(), None).await, Err(Busy));
-        assert_eq!(passwords.hash("pw".into()).await, Err(HashError::Busy(Busy)));
-        drop(waiting.split_off(10));
-        let mut next = pin!(passwords.verify("pw".into(), None));
-        assert!(!poll_once(next.as_mut()));
-        assert_eq!(passwords.waiting(), 11);
-    }
-
-    #[test]
-    fn the_dummies_are_of_the_kind_they_stand_for() {
-        let passwords = Passwords::with_threads(0).unwrap();
-        assert!(matches!(
-            Stored::parse(&passwords.shared.dummy),
-            Some(Stored::Argon2 { outdated: false, .. })
-        ));
-        let Some(Stored::Pbkdf2 {
-            rounds, key, salt, ..
-        }) = Stored::parse(DUMMY_PBKDF2)
-        else {
-            panic!("not a text of happn");
-        };
-        assert_eq!((rounds.get(), key.len(), salt.len()), (10_000, 64, 64));
-    }
-}
+mod tests;

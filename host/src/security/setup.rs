@@ -211,7 +211,9 @@ async fn add_admin(
     let is_set = match (&admin.password, &configured.password) {
         (None, None) => true,
         (Some(stored), Some(password)) => {
-            let verdict = passwords.verify(password.clone(), Some(stored.clone())).await?;
+            let verdict = passwords
+                .verify_own(ADMIN, password.clone(), Some(stored.clone()))
+                .await?;
             verdict == Verdict::Right { outdated: false }
         }
         (None, Some(_)) | (Some(_), None) => false,
@@ -229,7 +231,7 @@ async fn add_admin(
     }
     if !is_set {
         admin.password = match configured.password {
-            Some(password) => Some(passwords.hash(password).await?),
+            Some(password) => Some(passwords.hash(ADMIN, password).await?),
             None => None,
         };
     }

@@ -20,6 +20,7 @@ pub use order::{After, InFlight};
 pub use outbound::{Closing, Outbound};
 pub use registry::Sessions;
 
+use crate::plugin::Share;
 use crate::protocol::{Dialect, Frame};
 use crate::versions::{Line, Shown};
 use arc_swap::ArcSwapOption;
@@ -27,7 +28,10 @@ use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether a connection has ended, by who waits for that.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// One websocket connection.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub struct Session {
     audience: ArcSwapOption<Audience>,
     /// A request is being worked on elsewhere, and its answer comes before all that follow.
     waits: AtomicBool,
+    /// Its connection has ended.
+    has_ended: AtomicBool,
     /// Where the client is.
     peer: SocketAddr,
     /// When it connected.
@@ -60,6 +66,8 @@ pub struct Session {
     relied_on: Mutex<Vec<Box<str>>>,
     /// The one among them that it called last: the number of the instance.
     relied_on_last: AtomicU64,
+    /// Its pending calls.
+    calls: Share,
     /// Frames on their way out.
     outbound: Outbound,
 }
@@ -76,6 +84,7 @@ impl Session {
             login: ArcSwapOption::const_empty(),
             audience: ArcSwapOption::const_empty(),
             waits: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
             peer,
             since: Instant::now(),
             dialect: AtomicU8::new(0),
@@ -84,6 +93,7 @@ impl Session {
             shown: ArcSwapOption::const_empty(),
             relied_on: Mutex::default(),
             relied_on_last: AtomicU64::new(0),
+            calls: Share::default(),
             outbound: Outbound::new(limit),
         }
     }
@@ -146,6 +156,23 @@ impl Session {
     /// Whether requests wait.
     pub fn waits(&self) -> bool {
         self.waits.load(Ordering::Acquire)
+    }
+
+    /// Notes that the connection has ended.
+    pub fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection has ended.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
+    }
+
+    /// Waits until some time after the connection has ended.
+    pub async fn ended(&self) {
+        while !self.has_ended() {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Where the client is.
@@ -219,6 +246,11 @@ impl Session {
     /// How many answers wait for the store.
     pub fn uncommitted(&self) -> usize {
         self.uncommitted.load(Ordering::Relaxed)
+    }
+
+    /// Its pending calls.
+    pub fn calls(&self) -> &Share {
+        &self.calls
     }
 
     /// Frames on their way out.

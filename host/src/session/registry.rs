@@ -83,6 +83,7 @@ impl Sessions {
 
     /// Forgets a session whose connection has ended.
     pub fn close(&self, session: &Session, reason: Option<Closing>) {
+        session.end();
         let known = self
             .live
             .write()

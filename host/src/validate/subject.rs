@@ -7,7 +7,7 @@
 use super::Subject;
 use super::services::Alone;
 use crate::plugin::{
-    Abandoned, Answer, Awaited, Component, Job, JobKind, LoadError, LoadRequest, Rehearsal, Unloaded,
+    Abandoned, Answer, Awaited, Component, Job, JobKind, Limits, LoadError, LoadRequest, Rehearsal, Unloaded,
 };
 use crate::server;
 use crate::web::{Failure, Reply, ended};
@@ -85,7 +85,10 @@ impl Loaded {
             domain: "check-plugin".to_owned(),
             config: subject.config.clone(),
             lanes,
-            queue_limit: QUEUE_LIMIT,
+            limits: Limits {
+                bytes: QUEUE_LIMIT,
+                calls_of_each: usize::MAX,
+            },
             stage: server::stage(Rehearsal::off())?,
             start_timeout: subject.step_time / 2,
             services: services.clone(),

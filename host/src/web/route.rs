@@ -41,6 +41,7 @@ pub async fn ask(
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
     let (waiting, outcome) = Awaited::new();
+    let waiting = waiting.counted_in(mesh.http_calls().of(request.visitor.address));
     let job = Job {
         target: head(route, &request).into(),
         origin: origin(mesh, request.visitor),

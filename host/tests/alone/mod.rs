@@ -49,7 +49,10 @@ pub fn request(library: PathBuf, name: &str) -> LoadRequest {
         domain: "TestNode".to_owned(),
         config: "{}".to_owned(),
         lanes: 1,
-        queue_limit: 1 << 20,
+        limits: mesh_host::plugin::Limits {
+            bytes: 1 << 20,
+            calls_of_each: 10_000,
+        },
         stage: mesh_host::server::stage(mesh_host::plugin::Rehearsal::off())
             .expect("a folder of this user alone"),
         start_timeout: Duration::from_secs(10),

@@ -315,6 +315,12 @@ pub const KEYS: &[Key] = &[
         "Bytes of calls that may wait for one lane.",
     ),
     integer(
+        "calls",
+        "max_pending_per_session",
+        MAX_PENDING_PER_SESSION,
+        "Calls that one session, or one address over HTTP, may have unanswered.",
+    ),
+    integer(
         "swap",
         "probation_ms",
         PROBATION_MS,

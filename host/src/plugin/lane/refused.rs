@@ -9,6 +9,8 @@ use crate::plugin::job::{Answer, Job};
 pub enum Refusal {
     /// The queue is full.
     Full,
+    /// The caller has too many calls waiting.
+    Share,
     /// The component is stopping.
     Closed,
     /// Another version has taken over: the call is to be routed again.

@@ -1,8 +1,17 @@
 //! A lane as its component and its callers see it.
 
 use super::*;
+use crate::plugin::intake::Nested;
+use crate::plugin::job::Abandoned;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
+
+fn limits(bytes: usize) -> Limits {
+    Limits {
+        bytes,
+        calls_of_each: 10_000,
+    }
+}
 
 struct Told(Sender<String>);
 
@@ -21,7 +30,7 @@ impl Answer for Told {
 #[test]
 fn a_call_is_completed_once() {
     let (sender, told) = channel();
-    let lane = Arc::new(Lane::new(3, 1000, None));
+    let lane = Arc::new(Lane::new(3, limits(1000), None));
     let soon = Instant::now() + Duration::from_secs(10);
     drop(
         lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), soon)
@@ -42,7 +51,7 @@ fn a_call_is_completed_once() {
 fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
     for keeps in [true, false] {
         let (sender, _told) = channel();
-        let lane = Arc::new(Lane::new(0, 1000, None).keeping_origins(keeps));
+        let lane = Arc::new(Lane::new(0, limits(1000), None).keeping_origins(keeps));
         let soon = Instant::now() + Duration::from_secs(10);
         let submit = |kind| {
             let job = Job {
@@ -74,7 +83,7 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
 #[test]
 fn deadlines_and_the_end() {
     let (sender, told) = channel();
-    let lane = Arc::new(Lane::new(0, 1000, None));
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
     let now = Instant::now();
     drop(
         lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), now)
@@ -111,7 +120,7 @@ fn deadlines_and_the_end() {
 #[test]
 fn the_queue_is_bounded_in_bytes() {
     let (sender, _told) = channel();
-    let lane = Arc::new(Lane::new(0, size_of::<Job>() + 300, None));
+    let lane = Arc::new(Lane::new(0, limits(size_of::<Job>() + 300), None));
     let soon = Instant::now() + Duration::from_secs(10);
     let job = || Job {
         payload: Bytes::from(vec![b' '; 200]),
@@ -120,4 +129,127 @@ fn the_queue_is_bounded_in_bytes() {
     assert!(lane.submit(job(), Box::new(Told(sender.clone())), soon).is_ok());
     let refused = lane.submit(job(), Box::new(Told(sender)), soon).err();
     assert_eq!(refused.map(|refused| refused.why), Some(Refusal::Full));
+}
+
+/// Somebody who calls, and may go.
+#[derive(Clone, Default)]
+struct Caller {
+    share: Arc<Share>,
+    has_gone: Arc<AtomicBool>,
+}
+
+impl Answer for Caller {
+    fn answer(self: Box<Self>, _: i32, _: &[u8]) {}
+
+    fn abandon(self: Box<Self>, _: Abandoned) {}
+
+    fn is_orphaned(&self) -> bool {
+        self.has_gone.load(Ordering::Relaxed)
+    }
+
+    fn share(&self) -> Option<&Share> {
+        Some(&self.share)
+    }
+}
+
+/// Lets a caller call until it is refused. Returns how often it was not, and why it was.
+fn call_on(lane: &Arc<Lane>, caller: &Caller, size: usize) -> (usize, Refusal) {
+    let soon = Instant::now() + Duration::from_secs(1000);
+    let payload = Bytes::from(vec![b' '; size]);
+    for taken in 0.. {
+        let job = Job {
+            payload: payload.clone(),
+            ..Job::new(JobKind::Call, 0)
+        };
+        match lane.submit(job, Box::new(caller.clone()), soon) {
+            Ok(wake) => drop(wake),
+            Err(refused) => return (taken, refused.why),
+        }
+    }
+    unreachable!("no lane takes everything")
+}
+
+#[test]
+fn a_caller_takes_its_share_and_gets_it_back_with_each_answer() {
+    let lane = Arc::new(Lane::new(0, limits(1 << 30), None));
+    let (greedy, other) = (Caller::default(), Caller::default());
+    assert_eq!(call_on(&lane, &greedy, 10), (10_000, Refusal::Share));
+    assert_eq!(lane.refused_calls(), 1);
+    let mut jobs = Vec::new();
+    lane.wait(&mut jobs);
+    // While the component has them they count as well.
+    assert_eq!(call_on(&lane, &greedy, 10).0, 0);
+    assert_eq!(call_on(&lane, &other, 10).0, 10_000);
+    for job in &jobs[..5] {
+        lane.complete(split_token(job.token).1, 0, b"[]");
+    }
+    assert_eq!(call_on(&lane, &greedy, 10).0, 5);
+    assert_eq!(lane.abandon(Abandoned::Stopped), 20_000);
+    assert_eq!((greedy.share.held().calls, greedy.share.held().bytes), (0, 0));
+}
+
+#[test]
+fn calls_that_wait_for_a_version_count_in_the_share_of_their_caller() {
+    let lane = Arc::new(Lane::new(0, limits(1 << 30), None));
+    let caller = Caller::default();
+    lane.hold(Nested::Waits);
+    assert_eq!(call_on(&lane, &caller, 10), (10_000, Refusal::Share));
+    assert_eq!(call_on(&lane, &Caller::default(), 10).0, 10_000);
+    lane.release();
+    assert_eq!((lane.pending(), caller.share.held().calls), (20_000, 10_000));
+    lane.abandon(Abandoned::Stopped);
+    lane.hold(Nested::Waits);
+    assert_eq!(call_on(&lane, &caller, 10).0, 10_000);
+    drop(lane.seal());
+    assert_eq!(caller.share.held().calls, 0, "what is dropped counts no more");
+}
+
+#[test]
+fn calls_of_those_who_have_gone_make_room_and_only_then() {
+    let lane = Arc::new(Lane::new(0, limits(1 << 30), None));
+    let gone = Caller::default();
+    assert_eq!(call_on(&lane, &gone, 0).0, 10_000);
+    gone.has_gone.store(true, Ordering::Relaxed);
+    lane.expire(Instant::now());
+    assert_eq!(lane.pending(), 10_000, "nobody needs their places");
+    // One after the other comes, takes what it can, and goes.
+    for _ in 0..40 {
+        let caller = Caller::default();
+        call_on(&lane, &caller, 0);
+        caller.has_gone.store(true, Ordering::Relaxed);
+        lane.lock().swept = None;
+    }
+    let (taken, _) = call_on(&lane, &Caller::default(), 0);
+    assert!(taken > 1000, "{taken}");
+    lane.expire(Instant::now());
+    assert!(lane.pending() <= 25_000, "{}", lane.pending());
+}
+
+#[test]
+fn bytes_of_one_caller_and_events_leave_room_in_the_queue() {
+    let lane = Arc::new(Lane::new(0, limits(1 << 20), None));
+    let event = |publisher| {
+        lane.push(Job {
+            payload: Bytes::from(vec![b' '; 1000]),
+            publisher,
+            ..Job::new(JobKind::Event, 1)
+        })
+    };
+    (0..2000).for_each(|_| drop(event(1)));
+    assert!(lane.dropped_events() > 1000);
+    let dropped = lane.dropped_events();
+    drop(event(2));
+    assert_eq!(
+        lane.dropped_events(),
+        dropped,
+        "events of another publisher are heard"
+    );
+    let greedy = Caller::default();
+    assert_eq!(call_on(&lane, &greedy, 1000).1, Refusal::Share);
+    assert!(call_on(&lane, &Caller::default(), 1000).0 > 10);
+    // A batch taken, and there is room again for everybody.
+    let mut jobs = Vec::new();
+    lane.wait(&mut jobs);
+    drop(event(1));
+    assert_eq!(lane.dropped_events(), dropped);
 }

@@ -254,20 +254,34 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
         return refused(404, &error);
     };
     let arguments = parameters.arguments(method, request, &caller);
-    let outcome = submit(mesh, component, method.name(), arguments, caller).await;
+    let outcome = submit(
+        mesh,
+        (component, method.name()),
+        arguments,
+        caller,
+        &request.visitor,
+    )
+    .await;
     Ok(Reply::of(outcome, component, method, mesh.call_timeout()))
 }
 
 /// Takes a call on the way of every call, and waits for its outcome.
-async fn submit(mesh: &Mesh, component: &str, method: &str, arguments: String, origin: Bytes) -> Outcome {
+async fn submit(
+    mesh: &Mesh,
+    target: (&str, &str),
+    arguments: String,
+    origin: Bytes,
+    visitor: &Visitor,
+) -> Outcome {
     let limit = mesh.call_timeout();
     let (waiting, outcome) = Awaited::new();
+    let waiting = waiting.counted_in(mesh.http_calls().of(visitor.address));
     let job = Job {
         payload: arguments.into(),
         origin,
         ..Job::new(JobKind::Call, 0)
     };
-    match mesh.call_from_host((component, method), "", job, limit, Box::new(waiting)) {
+    match mesh.call_from_host(target, "", job, limit, Box::new(waiting)) {
         Ok(()) => Outcome::from(outcome.wait(limit).await),
         Err((failure, _)) => Outcome::Refused(failure.message().to_owned()),
     }

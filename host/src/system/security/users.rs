@@ -75,7 +75,7 @@ impl Request<'_> {
             }
         }
         let hash = match password {
-            Some(password) => Some(self.security.hash(password).await?),
+            Some(password) => Some(self.security.hash(self.caller.shown(), password).await?),
             None => None,
         };
         let has_new_password = hash.is_some();
