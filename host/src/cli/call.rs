@@ -6,6 +6,7 @@
 use super::CommandError;
 use super::connection::Connection;
 use crate::client::{Client, Description};
+use crate::terminal;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::io::{self, IsTerminal, Write};
@@ -56,11 +57,12 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     client.close().await;
     let results = result?;
 
-    let mut out = io::stdout().lock();
+    let mut out = terminal::json_output();
     if arguments.connection.json {
-        writeln!(out, "{}", serde_json::to_string(&results).unwrap_or_default())?;
+        let text = serde_json::to_string(&results).unwrap_or_default();
+        writeln!(out, "{}", terminal::one_line_json(&text))?;
     } else {
-        let is_terminal = out.is_terminal();
+        let is_terminal = io::stdout().is_terminal();
         for result in &results {
             writeln!(out, "{}", shown(result, is_terminal))?;
         }

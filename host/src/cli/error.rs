@@ -7,6 +7,7 @@ use crate::bench::BenchError;
 use crate::client::{CallError, ClientError, ErrorKind, RemoteError};
 use crate::config::ConfigError;
 use crate::dev::DevelopmentError;
+use crate::terminal;
 use std::error::Error;
 use std::fmt::Write;
 use std::io;
@@ -66,7 +67,7 @@ impl CommandError {
     pub fn report(&self) -> ExitCode {
         let code = self.exit_code();
         if code != 0 {
-            eprintln!("{self}");
+            terminal::note(self);
         }
         ExitCode::from(code)
     }

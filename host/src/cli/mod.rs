@@ -13,6 +13,7 @@ mod connection;
 mod describe;
 mod error;
 mod inspect;
+mod log;
 mod new;
 mod notify;
 mod on;
@@ -25,7 +26,9 @@ mod swap;
 
 pub use error::CommandError;
 
+use crate::terminal;
 use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// A mesh host: native components behind the happn protocol.
@@ -84,7 +87,11 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let CommandLine { command } = CommandLine::parse();
+    terminal::guard_panics();
+    let CommandLine { command } = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return refuse(&error),
+    };
     let outcome = match command {
         Command::Run(arguments) => multi_threaded(run::run(arguments)),
         Command::Check(arguments) => single_threaded(check::run(arguments)),
@@ -107,6 +114,19 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }
+}
+
+/// Says what is wrong with the command line, or what was asked for: help, or the version.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let is_hostile = |word: OsString| word.to_string_lossy().contains(terminal::is_acted_on);
+    if error.use_stderr() && std::env::args_os().any(is_hostile) {
+        // In colours it cannot be told apart what comes from the command line.
+        terminal::note(error.render().to_string().trim_end());
+    } else {
+        // Nobody may be listening.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 type Outcome = Result<(), CommandError>;
