@@ -40,8 +40,9 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
     let components = server::check(&config).await?;
-    let warning = server::check_certificate(&config)?;
-    if let Some(warning) = &warning {
+    let mut warnings = Vec::from_iter(server::check_certificate(&config)?);
+    warnings.extend(server::warnings(&config));
+    for warning in &warnings {
         terminal::note(format_args!("warning: {warning}"));
     }
     if arguments.json {
@@ -52,7 +53,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         writeln!(
             terminal::json_output(),
             "{}",
-            serde_json::json!({"name": config.name.value, "components": list, "warnings": Vec::from_iter(warning)})
+            serde_json::json!({"name": config.name.value, "components": list, "warnings": warnings})
         )?;
         return Ok(());
     }

@@ -67,9 +67,10 @@ fn unknown(description: &Description, name: &str) -> CommandError {
         .map(|component| component.name.as_str())
         .collect();
     CommandError::Failed(format!(
-        "the mesh {} has no component `{name}`; it has {}",
-        description.name,
-        names.join(", ")
+        "the mesh {} has no component `{}`; it has {}",
+        OneLine(&description.name),
+        OneLine(name),
+        OneLine(names.join(", "))
     ))
 }
 

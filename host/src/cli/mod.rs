@@ -18,6 +18,7 @@ mod new;
 mod notify;
 mod on;
 mod plan;
+mod resources;
 mod run;
 mod status;
 mod store;
@@ -139,11 +140,8 @@ fn single_threaded(command: impl Future<Output = Outcome>) -> Outcome {
     start(tokio::runtime::Builder::new_current_thread(), command)
 }
 
-fn start(mut builder: tokio::runtime::Builder, command: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = builder
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::failed(format!("cannot start: {error}")))?;
+fn start(builder: tokio::runtime::Builder, command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = resources::build(builder)?;
     let outcome = runtime.block_on(command);
     runtime.shutdown_background();
     outcome

@@ -3,6 +3,7 @@
 use super::CommandError;
 use super::log;
 use super::notify::{State, notify};
+use super::resources;
 use super::summary;
 use crate::config::{self, Config};
 use crate::control::Control;
@@ -30,6 +31,8 @@ When the mesh serves, five lines of the log say what and where, and one line app
 
 Saving the file, or SIGHUP, applies it as `mesh apply` does; SIGHUP reads the certificate again, too. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
 signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.
+
+The variable MESH_SOCKET names the path of the socket that `mesh status`, `mesh swap` and `mesh apply` use.
 
 With --dev, components that say where their sources are follow them: saving a file builds and swaps.
     [[components]]
@@ -65,6 +68,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         );
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
+    resources::check(&config)?;
     config::remove_left_behind(&arguments.config);
     let mut signals = Signals::listen()?;
     let mut reload = listen(SignalKind::hangup())?;

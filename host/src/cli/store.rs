@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::store::StoreFile;
 use crate::store::transfer::{self, Format, TransferError};
 use crate::terminal::{self, OneLine};
+use crate::working_files;
 use clap::{Subcommand, ValueEnum};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -68,7 +69,7 @@ Examples:
 struct Export {
     #[command(flatten)]
     place: Place,
-    /// Write to this file, which must not exist, and not to standard output.
+    /// Write to this file, which must not exist, and not to standard output. Only this user may read it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -146,7 +147,7 @@ fn export(arguments: &Export) -> Result<(), CommandError> {
     let all = file.count().map_err(failed)?;
     let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &arguments.output {
         Some(path) => Box::new(
-            File::create_new(path)
+            working_files::create_private(path)
                 .map_err(|error| CommandError::failed(format!("cannot make {}: {error}", path.display())))?,
         ),
         None => Box::new(terminal::json_output()),
