@@ -12,6 +12,8 @@
 //! `docs/architecture.md` follows one call through these modules.
 
 #![deny(unsafe_code)]
+// What people see goes through `terminal`, which also never panics.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod bench;
 pub mod cli;
@@ -33,6 +35,7 @@ pub mod stamp;
 pub mod store;
 pub mod swap;
 pub mod system;
+pub mod terminal;
 pub mod transport;
 pub mod validate;
 pub mod versions;

@@ -5,6 +5,7 @@
 //! was started is stopped again.
 
 mod clock;
+mod exposed;
 mod secure;
 
 use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
@@ -19,12 +20,16 @@ use crate::system;
 use crate::transport::{self, Limits};
 use crate::versions::Range;
 use crate::web::{self, Site};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+
+pub use exposed::warnings;
 
 /// How long calls may take to finish on a stop.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -71,6 +76,9 @@ impl Server {
                 .map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?,
         };
         let store = open_store(config).await?;
+        for warning in warnings(config) {
+            tracing::warn!("{warning}");
+        }
         let security = match config.happn.secure.value {
             true => Some(Arc::new(secure::open(config, store.clone()).await?)),
             false => None,
@@ -283,9 +291,9 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ConfigError> {
         ..Options::default()
     };
     let (file, started) = (path.value.clone(), Instant::now());
-    let opened = tokio::task::spawn_blocking(move || DurableStore::open(&file, &options)).await;
     let refused = |what: String| config.diagnose(path.at, what, None);
-    let store = opened
+    let store = on_a_thread("open-store", move || DurableStore::open(&file, &options))
+        .await
         .map_err(|error| refused(format!("the store cannot be opened: {error}")))?
         .map_err(|error| refused(error.to_string()))?;
     tracing::info!(
@@ -300,11 +308,24 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ConfigError> {
 /// Closes the store of a mesh that has stopped, or that ends at once.
 pub async fn close_store(mesh: &Arc<Mesh>) {
     let mesh = mesh.clone();
-    match tokio::task::spawn_blocking(move || mesh.store().close()).await {
+    match on_a_thread("close-store", move || mesh.store().close()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!("not everything is on disk: {error}"),
         Err(error) => tracing::error!("the store was not closed: {error}"),
     }
+}
+
+/// Does what takes a while on a thread of its own. Those of the runtime may be busy, and it may get no other.
+async fn on_a_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (report, done) = oneshot::channel();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || drop(report.send(work())))?;
+    done.await
+        .map_err(|_| io::Error::other("its thread has panicked"))
 }
 
 fn announce(mesh: &Mesh, port: u16, initializing: bool) {
@@ -353,10 +374,10 @@ fn libraries(config: &Config) -> Result<Vec<PathBuf>, ConfigError> {
     ConfigError::merge(errors).map_or(Ok(found), Err)
 }
 
-fn cannot_listen(config: &Config, error: &std::io::Error) -> ConfigError {
+fn cannot_listen(config: &Config, error: &io::Error) -> ConfigError {
     let (host, port) = (&config.happn.host, &config.happn.port);
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => config.diagnose(
+        io::ErrorKind::AddrInUse => config.diagnose(
             port.at,
             format!(
                 "port {} of {} is in use by another process",
@@ -364,7 +385,7 @@ fn cannot_listen(config: &Config, error: &std::io::Error) -> ConfigError {
             ),
             Some("choose another port, or 0 for any free one".to_owned()),
         ),
-        std::io::ErrorKind::PermissionDenied => config.diagnose(
+        io::ErrorKind::PermissionDenied => config.diagnose(
             port.at,
             format!("port {} may not be opened by this user", port.value),
             Some("choose a port from 1024 upwards".to_owned()),

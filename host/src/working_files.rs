@@ -1,12 +1,13 @@
-//! Files that exist only while a process works on them: private copies of libraries, the next mesh.toml.
+//! Files of the host alone, and files that exist only while a process works on them: private copies of libraries, the next
+//! mesh.toml.
 //!
-//! What enters: paths that were never used before. What leaves: files locked by this process. Guarantees: the lock ends with
-//! the process, however that ends, so what a killed host has left behind is found and removed; a file that somebody works on
-//! is never removed.
+//! What enters: paths. What leaves: files and folders that only this user can reach from their first moment, whatever the umask,
+//! and working files that are locked by this process. Guarantees: the lock ends with the process, however that ends, so what a
+//! killed host has left behind is found and removed; a file that somebody works on is never removed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Length of [`unique`].
@@ -25,6 +26,34 @@ pub fn is_unique(text: &str) -> bool {
             .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
+/// Makes a file that only this user may read and write. There must be nothing with this name, not even a link.
+///
+/// # Errors
+///
+/// When there is something, or none can be made.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    // A umask may have taken away more; nothing is in it yet.
+    if file.metadata()?.mode() & 0o777 != 0o600 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+/// Makes a folder that only this user may enter, and those above it that are missing.
+///
+/// # Errors
+///
+/// When one of them cannot be made.
+pub fn create_private_folders(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 /// Makes a file that counts as worked on while it is open.
 ///
 /// # Errors
@@ -32,12 +61,7 @@ pub fn is_unique(text: &str) -> bool {
 /// When there is one with this name, or none can be made.
 pub fn create(path: &Path) -> io::Result<File> {
     loop {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let file = create_private(path)?;
         // Where files cannot be locked they cannot be found to be left behind, either.
         if file.lock().is_err() || file.metadata()?.nlink() > 0 {
             return Ok(file);

@@ -72,7 +72,11 @@ fn report_panic(info: &PanicHookInfo<'_>) {
         None => format!("panicked: {message}"),
     };
     if !write(Level::ERROR, "panic", &line) {
-        eprintln!("{line}");
+        let shown = |character: char| match character.is_control() {
+            true => character.escape_default().to_string(),
+            false => character.to_string(),
+        };
+        eprintln!("{}", line.chars().map(shown).collect::<String>());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands as a person uses them: what they print, and how they end.
 
 use mesh_tests::host::{Folder, Host, build_folder, executable, mesh, repository};
+use mesh_tests::secure::Client;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -188,4 +189,113 @@ fn a_new_component_in_c_builds_and_loads_as_it_is() {
     let checked = mesh(&["check-plugin", library.to_str().unwrap(), "--rounds", "25"]);
     assert_eq!(checked.code, 0, "{}\n{}", checked.out, checked.err);
     assert!(checked.out.contains("14 ok"), "{}", checked.out);
+}
+
+/// What a terminal acts on, and what forges a line.
+const HOSTILE: &str =
+    "a\u{1b}[31m\u{7}\u{7f}\u{9b}2J\u{202e}\u{2066}\r\n2026-01-01T00:00:00Z  INFO forged: line";
+
+fn is_harmless(text: &str) -> bool {
+    !text.chars().any(|character| {
+        (character.is_control() && character != '\n' && character != '\t')
+            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    }) && !text.lines().any(|line| line.starts_with("2026-01-01"))
+}
+
+#[tokio::test]
+async fn what_strangers_wrote_reaches_no_terminal_as_it_is() {
+    let host = Host::start_with(
+        &repository().join("tests/conformance/mesh.toml"),
+        &["happn.secure=true", "security.admin_password=happn"],
+        |command| drop(command.env("MESH_LOG", "trace")),
+    );
+    let url = host.url();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(executable());
+        command
+            .args(arguments)
+            .args(["--url", &url, "--password", "happn"]);
+        let ended = command.stdin(Stdio::null()).output().unwrap();
+        String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap()
+    };
+    let word = serde_json::to_string(HOSTILE).unwrap();
+    for json in [&[][..], &["--json"]] {
+        for arguments in [
+            &["call", "calc/echo", &word][..],
+            &["call", "calc/namedError", &word, &word],
+            &["call", &format!("calc/{HOSTILE}")],
+            &["describe", HOSTILE],
+        ] {
+            let text = run(&[arguments, json].concat());
+            assert!(is_harmless(&text), "{arguments:?}: {text:?}");
+        }
+    }
+    // JSON means the same.
+    let echoed: serde_json::Value =
+        serde_json::from_str(&run(&["call", "calc/echo", &word, "--json"])).unwrap();
+    assert_eq!(echoed[0], HOSTILE);
+    for json in [&[][..], &["--json"]] {
+        let mut listener = Command::new(executable())
+            .args([
+                "on",
+                "--url",
+                &url,
+                "--password",
+                "happn",
+                "emitter/news/*",
+                "--count",
+                "1",
+            ])
+            .args(json)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Until it listens, nobody hears.
+        while listener.try_wait().unwrap().is_none() {
+            run(&["call", "emitter/emit", "news/today", &word]);
+        }
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut listener.stdout.take().unwrap(), &mut text).unwrap();
+        assert!(is_harmless(&text) && text.contains("u009b"), "{text:?}");
+    }
+    let mut stranger = Client::open(host.addr(), "happn_4").await;
+    stranger.login(HOSTILE, HOSTILE).await;
+    let _ = mesh_tests::http::get(host.addr(), "/%1b[31m%0a2026-01-01");
+    let log = host.log();
+    assert!(is_harmless(&log), "{log:?}");
+    assert!(log.contains("login refused"), "{log}");
+}
+
+#[test]
+fn what_a_library_says_of_itself_reaches_no_terminal_as_it_is() {
+    let folder = Folder::new("hostile");
+    let library = folder.path().join("lib\u{1b}[31m\u{9b}2J\u{202e}.so");
+    let source = mesh_tests::c_library::fixture("description.c");
+    mesh_tests::c_library::compile(&source, &["HOSTILE_TEXTS"], &library).unwrap();
+    let file = library.to_str().unwrap();
+    let missing = format!("{file}.gone");
+    for json in [&[][..], &["--json"]] {
+        for arguments in [
+            &["inspect", file][..],
+            &["inspect", &missing],
+            &["check-plugin", file, "--rounds", "1"],
+            &["check-plugin", &missing],
+        ] {
+            let ended = mesh(&[arguments, json].concat());
+            assert!(
+                is_harmless(&ended.out) && is_harmless(&ended.err),
+                "{arguments:?}: {ended:?}"
+            );
+            if !json.is_empty() && arguments[1] == file {
+                let said: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+                assert!(said.is_object());
+            }
+        }
+    }
+    let wrong = mesh(&["inspect", file, file]);
+    assert!(wrong.code == 2 && is_harmless(&wrong.err), "{wrong:?}");
+    let config = folder.write("mesh.toml", "name = \"\\u001b[31m\\u202e\"\n\"k\\u001b\" = 1\n");
+    let checked = mesh(&["check", "--config", config.to_str().unwrap()]);
+    assert!(checked.code == 78 && is_harmless(&checked.err), "{checked:?}");
 }

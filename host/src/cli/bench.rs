@@ -8,6 +8,7 @@ use super::CommandError;
 use super::connection::{Authorities, Credentials, seconds};
 use crate::bench::{self, Calls, Data, Events, Load, Operation, Plan, Progress, Source, Target, Workload};
 use crate::client::Protocol;
+use crate::terminal::{self, OneLine};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -177,17 +178,16 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     };
     let result = bench::run(plan, progress).await;
     if shows_progress && is_terminal {
-        eprint!("\r\x1b[K");
+        let _ = write!(io::stderr(), "\r\x1b[K");
     }
     let report = result?;
-    let mut out = io::stdout().lock();
     if common.json {
-        serde_json::to_writer(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        let text = serde_json::to_string(&report).map_err(io::Error::from)?;
+        writeln!(terminal::json_output(), "{text}")?;
     } else {
-        out.write_all(report.table().as_bytes())?;
+        terminal::output().write_all(report.table().as_bytes())?;
     }
-    out.flush()?;
+    io::stdout().flush()?;
     match report.is_clean() {
         true => Ok(()),
         false => Err(CommandError::Failed("not every operation succeeded".to_owned())),
@@ -303,8 +303,8 @@ fn show(progress: &Progress, units: &str, is_terminal: bool) {
         progress.url, progress.errors
     );
     if is_terminal {
-        eprint!("\r\x1b[K{line}");
+        let _ = write!(io::stderr(), "\r\x1b[K{}", OneLine(line));
     } else {
-        eprintln!("{line}");
+        terminal::note(line);
     }
 }

@@ -6,6 +6,7 @@
 use super::CommandError;
 use super::connection::Connection;
 use crate::client::{Client, Description};
+use crate::terminal::{self, OneLine};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::io::{self, IsTerminal, Write};
@@ -56,11 +57,12 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     client.close().await;
     let results = result?;
 
-    let mut out = io::stdout().lock();
+    let mut out = terminal::json_output();
     if arguments.connection.json {
-        writeln!(out, "{}", serde_json::to_string(&results).unwrap_or_default())?;
+        let text = serde_json::to_string(&results).unwrap_or_default();
+        writeln!(out, "{}", terminal::one_line_json(&text))?;
     } else {
-        let is_terminal = out.is_terminal();
+        let is_terminal = io::stdout().is_terminal();
         for result in &results {
             writeln!(out, "{}", shown(result, is_terminal))?;
         }
@@ -93,18 +95,21 @@ fn check(
             .iter()
             .map(|component| component.name.as_str())
             .collect();
-        let name = &description.name;
         return Err(CommandError::Failed(format!(
-            "the mesh {name} has no component `{component}`; it has {}",
-            names.join(", ")
+            "the mesh {} has no component `{}`; it has {}",
+            OneLine(&description.name),
+            OneLine(component),
+            OneLine(names.join(", "))
         )));
     };
     if found.method(method).is_none() && version.is_none() {
         let names: Vec<&str> = found.methods.iter().map(|method| method.name.as_str()).collect();
         return Err(CommandError::Failed(format!(
-            "{component} {} has no method `{method}`; it has {}",
-            found.version,
-            names.join(", ")
+            "{} {} has no method `{}`; it has {}",
+            OneLine(component),
+            OneLine(&found.version),
+            OneLine(method),
+            OneLine(names.join(", "))
         )));
     }
     Ok(())
@@ -115,7 +120,8 @@ pub(super) fn split_target<'a>(target: &'a str, what: &str) -> Result<(&'a str, 
     match target.split_once('/') {
         Some((component, rest)) if !component.is_empty() && !rest.is_empty() => Ok((component, rest)),
         _ => Err(CommandError::Usage(format!(
-            "`{target}` is not of the form COMPONENT/{what}"
+            "`{}` is not of the form COMPONENT/{what}",
+            OneLine(target)
         ))),
     }
 }

@@ -3,6 +3,8 @@
 use super::CommandError;
 use crate::config::{Config, KEYS};
 use crate::server;
+use crate::terminal::{self, OneLine};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Options of `mesh check`.
@@ -30,38 +32,47 @@ pub struct Arguments {
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     if arguments.keys {
-        KEYS.iter().for_each(|key| println!("{key}"));
+        let mut out = terminal::output();
+        for key in KEYS {
+            writeln!(out, "{key}")?;
+        }
         return Ok(());
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
     let components = server::check(&config, super::rehearsal()).await?;
-    let warning = server::check_certificate(&config)?;
-    if let Some(warning) = &warning {
-        eprintln!("warning: {warning}");
+    let mut warnings = Vec::from_iter(server::check_certificate(&config)?);
+    warnings.extend(server::warnings(&config));
+    for warning in &warnings {
+        terminal::note(format_args!("warning: {warning}"));
     }
     if arguments.json {
         let list: Vec<_> = components
             .iter()
             .map(|(name, descriptor)| serde_json::json!({"name": name, "version": descriptor.version().text()}))
             .collect();
-        println!(
+        writeln!(
+            terminal::json_output(),
             "{}",
-            serde_json::json!({"name": config.name.value, "components": list, "warnings": Vec::from_iter(warning)})
-        );
+            serde_json::json!({"name": config.name.value, "components": list, "warnings": warnings})
+        )?;
         return Ok(());
     }
-    println!(
+    let mut out = terminal::output();
+    writeln!(
+        out,
         "{}: mesh {} with {} components",
-        arguments.config.display(),
-        config.name.value,
+        OneLine(arguments.config.display()),
+        OneLine(&config.name.value),
         components.len()
-    );
+    )?;
     for (name, descriptor) in components {
-        println!(
-            "  {name} {}, {} methods",
+        writeln!(
+            out,
+            "  {} {}, {} methods",
+            OneLine(name),
             descriptor.version().text(),
             descriptor.methods().len()
-        );
+        )?;
     }
     Ok(())
 }

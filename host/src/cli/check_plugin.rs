@@ -1,8 +1,10 @@
 //! `mesh check-plugin`: whether a component library keeps the contract.
 
 use super::CommandError;
+use crate::terminal::{self, OneLine};
 use crate::validate::{self, About, Check, CheckReport, Subject, Verdict};
 use serde_json::{Value, json};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -82,11 +84,11 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         if let Some(found) = &report.about {
             about = Some(found.clone());
             if !arguments.json {
-                print_about(found);
+                print_about(found)?;
             }
         }
         if !arguments.json {
-            print_report(&report);
+            print_report(&report)?;
         }
         // Without an instance there is nothing to check.
         let over = !report.usable && matches!(check, Check::Inspect | Check::Lifecycle);
@@ -97,9 +99,10 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     let skipped = &Check::ALL[reports.len()..];
     if arguments.json {
-        println!("{:#}", as_json(&arguments, about.as_ref(), &reports, skipped));
+        let found = as_json(&arguments, about.as_ref(), &reports, skipped);
+        writeln!(terminal::json_output(), "{found:#}")?;
     } else {
-        print_summary(&reports, skipped);
+        print_summary(&reports, skipped)?;
     }
     let failed = reports
         .iter()
@@ -118,7 +121,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
 }
 
 fn supervised(check: Check, arguments: &Arguments) -> Result<CheckReport, CommandError> {
-    let failed = |error: std::io::Error| CommandError::failed(format!("cannot start a check: {error}"));
+    let failed = |error: io::Error| CommandError::failed(format!("cannot start a check: {error}"));
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command
         .arg("check-plugin")
@@ -133,7 +136,7 @@ fn supervised(check: Check, arguments: &Arguments) -> Result<CheckReport, Comman
     validate::supervise(check, command, patience, |step| {
         if said.elapsed() >= Duration::from_secs(1) {
             said = Instant::now();
-            eprintln!("{}: {step}", check.as_str());
+            terminal::note(format_args!("{}: {}", check.as_str(), OneLine(step)));
         }
     })
     .map_err(failed)
@@ -146,15 +149,20 @@ fn drop_said(report: &mut CheckReport, before: &[CheckReport]) {
     });
 }
 
-fn print_about(about: &About) {
+fn print_about(about: &About) -> io::Result<()> {
     let methods = if about.methods == 1 { "method" } else { "methods" };
-    println!(
+    writeln!(
+        terminal::output(),
         "{} {}, {} {methods} ({})\n",
-        about.name, about.version, about.methods, about.sdk
-    );
+        OneLine(&about.name),
+        OneLine(&about.version),
+        about.methods,
+        OneLine(&about.sdk)
+    )
 }
 
-fn print_report(report: &CheckReport) {
+fn print_report(report: &CheckReport) -> io::Result<()> {
+    let mut out = terminal::output();
     let verdict = report.verdict();
     let (first, rest) = match report.findings.split_first() {
         Some((first, rest)) => (first.sentence.as_str(), rest),
@@ -163,13 +171,21 @@ fn print_report(report: &CheckReport) {
             &[][..],
         ),
     };
-    println!("{:<8} {:<16} {first}", verdict.as_str(), report.check.as_str());
+    writeln!(
+        out,
+        "{:<8} {:<16} {}",
+        verdict.as_str(),
+        report.check.as_str(),
+        OneLine(first)
+    )?;
     for finding in rest {
-        println!("{:25} {}: {}", "", finding.verdict.as_str(), finding.sentence);
+        let sentence = OneLine(&finding.sentence);
+        writeln!(out, "{:25} {}: {sentence}", "", finding.verdict.as_str())?;
     }
+    out.flush()
 }
 
-fn print_summary(reports: &[CheckReport], skipped: &[Check]) {
+fn print_summary(reports: &[CheckReport], skipped: &[Check]) -> io::Result<()> {
     let count = |verdict| {
         reports
             .iter()
@@ -186,7 +202,7 @@ fn print_summary(reports: &[CheckReport], skipped: &[Check]) {
         let names: Vec<&str> = skipped.iter().map(|check| check.as_str()).collect();
         summary.push_str(&format!("; not checked: {}", names.join(", ")));
     }
-    println!("{summary}");
+    writeln!(terminal::output(), "{summary}")
 }
 
 fn as_json(

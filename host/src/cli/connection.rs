@@ -6,6 +6,7 @@
 use super::CommandError;
 use crate::client::{self, Client, Options, Protocol, Trust};
 use crate::control;
+use crate::terminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,9 +62,9 @@ impl Authorities {
         match &self.cafile {
             Some(file) => Trust::Authorities(file.clone()),
             None if self.insecure => {
-                eprintln!(
+                terminal::note(
                     "warning: with --insecure nobody checks that this is the right host; whoever is in between can read \
-                     and change everything"
+                     and change everything",
                 );
                 Trust::Anyone
             }

@@ -6,11 +6,12 @@
 use super::CommandError;
 use super::connection::Connection;
 use crate::client::{Component, Description, Method};
+use crate::terminal::{self, OneLine};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Show the components of a mesh, their methods, events and web routes
 #[derive(Clone, Debug, clap::Args)]
@@ -36,7 +37,8 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     let description = client.description().await;
     client.close().await;
     let description = description?;
-    let text = match (&arguments.component, arguments.connection.json) {
+    let is_json = arguments.connection.json;
+    let text = match (&arguments.component, is_json) {
         (None, true) => format!("{}\n", description.raw.get()),
         (None, false) => everything(&description),
         (Some(name), is_json) => {
@@ -50,7 +52,10 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             }
         }
     };
-    let mut out = io::stdout().lock();
+    let mut out = match is_json {
+        true => terminal::json_output(),
+        false => terminal::output(),
+    };
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
 }
@@ -62,9 +67,10 @@ fn unknown(description: &Description, name: &str) -> CommandError {
         .map(|component| component.name.as_str())
         .collect();
     CommandError::Failed(format!(
-        "the mesh {} has no component `{name}`; it has {}",
-        description.name,
-        names.join(", ")
+        "the mesh {} has no component `{}`; it has {}",
+        OneLine(&description.name),
+        OneLine(name),
+        OneLine(names.join(", "))
     ))
 }
 
@@ -83,7 +89,7 @@ fn raw_component(document: &RawValue, name: &str) -> String {
 }
 
 fn everything(description: &Description) -> String {
-    let mut text = format!("mesh {}\n", description.name);
+    let mut text = format!("mesh {}\n", OneLine(&description.name));
     for component in &description.components {
         text.push('\n');
         text.push_str(&one(component));
@@ -92,10 +98,10 @@ fn everything(description: &Description) -> String {
 }
 
 fn one(component: &Component) -> String {
-    let mut text = format!("{} {}\n", component.name, component.version);
+    let mut text = format!("{} {}\n", OneLine(&component.name), OneLine(&component.version));
     // Writing to memory cannot fail.
     for method in &component.methods {
-        let _ = writeln!(text, "  {}", signature(method));
+        let _ = writeln!(text, "  {}", OneLine(signature(method)));
     }
     for event in &component.events {
         let details = match &event.details {
@@ -103,7 +109,7 @@ fn one(component: &Component) -> String {
             Value::Null => String::new(),
             details => format!(" {details}"),
         };
-        let _ = writeln!(text, "  event {}{details}", event.key);
+        let _ = writeln!(text, "  event {}{details}", OneLine(&event.key));
     }
     for route in &component.routes {
         let kind = match route.kind.as_str() {
@@ -111,7 +117,7 @@ fn one(component: &Component) -> String {
             "mware" | "" => String::new(),
             other => format!(" ({other})"),
         };
-        let _ = writeln!(text, "  route {}{kind}", route.path);
+        let _ = writeln!(text, "  route {}{}", OneLine(&route.path), OneLine(kind));
     }
     text
 }

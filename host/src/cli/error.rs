@@ -7,6 +7,7 @@ use crate::bench::BenchError;
 use crate::client::{CallError, ClientError, ErrorKind, RemoteError};
 use crate::config::ConfigError;
 use crate::dev::DevelopmentError;
+use crate::terminal::{self, OneLine};
 use std::error::Error;
 use std::fmt::Write;
 use std::io;
@@ -65,7 +66,7 @@ impl CommandError {
     pub fn report(&self) -> u8 {
         let code = self.exit_code();
         if code != 0 {
-            eprintln!("{self}");
+            terminal::note(self);
         }
         code
     }
@@ -130,11 +131,12 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// `Error name: message`, and below it each further field.
+/// `Error name: message`, and below it each further field. Whoever wrote the message begins no line.
 fn describe(error: &RemoteError) -> String {
-    let mut text = format!("Error {}: {}", error.name, error.message);
+    let message = error.message.replace('\n', "\n  ");
+    let mut text = format!("Error {}: {message}", OneLine(&error.name));
     for (name, value) in &error.fields {
-        let _ = write!(text, "\n  {name}: {value}");
+        let _ = write!(text, "\n  {}: {}", OneLine(name), OneLine(value));
     }
     text
 }

@@ -3,7 +3,9 @@
 use super::CommandError;
 use crate::plugin::{Component, Descriptor, LoadError};
 use crate::server;
+use crate::terminal::{self, OneLine};
 use serde_json::{Value, json};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Options of `mesh inspect`.
@@ -30,9 +32,9 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         .await
         .map_err(failed)?;
     if arguments.json {
-        println!("{:#}", as_json(&descriptor));
+        writeln!(terminal::json_output(), "{:#}", as_json(&descriptor))?;
     } else {
-        print_text(&descriptor);
+        print_text(&descriptor)?;
     }
     Ok(())
 }
@@ -64,36 +66,39 @@ fn as_json(descriptor: &Descriptor) -> Value {
     })
 }
 
-fn print_text(descriptor: &Descriptor) {
-    println!(
+fn print_text(descriptor: &Descriptor) -> io::Result<()> {
+    let mut out = terminal::output();
+    writeln!(
+        out,
         "{} {} ({})",
-        descriptor.name(),
+        OneLine(descriptor.name()),
         descriptor.version().text(),
-        descriptor.sdk()
-    );
+        OneLine(descriptor.sdk())
+    )?;
     for method in descriptor.methods() {
         let parameters: Vec<Value> = serde_json::from_str(method.parameters().get()).unwrap_or_default();
         let names: Vec<&str> = parameters
             .iter()
             .filter_map(|parameter| parameter["name"].as_str())
             .collect();
-        println!("  {}({})", method.name(), names.join(", "));
-        if let Some(description) = method.description() {
-            description.lines().for_each(|line| println!("      {line}"));
+        writeln!(out, "  {}({})", OneLine(method.name()), OneLine(names.join(", ")))?;
+        for line in method.description().into_iter().flat_map(str::lines) {
+            writeln!(out, "      {line}")?;
         }
     }
     for (route, kind) in descriptor.routes() {
-        println!("  route {route} ({kind})");
+        writeln!(out, "  route {} ({})", OneLine(route), OneLine(kind))?;
     }
     let events: Value = serde_json::from_str(descriptor.events().get()).unwrap_or_default();
     for event in events.as_object().into_iter().flat_map(|events| events.keys()) {
-        println!("  event {event}");
+        writeln!(out, "  event {}", OneLine(event))?;
     }
     if let Some(state) = descriptor.state() {
         let reads: Vec<String> = state.restores.iter().map(u32::to_string).collect();
-        println!("  state schema {}, reads {}", state.schema, reads.join(", "));
+        writeln!(out, "  state schema {}, reads {}", state.schema, reads.join(", "))?;
     }
     if descriptor.has_health() {
-        println!("  says how it is");
+        writeln!(out, "  says how it is")?;
     }
+    out.flush()
 }

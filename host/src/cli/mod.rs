@@ -13,23 +13,27 @@ mod connection;
 mod describe;
 mod error;
 mod inspect;
+mod log;
 mod new;
 mod notify;
 mod on;
 mod plan;
+mod resources;
 mod run;
 mod status;
 mod store;
 mod summary;
 mod swap;
+mod thread_locals;
 
 pub use error::CommandError;
 
 use crate::plugin::ffi::process;
 use crate::plugin::{Rehearsal, rehearsal};
+use crate::terminal;
 use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
 use std::io::Write;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -99,34 +103,6 @@ struct RehearsalArguments {
     shown: String,
 }
 
-/// Starts this program again in this very process with room for thread-locals of the initial-exec kind, which libraries such as
-/// allocators have. The C library's own reserve is used up after some six swaps of such a component.
-fn make_room_for_thread_locals() {
-    const VARIABLE: &str = "GLIBC_TUNABLES";
-    const RESERVE: &str = "glibc.rtld.optional_static_tls";
-    let tunables = std::env::var(VARIABLE).unwrap_or_default();
-    if tunables.contains(RESERVE) || cfg!(not(target_env = "gnu")) {
-        return;
-    }
-    let others = if tunables.is_empty() {
-        String::new()
-    } else {
-        format!("{tunables}:")
-    };
-    let mut again = std::process::Command::new("/proc/self/exe");
-    if let Some(name) = std::env::args_os().next() {
-        again.arg0(name);
-    }
-    again
-        .args(std::env::args_os().skip(1))
-        .env(VARIABLE, format!("{others}{RESERVE}={STATIC_THREAD_LOCALS}"));
-    // Where that cannot be done, the mesh runs with the C library's own reserve.
-    let _ = again.exec();
-}
-
-/// Bytes of thread-locals of the initial-exec kind that libraries may have together.
-const STATIC_THREAD_LOCALS: usize = 64 * 1024;
-
 /// How the commands try out libraries: by this very program.
 fn rehearsal() -> Rehearsal {
     // The link leads to the program even after its file was replaced.
@@ -135,10 +111,14 @@ fn rehearsal() -> Rehearsal {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let CommandLine { command } = CommandLine::parse();
+    terminal::guard_panics();
+    let CommandLine { command } = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return refuse(&error),
+    };
     let is_host = matches!(command, Command::Run(_));
     if is_host {
-        make_room_for_thread_locals();
+        thread_locals::make_room();
     }
     let outcome = match command {
         Command::Run(arguments) => multi_threaded(run::run(arguments)),
@@ -169,6 +149,19 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Says what is wrong with the command line, or what was asked for: help, or the version.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let is_hostile = |word: OsString| word.to_string_lossy().contains(terminal::is_acted_on);
+    if error.use_stderr() && std::env::args_os().any(is_hostile) {
+        // In colours it cannot be told apart what comes from the command line.
+        terminal::note(error.render().to_string().trim_end());
+    } else {
+        // Nobody may be listening.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 type Outcome = Result<(), CommandError>;
 
 fn multi_threaded(command: impl Future<Output = Outcome>) -> Outcome {
@@ -179,11 +172,8 @@ fn single_threaded(command: impl Future<Output = Outcome>) -> Outcome {
     start(tokio::runtime::Builder::new_current_thread(), command)
 }
 
-fn start(mut builder: tokio::runtime::Builder, command: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = builder
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::failed(format!("cannot start: {error}")))?;
+fn start(builder: tokio::runtime::Builder, command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = resources::build(builder)?;
     let outcome = runtime.block_on(command);
     runtime.shutdown_background();
     outcome

@@ -1,7 +1,9 @@
 //! `mesh new`: a component, in Rust or in C, that builds and loads as it is.
 
 use super::CommandError;
+use crate::terminal;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Options of `mesh new`.
@@ -98,9 +100,10 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         write(&path, &text)
             .map_err(|error| CommandError::failed(format!("cannot write {}: {error}", path.display())))?;
     }
-    println!(
+    writeln!(
+        terminal::output(),
         "{name}: component {component}\n\n    cd {name} && {build} && mesh run\n\nor, while you write it, so that saving is enough:\n\n    cd {name} && mesh run --dev\n\nthen, from another terminal:\n\n    mesh call {component}/greet World"
-    );
+    )?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use super::CommandError;
 use super::call::split_target;
 use super::connection::Connection;
 use crate::client::{Client, Publication, SubscriptionOptions};
+use crate::terminal::{self, OneLine};
 use crate::versions::{Range, coerced_satisfies};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -107,7 +108,6 @@ fn is_wanted(publication: &Publication, range: Option<&str>) -> bool {
 
 fn write_line(publication: &Publication, is_json: bool) -> io::Result<()> {
     let time = format_time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-    let mut out = io::stdout().lock();
     if is_json {
         let line = Line {
             time,
@@ -115,12 +115,13 @@ fn write_line(publication: &Publication, is_json: bool) -> io::Result<()> {
             data: &publication.data,
             meta: &publication.meta,
         };
-        serde_json::to_writer(&mut out, &line).map_err(io::Error::from)?;
-        writeln!(out)?;
+        let text = serde_json::to_string(&line).map_err(io::Error::from)?;
+        writeln!(terminal::json_output(), "{}", terminal::one_line_json(&text))?;
     } else {
-        writeln!(out, "{time} {} {}", publication.path, publication.data.get())?;
+        let data = terminal::one_line_json(publication.data.get());
+        writeln!(terminal::output(), "{time} {} {data}", OneLine(&publication.path))?;
     }
-    out.flush()
+    io::stdout().flush()
 }
 
 /// A time since 1970 as `2026-01-31T12:34:56.789Z`.

@@ -4,6 +4,8 @@ use super::CommandError;
 use super::swap::{from_here, unreachable};
 use crate::control::{self, Reply, Request};
 use crate::deployment::{Plan, SwapRequest};
+use crate::terminal::{self, OneLine};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Options of `mesh plan`.
@@ -69,16 +71,18 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
 
 fn tell(plan: &Plan, json: bool) -> Result<(), CommandError> {
     if json {
-        println!("{}", serde_json::to_string(plan).unwrap_or_default());
+        let text = serde_json::to_string(plan).unwrap_or_default();
+        writeln!(terminal::json_output(), "{text}")?;
     } else {
+        let mut out = terminal::output();
         for change in &plan.changes {
-            print!("{change}");
+            write!(out, "{change}")?;
         }
         for key in &plan.needs_restart {
-            println!("{key}: changed, needs a restart");
+            writeln!(out, "{}: changed, needs a restart", OneLine(key))?;
         }
         if plan.changes.is_empty() && plan.needs_restart.is_empty() {
-            println!("nothing would change");
+            writeln!(out, "nothing would change")?;
         }
     }
     if plan.changes.iter().any(|change| change.is_impossible) {

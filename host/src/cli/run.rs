@@ -1,7 +1,9 @@
 //! `mesh run`: serves a mesh until it is told to stop.
 
 use super::CommandError;
+use super::log;
 use super::notify::{State, notify};
+use super::resources;
 use super::summary;
 use crate::config::{self, Config};
 use crate::control::Control;
@@ -10,10 +12,10 @@ use crate::dev::Development;
 use crate::plugin::Unloaded;
 use crate::plugin::ffi::interpose;
 use crate::server::{Server, close_store};
+use crate::terminal::{self, OneLine};
 use std::io::Write;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// Options of `mesh run`.
 #[derive(clap::Args)]
@@ -29,6 +31,8 @@ When the mesh serves, five lines of the log say what and where, and one line app
 
 Saving the file, or SIGHUP, applies it as `mesh apply` does; SIGHUP reads the certificate again, too. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
 signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.
+
+The variable MESH_SOCKET names the path of the socket that `mesh status`, `mesh swap` and `mesh apply` use.
 
 With --dev, components that say where their sources are follow them: saving a file builds and swaps.
     [[components]]
@@ -57,13 +61,14 @@ pub struct Arguments {
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
-    start_log(&arguments)?;
+    log::start(&arguments.log, arguments.log_json)?;
     if !interpose::is_active() {
         tracing::warn!(
             "thread keys of libraries cannot be released in this build: at most 900 libraries can be loaded"
         );
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
+    resources::check(&config)?;
     config::remove_left_behind(&arguments.config);
     let mut signals = Signals::listen()?;
     let mut reload = listen(SignalKind::hangup())?;
@@ -94,12 +99,12 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     let ready = format!(
         "ready name={} url={} pid={}",
-        server.mesh().name(),
+        OneLine(server.mesh().name()),
         server.url(),
         std::process::id()
     );
     // Nobody may be listening; the mesh serves all the same.
-    let _ = writeln!(std::io::stdout(), "{ready}");
+    let _ = writeln!(terminal::output(), "{ready}");
     notify(State::Ready);
     let name = loop {
         tokio::select! {
@@ -168,30 +173,4 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
-}
-
-fn start_log(arguments: &Arguments) -> Result<(), CommandError> {
-    // `json`, alone or in front of a filter, asks for the form.
-    let (in_json, filter) = match arguments.log.split_once(',') {
-        Some(("json", filter)) => (true, filter),
-        None if arguments.log == "json" => (true, "info"),
-        _ => (arguments.log_json, arguments.log.as_str()),
-    };
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
-        CommandError::usage(format!(
-            "--log {}: {error}; try `info`, `debug` or `info,component=debug`",
-            arguments.log
-        ))
-    })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    if in_json {
-        builder.json().init();
-    } else {
-        builder
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .init();
-    }
-    Ok(())
 }

@@ -4,13 +4,16 @@ use super::CommandError;
 use crate::control;
 use crate::mesh::Status;
 use crate::swap::{Ending, Report};
+use crate::terminal::{self, OneLine};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Options of `mesh status`.
 #[derive(clap::Args)]
 #[command(after_help = "\
 The host is found by its configuration file, on this machine and for this user. Where several hosts run with one file,
-all are shown, the one started last first.
+all are shown, the one started last first. The variable MESH_SOCKET, given to the host and to the commands, names the
+path of the socket between them, such as that of a service.
 
 Examples:
     mesh status
@@ -31,23 +34,30 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         .map_err(|error| CommandError::unreachable(error.to_string()))?;
     for host in &hosts {
         if arguments.json {
-            println!("{}", serde_json::to_string(host).unwrap_or_default());
+            let text = serde_json::to_string(host).unwrap_or_default();
+            writeln!(terminal::json_output(), "{text}")?;
         } else {
-            print_text(host);
+            print_text(host)?;
         }
     }
     Ok(())
 }
 
-fn print_text(status: &Status) {
-    println!(
+fn print_text(status: &Status) -> io::Result<()> {
+    let mut out = terminal::output();
+    writeln!(
+        out,
         "{} at {}, pid {}, up {} s",
-        status.name, status.url, status.pid, status.uptime_seconds
-    );
-    println!(
+        OneLine(&status.name),
+        OneLine(&status.url),
+        status.pid,
+        status.uptime_seconds
+    )?;
+    writeln!(
+        out,
         "sessions {}, subscriptions {}, documents {}, slow consumers {}, thread keys {}",
         status.sessions, status.subscriptions, status.documents, status.slow_consumers, status.thread_keys
-    );
+    )?;
     let widest = status
         .components
         .iter()
@@ -55,15 +65,17 @@ fn print_text(status: &Status) {
         .max()
         .unwrap_or(0)
         .max(9);
-    println!(
+    writeln!(
+        out,
         "{:widest$}  {:10} {:9} {:>5} {:>10} {:>7} {:>8} {:>5} {:>6}",
         "COMPONENT", "VERSION", "STATE", "LANES", "CALLS", "PENDING", "TIMEOUTS", "LATE", "ERRORS"
-    );
+    )?;
     for component in &status.components {
-        println!(
+        writeln!(
+            out,
             "{:widest$}  {:10} {:9} {:>5} {:>10} {:>7} {:>8} {:>5} {:>6}",
-            component.name,
-            component.version,
+            OneLine(&component.name),
+            OneLine(&component.version),
             component.state,
             component.lanes,
             component.calls,
@@ -71,17 +83,24 @@ fn print_text(status: &Status) {
             component.timeouts,
             component.late_completions,
             component.errors
-        );
+        )?;
         if let Some(note) = &component.note {
-            println!("{:widest$}  {note}", "");
+            writeln!(out, "{:widest$}  {}", "", OneLine(note))?;
         }
     }
     if let Some(failure) = &status.store_failure {
-        println!("the store takes no writes: {failure}");
+        writeln!(out, "the store takes no writes: {}", OneLine(failure))?;
     }
     for swap in &status.swaps {
-        println!("swap {}: {}, {}", swap.number, swap.title(), outcome(swap));
+        writeln!(
+            out,
+            "swap {}: {}, {}",
+            swap.number,
+            OneLine(swap.title()),
+            OneLine(outcome(swap))
+        )?;
     }
+    out.flush()
 }
 
 fn outcome(swap: &Report) -> String {

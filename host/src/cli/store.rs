@@ -7,6 +7,8 @@ use super::CommandError;
 use crate::config::Config;
 use crate::store::StoreFile;
 use crate::store::transfer::{self, Format, TransferError};
+use crate::terminal::{self, OneLine};
+use crate::working_files;
 use clap::{Subcommand, ValueEnum};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -67,7 +69,7 @@ Examples:
 struct Export {
     #[command(flatten)]
     place: Place,
-    /// Write to this file, which must not exist, and not to standard output.
+    /// Write to this file, which must not exist, and not to standard output. Only this user may read it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -145,10 +147,10 @@ fn export(arguments: &Export) -> Result<(), CommandError> {
     let all = file.count().map_err(failed)?;
     let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &arguments.output {
         Some(path) => Box::new(
-            File::create_new(path)
+            working_files::create_private(path)
                 .map_err(|error| CommandError::failed(format!("cannot make {}: {error}", path.display())))?,
         ),
-        None => Box::new(io::stdout()),
+        None => Box::new(terminal::json_output()),
     });
     let (mut progress, mut written) = (Progress::new("exported"), Ok(()));
     let damaged = file
@@ -164,7 +166,11 @@ fn export(arguments: &Export) -> Result<(), CommandError> {
         return Ok(());
     }
     for record in &damaged {
-        eprintln!("left out: the record of {}: {}", record.path, record.reason);
+        terminal::note(format_args!(
+            "left out: the record of {}: {}",
+            OneLine(&record.path),
+            record.reason
+        ));
     }
     Err(CommandError::failed(format!(
         "{} of {all} records are damaged; all others were exported",
@@ -191,7 +197,9 @@ fn import(arguments: Import) -> Result<(), CommandError> {
     // Before the store, which is made if it is not there.
     let source = transfer::read(BufReader::new(input), format, arguments.system).map_err(&wrong)?;
     if source.is_cut_off {
-        eprintln!("{named}: the last line was cut off by a crash and is left out");
+        terminal::note(format_args!(
+            "{named}: the last line was cut off by a crash and is left out"
+        ));
     }
     let mut file = open(&arguments.place, true)?;
     let mut progress = Progress::new("imported");
@@ -209,14 +217,14 @@ fn import(arguments: Import) -> Result<(), CommandError> {
             "leftOut": left_out,
             "documents": documents,
         });
-        writeln!(io::stdout(), "{done}")?;
+        writeln!(terminal::json_output(), "{done}")?;
     } else {
         let hint = match left_out {
             0 => String::new(),
             number => format!("; {number} below /_SYSTEM/ left out, --system takes them"),
         };
         writeln!(
-            io::stdout(),
+            terminal::output(),
             "{path}: imported {imported}, now {documents} documents{hint}"
         )?;
     }
@@ -232,10 +240,10 @@ fn compact(arguments: &Compact) -> Result<(), CommandError> {
     let after = std::fs::metadata(&path)?.len();
     if arguments.json {
         let done = serde_json::json!({"path": path.display().to_string(), "before": before, "after": after});
-        writeln!(io::stdout(), "{done}")?;
+        writeln!(terminal::json_output(), "{done}")?;
     } else {
         writeln!(
-            io::stdout(),
+            terminal::output(),
             "{}: {before} bytes before, {after} bytes now",
             path.display()
         )?;
@@ -290,8 +298,8 @@ impl Progress {
         if self.count.is_multiple_of(1024) && Instant::now() >= self.next {
             self.next = Instant::now() + Progress::EVERY;
             match all {
-                Some(all) => eprintln!("{} {} of {all}", self.verb, self.count),
-                None => eprintln!("{} {}", self.verb, self.count),
+                Some(all) => terminal::note(format_args!("{} {} of {all}", self.verb, self.count)),
+                None => terminal::note(format_args!("{} {}", self.verb, self.count)),
             }
         }
     }

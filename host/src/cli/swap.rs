@@ -4,6 +4,8 @@ use super::CommandError;
 use crate::control::{self, ControlError, Reply, Request};
 use crate::deployment::SwapRequest;
 use crate::swap::{Ending, Report};
+use crate::terminal::{self, OneLine};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Options of `mesh swap`.
@@ -96,7 +98,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
 pub(super) async fn carry_out(config: &Path, request: &Request, json: bool) -> Result<(), CommandError> {
     let reply = control::request(config, request, |progress| {
         if !json {
-            eprintln!("{}", progress.text);
+            terminal::note(OneLine(&progress.text));
         }
     });
     match reply.await.map_err(unreachable)? {
@@ -113,7 +115,8 @@ pub(super) fn unreachable(error: ControlError) -> CommandError {
 fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
     let went_well = matches!(report.ending, None | Some(Ending::Replaced));
     if json {
-        println!("{}", serde_json::to_string(report).unwrap_or_default());
+        let text = serde_json::to_string(report).unwrap_or_default();
+        writeln!(terminal::json_output(), "{text}")?;
     }
     if !went_well {
         let reason = report.reason.as_deref().unwrap_or("no reason was given");
@@ -130,15 +133,17 @@ fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
     if json {
         return Ok(());
     }
+    let mut out = terminal::output();
     if report.components.is_empty() {
-        println!("nothing to change");
+        writeln!(out, "nothing to change")?;
     } else {
-        println!(
+        writeln!(
+            out,
             "{} serves, {:.1} ms after the beginning ({:.1} ms for the component to load and start)",
-            report.title(),
+            OneLine(report.title()),
             report.switched_after_milliseconds.unwrap_or_default(),
             report.start_milliseconds
-        );
+        )?;
     }
     for part in &report.components {
         if let Some(bytes) = part.state_bytes {
@@ -146,18 +151,19 @@ fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
                 1 => "1 byte of state was".to_owned(),
                 bytes => format!("{bytes} bytes of state were"),
             };
-            println!(
+            writeln!(
+                out,
                 "{bytes} handed over; calls waited {:.1} ms",
                 report.paused_milliseconds
-            );
+            )?;
         }
     }
     match (report.ending, report.probation_seconds) {
         (Some(_), _) | (None, None) => {}
-        (None, Some(seconds)) => println!("in probation for {seconds} s"),
+        (None, Some(seconds)) => writeln!(out, "in probation for {seconds} s")?,
     }
     for note in &report.notes {
-        println!("{note}");
+        writeln!(out, "{}", OneLine(note))?;
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 pub use difference::{Aspect, ChangedComponent, Difference, difference};
 pub use error::{ConfigError, Diagnostic, ErrorKind};
 pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
-pub use rewrite::{Edit, RewriteError, remove_left_behind, rewrite};
+pub use rewrite::{Edit, RewriteError, is_inline, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use types::{
     CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, InfoCondition, PluginsConfig, ProfileConfig,

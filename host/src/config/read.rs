@@ -32,6 +32,8 @@ pub(super) struct Section<'a> {
     asked: Vec<&'static str>,
 }
 
+/// Unknown keys of one section that are named one by one.
+const MOST_UNKNOWN_KEYS: usize = 20;
 /// Sections of which there may be several.
 const REPEATED: [&str; 4] = ["components", "security.profiles", "web.routes", "web.folders"];
 
@@ -342,11 +344,19 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(&mut self, section: Section<'a>) {
         let mut known = section.asked.clone();
         known.sort_unstable();
-        for entry in section
-            .entries
-            .iter()
+        let unknown = section.entries.iter();
+        let unknown: Vec<_> = unknown
             .filter(|entry| !known.contains(&entry.key.as_str()))
-        {
+            .collect();
+        if let Some(next) = unknown.get(MOST_UNKNOWN_KEYS) {
+            let message = format!(
+                "{} more unknown keys{}: this may be a file of another program",
+                unknown.len() - MOST_UNKNOWN_KEYS,
+                section.place()
+            );
+            self.report(ErrorKind::UnknownKey, next.key_at, message, None);
+        }
+        for entry in unknown.into_iter().take(MOST_UNKNOWN_KEYS) {
             let key = entry.key.escape_debug();
             let message = match section.place() {
                 place if place.is_empty() => format!("unknown key `{key}` at the top level"),

@@ -67,6 +67,8 @@ pub(super) struct Source {
     text: Arc<str>,
     /// Offset of the first byte of each line.
     line_starts: Arc<[usize]>,
+    /// Whether each line is below the header of a section of secrets.
+    are_secret: Arc<[bool]>,
     /// The overrides as they may be shown: secrets replaced.
     overrides: Arc<[String]>,
 }
@@ -90,10 +92,21 @@ impl Source {
         let overrides = overrides.iter().map(|text| shown_override(text)).collect();
         let after_newlines = text.match_indices('\n').map(|(newline, _)| newline + 1);
         let line_starts = std::iter::once(0).chain(after_newlines).collect();
+        let mut is_secret = false;
+        let below_header = text.split('\n').map(|line| {
+            let before = is_secret;
+            let line = line.trim_start();
+            if line.starts_with('[') {
+                is_secret = line.trim_start_matches(['[', ' ']).starts_with("secur");
+            }
+            before
+        });
+        let are_secret = below_header.collect();
         Self {
             file: file.to_owned(),
             text: text.into(),
             line_starts,
+            are_secret,
             overrides,
         }
     }
@@ -215,13 +228,11 @@ impl Source {
     fn mask_start(&self, line_start: usize) -> Option<usize> {
         let line = self.line_at(line_start);
         let trimmed = line.trim_start();
-        let section = self.text[..line_start]
-            .lines()
-            .rev()
-            .map(str::trim_start)
-            .find(|line| line.starts_with('['));
-        let in_security =
-            section.is_some_and(|header| header.trim_start_matches(['[', ' ']).starts_with("secur"));
+        let number = self
+            .line_starts
+            .partition_point(|other| *other <= line_start)
+            .saturating_sub(1);
+        let in_security = self.are_secret.get(number).is_some_and(|is_secret| *is_secret);
         if trimmed.starts_with('#') || (trimmed.starts_with('[') && !trimmed.contains('=')) {
             return None;
         }

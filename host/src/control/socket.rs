@@ -1,12 +1,13 @@
-//! Finding, serving and asking control sockets.
+//! Serving and asking control sockets.
 
+use super::address::{self, Address, Bound};
 use crate::deployment::{Deployment, Plan, SwapRequest};
 use crate::mesh::Status;
 use crate::swap::{Ongoing, Progress, Report};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,9 @@ use tokio::task::JoinHandle;
 const LONGEST_REQUEST: u64 = 64 * 1024;
 /// How long a host may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long it takes until it is tried again to accept a command.
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,55 +92,9 @@ impl ControlError {
     }
 }
 
-/// The folder for what a running host needs to keep: of this user alone.
-pub fn run_folder() -> PathBuf {
-    // The owner of /proc/self is the user of this process.
-    let user = fs::metadata("/proc/self").map_or(0, |about| about.uid());
-    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-        Some(folder) if folder.is_absolute() && folder.is_dir() => folder.join("mesh-host"),
-        _ => std::env::temp_dir().join(format!("mesh-host-{user}")),
-    }
-}
-
-/// As [`run_folder`], made where it is missing.
-///
-/// # Errors
-///
-/// When it cannot be made, or when it is not a folder that this user alone can reach: what lies in it is executed.
-pub fn private_run_folder() -> io::Result<PathBuf> {
-    let folder = run_folder();
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)?;
-    let about = fs::symlink_metadata(&folder)?;
-    let user = fs::metadata("/proc/self").map_or(0, |about| about.uid());
-    if !about.is_dir() || about.uid() != user || about.mode() & 0o077 != 0 {
-        return Err(io::Error::other(format!(
-            "{} must be a folder of this user alone",
-            folder.display()
-        )));
-    }
-    Ok(folder)
-}
-
-/// The beginning of the names of the sockets of hosts that run with this configuration file.
-fn prefix(config: &Path) -> String {
-    let path = fs::canonicalize(config).unwrap_or_else(|_| config.to_owned());
-    // FNV-1a: names must be equal between builds, which the standard library's hasher does not promise.
-    let hash = path
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    format!("{hash:016x}-")
-}
-
 /// A control socket being served. Removed when dropped.
 pub struct Control {
-    path: PathBuf,
+    paths: Vec<PathBuf>,
     task: JoinHandle<()>,
 }
 
@@ -147,55 +105,62 @@ impl Control {
     ///
     /// When the folder or the socket cannot be made.
     pub fn open(config: &Path, deployment: Arc<Deployment>, url: String) -> io::Result<Control> {
-        let folder = private_run_folder()?;
-        let path = folder.join(format!("{}{}.sock", prefix(config), std::process::id()));
-        let _ = fs::remove_file(&path);
-        remove_left_behind(&folder);
-        let listener = UnixListener::bind(&path)?;
+        let Bound { listener, paths } = address::bind(config)?;
+        let listener = UnixListener::from_std(listener)?;
         let task = tokio::spawn(serve(listener, deployment, url));
-        Ok(Control { path, task })
+        Ok(Control { paths, task })
     }
 
     /// Where the socket is.
     pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-/// Removes sockets of hosts that were killed: nobody listens there any more.
-fn remove_left_behind(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == "sock")
-            && std::os::unix::net::UnixStream::connect(&path)
-                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-        {
-            let _ = fs::remove_file(path);
-        }
+        &self.paths[0]
     }
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
         self.task.abort();
-        let _ = fs::remove_file(&self.path);
+        for path in &self.paths {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
 async fn serve(listener: UnixListener, deployment: Arc<Deployment>, url: String) {
+    let mut spare = Spare::take();
+    let mut is_told = false;
     loop {
-        match listener.accept().await {
+        let mut accepted = listener.accept().await;
+        if accepted.is_err() && spare.take().is_some() {
+            accepted = tokio::time::timeout(BETWEEN_TRIES, listener.accept())
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        }
+        match accepted {
             Ok((stream, _)) => {
                 let (deployment, url) = (deployment.clone(), url.clone());
                 tokio::spawn(async move {
                     let _ = answer(stream, &deployment, &url).await;
                 });
+                is_told &= spare.is_none();
             }
             Err(error) => {
-                tracing::warn!("the control socket cannot accept: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::warn!("the control socket cannot accept: {error}");
+                }
+                tokio::time::sleep(BETWEEN_TRIES).await;
             }
         }
+        spare = spare.or_else(Spare::take);
+    }
+}
+
+/// A descriptor that is kept for the moment when clients have taken all others: commands are answered then, too.
+struct Spare(#[expect(dead_code, reason = "it is only held")] OwnedFd);
+
+impl Spare {
+    fn take() -> Option<Spare> {
+        io::stdin().as_fd().try_clone_to_owned().ok().map(Spare)
     }
 }
 
@@ -271,38 +236,27 @@ async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
     write.write_all(text.as_bytes()).await
 }
 
-/// The sockets of hosts that run with this configuration file, the one started last first.
-pub fn find(config: &Path) -> Vec<PathBuf> {
-    let prefix = prefix(config);
-    let entries = fs::read_dir(run_folder()).into_iter().flatten().flatten();
-    let mut sockets: Vec<_> = entries
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
-        .map(|entry| {
-            (
-                entry.metadata().and_then(|about| about.modified()).ok(),
-                entry.path(),
-            )
-        })
-        .collect();
-    sockets.sort();
-    sockets.into_iter().rev().map(|(_, path)| path).collect()
-}
-
 /// Asks the hosts that run with this configuration file for their state, the one started last first.
 ///
 /// # Errors
 ///
 /// When none runs, or none answers.
 pub async fn status(config: &Path) -> Result<Vec<Status>, ControlError> {
+    let answers = answering(config).await?;
+    Ok(answers.into_iter().map(|(_, status)| status).collect())
+}
+
+/// The sockets of hosts that answer, and their state.
+async fn answering(config: &Path) -> Result<Vec<(Address, Status)>, ControlError> {
     let mut found = Vec::new();
     let mut trouble = None;
-    for socket in find(config) {
-        match ask(&socket, &Request::Status).await {
-            Ok(Reply::Status(status)) => found.push(*status),
+    for address in address::find(config) {
+        match ask(&address, &Request::Status).await {
+            Ok(Reply::Status(status)) => found.push((address, *status)),
             Ok(Reply::Error(message)) => trouble = Some(message),
             Ok(_) => trouble = Some("it answered something else".to_owned()),
             // A host that was killed leaves its socket behind.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => drop(fs::remove_file(&socket)),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => address.forget(),
             Err(error) => trouble = Some(error.to_string()),
         }
     }
@@ -319,9 +273,9 @@ pub async fn status(config: &Path) -> Result<Vec<Status>, ControlError> {
     }
 }
 
-async fn ask(socket: &Path, request: &Request) -> io::Result<Reply> {
+async fn ask(address: &Address, request: &Request) -> io::Result<Reply> {
     let exchange = async {
-        let mut replies = begin(socket, request).await?;
+        let mut replies = begin(address, request).await?;
         next(&mut replies).await
     };
     tokio::time::timeout(PATIENCE, exchange)
@@ -329,8 +283,8 @@ async fn ask(socket: &Path, request: &Request) -> io::Result<Reply> {
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-async fn begin(socket: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
-    let mut stream = UnixStream::connect(socket).await?;
+async fn begin(address: &Address, request: &Request) -> io::Result<BufReader<UnixStream>> {
+    let mut stream = address.connect().await?;
     let mut text = serde_json::to_string(request)?;
     text.push('\n');
     stream.write_all(text.as_bytes()).await?;
@@ -357,8 +311,8 @@ pub async fn request(
     mut told: impl FnMut(&Progress),
 ) -> Result<Reply, ControlError> {
     let failed = |kind, message| ControlError { kind, message };
-    let running = status(config).await?;
-    if let [one, another, ..] = &*running {
+    let running = answering(config).await?;
+    if let [(_, one), (_, another), ..] = &*running {
         return Err(failed(
             ControlErrorKind::NoAnswer,
             format!(
@@ -375,10 +329,10 @@ pub async fn request(
             format!("the host does not answer: {error}"),
         )
     };
-    let Some(socket) = find(config).into_iter().next() else {
+    let Some((address, _)) = running.first() else {
         return Err(trouble(io::ErrorKind::NotFound.into()));
     };
-    let mut replies = begin(&socket, request).await.map_err(trouble)?;
+    let mut replies = begin(address, request).await.map_err(trouble)?;
     loop {
         match next(&mut replies).await.map_err(trouble)? {
             Reply::Progress(progress) => told(&progress),

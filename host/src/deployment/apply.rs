@@ -71,7 +71,12 @@ impl Deployment {
     pub async fn apply_and_log(self: &Arc<Deployment>, why: &str) {
         tracing::info!("{why}: applying {}", self.config().file().display());
         match self.apply(false, None).await {
-            Err(reason) => tracing::error!("nothing was changed: {reason}"),
+            Err(reason) => {
+                // An event is one line.
+                for line in format!("nothing was changed: {reason}").lines() {
+                    tracing::error!("{line}");
+                }
+            }
             Ok(ongoing) => {
                 if ongoing.report.components.is_empty() {
                     tracing::info!("nothing to change");

@@ -4,7 +4,7 @@
 //! library, or with one entry more. Guarantees: a file that does not say what runs is never left without a word about it.
 
 use super::{Deployment, SwapRequest, is_in, one_line};
-use crate::config::{ComponentConfig, Config, Edit, Location, rewrite};
+use crate::config::{ComponentConfig, Config, Edit, Location, is_inline, rewrite};
 use crate::swap::Report;
 use crate::versions::ComponentVersion;
 use serde::Serialize;
@@ -49,9 +49,7 @@ fn edits(
         .ok_or("the new version is not known")?;
     let library = from_folder(running.folder(), &request.library);
     if request.beside {
-        return Ok(vec![Edit::Append(further_entry(
-            running, entry, &library, &version,
-        )?)]);
+        return Ok(vec![further_entry(running, entry, &library, &version)?]);
     }
     let entry = running
         .components
@@ -68,13 +66,13 @@ fn edits(
     Ok(edits)
 }
 
-/// The text of an entry beside the first, with the same settings.
+/// An entry beside the first, with the same settings.
 fn further_entry(
     running: &Config,
     like: &ComponentConfig,
     library: &str,
     version: &ComponentVersion,
-) -> Result<String, String> {
+) -> Result<Edit, String> {
     #[derive(Serialize)]
     struct Root<'a> {
         components: [Entry<'a>; 1],
@@ -113,9 +111,23 @@ fn further_entry(
         authority_delegation: like.authority_delegation,
         config: Some(&like.config.value).filter(|config| !is_empty(config)),
     };
+    let wrong =
+        |error: &dyn std::error::Error| one_line(&format!("its settings cannot be written as TOML: {error}"));
+    // Behind an array of inline tables no `[[components]]` may follow.
+    if let Some(last) = running
+        .components
+        .last()
+        .filter(|last| is_inline(running, last.at))
+    {
+        let value = toml::Value::try_from(entry).map_err(|error| wrong(&error))?;
+        return Ok(Edit::After {
+            at: last.at,
+            more: format!(", {value}"),
+        });
+    }
     toml::to_string(&Root { components: [entry] })
-        .map(|text| format!("\n{text}"))
-        .map_err(|error| one_line(&format!("its settings cannot be written as TOML: {error}")))
+        .map(|text| Edit::Append(format!("\n{text}")))
+        .map_err(|error| wrong(&error))
 }
 
 fn is_empty(config: &serde_json::Value) -> bool {

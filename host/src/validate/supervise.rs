@@ -121,7 +121,8 @@ fn listen(output: Option<impl Read + Send + 'static>) -> Arc<AtomicBool> {
     let heard = Arc::new(AtomicBool::new(false));
     if let Some(mut output) = output {
         let heard = heard.clone();
-        thread::spawn(move || {
+        // Without a thread the library writes to nobody.
+        let _ = thread::Builder::new().spawn(move || {
             let mut buffer = [0; 4096];
             while output.read(&mut buffer).is_ok_and(|count| count > 0) {
                 heard.store(true, Ordering::Relaxed);

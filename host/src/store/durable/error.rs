@@ -31,7 +31,9 @@ pub enum FileErrorKind {
     Newer,
     /// Its content is not what was written.
     Damaged,
-    /// The system refused to read or write, for example because the disk is full.
+    /// The disk has no room for it, or this user may have no more of it.
+    Full,
+    /// The system refused to read or write.
     System,
 }
 
@@ -82,6 +84,7 @@ impl FileError {
                 FileErrorKind::Access,
                 "cannot be made: something above it is a file and not a folder".to_owned(),
             ),
+            _ if is_full(error) => return FileError::full(path, error),
             _ => (FileErrorKind::System, format!("cannot be opened: {error}")),
         };
         FileError::new(kind, path, what)
@@ -92,6 +95,22 @@ impl FileError {
             FileErrorKind::Folder,
             path,
             "is a folder: name the file in it that holds, or is to hold, the store",
+        )
+    }
+
+    fn full(path: &Path, error: &std::io::Error) -> FileError {
+        FileError::new(
+            FileErrorKind::Full,
+            path,
+            format_args!("cannot be written, the disk has no room: {error}"),
+        )
+    }
+
+    pub(super) fn no_file(path: &Path) -> FileError {
+        FileError::new(
+            FileErrorKind::Foreign,
+            path,
+            "is not a file but a pipe, a socket or a device: name a file that holds, or is to hold, the store",
         )
     }
 
@@ -112,6 +131,7 @@ impl FileError {
                     "is a redb database in version {version} of its format, which no host has written"
                 ),
             ),
+            Error::Io(error) if is_full(&error) => FileError::full(path, &error),
             Error::Corrupted(how) => FileError::damaged(path, how),
             Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 FileError::damaged(path, "it ends too early")
@@ -128,4 +148,9 @@ impl FileError {
             ),
         }
     }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }

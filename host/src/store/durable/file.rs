@@ -7,16 +7,17 @@
 
 use super::batches::{self, MERGE_AT, Unmerged};
 use super::error::{FileError, FileErrorKind};
+use super::held::{Held, Reading};
+use super::opening::{self, Opened};
 use super::record;
 use super::salvage::salvage;
 use crate::protocol::DocumentMeta;
-use redb::backends::FileBackend;
 use redb::{
     Builder, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend,
     TableDefinition, TableError, WriteTransaction,
 };
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ const CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// An open file. No other process, and nobody else in this one, can open it meanwhile.
 pub struct StoreFile {
     path: PathBuf,
+    held: Option<Held>,
     // Absent only while it is being closed.
     database: Option<Database>,
     // Set once redb has panicked: what state it is in is then unknown, and closing it would write that to the disk.
@@ -95,28 +97,43 @@ impl StoreFile {
 
     /// As [`StoreFile::open`], and refuses a damaged file.
     pub(super) fn open_sound(path: &Path, create: bool) -> Result<StoreFile, FileError> {
-        if path.is_dir() {
-            return Err(FileError::folder(path));
-        }
-        let mut made = Vec::new();
-        if create && !path.exists() {
-            made = make_folders(path).map_err(|error| FileError::opening(path, &error))?;
-        }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(create)
-            .truncate(false)
-            .open(path)
-            .map_err(|error| FileError::opening(path, &error))?;
-        let backend = FileBackend::new(file).map_err(|error| FileError::of_redb(path, error.into()))?;
-        let opened = StoreFile::with_backend(backend, path)?;
+        let Opened { file, made } = opening::open(path, create)?;
+        let held = Held::new(file).map_err(|error| FileError::opening(path, &error))?;
+        let opened = StoreFile::of_held(held, path).inspect_err(|_| {
+            if !made.is_empty() {
+                // Half a file is not taken for a store, and there is nothing in it.
+                let _ = fs::remove_file(path);
+            }
+        })?;
         for folder in made {
             // A file is not on disk before its name is.
             let synced = File::open(&folder).and_then(|folder| folder.sync_all());
             synced.map_err(|error| FileError::opening(path, &error))?;
         }
         Ok(opened)
+    }
+
+    /// As [`StoreFile::open_sound`], of a file that is open already.
+    pub(super) fn of_held(held: Held, path: &Path) -> Result<StoreFile, FileError> {
+        held.forget_cached();
+        let mut file = StoreFile::with_backend(held.clone(), path)?;
+        file.held = Some(held);
+        Ok(file)
+    }
+
+    /// Opens a file to read it, where nothing can be written: what a crash has interrupted is finished or taken back in memory.
+    pub(super) fn open_for_reading(path: &Path) -> Result<StoreFile, FileError> {
+        let failed = |error: std::io::Error| FileError::opening(path, &error);
+        let held = Held::new(opening::open(path, false)?.file).map_err(failed)?;
+        let reading = Reading::new(held.clone()).map_err(failed)?;
+        let mut file = StoreFile::with_backend(reading, path)?;
+        file.held = Some(held);
+        Ok(file)
+    }
+
+    /// What is below, where that is a file: whoever has it keeps the file.
+    pub(super) fn held(&self) -> Option<Held> {
+        self.held.clone()
     }
 
     /// As [`StoreFile::open`], on any storage; `path` is what errors say.
@@ -146,6 +163,7 @@ impl StoreFile {
         }
         let mut file = StoreFile {
             path: path.to_owned(),
+            held: None,
             database: Some(database),
             panicked,
             failed: false,
@@ -476,26 +494,5 @@ fn contained<T>(
                 format_args!("redb cannot make sense of it ({how})"),
             ))
         }
-    }
-}
-
-/// Makes the folders above a file. Returns those that have a new entry now, the file's own among them.
-fn make_folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut folder = folder_of(path);
-    let mut changed = vec![folder.clone()];
-    while !folder.exists() {
-        folder = folder_of(&folder);
-        changed.push(folder.clone());
-    }
-    fs::create_dir_all(&changed[0])?;
-    Ok(changed)
-}
-
-/// The folder that a file or folder is in.
-pub(super) fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
-        Some(parent) => parent.to_owned(),
-        None => PathBuf::from("/"),
     }
 }

@@ -3,19 +3,31 @@
 //! What enters: the changes of the index, in its order. What leaves: commits, one after the other, and the callbacks
 //! that wait for them. Guarantees: the disk sees changes in the order in which readers saw them; while one commit is
 //! on its way to the disk the next collects, so that a commit never waits for company and never lacks it under load;
-//! when a commit fails the index goes back to the last one that succeeded, and nothing is written any more.
+//! when a commit fails the index goes back to the last one that succeeded, and nothing is written any more; when it failed
+//! since the disk was full, that is until there is room again, and the file is the same as the index then.
 
+use super::error::{FileError, FileErrorKind};
 use super::file::StoreFile;
+use super::held::Held;
+use super::opening;
 use super::{Durability, Options};
 use crate::store::index::{Change, Index};
-use crate::store::{Committed, Health, StoreError, StoreErrorKind};
-use std::collections::BTreeMap;
+use crate::store::{Committed, Health, PathPattern, StoreError, StoreErrorKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+const UNTIL_RESTART: &str = "until the host is started again";
+const UNTIL_ROOM: &str = "until the disk has room";
 /// How long changes wait when nobody has asked for them to be on disk.
 const CONVENIENCE: Duration = Duration::from_secs(10);
+/// How long after a disk was full it is looked at again.
+const UNTIL_NEXT_LOOK: Duration = Duration::from_secs(2);
+/// How much room there must be for another try.
+const ROOM: usize = 512 * 1024;
 /// What a change costs beside its texts.
 const CHANGE_BYTES: usize = 192;
 
@@ -27,6 +39,28 @@ pub(super) struct Journal {
     /// How long changes may collect.
     delay: Duration,
     limit: usize,
+}
+
+/// How the file is.
+pub(super) enum Disk {
+    /// It takes writes.
+    Takes(StoreFile),
+    /// There is no room for any. Nobody else can open the file meanwhile.
+    Full {
+        /// The file.
+        held: Held,
+        /// Where it is.
+        path: PathBuf,
+    },
+}
+
+impl Disk {
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Disk::Takes(file) => file.path(),
+            Disk::Full { path, .. } => path,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -45,6 +79,8 @@ struct Queue {
     wake_at: Option<usize>,
     closing: bool,
     failure: Option<StoreError>,
+    /// The writes that were taken back before there was room again.
+    lost: Option<(RangeInclusive<u64>, StoreError)>,
 }
 
 impl Journal {
@@ -102,10 +138,15 @@ impl Journal {
 
     pub(super) fn when_committed(&self, number: u64, then: Committed) {
         let mut queue = self.queue();
-        let known = match &queue.failure {
+        let lost = queue
+            .lost
+            .as_ref()
+            .filter(|(numbers, _)| numbers.contains(&number));
+        let known = match (&queue.failure, lost) {
+            (_, Some((_, failure))) => Some(Err(failure.clone())),
             _ if number <= queue.committed => Some(Ok(())),
-            Some(failure) => Some(Err(failure.clone())),
-            None => None,
+            (Some(failure), None) => Some(Err(failure.clone())),
+            (None, None) => None,
         };
         match known {
             Some(result) => {
@@ -139,24 +180,139 @@ impl Journal {
         self.queue().failure.clone()
     }
 
-    /// Writes until it is closed or a commit fails.
-    pub(super) fn run(&self, mut file: StoreFile) {
+    /// Writes until it is closed, or until a commit fails for another reason than that the disk is full.
+    pub(super) fn run(&self, mut disk: Disk) {
+        loop {
+            let next = match disk {
+                Disk::Takes(file) => self.write(file),
+                Disk::Full { held, path } => self.wait_for_room(&held, &path).map(Disk::Takes),
+            };
+            match next {
+                Some(next) => disk = next,
+                None => return,
+            }
+        }
+    }
+
+    /// Writes what comes. Returns what to do after the disk was full.
+    fn write(&self, mut file: StoreFile) -> Option<Disk> {
         while let Some((changes, number)) = self.next_batch() {
             match file.write(&last_of_each_path(&changes)) {
                 Ok(()) => self.committed(&changes, number),
                 Err(error) => {
+                    let held = file.held().filter(|_| error.kind() == FileErrorKind::Full);
+                    let path = file.path().to_owned();
+                    drop(file);
+                    let until = match held {
+                        Some(_) => UNTIL_ROOM,
+                        None => UNTIL_RESTART,
+                    };
                     tracing::error!(
-                        "{error}; what was not on disk yet is taken back, and nothing is written any more"
+                        "{error}; what was not on disk yet is taken back, and nothing is written any more {until}"
                     );
-                    self.failed(changes, &error.to_string());
-                    return;
+                    self.failed(changes, &error, until);
+                    return held.map(|held| Disk::Full { held, path });
                 }
             }
         }
         if let Err(error) = file.close() {
             tracing::error!("{error}");
-            self.failed(Vec::new(), &error.to_string());
+            self.failed(Vec::new(), &error, UNTIL_RESTART);
         }
+        None
+    }
+
+    /// Waits until the disk takes writes again. `None` when it is closed, or when the file is not what it was.
+    fn wait_for_room(&self, held: &Held, path: &Path) -> Option<StoreFile> {
+        loop {
+            let mut queue = self.queue();
+            let until = Instant::now() + UNTIL_NEXT_LOOK;
+            while !queue.closing {
+                let rest = until.saturating_duration_since(Instant::now());
+                if rest.is_zero() {
+                    break;
+                }
+                let waited = self.wake.wait_timeout(queue, rest);
+                queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+            if queue.closing {
+                return None;
+            }
+            drop(queue);
+            if !opening::has_room(path, ROOM) {
+                continue;
+            }
+            let opened = StoreFile::of_held(held.clone(), path).and_then(|mut file| {
+                self.make_equal(&mut file)?;
+                Ok(file)
+            });
+            match opened {
+                Ok(file) => {
+                    self.takes_again();
+                    tracing::warn!("{}: the disk has room again, writes are taken", path.display());
+                    return Some(file);
+                }
+                Err(error) if error.kind() == FileErrorKind::Full => {}
+                Err(error) => {
+                    tracing::error!("{error}");
+                    self.failed(Vec::new(), &error, UNTIL_RESTART);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Makes the file what readers see: it may have what was taken back when its commit failed.
+    fn make_equal(&self, file: &mut StoreFile) -> Result<(), FileError> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let (mut paths, mut other) = (BTreeSet::new(), BTreeSet::new());
+        file.read(&mut |path, meta, data| {
+            paths.insert(path.to_owned());
+            let is_same = index
+                .get(path)
+                .is_some_and(|document| document.meta == meta && &*document.data == data);
+            if !is_same {
+                other.insert(path.to_owned());
+            }
+            true
+        })?;
+        index.scan(&PathPattern::new("*"), &mut |path, _| {
+            if !paths.contains(path) {
+                other.insert(path.to_owned());
+            }
+            true
+        });
+        drop(paths);
+        if other.is_empty() {
+            return Ok(());
+        }
+        let changes = other
+            .iter()
+            .map(|path| {
+                let document = index.get(path);
+                (&**path, document.map(|document| (document.meta, &*document.data)))
+            })
+            .collect();
+        file.write(&changes)
+    }
+
+    /// Takes writes again.
+    fn takes_again(&self) {
+        let mut queue = self.queue();
+        if let Some(failure) = queue.failure.take()
+            && queue.last > queue.committed
+        {
+            queue.lost = Some((queue.committed + 1..=queue.last, failure));
+        }
+        // The next number is not one of those that were lost.
+        queue.last += 1;
+        queue.committed = queue.last;
+    }
+
+    /// Takes no writes from the beginning.
+    pub(super) fn refuse(&self, why: &FileError) {
+        tracing::error!("{why}; reads are answered, and nothing is written {UNTIL_ROOM}");
+        self.failed(Vec::new(), why, UNTIL_ROOM);
     }
 
     /// Waits for changes. `None` when there will be no more.
@@ -201,10 +357,10 @@ impl Journal {
     }
 
     /// Takes back these changes and all that came after them.
-    fn failed(&self, changes: Vec<Change>, why: &str) {
+    fn failed(&self, changes: Vec<Change>, why: &FileError, until: &str) {
         let failure = StoreError::new(
             StoreErrorKind::ReadOnly,
-            format!("the store takes no more writes until the host is started again: {why}"),
+            format!("the store takes no more writes {until}: {why}"),
         );
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let mut queue = self.queue();

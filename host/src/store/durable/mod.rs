@@ -2,7 +2,8 @@
 //!
 //! What enters: writes, as to any [`Store`]. What leaves: reads from memory, and commits from the disk. Guarantees: a
 //! write is in the file when its [`Commit`] is done, however the process ends then; a record is read only as it was
-//! written; what does not count after a failure is taken back before anybody hears of the failure.
+//! written; what does not count after a failure is taken back before anybody hears of the failure; on a full disk a store
+//! answers reads, and takes writes again by itself when there is room.
 //!
 //! ```text
 //! writer ─▶ index (memory) ─▶ journal's queue ─▶ journal's thread ─▶ redb ─▶ fsync ─▶ when_committed
@@ -12,7 +13,9 @@
 mod batches;
 mod error;
 mod file;
+mod held;
 mod journal;
+mod opening;
 mod record;
 mod salvage;
 #[cfg(test)]
@@ -23,7 +26,7 @@ pub use file::{Compacted, DamagedRecord, Entry, StoreFile};
 
 use super::index::Index;
 use super::{Commit, Committed, Document, Health, PathPattern, Store, StoreError, StoreErrorKind, Stored};
-use journal::Journal;
+use journal::{Disk, Journal};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
@@ -72,36 +75,51 @@ pub struct DurableStore {
 
 impl DurableStore {
     /// Opens the file, or makes it together with the folders above it, and reads all of it into memory. Damaged records
-    /// are logged and left out.
+    /// are logged and left out. On a full disk it is opened for reading.
     ///
     /// # Errors
     ///
     /// What stands against it, in one sentence.
     pub fn open(path: &Path, options: &Options) -> Result<DurableStore, FileError> {
-        DurableStore::of_file(StoreFile::open(path, true)?, options)
+        match StoreFile::open(path, true) {
+            Err(full) if full.kind() == FileErrorKind::Full => DurableStore::for_reading(path, options, full),
+            opened => DurableStore::of_file(opened?, options),
+        }
+    }
+
+    /// Answers from a file that cannot be written; `full` says why.
+    fn for_reading(path: &Path, options: &Options, full: FileError) -> Result<DurableStore, FileError> {
+        let Ok(mut file) = StoreFile::open_for_reading(path) else {
+            return Err(full);
+        };
+        let (index, damaged) = load(&mut file)?;
+        let held = file.held().ok_or_else(|| full.clone())?;
+        drop(file);
+        let journal = Journal::new(index, options);
+        journal.refuse(&full);
+        let disk = Disk::Full {
+            held,
+            path: path.to_owned(),
+        };
+        DurableStore::start(journal, damaged, disk, options)
     }
 
     fn of_file(mut file: StoreFile, options: &Options) -> Result<DurableStore, FileError> {
-        let mut documents = Vec::with_capacity(usize::try_from(file.count()?).unwrap_or(0));
-        let damaged = file.read(&mut |path, meta, data| {
-            let data = data.into();
-            documents.push((path.into(), Document { data, meta }));
-            true
-        })?;
-        for record in &damaged {
-            tracing::error!(
-                "{}: the record of {} is left out: {}",
-                file.path().display(),
-                record.path,
-                record.reason
-            );
-        }
-        let journal = Arc::new(Journal::new(Index::from_ordered(documents), options));
-        let path = file.path().to_owned();
+        let (index, damaged) = load(&mut file)?;
+        DurableStore::start(Journal::new(index, options), damaged, Disk::Takes(file), options)
+    }
+
+    fn start(
+        journal: Journal,
+        damaged: Vec<DamagedRecord>,
+        disk: Disk,
+        options: &Options,
+    ) -> Result<DurableStore, FileError> {
+        let (journal, path) = (Arc::new(journal), disk.path().to_owned());
         let own = journal.clone();
         let thread = std::thread::Builder::new()
             .name("mesh-store".to_owned())
-            .spawn(move || own.run(file))
+            .spawn(move || own.run(disk))
             .map_err(|error| FileError::opening(&path, &error))?;
         Ok(DurableStore {
             journal,
@@ -130,6 +148,25 @@ impl DurableStore {
             Durability::Interval | Durability::None => Commit::Done,
         }
     }
+}
+
+/// Reads all documents, and names the damaged records.
+fn load(file: &mut StoreFile) -> Result<(Index, Vec<DamagedRecord>), FileError> {
+    let mut documents = Vec::with_capacity(usize::try_from(file.count()?).unwrap_or(0));
+    let damaged = file.read(&mut |path, meta, data| {
+        let data = data.into();
+        documents.push((path.into(), Document { data, meta }));
+        true
+    })?;
+    for record in &damaged {
+        tracing::error!(
+            "{}: the record of {} is left out: {}",
+            file.path().display(),
+            record.path,
+            record.reason
+        );
+    }
+    Ok((Index::from_ordered(documents), damaged))
 }
 
 impl Store for DurableStore {

@@ -14,8 +14,9 @@ use crate::store::now;
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableError};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::ops::Bound;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,8 @@ pub(super) fn salvage(path: &Path, refused: FileError) -> Result<StoreFile, File
     new.write_all(false, entries.into_iter().map(Ok::<_, FileError>))?;
     let in_place = fs::hard_link(path, &kept)
         .and_then(|()| fs::rename(&rebuilt, path))
-        .and_then(|()| File::open(super::file::folder_of(path))?.sync_all());
+        .and_then(|()| fs::set_permissions(&kept, Permissions::from_mode(0o600)))
+        .and_then(|()| File::open(super::opening::folder_of(path))?.sync_all());
     in_place.map_err(|error| {
         FileError::new(
             FileErrorKind::System,

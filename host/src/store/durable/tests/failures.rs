@@ -183,12 +183,36 @@ fn a_file_system_that_is_really_full() {
         let (acknowledged, _) = until_failure_of_space(&store);
         assert_eq!(content(&store), acknowledged);
         drop(store);
-        let file = StoreFile::open(&folder.file(), false);
-        // Opening needs a little space too; with none left it says so.
-        match file {
-            Ok(file) => assert_eq!(file.count().unwrap() as usize, acknowledged.len()),
-            Err(error) => assert_eq!(error.kind(), FileErrorKind::System, "{error}"),
+        // Opened again it answers, and nobody else opens it meanwhile.
+        let store = DurableStore::open(&folder.file(), &Options::default()).unwrap();
+        assert_eq!(content(&store), acknowledged);
+        let other = StoreFile::open(&folder.file(), false).err().unwrap();
+        assert_eq!(other.kind(), FileErrorKind::InUse, "{other}");
+        if let Some(failure) = store.health().failure {
+            assert!(
+                failure.to_string().contains("until the disk has room"),
+                "{failure}"
+            );
+            let refused = store.set("/new", "{}").unwrap_err();
+            assert_eq!(refused.kind(), StoreErrorKind::ReadOnly);
         }
+        // With room again it takes writes by itself.
+        let bigger = std::process::Command::new("mount")
+            .args(["-o", "remount,size=40m"])
+            .arg(&folder.0)
+            .status();
+        assert!(bigger.unwrap().success());
+        while store.health().failure.is_some() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        set(&store, "/new", "{}");
+        store.close().unwrap();
+        drop(store);
+        let mut expected = acknowledged;
+        expected.push(("/new".to_owned(), "{}".to_owned()));
+        expected.sort();
+        let store = DurableStore::open(&folder.file(), &Options::default()).unwrap();
+        assert_eq!(content(&store), expected);
     });
     let _ = std::process::Command::new("umount").arg(&folder.0).status();
     result.unwrap();
