@@ -10,6 +10,7 @@ use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
 use crate::deployment::{Deployment, is_in, load_request};
 use crate::mesh::{Mesh, Origins, Settings};
 use crate::plugin::{self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
+use crate::pubsub;
 use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
 use crate::security::{self, Security};
 use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
@@ -59,7 +60,10 @@ impl Server {
             name: config.name.value.clone(),
             domain: config.domain.value.clone(),
             call_timeout: config.calls.timeout,
-            subscriptions_each: config.happn.max_subscriptions,
+            subscriptions_each: pubsub::Limits {
+                count: config.happn.max_subscriptions,
+                bytes: config.happn.max_subscription_bytes,
+            },
             acknowledge_timeout: config.happn.acknowledge_timeout,
             lane_queue: config.calls.queue_bytes,
             session_queue: config.happn.outbound_queue_bytes,
@@ -315,6 +319,7 @@ async fn open_security(config: &Config, store: Arc<dyn Store>) -> Result<Securit
         allow_anonymous: configured.allow_anonymous,
         admin_over_network: configured.admin_over_network,
         http_logout: configured.http_logout,
+        allow_nested_permissions: configured.allow_nested_permissions,
         login_attempts: configured.login_attempts,
         lockout: configured.lockout,
         profiles: security::Profiles::new(&configured.profiles),

@@ -206,6 +206,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             old.happn.max_subscriptions != new.happn.max_subscriptions,
         ),
         (
+            "happn.max_subscription_bytes",
+            old.happn.max_subscription_bytes != new.happn.max_subscription_bytes,
+        ),
+        (
             "happn.acknowledge_timeout_ms",
             old.happn.acknowledge_timeout != new.happn.acknowledge_timeout,
         ),
@@ -224,6 +228,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         (
             "security.token_secret",
             secret(&old.security.token_secret) != secret(&new.security.token_secret),
+        ),
+        (
+            "security.allow_nested_permissions",
+            old.security.allow_nested_permissions != new.security.allow_nested_permissions,
         ),
         (
             "security.allow_anonymous",

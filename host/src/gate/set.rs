@@ -48,7 +48,12 @@ impl Gate {
         let options = Options::read(request.options);
         let actor = self.authorize(permission::Action::Set, &path, || options.on_behalf_of)?;
         let plan = Plan::new(&options, dialect, &path);
-        if matches!(plan, Plan::Tag(_)) && !self.may_also(permission::Action::Get, &path) {
+        if matches!(plan, Plan::Tag(_)) && !self.may_also(&actor, permission::Action::Get, &path) {
+            return Err(WireError::access_denied("unauthorized"));
+        }
+        if let Plan::Sibling(own) = &plan
+            && !self.may_once(&actor, permission::Action::Set, own)
+        {
             return Err(WireError::access_denied("unauthorized"));
         }
         let is_call = call.is_some();
@@ -76,7 +81,7 @@ impl Gate {
             };
             // Who may write and not read learns of a merge what was sent.
             let hides = matches!(mode, WriteMode::Merge { .. })
-                && !self.may_also(permission::Action::Get, &document_path);
+                && !self.may_also(&actor, permission::Action::Get, &document_path);
             let write = Write {
                 path: &document_path,
                 value: sent_value,

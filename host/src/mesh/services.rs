@@ -11,6 +11,7 @@ use crate::pubsub::{
     Channel, ChannelAction, DEFAULT_DEPTH, Depth, Event, EventVersion, Listener, Subscriber, Subscription,
     VersionFilter,
 };
+use crate::security::Hidden;
 use crate::security::permission::Action;
 use crate::store::{Commit, PathPattern, StoreError};
 use crate::versions::RequestedRange;
@@ -171,6 +172,8 @@ impl Services for MeshServices {
                 },
                 count: 1,
                 as_sent: false,
+                principal: None,
+                is_in_part: false,
             };
             caller.instance.add_interest(Interest {
                 lane: caller.lane,
@@ -194,7 +197,7 @@ impl Services for MeshServices {
 
     fn data_set(&self, caller: Caller, path: &str, value: &[u8], options: &[u8]) {
         self.with(|mesh| {
-            let outcome = own_path(&mesh, &caller, Action::Set, path).and_then(|path| {
+            let outcome = own_path(&mesh, &caller, Action::Set, path).and_then(|OwnPath { path, .. }| {
                 let value: &RawValue = serde_json::from_slice(if value.is_empty() { b"null" } else { value })
                     .map_err(|error| {
                         WireError::plain(format!("the value for {path} is not JSON: {error}"))
@@ -228,7 +231,7 @@ impl Services for MeshServices {
 
     fn data_get(&self, caller: Caller, path: &str) {
         self.with(|mesh| {
-            let outcome = own_path(&mesh, &caller, Action::Get, path).map(|path| {
+            let outcome = own_path(&mesh, &caller, Action::Get, path).map(|OwnPath { path, hidden }| {
                 let pattern = PathPattern::new(&path);
                 if !pattern.has_wildcard() {
                     return mesh
@@ -238,6 +241,9 @@ impl Services for MeshServices {
                 }
                 let mut out = String::from("[");
                 mesh.store().scan(&pattern, &mut |path, document| {
+                    if hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
+                        return true;
+                    }
                     if out.len() > 1 {
                         out.push(',');
                     }
@@ -253,21 +259,24 @@ impl Services for MeshServices {
 
     fn data_remove(&self, caller: Caller, path: &str) {
         self.with(|mesh| {
-            let outcome = own_path(&mesh, &caller, Action::Remove, path).and_then(|path| {
-                let (removed, commit) = mesh
-                    .store()
-                    .remove(&PathPattern::new(&path), &mut |_, _| true)
-                    .map_err(|error| WireError::system(error.to_string()))?;
-                let data = format!(r#"{{"removed":{removed}}}"#);
-                let event_id = mesh.next_event().to_string();
-                let publisher = Publisher {
-                    session_id: mesh.id(),
-                    event_id: &event_id,
-                    username: Some(MESH_USER),
-                };
-                mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
-                Ok((data, commit))
-            });
+            let outcome =
+                own_path(&mesh, &caller, Action::Remove, path).and_then(|OwnPath { path, hidden }| {
+                    let (removed, commit) = mesh
+                        .store()
+                        .remove(&PathPattern::new(&path), &mut |path, _| {
+                            !hidden.as_ref().is_some_and(|hidden| hidden.hides(path))
+                        })
+                        .map_err(|error| WireError::system(error.to_string()))?;
+                    let data = format!(r#"{{"removed":{removed}}}"#);
+                    let event_id = mesh.next_event().to_string();
+                    let publisher = Publisher {
+                        session_id: mesh.id(),
+                        event_id: &event_id,
+                        username: Some(MESH_USER),
+                    };
+                    mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
+                    Ok((data, commit))
+                });
             reply_after(&mesh, caller, outcome);
         });
     }
@@ -324,16 +333,24 @@ pub(crate) fn targets_of(options: &Options<'_>) -> Option<HashSet<String>> {
         .and_then(|targets| serde_json::from_str(targets.get()).ok())
 }
 
+/// The path of a component's own document, or of several.
+struct OwnPath {
+    path: String,
+    /// What it reaches, and the user for whom the component asks must not have.
+    hidden: Option<Hidden>,
+}
+
 /// The path of a component's own document, to do this with.
-fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<String, WireError> {
+fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<OwnPath, WireError> {
     let path = path.strip_prefix('/').unwrap_or(path);
     if path.is_empty() {
         return Err(WireError::plain("[bad path]: either empty or not a string"));
     }
     let who = caller.instance.identity();
     let path = format!("/_data/{}/{path}", who.component);
-    mesh.authorize_component(who, &caller.authority, action, &path)?;
-    Ok(path)
+    let access = mesh.authorize_component(who, &caller.authority, action, &path)?;
+    let hidden = access.and_then(|access| mesh.hidden_from(&access, action, false));
+    Ok(OwnPath { path, hidden })
 }
 
 fn item(path: &str, data: &str, meta: DocumentMeta) -> String {

@@ -3,7 +3,7 @@
 use super::registration::{Registration, Wanted};
 use super::{Event, Subscriber};
 use crate::protocol::{Dialect, Frame};
-use crate::session::Session;
+use crate::session::{Principal, Session};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -48,9 +48,6 @@ impl<'a> Delivery<'a> {
         if !registration.action.admits(publication.action) {
             return;
         }
-        let Some(wanted) = registration.admits(self.event.version, depth) else {
-            return;
-        };
         match &registration.subscriber {
             Subscriber::Session(session) => {
                 if self
@@ -60,11 +57,18 @@ impl<'a> Delivery<'a> {
                 {
                     return;
                 }
+                let (path, is_loose) = (publication.path, registration.is_loose);
+                let mut own = None;
+                let may_hear = |principal: Option<&Principal>| match principal {
+                    _ if self.is_answer => true,
+                    Some(principal) => principal.may_hear(path, is_loose),
+                    None => *own.get_or_insert_with(|| session.may_hear(path, is_loose)),
+                };
+                let Some(wanted) = registration.admits(self.event.version, depth, may_hear) else {
+                    return;
+                };
                 // Whoever is being closed costs nothing more.
                 if session.outbound().is_closing() {
-                    return;
-                }
-                if !self.is_answer && !session.may_hear(publication.path, registration.is_loose) {
                     return;
                 }
                 let frame = self.frame(session.dialect(), &registration.channel, wanted);
@@ -74,10 +78,8 @@ impl<'a> Delivery<'a> {
                 }
             }
             Subscriber::Listener { listener, .. } => {
-                if self.event.targets.is_some() {
-                    return;
-                }
-                if !listener.hear(publication) {
+                let is_wanted = registration.admits(self.event.version, depth, |_| true).is_some();
+                if self.event.targets.is_some() || !is_wanted || !listener.hear(publication) {
                     return;
                 }
             }

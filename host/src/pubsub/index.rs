@@ -1,19 +1,23 @@
 //! The subscriptions of all sessions, and the way of one publication through them.
 
 use super::delivery::Delivery;
-use super::pattern::{follow, without_slash};
-use super::prefixes::Prefixes;
 use super::registration::{Reference, Registration};
-use super::segments::{Ending, Segments};
+use super::shrinking::shrink_list;
+use super::tables::Tables;
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::protocol::{Dialect, EventAction, Frame, Publication};
-use crate::session::Session;
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::session::{Principal, Session};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 const REQUESTS: &str = "/_exchange/requests/";
-const RESPONSES: &str = "/_exchange/responses/";
+
+/// The channel that clients of later generations get for a bare star: everything.
+pub const EVERYTHING: &str = "/*@*";
+
+/// Registrations that are taken out before those who publish get their turn.
+const SLICE: usize = 1024;
 
 /// One publication and whom it may go to.
 #[derive(Clone, Copy)]
@@ -43,66 +47,91 @@ pub struct Subscription<'a> {
     pub count: i64,
     /// Events carry what was sent instead of what is stored (PROTOCOL.md 7.2).
     pub as_sent: bool,
+    /// For whom it is, where that is not the session's own user.
+    pub principal: Option<Arc<Principal>>,
+    /// It may reach more than its user may hear, although it was allowed.
+    pub is_in_part: bool,
+}
+
+/// What the subscriptions of one session may amount to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many there may be.
+    pub count: usize,
+    /// Bytes of memory that they may take, about.
+    pub bytes: usize,
+}
+
+impl Limits {
+    /// As many as there is memory for.
+    pub const NONE: Limits = Limits {
+        count: usize::MAX,
+        bytes: usize::MAX,
+    };
 }
 
 /// Subscriptions of one subscriber on one channel: clients make one for each listener.
 const MOST_ON_ONE_CHANNEL: usize = 1024;
 
-/// A subscriber has as many subscriptions as it may have.
+/// A session has as many subscriptions as it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many subscriptions: a session may have {most}, and {MOST_ON_ONE_CHANNEL} on one channel")]
-pub struct TooManySubscriptions {
-    most: usize,
+pub enum TooManySubscriptions {
+    /// By their number.
+    #[error("too many subscriptions: a session may have {most}, and {MOST_ON_ONE_CHANNEL} on one channel")]
+    Count {
+        /// How many there may be.
+        most: usize,
+    },
+    /// By what they take.
+    #[error("too many subscriptions: those of a session may take {most} bytes of memory")]
+    Bytes {
+        /// Bytes that they may take.
+        most: usize,
+    },
 }
 
 /// All subscriptions.
 #[derive(Debug)]
 pub struct Index {
-    /// Subscriptions that one session may have.
-    most: usize,
+    /// What one session may have.
+    limits: Limits,
     tables: RwLock<Tables>,
+    next_reference: AtomicU64,
     /// Subscriptions that may match an exchange request. While there are none, calls do not look at the index.
     request_watchers: AtomicUsize,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    registrations: Vec<Option<Registration>>,
-    free: Vec<usize>,
-    next_reference: u64,
-    by_subscriber: HashMap<u64, OfSubscriber>,
-    everything: Vec<usize>,
-    exact: HashMap<Box<str>, Vec<usize>>,
-    exact_text: HashMap<Box<str>, Vec<usize>>,
-    texts: Prefixes,
-    segments: Segments,
-    below: Prefixes,
-}
-
-#[derive(Debug, Default)]
-struct OfSubscriber {
-    channels: HashMap<Arc<str>, usize>,
-    /// Those that may match an answer of the exchange.
-    responses: Vec<usize>,
-    /// References on all channels.
-    references: usize,
+    /// Bytes of sessions that have left, about, since somebody asked.
+    left_behind: AtomicUsize,
 }
 
 impl Index {
-    /// No subscriptions; a session may have `most`.
-    pub fn new(most: usize) -> Index {
+    /// No subscriptions; a session may have as many as the limits say.
+    pub fn new(limits: Limits) -> Index {
         Index {
-            most,
+            limits,
             tables: RwLock::default(),
+            next_reference: AtomicU64::new(1),
             request_watchers: AtomicUsize::new(0),
+            left_behind: AtomicUsize::new(0),
         }
     }
 
-    /// The channels that a subscriber has subscriptions on.
-    pub fn channels_of(&self, subscriber: u64) -> Vec<Arc<str>> {
+    /// The channels that a subscriber has subscriptions on, with each user for whom they are; `None` for its own.
+    pub fn channels_of(&self, subscriber: u64) -> Vec<(Arc<str>, Option<Arc<Principal>>)> {
         let tables = self.read();
-        let channels = tables.by_subscriber.get(&subscriber);
-        channels.map_or_else(Vec::new, |of| of.channels.keys().cloned().collect())
+        let Some(of_subscriber) = tables.of_subscriber(subscriber) else {
+            return Vec::new();
+        };
+        let mut channels = Vec::with_capacity(of_subscriber.channels.len());
+        for (channel, position) in &of_subscriber.channels {
+            let first = channels.len();
+            for reference in tables.at(*position).into_iter().flat_map(|of| &of.references) {
+                let is_new = |(_, known): &(_, Option<Arc<Principal>>)| !reference.is_for(known.as_ref());
+                if channels[first..].iter().all(is_new) {
+                    channels.push((channel.clone(), reference.principal.clone()));
+                }
+            }
+        }
+        channels
     }
 
     /// Adds a subscription and returns its reference.
@@ -115,65 +144,77 @@ impl Index {
         subscriber: &Subscriber,
         subscription: Subscription<'_>,
     ) -> Result<u64, TooManySubscriptions> {
-        let Subscription {
-            text,
-            channel,
-            dialect,
-            filter,
-            depth,
-            count,
-            as_sent,
-        } = subscription;
-        let mut tables = self.write();
-        tables.next_reference += 1;
-        let id = tables.next_reference;
-        let Some(channel) = channel else { return Ok(id) };
-        let of_subscriber = tables.by_subscriber.entry(subscriber.number()).or_default();
-        if matches!(subscriber, Subscriber::Session(_)) && of_subscriber.references >= self.most {
-            return Err(TooManySubscriptions { most: self.most });
-        }
-        let position = match of_subscriber.channels.get(text) {
-            Some(position) => *position,
-            None => {
-                let pattern = Pattern::parse(channel.pattern, dialect);
-                if pattern.may_match_below(REQUESTS) {
-                    self.request_watchers.fetch_add(1, Ordering::Relaxed);
-                }
-                tables.insert(Registration {
-                    subscriber: subscriber.clone(),
-                    channel: text.into(),
-                    action: channel.action,
-                    pattern,
-                    is_loose: dialect.is_first_generation() || !channel.pattern.starts_with('/'),
-                    references: Vec::new(),
-                    count: 0,
-                })
-            }
+        let id = self.next_reference.fetch_add(1, Ordering::Relaxed);
+        let Some(channel) = subscription.channel else {
+            return Ok(id);
         };
-        let mut added = 0;
-        if let Some(registration) = &mut tables.registrations[position] {
+        let number = subscriber.number();
+        let most = match subscriber {
+            Subscriber::Session(_) => self.limits,
+            Subscriber::Listener { .. } => Limits::NONE,
+        };
+        let too_many = TooManySubscriptions::Count { most: most.count };
+        let too_large = TooManySubscriptions::Bytes { most: most.bytes };
+        let reference = Reference {
+            id,
+            filter: subscription.filter,
+            depth: subscription.depth,
+            as_sent: subscription.as_sent,
+            principal: subscription.principal,
+        };
+        let mut tables = self.write();
+        let (known, references, bytes) = tables.of_subscriber(number).map_or((None, 0, 0), |of| {
+            let known = of.channels.get(subscription.text).copied();
+            (known, of.references, of.bytes)
+        });
+        if references >= most.count {
+            return Err(too_many);
+        }
+        let added = if let Some(registration) = known.and_then(|position| tables.at_mut(position)) {
             if registration.references.len() >= MOST_ON_ONE_CHANNEL {
-                return Err(TooManySubscriptions { most: self.most });
+                return Err(too_many);
             }
-            registration.count = registration.count.saturating_add(count);
-            let repeated = dialect.is_first_generation()
+            let is_repeated = subscription.dialect.is_first_generation()
                 && registration
                     .references
                     .iter()
-                    .any(|other| other.filter == filter && other.depth == depth);
-            if !repeated {
-                registration.references.push(Reference {
-                    id,
-                    filter,
-                    depth,
-                    as_sent,
-                });
-                added = 1;
+                    .any(|other| other.is_like(&reference));
+            let added = if is_repeated { 0 } else { reference.bytes() };
+            if bytes + added > most.bytes {
+                return Err(too_large);
             }
-        }
-        if let Some(of_subscriber) = tables.by_subscriber.get_mut(&subscriber.number()) {
-            of_subscriber.references += added;
-        }
+            registration.count = registration.count.saturating_add(subscription.count);
+            if is_repeated {
+                return Ok(id);
+            }
+            registration.references.push(reference);
+            added
+        } else {
+            let registration = Registration {
+                subscriber: subscriber.clone(),
+                channel: subscription.text.into(),
+                action: channel.action,
+                pattern: Pattern::parse(channel.pattern, subscription.dialect),
+                is_loose: subscription.is_in_part
+                    || subscription.dialect.is_first_generation()
+                    || !channel.pattern.starts_with('/'),
+                references: vec![reference],
+                count: subscription.count,
+            };
+            let added = registration.bytes();
+            if bytes + added > most.bytes {
+                return Err(too_large);
+            }
+            if registration.pattern.may_match_below(REQUESTS) {
+                self.request_watchers.fetch_add(1, Ordering::Relaxed);
+            }
+            tables.insert(registration);
+            added
+        };
+        tables.with_subscriber(number, |of_subscriber| {
+            of_subscriber.references += 1;
+            of_subscriber.bytes += added;
+        });
         Ok(id)
     }
 
@@ -193,6 +234,14 @@ impl Index {
         });
     }
 
+    /// Ends those subscriptions of a subscriber on a channel that are for this user; `None` is its own.
+    pub fn unsubscribe_for(&self, subscriber: u64, text: &str, principal: Option<&Arc<Principal>>) {
+        self.change(subscriber, text, |registration| {
+            registration.references.retain(|other| !other.is_for(principal));
+            registration.references.is_empty()
+        });
+    }
+
     /// Ends all subscriptions of a subscriber on exactly this channel.
     pub fn unsubscribe_channel(&self, subscriber: u64, text: &str) {
         self.change(subscriber, text, |_| true);
@@ -200,13 +249,21 @@ impl Index {
 
     /// Ends all subscriptions of a subscriber.
     pub fn unsubscribe_all(&self, subscriber: u64) {
-        let mut tables = self.write();
-        let Some(of_subscriber) = tables.by_subscriber.remove(&subscriber) else {
-            return;
-        };
-        for position in of_subscriber.channels.into_values() {
-            self.forget(&mut tables, position);
+        let taken = self.write().take_subscriber(subscriber);
+        let Some(of_subscriber) = taken else { return };
+        let positions: Vec<usize> = of_subscriber.channels.into_values().collect();
+        for slice in positions.chunks(SLICE) {
+            let mut tables = self.write();
+            for position in slice {
+                self.forget(&mut tables, *position);
+            }
         }
+        self.left_behind.fetch_add(of_subscriber.bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that were freed by sessions which have left, about, since this was asked before.
+    pub fn take_left_behind(&self) -> usize {
+        self.left_behind.swap(0, Ordering::Relaxed)
     }
 
     /// Delivers an event to everybody who subscribed to its path. Returns the number of frames and calls it became.
@@ -238,7 +295,7 @@ impl Index {
         let tables = self.read();
         let mut delivery = Delivery::new(event);
         delivery.is_answer = true;
-        if let Some(of_subscriber) = tables.by_subscriber.get(&owner) {
+        if let Some(of_subscriber) = tables.of_subscriber(owner) {
             for registration in of_subscriber
                 .responses
                 .iter()
@@ -270,7 +327,7 @@ impl Index {
     /// Tells of each subscription to paths below `folder` which versions it asks for, and whether it is a client's.
     pub fn ranges_below(&self, folder: &str, tell: &mut dyn FnMut(&VersionFilter, bool)) {
         let tables = self.read();
-        for registration in tables.registrations.iter().flatten() {
+        for registration in tables.all() {
             let pattern = Channel::parse(&registration.channel).map(|channel| channel.pattern);
             let is_client = matches!(registration.subscriber, Subscriber::Session(_));
             // The channel of a component is a number.
@@ -297,38 +354,33 @@ impl Index {
 
     /// How many (subscriber, channel) pairs there are.
     pub fn count(&self) -> usize {
-        let tables = self.read();
-        tables.registrations.len() - tables.free.len()
+        self.read().count()
     }
 
     fn change(&self, subscriber: u64, text: &str, ended: impl FnOnce(&mut Registration) -> bool) {
         let mut tables = self.write();
-        let Some(of_subscriber) = tables.by_subscriber.get(&subscriber) else {
+        let of_subscriber = tables.of_subscriber(subscriber);
+        let Some(position) = of_subscriber.and_then(|of| of.channels.get(text).copied()) else {
             return;
         };
-        let Some(position) = of_subscriber.channels.get(text).copied() else {
+        let Some(registration) = tables.at_mut(position) else {
             return;
         };
-        let Some(registration) = tables.registrations[position].as_mut() else {
-            return;
+        let (references, bytes) = (registration.references.len(), registration.bytes());
+        let has_ended = ended(registration);
+        let (references_left, bytes_left) = match has_ended {
+            true => (0, 0),
+            false => (registration.references.len(), registration.bytes()),
         };
-        let before = registration.references.len();
-        let ended = ended(registration);
-        let left = if ended { 0 } else { registration.references.len() };
-        if let Some(of_subscriber) = tables.by_subscriber.get_mut(&subscriber) {
-            of_subscriber.references -= before - left;
+        shrink_list(&mut registration.references);
+        tables.with_subscriber(subscriber, |of_subscriber| {
+            of_subscriber.references -= references - references_left;
+            of_subscriber.bytes -= bytes - bytes_left;
+        });
+        if has_ended {
+            tables.take_channel(subscriber, text, position);
+            self.forget(&mut tables, position);
         }
-        if !ended {
-            return;
-        }
-        if let Some(of_subscriber) = tables.by_subscriber.get_mut(&subscriber) {
-            of_subscriber.channels.remove(text);
-            of_subscriber.responses.retain(|other| *other != position);
-            if of_subscriber.channels.is_empty() {
-                tables.by_subscriber.remove(&subscriber);
-            }
-        }
-        self.forget(&mut tables, position);
     }
 
     fn forget(&self, tables: &mut Tables, position: usize) {
@@ -345,103 +397,6 @@ impl Index {
 
     fn write(&self) -> RwLockWriteGuard<'_, Tables> {
         self.tables.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tables {
-    fn at(&self, position: usize) -> Option<&Registration> {
-        self.registrations.get(position)?.as_ref()
-    }
-
-    fn insert(&mut self, registration: Registration) -> usize {
-        let position = self.free.pop().unwrap_or_else(|| {
-            self.registrations.push(None);
-            self.registrations.len() - 1
-        });
-        let of_subscriber = self
-            .by_subscriber
-            .entry(registration.subscriber.number())
-            .or_default();
-        of_subscriber
-            .channels
-            .insert(registration.channel.clone(), position);
-        if registration.pattern.may_match_below(RESPONSES) {
-            of_subscriber.responses.push(position);
-        }
-        match &registration.pattern {
-            Pattern::Everything => self.everything.push(position),
-            Pattern::Exact(path) => self.exact.entry(path.clone()).or_default().push(position),
-            Pattern::ExactText(path) => self.exact_text.entry(path.clone()).or_default().push(position),
-            Pattern::Text { prefix, .. } => self.texts.insert(prefix, position),
-            Pattern::Segments(pattern) => self.segments.insert(pattern, Ending::Exact, position),
-            Pattern::Deep(pattern) => self.segments.insert(pattern, Ending::Deep, position),
-            Pattern::Below(prefix) => self.below.insert(prefix, position),
-        }
-        self.registrations[position] = Some(registration);
-        position
-    }
-
-    fn remove(&mut self, position: usize) -> Option<Registration> {
-        let registration = self.registrations.get_mut(position)?.take()?;
-        self.free.push(position);
-        match &registration.pattern {
-            Pattern::Everything => self.everything.retain(|other| *other != position),
-            Pattern::Exact(path) => take_from(&mut self.exact, path, position),
-            Pattern::ExactText(path) => take_from(&mut self.exact_text, path, position),
-            Pattern::Text { prefix, .. } => self.texts.remove(prefix, position),
-            Pattern::Segments(pattern) => self.segments.remove(pattern, Ending::Exact, position),
-            Pattern::Deep(pattern) => self.segments.remove(pattern, Ending::Deep, position),
-            Pattern::Below(prefix) => self.below.remove(prefix, position),
-        }
-        Some(registration)
-    }
-
-    /// Calls `found` for each registration whose pattern matches, exact ones first.
-    fn find(&self, path: &str, found: &mut impl FnMut(&Registration, u32)) {
-        let mut hit = |position: usize, depth: u32| {
-            if let Some(registration) = self.at(position) {
-                found(registration, depth);
-            }
-        };
-        let bare = without_slash(path);
-        self.exact
-            .get(bare)
-            .into_iter()
-            .flatten()
-            .for_each(|position| hit(*position, 0));
-        if !self.exact_text.is_empty() {
-            let lower = path.to_lowercase();
-            self.exact_text
-                .get(&*lower)
-                .into_iter()
-                .flatten()
-                .for_each(|position| hit(*position, 0));
-        }
-        self.below.find(path, |position| hit(position, 0));
-        self.texts.find(path, |position| {
-            if let Some(Registration {
-                pattern: Pattern::Text { prefix, parts },
-                ..
-            }) = self.at(position)
-                && follow(&path[prefix.len()..], parts)
-            {
-                hit(position, 0);
-            }
-        });
-        if !self.segments.is_empty() {
-            let segments: Vec<&str> = bare.split('/').collect();
-            self.segments.find(&segments, &mut hit);
-        }
-        self.everything.iter().for_each(|position| hit(*position, 0));
-    }
-}
-
-fn take_from(map: &mut HashMap<Box<str>, Vec<usize>>, key: &str, position: usize) {
-    if let Some(positions) = map.get_mut(key) {
-        positions.retain(|other| *other != position);
-        if positions.is_empty() {
-            map.remove(key);
-        }
     }
 }
 
@@ -462,13 +417,18 @@ mod tests {
             depth,
             count: 1,
             as_sent: false,
+            principal: None,
+            is_in_part: false,
         };
         index.subscribe(&Subscriber::Session(session.clone()), subscription)
     }
 
     #[test]
     fn a_session_has_a_limited_number_of_subscriptions() {
-        let index = Index::new(2);
+        let index = Index::new(Limits {
+            count: 2,
+            ..Limits::NONE
+        });
         let session = Arc::new(Session::new(1, ([127, 0, 0, 1], 1).into(), 1000));
         let other = Arc::new(Session::new(2, ([127, 0, 0, 1], 1).into(), 1000));
         let first = subscribe(&index, &session, "/SET@/a").unwrap();

@@ -12,10 +12,12 @@ mod pattern;
 mod prefixes;
 mod registration;
 mod segments;
+mod shrinking;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use channel::{Channel, ChannelAction};
-pub use index::{Event, Index, Subscription, TooManySubscriptions};
+pub use index::{EVERYTHING, Event, Index, Limits, Subscription, TooManySubscriptions};
 pub use pattern::{DEFAULT_DEPTH, Pattern};
 pub use registration::{Depth, EventVersion, Listener, Subscriber, VersionFilter};

@@ -38,6 +38,8 @@ pub struct Settings {
     pub admin_over_network: bool,
     /// Whether tokens can be ended over HTTP.
     pub http_logout: bool,
+    /// Whether a permission below a path is enough to ask for `/path/**`.
+    pub allow_nested_permissions: bool,
     /// Wrong passwords in a row that lock a name.
     pub login_attempts: u32,
     /// How long it stays locked.

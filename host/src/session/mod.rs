@@ -9,7 +9,7 @@ mod login;
 mod outbound;
 mod registry;
 
-pub use audience::Audience;
+pub use audience::{Audience, Principal};
 pub use login::{Lapse, Login, Policy, Usage};
 pub use outbound::{Batch, Closing, Outbound};
 pub use registry::Sessions;
@@ -20,7 +20,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// One websocket connection.
@@ -36,6 +36,8 @@ pub struct Session {
     login: ArcSwapOption<Login>,
     /// What it may hear; nothing where that is everything that it has subscribed to.
     audience: ArcSwapOption<Audience>,
+    /// For whom else it listens.
+    principals: Mutex<Vec<Arc<Principal>>>,
     /// A request is being worked on elsewhere, and its answer comes before all that follow.
     waits: AtomicBool,
     /// Where the client is.
@@ -67,6 +69,7 @@ impl Session {
             origin,
             login: ArcSwapOption::const_empty(),
             audience: ArcSwapOption::const_empty(),
+            principals: Mutex::default(),
             waits: AtomicBool::new(false),
             peer,
             since: Instant::now(),
@@ -118,6 +121,28 @@ impl Session {
             None => true,
             Some(audience) => audience.may_hear(path, is_loose),
         }
+    }
+
+    /// For whom else the session listens.
+    pub fn principals(&self) -> Vec<Arc<Principal>> {
+        self.lock_principals().clone()
+    }
+
+    /// A user for whom the session is about to listen. Those for whom it does no more are forgotten.
+    pub fn principal(&self, username: &Arc<str>, user_id: &str) -> Arc<Principal> {
+        let mut principals = self.lock_principals();
+        let known = |one: &&Arc<Principal>| one.username() == &**username && one.user_id() == user_id;
+        if let Some(known) = principals.iter().find(known) {
+            return known.clone();
+        }
+        principals.retain(|one| Arc::strong_count(one) > 1);
+        let principal = Arc::new(Principal::new(username, user_id));
+        principals.push(principal.clone());
+        principal
+    }
+
+    fn lock_principals(&self) -> MutexGuard<'_, Vec<Arc<Principal>>> {
+        self.principals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the requests that follow wait: one is being worked on elsewhere.
