@@ -250,3 +250,45 @@ async fn delegates_do_not_become_administrators() {
     assert!(answer.contains(message), "{answer}");
     assert!(host.stop().success());
 }
+
+#[tokio::test]
+async fn the_subscriptions_of_a_session_take_a_limited_amount_of_memory() {
+    let host = host(&["happn.max_subscription_bytes=65536"]);
+    let mut admin = Client::admin(&host).await;
+    for user in ["bob", "eve"] {
+        admin
+            .add_member(user, "right", "Hearers", json!({"/docs/*": {"actions": ["on"]}}))
+            .await;
+    }
+    for dialect in DIALECTS {
+        for user in ["bob", "eve"] {
+            let mut client = Client::enter(host.addr(), dialect, user, "right").await;
+            let channel = |number: u32| format!("/ALL@/docs/{number}/{}", "y".repeat(4000));
+            let mut made = 0;
+            let refused = loop {
+                let answer = client.on(&channel(made)).await;
+                if !is_ok(&answer) {
+                    break answer;
+                }
+                made += 1;
+            };
+            assert!((1..16).contains(&made), "{made}");
+            let message = error(&refused)["message"].as_str().unwrap_or_default();
+            assert!(
+                message.contains("may take 65536 bytes of memory"),
+                "{dialect}: {refused}"
+            );
+            // One that ended makes room for another, again and again.
+            for number in 0..40 {
+                let ended = client
+                    .request(json!({"action": "off", "path": channel(number % made), "options": {}}))
+                    .await;
+                assert!(is_ok(&ended), "{ended}");
+                assert!(
+                    is_ok(&client.on(&channel(number % made)).await),
+                    "{dialect} {number}"
+                );
+            }
+        }
+    }
+}

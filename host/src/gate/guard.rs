@@ -139,6 +139,14 @@ impl Gate {
         }
     }
 
+    /// Whether whom the request is done as is forbidden something on a path, which nobody need be allowed.
+    pub(super) fn is_prohibited(&self, actor: &Actor, action: Action, path: &str) -> bool {
+        match (self.mesh.security(), &actor.access) {
+            (Some(security), Some(access)) => security.prohibits(access, action, path),
+            _ => false,
+        }
+    }
+
     /// For whom the session listens, where that is somebody else; what this user may hear at present is what counts.
     pub(super) fn principal(&self, actor: &Actor) -> Option<Arc<Principal>> {
         let access = actor.access.as_ref().filter(|_| actor.is_other)?;

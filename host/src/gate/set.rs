@@ -79,8 +79,8 @@ impl Gate {
                 true => WriteMode::Unstored,
                 false => plan.mode(&options, dialect),
             };
-            // Who may write and not read learns of a merge what was sent.
-            let hides = matches!(mode, WriteMode::Merge { .. })
+            // Who may write and not read learns of a merge, and of a gauge, what was sent.
+            let hides = matches!(mode, WriteMode::Merge { .. } | WriteMode::Increment(_))
                 && !self.may_also(&actor, permission::Action::Get, &document_path);
             let write = Write {
                 path: &document_path,
@@ -155,6 +155,9 @@ impl Gate {
         }
         let slash = if path.starts_with('/') { "" } else { "/" };
         let document_path = format!("{}{slash}{path}/{}", tagged::FOLDER, unique_segment());
+        if self.is_prohibited(actor, permission::Action::Set, &document_path) {
+            return Err(WireError::access_denied("unauthorized"));
+        }
         let original = self.mesh.store().get(path);
         let original = original.as_ref().map(|found| (&*found.data, found.meta));
         let copy = tagged::copy(path, original, None);

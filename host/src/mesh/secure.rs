@@ -269,7 +269,10 @@ impl Mesh {
         session.set_audience(self.audience_of(own));
         self.review_principals(session, own, |_| true);
         let Some(security) = self.security() else { return };
-        let may = |path: &str| own.is_some_and(|own| security.lets_ask(own, Action::On, path));
+        // One that is heard in part stays, as on real servers: the part may grow again.
+        let may = |path: &str| {
+            own.is_some_and(|own| security.hears_in_part(path) || security.lets_ask(own, Action::On, path))
+        };
         for (channel, principal) in self.subscriptions().channels_of(session.number()) {
             if principal.is_none() && !may(listened_path(&channel)) {
                 self.subscriptions()

@@ -11,13 +11,14 @@ use crate::pubsub::{
     Channel, ChannelAction, DEFAULT_DEPTH, Depth, Event, EventVersion, Listener, Subscriber, Subscription,
     VersionFilter,
 };
-use crate::security::Hidden;
 use crate::security::permission::Action;
+use crate::security::{Hidden, User};
 use crate::store::{Commit, PathPattern, StoreError};
 use crate::versions::RequestedRange;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -147,13 +148,21 @@ impl Services for MeshServices {
     fn subscribe(&self, caller: Caller, component: &str, key: &str, range: &str) {
         self.with(|mesh| {
             let pattern = format!("/_events/{}/{component}/{key}", mesh.domain());
+            let who = caller.instance.identity();
+            // It is logged who may not hear this.
+            let Ok(access) = mesh.authorize_component(who, &caller.authority, Action::On, &pattern) else {
+                return;
+            };
             let filter = match range {
                 "" => VersionFilter::Any,
                 text => VersionFilter::Range(RequestedRange::from(text)),
             };
             let subscriber = Subscriber::Listener {
                 number: caller.instance.identity().number,
-                listener: Arc::new(ComponentListener(caller.clone())),
+                listener: Arc::new(ComponentListener {
+                    caller: caller.clone(),
+                    user: access.map(|access| (self.0.clone(), access.user().clone())),
+                }),
             };
             let channel = Channel {
                 action: ChannelAction::Set,
@@ -416,13 +425,44 @@ impl Answer for ComponentAnswer {
 }
 
 /// A component that hears events.
-#[derive(Debug)]
-struct ComponentListener(Caller);
+struct ComponentListener {
+    caller: Caller,
+    /// For whom it listens, where it asked with the rights of a caller.
+    user: Option<(Weak<Mesh>, Arc<User>)>,
+}
+
+impl ComponentListener {
+    /// Whether the user for whom it listens may hear an event at this moment. A user of the same name who was made since is
+    /// somebody else.
+    fn may_hear(&self, path: &str) -> bool {
+        let Some((mesh, user)) = &self.user else {
+            return true;
+        };
+        let Some(mesh) = mesh.upgrade() else { return false };
+        mesh.security().is_none_or(|security| {
+            let access = security.access_of(&user.name);
+            let access = access.filter(|access| access.user().id == user.id);
+            access.is_some_and(|access| security.allows(&access, Action::On, path))
+        })
+    }
+}
+
+impl fmt::Debug for ComponentListener {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.user.as_ref().map(|(_, user)| &user.name);
+        formatter
+            .debug_struct("ComponentListener")
+            .field("caller", &self.caller)
+            .field("user", &user)
+            .finish()
+    }
+}
 
 impl Listener for ComponentListener {
     fn hear(&self, publication: &Publication<'_>) -> bool {
         // Two versions of a component may listen while one takes over from the other; one of them hears.
-        if !self.0.instance.is_hearing() {
+        let instance = &self.caller.instance;
+        if !instance.is_hearing() || !self.may_hear(publication.path) {
             return false;
         }
         let mut meta = String::new();
@@ -431,9 +471,9 @@ impl Listener for ComponentListener {
             target: Bytes::copy_from_slice(publication.path.as_bytes()),
             payload: Bytes::copy_from_slice(publication.data.as_bytes()),
             origin: meta.into(),
-            ..Job::new(JobKind::Event, self.0.token)
+            ..Job::new(JobKind::Event, self.caller.token)
         };
-        self.0.instance.push(self.0.lane, job);
+        instance.push(self.caller.lane, job);
         true
     }
 }

@@ -62,6 +62,17 @@ impl Tables {
         self.registrations.len() - self.free.len()
     }
 
+    /// Places that there is memory for, those of registrations that are gone among them.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.registrations.capacity()
+            + self.free.capacity()
+            + self.by_subscriber.capacity()
+            + self.everything.capacity()
+            + self.exact.capacity()
+            + self.exact_text.capacity()
+    }
+
     /// What a subscriber has; `None` when that is nothing.
     pub(super) fn of_subscriber(&self, subscriber: u64) -> Option<&OfSubscriber> {
         self.by_subscriber.get(&subscriber)

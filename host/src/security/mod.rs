@@ -223,6 +223,11 @@ impl Security {
         }
     }
 
+    /// Whether something is forbidden to somebody, whatever allows it.
+    pub fn prohibits(&self, who: &UserAccess, action: Action, path: &str) -> bool {
+        who.access.decide(action, &without_version(path)) == Decision::Prohibited
+    }
+
     /// Whether somebody may ask for a path, which may be a wildcard. Where permissions are nested a part of what `/path/**`
     /// reaches is enough; what must be left out then is [`Hidden`].
     pub fn lets_ask(&self, who: &UserAccess, action: Action, path: &str) -> bool {
@@ -376,8 +381,8 @@ impl Security {
 
 /// Whether a path is one of those that reach all that is below another one.
 fn is_nested(path: &str) -> bool {
-    path.strip_suffix("**")
-        .is_some_and(|above| above.is_empty() || above.ends_with('/'))
+    let above = path.strip_suffix("**");
+    above.is_some_and(|above| (above.is_empty() || above.ends_with('/')) && !above.contains('*'))
 }
 
 /// The same path without what follows an `@` in the name of the component: `/_events/D/calc@1/key` is `/_events/D/calc/key`.
