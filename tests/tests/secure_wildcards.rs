@@ -397,7 +397,7 @@ async fn nested_permissions_reach_what_is_allowed_below_a_path() {
         "/t/path/w/a",
         "/t/path/w/x/y",
     ];
-    let with = |path: &str| {
+    let with = |path: &'static str| {
         let mut paths = [&common[..], &[path]].concat();
         paths.sort_unstable();
         paths
