@@ -14,6 +14,7 @@ use crate::mesh::{Mesh, Origins, Settings};
 use crate::plugin::{
     self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Rehearsal, Stage, Unloaded,
 };
+use crate::pubsub;
 use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
 use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
 use crate::system;
@@ -66,7 +67,10 @@ impl Server {
             name: config.name.value.clone(),
             domain: config.domain.value.clone(),
             call_timeout: config.calls.timeout,
-            subscriptions_each: config.happn.max_subscriptions,
+            subscriptions_each: pubsub::Limits {
+                count: config.happn.max_subscriptions,
+                bytes: config.happn.max_subscription_bytes,
+            },
             acknowledge_timeout: config.happn.acknowledge_timeout,
             lane_queue: config.calls.queue_bytes,
             session_queue: config.happn.outbound_queue_bytes,

@@ -244,9 +244,9 @@ impl Context {
         F: Future<Output = ()> + Send + 'static,
     {
         let handler = move |context, event| -> BoxFuture { Box::pin(handler(context, event)) };
-        let token = self
-            .lane
-            .subscribe(component, key, range, Handler::Function(Arc::new(handler)))?;
+        let handler = Handler::Function(Arc::new(handler));
+        let subscribe = || self.lane.subscribe(component, key, range, handler);
+        let token = self.lane.host.act_for(self.call, subscribe)?;
         Ok(Subscription {
             context: self.clone(),
             token,

@@ -246,6 +246,75 @@ async fn documents_are_read_written_and_removed_with_the_rights_of_the_caller() 
 }
 
 #[tokio::test]
+async fn wildcards_reach_what_the_caller_may_have() {
+    let Secured { host, mut admin, .. } = secured("delegated-wildcards").await;
+    add_user(&mut admin, "eve", "callers").await;
+    for user in ["bob", "eve"] {
+        let path = format!("/_data/front/open/{user}");
+        let prohibited = json!([user, {"data": {path: {"prohibit": ["*"]}}}]);
+        admin.succeeds("security/addUserPermissions", prohibited).await;
+    }
+    for (user, other) in [("bob", "eve"), ("eve", "bob")] {
+        let mut client = User::log_in(&host, user).await;
+        for path in ["open/bob", "open/eve"] {
+            admin.succeeds("front/write", json!([path, {"text": path}])).await;
+        }
+        let listed = client.succeeds("front/list", json!(["open/*"])).await;
+        assert_eq!(listed, json!([format!("/_data/front/open/{other}")]));
+        assert_eq!(client.succeeds("front/remove", json!(["open/*"])).await, 1);
+        let left = admin.succeeds("front/list", json!(["open/*"])).await;
+        assert_eq!(left, json!([format!("/_data/front/open/{user}")]));
+    }
+    assert!(host.stop().success());
+}
+
+#[tokio::test]
+async fn a_subscription_for_a_caller_hears_what_the_caller_may_hear() {
+    let Secured { host, mut admin, .. } = secured("delegated-subscriptions").await;
+    let group = json!({"name": "hearers", "permissions": {"events": {
+        "/back/a/*": {"authorized": true}, "/back/a/no": {"authorized": false}}}});
+    admin.succeeds("security/addGroup", json!([group])).await;
+    let hearer = json!(["hearers", {"username": "bob"}]);
+    admin.succeeds("security/linkGroupName", hearer.clone()).await;
+    add_user(&mut admin, "eve", "callers").await;
+    let mut watcher = User::log_in(&host, "_ADMIN").await;
+    watcher.subscribe("/SET@/_events/TestNode/front/heard").await;
+    for user in ["bob", "eve"] {
+        let mut client = User::log_in(&host, user).await;
+        client.succeeds("front/listen", json!(["back", "a/*"])).await;
+    }
+    admin.succeeds("front/listen", json!(["back", "b/*"])).await;
+    let mut told = Vec::new();
+    for round in 0..2 {
+        for key in ["a/no", "a/yes", "b/mark"] {
+            let address = admin.call("back/announceItself", json!([key])).await;
+            admin.answer(&address).await;
+        }
+        loop {
+            let frame = watcher
+                .next(|frame| frame["_meta"]["path"] == "/_events/TestNode/front/heard")
+                .await;
+            let path = frame["data"]["path"].as_str().unwrap_or_default().to_owned();
+            told.push((round, path.clone()));
+            if path.ends_with("b/mark") {
+                break;
+            }
+        }
+        // A user of the same name is somebody else.
+        let bob = json!([{"username": "bob"}]);
+        admin.succeeds("security/deleteUser", bob).await;
+        add_user(&mut admin, "bob", "callers").await;
+        admin.succeeds("security/linkGroupName", hearer.clone()).await;
+    }
+    let path = |key: &str| format!("/_events/TestNode/back/{key}");
+    assert_eq!(
+        told,
+        [(0, path("a/yes")), (0, path("b/mark")), (1, path("b/mark"))]
+    );
+    assert!(host.stop().success());
+}
+
+#[tokio::test]
 async fn the_events_of_a_component_are_its_own() {
     let Secured { host, mut admin, .. } = secured("delegated-events").await;
     let mut bob = User::log_in(&host, "bob").await;

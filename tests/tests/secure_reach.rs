@@ -101,7 +101,7 @@ async fn what_is_prohibited_is_not_reached_by_a_wildcard() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn patterns_of_the_first_generation_reach_no_more_than_their_text() {
     let data = json!({
-        "/users/*/public": {"actions": ["on"]},
+        "/users/*/public": {"actions": ["get", "on"]},
         "/lib/*": {"actions": ["on"]},
         "/lib/secret": {"authorized": false, "actions": ["on"]},
     });
@@ -220,14 +220,15 @@ async fn delegates_do_not_become_administrators() {
             assert_eq!(error(&answer)["reason"], reason);
         }
     }
-    // Who listens for others has to be allowed to listen itself: it goes on when the others are gone.
+    // Who listens for others hears what these may hear.
     let granted = json!({"data": {"/small/*": {"actions": ["*"]}}});
     admin
         .security("addUserPermissions", json!(["small", granted]))
         .await;
     for (who, path, may) in [
         ("agent", "/mesh/schema/description", true),
-        ("agent", "/small/1", false),
+        ("agent", "/small/1", true),
+        ("agent", "/other/1", false),
         ("admin", "/small/1", true),
         ("admin", "/other/1", false),
     ] {
@@ -249,4 +250,46 @@ async fn delegates_do_not_become_administrators() {
     let message = r#""message":"request on behalf of unauthorised user: boss""#;
     assert!(answer.contains(message), "{answer}");
     assert!(host.stop().success());
+}
+
+#[tokio::test]
+async fn the_subscriptions_of_a_session_take_a_limited_amount_of_memory() {
+    let host = host(&["happn.max_subscription_bytes=65536"]);
+    let mut admin = Client::admin(&host).await;
+    for user in ["bob", "eve"] {
+        admin
+            .add_member(user, "right", "Hearers", json!({"/docs/*": {"actions": ["on"]}}))
+            .await;
+    }
+    for dialect in DIALECTS {
+        for user in ["bob", "eve"] {
+            let mut client = Client::enter(host.addr(), dialect, user, "right").await;
+            let channel = |number: u32| format!("/ALL@/docs/{number}/{}", "y".repeat(4000));
+            let mut made = 0;
+            let refused = loop {
+                let answer = client.on(&channel(made)).await;
+                if !is_ok(&answer) {
+                    break answer;
+                }
+                made += 1;
+            };
+            assert!((1..16).contains(&made), "{made}");
+            let message = error(&refused)["message"].as_str().unwrap_or_default();
+            assert!(
+                message.contains("may take 65536 bytes of memory"),
+                "{dialect}: {refused}"
+            );
+            // One that ended makes room for another, again and again.
+            for number in 0..40 {
+                let ended = client
+                    .request(json!({"action": "off", "path": channel(number % made), "options": {}}))
+                    .await;
+                assert!(is_ok(&ended), "{ended}");
+                assert!(
+                    is_ok(&client.on(&channel(number % made)).await),
+                    "{dialect} {number}"
+                );
+            }
+        }
+    }
 }

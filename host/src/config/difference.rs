@@ -207,6 +207,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             old.happn.max_subscriptions != new.happn.max_subscriptions,
         ),
         (
+            "happn.max_subscription_bytes",
+            old.happn.max_subscription_bytes != new.happn.max_subscription_bytes,
+        ),
+        (
             "happn.acknowledge_timeout_ms",
             old.happn.acknowledge_timeout != new.happn.acknowledge_timeout,
         ),
@@ -229,6 +233,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         (
             "security.admin_public_key",
             text(&old.security.admin_public_key) != text(&new.security.admin_public_key),
+        ),
+        (
+            "security.allow_nested_permissions",
+            old.security.allow_nested_permissions != new.security.allow_nested_permissions,
         ),
         (
             "security.lock_token_to_user",

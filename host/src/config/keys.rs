@@ -118,6 +118,11 @@ pub(super) const MAX_SUBSCRIPTIONS: Limits = Limits {
     min: 1,
     max: 100_000_000,
 };
+pub(super) const MAX_SUBSCRIPTION_BYTES: Limits = Limits {
+    default: 16 * 1024 * 1024,
+    min: 64 * 1024,
+    max: 4 * 1024 * 1024 * 1024,
+};
 pub(super) const TIMEOUT_MS: Limits = Limits {
     default: 120_000,
     min: 1,

@@ -38,6 +38,7 @@ pub use error::{ConfigError, Diagnostic, ErrorKind};
 pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use rewrite::{Edit, RewriteError, is_inline, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
+pub(crate) use suggest::nearest;
 pub use types::{
     CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, InfoCondition, PluginsConfig, ProfileConfig,
     ProfileKind, RestConfig, RootRouteConfig, Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig,

@@ -102,6 +102,11 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -
         reader.integer(&mut section, "outbound_queue_bytes", keys::OUTBOUND_QUEUE_BYTES);
     let max_connections = reader.integer(&mut section, "max_connections", keys::MAX_CONNECTIONS);
     let max_subscriptions = reader.integer(&mut section, "max_subscriptions", keys::MAX_SUBSCRIPTIONS);
+    let max_subscription_bytes = reader.integer(
+        &mut section,
+        "max_subscription_bytes",
+        keys::MAX_SUBSCRIPTION_BYTES,
+    );
     let acknowledge_timeout_ms = reader.integer(
         &mut section,
         "acknowledge_timeout_ms",
@@ -118,6 +123,7 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -
         outbound_queue_bytes: size(&outbound_queue_bytes),
         max_connections: size(&max_connections),
         max_subscriptions: size(&max_subscriptions),
+        max_subscription_bytes: size(&max_subscription_bytes),
         acknowledge_timeout: Duration::from_millis(acknowledge_timeout_ms.value),
         tls,
     }

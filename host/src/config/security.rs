@@ -47,6 +47,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> Sec
     let admin_over_network = reader.boolean(&mut section, "admin_over_network", true);
     let http_logout = reader.boolean(&mut section, "http_logout", false);
     let authority_delegation = reader.boolean(&mut section, "authority_delegation", false);
+    let allow_nested_permissions = reader.boolean(&mut section, "allow_nested_permissions", false);
     let login_attempts = reader.integer(&mut section, "login_attempts", keys::LOGIN_ATTEMPTS);
     let lockout_seconds = reader.integer(&mut section, "lockout_seconds", keys::LOCKOUT_SECONDS);
     let profiles = profiles(reader, &mut section);
@@ -63,6 +64,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> Sec
         admin_over_network: admin_over_network.value,
         http_logout: http_logout.value,
         authority_delegation: authority_delegation.value,
+        allow_nested_permissions: allow_nested_permissions.value,
         login_attempts: u32::try_from(login_attempts.value).unwrap_or(u32::MAX),
         lockout: Duration::from_secs(lockout_seconds.value),
         profiles,

@@ -8,7 +8,7 @@
 ///
 /// Case, `-` and `_` are ignored first (`maxFrameBytes` means `max_frame_bytes`); then up to a third of the
 /// letters may be wrong, and two swapped neighbours count as one mistake.
-pub(super) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = simplified(written);
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {

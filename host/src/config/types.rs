@@ -29,6 +29,8 @@ pub struct HappnConfig {
     pub max_connections: usize,
     /// Subscriptions that one session may have, 1 to 100,000,000. Default 100,000.
     pub max_subscriptions: usize,
+    /// Bytes of memory that the subscriptions of one session may take, 64 KiB to 4 GiB. Default 16 MiB.
+    pub max_subscription_bytes: usize,
     /// How long recipients have to acknowledge a publication of consistency 3, 1 ms to a day. Default a minute.
     pub acknowledge_timeout: Duration,
     /// Key `tls`, the section `[happn.tls]`. Default none: clients connect without encryption.
@@ -71,6 +73,8 @@ pub struct SecurityConfig {
     pub authentication: Option<Spanned<String>>,
     /// Paths whose requests leave a line in the log; `*` is any text. Default none.
     pub audit_paths: Vec<String>,
+    /// Whether a permission below a path is enough to ask for `/path/**`. Default `false`.
+    pub allow_nested_permissions: bool,
     /// Wrong passwords in a row that lock a name, 1 to 1000. Default 4.
     pub login_attempts: u32,
     /// How long a name stays locked, 1 s to a day. Default 10 minutes.

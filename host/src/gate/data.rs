@@ -3,6 +3,7 @@
 //! What enters: paths and queries. What leaves: documents, numbers, removals. Guarantees: what a wildcard reaches and the user
 //! must not have is left out; no answer is larger than the mesh allows.
 
+use super::guard::Hidden;
 use super::set::write_meta;
 use super::{Gate, path};
 use crate::mesh::Change;
@@ -20,14 +21,15 @@ impl Gate {
 
     fn try_get(&mut self, request: &Request<'_>, response: &Response<'_>) -> Result<Frame, WireError> {
         let path = path::any(request)?;
-        self.authorize(permission::Action::Get, &path, || {
+        let actor = self.authorize(permission::Action::Get, &path, || {
             Options::read(request.options).on_behalf_of
         })?;
         let query = self.query(request, &path)?;
         let pattern = PathPattern::new(&path);
         self.mesh.note_reading(&self.session, &pattern);
         if pattern.has_wildcard() {
-            return self.get_all(&pattern, &query, response);
+            let hidden = self.hidden(&actor, permission::Action::Get);
+            return self.get_all(&pattern, &query, hidden.as_ref(), response);
         }
         let found = self.mesh.store().get(&path);
         let found = found.filter(|found| query.admits(&path, &found.data, found.meta));
@@ -44,21 +46,21 @@ impl Gate {
         &self,
         pattern: &PathPattern<'_>,
         query: &Query<'_>,
+        hidden: Option<&Hidden>,
         response: &Response<'_>,
     ) -> Result<Frame, WireError> {
         let limit = self.session.outbound().limit();
-        let hidden = self.hidden(permission::Action::Get);
         let mut array = response.array();
         if query.is_plain() {
             self.mesh.store().scan(pattern, &mut |path, document| {
-                if hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
+                if hidden.is_some_and(|hidden| hidden.hides(path)) {
                     return true;
                 }
                 array.push(path, &document.data, document.meta);
                 array.len() <= limit
             });
         } else {
-            for found in self.select(pattern, query) {
+            for found in self.select(pattern, query, hidden) {
                 array.push_with(|out| query.write_item(out, &found));
                 if array.len() > limit {
                     break;
@@ -66,19 +68,16 @@ impl Gate {
             }
         }
         if array.len() > limit {
-            return Err(WireError::system(format!(
-                "the answer would be larger than {limit} bytes: ask for fewer documents at once"
-            )));
+            return Err(too_large(limit));
         }
         Ok(array.finish())
     }
 
     /// The documents that a query asks for, in its order.
-    fn select(&self, pattern: &PathPattern<'_>, query: &Query<'_>) -> Vec<Found> {
-        let hidden = self.hidden(permission::Action::Get);
+    fn select(&self, pattern: &PathPattern<'_>, query: &Query<'_>, hidden: Option<&Hidden>) -> Vec<Found> {
         let mut selected = Vec::new();
         self.mesh.store().scan(pattern, &mut |path, document| {
-            if hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
+            if hidden.is_some_and(|hidden| hidden.hides(path)) {
                 return true;
             }
             selected.extend(query.select(path, document));
@@ -92,14 +91,15 @@ impl Gate {
         let response = Response::to(self.session.dialect(), Action::Count, request);
         let counted = path::any(request).and_then(|path| {
             // A count tells what documents say.
-            self.authorize(permission::Action::Get, &path, || {
+            let actor = self.authorize(permission::Action::Get, &path, || {
                 Options::read(request.options).on_behalf_of
             })?;
             let dialect = self.session.dialect();
             let query = Query::read_for_count(request.options, dialect)
                 .map_err(|error| error.to_wire(dialect, &path))?;
             let pattern = PathPattern::new(&path);
-            Ok(self.select(&pattern, &query).len())
+            let hidden = self.hidden(&actor, permission::Action::Get);
+            Ok(self.select(&pattern, &query, hidden.as_ref()).len())
         });
         self.send(match counted {
             Ok(count) => response.data(&format!(r#"{{"value":{count}}}"#)),
@@ -120,7 +120,7 @@ impl Gate {
         let actor = self.authorize(permission::Action::Remove, &path, || options.on_behalf_of)?;
         self.can_publish(&options)?;
         let query = self.query(request, &path)?;
-        let hidden = self.hidden(permission::Action::Remove);
+        let hidden = self.hidden(&actor, permission::Action::Remove);
         let (removed, commit) = self
             .mesh
             .store()
@@ -150,4 +150,11 @@ impl Gate {
         let dialect = self.session.dialect();
         Query::read(request.options, dialect).map_err(|error| error.to_wire(dialect, path))
     }
+}
+
+/// Documents that were asked for are more than a session may have queued.
+pub(super) fn too_large(limit: usize) -> WireError {
+    WireError::system(format!(
+        "the answer would be larger than {limit} bytes: ask for fewer documents at once"
+    ))
 }

@@ -1,20 +1,22 @@
 //! What a session may do in a secure mesh (PROTOCOL.md 9.5 to 9.7).
 //!
-//! What enters: an action and a path. What leaves: yes, or the error. Guarantees: nothing is allowed to a session that has not
-//! logged in, or whose login has lapsed; what was decided once is remembered until a user or a group changes; nobody reaches
-//! what the directory of users keeps.
+//! What enters: an action and a path. What leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to a
+//! session that has not logged in, or whose login has lapsed; a request for somebody else is decided as that user's own, and so is
+//! each document that its wildcard reaches; what was decided once is remembered until a user or a group changes; nobody reaches what
+//! the directory of users keeps.
 
 use super::Gate;
-use crate::mesh::Mesh;
 use crate::protocol::{Dialect, WireError, json, primus, session_end_notice};
 use crate::security::directory::ROOT;
 use crate::security::permission::{Action, checked_path};
 use crate::security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
-use crate::session::{Closing, Lapse, Login};
+use crate::session::{Closing, Lapse, Login, Principal};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+pub(super) use crate::security::Hidden;
 
 /// Decisions remembered for each action; clients ask for the same few paths again and again.
 const MOST_DECISIONS: usize = 256;
@@ -33,27 +35,16 @@ pub(super) struct Guard {
 }
 
 /// As whom a request is done.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Actor {
     /// The user's name, in a secure mesh.
     pub(super) username: Option<Arc<str>>,
     /// What a component learns of the caller, where that is not the session's own user.
     pub(super) origin: Option<Bytes>,
-}
-
-/// What a user may not reach, although a wildcard of the user's does.
-pub(super) struct Hidden {
-    mesh: Arc<Mesh>,
-    access: Arc<UserAccess>,
-    action: Action,
-}
-
-impl Hidden {
-    /// Whether a document is to be left out.
-    pub(super) fn hides(&self, path: &str) -> bool {
-        let security = self.mesh.security();
-        !security.is_some_and(|security| security.allows(&self.access, self.action, path))
-    }
+    /// The rights that decide, in a secure mesh: the session's own, or those of the user that it acts for.
+    access: Option<Arc<UserAccess>>,
+    /// The session acts for somebody else.
+    is_other: bool,
 }
 
 impl Gate {
@@ -87,7 +78,8 @@ impl Gate {
                 .may(security, &access, action, path)
                 .then(|| Actor {
                     username: Some(access.user().name.clone()),
-                    origin: None,
+                    access: Some(access.clone()),
+                    ..Actor::default()
                 })
                 .ok_or_else(unauthorized),
             Some(name) => self.act_as(security, &access, &name, action, path),
@@ -112,35 +104,64 @@ impl Gate {
         outcome
     }
 
-    /// What must be left out of what a wildcard reaches; nothing where nothing is forbidden. To be asked after
-    /// [`Gate::authorize`].
-    pub(super) fn hidden(&self, action: Action) -> Option<Hidden> {
-        let mesh = self.mesh.clone();
-        mesh.security()?;
-        let access = self.guard.access.clone()?;
-        access
-            .prohibits(action)
-            .then_some(Hidden { mesh, access, action })
+    /// What must be left out of what a wildcard reaches; nothing where nothing is forbidden to whom the request is done as.
+    pub(super) fn hidden(&self, actor: &Actor, action: Action) -> Option<Hidden> {
+        self.hidden_from(actor, action, false)
     }
 
     /// The same for what a subscription reaches: patterns of the first generation mean more than their text says.
-    pub(super) fn hidden_from_listening(&self, dialect: Dialect) -> Option<Hidden> {
-        let mesh = self.mesh.clone();
-        mesh.security()?;
-        let access = self.guard.access.clone()?;
-        let is_loose = dialect.is_first_generation() && !access.is_everything();
-        let action = Action::On;
-        (is_loose || access.prohibits(action)).then_some(Hidden { mesh, access, action })
+    pub(super) fn hidden_from_listening(
+        &self,
+        actor: &Actor,
+        action: Action,
+        dialect: Dialect,
+    ) -> Option<Hidden> {
+        self.hidden_from(actor, action, dialect.is_first_generation())
     }
 
-    /// Whether the session's user may do something else, too, on the same path. To be asked after [`Gate::authorize`].
-    pub(super) fn may_also(&mut self, action: Action, path: &str) -> bool {
+    fn hidden_from(&self, actor: &Actor, action: Action, is_loose: bool) -> Option<Hidden> {
+        let access = actor.access.as_ref()?;
+        self.mesh.hidden_from(access, action, is_loose)
+    }
+
+    /// Whether whom the request is done as may do something else, too, on the same path.
+    pub(super) fn may_also(&mut self, actor: &Actor, action: Action, path: &str) -> bool {
         let mesh = self.mesh.clone();
-        match (mesh.security(), self.guard.access.clone()) {
+        let path = checked_path(path);
+        match (mesh.security(), &actor.access) {
             (None, _) => true,
-            (Some(security), Some(access)) => self.may(security, &access, action, checked_path(path)),
+            (Some(security), Some(access)) if actor.is_other => security.lets_ask(access, action, path),
+            (Some(security), Some(access)) => self.may(security, access, action, path),
             (Some(_), None) => false,
         }
+    }
+
+    /// Whether whom the request is done as may do something on a path that nobody will ask for again.
+    pub(super) fn may_once(&self, actor: &Actor, action: Action, path: &str) -> bool {
+        match (self.mesh.security(), &actor.access) {
+            (None, _) => true,
+            (Some(security), Some(access)) => {
+                !path.starts_with(ROOT) && security.allows(access, action, path)
+            }
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Whether whom the request is done as is forbidden something on a path, which nobody need be allowed.
+    pub(super) fn is_prohibited(&self, actor: &Actor, action: Action, path: &str) -> bool {
+        match (self.mesh.security(), &actor.access) {
+            (Some(security), Some(access)) => security.prohibits(access, action, path),
+            _ => false,
+        }
+    }
+
+    /// For whom the session listens, where that is somebody else; what this user may hear at present is what counts.
+    pub(super) fn principal(&self, actor: &Actor) -> Option<Arc<Principal>> {
+        let access = actor.access.as_ref().filter(|_| actor.is_other)?;
+        let user = access.user();
+        let principal = self.session.principal(&user.name, &user.id);
+        principal.set_audience(self.mesh.audience_of(Some(access)));
+        Some(principal)
     }
 
     /// Whether users or groups have changed since the session's last request was decided.
@@ -157,7 +178,7 @@ impl Gate {
         if let Some(decision) = known.get(path) {
             return *decision;
         }
-        let decision = security.allows(access, action, path);
+        let decision = security.lets_ask(access, action, path);
         if path.len() <= LONGEST_KNOWN {
             if known.len() >= MOST_DECISIONS {
                 known.clear();
@@ -190,6 +211,8 @@ impl Gate {
         Ok(Actor {
             username: Some(other.user().name.clone()),
             origin: Some(origin.to_string().into()),
+            access: Some(other),
+            is_other: true,
         })
     }
 

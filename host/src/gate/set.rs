@@ -48,7 +48,12 @@ impl Gate {
         let options = Options::read(request.options);
         let actor = self.authorize(permission::Action::Set, &path, || options.on_behalf_of)?;
         let plan = Plan::new(&options, dialect, &path);
-        if matches!(plan, Plan::Tag(_)) && !self.may_also(permission::Action::Get, &path) {
+        if matches!(plan, Plan::Tag(_)) && !self.may_also(&actor, permission::Action::Get, &path) {
+            return Err(WireError::access_denied("unauthorized"));
+        }
+        if let Plan::Sibling(own) = &plan
+            && !self.may_once(&actor, permission::Action::Set, own)
+        {
             return Err(WireError::access_denied("unauthorized"));
         }
         let is_call = call.is_some();
@@ -77,9 +82,9 @@ impl Gate {
                 true => WriteMode::Unstored,
                 false => plan.mode(&options, dialect),
             };
-            // Who may write and not read learns of a merge what was sent.
-            let hides = matches!(mode, WriteMode::Merge { .. })
-                && !self.may_also(permission::Action::Get, &document_path);
+            // Who may write and not read learns of a merge, and of a gauge, what was sent.
+            let hides = matches!(mode, WriteMode::Merge { .. } | WriteMode::Increment(_))
+                && !self.may_also(&actor, permission::Action::Get, &document_path);
             let write = Write {
                 path: &document_path,
                 value: sent_value,
@@ -164,6 +169,9 @@ impl Gate {
         }
         let slash = if path.starts_with('/') { "" } else { "/" };
         let document_path = format!("{}{slash}{path}/{}", tagged::FOLDER, unique_segment());
+        if self.is_prohibited(actor, permission::Action::Set, &document_path) {
+            return Err(WireError::access_denied("unauthorized"));
+        }
         let original = self.mesh.store().get(path);
         let original = original.as_ref().map(|found| (&*found.data, found.meta));
         let copy = tagged::copy(path, original, None);

@@ -1,18 +1,25 @@
 //! on and off (PROTOCOL.md 5.5 and 5.6), and the guard in front of other sessions' answers (MESH.md 2.2).
 //!
 //! What enters: channels to listen to, or no more. What leaves: subscriptions, and the documents that are there already.
-//! Guarantees: nobody listens without permission, or to the answers that others get.
+//! Guarantees: nobody listens without permission, or to the answers that others get; documents that are there already are those that
+//! the user may read and hear, and no more bytes than a `get` gives.
 
+use super::data::too_large;
+use super::guard::{Actor, unauthorized};
 use super::{Gate, path};
 use crate::protocol::{
     Action, Dialect, Options, Request, Response, WireError, initial_publication, json, write_item,
 };
-use crate::pubsub::{Channel, DEFAULT_DEPTH, Depth, Pattern, Subscriber, Subscription, VersionFilter};
+use crate::pubsub::{
+    Channel, DEFAULT_DEPTH, Depth, EVERYTHING, Pattern, Subscriber, Subscription, VersionFilter,
+};
 use crate::security::permission;
+use crate::session::Principal;
 use crate::store::{Document, PathPattern, now};
 use crate::versions::RequestedRange;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 const RESPONSES: &str = "_exchange/responses";
 
@@ -34,8 +41,7 @@ impl Gate {
         let options = Options::read(request.options);
         let frame = match self.try_on(request, &options, dialect) {
             Err(error) => response.error(&error),
-            Ok(id) if options.initial_callback || options.initial_emit => {
-                let documents = self.present_documents(request, &options, dialect);
+            Ok((id, Some(documents))) => {
                 let meta = |out: &mut String| {
                     if !dialect.is_first_generation() {
                         out.push_str(r#""referenceId":""#);
@@ -45,18 +51,31 @@ impl Gate {
                 };
                 response.document(&documents, meta, false)
             }
-            Ok(id) => response.data(&format!(r#"{{"id":"{id}"}}"#)),
+            Ok((id, None)) => response.data(&format!(r#"{{"id":"{id}"}}"#)),
         };
         self.send(frame);
     }
 
     /// The documents that a new subscription matches, as a JSON array (PROTOCOL.md 5.5.1). Clients of the first
     /// generation that asked for it get each of them as a publication, too.
-    fn present_documents(&self, request: &Request<'_>, options: &Options<'_>, dialect: Dialect) -> String {
+    ///
+    /// # Errors
+    ///
+    /// When they are more bytes than the session may have queued. Nothing is sent then.
+    fn present_documents(
+        &self,
+        request: &Request<'_>,
+        options: &Options<'_>,
+        dialect: Dialect,
+        actor: &Actor,
+    ) -> Result<String, WireError> {
         let text = request.path_text().unwrap_or_default();
         let pattern = Channel::parse(&text).map_or("", |channel| channel.pattern);
         let wanted = Pattern::parse(pattern, dialect);
         let deepest = depth_of(options).segments;
+        let pushes = options.initial_emit && dialect.is_first_generation();
+        let limit = self.session.outbound().limit() / if pushes { 2 } else { 1 };
+        let mut bytes = 0;
         let mut found: Vec<(String, Document)> = Vec::new();
         // Subscriptions of the first generation are open at their end, which wildcards of `get` are not.
         let open = match PathPattern::new(pattern) {
@@ -65,18 +84,23 @@ impl Gate {
         };
         let all = PathPattern::new(&open);
         self.mesh.note_reading(&self.session, &all);
-        let hidden = self.hidden_from_listening(dialect);
+        let hidden = [permission::Action::On, permission::Action::Get]
+            .map(|action| self.hidden_from_listening(actor, action, dialect));
+        let is_hidden = |path: &str| hidden.iter().flatten().any(|hidden| hidden.hides(path));
         self.mesh.store().scan(&all, &mut |path, document| {
             let near = wanted.matches(path) && wanted.depth_of(path).is_none_or(|depth| depth <= deepest);
-            if near && !hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
+            if near && !is_hidden(path) {
+                bytes += path.len() + document.data.len();
                 found.push((path.to_owned(), document.clone()));
             }
-            true
+            bytes <= limit
         });
+        if bytes > limit {
+            return Err(too_large(limit));
+        }
         if !dialect.is_first_generation() {
             found.sort_by_key(|(_, document)| document.meta.modified);
         }
-        let pushes = options.initial_emit && dialect.is_first_generation();
         let mut out = String::from("[");
         for (path, document) in &found {
             if out.len() > 1 {
@@ -89,7 +113,12 @@ impl Gate {
                 document.meta,
                 dialect.names_item_id(),
             );
-            if pushes {
+            if out.len() > limit {
+                return Err(too_large(limit));
+            }
+        }
+        if pushes {
+            for (_, document) in &found {
                 let event_id = request.event_id.map_or("undefined", RawValue::get);
                 self.send(initial_publication(
                     dialect,
@@ -101,29 +130,30 @@ impl Gate {
             }
         }
         out.push(']');
-        out
+        Ok(out)
     }
 
+    /// Returns the subscription's reference, and the documents that are there already where they were asked for.
     fn try_on(
         &mut self,
         request: &Request<'_>,
         options: &Options<'_>,
         dialect: Dialect,
-    ) -> Result<String, WireError> {
-        let text = path::checked(request, dialect)?;
-        self.authorize(permission::Action::On, &text, || options.on_behalf_of)?;
+    ) -> Result<(String, Option<String>), WireError> {
+        let asked = path::checked(request, dialect)?;
+        let mut actor = self.authorize(permission::Action::On, &asked, || options.on_behalf_of)?;
         // Later generations take a bare star for everything.
-        let (text, channel) = match Channel::parse(&text) {
+        let (text, channel) = match Channel::parse(&asked) {
             None if dialect.is_first_generation() => {
                 return Err(WireError::service("subscribe failed", "SubscriptionService"));
             }
-            None if text == "*" => ("/*@*", Channel::parse("/ALL@*")),
-            channel => (&*text, channel),
+            None if asked == "*" => (EVERYTHING, Channel::parse("/ALL@*")),
+            channel => (&*asked, channel),
         };
         if let Some(channel) = channel {
             match listening(channel.pattern, self.session.id(), dialect) {
                 Listening::Allowed => {}
-                Listening::Pretended => return Ok(now().to_string()),
+                Listening::Pretended => return Ok((now().to_string(), None)),
                 Listening::Forbidden => {
                     return Err(WireError::plain(format!(
                         "wildcard listens on _exchange responses are forbidden, bad path: {}",
@@ -132,30 +162,63 @@ impl Gate {
                 }
             }
         }
+        let wants_documents = options.initial_callback || options.initial_emit;
+        let pattern = channel.map_or("", |channel| channel.pattern);
+        if wants_documents && !self.may_also(&actor, permission::Action::Get, pattern) {
+            return Err(unauthorized());
+        }
         let depth = depth_of(options);
         let count = options.reference_count.unwrap_or(1.0).clamp(1.0, 1e9) as i64;
         let subscriber = Subscriber::Session(self.session.clone());
-        let filter = version_filter(options);
+        let principal = self.principal(&actor);
+        let security = self.mesh.security();
         let subscription = Subscription {
             text,
             channel,
             dialect,
-            filter,
+            filter: version_filter(options),
             depth,
             count,
             as_sent: options.merge && !dialect.is_first_generation(),
+            principal: principal.clone(),
+            is_in_part: security.is_some_and(|security| security.hears_in_part(pattern)),
         };
         let subscribed = self.mesh.subscriptions().subscribe(&subscriber, subscription);
         let id = subscribed.map_err(|error| WireError::service(error.to_string(), "SubscriptionService"))?;
-        if self.is_outdated() {
-            // What was taken away meanwhile was dropped before this one was there.
-            let again = self.authorize(permission::Action::On, text, || options.on_behalf_of);
-            again.inspect_err(|_| {
-                let subscriptions = self.mesh.subscriptions();
-                subscriptions.unsubscribe_channel(self.session.number(), text);
-            })?;
+        let session = self.session.number();
+        let confirmed = self.confirm(&asked, options, &mut actor, principal.as_ref());
+        confirmed.inspect_err(|_| {
+            let subscriptions = self.mesh.subscriptions();
+            subscriptions.unsubscribe_for(session, text, principal.as_ref());
+        })?;
+        let documents = wants_documents.then(|| self.present_documents(request, options, dialect, &actor));
+        let documents = documents.transpose().inspect_err(|_| {
+            let subscriptions = self.mesh.subscriptions();
+            match dialect.is_first_generation() {
+                true => subscriptions.unsubscribe_count(session, text, count),
+                false => subscriptions.unsubscribe_reference(session, text, id),
+            }
+        })?;
+        Ok((format!("{session:x}-{id}"), documents))
+    }
+
+    /// Decides about a subscription once more when users or groups have changed meanwhile: what was taken away then was dropped
+    /// before this one was there.
+    fn confirm(
+        &mut self,
+        asked: &str,
+        options: &Options<'_>,
+        actor: &mut Actor,
+        principal: Option<&Arc<Principal>>,
+    ) -> Result<(), WireError> {
+        while self.is_outdated() {
+            *actor = self.authorize(permission::Action::On, asked, || options.on_behalf_of)?;
+            // A user of the same name who was made since is somebody else.
+            if self.principal(actor).as_ref().map(Arc::as_ptr) != principal.map(Arc::as_ptr) {
+                return Err(unauthorized());
+            }
         }
-        Ok(format!("{:x}-{id}", self.session.number()))
+        Ok(())
     }
 
     pub(super) fn off(&mut self, request: &Request<'_>) {

@@ -32,7 +32,7 @@ pub use status::{ComponentStatus, Status};
 pub use takeover::Takeover;
 
 use crate::plugin::{AddressShares, Component, LoadError, Stage, Unloaded};
-use crate::pubsub::Index;
+use crate::pubsub::{Index, Limits};
 use crate::security::Security;
 use crate::session::Sessions;
 use crate::store::Store;
@@ -59,7 +59,7 @@ pub struct Settings {
     /// Bytes that a session may have queued before it is closed as too slow.
     pub session_queue: usize,
     /// Subscriptions that a session may have.
-    pub subscriptions_each: usize,
+    pub subscriptions_each: Limits,
     /// Where private copies of libraries go.
     pub stage: Stage,
     /// What is served over HTTP beside the mesh itself.

@@ -8,10 +8,10 @@ use super::Mesh;
 use super::exchange::MESH_USER;
 use crate::gate::end_session;
 use crate::protocol::{Dialect, EventAction, Publication, json, security_notice};
-use crate::pubsub::Event;
+use crate::pubsub::{EVERYTHING, Event};
 use crate::security::permission::{Action, checked_path};
-use crate::security::{Security, UserAccess};
-use crate::session::{Audience, Lapse, Login, Session};
+use crate::security::{Hidden, Security, UserAccess};
+use crate::session::{Audience, Lapse, Login, Principal, Session};
 use crate::store::{Commit, StoreError};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -30,6 +30,11 @@ impl Mesh {
     /// The security of the mesh, where there is one.
     pub fn security(&self) -> Option<&Security> {
         self.security.as_deref()
+    }
+
+    /// What is hidden from somebody of what a wildcard reaches: [`Hidden::from_user`].
+    pub fn hidden_from(&self, access: &Arc<UserAccess>, action: Action, is_loose: bool) -> Option<Hidden> {
+        Hidden::from_user(self.security.as_ref()?, access, action, is_loose)
     }
 
     /// What runs the timers and slow work of the mesh.
@@ -69,13 +74,19 @@ impl Mesh {
         };
         let notice = json!({"whatHappnd": what, "changedData": data}).to_string();
         for (session, login) in self.logged_in() {
-            if !names.iter().any(|name| **name == *login.username) {
+            let access = || {
+                let access = security.access_of(&login.username);
+                access.filter(|access| *access.user().id == *login.user_id)
+            };
+            let is_concerned = |username: &str| names.iter().any(|name| **name == *username);
+            if !is_concerned(&login.username) {
+                let concerned = session.principals();
+                if concerned.iter().any(|one| is_concerned(one.username())) {
+                    self.review_principals(&session, access().as_ref(), |one| is_concerned(one.username()));
+                }
                 continue;
             }
-            let access = security
-                .access_of(&login.username)
-                .filter(|access| *access.user().id == *login.user_id);
-            self.drop_subscriptions(&session, access.as_ref());
+            self.review_subscriptions(&session, access().as_ref());
             if session.dialect() >= Dialect::Happn3 {
                 session
                     .outbound()
@@ -164,7 +175,7 @@ impl Mesh {
     pub fn session_began(&self, session: &Session) {
         if let (Some(security), Some(login)) = (self.security(), session.login()) {
             let access = security.access_of(&login.username);
-            self.drop_subscriptions(session, access.as_ref());
+            self.review_subscriptions(session, access.as_ref());
         }
         self.tell_of_session("connect", session);
     }
@@ -257,26 +268,70 @@ impl Mesh {
             .collect()
     }
 
-    /// Ends the subscriptions that a user may not have, and notes what of the others may not be heard.
-    fn drop_subscriptions(&self, session: &Session, access: Option<&Arc<UserAccess>>) {
-        let Some(security) = &self.security else { return };
-        session.set_audience(match access {
-            Some(access) if access.is_everything() => None,
-            access => {
-                let is_strict = access.is_none_or(|access| access.prohibits(Action::On));
-                let (security, access) = (security.clone(), access.cloned());
-                Some(Audience::new(is_strict, move |path| {
-                    let access = access.as_ref();
-                    access.is_some_and(|access| security.allows(access, Action::On, path))
-                }))
+    /// What somebody may hear of the events that are subscribed to: no audience where that is all of them. Without a user it
+    /// is nothing.
+    pub fn audience_of(&self, access: Option<&Arc<UserAccess>>) -> Option<Audience> {
+        let security = self.security.as_ref()?;
+        let Some(access) = access else {
+            return Some(Audience::nobody());
+        };
+        if access.is_everything() {
+            return None;
+        }
+        let is_strict = access.prohibits(Action::On);
+        let (security, access) = (security.clone(), access.clone());
+        Some(Audience::new(is_strict, move |path| {
+            security.allows(&access, Action::On, path)
+        }))
+    }
+
+    /// Ends the subscriptions that a user may not have, and those that are for others who may not have them; notes what of the
+    /// rest may not be heard.
+    fn review_subscriptions(&self, session: &Session, own: Option<&Arc<UserAccess>>) {
+        session.set_audience(self.audience_of(own));
+        self.review_principals(session, own, |_| true);
+        let Some(security) = self.security() else { return };
+        // One that is heard in part stays, as on real servers: the part may grow again.
+        let may = |path: &str| {
+            own.is_some_and(|own| security.hears_in_part(path) || security.lets_ask(own, Action::On, path))
+        };
+        for (channel, principal) in self.subscriptions().channels_of(session.number()) {
+            if principal.is_none() && !may(listened_path(&channel)) {
+                self.subscriptions()
+                    .unsubscribe_for(session.number(), &channel, None);
             }
-        });
-        for channel in self.subscriptions().channels_of(session.number()) {
-            let path = checked_path(&channel);
-            let may = access.is_some_and(|access| security.allows(access, Action::On, path));
+        }
+    }
+
+    /// Does the same for those of a session's subscriptions alone that are for others. `own` are the rights of the session's
+    /// user, who must be entitled to act for them.
+    fn review_principals(
+        &self,
+        session: &Session,
+        own: Option<&Arc<UserAccess>>,
+        is_meant: impl Fn(&Principal) -> bool,
+    ) {
+        let Some(security) = self.security() else { return };
+        let principals = session.principals().into_iter();
+        let principals: Vec<Arc<Principal>> = principals.filter(|one| is_meant(one)).collect();
+        if principals.is_empty() {
+            return;
+        }
+        for principal in &principals {
+            // A user of the same name who was made since is somebody else.
+            let access = security.access_of(principal.username());
+            let access = access.filter(|access| access.user().id == *principal.user_id());
+            principal.set_audience(self.audience_of(access.as_ref()));
+        }
+        for (channel, principal) in self.subscriptions().channels_of(session.number()) {
+            let meant = principal.filter(|one| principals.iter().any(|other| Arc::ptr_eq(one, other)));
+            let Some(principal) = meant else { continue };
+            let path = listened_path(&channel);
+            let outcome = own.map(|own| security.on_behalf_of(own, principal.username(), Action::On, path));
+            let may = matches!(outcome, Some(Ok(other)) if other.user().id == *principal.user_id());
             if !may {
                 self.subscriptions()
-                    .unsubscribe_channel(session.number(), &channel);
+                    .unsubscribe_for(session.number(), &channel, Some(&principal));
             }
         }
     }
@@ -309,5 +364,13 @@ impl Mesh {
             version: None,
             targets: None,
         });
+    }
+}
+
+/// The path that a channel's permission is about. Later generations listen to everything with a bare star.
+fn listened_path(channel: &str) -> &str {
+    match channel {
+        EVERYTHING => "*",
+        channel => checked_path(channel),
     }
 }

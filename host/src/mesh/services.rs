@@ -14,11 +14,13 @@ use crate::pubsub::{
     Targets, VersionFilter,
 };
 use crate::security::permission::Action;
+use crate::security::{Hidden, User};
 use crate::session::After;
 use crate::store::{Commit, PathPattern, StoreError};
 use crate::versions::RequestedRange;
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -149,6 +151,11 @@ impl Services for MeshServices {
     fn subscribe(&self, caller: Caller, component: &str, key: &str, range: &str) {
         self.with(|mesh| {
             let pattern = format!("/_events/{}/{component}/{key}", mesh.domain());
+            let who = caller.instance.identity();
+            // It is logged who may not hear this.
+            let Ok(access) = mesh.authorize_component(who, &caller.authority, Action::On, &pattern) else {
+                return;
+            };
             let filter = match range {
                 "" => VersionFilter::Any,
                 text => VersionFilter::Range(RequestedRange::from(text)),
@@ -158,6 +165,7 @@ impl Services for MeshServices {
                 listener: Arc::new(ComponentListener {
                     caller: caller.clone(),
                     mesh: mesh.id().into(),
+                    user: access.map(|access| (self.0.clone(), access.user().clone())),
                 }),
             };
             let channel = Channel {
@@ -177,6 +185,8 @@ impl Services for MeshServices {
                 },
                 count: 1,
                 as_sent: false,
+                principal: None,
+                is_in_part: false,
             };
             caller.instance.add_interest(Interest {
                 lane: caller.lane,
@@ -200,7 +210,7 @@ impl Services for MeshServices {
 
     fn data_set(&self, caller: Caller, path: &str, value: &[u8], options: &[u8]) {
         self.with(|mesh| {
-            let outcome = own_path(&mesh, &caller, Action::Set, path).and_then(|path| {
+            let outcome = own_path(&mesh, &caller, Action::Set, path).and_then(|OwnPath { path, .. }| {
                 let value: &RawValue = serde_json::from_slice(if value.is_empty() { b"null" } else { value })
                     .map_err(|error| {
                         WireError::plain(format!("the value for {path} is not JSON: {error}"))
@@ -236,7 +246,7 @@ impl Services for MeshServices {
 
     fn data_get(&self, caller: Caller, path: &str) {
         self.with(|mesh| {
-            let outcome = own_path(&mesh, &caller, Action::Get, path).map(|path| {
+            let outcome = own_path(&mesh, &caller, Action::Get, path).map(|OwnPath { path, hidden }| {
                 let pattern = PathPattern::new(&path);
                 if !pattern.has_wildcard() {
                     return mesh
@@ -246,6 +256,9 @@ impl Services for MeshServices {
                 }
                 let mut out = String::from("[");
                 mesh.store().scan(&pattern, &mut |path, document| {
+                    if hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
+                        return true;
+                    }
                     if out.len() > 1 {
                         out.push(',');
                     }
@@ -261,23 +274,26 @@ impl Services for MeshServices {
 
     fn data_remove(&self, caller: Caller, path: &str) {
         self.with(|mesh| {
-            let outcome = own_path(&mesh, &caller, Action::Remove, path).and_then(|path| {
-                let (removed, commit) = mesh
-                    .store()
-                    .remove(&PathPattern::new(&path), &mut |_, _| true)
-                    .map_err(|error| WireError::system(error.to_string()))?;
-                let data = format!(r#"{{"removed":{removed}}}"#);
-                let event_id = mesh.next_event().to_string();
-                let publisher = Publisher {
-                    session_id: mesh.id(),
-                    event_id: &event_id,
-                    username: Some(MESH_USER),
-                };
-                let published =
-                    mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
-                caller.instance.published(published.after);
-                Ok((data, commit))
-            });
+            let outcome =
+                own_path(&mesh, &caller, Action::Remove, path).and_then(|OwnPath { path, hidden }| {
+                    let (removed, commit) = mesh
+                        .store()
+                        .remove(&PathPattern::new(&path), &mut |path, _| {
+                            !hidden.as_ref().is_some_and(|hidden| hidden.hides(path))
+                        })
+                        .map_err(|error| WireError::system(error.to_string()))?;
+                    let data = format!(r#"{{"removed":{removed}}}"#);
+                    let event_id = mesh.next_event().to_string();
+                    let publisher = Publisher {
+                        session_id: mesh.id(),
+                        event_id: &event_id,
+                        username: Some(MESH_USER),
+                    };
+                    let published =
+                        mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
+                    caller.instance.published(published.after);
+                    Ok((data, commit))
+                });
             reply_after(&mesh, caller, outcome);
         });
     }
@@ -340,16 +356,24 @@ pub(crate) fn targets_of(options: &Options<'_>) -> Option<Targets> {
     })
 }
 
+/// The path of a component's own document, or of several.
+struct OwnPath {
+    path: String,
+    /// What it reaches, and the user for whom the component asks must not have.
+    hidden: Option<Hidden>,
+}
+
 /// The path of a component's own document, to do this with.
-fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<String, WireError> {
+fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<OwnPath, WireError> {
     let path = path.strip_prefix('/').unwrap_or(path);
     if path.is_empty() {
         return Err(WireError::plain("[bad path]: either empty or not a string"));
     }
     let who = caller.instance.identity();
     let path = format!("/_data/{}/{path}", who.component);
-    mesh.authorize_component(who, &caller.authority, action, &path)?;
-    Ok(path)
+    let access = mesh.authorize_component(who, &caller.authority, action, &path)?;
+    let hidden = access.and_then(|access| mesh.hidden_from(&access, action, false));
+    Ok(OwnPath { path, hidden })
 }
 
 fn item(path: &str, data: &str, meta: DocumentMeta) -> String {
@@ -424,11 +448,12 @@ impl Answer for ComponentAnswer {
 }
 
 /// A component that hears events.
-#[derive(Debug)]
 struct ComponentListener {
     caller: Caller,
     /// The id under which the mesh and its components publish.
     mesh: Box<str>,
+    /// For whom it listens, where it asked with the rights of a caller.
+    user: Option<(Weak<Mesh>, Arc<User>)>,
 }
 
 /// What stands for the session of this id where events are counted by who published them.
@@ -437,11 +462,38 @@ fn publisher(session_id: &str) -> u8 {
     (xxhash_rust::xxh3::xxh3_64(session_id.as_bytes()) % kinds) as u8
 }
 
+impl ComponentListener {
+    /// Whether the user for whom it listens may hear an event at this moment. A user of the same name who was made since is
+    /// somebody else.
+    fn may_hear(&self, path: &str) -> bool {
+        let Some((mesh, user)) = &self.user else {
+            return true;
+        };
+        let Some(mesh) = mesh.upgrade() else { return false };
+        mesh.security().is_none_or(|security| {
+            let access = security.access_of(&user.name);
+            let access = access.filter(|access| access.user().id == user.id);
+            access.is_some_and(|access| security.allows(&access, Action::On, path))
+        })
+    }
+}
+
+impl fmt::Debug for ComponentListener {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.user.as_ref().map(|(_, user)| &user.name);
+        formatter
+            .debug_struct("ComponentListener")
+            .field("caller", &self.caller)
+            .field("user", &user)
+            .finish()
+    }
+}
+
 impl Listener for ComponentListener {
     fn hear(&self, publication: &Publication<'_>) -> bool {
         // Two versions of a component may listen while one takes over from the other; one of them hears.
         let caller = &self.caller;
-        if !caller.instance.is_hearing() {
+        if !caller.instance.is_hearing() || !self.may_hear(publication.path) {
             return false;
         }
         let mut meta = String::new();

@@ -3,7 +3,7 @@
 use super::registration::{Registration, Wanted};
 use super::{Event, Subscriber, Targets};
 use crate::protocol::{Dialect, Frame};
-use crate::session::{After, InFlight, Session};
+use crate::session::{After, InFlight, Principal, Session};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -54,19 +54,23 @@ impl<'a> Delivery<'a> {
         if !registration.action.admits(publication.action) {
             return;
         }
-        let Some(wanted) = registration.admits(self.event.version, depth) else {
-            return;
-        };
         match &registration.subscriber {
             Subscriber::Session(session) => {
                 if self.event.targets.is_some_and(|targets| !targets.admit(session)) {
                     return;
                 }
+                let (path, is_loose) = (publication.path, registration.is_loose);
+                let mut own = None;
+                let may_hear = |principal: Option<&Principal>| match principal {
+                    _ if self.is_answer => true,
+                    Some(principal) => principal.may_hear(path, is_loose),
+                    None => *own.get_or_insert_with(|| session.may_hear(path, is_loose)),
+                };
+                let Some(wanted) = registration.admits(self.event.version, depth, may_hear) else {
+                    return;
+                };
                 // Whoever is being closed costs nothing more.
                 if session.outbound().is_closing() {
-                    return;
-                }
-                if !self.is_answer && !session.may_hear(publication.path, registration.is_loose) {
                     return;
                 }
                 let frame = self.frame(session.dialect(), &registration.channel, wanted);
@@ -86,7 +90,8 @@ impl<'a> Delivery<'a> {
                 if self.event.targets.is_some_and(Targets::are_sessions) {
                     return;
                 }
-                if !listener.hear(publication) {
+                let is_wanted = registration.admits(self.event.version, depth, |_| true).is_some();
+                if !is_wanted || !listener.hear(publication) {
                     return;
                 }
             }

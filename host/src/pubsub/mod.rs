@@ -13,11 +13,12 @@ mod precedence;
 mod prefixes;
 mod registration;
 mod segments;
+mod shrinking;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use channel::{Channel, ChannelAction};
-pub use index::{Event, Index, Published, Subscription, Targets, TooManySubscriptions};
+pub use index::{EVERYTHING, Event, Index, Limits, Published, Subscription, Targets, TooManySubscriptions};
 pub use pattern::{DEFAULT_DEPTH, Pattern};
 pub use registration::{Depth, EventVersion, Listener, Subscriber, VersionFilter};

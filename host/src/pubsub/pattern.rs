@@ -9,6 +9,9 @@ use crate::protocol::Dialect;
 /// How many segments a `**` reaches when the client names no depth.
 pub const DEFAULT_DEPTH: u32 = 5;
 
+/// A segment that stands for any.
+pub(super) const ANY: &str = "*";
+
 const RESPONSES: &str = "/_exchange/responses/";
 
 /// A subscription's pattern, taken apart by the rules of its session's generation.
@@ -27,10 +30,10 @@ pub enum Pattern {
         /// These follow, each behind the one before.
         parts: Box<[Box<str>]>,
     },
-    /// Later generations: one entry a segment, `None` for `*`.
-    Segments(Box<[Option<Box<str>>]>),
+    /// Later generations: its segments, a slash behind each of them; `*` is any.
+    Segments(Box<str>),
     /// Later generations: as [`Pattern::Segments`], then one or more segments, as many as the subscription's depth.
-    Deep(Box<[Option<Box<str>>]>),
+    Deep(Box<str>),
     /// `/_exchange/responses/…/*` of a later generation: everything below, at any depth (PROTOCOL.md section 11).
     Below(Box<str>),
 }
@@ -59,7 +62,7 @@ impl Pattern {
                 .is_some_and(|rest| follow(rest, parts)),
             Pattern::Segments(pattern) => {
                 let mut segments = without_slash(path).split('/');
-                pattern.iter().all(|part| fits(part, segments.next())) && segments.next().is_none()
+                parts_of(pattern).all(|part| fits(part, segments.next())) && segments.next().is_none()
             }
             Pattern::Deep(_) => self.depth_of(path).is_some(),
             Pattern::Below(prefix) => path.starts_with(&**prefix),
@@ -71,7 +74,7 @@ impl Pattern {
     pub fn depth_of(&self, path: &str) -> Option<u32> {
         let Pattern::Deep(pattern) = self else { return None };
         let mut segments = without_slash(path).split('/');
-        if !pattern.iter().all(|part| fits(part, segments.next())) {
+        if !parts_of(pattern).all(|part| fits(part, segments.next())) {
             return None;
         }
         u32::try_from(segments.count()).ok().filter(|depth| *depth > 0)
@@ -88,15 +91,15 @@ impl Pattern {
             Pattern::Below(literal) => overlaps(literal),
             Pattern::Segments(pattern) => {
                 let fixed = without_slash(prefix).trim_end_matches('/').split('/');
-                pattern.len() > fixed.clone().count()
+                parts_of(pattern).count() > fixed.clone().count()
                     && fixed
-                        .zip(pattern)
+                        .zip(parts_of(pattern))
                         .all(|(segment, part)| fits(part, Some(segment)))
             }
             Pattern::Deep(pattern) => without_slash(prefix)
                 .trim_end_matches('/')
                 .split('/')
-                .zip(pattern)
+                .zip(parts_of(pattern))
                 .all(|(segment, part)| fits(part, Some(segment))),
         }
     }
@@ -119,12 +122,13 @@ pub(super) fn follow(mut rest: &str, parts: &[Box<str>]) -> bool {
     })
 }
 
-fn fits(part: &Option<Box<str>>, segment: Option<&str>) -> bool {
-    match (part, segment) {
-        (_, None) => false,
-        (None, Some(_)) => true,
-        (Some(literal), Some(segment)) => **literal == *segment,
-    }
+/// The segments of a [`Pattern::Segments`] or [`Pattern::Deep`].
+pub(super) fn parts_of(pattern: &str) -> impl Iterator<Item = &str> {
+    pattern.split_terminator('/')
+}
+
+fn fits(part: &str, segment: Option<&str>) -> bool {
+    segment.is_some_and(|segment| part == ANY || part == segment)
 }
 
 fn parse_text(text: &str) -> Pattern {
@@ -148,20 +152,15 @@ fn parse_segments(text: &str) -> Pattern {
         return Pattern::Below(below.into());
     }
     let bare = without_slash(text);
-    let parse = |text: &str| -> Box<[Option<Box<str>>]> {
-        text.split('/')
-            .map(|segment| (segment != "*").then(|| segment.into()))
-            .collect()
-    };
-    if bare == "**" {
-        return Pattern::Deep(Box::new([]));
-    }
-    if let Some(front) = bare.strip_suffix("/**") {
-        return Pattern::Deep(parse(front));
+    if let Some(front) = bare
+        .strip_suffix("**")
+        .filter(|front| front.is_empty() || front.ends_with('/'))
+    {
+        return Pattern::Deep(front.into());
     }
     // A star inside a segment is no wildcard here. It can still be met literally only by a path with a star in it.
-    if bare.split('/').any(|segment| segment == "*") {
-        return Pattern::Segments(parse(bare));
+    if bare.split('/').any(|segment| segment == ANY) {
+        return Pattern::Segments(format!("{bare}/").into());
     }
     Pattern::Exact(bare.into())
 }

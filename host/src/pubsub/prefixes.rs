@@ -2,6 +2,7 @@
 //!
 //! One look-up per distinct *length* of a literal beginning, however many patterns there are.
 
+use super::shrinking::{shrink, shrink_list};
 use std::collections::{BTreeMap, HashMap};
 
 /// Patterns by their literal beginning.
@@ -29,8 +30,10 @@ impl Prefixes {
         };
         if let Some(registrations) = of_length.get_mut(prefix.as_bytes()) {
             registrations.retain(|other| *other != registration);
+            shrink_list(registrations);
             if registrations.is_empty() {
                 of_length.remove(prefix.as_bytes());
+                shrink(of_length);
             }
         }
         if of_length.is_empty() {

@@ -1,9 +1,10 @@
 //! One subscriber on one channel, with all the subscriptions it made there.
 
+use super::pattern::parts_of;
 use super::precedence::Place;
 use super::{ChannelAction, Pattern};
 use crate::protocol::Publication;
-use crate::session::Session;
+use crate::session::{Principal, Session};
 use crate::versions::{ComponentVersion, RequestedRange};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -75,7 +76,43 @@ pub(super) struct Reference {
     pub(super) depth: Depth,
     /// Whether it wants what was sent instead of what is stored.
     pub(super) as_sent: bool,
+    /// For whom, where that is not the session's own user.
+    pub(super) principal: Option<Arc<Principal>>,
 }
+
+impl Reference {
+    /// Whether it is for this user; `None` is the session's own.
+    pub(super) fn is_for(&self, principal: Option<&Arc<Principal>>) -> bool {
+        match (&self.principal, principal) {
+            (None, None) => true,
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+
+    /// Whether it wants the same, for the same user.
+    pub(super) fn is_like(&self, other: &Reference) -> bool {
+        self.filter == other.filter && self.depth == other.depth && self.is_for(other.principal.as_ref())
+    }
+
+    /// Bytes that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let range = match &self.filter {
+            VersionFilter::Any => 0,
+            VersionFilter::Range(asked) => asked.range().map_or(0, |range| range.as_str().len()),
+        };
+        size_of::<Reference>() + range * BYTES_OF_A_RANGE
+    }
+}
+
+/// Bytes that each letter of a range may take when it is taken apart.
+const BYTES_OF_A_RANGE: usize = 48;
+/// Bytes that a channel takes whatever its text is: the registration, and its places in the tables.
+const BYTES_OF_A_CHANNEL: usize = 512;
+/// Copies of a channel's text.
+const COPIES: usize = 3;
+/// Bytes that a segment takes where patterns are found segment by segment.
+const BYTES_OF_A_SEGMENT: usize = 160;
 
 /// How an event goes to a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,16 +151,35 @@ pub(super) struct Registration {
 }
 
 impl Registration {
+    /// Bytes that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let segments = match &self.pattern {
+            Pattern::Segments(pattern) | Pattern::Deep(pattern) => parts_of(pattern).count(),
+            _ => 0,
+        };
+        let references = self.references.iter().map(Reference::bytes);
+        BYTES_OF_A_CHANNEL
+            + COPIES * self.channel.len()
+            + segments * BYTES_OF_A_SEGMENT
+            + references.sum::<usize>()
+    }
+
     /// Whether an event of this version, `depth` segments below a `**`, goes to the subscriber; with the smallest depth
-    /// among the subscriptions that want it (PROTOCOL.md 6.4). A subscription without a depth of its own, as clients
-    /// make it after a reconnect, gets none: its client delivers to whatever listeners it has. The subscriber gets one
-    /// frame, and so what was sent goes out only where all that want the event asked for it.
-    pub(super) fn admits(&self, version: Option<&EventVersion>, depth: u32) -> Option<Wanted> {
+    /// among the subscriptions that want it (PROTOCOL.md 6.4) and that `may_hear` it. A subscription without a depth of its own,
+    /// as clients make it after a reconnect, gets none: its client delivers to whatever listeners it has. The subscriber gets
+    /// one frame, and so what was sent goes out only where all that want the event asked for it.
+    pub(super) fn admits(
+        &self,
+        version: Option<&EventVersion>,
+        depth: u32,
+        mut may_hear: impl FnMut(Option<&Principal>) -> bool,
+    ) -> Option<Wanted> {
         let mut smallest: Option<u32> = None;
         let mut as_sent = true;
         for reference in &self.references {
             if reference.depth.segments < depth
                 || !version.is_none_or(|version| reference.filter.admits(version))
+                || !may_hear(reference.principal.as_deref())
             {
                 continue;
             }

@@ -1,5 +1,7 @@
 //! Finds the segment patterns of the later generations that match a path: a tree with one level a segment.
 
+use super::pattern::{ANY, parts_of};
+use super::shrinking::{shrink, shrink_list};
 use std::collections::HashMap;
 
 /// Patterns by their segments.
@@ -10,12 +12,22 @@ pub(super) struct Segments {
 
 #[derive(Debug, Default)]
 struct Node {
-    literal: HashMap<Box<str>, Node>,
+    literal: Literals,
     any: Option<Box<Node>>,
     /// Patterns that end here.
     here: Vec<usize>,
     /// Patterns that end here with `**`.
     deep: Vec<usize>,
+}
+
+/// What follows a segment, other than `*`. Most segments are followed by one: a pattern with thousands of them would take a
+/// map for each.
+#[derive(Debug, Default)]
+enum Literals {
+    #[default]
+    None,
+    One(Box<(Box<str>, Node)>),
+    Many(Box<HashMap<Box<str>, Node>>),
 }
 
 /// How a pattern ends.
@@ -28,21 +40,21 @@ pub(super) enum Ending {
 }
 
 impl Segments {
-    /// Adds a pattern: its segments, `None` for `*`.
-    pub(super) fn insert(&mut self, pattern: &[Option<Box<str>>], ending: Ending, registration: usize) {
+    /// Adds a pattern: its segments, a slash behind each of them.
+    pub(super) fn insert(&mut self, pattern: &str, ending: Ending, registration: usize) {
         let mut node = &mut self.root;
-        for segment in pattern {
+        for segment in parts_of(pattern) {
             node = match segment {
-                Some(literal) => node.literal.entry(literal.clone()).or_default(),
-                None => node.any.get_or_insert_default(),
+                ANY => node.any.get_or_insert_default(),
+                literal => node.literal.entry(literal),
             };
         }
         node.ended(ending).push(registration);
     }
 
     /// Takes a pattern out, and the branch that held only it.
-    pub(super) fn remove(&mut self, pattern: &[Option<Box<str>>], ending: Ending, registration: usize) {
-        self.root.remove(pattern, ending, registration);
+    pub(super) fn remove(&mut self, pattern: &str, ending: Ending, registration: usize) {
+        self.root.remove(&mut parts_of(pattern), ending, registration);
     }
 
     /// Calls `found` for each pattern that matches the segments, with the number of segments that its `**` stands for
@@ -54,6 +66,60 @@ impl Segments {
     /// Whether there are no patterns.
     pub(super) fn is_empty(&self) -> bool {
         self.root.is_empty()
+    }
+}
+
+impl Literals {
+    fn is_empty(&self) -> bool {
+        matches!(self, Literals::None)
+    }
+
+    fn get(&self, segment: &str) -> Option<&Node> {
+        match self {
+            Literals::None => None,
+            Literals::One(one) => (*one.0 == *segment).then_some(&one.1),
+            Literals::Many(many) => many.get(segment),
+        }
+    }
+
+    fn get_mut(&mut self, segment: &str) -> Option<&mut Node> {
+        match self {
+            Literals::None => None,
+            Literals::One(one) => (*one.0 == *segment).then_some(&mut one.1),
+            Literals::Many(many) => many.get_mut(segment),
+        }
+    }
+
+    fn entry(&mut self, segment: &str) -> &mut Node {
+        if let Literals::One(one) = self
+            && *one.0 != *segment
+        {
+            let (first, node) = std::mem::take(&mut **one);
+            *self = Literals::Many(Box::new(HashMap::from([(first, node)])));
+        }
+        if let Literals::None = self {
+            *self = Literals::One(Box::new((segment.into(), Node::default())));
+        }
+        match self {
+            Literals::One(one) => &mut one.1,
+            Literals::Many(many) => many.entry(segment.into()).or_default(),
+            Literals::None => unreachable!("it was made above"),
+        }
+    }
+
+    fn remove(&mut self, segment: &str) {
+        let is_empty = match self {
+            Literals::None => true,
+            Literals::One(one) => *one.0 == *segment,
+            Literals::Many(many) => {
+                many.remove(segment);
+                shrink(many);
+                many.is_empty()
+            }
+        };
+        if is_empty {
+            *self = Literals::None;
+        }
     }
 }
 
@@ -69,27 +135,29 @@ impl Node {
         self.literal.is_empty() && self.any.is_none() && self.here.is_empty() && self.deep.is_empty()
     }
 
-    fn remove(&mut self, pattern: &[Option<Box<str>>], ending: Ending, registration: usize) {
-        let Some((first, rest)) = pattern.split_first() else {
-            self.ended(ending).retain(|other| *other != registration);
+    fn remove<'p>(
+        &mut self,
+        pattern: &mut impl Iterator<Item = &'p str>,
+        ending: Ending,
+        registration: usize,
+    ) {
+        let Some(segment) = pattern.next() else {
+            let positions = self.ended(ending);
+            positions.retain(|other| *other != registration);
+            shrink_list(positions);
             return;
         };
-        match first {
-            Some(literal) => {
-                if let Some(node) = self.literal.get_mut(literal) {
-                    node.remove(rest, ending, registration);
-                    if node.is_empty() {
-                        self.literal.remove(literal);
-                    }
+        if segment == ANY {
+            if let Some(node) = &mut self.any {
+                node.remove(pattern, ending, registration);
+                if node.is_empty() {
+                    self.any = None;
                 }
             }
-            None => {
-                if let Some(node) = &mut self.any {
-                    node.remove(rest, ending, registration);
-                    if node.is_empty() {
-                        self.any = None;
-                    }
-                }
+        } else if let Some(node) = self.literal.get_mut(segment) {
+            node.remove(pattern, ending, registration);
+            if node.is_empty() {
+                self.literal.remove(segment);
             }
         }
     }
@@ -103,7 +171,7 @@ impl Node {
         self.deep
             .iter()
             .for_each(|registration| found(*registration, depth));
-        if let Some(node) = self.literal.get(*first) {
+        if let Some(node) = self.literal.get(first) {
             node.find(rest, found);
         }
         if let Some(node) = &self.any {
@@ -116,10 +184,8 @@ impl Node {
 mod tests {
     use super::*;
 
-    fn pattern(text: &str) -> Vec<Option<Box<str>>> {
-        text.split('/')
-            .map(|segment| (segment != "*").then(|| segment.into()))
-            .collect()
+    fn pattern(text: &str) -> String {
+        format!("{text}/")
     }
 
     fn found(tree: &Segments, path: &str) -> Vec<(usize, u32)> {

@@ -1,13 +1,15 @@
-//! Subscriptions by what they match, and by whose they are.
+//! Where registrations are found: by their subscriber, and by what their patterns match.
 //!
-//! What enters: registrations, and paths. What leaves: the registrations that match a path, those of one session in the
-//! order of [`precedence`]. Guarantees: a look-up costs what it finds, not what there is.
+//! What enters: registrations, paths of events. What leaves: the registrations whose patterns match a path, those of one session in
+//! the order of [`precedence`]. Guarantees: what the tables take is in proportion to what is in them; the cost of finding follows what
+//! is found.
 
 use super::pattern::{follow, without_slash};
 use super::precedence::{self, Hit};
 use super::prefixes::Prefixes;
 use super::registration::Registration;
 use super::segments::{Ending, Segments};
+use super::shrinking::{shrink, shrink_list};
 use super::{ChannelAction, Pattern};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,10 +18,11 @@ const RESPONSES: &str = "/_exchange/responses/";
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    pub(super) registrations: Vec<Option<Registration>>,
-    pub(super) free: Vec<usize>,
-    pub(super) next_reference: u64,
-    pub(super) by_subscriber: HashMap<u64, OfSubscriber>,
+    /// By their positions. A place takes little, since it stays while one behind it is in use.
+    registrations: Vec<Option<Box<Registration>>>,
+    /// Positions without a registration.
+    free: Vec<usize>,
+    by_subscriber: HashMap<u64, OfSubscriber>,
     everything: Vec<usize>,
     exact: HashMap<Box<str>, Vec<usize>>,
     exact_text: HashMap<Box<str>, Vec<usize>>,
@@ -35,13 +38,77 @@ pub(super) struct OfSubscriber {
     pub(super) responses: Vec<usize>,
     /// References on all channels.
     pub(super) references: usize,
+    /// Bytes that all of it takes, about.
+    pub(super) bytes: usize,
 }
 
 impl Tables {
     pub(super) fn at(&self, position: usize) -> Option<&Registration> {
-        self.registrations.get(position)?.as_ref()
+        self.registrations.get(position)?.as_deref()
     }
 
+    pub(super) fn at_mut(&mut self, position: usize) -> Option<&mut Registration> {
+        self.registrations.get_mut(position)?.as_deref_mut()
+    }
+
+    /// All registrations.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Registration> {
+        self.registrations
+            .iter()
+            .flatten()
+            .map(|registration| &**registration)
+    }
+
+    /// How many registrations there are.
+    pub(super) fn count(&self) -> usize {
+        self.registrations.len() - self.free.len()
+    }
+
+    /// Places that there is memory for, those of registrations that are gone among them.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.registrations.capacity()
+            + self.free.capacity()
+            + self.by_subscriber.capacity()
+            + self.everything.capacity()
+            + self.exact.capacity()
+            + self.exact_text.capacity()
+    }
+
+    /// What a subscriber has; `None` when that is nothing.
+    pub(super) fn of_subscriber(&self, subscriber: u64) -> Option<&OfSubscriber> {
+        self.by_subscriber.get(&subscriber)
+    }
+
+    /// Changes what is known of all that a subscriber has.
+    pub(super) fn with_subscriber(&mut self, subscriber: u64, change: impl FnOnce(&mut OfSubscriber)) {
+        if let Some(of_subscriber) = self.by_subscriber.get_mut(&subscriber) {
+            change(of_subscriber);
+        }
+    }
+
+    /// Takes all that a subscriber has from it. The registrations are to be [removed](Tables::remove) one by one.
+    pub(super) fn take_subscriber(&mut self, subscriber: u64) -> Option<OfSubscriber> {
+        let taken = self.by_subscriber.remove(&subscriber);
+        shrink(&mut self.by_subscriber);
+        taken
+    }
+
+    /// Takes one channel from a subscriber. Its registration is to be [removed](Tables::remove).
+    pub(super) fn take_channel(&mut self, subscriber: u64, text: &str, position: usize) {
+        let Some(of_subscriber) = self.by_subscriber.get_mut(&subscriber) else {
+            return;
+        };
+        of_subscriber.channels.remove(text);
+        shrink(&mut of_subscriber.channels);
+        of_subscriber.responses.retain(|other| *other != position);
+        shrink_list(&mut of_subscriber.responses);
+        if of_subscriber.channels.is_empty() {
+            self.take_subscriber(subscriber);
+        }
+    }
+
+    /// Adds a registration and returns its position.
     pub(super) fn insert(&mut self, registration: Registration) -> usize {
         let position = self.free.pop().unwrap_or_else(|| {
             self.registrations.push(None);
@@ -62,7 +129,7 @@ impl Tables {
             Pattern::Exact(path) => {
                 let positions = self.exact.entry(path.clone()).or_default();
                 let is_for_all = |position: &usize| {
-                    let other = self.registrations.get(*position).and_then(Option::as_ref);
+                    let other = self.registrations.get(*position).and_then(Option::as_deref);
                     other.is_some_and(|other| other.action == ChannelAction::All)
                 };
                 match registration.action {
@@ -78,15 +145,20 @@ impl Tables {
             Pattern::Deep(pattern) => self.segments.insert(pattern, Ending::Deep, position),
             Pattern::Below(prefix) => self.below.insert(prefix, position),
         }
-        self.registrations[position] = Some(registration);
+        self.registrations[position] = Some(Box::new(registration));
         position
     }
 
-    pub(super) fn remove(&mut self, position: usize) -> Option<Registration> {
+    /// Takes a registration out.
+    pub(super) fn remove(&mut self, position: usize) -> Option<Box<Registration>> {
         let registration = self.registrations.get_mut(position)?.take()?;
         self.free.push(position);
+        self.give_back();
         match &registration.pattern {
-            Pattern::Everything => self.everything.retain(|other| *other != position),
+            Pattern::Everything => {
+                self.everything.retain(|other| *other != position);
+                shrink_list(&mut self.everything);
+            }
             Pattern::Exact(path) => take_from(&mut self.exact, path, position),
             Pattern::ExactText(path) => take_from(&mut self.exact_text, path, position),
             Pattern::Text { prefix, .. } => self.texts.remove(prefix, position),
@@ -95,6 +167,21 @@ impl Tables {
             Pattern::Below(prefix) => self.below.remove(prefix, position),
         }
         Some(registration)
+    }
+
+    /// Gives the places behind the last registration back when most are free.
+    fn give_back(&mut self) {
+        if self.free.len() < self.registrations.len() / 2 || !matches!(self.registrations.last(), Some(None))
+        {
+            return;
+        }
+        while let Some(None) = self.registrations.last() {
+            self.registrations.pop();
+        }
+        let end = self.registrations.len();
+        self.free.retain(|position| *position < end);
+        shrink_list(&mut self.registrations);
+        shrink_list(&mut self.free);
     }
 
     /// Calls `found` for each registration whose pattern matches, those of one session in the order of [`precedence`].
@@ -161,8 +248,10 @@ impl Tables {
 fn take_from(map: &mut HashMap<Box<str>, Vec<usize>>, key: &str, position: usize) {
     if let Some(positions) = map.get_mut(key) {
         positions.retain(|other| *other != position);
+        shrink_list(positions);
         if positions.is_empty() {
             map.remove(key);
+            shrink(map);
         }
     }
 }

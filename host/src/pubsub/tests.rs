@@ -127,7 +127,7 @@ impl World {
             })
             .collect();
         World {
-            index: Index::new(usize::MAX),
+            index: Index::new(Limits::NONE),
             sessions,
             ears: (0..3).map(|number| (1000 + number, Arc::default())).collect(),
             naive: BTreeMap::new(),
@@ -182,6 +182,8 @@ impl World {
                 depth,
                 count,
                 as_sent: false,
+                principal: None,
+                is_in_part: false,
             },
         );
         let reference = reference.expect("there is no limit");

@@ -14,6 +14,7 @@ pub mod digest;
 pub mod directory;
 #[cfg(test)]
 mod full_disk;
+mod hidden;
 mod issued;
 pub mod lockout;
 mod names;
@@ -42,6 +43,7 @@ pub use audited::{Asking, Audited};
 pub use credentials::{Client, Credentials, Info, Offer};
 pub use denied::Denied;
 pub use directory::{Directory, Group, User};
+pub use hidden::Hidden;
 pub use names::{LONGEST_NAME, Names, has_invisible_letters, is_username};
 pub use passwords::{HashError, Passwords};
 pub use profiles::Profiles;
@@ -237,9 +239,35 @@ impl Security {
         }
     }
 
-    /// What the user has that somebody does something for, when the other is entitled to that (MESH.md 2.8). Delegates do not
-    /// become administrators that way. Whoever listens for others has to be allowed to listen for itself as well: the
-    /// subscription is the own one, and goes on when the others are long gone.
+    /// Whether something is forbidden to somebody, whatever allows it.
+    pub fn prohibits(&self, who: &UserAccess, action: Action, path: &str) -> bool {
+        who.access.decide(action, &without_version(path)) == Decision::Prohibited
+    }
+
+    /// Whether somebody may ask for a path, which may be a wildcard. Where permissions are nested a part of what `/path/**`
+    /// reaches is enough; what must be left out then is [`Hidden`].
+    pub fn lets_ask(&self, who: &UserAccess, action: Action, path: &str) -> bool {
+        self.allows(who, action, path) || self.allows_part(who, action, path)
+    }
+
+    /// Whether somebody may do something with a part of what a path reaches.
+    fn allows_part(&self, who: &UserAccess, action: Action, path: &str) -> bool {
+        let is_nested = self.settings.allow_nested_permissions
+            && matches!(action, Action::Get | Action::On)
+            && is_nested(path);
+        let path = &*without_version(path);
+        is_nested
+            && who.access.decide(action, path) != Decision::Prohibited
+            && who.access.allows_below(action, path)
+    }
+
+    /// Whether a subscription may reach more than its user may hear, although it was allowed.
+    pub fn hears_in_part(&self, path: &str) -> bool {
+        self.settings.allow_nested_permissions && is_nested(path)
+    }
+
+    /// What the user has that somebody does something for, when the other is entitled to that (MESH.md 2.8). It is decided as
+    /// the other's own request. Delegates do not become administrators that way.
     ///
     /// # Errors
     ///
@@ -256,8 +284,7 @@ impl Security {
         }
         let other = self.access_of(name).ok_or(NotOnBehalf::NoSuchUser)?;
         let may = own.is_everything() || !other.is_powerful();
-        let outlives = action == Action::On && !self.allows(own, action, path);
-        if !may || outlives || !self.allows(&other, action, path) {
+        if !may || !self.lets_ask(&other, action, path) {
             return Err(NotOnBehalf::NotPermitted);
         }
         Ok(other)
@@ -375,6 +402,12 @@ impl Security {
     fn lock_compiled(&self) -> MutexGuard<'_, Compiled> {
         self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a path is one of those that reach all that is below another one.
+fn is_nested(path: &str) -> bool {
+    let above = path.strip_suffix("**");
+    above.is_some_and(|above| (above.is_empty() || above.ends_with('/')) && !above.contains('*'))
 }
 
 /// The same path without what follows an `@` in the name of the component: `/_events/D/calc@1/key` is `/_events/D/calc/key`.

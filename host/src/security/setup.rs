@@ -43,6 +43,8 @@ pub struct Settings {
     pub http_logout: bool,
     /// Whether a token holds only for the very user that it was given to.
     pub lock_token_to_user: bool,
+    /// Whether a permission below a path is enough to ask for `/path/**`.
+    pub allow_nested_permissions: bool,
     /// Wrong passwords in a row that lock a name.
     pub login_attempts: u32,
     /// How long it stays locked.

@@ -17,12 +17,16 @@ pub(super) async fn run(mesh: Arc<Mesh>, room: Room) {
         tick.tick().await;
         mesh.expire();
         let most = room.most_taken();
-        if crowd.has_left(most, room.taken()) {
-            // What a crowd of clients needed is kept by the C library for the next one, unless it is asked.
+        let crowd_has_left = crowd.has_left(most, room.taken());
+        if crowd_has_left || mesh.subscriptions().take_left_behind() >= MUCH {
+            // What clients needed is kept by the C library for the next one, unless it is asked.
             drop(tokio::task::spawn_blocking(allocator::trim));
         }
     }
 }
+
+/// Bytes of subscriptions that are worth giving back.
+const MUCH: usize = 8 * 1024 * 1024;
 
 /// How many connections there were at the same time since memory was given back. Those that never said a word have needed
 /// memory, too.

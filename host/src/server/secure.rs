@@ -77,6 +77,7 @@ pub(super) async fn open(config: &Config, store: Arc<dyn Store>) -> Result<Secur
         allow_anonymous: configured.allow_anonymous,
         admin_over_network: configured.admin_over_network,
         http_logout: configured.http_logout,
+        allow_nested_permissions: configured.allow_nested_permissions,
         lock_token_to_user: configured.lock_token_to_user,
         login_attempts: configured.login_attempts,
         lockout: configured.lockout,

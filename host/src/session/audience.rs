@@ -1,9 +1,11 @@
-//! What a session may hear of the events that it subscribed to.
+//! What a session may hear of the events that it subscribed to, for itself and for others.
 //!
-//! What enters: the path of an event. What leaves: whether the session's user may hear it. Guarantees: whoever may hear
-//! everything that its subscriptions say costs a publication nothing.
+//! What enters: the path of an event. What leaves: whether the user may hear it. Guarantees: whoever may hear everything that its
+//! subscriptions say costs a publication nothing; somebody for whom a session listens hears nothing until it is known what.
 
+use arc_swap::ArcSwapOption;
 use std::fmt;
+use std::sync::Arc;
 
 /// Decides event by event.
 pub struct Audience {
@@ -22,6 +24,11 @@ impl Audience {
         }
     }
 
+    /// Nobody hears anything.
+    pub fn nobody() -> Audience {
+        Audience::new(true, |_| false)
+    }
+
     /// Whether an event may be heard. `is_loose` says that the subscription may mean more than its text, which was allowed.
     pub fn may_hear(&self, path: &str, is_loose: bool) -> bool {
         (!self.is_strict && !is_loose) || (self.hears)(path)
@@ -34,5 +41,47 @@ impl fmt::Debug for Audience {
             .debug_struct("Audience")
             .field("is_strict", &self.is_strict)
             .finish_non_exhaustive()
+    }
+}
+
+/// Somebody else for whom a session listens. All its subscriptions for this user share it.
+#[derive(Debug)]
+pub struct Principal {
+    username: Arc<str>,
+    user_id: Box<str>,
+    /// Nothing where it may hear everything that it has subscribed to.
+    audience: ArcSwapOption<Audience>,
+}
+
+impl Principal {
+    pub(super) fn new(username: &Arc<str>, user_id: &str) -> Principal {
+        Principal {
+            username: username.clone(),
+            user_id: user_id.into(),
+            audience: ArcSwapOption::from_pointee(Audience::nobody()),
+        }
+    }
+
+    /// The user's name.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// The user's id, which no other user of the same name has.
+    pub fn user_id(&self) -> &str {
+        &self.user_id
+    }
+
+    /// Notes what the user may hear.
+    pub fn set_audience(&self, audience: Option<Audience>) {
+        self.audience.store(audience.map(Arc::new));
+    }
+
+    /// Whether an event may be heard; see [`Audience::may_hear`].
+    pub fn may_hear(&self, path: &str, is_loose: bool) -> bool {
+        match &*self.audience.load() {
+            None => true,
+            Some(audience) => audience.may_hear(path, is_loose),
+        }
     }
 }

@@ -13,7 +13,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
-pub use audience::Audience;
+pub use audience::{Audience, Principal};
 pub use batch::{Batch, Next};
 pub use login::{Lapse, Login, Policy, Usage};
 pub use order::{After, InFlight};
@@ -27,7 +27,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether a connection has ended, by who waits for that.
@@ -46,6 +46,8 @@ pub struct Session {
     login: ArcSwapOption<Login>,
     /// What it may hear; nothing where that is everything that it has subscribed to.
     audience: ArcSwapOption<Audience>,
+    /// For whom else it listens.
+    principals: Mutex<Vec<Arc<Principal>>>,
     /// A request is being worked on elsewhere, and its answer comes before all that follow.
     waits: AtomicBool,
     /// Its connection has ended.
@@ -83,6 +85,7 @@ impl Session {
             origin,
             login: ArcSwapOption::const_empty(),
             audience: ArcSwapOption::const_empty(),
+            principals: Mutex::default(),
             waits: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             peer,
@@ -137,6 +140,28 @@ impl Session {
             None => true,
             Some(audience) => audience.may_hear(path, is_loose),
         }
+    }
+
+    /// For whom else the session listens.
+    pub fn principals(&self) -> Vec<Arc<Principal>> {
+        self.lock_principals().clone()
+    }
+
+    /// A user for whom the session is about to listen. Those for whom it does no more are forgotten.
+    pub fn principal(&self, username: &Arc<str>, user_id: &str) -> Arc<Principal> {
+        let mut principals = self.lock_principals();
+        let known = |one: &&Arc<Principal>| one.username() == &**username && one.user_id() == user_id;
+        if let Some(known) = principals.iter().find(known) {
+            return known.clone();
+        }
+        principals.retain(|one| Arc::strong_count(one) > 1);
+        let principal = Arc::new(Principal::new(username, user_id));
+        principals.push(principal.clone());
+        principal
+    }
+
+    fn lock_principals(&self) -> MutexGuard<'_, Vec<Arc<Principal>>> {
+        self.principals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the requests that follow wait: one is being worked on elsewhere.

@@ -66,6 +66,12 @@ pub const KEYS: &[Key] = &[
     ),
     integer(
         "happn",
+        "max_subscription_bytes",
+        MAX_SUBSCRIPTION_BYTES,
+        "Bytes of memory that the subscriptions of one session may take, about.",
+    ),
+    integer(
+        "happn",
         "acknowledge_timeout_ms",
         ACKNOWLEDGE_TIMEOUT_MS,
         "Milliseconds that recipients have to acknowledge a publication of consistency 3.",
@@ -160,6 +166,13 @@ pub const KEYS: &[Key] = &[
         takes: Takes::Boolean,
         default: KeyDefault::Boolean(false),
         meaning: "Whether components do what callers ask for with the rights of these.",
+    },
+    Key {
+        section: "security",
+        name: "allow_nested_permissions",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(false),
+        meaning: "Whether `get` and `on` of `/path/**` need a permission below that path only, and reach what it allows.",
     },
     integer(
         "security",

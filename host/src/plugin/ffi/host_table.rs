@@ -282,7 +282,7 @@ unsafe extern "C" fn subscribe(
     range: abi::Slice,
 ) {
     guard(context, (), |bound| {
-        let caller = caller(bound, lane, subscription);
+        let caller = acting_caller(bound, lane, subscription);
         bound.instance.services().subscribe(
             caller,
             text(bound, component),

@@ -5,6 +5,7 @@
 //! that a decision needs no lock. A change of a group or user makes a new one.
 
 use super::actions::Action;
+use super::pattern::literal_beginning;
 use super::rules::Rules;
 use super::table::{Decision, Table};
 use super::template::{Facts, fill, is_template};
@@ -88,6 +89,17 @@ impl Access {
             Decision::Prohibited => Decision::Prohibited,
             decision => decision.and(self.own.decide(action, path)),
         }
+    }
+
+    /// Whether the permissions allow an action somewhere below the literal beginning of a wildcard.
+    pub fn allows_below(&self, action: Action, wildcard: &str) -> bool {
+        let beginning = literal_beginning(wildcard).unwrap_or(wildcard);
+        let may = |table: &Table| {
+            table.any_allowed_below(action, beginning, |path| {
+                self.decide(action, path) == Decision::Allowed
+            })
+        };
+        self.everything || may(&self.groups) || may(&self.own)
     }
 
     /// Whether the permissions allow it. `path` is the one of [`checked_path`].

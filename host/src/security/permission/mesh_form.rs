@@ -9,6 +9,7 @@ use super::actions::{Action, Actions};
 use super::error::{PermissionError, shown};
 use super::pattern::{covers, literal_beginning};
 use super::rules::{Holder, Permission, Reading, Rules};
+use crate::config::nearest;
 use serde_json::{Map, Value, json};
 
 const EVENTS: &str = "/_events/";
@@ -16,12 +17,17 @@ const REQUESTS: &str = "/_exchange/requests/";
 const RESPONSES: &str = "/_exchange/responses/";
 const WEB: &str = "/@HTTP/";
 
+/// What permissions are about, in the order in which they are read: of two keys that mean the same path the last one counts.
+const KINDS: [&str; 4] = ["data", "events", "methods", "web"];
+/// What an entry may say. Descriptions and other words of one's own mean nothing, and are let be.
+const FIELDS: [&str; 3] = ["authorized", "actions", "prohibit"];
+
 /// What happens with the permissions that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// They describe a group or user: an entry that is not `authorized` forbids.
     Define,
-    /// They are added to what is there: an entry allows, whatever its `authorized` says; only one of `data` may forbid.
+    /// They are added to what is there: an entry that says nothing of `authorized` allows, and one that is not forbids.
     Add,
     /// They are taken from what is there. An entry without actions takes all of them.
     Remove,
@@ -48,8 +54,10 @@ pub fn from_mesh(
             &empty
         }
     };
-    // In this order, since of two keys that mean the same path the last one counts.
-    for kind in ["data", "events", "methods", "web"] {
+    for (key, _) in kinds {
+        misspelled(key, &KINDS, "permissions", &mut reading);
+    }
+    for kind in KINDS {
         let entries = match kinds.get(kind) {
             None | Some(Value::Null) => continue,
             Some(Value::Object(entries)) => entries,
@@ -69,9 +77,12 @@ pub fn from_mesh(
             if path.is_empty() {
                 return Err(PermissionError::EmptyPath);
             }
+            for (key, _) in entry {
+                misspelled(key, &FIELDS, path, &mut reading);
+            }
             let entry = Entry {
                 path,
-                authorized: entry.get("authorized").filter(|value| !value.is_null()),
+                authorized: authorized(path, entry, &mut reading),
                 actions: entry.get("actions").filter(|value| !value.is_null()),
                 prohibit: entry.get("prohibit").filter(|value| !value.is_null()),
                 purpose,
@@ -87,10 +98,37 @@ pub fn from_mesh(
     reading.finish()
 }
 
+/// A word that is nearly one of those that count would count for nothing, and say nothing of it.
+fn misspelled(written: &str, known: &[&str], place: &str, reading: &mut Reading) {
+    if known.contains(&written) {
+        return;
+    }
+    if let Some(nearest) = nearest(written, known.iter().copied()) {
+        let (written, place) = (shown(written), shown(place));
+        reading.problem(format!(
+            "unknown key {written} in {place}, did you mean {nearest}?"
+        ));
+    }
+}
+
+/// What an entry says of `authorized`. Nothing is allowed by a text such as "false".
+fn authorized(path: &str, entry: &Map<String, Value>, reading: &mut Reading) -> Option<bool> {
+    match entry.get("authorized")? {
+        Value::Null => None,
+        Value::Bool(value) => Some(*value),
+        Value::Number(number) => Some(number.as_f64() != Some(0.0)),
+        Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            let path = shown(path);
+            reading.problem(format!("authorized must be true or false: {path}"));
+            Some(false)
+        }
+    }
+}
+
 /// One entry of one kind.
 struct Entry<'a> {
     path: &'a str,
-    authorized: Option<&'a Value>,
+    authorized: Option<bool>,
     actions: Option<&'a Value>,
     prohibit: Option<&'a Value>,
     purpose: Purpose,
@@ -99,10 +137,19 @@ struct Entry<'a> {
 impl Entry<'_> {
     /// Whether it allows, when an entry that does not say so means `otherwise`.
     fn allows(&self, otherwise: bool) -> bool {
-        self.purpose != Purpose::Define || self.authorized.map_or(otherwise, is_true)
+        match self.purpose {
+            Purpose::Define => self.authorized.unwrap_or(otherwise),
+            Purpose::Add => self.authorized.unwrap_or(true),
+            // What was granted is taken away, whatever else is said of it.
+            Purpose::Remove => true,
+        }
     }
 
-    fn fixed(&self, actions: Actions) -> Permission {
+    fn fixed(&self, actions: Actions, reading: &mut Reading) -> Permission {
+        if self.prohibit.is_some() {
+            let path = shown(self.path);
+            reading.problem(format!("prohibit is for data, write authorized: false: {path}"));
+        }
         if self.allows(false) {
             Permission::allow(actions)
         } else {
@@ -112,27 +159,37 @@ impl Entry<'_> {
 
     fn event(&self, domain: &str, reading: &mut Reading) {
         let path = format!("/_events{}", in_domain(self.path, domain));
-        reading.permission(&path, self.fixed(Actions::of(Action::On)));
+        let permission = self.fixed(Actions::of(Action::On), reading);
+        reading.permission(&path, permission);
     }
 
     fn method(&self, domain: &str, reading: &mut Reading) {
         let set = Actions::of(Action::Set);
         let path = format!("/_exchange/requests{}", in_domain(self.path, domain));
-        reading.permission(&path, self.fixed(set));
+        let permission = self.fixed(set, reading);
+        reading.permission(&path, permission);
         let answers = format!("{}/*", self.path.trim_end_matches(['/', '*']));
         let path = format!("/_exchange/responses{}", in_domain(&answers, domain));
-        reading.permission(&path, self.fixed(set.union(Actions::of(Action::On))));
+        let both = set.union(Actions::of(Action::On));
+        let permission = match self.allows(false) {
+            true => Permission::allow(both),
+            false => Permission::prohibit(both),
+        };
+        reading.permission(&path, permission);
     }
 
     fn web(&self, reading: &mut Reading) {
         let path = format!("/@HTTP{}", with_slash(self.path));
         let unnamed = self.actions.is_none_or(|actions| *actions == json!([]));
-        if self.purpose != Purpose::Define && unnamed {
-            reading.permission(&path, Permission::allow(Actions::ANY));
-        } else if self.allows(true) {
-            reading.entry(&path, self.actions, None);
+        let allows = self.allows(true);
+        if self.purpose != Purpose::Define && unnamed && self.prohibit.is_none() {
+            let permission = match allows {
+                true => Permission::allow(Actions::ANY),
+                false => Permission::prohibit(Actions::ANY),
+            };
+            reading.permission(&path, permission);
         } else {
-            reading.entry(&path, None, self.actions);
+            self.lists(&path, allows, reading);
         }
     }
 
@@ -140,22 +197,31 @@ impl Entry<'_> {
         let unnamed = self.actions.is_none() && self.prohibit.is_none();
         if self.purpose == Purpose::Remove && unnamed {
             reading.permission(self.path, Permission::allow(Actions::ANY));
-        } else if self.purpose != Purpose::Remove && self.authorized == Some(&Value::Bool(false)) {
-            reading.entry(self.path, None, self.actions);
         } else {
-            reading.entry(self.path, self.actions, self.prohibit);
+            let forbids = self.purpose != Purpose::Remove && self.authorized == Some(false);
+            self.lists(self.path, !forbids, reading);
         }
     }
-}
 
-/// What JavaScript takes for true.
-fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(_) | Value::Object(_) => true,
+    /// An entry with the lists that it has. What is listed as allowed is forbidden where the entry is not authorized.
+    fn lists(&self, path: &str, allows: bool, reading: &mut Reading) {
+        if allows {
+            return reading.entry(path, self.actions, self.prohibit);
+        }
+        let listed = [self.actions, self.prohibit].into_iter().flatten();
+        let listed: Vec<&Value> = listed.collect();
+        match listed[..] {
+            [] => reading.entry(path, None, None),
+            [only] => reading.entry(path, None, Some(only)),
+            _ => {
+                let items = |list: &Value| match list {
+                    Value::Array(items) => items.clone(),
+                    other => vec![other.clone()],
+                };
+                let all: Vec<Value> = listed.into_iter().flat_map(items).collect();
+                reading.entry(path, None, Some(&Value::Array(all)));
+            }
+        }
     }
 }
 
@@ -244,220 +310,4 @@ pub fn hidden_prohibitions(rules: &Rules, newer: &Rules) -> Rules {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stored(value: Value, purpose: Purpose) -> Value {
-        from_mesh(&value, "D", purpose, Holder::Group).unwrap().to_value()
-    }
-
-    fn refused(value: Value) -> String {
-        let error = from_mesh(&value, "D", Purpose::Define, Holder::Group).unwrap_err();
-        error.to_string()
-    }
-
-    fn defined(value: Value) -> Value {
-        stored(value, Purpose::Define)
-    }
-
-    #[test]
-    fn a_group_is_stored_and_shown_as_real_servers_do() {
-        let group = json!({
-            "methods": {"/D/lab/echo": {"authorized": true, "description": "d"}, "lab/*": {"authorized": true}},
-            "events": {"/D/lab/ping": {"authorized": true}},
-            "web": {"/lab/r1": {"authorized": true, "actions": ["post", "get"]}},
-            "data": {"/some/data/*": {"actions": ["set", "get"]}},
-        });
-        assert_eq!(
-            defined(group.clone()),
-            json!({
-                "/_exchange/requests/D/lab/echo": {"actions": ["set"]},
-                "/_exchange/responses/D/lab/echo/*": {"actions": ["on", "set"]},
-                "/_exchange/requests/D/lab/*": {"actions": ["set"]},
-                "/_exchange/responses/D/lab/*": {"actions": ["on", "set"]},
-                "/_events/D/lab/ping": {"actions": ["on"]},
-                "/@HTTP/lab/r1": {"actions": ["get", "post"]},
-                "/some/data/*": {"actions": ["get", "set"]},
-            })
-        );
-        let rules = from_mesh(&group, "D", Purpose::Define, Holder::Group).unwrap();
-        assert_eq!(
-            to_mesh(&rules),
-            json!({
-                "methods": {"D/lab/echo": {"authorized": true}, "D/lab/*": {"authorized": true}},
-                "events": {"D/lab/ping": {"authorized": true}},
-                "web": {"lab/r1": {"authorized": true, "actions": ["get", "post"]}},
-                "data": {"/some/data/*": {"actions": ["get", "set"]}},
-            })
-        );
-        assert_eq!(
-            to_mesh(&Rules::new()),
-            json!({"methods": {}, "events": {}, "web": {}, "data": {}})
-        );
-    }
-
-    #[test]
-    fn what_is_not_authorized_is_forbidden_and_hidden() {
-        let group = json!({
-            "methods": {"lab/echo": {"authorized": false}, "lab/odd": {}},
-            "events": {"lab/ping": {"authorized": false}},
-            "web": {"lab/r1": {"authorized": false, "actions": ["get"]}, "lab/r2": {"actions": ["get"]}},
-            "data": {"/d": {"authorized": false, "actions": ["get"]}, "/e": {"prohibit": ["set"]}},
-        });
-        assert_eq!(
-            defined(group.clone()),
-            json!({
-                "/_exchange/requests/D/lab/echo": {"prohibit": ["set"]},
-                "/_exchange/responses/D/lab/echo/*": {"prohibit": ["on", "set"]},
-                "/_exchange/requests/D/lab/odd": {"prohibit": ["set"]},
-                "/_exchange/responses/D/lab/odd/*": {"prohibit": ["on", "set"]},
-                "/_events/D/lab/ping": {"prohibit": ["on"]},
-                "/@HTTP/lab/r1": {"prohibit": ["get"]},
-                "/@HTTP/lab/r2": {"actions": ["get"]},
-                "/d": {"prohibit": ["get"]},
-                "/e": {"prohibit": ["set"]},
-            })
-        );
-        let rules = from_mesh(&group, "D", Purpose::Define, Holder::Group).unwrap();
-        let shown = to_mesh(&rules);
-        assert_eq!(shown["methods"], json!({}));
-        assert_eq!(shown["events"], json!({}));
-        assert_eq!(
-            shown["web"],
-            json!({"lab/r2": {"authorized": true, "actions": ["get"]}})
-        );
-    }
-
-    #[test]
-    fn what_is_hidden_outlives_being_written_back_unless_it_is_allowed() {
-        let group = json!({
-            "methods": {"lab/echo": {"authorized": false}, "lab/odd": {"authorized": false}},
-            "events": {"lab/ping": {"authorized": false}}, "data": {"/d": {"prohibit": ["get"]}},
-        });
-        let rules = from_mesh(&group, "D", Purpose::Define, Holder::Group).unwrap();
-        let newer = json!({"methods": {"lab/odd": {"authorized": true}}});
-        let newer = from_mesh(&newer, "D", Purpose::Define, Holder::Group).unwrap();
-        assert_eq!(
-            hidden_prohibitions(&rules, &newer).to_value(),
-            json!({
-                "/_exchange/requests/D/lab/echo": {"prohibit": ["set"]},
-                "/_exchange/responses/D/lab/echo/*": {"prohibit": ["on", "set"]},
-                "/_events/D/lab/ping": {"prohibit": ["on"]},
-            })
-        );
-    }
-
-    #[test]
-    fn adding_allows_and_removing_takes_all_that_is_not_named() {
-        let change = json!({
-            "methods": {"lab/echo": {}},
-            "web": {"lab/r1": {}, "lab/r2": {"actions": ["get"]}},
-        });
-        for purpose in [Purpose::Add, Purpose::Remove] {
-            assert_eq!(
-                stored(change.clone(), purpose),
-                json!({
-                    "/_exchange/requests/D/lab/echo": {"actions": ["set"]},
-                    "/_exchange/responses/D/lab/echo/*": {"actions": ["on", "set"]},
-                    "/@HTTP/lab/r1": {"actions": ["*"]},
-                    "/@HTTP/lab/r2": {"actions": ["get"]},
-                })
-            );
-        }
-        let data = json!({"data": {"/d": {"authorized": false, "actions": ["get"]}}});
-        assert_eq!(
-            stored(data.clone(), Purpose::Add),
-            json!({"/d": {"prohibit": ["get"]}})
-        );
-        assert_eq!(stored(data, Purpose::Remove), json!({"/d": {"actions": ["get"]}}));
-        assert_eq!(
-            stored(json!({"data": {"/d": {}}}), Purpose::Remove),
-            json!({"/d": {"actions": ["*"]}})
-        );
-    }
-
-    #[test]
-    fn paths_get_the_domain_in_front_unless_it_is_there() {
-        for (written, path) in [
-            ("lab/x", "/_events/D/lab/x"),
-            ("/lab/x", "/_events/D/lab/x"),
-            ("/D/lab/x", "/_events/D/lab/x"),
-            ("D/lab/x", "/_events/D/lab/x"),
-            ("/D", "/_events/D"),
-            ("*", "/_events/D/*"),
-            ("/Data/x", "/_events/D/Data/x"),
-            ("/lab/D/x", "/_events/D/lab/D/x"),
-            ("/Other/lab/x", "/_events/D/Other/lab/x"),
-        ] {
-            let stored = defined(json!({"events": {written: {"authorized": true}}}));
-            assert_eq!(stored, json!({path: {"actions": ["on"]}}), "{written}");
-        }
-        for written in ["*", "/*", "/"] {
-            let stored = defined(json!({"methods": {written: {"authorized": true}}}));
-            assert!(stored.get("/_exchange/responses/D/*").is_some(), "{written}");
-        }
-    }
-
-    #[test]
-    fn data_permissions_stay_with_data() {
-        for path in [
-            "/_events/D/x",
-            "_exchange/x",
-            "//_exchange/x",
-            "/*_events",
-            "*/@HTTP/x",
-            "/@HTTP",
-            "/_exchange*",
-            "/_e*vents",
-            "/_even*",
-            "/*exchange/*",
-            "/_*",
-            "@*",
-            "*TP/x",
-        ] {
-            let error = refused(json!({"data": {path: {"actions": ["get"]}}}));
-            assert_eq!(
-                error, "data permissions cannot start with /_events, /_exchange or /@HTTP",
-                "{path}"
-            );
-        }
-        let get = json!({"actions": ["get"]});
-        let plain = json!({"/a/_events/b": get, "d": get, "/*": get, "*": get, "/*/x": get, "/_data/*": get, "/e*": get});
-        assert_eq!(defined(json!({"data": plain})), plain);
-    }
-
-    #[test]
-    fn hostile_permissions_are_refused() {
-        assert_eq!(refused(json!([])), "group permissions invalid: not an object");
-        assert_eq!(
-            refused(json!({"methods": "all", "events": [1]})),
-            "group permissions invalid: events is not an object,methods is not an object"
-        );
-        for entry in [json!(null), json!(true), json!("x"), json!([])] {
-            assert_eq!(
-                refused(json!({"methods": {"lab/x": entry}})),
-                "group permissions invalid: not an object: lab/x"
-            );
-        }
-        assert_eq!(
-            refused(json!({"data": {"/x": {"actions": ["fly"]}}})),
-            "group permissions invalid: unknown action: fly for path: /x"
-        );
-        assert_eq!(
-            refused(json!({"web": {"c/r": {"authorized": true}}})),
-            "group permissions invalid: missing allowed actions or prohibit rules: /@HTTP/c/r"
-        );
-        assert_eq!(
-            refused(json!({"events": {"": {"authorized": true}}})),
-            "permission path is null"
-        );
-        assert!(refused(json!({"events": {"x".repeat(9000): {"authorized": true}}})).contains("longer than"));
-        // An unknown kind is as if it were not there, for newer clients.
-        assert_eq!(
-            defined(json!({"other": 5, "__proto__": {"methods": {}}})),
-            json!({})
-        );
-        let odd = defined(json!({"data": {"__proto__": {"actions": ["get"]}}}));
-        assert_eq!(odd, json!({"__proto__": {"actions": ["get"]}}));
-    }
-}
+mod tests;

@@ -130,6 +130,26 @@ impl Table {
         decision
     }
 
+    /// Whether a path allows an action below `beginning`, and `holds` when all permissions are asked for it. Looks at every
+    /// path.
+    pub fn any_allowed_below(&self, action: Action, beginning: &str, holds: impl Fn(&str) -> bool) -> bool {
+        if !self.mentioned.admits(action) {
+            return false;
+        }
+        let allows = |permission: Permission| said(permission, action) == Decision::Allowed;
+        let exact = self.exact.iter();
+        let mut exact =
+            exact.filter(|(path, permission)| allows(**permission) && path.starts_with(beginning));
+        let wildcards = self
+            .wildcards
+            .iter()
+            .filter(|(literal, _)| literal.starts_with(beginning) || beginning.starts_with(&***literal));
+        let mut wildcards = wildcards
+            .flat_map(|(_, alike)| alike)
+            .filter(|one| allows(one.permission));
+        exact.any(|(path, _)| holds(path)) || wildcards.any(|one| holds(&one.pattern))
+    }
+
     /// How many paths there are.
     pub fn len(&self) -> usize {
         self.exact.len() + self.wildcards.values().map(Vec::len).sum::<usize>()

@@ -1,0 +1,40 @@
+//! What a wildcard reaches and its user must not have.
+//!
+//! What enters: the rights that a request is decided by, and the paths that it reaches, one by one. What leaves: whether a path is
+//! left out. Guarantees: it is the user's own rights that count, whoever asks for the user.
+
+use super::permission::Action;
+use super::{Security, UserAccess};
+use std::sync::Arc;
+
+/// Decides document by document.
+#[derive(Clone)]
+pub struct Hidden {
+    security: Arc<Security>,
+    access: Arc<UserAccess>,
+    action: Action,
+}
+
+impl Hidden {
+    /// What is hidden from somebody; nothing where a wildcard that is allowed reaches nothing else. `is_loose` says that the
+    /// wildcard may reach more than its text, which was allowed.
+    pub fn from_user(
+        security: &Arc<Security>,
+        access: &Arc<UserAccess>,
+        action: Action,
+        is_loose: bool,
+    ) -> Option<Hidden> {
+        let hides = !access.is_everything()
+            && (is_loose || security.settings().allow_nested_permissions || access.prohibits(action));
+        hides.then(|| Hidden {
+            security: security.clone(),
+            access: access.clone(),
+            action,
+        })
+    }
+
+    /// Whether a document is to be left out.
+    pub fn hides(&self, path: &str) -> bool {
+        !self.security.allows(&self.access, self.action, path)
+    }
+}
