@@ -1,15 +1,13 @@
 //! on and off (PROTOCOL.md 5.5 and 5.6), and the guard in front of other sessions' answers (MESH.md 2.2).
 //!
-//! What enters: channels to listen to, or no more. What leaves: subscriptions, and the documents that are there already.
+//! What enters: channels to listen to, or no more. What leaves: subscriptions; [`super::initial`] tells what is there already.
 //! Guarantees: nobody listens without permission, or to the answers that others get.
 
 use super::{Gate, path};
-use crate::protocol::{
-    Action, Dialect, Options, Request, Response, WireError, initial_publication, json, write_item,
-};
-use crate::pubsub::{Channel, DEFAULT_DEPTH, Depth, Pattern, Subscriber, Subscription, VersionFilter};
+use crate::protocol::{Action, Dialect, Frame, Options, Request, Response, WireError, json};
+use crate::pubsub::{Channel, DEFAULT_DEPTH, Depth, Subscriber, Subscription, VersionFilter};
 use crate::security::permission;
-use crate::store::{Document, PathPattern, now};
+use crate::store::now;
 use crate::versions::RequestedRange;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,80 +26,21 @@ enum Listening {
 }
 
 impl Gate {
-    pub(super) fn on(&mut self, request: &Request<'_>) {
+    pub(super) fn on(&mut self, request: &Request<'_>, frame: &Frame) {
         let dialect = self.session.dialect();
         let response = Response::to(dialect, Action::On, request);
         let options = Options::read(request.options);
-        let frame = match self.try_on(request, &options, dialect) {
-            Err(error) => response.error(&error),
-            Ok(id) if options.initial_callback || options.initial_emit => {
-                let documents = self.present_documents(request, &options, dialect);
-                let meta = |out: &mut String| {
-                    if !dialect.is_first_generation() {
-                        out.push_str(r#""referenceId":""#);
-                        out.push_str(&id);
-                        out.push_str("\",");
-                    }
-                };
-                response.document(&documents, meta, false)
+        let answered = match self.try_on(request, &options, dialect) {
+            Err(error) => Err(error),
+            Ok(id) if options.initial_callback || options.initial_emit => self.present(request, frame, id),
+            Ok(id) => {
+                self.send(response.data(&format!(r#"{{"id":"{id}"}}"#)));
+                Ok(())
             }
-            Ok(id) => response.data(&format!(r#"{{"id":"{id}"}}"#)),
         };
-        self.send(frame);
-    }
-
-    /// The documents that a new subscription matches, as a JSON array (PROTOCOL.md 5.5.1). Clients of the first
-    /// generation that asked for it get each of them as a publication, too.
-    fn present_documents(&self, request: &Request<'_>, options: &Options<'_>, dialect: Dialect) -> String {
-        let text = request.path_text().unwrap_or_default();
-        let pattern = Channel::parse(&text).map_or("", |channel| channel.pattern);
-        let wanted = Pattern::parse(pattern, dialect);
-        let deepest = depth_of(options).segments;
-        let mut found: Vec<(String, Document)> = Vec::new();
-        // Subscriptions of the first generation are open at their end, which wildcards of `get` are not.
-        let open = match PathPattern::new(pattern) {
-            all if dialect.is_first_generation() && all.has_wildcard() => format!("{}*", all.literal()),
-            _ => pattern.to_owned(),
-        };
-        let all = PathPattern::new(&open);
-        self.mesh.note_reading(&self.session, &all);
-        let hidden = self.hidden_from_listening(dialect);
-        self.mesh.store().scan(&all, &mut |path, document| {
-            let near = wanted.matches(path) && wanted.depth_of(path).is_none_or(|depth| depth <= deepest);
-            if near && !hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
-                found.push((path.to_owned(), document.clone()));
-            }
-            true
-        });
-        if !dialect.is_first_generation() {
-            found.sort_by_key(|(_, document)| document.meta.modified);
+        if let Err(error) = answered {
+            self.send(response.error(&error));
         }
-        let pushes = options.initial_emit && dialect.is_first_generation();
-        let mut out = String::from("[");
-        for (path, document) in &found {
-            if out.len() > 1 {
-                out.push(',');
-            }
-            write_item(
-                &mut out,
-                path,
-                &document.data,
-                document.meta,
-                dialect.names_item_id(),
-            );
-            if pushes {
-                let event_id = request.event_id.map_or("undefined", RawValue::get);
-                self.send(initial_publication(
-                    dialect,
-                    &text,
-                    &document.data,
-                    self.session.id(),
-                    event_id,
-                ));
-            }
-        }
-        out.push(']');
-        out
     }
 
     fn try_on(
@@ -193,7 +132,7 @@ impl Gate {
     }
 }
 
-fn depth_of(options: &Options<'_>) -> Depth {
+pub(super) fn depth_of(options: &Options<'_>) -> Depth {
     match options.depth {
         None => Depth {
             segments: DEFAULT_DEPTH,

@@ -32,6 +32,7 @@ pub use takeover::Takeover;
 
 use crate::plugin::{Component, LoadError, Unloaded};
 use crate::pubsub::Index;
+use crate::scans::Scans;
 use crate::security::Security;
 use crate::session::Sessions;
 use crate::store::Store;
@@ -87,6 +88,8 @@ pub struct Mesh {
     acknowledgements: Acknowledgements,
     sessions: Sessions,
     store: Arc<dyn Store>,
+    /// Where long scans are done.
+    scans: Scans,
     /// Who may do what, in a secure mesh.
     security: Option<Arc<Security>>,
     swap_history: History,
@@ -103,6 +106,7 @@ impl Mesh {
             security,
             sessions: Sessions::new(settings.session_queue),
             subscriptions: Index::new(settings.subscriptions_each),
+            scans: Scans::new(2 * settings.session_queue),
             acknowledgements: Acknowledgements::new(settings.acknowledge_timeout),
             settings,
             id: uuid::Uuid::new_v4().to_string().into(),
@@ -152,6 +156,11 @@ impl Mesh {
     /// All documents.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Where long scans are done.
+    pub fn scans(&self) -> &Scans {
+        &self.scans
     }
 
     /// What is served over HTTP beside the mesh itself.

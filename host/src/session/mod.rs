@@ -38,6 +38,8 @@ pub struct Session {
     audience: ArcSwapOption<Audience>,
     /// A request is being worked on elsewhere, and its answer comes before all that follow.
     waits: AtomicBool,
+    /// The client has ended its side of the connection, and reads no answers.
+    gone: AtomicBool,
     /// Where the client is.
     peer: SocketAddr,
     /// When it connected.
@@ -68,6 +70,7 @@ impl Session {
             login: ArcSwapOption::const_empty(),
             audience: ArcSwapOption::const_empty(),
             waits: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             peer,
             since: Instant::now(),
             dialect: AtomicU8::new(0),
@@ -137,6 +140,16 @@ impl Session {
     /// Whether requests wait.
     pub fn waits(&self) -> bool {
         self.waits.load(Ordering::Acquire)
+    }
+
+    /// Notes that the client reads no answers any more.
+    pub fn note_gone(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether answers are of use to nobody.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed) || self.outbound.is_closing()
     }
 
     /// Where the client is.
