@@ -98,6 +98,11 @@ impl Gate {
         self.took_time
     }
 
+    /// Notes the size of what a request has written or read.
+    fn note_size(&mut self, bytes: usize) {
+        self.took_time |= bytes > LONG;
+    }
+
     /// Works off one text frame.
     pub fn receive(&mut self, frame: &Frame) {
         self.received += 1;

@@ -83,6 +83,7 @@ impl Gate {
                 mode,
             };
             let written = self.mesh.store_document(write).map_err(unwritten)?;
+            self.note_size(written.data.len());
             let sent = match mode {
                 WriteMode::Unstored => Cow::Borrowed(sent_value.map_or("null", RawValue::get)),
                 _ => value::sent(sent_value),

@@ -8,6 +8,7 @@
 mod acknowledgements;
 mod answer;
 mod components;
+mod data;
 mod delegation;
 mod description;
 mod documents;

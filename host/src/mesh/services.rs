@@ -2,7 +2,7 @@
 
 use super::answer::{abandoned, array, error_array, unreadable};
 use super::exchange::{MESH_USER, REQUESTS};
-use super::{Change, Mesh, Publisher, Write, WriteMode};
+use super::{Mesh, Write, WriteMode, data};
 use crate::plugin::{Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, Services, Status};
 use crate::protocol::{
     Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
@@ -228,47 +228,23 @@ impl Services for MeshServices {
 
     fn data_get(&self, caller: Caller, path: &str) {
         self.with(|mesh| {
-            let outcome = own_path(&mesh, &caller, Action::Get, path).map(|path| {
-                let pattern = PathPattern::new(&path);
-                if !pattern.has_wildcard() {
-                    return mesh
-                        .store()
-                        .get(&path)
-                        .map_or("null".to_owned(), |found| item(&path, &found.data, found.meta));
-                }
-                let mut out = String::from("[");
-                mesh.store().scan(&pattern, &mut |path, document| {
-                    if out.len() > 1 {
-                        out.push(',');
-                    }
-                    write_item(&mut out, path, &document.data, document.meta, false);
-                    true
-                });
-                out.push(']');
-                out
-            });
-            reply(&caller, outcome);
+            let path = match own_path(&mesh, &caller, Action::Get, path) {
+                Ok(path) => path,
+                Err(error) => return reply(&caller, Err(error)),
+            };
+            if PathPattern::new(&path).has_wildcard() {
+                return data::collect(&mesh, caller, path);
+            }
+            let found = mesh.store().get(&path);
+            let document = found.map(|found| item(&path, &found.data, found.meta));
+            reply(&caller, Ok(document.unwrap_or_else(|| "null".to_owned())));
         });
     }
 
     fn data_remove(&self, caller: Caller, path: &str) {
-        self.with(|mesh| {
-            let outcome = own_path(&mesh, &caller, Action::Remove, path).and_then(|path| {
-                let (removed, commit) = mesh
-                    .store()
-                    .remove(&PathPattern::new(&path), &mut |_, _| true)
-                    .map_err(|error| WireError::system(error.to_string()))?;
-                let data = format!(r#"{{"removed":{removed}}}"#);
-                let event_id = mesh.next_event().to_string();
-                let publisher = Publisher {
-                    session_id: mesh.id(),
-                    event_id: &event_id,
-                    username: Some(MESH_USER),
-                };
-                mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
-                Ok((data, commit))
-            });
-            reply_after(&mesh, caller, outcome);
+        self.with(|mesh| match own_path(&mesh, &caller, Action::Remove, path) {
+            Ok(path) => data::remove(&mesh, caller, path),
+            Err(error) => reply(&caller, Err(error)),
         });
     }
 
@@ -343,7 +319,7 @@ fn item(path: &str, data: &str, meta: DocumentMeta) -> String {
 }
 
 /// Replies once what was written survives.
-fn reply_after(mesh: &Mesh, caller: Caller, outcome: Result<(String, Commit), WireError>) {
+pub(super) fn reply_after(mesh: &Mesh, caller: Caller, outcome: Result<(String, Commit), WireError>) {
     match outcome {
         Ok((payload, Commit::Done)) => reply(&caller, Ok(payload)),
         Ok((payload, commit)) => {
@@ -357,7 +333,7 @@ fn reply_after(mesh: &Mesh, caller: Caller, outcome: Result<(String, Commit), Wi
     }
 }
 
-fn reply(caller: &Caller, outcome: Result<String, WireError>) {
+pub(super) fn reply(caller: &Caller, outcome: Result<String, WireError>) {
     match outcome {
         Ok(payload) => caller.reply(Status::OK, payload),
         Err(error) => {
