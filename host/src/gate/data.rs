@@ -169,7 +169,8 @@ impl Collecting {
     fn leave_out_unneeded(&mut self, query: &Query<'_>, limit: usize) {
         let Some(most) = query.limit() else { return };
         let needed = most.saturating_add(query.skip());
-        let is_much = self.found.len() >= needed.saturating_mul(2).saturating_add(SPARE) || self.bytes > limit;
+        let is_much =
+            self.found.len() >= needed.saturating_mul(2).saturating_add(SPARE) || self.bytes > limit;
         if is_much && self.found.len() > needed {
             query.keep_needed(&mut self.found);
             self.bytes = self.found.iter().map(|found| query.size(found)).sum();
@@ -226,12 +227,16 @@ impl Scan for Collecting {
         if self.sorted.is_none() {
             let mut walk = std::mem::replace(&mut self.walk, Walk::new(1));
             let pattern = PathPattern::new(&asked.path);
-            let walked = walk.advance(gate.mesh.store(), &pattern, budget, &mut |path, document| {
-                match is_hidden(hidden, &path) {
-                    true => ControlFlow::Continue(()),
-                    false => self.take(query, limit, path, document),
-                }
-            });
+            let walked =
+                walk.advance(
+                    gate.mesh.store(),
+                    &pattern,
+                    budget,
+                    &mut |path, document| match is_hidden(hidden, &path) {
+                        true => ControlFlow::Continue(()),
+                        false => self.take(query, limit, path, document),
+                    },
+                );
             self.walk = walk;
             if self.bytes > limit || self.array.len() > limit {
                 return Err(too_large(limit));
@@ -294,12 +299,14 @@ impl Scan for Single {
     ) -> Result<Walked, WireError> {
         let pattern = PathPattern::new(&asked.path);
         let (walk, found) = (&mut self.walk, &mut self.found);
-        Ok(walk.advance(gate.mesh.store(), &pattern, budget, &mut |path, document| {
-            if asked.query.admits(&path, &document.data, document.meta) {
-                *found = Some(document);
-            }
-            ControlFlow::Continue(())
-        }))
+        Ok(
+            walk.advance(gate.mesh.store(), &pattern, budget, &mut |path, document| {
+                if asked.query.admits(&path, &document.data, document.meta) {
+                    *found = Some(document);
+                }
+                ControlFlow::Continue(())
+            }),
+        )
     }
 
     fn finish(self, gate: &mut Gate, asked: &Asked<'_>) {
@@ -344,15 +351,17 @@ impl Scan for Counting {
         let pattern = PathPattern::new(&asked.path);
         let (walk, admitted, query) = (&mut self.walk, &mut self.admitted, &asked.query);
         let enough = query.limit().map(|limit| limit.saturating_add(query.skip()));
-        Ok(walk.advance(gate.mesh.store(), &pattern, budget, &mut |path, document| {
-            if !is_hidden(hidden, &path) && query.admits(&path, &document.data, document.meta) {
-                *admitted += 1;
-            }
-            match enough {
-                Some(enough) if *admitted >= enough => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }))
+        Ok(
+            walk.advance(gate.mesh.store(), &pattern, budget, &mut |path, document| {
+                if !is_hidden(hidden, &path) && query.admits(&path, &document.data, document.meta) {
+                    *admitted += 1;
+                }
+                match enough {
+                    Some(enough) if *admitted >= enough => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                }
+            }),
+        )
     }
 
     fn finish(self, gate: &mut Gate, asked: &Asked<'_>) {
@@ -413,6 +422,13 @@ impl Scan for Removing {
         };
         let change = Change::new(EventAction::Remove, path, &data);
         let publishes = (!options.no_publish, options.no_publish);
-        gate.conclude((request, &self.actor), &options, change, publishes, commit, &answer);
+        gate.conclude(
+            (request, &self.actor),
+            &options,
+            change,
+            publishes,
+            commit,
+            &answer,
+        );
     }
 }

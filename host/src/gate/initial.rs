@@ -8,9 +8,7 @@ use super::Gate;
 use super::guard::Hidden;
 use super::scan::{Asked, Scan};
 use super::subscriptions::depth_of;
-use crate::protocol::{
-    Action, Dialect, Frame, Options, Request, WireError, initial_publication, write_item,
-};
+use crate::protocol::{Action, Dialect, Frame, Options, Request, WireError, initial_publication, write_item};
 use crate::pubsub::{Channel, Pattern};
 use crate::scans::{Budget, Memory};
 use crate::security::permission;
@@ -23,7 +21,12 @@ const ITEM_BYTES: usize = 96;
 
 impl Gate {
     /// Answers an `on` with the documents that the subscription `id` matches.
-    pub(super) fn present(&mut self, request: &Request<'_>, frame: &Frame, id: String) -> Result<(), WireError> {
+    pub(super) fn present(
+        &mut self,
+        request: &Request<'_>,
+        frame: &Frame,
+        id: String,
+    ) -> Result<(), WireError> {
         let dialect = self.session.dialect();
         let asked = Asked::read(request, Action::On, dialect)?;
         let presenting = Presenting::new(id);
@@ -99,8 +102,7 @@ impl Scan for Presenting {
         let reach = reach(asked, dialect);
         let (found, bytes) = (&mut self.found, &mut self.bytes);
         let mut take = |path: std::sync::Arc<str>, document: Document| {
-            let near =
-                wanted.matches(&path) && wanted.depth_of(&path).is_none_or(|depth| depth <= deepest);
+            let near = wanted.matches(&path) && wanted.depth_of(&path).is_none_or(|depth| depth <= deepest);
             if near && !hidden.is_some_and(|hidden| hidden.hides(&path)) {
                 *bytes += copies * (document.data.len() + path.len() + ITEM_BYTES);
                 found.push((path, document));

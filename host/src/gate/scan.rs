@@ -128,10 +128,12 @@ impl Gate {
         };
         let gate = self.stand_in();
         let mesh = self.mesh.clone();
-        let outcome = mesh.scans().spawn(self.owner(), S::MEMORY, move |share| async move {
-            gate.go_on(&held.frame, scan, hidden, share).await;
-            held.answered();
-        });
+        let outcome = mesh
+            .scans()
+            .spawn(self.owner(), S::MEMORY, move |share| async move {
+                gate.go_on(&held.frame, scan, hidden, share).await;
+                held.answered();
+            });
         // What did not get a thread has answered with an error when it was dropped.
         outcome.unwrap_or_else(|error| tracing::warn!("a scan was given up: {error}"));
         Ok(())

@@ -28,12 +28,14 @@ pub(super) fn collect(mesh: &Arc<Mesh>, caller: Caller, path: String) {
         return reply(&caller, Ok(out + "]"));
     }
     let (own, owner) = (mesh.clone(), owner(&caller));
-    let work = mesh.scans().spawn(owner, Memory::Collects, move |share| async move {
-        while collect_on(&own, &path, &mut walk, &mut out, &mut Budget::turn()) == Walked::Paused {
-            share.give_way(out.capacity()).await;
-        }
-        reply(&caller, Ok(out + "]"));
-    });
+    let work = mesh
+        .scans()
+        .spawn(owner, Memory::Collects, move |share| async move {
+            while collect_on(&own, &path, &mut walk, &mut out, &mut Budget::turn()) == Walked::Paused {
+                share.give_way(out.capacity()).await;
+            }
+            reply(&caller, Ok(out + "]"));
+        });
     work.unwrap_or_else(|error| tracing::warn!("documents of a component were not collected: {error}"));
 }
 
@@ -56,20 +58,27 @@ pub(super) fn remove(mesh: &Arc<Mesh>, caller: Caller, path: String) {
         ended => return conclude(mesh, caller, &path, ended.map(|_| removal.outcome())),
     }
     let (own, owner) = (mesh.clone(), owner(&caller));
-    let work = mesh.scans().spawn(owner, Memory::Constant, move |share| async move {
-        let outcome = loop {
-            match remove_on(&own, &path, &mut removal, &mut Budget::turn()) {
-                Ok(Walked::Paused) => share.give_way(0).await,
-                Ok(Walked::Ended) => break Ok(removal.outcome()),
-                Err(error) => break Err(error),
-            }
-        };
-        conclude(&own, caller, &path, outcome);
-    });
+    let work = mesh
+        .scans()
+        .spawn(owner, Memory::Constant, move |share| async move {
+            let outcome = loop {
+                match remove_on(&own, &path, &mut removal, &mut Budget::turn()) {
+                    Ok(Walked::Paused) => share.give_way(0).await,
+                    Ok(Walked::Ended) => break Ok(removal.outcome()),
+                    Err(error) => break Err(error),
+                }
+            };
+            conclude(&own, caller, &path, outcome);
+        });
     work.unwrap_or_else(|error| tracing::warn!("documents of a component were not removed: {error}"));
 }
 
-fn remove_on(mesh: &Mesh, path: &str, removal: &mut Removal, budget: &mut Budget) -> Result<Walked, StoreError> {
+fn remove_on(
+    mesh: &Mesh,
+    path: &str,
+    removal: &mut Removal,
+    budget: &mut Budget,
+) -> Result<Walked, StoreError> {
     removal.advance(mesh.store(), &PathPattern::new(path), budget, &mut |_, _| true)
 }
 
@@ -85,5 +94,9 @@ fn conclude(mesh: &Mesh, caller: Caller, path: &str, outcome: Result<(u64, Commi
         mesh.publish_change(&publisher, &Change::new(EventAction::Remove, path, &data));
         (data, commit)
     });
-    reply_after(mesh, caller, outcome.map_err(|error| WireError::system(error.to_string())));
+    reply_after(
+        mesh,
+        caller,
+        outcome.map_err(|error| WireError::system(error.to_string())),
+    );
 }

@@ -149,7 +149,11 @@ impl<'a> Query<'a> {
 
     /// About how many bytes a document takes until it is part of an answer.
     pub fn size(&self, found: &Found) -> usize {
-        let keys: usize = found.keys.iter().map(|key| size_of::<Json<'_>>() + key.size()).sum();
+        let keys: usize = found
+            .keys
+            .iter()
+            .map(|key| size_of::<Json<'_>>() + key.size())
+            .sum();
         let data = match self.projection {
             None => found.document.data.len(),
             Some(_) => 0,

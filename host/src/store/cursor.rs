@@ -140,7 +140,11 @@ mod tests {
             let mut stays = BTreeSet::new();
             let mut paths = BTreeMap::new();
             for _ in 0..numbers.below(900) {
-                let path = format!("/{}/{}", ["a", "b", "c"][numbers.below(3) as usize], numbers.below(2000));
+                let path = format!(
+                    "/{}/{}",
+                    ["a", "b", "c"][numbers.below(3) as usize],
+                    numbers.below(2000)
+                );
                 store.set(&path, "{}").unwrap();
                 paths.insert(path, ());
             }
@@ -202,11 +206,19 @@ mod tests {
     #[test]
     fn a_large_document_waits_for_a_turn_of_its_own() {
         let store = MemoryStore::default();
-        store.set("/a", &format!(r#"{{"text":"{}"}}"#, "x".repeat(100_000))).unwrap();
+        store
+            .set("/a", &format!(r#"{{"text":"{}"}}"#, "x".repeat(100_000)))
+            .unwrap();
         let mut walk = Walk::new(64);
         let pattern = PathPattern::new("/*");
         let mut visit = |_, _| ControlFlow::Continue(());
-        assert_eq!(walk.advance(&store, &pattern, &mut Budget::of(1000), &mut visit), Walked::Paused);
-        assert_eq!(walk.advance(&store, &pattern, &mut Budget::turn(), &mut visit), Walked::Ended);
+        assert_eq!(
+            walk.advance(&store, &pattern, &mut Budget::of(1000), &mut visit),
+            Walked::Paused
+        );
+        assert_eq!(
+            walk.advance(&store, &pattern, &mut Budget::turn(), &mut visit),
+            Walked::Ended
+        );
     }
 }

@@ -131,9 +131,10 @@ impl Native for Security {
         let work = work_off(mesh, call, answer);
         if !is_list {
             runtime.spawn(work);
-        } else if let Err(error) = shared
-            .scans()
-            .spawn(Owner::Component("security".into()), Memory::Constant, |_| work)
+        } else if let Err(error) =
+            shared
+                .scans()
+                .spawn(Owner::Component("security".into()), Memory::Constant, |_| work)
         {
             tracing::warn!("a call of security was given up: {error}");
         }
