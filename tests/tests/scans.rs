@@ -273,3 +273,43 @@ async fn a_scan_of_somebody_else_ends_beside_many_that_never_end() {
     }
     endless.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_of_a_large_document_that_is_answered_with_ok_is_kept() {
+    let (host, _folder) = host();
+    let address = host.addr();
+    let mut client = Client::open(address, "happn_4").await;
+    let large = json!({"text": "x".repeat(400_000)});
+    client
+        .ask(json!({"action": "set", "path": "/large", "data": large, "options": {"noDataResponse": true}}))
+        .await;
+    let mut writers = Vec::new();
+    for writer in 0..4 {
+        let mut client = Client::open(address, "happn_4").await;
+        writers.push(tokio::spawn(async move {
+            let mut kept = Vec::new();
+            for number in 0..5 {
+                let key = format!("{writer}-{number}");
+                let options = json!({"merge": true, "noDataResponse": true, "noPublish": true});
+                let mut data = json!({});
+                data[&key] = number.into();
+                let merged = client
+                    .ask(json!({"action": "set", "path": "/large", "data": data, "options": options}))
+                    .await;
+                if merged["_meta"]["status"] == "ok" {
+                    kept.push(key);
+                }
+            }
+            kept
+        }));
+    }
+    let mut kept = Vec::new();
+    for writer in writers {
+        kept.extend(writer.await.unwrap());
+    }
+    let found = client.ask(json!({"action": "get", "path": "/large"})).await;
+    assert!(!kept.is_empty());
+    for key in kept {
+        assert!(found["data"][&key].is_u64(), "{key} was lost");
+    }
+}

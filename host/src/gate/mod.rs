@@ -48,6 +48,8 @@ pub struct Gate {
     called: usize,
     /// A frame at hand may have taken longer than a call does.
     took_time: bool,
+    /// It works off one request on a thread of [`crate::scans`], for the gate of the connection.
+    stands_in: bool,
     /// When the frames at hand were read.
     now: Instant,
     /// What the session may do, as far as it has asked.
@@ -69,6 +71,7 @@ impl Gate {
             wakes: Vec::new(),
             called: 0,
             took_time: false,
+            stands_in: false,
             now: Instant::now(),
             guard: guard::Guard::default(),
             ends_with: None,

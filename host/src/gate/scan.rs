@@ -139,6 +139,30 @@ impl Gate {
         Ok(())
     }
 
+    /// Works off a `set` that changes a large document elsewhere, in one turn, while the session's next requests wait.
+    pub(super) fn set_elsewhere(&mut self, frame: &Frame) {
+        self.session.hold_requests();
+        let held = Held {
+            session: self.session.clone(),
+            frame: frame.clone(),
+            action: Action::Set,
+            is_answered: false,
+        };
+        let mut gate = self.stand_in();
+        let mesh = self.mesh.clone();
+        let work = async move {
+            if let Parsed::Request(request) = Request::parse(&held.frame) {
+                gate.set(&request, &held.frame);
+            }
+            if let Some(reason) = gate.ends_with.take() {
+                end_session(&gate.session, reason);
+            }
+            held.answered();
+        };
+        let outcome = mesh.scans().spawn(self.owner(), Memory::Constant, |_| work);
+        outcome.unwrap_or_else(|error| tracing::warn!("a change was given up: {error}"));
+    }
+
     /// Ends a scan in turns.
     async fn go_on<S: Scan>(mut self, frame: &Frame, scan: S, hidden: Option<Hidden>, share: Share) {
         let Parsed::Request(request) = Request::parse(frame) else {
@@ -204,6 +228,7 @@ impl Gate {
             wakes: Vec::new(),
             called: 0,
             took_time: false,
+            stands_in: true,
             now: self.now,
             guard: std::mem::take(&mut self.guard),
             ends_with: None,

@@ -185,6 +185,12 @@ impl Mesh {
         })
     }
 
+    /// Whether changing the document at a path takes so long that it is better done elsewhere.
+    pub fn is_large(&self, path: &str) -> bool {
+        let document = self.store().get(path);
+        document.is_some_and(|document| document.data.len() > LARGE)
+    }
+
     /// As [`crate::store::Store::update`], but what is made of a large document is made before the store is locked.
     /// `change` may be called more than once.
     fn update_document(
