@@ -37,18 +37,19 @@ impl Gate {
         self.authorize(permission::Action::Get, &path, || {
             Options::read(request.options).on_behalf_of
         })?;
-        let asked = Asked::read(request, Action::Get, self.session.dialect())?;
-        let pattern = PathPattern::new(&path);
+        let asked = Asked::at(request, Action::Get, self.session.dialect(), path)?;
+        let path = &*asked.path;
+        let pattern = PathPattern::new(path);
         self.mesh.note_reading(&self.session, &pattern);
         if pattern.has_wildcard() {
             return self.look_through(frame, &asked, Collecting::new(&asked));
         }
-        let found = self.mesh.store().get(&path);
+        let found = self.mesh.store().get(path);
         let is_large = found.as_ref().is_some_and(|found| found.data.len() > LARGE);
         if is_large && !asked.query.is_plain() {
             return self.look_through(frame, &asked, Single::new(&asked));
         }
-        let found = found.filter(|found| asked.query.admits(&path, &found.data, found.meta));
+        let found = found.filter(|found| asked.query.admits(path, &found.data, found.meta));
         self.send(single(&asked, found.as_ref()));
         Ok(())
     }
@@ -66,7 +67,7 @@ impl Gate {
         self.authorize(permission::Action::Get, &path, || {
             Options::read(request.options).on_behalf_of
         })?;
-        let asked = Asked::read(request, Action::Count, self.session.dialect())?;
+        let asked = Asked::at(request, Action::Count, self.session.dialect(), path)?;
         self.look_through(frame, &asked, Counting::new(&asked))
     }
 
@@ -83,7 +84,7 @@ impl Gate {
         let options = Options::read(request.options);
         let actor = self.authorize(permission::Action::Remove, &path, || options.on_behalf_of)?;
         self.can_publish(&options)?;
-        let asked = Asked::read(request, Action::Remove, dialect)?;
+        let asked = Asked::at(request, Action::Remove, dialect, path)?;
         let removal = Removal::new(asked.query.bytes_as_one());
         self.look_through(frame, &asked, Removing { removal, actor })
     }

@@ -43,6 +43,16 @@ impl<'a> Asked<'a> {
             Action::Remove | Action::On => path::checked(request, dialect)?,
             _ => path::any(request)?,
         };
+        Asked::at(request, action, dialect, path)
+    }
+
+    /// Reads a request whose path is known.
+    pub(super) fn at(
+        request: &'a Request<'a>,
+        action: Action,
+        dialect: Dialect,
+        path: Cow<'a, str>,
+    ) -> Result<Asked<'a>, WireError> {
         let options = request.options.filter(|_| action != Action::On);
         let query = Query::read(options, dialect).map_err(|error| error.to_wire(dialect, &path))?;
         Ok(Asked {
