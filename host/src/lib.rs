@@ -28,6 +28,7 @@ pub mod plugin;
 pub mod protocol;
 pub mod pubsub;
 pub mod query;
+pub mod scans;
 pub mod security;
 pub mod server;
 pub mod session;

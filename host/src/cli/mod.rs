@@ -164,8 +164,19 @@ fn refuse(error: &clap::Error) -> ExitCode {
 
 type Outcome = Result<(), CommandError>;
 
+/// Threads that serve connections, at least. With as many as there are cores, and few of these, two clients whose requests
+/// take a while would hold up everybody else; threads beyond that share the cores fairly.
+const FEWEST_WORKERS: usize = 4;
+/// Turns of connections between two looks at the sockets, when there is no end of turns. One may last a millisecond.
+const TURNS_BETWEEN_LOOKS: u32 = 16;
+
 fn multi_threaded(command: impl Future<Output = Outcome>) -> Outcome {
-    start(tokio::runtime::Builder::new_multi_thread(), command)
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(cores.max(FEWEST_WORKERS))
+        .event_interval(TURNS_BETWEEN_LOOKS);
+    start(builder, command)
 }
 
 fn single_threaded(command: impl Future<Output = Outcome>) -> Outcome {

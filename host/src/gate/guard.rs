@@ -170,6 +170,30 @@ impl Gate {
         current.is_some_and(|current| current != self.guard.generation)
     }
 
+    /// Whether the session's user may do other things now than when its last request was decided. What is done on behalf
+    /// of somebody else is decided anew whenever anybody's rights change.
+    pub(super) fn is_decided_anew(&mut self, on_behalf: bool) -> bool {
+        if !self.is_outdated() {
+            return false;
+        }
+        let mesh = self.mesh.clone();
+        let (Some(security), Some(login)) = (mesh.security(), self.session.login()) else {
+            return true;
+        };
+        let generation = security.generation();
+        let now = security.access_of(&login.username);
+        let is_same = match (&now, &self.guard.access) {
+            (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+            _ => false,
+        };
+        let is_revoked = security.is_revoked(&login.session_id) || security.is_revoked(&login.parent_id);
+        if on_behalf || !is_same || is_revoked {
+            return true;
+        }
+        self.guard.generation = generation;
+        false
+    }
+
     fn may(&mut self, security: &Security, access: &UserAccess, action: Action, path: &str) -> bool {
         if access.is_everything() {
             return true;

@@ -65,11 +65,11 @@ impl Gate {
                 self.send(response.error(&unauthorized()));
             }
             // What these ask for is checked where it is decided, and counted there.
-            Action::Get => self.get(request),
+            Action::Get => self.get(request, frame),
             Action::Set => self.set(request, frame),
-            Action::Remove => self.remove(request),
-            Action::On => self.on(request),
-            Action::Count if later => self.count(request),
+            Action::Remove => self.remove(request, frame),
+            Action::On => self.on(request, frame),
+            Action::Count if later => self.count(request, frame),
             Action::Disconnect => self.disconnect(request, frame),
             _ if self.refuses_lapsed(action, request) => {}
             Action::Off => self.off(request),
@@ -345,7 +345,7 @@ pub(crate) async fn change_own(
 }
 
 /// Answers a request whose frame was kept.
-fn answer_to(
+pub(super) fn answer_to(
     frame: &Frame,
     action: Action,
     dialect: Dialect,

@@ -7,9 +7,11 @@
 mod data;
 mod guard;
 mod handshake;
+mod initial;
 mod login;
 mod path;
 mod publish;
+mod scan;
 mod set;
 mod subscriptions;
 
@@ -27,6 +29,9 @@ pub(crate) use login::change_own;
 /// Bytes of a frame of somebody who has not logged in to a secure mesh: nothing that is asked before is longer.
 const LONGEST_BEFORE_LOGIN: usize = 64 * 1024;
 
+/// Longer frames take longer than a call does, whatever is in them.
+const LONG: usize = 16 * 1024;
+
 /// The requests of one connection.
 pub struct Gate {
     mesh: Arc<Mesh>,
@@ -41,6 +46,10 @@ pub struct Gate {
     wakes: Vec<Wake>,
     /// Calls among the frames at hand.
     called: usize,
+    /// A frame at hand may have taken longer than a call does.
+    took_time: bool,
+    /// It works off one request on a thread of [`crate::scans`], for the gate of the connection.
+    stands_in: bool,
     /// When the frames at hand were read.
     now: Instant,
     /// What the session may do, as far as it has asked.
@@ -61,6 +70,8 @@ impl Gate {
             ranges: RangeCache::default(),
             wakes: Vec::new(),
             called: 0,
+            took_time: false,
+            stands_in: false,
             now: Instant::now(),
             guard: guard::Guard::default(),
             ends_with: None,
@@ -85,9 +96,20 @@ impl Gate {
         called
     }
 
+    /// Whether the last frame may have taken longer than a call does.
+    pub fn took_time(&self) -> bool {
+        self.took_time
+    }
+
+    /// Notes the size of what a request has written or read.
+    fn note_size(&mut self, bytes: usize) {
+        self.took_time |= bytes > LONG;
+    }
+
     /// Works off one text frame.
     pub fn receive(&mut self, frame: &Frame) {
         self.received += 1;
+        self.took_time = frame.len() > LONG;
         if let Some(control) = primus::parse(frame) {
             return match control {
                 primus::Control::Ping(text) => self.send(primus::pong(text)),
@@ -126,6 +148,7 @@ impl Gate {
         if action != Action::Set {
             // What follows may take its time, and lanes must not sleep meanwhile.
             self.wakes.clear();
+            self.took_time = true;
         }
         let later = !self.session.dialect().is_first_generation();
         if self.mesh.security().is_some() {
@@ -139,10 +162,10 @@ impl Gate {
             Action::ConfigureSession => self.configure(request),
             Action::Describe => self.describe(request),
             Action::Login => self.login(request),
-            Action::Get => self.get(request),
+            Action::Get => self.get(request, frame),
             Action::Set => self.set(request, frame),
-            Action::Remove => self.remove(request),
-            Action::On => self.on(request),
+            Action::Remove => self.remove(request, frame),
+            Action::On => self.on(request, frame),
             Action::Off => self.off(request),
             Action::Acknowledge => self.acknowledge(request),
             Action::RequestNonce => self.refuse(action, request, nonce_refusal(request)),
@@ -151,7 +174,7 @@ impl Gate {
                 self.refuse(action, request, "Cannot change-password Not Secure")
             }
             Action::RevokeSession if !later => self.refuse(action, request, "invalid session token"),
-            Action::Count if later => self.count(request),
+            Action::Count if later => self.count(request, frame),
             _ => {
                 let response = Response::to(self.session.dialect(), action, request);
                 self.send(response.data("null"));

@@ -46,6 +46,11 @@ impl Gate {
             .then(|| CallRequest::read(request.data, &self.session, self.mesh.domain()))
             .transpose()?;
         let options = Options::read(request.options);
+        let is_change = (options.merge || options.increment.is_some()) && !options.no_store;
+        if is_change && !self.stands_in && call.is_none() && self.mesh.is_large(&path) {
+            self.set_elsewhere(frame);
+            return Ok(());
+        }
         let actor = self.authorize(permission::Action::Set, &path, || options.on_behalf_of)?;
         let plan = Plan::new(&options, dialect, &path);
         if matches!(plan, Plan::Tag(_)) && !self.may_also(&actor, permission::Action::Get, &path) {
@@ -91,6 +96,7 @@ impl Gate {
                 mode,
             };
             let written = self.mesh.store_document(write).map_err(unwritten)?;
+            self.note_size(written.data.len());
             let sent = match mode {
                 WriteMode::Unstored => Cow::Borrowed(sent_value.map_or("null", RawValue::get)),
                 _ => value::sent(sent_value),

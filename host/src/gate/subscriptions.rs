@@ -1,21 +1,16 @@
 //! on and off (PROTOCOL.md 5.5 and 5.6), and the guard in front of other sessions' answers (MESH.md 2.2).
 //!
-//! What enters: channels to listen to, or no more. What leaves: subscriptions, and the documents that are there already.
-//! Guarantees: nobody listens without permission, or to the answers that others get; documents that are there already are those that
-//! the user may read and hear, and no more bytes than a `get` gives.
+//! What enters: channels to listen to, or no more. What leaves: subscriptions; [`super::initial`] tells what is there already.
+//! Guarantees: nobody listens without permission, or to the answers that others get; documents that are there already are asked for
+//! by those alone who may read them, too.
 
-use super::data::too_large;
 use super::guard::{Actor, unauthorized};
 use super::{Gate, path};
-use crate::protocol::{
-    Action, Dialect, Options, Request, Response, WireError, initial_publication, json, write_item,
-};
-use crate::pubsub::{
-    Channel, DEFAULT_DEPTH, Depth, EVERYTHING, Pattern, Subscriber, Subscription, VersionFilter,
-};
+use crate::protocol::{Action, Dialect, Frame, Options, Request, Response, WireError, json};
+use crate::pubsub::{Channel, DEFAULT_DEPTH, Depth, EVERYTHING, Subscriber, Subscription, VersionFilter};
 use crate::security::permission;
 use crate::session::Principal;
-use crate::store::{Document, PathPattern, now};
+use crate::store::now;
 use crate::versions::RequestedRange;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -34,112 +29,59 @@ enum Listening {
     Forbidden,
 }
 
+/// What became of an `on`.
+enum Listened {
+    /// A subscription with this reference.
+    As(String),
+    /// A subscription that is to be answered with the documents that are there already, as this user may have them.
+    Presents(Made, Actor),
+}
+
+/// A subscription that was made.
+#[derive(Clone)]
+pub(super) struct Made {
+    /// What the client knows it by.
+    pub(super) id: String,
+    reference: u64,
+    channel: Box<str>,
+    /// For how many listeners of a client of the first generation.
+    count: i64,
+}
+
 impl Gate {
-    pub(super) fn on(&mut self, request: &Request<'_>) {
+    pub(super) fn on(&mut self, request: &Request<'_>, frame: &Frame) {
         let dialect = self.session.dialect();
         let response = Response::to(dialect, Action::On, request);
         let options = Options::read(request.options);
-        let frame = match self.try_on(request, &options, dialect) {
-            Err(error) => response.error(&error),
-            Ok((id, Some(documents))) => {
-                let meta = |out: &mut String| {
-                    if !dialect.is_first_generation() {
-                        out.push_str(r#""referenceId":""#);
-                        out.push_str(&id);
-                        out.push_str("\",");
-                    }
-                };
-                response.document(&documents, meta, false)
+        let answered = match self.try_on(request, &options, dialect) {
+            Err(error) => Err(error),
+            Ok(Listened::Presents(made, actor)) => self.present(request, frame, (made, &actor)),
+            Ok(Listened::As(id)) => {
+                self.send(response.data(&format!(r#"{{"id":"{id}"}}"#)));
+                Ok(())
             }
-            Ok((id, None)) => response.data(&format!(r#"{{"id":"{id}"}}"#)),
         };
-        self.send(frame);
+        if let Err(error) = answered {
+            self.send(response.error(&error));
+        }
     }
 
-    /// The documents that a new subscription matches, as a JSON array (PROTOCOL.md 5.5.1). Clients of the first
-    /// generation that asked for it get each of them as a publication, too.
-    ///
-    /// # Errors
-    ///
-    /// When they are more bytes than the session may have queued. Nothing is sent then.
-    fn present_documents(
-        &self,
-        request: &Request<'_>,
-        options: &Options<'_>,
-        dialect: Dialect,
-        actor: &Actor,
-    ) -> Result<String, WireError> {
-        let text = request.path_text().unwrap_or_default();
-        let pattern = Channel::parse(&text).map_or("", |channel| channel.pattern);
-        let wanted = Pattern::parse(pattern, dialect);
-        let deepest = depth_of(options).segments;
-        let pushes = options.initial_emit && dialect.is_first_generation();
-        let limit = self.session.outbound().limit() / if pushes { 2 } else { 1 };
-        let mut bytes = 0;
-        let mut found: Vec<(String, Document)> = Vec::new();
-        // Subscriptions of the first generation are open at their end, which wildcards of `get` are not.
-        let open = match PathPattern::new(pattern) {
-            all if dialect.is_first_generation() && all.has_wildcard() => format!("{}*", all.literal()),
-            _ => pattern.to_owned(),
-        };
-        let all = PathPattern::new(&open);
-        self.mesh.note_reading(&self.session, &all);
-        let hidden = [permission::Action::On, permission::Action::Get]
-            .map(|action| self.hidden_from_listening(actor, action, dialect));
-        let is_hidden = |path: &str| hidden.iter().flatten().any(|hidden| hidden.hides(path));
-        self.mesh.store().scan(&all, &mut |path, document| {
-            let near = wanted.matches(path) && wanted.depth_of(path).is_none_or(|depth| depth <= deepest);
-            if near && !is_hidden(path) {
-                bytes += path.len() + document.data.len();
-                found.push((path.to_owned(), document.clone()));
-            }
-            bytes <= limit
-        });
-        if bytes > limit {
-            return Err(too_large(limit));
+    /// Takes a subscription back that was just made.
+    pub(super) fn unmake(&self, made: &Made) {
+        let (subscriptions, session) = (self.mesh.subscriptions(), self.session.number());
+        match self.session.dialect().is_first_generation() {
+            true => subscriptions.unsubscribe_count(session, &made.channel, made.count),
+            false => subscriptions.unsubscribe_reference(session, &made.channel, made.reference),
         }
-        if !dialect.is_first_generation() {
-            found.sort_by_key(|(_, document)| document.meta.modified);
-        }
-        let mut out = String::from("[");
-        for (path, document) in &found {
-            if out.len() > 1 {
-                out.push(',');
-            }
-            write_item(
-                &mut out,
-                path,
-                &document.data,
-                document.meta,
-                dialect.names_item_id(),
-            );
-            if out.len() > limit {
-                return Err(too_large(limit));
-            }
-        }
-        if pushes {
-            for (_, document) in &found {
-                let event_id = request.event_id.map_or("undefined", RawValue::get);
-                self.send(initial_publication(
-                    dialect,
-                    &text,
-                    &document.data,
-                    self.session.id(),
-                    event_id,
-                ));
-            }
-        }
-        out.push(']');
-        Ok(out)
     }
 
-    /// Returns the subscription's reference, and the documents that are there already where they were asked for.
+    /// Makes the subscription.
     fn try_on(
         &mut self,
         request: &Request<'_>,
         options: &Options<'_>,
         dialect: Dialect,
-    ) -> Result<(String, Option<String>), WireError> {
+    ) -> Result<Listened, WireError> {
         let asked = path::checked(request, dialect)?;
         let mut actor = self.authorize(permission::Action::On, &asked, || options.on_behalf_of)?;
         // Later generations take a bare star for everything.
@@ -153,7 +95,7 @@ impl Gate {
         if let Some(channel) = channel {
             match listening(channel.pattern, self.session.id(), dialect) {
                 Listening::Allowed => {}
-                Listening::Pretended => return Ok((now().to_string(), None)),
+                Listening::Pretended => return Ok(Listened::As(now().to_string())),
                 Listening::Forbidden => {
                     return Err(WireError::plain(format!(
                         "wildcard listens on _exchange responses are forbidden, bad path: {}",
@@ -191,15 +133,16 @@ impl Gate {
             let subscriptions = self.mesh.subscriptions();
             subscriptions.unsubscribe_for(session, text, principal.as_ref());
         })?;
-        let documents = wants_documents.then(|| self.present_documents(request, options, dialect, &actor));
-        let documents = documents.transpose().inspect_err(|_| {
-            let subscriptions = self.mesh.subscriptions();
-            match dialect.is_first_generation() {
-                true => subscriptions.unsubscribe_count(session, text, count),
-                false => subscriptions.unsubscribe_reference(session, text, id),
-            }
-        })?;
-        Ok((format!("{session:x}-{id}"), documents))
+        let made = Made {
+            id: format!("{session:x}-{id}"),
+            reference: id,
+            channel: text.into(),
+            count,
+        };
+        Ok(match wants_documents {
+            true => Listened::Presents(made, actor),
+            false => Listened::As(made.id),
+        })
     }
 
     /// Decides about a subscription once more when users or groups have changed meanwhile: what was taken away then was dropped
@@ -256,7 +199,7 @@ impl Gate {
     }
 }
 
-fn depth_of(options: &Options<'_>) -> Depth {
+pub(super) fn depth_of(options: &Options<'_>) -> Depth {
     match options.depth {
         None => Depth {
             segments: DEFAULT_DEPTH,

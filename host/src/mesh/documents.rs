@@ -4,12 +4,17 @@ use super::Mesh;
 use crate::protocol::{DocumentMeta, EventAction, Publication, custom_meta, json, value};
 use crate::pubsub::{Event, EventVersion, Published, Targets};
 use crate::session::Session;
-use crate::store::{Commit, StoreError, StoreErrorKind, Stored, now};
+use crate::store::{Commit, Document, StoreError, StoreErrorKind, Stored, now};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
+
+/// Changing a larger document takes longer than the store may be locked.
+const LARGE: usize = 256 * 1024;
+/// How often a change of a large document is made anew because somebody else has written it meanwhile.
+const MOST_ATTEMPTS: usize = 8;
 
 /// Who publishes.
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +169,7 @@ impl Mesh {
             }
             WriteMode::Merge { first_generation } => {
                 let data = value::document(write.value);
-                self.store().update(write.path, &mut |before| {
+                self.update_document(write.path, &mut |before| {
                     Some(match before {
                         None => (*data).into(),
                         Some(before) => value::merged(&before.data, &data, first_generation).into(),
@@ -182,6 +187,41 @@ impl Mesh {
         })
     }
 
+    /// Whether changing the document at a path takes so long that it is better done elsewhere.
+    pub fn is_large(&self, path: &str) -> bool {
+        let document = self.store().get(path);
+        document.is_some_and(|document| document.data.len() > LARGE)
+    }
+
+    /// As [`crate::store::Store::update`], but what is made of a large document is made before the store is locked.
+    /// `change` may be called more than once.
+    fn update_document(
+        &self,
+        path: &str,
+        change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
+    ) -> Result<Option<Stored>, StoreError> {
+        for _ in 0..MOST_ATTEMPTS {
+            let before = self.store().get(path);
+            let Some(before) = before.filter(|before| before.data.len() > LARGE) else {
+                return self.store().update(path, change);
+            };
+            let Some(after) = change(Some(&before)) else {
+                return Ok(None);
+            };
+            let stored = self.store().update(path, &mut |now| {
+                let is_same = now.is_some_and(|now| Arc::ptr_eq(&now.data, &before.data));
+                is_same.then(|| after.clone())
+            })?;
+            if stored.is_some() {
+                return Ok(stored);
+            }
+        }
+        Err(StoreError::new(
+            StoreErrorKind::Busy,
+            "the document is large, and others write it all the time: try again",
+        ))
+    }
+
     fn increment<'a>(&self, write: Write<'a>, step: &RawValue) -> Result<Written<'a>, WriteError> {
         let gauge = write
             .value
@@ -192,7 +232,7 @@ impl Mesh {
             .parse()
             .map_err(|_| invalid("increment option value must be a number"))?;
         let mut outcome = Err(String::new());
-        let stored = self.store().update(write.path, &mut |before| {
+        let stored = self.update_document(write.path, &mut |before| {
             let counted = value::incremented(before.map(|before| &*before.data), &gauge, step);
             let (document, value) = counted.map_err(|error| outcome = Err(error)).ok()?;
             outcome = Ok(value);

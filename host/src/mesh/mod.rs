@@ -9,6 +9,7 @@ mod acknowledgements;
 mod answer;
 mod authentication;
 mod components;
+mod data;
 mod delegation;
 mod description;
 mod documents;
@@ -33,6 +34,7 @@ pub use takeover::Takeover;
 
 use crate::plugin::{AddressShares, Component, LoadError, Stage, Unloaded};
 use crate::pubsub::{Index, Limits};
+use crate::scans::Scans;
 use crate::security::Security;
 use crate::session::Sessions;
 use crate::store::Store;
@@ -89,6 +91,8 @@ pub struct Mesh {
     /// Pending calls of those who call over HTTP.
     http_calls: AddressShares,
     store: Arc<dyn Store>,
+    /// Where long scans are done.
+    scans: Scans,
     /// Who may do what, in a secure mesh.
     security: Option<Arc<Security>>,
     swap_history: History,
@@ -105,6 +109,7 @@ impl Mesh {
             security,
             sessions: Sessions::new(settings.session_queue),
             subscriptions: Index::new(settings.subscriptions_each),
+            scans: Scans::new(2 * settings.session_queue),
             acknowledgements: Acknowledgements::new(settings.acknowledge_timeout),
             settings,
             id: uuid::Uuid::new_v4().to_string().into(),
@@ -155,6 +160,11 @@ impl Mesh {
     /// All documents.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Where long scans are done.
+    pub fn scans(&self) -> &Scans {
+        &self.scans
     }
 
     /// What is served over HTTP beside the mesh itself.

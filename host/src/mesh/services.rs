@@ -2,7 +2,7 @@
 
 use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
 use super::exchange::{MESH_USER, REQUESTS};
-use super::{Change, Mesh, Publisher, Write, WriteMode};
+use super::{Mesh, Write, WriteMode, data};
 use crate::plugin::{
     Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, NO_PUBLISHER, Services, Status,
 };
@@ -246,55 +246,23 @@ impl Services for MeshServices {
 
     fn data_get(&self, caller: Caller, path: &str) {
         self.with(|mesh| {
-            let outcome = own_path(&mesh, &caller, Action::Get, path).map(|OwnPath { path, hidden }| {
-                let pattern = PathPattern::new(&path);
-                if !pattern.has_wildcard() {
-                    return mesh
-                        .store()
-                        .get(&path)
-                        .map_or("null".to_owned(), |found| item(&path, &found.data, found.meta));
-                }
-                let mut out = String::from("[");
-                mesh.store().scan(&pattern, &mut |path, document| {
-                    if hidden.as_ref().is_some_and(|hidden| hidden.hides(path)) {
-                        return true;
-                    }
-                    if out.len() > 1 {
-                        out.push(',');
-                    }
-                    write_item(&mut out, path, &document.data, document.meta, false);
-                    true
-                });
-                out.push(']');
-                out
-            });
-            reply(&caller, outcome);
+            let OwnPath { path, hidden } = match own_path(&mesh, &caller, Action::Get, path) {
+                Ok(own) => own,
+                Err(error) => return reply(&caller, Err(error)),
+            };
+            if PathPattern::new(&path).has_wildcard() {
+                return data::collect(&mesh, caller, data::Reach { path, hidden });
+            }
+            let found = mesh.store().get(&path);
+            let document = found.map(|found| item(&path, &found.data, found.meta));
+            reply(&caller, Ok(document.unwrap_or_else(|| "null".to_owned())));
         });
     }
 
     fn data_remove(&self, caller: Caller, path: &str) {
-        self.with(|mesh| {
-            let outcome =
-                own_path(&mesh, &caller, Action::Remove, path).and_then(|OwnPath { path, hidden }| {
-                    let (removed, commit) = mesh
-                        .store()
-                        .remove(&PathPattern::new(&path), &mut |path, _| {
-                            !hidden.as_ref().is_some_and(|hidden| hidden.hides(path))
-                        })
-                        .map_err(|error| WireError::system(error.to_string()))?;
-                    let data = format!(r#"{{"removed":{removed}}}"#);
-                    let event_id = mesh.next_event().to_string();
-                    let publisher = Publisher {
-                        session_id: mesh.id(),
-                        event_id: &event_id,
-                        username: Some(MESH_USER),
-                    };
-                    let published =
-                        mesh.publish_change(&publisher, &Change::new(EventAction::Remove, &path, &data));
-                    caller.instance.published(published.after);
-                    Ok((data, commit))
-                });
-            reply_after(&mesh, caller, outcome);
+        self.with(|mesh| match own_path(&mesh, &caller, Action::Remove, path) {
+            Ok(OwnPath { path, hidden }) => data::remove(&mesh, caller, data::Reach { path, hidden }),
+            Err(error) => reply(&caller, Err(error)),
         });
     }
 
@@ -383,7 +351,7 @@ fn item(path: &str, data: &str, meta: DocumentMeta) -> String {
 }
 
 /// Replies once what was written survives.
-fn reply_after(mesh: &Mesh, caller: Caller, outcome: Result<(String, Commit), WireError>) {
+pub(super) fn reply_after(mesh: &Mesh, caller: Caller, outcome: Result<(String, Commit), WireError>) {
     match outcome {
         Ok((payload, Commit::Done)) => reply(&caller, Ok(payload)),
         Ok((payload, commit)) => {
@@ -397,7 +365,7 @@ fn reply_after(mesh: &Mesh, caller: Caller, outcome: Result<(String, Commit), Wi
     }
 }
 
-fn reply(caller: &Caller, outcome: Result<String, WireError>) {
+pub(super) fn reply(caller: &Caller, outcome: Result<String, WireError>) {
     match outcome {
         Ok(payload) => caller.reply(Status::OK, payload),
         Err(error) => {

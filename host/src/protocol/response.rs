@@ -87,9 +87,9 @@ impl<'a> Response<'a> {
     }
 
     /// Begins an answer in array form.
-    pub fn array(&self) -> ArrayResponse<'a> {
+    pub fn array(&self) -> ArrayResponse {
         ArrayResponse {
-            response: *self,
+            with_id: self.dialect.names_item_id(),
             out: String::from("["),
         }
     }
@@ -146,21 +146,17 @@ impl Refusal {
 }
 
 /// An answer in array form: the items, then the response's own `_meta` as the last element, not wrapped.
-pub struct ArrayResponse<'a> {
-    response: Response<'a>,
+/// It can wait for its end while its request is not at hand.
+#[derive(Debug)]
+pub struct ArrayResponse {
+    with_id: bool,
     out: String,
 }
 
-impl ArrayResponse<'_> {
+impl ArrayResponse {
     /// Appends one document.
     pub fn push(&mut self, path: &str, data: &str, meta: DocumentMeta) {
-        write_item(
-            &mut self.out,
-            path,
-            data,
-            meta,
-            self.response.dialect.names_item_id(),
-        );
+        write_item(&mut self.out, path, data, meta, self.with_id);
         self.out.push(',');
     }
 
@@ -180,11 +176,16 @@ impl ArrayResponse<'_> {
         self.out.len() <= 1
     }
 
-    /// Appends the last element.
-    pub fn finish(mut self) -> Frame {
+    /// Bytes of memory taken.
+    pub fn capacity(&self) -> usize {
+        self.out.capacity()
+    }
+
+    /// Appends the last element. `response` is the answer that this was made from, or one to the same request.
+    pub fn finish(mut self, response: &Response<'_>) -> Frame {
         self.out
             .push_str(r#"{"type":"response","status":"ok","published":false"#);
-        self.response.write_echo(&mut self.out);
+        response.write_echo(&mut self.out);
         self.out.push_str("}]");
         self.out.into()
     }
@@ -259,7 +260,8 @@ mod tests {
     #[test]
     fn array_form() {
         let request = request(r#"{"action":"get","eventId":7}"#);
-        let mut array = Response::to(Dialect::Happn4, Action::Get, &request).array();
+        let response = Response::to(Dialect::Happn4, Action::Get, &request);
+        let mut array = response.array();
         array.push(
             "/v/1",
             r#"{"a":1}"#,
@@ -276,7 +278,7 @@ mod tests {
                 modified: 4,
             },
         );
-        let value: serde_json::Value = serde_json::from_str(&array.finish()).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&array.finish(&response)).unwrap();
         assert_eq!(
             value,
             serde_json::json!([

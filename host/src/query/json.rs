@@ -56,6 +56,20 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// About how many bytes of memory it takes beside its own size.
+    pub(super) fn size(&self) -> usize {
+        let of = size_of::<Json<'_>>();
+        match self {
+            Json::Missing | Json::Null | Json::Bool(_) | Json::Number(_) => 0,
+            Json::Text(text) => text.len(),
+            Json::Array(items) => items.iter().map(|item| of + item.size()).sum(),
+            Json::Object(entries) => entries
+                .iter()
+                .map(|(key, value)| 2 * of + key.len() + value.size())
+                .sum(),
+        }
+    }
+
     /// The same value, borrowing nothing.
     pub(super) fn to_static(&self) -> Json<'static> {
         match self {

@@ -102,6 +102,29 @@ impl<'a> Query<'a> {
         self.condition.is_always() && self.arrangement.is_none() && self.projection.is_none()
     }
 
+    /// How many bytes of a document take the time that a small document takes.
+    pub fn bytes_as_one(&self) -> usize {
+        match self.wanted.is_empty() && self.projection.is_none() {
+            true => 4096,
+            false => 256,
+        }
+    }
+
+    /// Whether all documents must be seen before the first one of the answer is known.
+    pub fn is_sorted(&self) -> bool {
+        self.arrangement.is_sorted()
+    }
+
+    /// How many documents are passed over.
+    pub fn skip(&self) -> usize {
+        self.arrangement.skip()
+    }
+
+    /// How many documents are wanted at most.
+    pub fn limit(&self) -> Option<usize> {
+        self.arrangement.limit()
+    }
+
     /// Whether every document is admitted, though perhaps not sent whole or in the order of paths.
     pub fn admits_everything(&self) -> bool {
         self.condition.is_always()
@@ -115,26 +138,36 @@ impl<'a> Query<'a> {
     }
 
     /// The document, when it fulfils the criteria, with what it is to be sorted by.
-    pub fn select(&self, path: &str, document: &Document) -> Option<Found> {
+    pub fn select(&self, path: Arc<str>, document: Document) -> Option<Found> {
         let rules = Rules::of(self.dialect);
         let keys = if self.wanted.is_empty() && self.condition.is_always() && self.arrangement.is_none() {
             Some(Box::default())
         } else {
-            self.with_record(path, &document.data, document.meta, |record| {
+            self.with_record(&path, &document.data, document.meta, |record| {
                 let admitted = self.condition.holds(record, rules);
                 admitted.then(|| self.arrangement.keys(record, rules))
             })
         };
-        keys.map(|keys| Found {
-            path: path.into(),
-            document: document.clone(),
-            keys,
-        })
+        keys.map(|keys| Found { path, document, keys })
     }
 
-    /// Whether the answer is complete with so many documents selected, so that a scan can end.
-    pub fn is_enough(&self, selected: usize) -> bool {
-        self.arrangement.is_enough(selected)
+    /// Leaves out of documents, selected in the order of their paths, what cannot be part of the answer any more.
+    pub fn keep_needed(&self, found: &mut Vec<Found>) {
+        self.arrangement.keep_needed(found, Rules::of(self.dialect));
+    }
+
+    /// About how many bytes a document takes until it is part of an answer.
+    pub fn size(&self, found: &Found) -> usize {
+        let keys: usize = found
+            .keys
+            .iter()
+            .map(|key| size_of::<Json<'_>>() + key.size())
+            .sum();
+        let data = match self.projection {
+            None => found.document.data.len(),
+            Some(_) => 0,
+        };
+        size_of::<Found>() + found.path.len() + keys + data
     }
 
     /// Puts documents, selected in the order of their paths, into the order asked for, and leaves out what is to be
@@ -157,8 +190,7 @@ impl<'a> Query<'a> {
     }
 
     /// Appends the document as an item of an array: the data asked for, and a `_meta`.
-    pub fn write_item(&self, out: &mut String, found: &Found) {
-        let (path, document) = (&*found.path, &found.document);
+    pub fn write_item(&self, out: &mut String, path: &str, document: &Document) {
         let with_id = self.dialect.names_item_id();
         if self.projection.is_none() {
             return write_item(out, path, &document.data, document.meta, with_id);

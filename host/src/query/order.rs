@@ -80,32 +80,52 @@ impl Arrangement {
             .collect()
     }
 
-    /// Whether more documents than these cannot change the answer.
-    pub(super) fn is_enough(&self, found: usize) -> bool {
-        self.sort.is_empty()
-            && self
-                .limit
-                .is_some_and(|limit| found >= self.skip.saturating_add(limit))
+    /// Whether there is an order to put documents into.
+    pub(super) fn is_sorted(&self) -> bool {
+        !self.sort.is_empty()
+    }
+
+    /// How many documents are passed over.
+    pub(super) fn skip(&self) -> usize {
+        self.skip
+    }
+
+    /// How many documents are wanted at most.
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
+    /// Leaves out what cannot be part of the answer any more, whatever is found behind these.
+    pub(super) fn keep_needed(&self, found: &mut Vec<Found>, rules: Rules) {
+        if let Some(limit) = self.limit {
+            self.sort(found, rules);
+            found.truncate(self.skip.saturating_add(limit));
+        }
     }
 
     /// Sorts documents that were found in the order of their paths, and leaves out what is skipped and beyond the limit.
     /// What sorts alike stays in the order of paths (first generation) or comes in the order of its creation.
     pub(super) fn arrange(&self, found: &mut Vec<Found>, rules: Rules) {
-        if !self.sort.is_empty() {
-            found.sort_by(|left, right| {
-                let tie = match rules {
-                    Rules::First => Ordering::Equal,
-                    Rules::Later => left.document.meta.created.cmp(&right.document.meta.created),
-                };
-                self.compare(left, right, rules).then(tie)
-            });
-        }
+        self.sort(found, rules);
         if self.skip > 0 {
             found.drain(..self.skip.min(found.len()));
         }
         if let Some(limit) = self.limit {
             found.truncate(limit);
         }
+    }
+
+    fn sort(&self, found: &mut [Found], rules: Rules) {
+        if self.sort.is_empty() {
+            return;
+        }
+        found.sort_by(|left, right| {
+            let tie = match rules {
+                Rules::First => Ordering::Equal,
+                Rules::Later => left.document.meta.created.cmp(&right.document.meta.created),
+            };
+            self.compare(left, right, rules).then(tie)
+        });
     }
 
     fn compare(&self, left: &Found, right: &Found, rules: Rules) -> Ordering {

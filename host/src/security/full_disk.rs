@@ -3,8 +3,8 @@
 //! What enters: writes. What leaves: the same as from a store in memory, or errors. Guarantees: commits are answered when the
 //! test says so, in their order; one that fails takes its change back, and all that came after it.
 
-use crate::store::{Commit, Committed, Document, MemoryStore, PathPattern, Store, StoreError};
-use crate::store::{StoreErrorKind, Stored};
+use crate::store::{Commit, Committed, Cursor, Document, Item, MemoryStore, PathPattern, Step, Store};
+use crate::store::{StoreError, StoreErrorKind, Stored};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -130,8 +130,18 @@ impl Store for FullDisk {
         Ok((self.memory.remove(pattern, admits)?.0, PENDING))
     }
 
-    fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
-        self.memory.scan(pattern, visit);
+    fn remove_found(
+        &self,
+        found: &[Item],
+        step: Step,
+        admits: &mut dyn FnMut(&str, &Document) -> bool,
+    ) -> Result<(u64, Commit), StoreError> {
+        self.takes()?;
+        Ok((self.memory.remove_found(found, step, admits)?.0, PENDING))
+    }
+
+    fn slice(&self, pattern: &PathPattern<'_>, cursor: &mut Cursor, found: &mut Vec<Item>) -> usize {
+        self.memory.slice(pattern, cursor, found)
     }
 
     fn count(&self) -> usize {

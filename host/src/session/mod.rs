@@ -52,6 +52,8 @@ pub struct Session {
     waits: AtomicBool,
     /// Its connection has ended.
     has_ended: AtomicBool,
+    /// The client has ended its side of the connection, and reads no answers.
+    gone: AtomicBool,
     /// Where the client is.
     peer: SocketAddr,
     /// When it connected.
@@ -88,6 +90,7 @@ impl Session {
             principals: Mutex::default(),
             waits: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             peer,
             since: Instant::now(),
             dialect: AtomicU8::new(0),
@@ -198,6 +201,16 @@ impl Session {
         while !self.has_ended() {
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Notes that the client reads no answers any more.
+    pub fn note_gone(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether answers are of use to nobody.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed) || self.outbound.is_closing()
     }
 
     /// Where the client is.

@@ -3,6 +3,8 @@
 //! What enters: writes, one at a time. What leaves: documents, and for each write the [`Change`] it made. Guarantees:
 //! undoing changes, the last one first, restores exactly what was there before them.
 
+use super::cursor::{Cursor, Item, SLICE};
+use super::removal::is_same;
 use super::{Document, PathPattern, now};
 use crate::protocol::DocumentMeta;
 use std::collections::BTreeMap;
@@ -93,6 +95,29 @@ impl Index {
         changes
     }
 
+    /// Removes documents that were found by a slice. Those that were written since are removed where `admits` wants it.
+    pub(super) fn remove_found(
+        &mut self,
+        found: &[Item],
+        admits: &mut dyn FnMut(&str, &Document) -> bool,
+    ) -> Vec<Change> {
+        let mut changes = Vec::with_capacity(found.len());
+        for (path, as_found) in found {
+            let wanted = self
+                .documents
+                .get(path)
+                .is_some_and(|now| is_same(as_found, now) || admits(path, now));
+            if wanted && let Some(before) = self.documents.remove(path) {
+                changes.push(Change {
+                    path: path.clone(),
+                    before: Some(before),
+                    after: None,
+                });
+            }
+        }
+        changes
+    }
+
     /// Takes back the last change that was made and not undone yet.
     pub(super) fn undo(&mut self, change: Change) {
         match change.before {
@@ -105,13 +130,34 @@ impl Index {
         }
     }
 
-    /// Shows each document that matches, in ascending order of paths, until `visit` returns false.
-    pub(super) fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
-        for (path, document) in self.matching(pattern) {
-            if !visit(path, document) {
-                return;
+    /// Appends the documents that match behind the cursor, as far as one slice goes. Returns how many were looked at.
+    pub(super) fn slice(
+        &self,
+        pattern: &PathPattern<'_>,
+        cursor: &mut Cursor,
+        found: &mut Vec<Item>,
+    ) -> usize {
+        let literal = pattern.literal();
+        let first = cursor.after().map_or(Bound::Included(literal), Bound::Excluded);
+        let mut seen = 0;
+        let mut last = None;
+        // Not beyond the literal beginning: nothing there can match.
+        let behind = self.documents.range::<str, _>((first, Bound::Unbounded));
+        for (path, document) in behind.take_while(|(path, _)| path.starts_with(literal)) {
+            seen += 1;
+            if pattern.matches(path) {
+                found.push((path.clone(), document.clone()));
+            }
+            if seen == SLICE || !pattern.has_wildcard() {
+                last = Some(path);
+                break;
             }
         }
+        match last.filter(|_| pattern.has_wildcard()) {
+            Some(path) => cursor.advance(path.clone()),
+            None => cursor.end(),
+        }
+        seen
     }
 
     /// The documents that match a pattern, in order.

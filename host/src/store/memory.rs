@@ -1,7 +1,7 @@
 //! Documents in memory.
 
 use super::index::Index;
-use super::{Commit, Committed, Document, PathPattern, Store, StoreError, Stored};
+use super::{Commit, Committed, Cursor, Document, Item, PathPattern, Step, Store, StoreError, Stored};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// An ordered map behind a lock that readers share.
@@ -53,8 +53,18 @@ impl Store for MemoryStore {
         Ok((removed.len() as u64, Commit::Done))
     }
 
-    fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
-        self.read().scan(pattern, visit);
+    fn remove_found(
+        &self,
+        found: &[Item],
+        _: Step,
+        admits: &mut dyn FnMut(&str, &Document) -> bool,
+    ) -> Result<(u64, Commit), StoreError> {
+        let removed = self.write().remove_found(found, admits);
+        Ok((removed.len() as u64, Commit::Done))
+    }
+
+    fn slice(&self, pattern: &PathPattern<'_>, cursor: &mut Cursor, found: &mut Vec<Item>) -> usize {
+        self.read().slice(pattern, cursor, found)
     }
 
     fn count(&self) -> usize {

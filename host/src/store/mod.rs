@@ -1,24 +1,28 @@
 //! Documents by path.
 //!
 //! What enters: raw JSON objects under a path. What leaves: the same text with the times of its first and last write.
-//! Guarantees: `created` survives overwriting and is forgotten by removal; scans come in ascending order of paths and
-//! touch only the documents that share the pattern's literal beginning. [`Store`] is what every engine implements;
+//! Guarantees: `created` survives overwriting and is forgotten by removal; scans come in ascending order of paths,
+//! touch only the documents that share the pattern's literal beginning, and let others read and write after each slice. [`Store`] is what every engine implements;
 //! [`MemoryStore`] keeps documents for as long as the process runs, [`DurableStore`] on disk. Both answer reads from the
 //! same ordered index in memory.
 
+mod cursor;
 mod durable;
 mod index;
 mod memory;
 mod pattern;
 mod public;
+mod removal;
 pub mod transfer;
 
+pub use cursor::{Cursor, Item, Walk, Walked};
 pub use durable::{
     Compacted, DamagedRecord, Durability, DurableStore, Entry, FileError, FileErrorKind, Options, StoreFile,
 };
 pub use memory::MemoryStore;
 pub use pattern::PathPattern;
 pub use public::{KEPT, PublicStore};
+pub use removal::{Removal, STEP, Step};
 
 use crate::protocol::DocumentMeta;
 use std::sync::Arc;
@@ -128,9 +132,36 @@ pub trait Store: Send + Sync {
         admits: &mut dyn FnMut(&str, &Document) -> bool,
     ) -> Result<(u64, Commit), StoreError>;
 
-    /// Shows each document that matches, in ascending order of paths, until `visit` returns false. `visit` must not
-    /// use the store.
-    fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool);
+    /// Removes documents that a slice has found, as one step. `admits` judges those that were written since, and must not use
+    /// the store. Returns how many were removed. A later step is taken however busy the engine is.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot write; nothing is removed then.
+    fn remove_found(
+        &self,
+        found: &[Item],
+        step: Step,
+        admits: &mut dyn FnMut(&str, &Document) -> bool,
+    ) -> Result<(u64, Commit), StoreError>;
+
+    /// Appends the next documents that match, in ascending order of paths, and moves the cursor behind them. Looks at few enough
+    /// documents to be done at once. Returns at how many. See [`Walk`].
+    fn slice(&self, pattern: &PathPattern<'_>, cursor: &mut Cursor, found: &mut Vec<Item>) -> usize;
+
+    /// Shows each document that matches, in ascending order of paths, until `visit` returns false. What is written or removed
+    /// meanwhile may be shown or not.
+    fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
+        let (mut cursor, mut found) = (Cursor::default(), Vec::new());
+        while !cursor.has_ended() {
+            self.slice(pattern, &mut cursor, &mut found);
+            for (path, document) in found.drain(..) {
+                if !visit(&path, &document) {
+                    return;
+                }
+            }
+        }
+    }
 
     /// How many documents there are.
     fn count(&self) -> usize;

@@ -3,7 +3,8 @@
 //! What enters: any request to a store. What leaves: its outcome, as if what is below [`KEPT`] were not there. Guarantees:
 //! whoever has only this store neither sees nor changes users, their hashes, or what tokens are signed with.
 
-use super::{Commit, Committed, Document, Health, PathPattern, Store, StoreError, StoreErrorKind, Stored};
+use super::{Commit, Committed, Cursor, Document, Health, Item, PathPattern, Step, Store, StoreError};
+use super::{StoreErrorKind, Stored};
 use std::sync::Arc;
 
 /// What the host keeps for itself (PROTOCOL.md 9.2).
@@ -65,13 +66,23 @@ impl Store for PublicStore {
         })
     }
 
-    fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
-        if !PublicStore::may_reach(pattern) {
-            return self.0.scan(pattern, visit);
+    fn remove_found(
+        &self,
+        found: &[Item],
+        step: Step,
+        admits: &mut dyn FnMut(&str, &Document) -> bool,
+    ) -> Result<(u64, Commit), StoreError> {
+        found.iter().try_for_each(|(path, _)| PublicStore::check(path))?;
+        self.0.remove_found(found, step, admits)
+    }
+
+    fn slice(&self, pattern: &PathPattern<'_>, cursor: &mut Cursor, found: &mut Vec<Item>) -> usize {
+        let before = found.len();
+        let seen = self.0.slice(pattern, cursor, found);
+        if PublicStore::may_reach(pattern) && found.len() > before {
+            found.retain(|(path, _)| !path.starts_with(KEPT));
         }
-        self.0.scan(pattern, &mut |path, document| {
-            path.starts_with(KEPT) || visit(path, document)
-        });
+        seen
     }
 
     fn count(&self) -> usize {

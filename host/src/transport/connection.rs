@@ -32,6 +32,12 @@ const READ_BUFFER: usize = 1024;
 const WRITE_BUFFER: usize = 64 * 1024;
 /// Frames worked off before others get a turn.
 const FRAMES_AT_ONCE: usize = 128;
+/// How long frames are worked off before others get a turn.
+const TURN: Duration = Duration::from_millis(1);
+/// Frames between two looks at the clock. One that may take its time counts as so many.
+const LOOK: usize = 16;
+/// How often a connection whose requests wait looks whether its client is still there.
+const WATCH: Duration = Duration::from_millis(100);
 /// How long acknowledgements wait for the answers of their calls.
 const HOLD: Duration = Duration::from_millis(1);
 /// Answers of one session that may wait for the store before its next requests are read.
@@ -233,13 +239,34 @@ impl<C: Channel> Connection<C> {
                 }
             }
         }
+        if self.session.waits() {
+            self.watch_client(context, now);
+        }
         Poll::Pending
+    }
+
+    /// Notices that the client has gone while nothing is read from it, since a request is being worked on elsewhere.
+    fn watch_client(&mut self, context: &mut Context<'_>, now: Instant) {
+        if self.channel.is_ended_by_client() {
+            self.session.note_gone();
+        }
+        self.timer.as_mut().reset((now + WATCH).into());
+        if self.timer.as_mut().poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
     }
 
     /// Works off the frames that are there. Returns whether there may be more.
     fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         let outbound = self.session.outbound();
+        let mut unlooked = 0;
         for _ in 0..FRAMES_AT_ONCE {
+            if unlooked >= LOOK {
+                unlooked = 0;
+                if now.elapsed() >= TURN {
+                    return Ok(true);
+                }
+            }
             if outbound.is_closing() {
                 // Nothing is done any more for a session that has ended, however slowly its client reads why.
                 return Ok(false);
@@ -265,7 +292,10 @@ impl<C: Channel> Connection<C> {
                 Ok(message) => {
                     self.heartbeat.heard(now);
                     match message {
-                        Message::Text(frame) => self.gate.receive(&frame),
+                        Message::Text(frame) => {
+                            self.gate.receive(&frame);
+                            unlooked += if self.gate.took_time() { LOOK } else { 1 };
+                        }
                         Message::Close(_) => return Err(End::ByClient),
                         // It may have been answered.
                         _ => self.unflushed = true,
@@ -401,6 +431,10 @@ impl<C: Channel> Connection<C> {
 
     /// Looks at the clock when the timer rings.
     fn beat(&mut self, context: &mut Context<'_>, at: Instant) -> Option<End> {
+        if self.session.waits() {
+            // Nothing is read from the client, so that its silence means nothing.
+            self.heartbeat.heard(at);
+        }
         while self.timer.as_mut().poll(context).is_ready() {
             match self.heartbeat.due(self.session.dialect(), at) {
                 Due::GiveUp => return Some(End::Silent),

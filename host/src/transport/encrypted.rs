@@ -5,7 +5,7 @@
 //! without TLS is told so; what other threads push is written by the connection itself, since a record is encrypted
 //! with the state of its connection.
 
-use super::socket::{Channel, Socket};
+use super::socket::{Channel, Socket, is_ended};
 use crate::security::tls::Certificates;
 use bytes::BytesMut;
 use std::io;
@@ -99,6 +99,10 @@ impl Channel for Encrypted {
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(context)
+    }
+
+    fn is_ended_by_client(&self) -> bool {
+        is_ended(self.0.get_ref().0)
     }
 
     fn lendable(&self) -> Option<&Arc<OwnedWriteHalf>> {

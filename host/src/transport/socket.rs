@@ -4,8 +4,8 @@ use bytes::{Buf, BytesMut};
 use std::io::{self, Read, Write};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -36,6 +36,9 @@ pub(super) trait Channel: Send {
 
     /// Ends the sending half.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether the client has ended its side, though there may be bytes before its end that were not read yet.
+    fn is_ended_by_client(&self) -> bool;
 
     /// The socket, when other threads may write the bytes of the websocket to it as they are.
     fn lendable(&self) -> Option<&Arc<OwnedWriteHalf>>;
@@ -91,8 +94,22 @@ impl Channel for Plain {
         }
     }
 
+    fn is_ended_by_client(&self) -> bool {
+        is_ended(self.reader.as_ref())
+    }
+
     fn lendable(&self) -> Option<&Arc<OwnedWriteHalf>> {
         Some(&self.writer)
+    }
+}
+
+/// Whether nothing comes behind what has arrived.
+pub(super) fn is_ended(stream: &TcpStream) -> bool {
+    let readiness = pin!(stream.ready(Interest::READABLE));
+    match readiness.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+        Poll::Ready(Err(_)) => true,
+        Poll::Pending => false,
     }
 }
 

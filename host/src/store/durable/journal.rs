@@ -83,6 +83,19 @@ struct Queue {
     lost: Option<(RangeInclusive<u64>, StoreError)>,
 }
 
+impl Queue {
+    /// Whether anything is written any more.
+    fn check(&self) -> Result<(), StoreError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        if self.closing {
+            return Err(closed());
+        }
+        Ok(())
+    }
+}
+
 impl Journal {
     pub(super) fn new(index: Index, options: &Options) -> Journal {
         Journal {
@@ -101,12 +114,7 @@ impl Journal {
     /// Whether a write may be made now. Must be asked, and the changes pushed, under one write lock of the index.
     pub(super) fn admit(&self) -> Result<(), StoreError> {
         let queue = self.queue();
-        if let Some(failure) = &queue.failure {
-            return Err(failure.clone());
-        }
-        if queue.closing {
-            return Err(closed());
-        }
+        queue.check()?;
         if queue.bytes >= self.limit {
             return Err(StoreError::new(
                 StoreErrorKind::Busy,
@@ -114,6 +122,11 @@ impl Journal {
             ));
         }
         Ok(())
+    }
+
+    /// As [`Journal::admit`], for a write that was begun: it ends however much is waiting.
+    pub(super) fn admit_more(&self) -> Result<(), StoreError> {
+        self.queue().check()
     }
 
     /// Takes the changes of one write. Returns its number.

@@ -25,7 +25,8 @@ pub use error::{FileError, FileErrorKind};
 pub use file::{Compacted, DamagedRecord, Entry, StoreFile};
 
 use super::index::Index;
-use super::{Commit, Committed, Document, Health, PathPattern, Store, StoreError, StoreErrorKind, Stored};
+use super::{Commit, Committed, Cursor, Document, Health, Item, PathPattern, Step, Store, StoreError};
+use super::{StoreErrorKind, Stored};
 use journal::{Disk, Journal};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
@@ -214,8 +215,27 @@ impl Store for DurableStore {
         Ok((count, self.commit(self.journal.push(changes))))
     }
 
-    fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
-        self.read().scan(pattern, visit);
+    fn remove_found(
+        &self,
+        found: &[Item],
+        step: Step,
+        admits: &mut dyn FnMut(&str, &Document) -> bool,
+    ) -> Result<(u64, Commit), StoreError> {
+        let mut index = self.write();
+        match step {
+            Step::First => self.journal.admit()?,
+            Step::Later => self.journal.admit_more()?,
+        }
+        let changes = index.remove_found(found, admits);
+        let count = changes.len() as u64;
+        if count == 0 {
+            return Ok((0, self.commit(self.journal.last())));
+        }
+        Ok((count, self.commit(self.journal.push(changes))))
+    }
+
+    fn slice(&self, pattern: &PathPattern<'_>, cursor: &mut Cursor, found: &mut Vec<Item>) -> usize {
+        self.read().slice(pattern, cursor, found)
     }
 
     fn count(&self) -> usize {

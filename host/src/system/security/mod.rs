@@ -14,6 +14,7 @@ mod users;
 use super::{MethodEntry, arguments_of};
 use crate::mesh::{Concerned, Mesh, error_array};
 use crate::plugin::{Answer, Native, NativeCall, Status};
+use crate::scans::{Memory, Owner};
 use crate::security::permission::Purpose;
 use crate::security::{ANONYMOUS, Switch};
 use crate::store::{Commit, StoreError};
@@ -125,21 +126,35 @@ impl Native for Security {
         let Some(mesh) = mesh else {
             return answer.answer(Status::ERROR, error_array("Error", NOT_SECURED).as_bytes());
         };
-        mesh.runtime().clone().spawn(async move {
-            let Some(security) = mesh.security() else { return };
-            let request = Request {
-                mesh: &mesh,
-                security,
-                caller: Caller::of(&call.origin, mesh.id()),
-                origin: call.origin.clone(),
-                arguments: arguments_of(&call.arguments),
-            };
-            let method = std::str::from_utf8(&call.method).unwrap_or_default();
-            match request.answer(method).await {
-                Ok(results) => answer.answer(Status::OK, Value::Array(results).to_string().as_bytes()),
-                Err(failure) => answer.answer(Status::ERROR, failure.payload().as_bytes()),
-            }
-        });
+        let (runtime, shared) = (mesh.runtime().clone(), mesh.clone());
+        // A list of many users or sessions takes a while to write, and waits for nothing.
+        let is_list = call.method.starts_with(b"list");
+        let work = work_off(mesh, call, answer);
+        if !is_list {
+            runtime.spawn(work);
+        } else if let Err(error) =
+            shared
+                .scans()
+                .spawn(Owner::Component("security".into()), Memory::Constant, |_| work)
+        {
+            tracing::warn!("a call of security was given up: {error}");
+        }
+    }
+}
+
+async fn work_off(mesh: Arc<Mesh>, call: NativeCall, answer: Box<dyn Answer>) {
+    let Some(security) = mesh.security() else { return };
+    let request = Request {
+        mesh: &mesh,
+        security,
+        caller: Caller::of(&call.origin, mesh.id()),
+        origin: call.origin.clone(),
+        arguments: arguments_of(&call.arguments),
+    };
+    let method = std::str::from_utf8(&call.method).unwrap_or_default();
+    match request.answer(method).await {
+        Ok(results) => answer.answer(Status::OK, Value::Array(results).to_string().as_bytes()),
+        Err(failure) => answer.answer(Status::ERROR, failure.payload().as_bytes()),
     }
 }
 

@@ -169,7 +169,7 @@ fn chosen(query: &Map<String, Value>, all: Vec<Value>) -> Result<Vec<Value>, Fai
             data: value.to_string().into(),
             meta: DocumentMeta::default(),
         };
-        found.extend(query.select(&format!("{position:09}"), &document));
+        found.extend(query.select(format!("{position:09}").into(), document));
     }
     query.arrange(&mut found);
     let places = found.iter().filter_map(|found| found.path.parse::<usize>().ok());
