@@ -5,6 +5,7 @@
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
 
 use super::http::{Answer, text};
+use super::page::Barred;
 use super::target::Target;
 use super::{console, lure, refusal};
 use crate::mesh::Mesh;
@@ -301,6 +302,7 @@ fn forbidden(head: &Parts) -> Answer {
 
 fn with_reason(mut answer: Answer) -> Answer {
     answer.extensions_mut().insert(ReasonPhrase::from_static(REASON));
+    answer.extensions_mut().insert(Barred);
     answer
 }
 
