@@ -165,12 +165,13 @@ impl Gate {
             is_first_generation: dialect.is_first_generation(),
             session_id: self.session.id().to_owned(),
         };
+        let is_forwarded = self.info.is_forwarded;
         self.forget_decisions();
         let (mesh, session, frame) = (self.mesh.clone(), self.session.clone(), frame.clone());
         let answer = self.login_answer(request);
         self.elsewhere(async move {
             let security = mesh.security()?;
-            let outcome = security.login(credentials, &client).await;
+            let outcome = security.login_from(credentials, &client, is_forwarded).await;
             Some(answer_to(
                 &frame,
                 Action::Login,

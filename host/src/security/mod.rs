@@ -11,6 +11,7 @@ pub mod digest;
 pub mod directory;
 #[cfg(test)]
 mod full_disk;
+mod local;
 pub mod lockout;
 pub mod nonce;
 pub mod password;

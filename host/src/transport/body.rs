@@ -4,13 +4,14 @@
 //! limit is kept, packed or unpacked, and a client that sends nothing is not waited for; a body that nobody read is read to its
 //! end where it is short, and is the last thing on its connection where it is not.
 
-use super::stream::Progress;
+use super::progress::Progress;
 use super::unpacking::Unpacking;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap};
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -56,15 +57,21 @@ pub(super) struct RequestBody {
     /// The client sends it when it is asked for.
     is_awaited: bool,
     is_whole: bool,
+    progress: Arc<Progress>,
 }
 
 impl RequestBody {
     /// That of a request with these headers.
-    pub(super) fn new(incoming: Incoming, headers: &HeaderMap) -> RequestBody {
+    pub(super) fn new(incoming: Incoming, headers: &HeaderMap, progress: Arc<Progress>) -> RequestBody {
+        let is_whole = incoming.is_end_stream();
+        if is_whole {
+            progress.note_whole();
+        }
         RequestBody {
-            is_whole: incoming.is_end_stream(),
+            is_whole,
             is_awaited: headers.contains_key(header::EXPECT),
             incoming,
+            progress,
         }
     }
 
@@ -120,18 +127,22 @@ impl RequestBody {
             }
         }
         self.is_whole = true;
+        self.progress.note_whole();
         Ok(None)
     }
 
     /// Reads what nobody read, where it is short and on its way already. Returns whether the body is at its end.
-    pub(super) async fn settle(&mut self, progress: &Progress) -> bool {
-        if !self.is_whole && !self.is_awaited && self.incoming.size_hint().upper().is_some_and(|size| size <= SHORT) {
+    pub(super) async fn settle(&mut self) -> bool {
+        let is_short = self
+            .incoming
+            .size_hint()
+            .upper()
+            .is_some_and(|size| size <= SHORT);
+        if !self.is_whole && !self.is_awaited && is_short {
             let rest = async { while let Ok(Some(_)) = self.next().await {} };
             let _ = tokio::time::timeout(PATIENCE, rest).await;
         }
-        if self.is_whole {
-            progress.note_answer();
-        }
+        self.progress.note_answer(self.is_whole);
         self.is_whole
     }
 }

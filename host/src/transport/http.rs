@@ -1,10 +1,10 @@
 //! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade, a few fixed paths, and the way
 //! to the REST component.
 
-use super::outgoing::packed;
-use super::target::Target;
 use super::body::RequestBody;
-use super::stream::Progress;
+use super::outgoing::packed;
+use super::progress::{Progress, Tracked};
+use super::target::Target;
 use super::{auth, console, hsts, page, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
@@ -36,6 +36,16 @@ const TOLD: [&str; 7] = [
     "x-forwarded-proto",
 ];
 
+/// Headers by which proxies say for whom they ask.
+const FORWARDED: [&str; 6] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
 /// Where a connection's upgrade waits for the HTTP part to end.
 pub(super) type Slot = Arc<Mutex<Option<(OnUpgrade, ConnectionInfo)>>>;
 
@@ -56,7 +66,7 @@ pub(super) struct Connection {
 pub(super) async fn answer_and_count(
     mut request: Request<Incoming>,
     connection: Arc<Connection>,
-) -> Result<Answer, Infallible> {
+) -> Result<Response<Tracked>, Infallible> {
     let began = Instant::now();
     let Connection { peer, mesh, .. } = &*connection;
     let was_changed = connection.progress.note_request();
@@ -65,7 +75,7 @@ pub(super) async fn answer_and_count(
     if was_changed && upgrade.is_none() {
         head.version = Version::HTTP_10;
     }
-    let mut body = RequestBody::new(body, &head.headers);
+    let mut body = RequestBody::new(body, &head.headers, connection.progress.clone());
     let mut answer = match upgrade {
         Some(upgrade) => accept(&head, &body, upgrade, &connection),
         None => answer(&head, &mut body, peer.ip(), mesh).await,
@@ -73,7 +83,7 @@ pub(super) async fn answer_and_count(
     page::put(&mut answer, &head.headers, mesh).await;
     let status = answer.status();
     if status != StatusCode::SWITCHING_PROTOCOLS {
-        let is_whole = body.settle(&connection.progress).await;
+        let is_whole = body.settle().await;
         let headers = answer.headers_mut();
         if !is_whole || was_changed {
             // What was not read of the body must not be taken for the next request.
@@ -92,7 +102,7 @@ pub(super) async fn answer_and_count(
         target: "access", %peer, %verb, path, status,
         microseconds = began.elapsed().as_micros() as u64, "answered"
     );
-    Ok(answer)
+    Ok(answer.map(|body| Tracked::new(body, connection.progress.clone())))
 }
 
 /// Answers one request that asks for no websocket.
@@ -241,7 +251,13 @@ fn connection_info(head: &Parts, encrypted: bool) -> ConnectionInfo {
         headers: json_of(&head.headers, |name| TOLD.contains(&name)).into(),
         url: url.into(),
         encrypted,
+        is_forwarded: is_forwarded(&head.headers),
     }
+}
+
+/// Whether a proxy says for whom it asks.
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+    FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Headers as a JSON object, without those that are about the connection alone.

@@ -11,12 +11,22 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Bytes that are thrown away at most.
-const BYTES: usize = 64 * 1024 * 1024;
-/// How long a client may go on to send.
-const TIME: Duration = Duration::from_secs(60);
-/// How long it may send nothing.
-const SILENCE: Duration = Duration::from_secs(5);
+/// What ends the reading.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Bytes that are thrown away at most.
+    bytes: usize,
+    /// How long a client may go on to send.
+    time: Duration,
+    /// How long it may send nothing.
+    silence: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    bytes: 64 * 1024 * 1024,
+    time: Duration::from_secs(60),
+    silence: Duration::from_secs(5),
+};
 /// Bytes that are read at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -24,6 +34,7 @@ const CHUNK: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Linger {
     bytes: usize,
+    silence: Duration,
     end: Instant,
     alarm: Pin<Box<Sleep>>,
 }
@@ -31,11 +42,16 @@ pub(super) struct Linger {
 impl Linger {
     /// From now on.
     pub(super) fn new() -> Linger {
+        Linger::within(LIMITS)
+    }
+
+    fn within(limits: Limits) -> Linger {
         let now = Instant::now();
         Linger {
-            bytes: BYTES,
-            end: now + TIME,
-            alarm: Box::pin(sleep_until(now + SILENCE)),
+            bytes: limits.bytes,
+            silence: limits.silence,
+            end: now + limits.time,
+            alarm: Box::pin(sleep_until(now + limits.silence)),
         }
     }
 
@@ -59,11 +75,11 @@ impl Linger {
                 return Poll::Ready(());
             }
             self.bytes -= read;
-            let next = (Instant::now() + SILENCE).min(self.end);
-            self.alarm.as_mut().reset(next);
-            if Instant::now() >= self.end {
+            let now = Instant::now();
+            if now >= self.end {
                 return Poll::Ready(());
             }
+            self.alarm.as_mut().reset((now + self.silence).min(self.end));
         }
     }
 }
@@ -74,37 +90,45 @@ mod tests {
     use std::future::poll_fn;
     use tokio::io::{AsyncWriteExt, duplex};
 
-    async fn linger(stream: &mut (impl AsyncRead + Unpin)) -> Duration {
-        let (mut linger, began) = (Linger::new(), Instant::now());
+    const NEVER: Limits = Limits {
+        bytes: usize::MAX,
+        time: Duration::from_secs(3600),
+        silence: Duration::from_secs(3600),
+    };
+
+    async fn linger(stream: &mut (impl AsyncRead + Unpin), limits: Limits) {
+        let mut linger = Linger::within(limits);
         poll_fn(|context| linger.poll(stream, context)).await;
-        began.elapsed()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_closes_is_not_waited_for() {
+    #[tokio::test]
+    async fn all_is_read_until_the_client_closes() {
         let (mut client, mut host) = duplex(1024);
         let sent = tokio::spawn(async move { client.write_all(&[0; 100_000]).await });
-        assert_eq!(linger(&mut host).await, Duration::ZERO);
-        assert!(sent.await.unwrap().is_ok(), "all that was sent was taken");
+        linger(&mut host, NEVER).await;
+        assert!(sent.await.unwrap().is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn silence_time_and_bytes_have_a_limit() {
         let (silent, mut host) = duplex(1024);
-        assert_eq!(linger(&mut host).await.as_secs(), SILENCE.as_secs());
+        let silence = Duration::from_millis(10);
+        linger(&mut host, Limits { silence, ..NEVER }).await;
         drop(silent);
 
         let (mut slow, mut host) = duplex(1024);
         let sending = tokio::spawn(async move {
             while slow.write_all(b"x").await.is_ok() {
-                tokio::time::sleep(SILENCE / 2).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
-        assert_eq!(linger(&mut host).await.as_secs(), TIME.as_secs());
+        let time = Duration::from_millis(50);
+        linger(&mut host, Limits { time, ..NEVER }).await;
         drop(host);
         sending.await.unwrap();
 
         let mut endless = tokio::io::repeat(0);
-        assert_eq!(linger(&mut endless).await, Duration::ZERO);
+        let bytes = 1_000_000;
+        linger(&mut endless, Limits { bytes, ..NEVER }).await;
     }
 }

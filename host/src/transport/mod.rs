@@ -20,6 +20,7 @@ mod lure;
 mod malformed;
 mod outgoing;
 mod page;
+mod progress;
 mod proxied;
 mod refusal;
 mod rest;
@@ -34,13 +35,14 @@ use crate::security::tls::Certificates;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use progress::Progress;
 use socket::Socket;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use stream::{HttpStream, Progress};
+use stream::HttpStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -208,8 +210,6 @@ async fn serve<S: Socket>(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(LONGEST_HEAD)
-        // A client may close its side behind its last request, and is answered all the same.
-        .half_close(true)
         .serve_connection(TokioIo::new(HttpStream::new(stream, progress)), service)
         .with_upgrades();
     tokio::pin!(connection);

@@ -108,7 +108,8 @@ async fn read(headers: &HeaderMap, body: &mut RequestBody) -> Result<Bytes, Repl
         "gzip" | "x-gzip" => body.read_unpacked(LIMIT).await,
         _ if body.is_whole() => return Ok(Bytes::new()),
         other => {
-            let problem = format!("a body in the encoding {other} is not read here: send it with gzip or as it is");
+            let problem =
+                format!("a body in the encoding {other} is not read here: send it with gzip or as it is");
             return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, &problem));
         }
     };
@@ -123,14 +124,20 @@ async fn read(headers: &HeaderMap, body: &mut RequestBody) -> Result<Bytes, Repl
 fn encoding(headers: &HeaderMap) -> String {
     let encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     let texts: Vec<_> = encodings
-        .map(|encoding| String::from_utf8_lossy(encoding.as_bytes()).trim().to_ascii_lowercase())
+        .map(|encoding| {
+            String::from_utf8_lossy(encoding.as_bytes())
+                .trim()
+                .to_ascii_lowercase()
+        })
         .collect();
     texts.join(", ")
 }
 
 /// A body must say that it is JSON.
 fn check_kind(headers: &HeaderMap) -> Result<(), Reply> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default();
     let kind = kind.trim().to_ascii_lowercase();
     match kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")) {

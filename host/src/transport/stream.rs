@@ -3,47 +3,26 @@
 //! What enters: the bytes of a client, and what the HTTP library writes. What leaves: the same, but for the library's own
 //! refusals, which are explained ([`super::malformed`]), and for upgrades that come as HTTP/1.0 ([`super::proxied`]). Guarantees:
 //! nothing that the host has answered is touched; a client that does not read is not waited for; a connection that ends while its
-//! client still sends is read on for a while ([`super::linger`]).
+//! client still sends is read on for a while ([`super::linger`]); a client that has closed its side behind a request gets its answer,
+//! if that is made before long.
 
 use super::linger::Linger;
 use super::malformed;
+use super::progress::{Progress, Step};
 use super::proxied::FirstLine;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// How long a client may go on without reading what is written.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What the stream and those who answer its requests tell each other.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// A request was read: from then on what is written is the host's own.
-    has_request: AtomicBool,
-    /// The first request said HTTP/1.0, and was read as HTTP/1.1.
-    was_changed: AtomicBool,
-    /// Something came that is not answered yet, or a body that was not read to its end.
-    is_behind: AtomicBool,
-}
-
-impl Progress {
-    /// A request was read. Returns whether its version was changed on its way.
-    pub(super) fn note_request(&self) -> bool {
-        self.has_request.store(true, Ordering::Relaxed);
-        self.was_changed.swap(false, Ordering::Relaxed)
-    }
-
-    /// All that has come is answered.
-    pub(super) fn note_answer(&self) {
-        self.is_behind.store(false, Ordering::Relaxed);
-    }
-}
+/// How long an answer may take when its client has closed its side. Most of these have gone away, and wait for nothing.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A connection that speaks HTTP.
 #[derive(Debug)]
@@ -57,6 +36,16 @@ pub(super) struct HttpStream<S> {
     until: Option<Pin<Box<Sleep>>>,
     /// Nothing more is written.
     linger: Option<Linger>,
+    /// The client has closed its side, and who wants to know.
+    end: Option<End>,
+}
+
+/// The end of what a client sends.
+#[derive(Debug)]
+struct End {
+    /// When it counts although an answer is being made.
+    grace: Pin<Box<Sleep>>,
+    reader: Waker,
 }
 
 impl<S> HttpStream<S> {
@@ -68,6 +57,7 @@ impl<S> HttpStream<S> {
             waiting: Vec::new(),
             until: None,
             linger: None,
+            end: None,
         }
     }
 
@@ -77,9 +67,26 @@ impl<S> HttpStream<S> {
 
     /// A refusal of the HTTP library with a body; `None` for everything else.
     fn explained(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        match self.progress.has_request.load(Ordering::Relaxed) {
+        match self.progress.has_request() {
             true => None,
             false => malformed::explained(bytes),
+        }
+    }
+
+    /// Ready when the client's closing of its side may be known: the HTTP library ends everything then.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let step = self.progress.step();
+        if step == Step::Reading {
+            return Poll::Ready(());
+        }
+        let end = self.end.get_or_insert_with(|| End {
+            grace: Box::pin(sleep(GRACE)),
+            reader: Waker::noop().clone(),
+        });
+        end.reader.clone_from(context.waker());
+        match step {
+            Step::Answering => end.grace.as_mut().poll(context),
+            _ => Poll::Pending,
         }
     }
 
@@ -118,16 +125,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for HttpStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        let read = &mut buffer.filled_mut()[before..];
-        if !read.is_empty() {
-            self.progress.is_behind.store(true, Ordering::Relaxed);
-            if self.first_line.take(read) {
-                self.progress.was_changed.store(true, Ordering::Relaxed);
+        if self.end.is_none() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            let read = &mut buffer.filled_mut()[before..];
+            if !read.is_empty() {
+                self.progress.note_bytes();
+                if self.first_line.take(read) {
+                    self.progress.note_change();
+                }
+                return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
+        self.poll_end(context).map(Ok)
     }
 }
 
@@ -168,7 +178,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HttpStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_waiting(context))?;
-        Pin::new(&mut self.stream).poll_flush(context)
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        if self.progress.note_flush()
+            && let Some(end) = &self.end
+        {
+            end.reader.wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -176,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HttpStream<S> {
         if this.linger.is_none() {
             ready!(this.poll_waiting(context))?;
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            if !this.progress.is_behind.load(Ordering::Relaxed) {
+            if !this.progress.is_behind() {
                 return Poll::Ready(Ok(()));
             }
         }

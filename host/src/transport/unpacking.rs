@@ -96,8 +96,15 @@ mod tests {
         let body: Vec<u8> = (0..50_000_u32).flat_map(u32::to_le_bytes).collect();
         let two = [packed(&body), packed(b"more")].concat();
         for size in [1, 7, 4096, usize::MAX] {
-            assert_eq!(unpacked(&packed(&body), body.len(), size).unwrap(), body, "{size}");
-            assert_eq!(unpacked(&two, 1_000_000, size).unwrap(), [&body[..], b"more"].concat());
+            assert_eq!(
+                unpacked(&packed(&body), body.len(), size).unwrap(),
+                body,
+                "{size}"
+            );
+            assert_eq!(
+                unpacked(&two, 1_000_000, size).unwrap(),
+                [&body[..], b"more"].concat()
+            );
         }
         assert_eq!(unpacked(&packed(b""), 0, 1).unwrap(), "");
     }
@@ -119,10 +126,19 @@ mod tests {
         let at = wrong_sum.len() - 6;
         wrong_sum[at] ^= 1;
         let trailing = [&good[..], b"{}"].concat();
-        for bad in [&good[..good.len() - 1], &good[..5], &wrong_sum, &trailing, b"{\"first\": 1}"] {
+        for bad in [
+            &good[..good.len() - 1],
+            &good[..5],
+            &wrong_sum,
+            &trailing,
+            b"{\"first\": 1}",
+        ] {
             for size in [1, 1000] {
                 let refused = unpacked(bad, 1000, size);
-                assert!(matches!(refused, Err(Unreadable::Damaged(_))), "{bad:?} {refused:?}");
+                assert!(
+                    matches!(refused, Err(Unreadable::Damaged(_))),
+                    "{bad:?} {refused:?}"
+                );
             }
         }
     }

@@ -60,7 +60,8 @@ pub const OWN_PATHS: [&str; 10] = [
 ];
 
 /// Paths of its own components.
-const OF_COMPONENTS: [&str; 5] = [
+const OF_COMPONENTS: [&str; 6] = [
+    "/browser_client",
     "/api/client",
     "/rest/login",
     "/rest/describe",
