@@ -74,7 +74,7 @@ impl Server {
             acknowledge_timeout: config.happn.acknowledge_timeout,
             lane_queue: config.calls.queue_bytes,
             session_queue: config.happn.outbound_queue_bytes,
-            site: Site::new(&config.web),
+            site: Site::new(config),
             console: config.console.enabled,
             stage: stage(rehearsal)
                 .map_err(|error| config.diagnose(config.plugins.dir.at, error.to_string(), None))?,

@@ -92,7 +92,8 @@
     /** `create(options, callback)`, or a promise of a client that has logged in. */
     static create(...args) {
       const { rest, callback } = takeCallback(args);
-      return settle(new HappnClient().client(rest[0]).initialize(), callback);
+      // happn's script takes a connection in front of the options, and options alone.
+      return settle(new HappnClient().client(rest[1] || rest[0]).initialize(), callback);
     }
 
     /** A client on a connection that somebody else made. */
@@ -253,6 +254,10 @@
       return this.onEvent('system', (frame) => handler(frame.eventKey, frame.data));
     }
 
+    offSystemMessage(number) {
+      this.offEvent(number);
+    }
+
     revokeToken(callback) {
       return settle(this.connection.request('revoke-token'), callback);
     }
@@ -263,6 +268,10 @@
 
     logout(callback) {
       return settle(this.connection.disconnect({ revokeToken: true, deleteCookie: true }), callback);
+    }
+
+    stop(callback) {
+      return this.disconnect(callback);
     }
 
     disconnect(...args) {

@@ -175,6 +175,7 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
     let tls = |config: &Config, file: fn(&TlsConfig) -> &Spanned<PathBuf>| {
         config.happn.tls.as_ref().map(|tls| file(tls).value.clone())
     };
+    let page = |page: &Option<Spanned<PathBuf>>| page.as_ref().map(|page| page.value.clone());
     // Where an entry stands in the file does not matter.
     fn routes(config: &Config) -> impl Iterator<Item = (&String, &String, &String)> {
         let routes = config.web.routes.iter();
@@ -221,6 +222,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         (
             "happn.tls.key",
             tls(old, |tls| &tls.key) != tls(new, |tls| &tls.key),
+        ),
+        (
+            "happn.tls.hsts_seconds",
+            old.happn.tls.as_ref().map(|tls| tls.hsts) != new.happn.tls.as_ref().map(|tls| tls.hsts),
         ),
         (
             "security.admin_password",
@@ -295,6 +300,14 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             old.web.max_body_bytes != new.web.max_body_bytes,
         ),
         ("web.open", old.web.open != new.web.open),
+        (
+            "web.unauthorized_page",
+            page(&old.web.unauthorized_page) != page(&new.web.unauthorized_page),
+        ),
+        (
+            "web.forbidden_page",
+            page(&old.web.forbidden_page) != page(&new.web.forbidden_page),
+        ),
         ("web.routes", !routes(old).eq(routes(new))),
         ("web.folders", !folders(old).eq(folders(new))),
         ("console.enabled", old.console.enabled != new.console.enabled),

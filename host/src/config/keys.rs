@@ -210,6 +210,11 @@ pub(super) const MAX_BODY_BYTES: Limits = Limits {
     min: 0,
     max: GIBIBYTE,
 };
+pub(super) const HSTS_SECONDS: Limits = Limits {
+    default: 31_536_000,
+    min: 0,
+    max: 100_000_000,
+};
 pub(super) const MAX_AGE_SECONDS: Limits = Limits {
     default: 0,
     min: 0,

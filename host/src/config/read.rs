@@ -363,16 +363,18 @@ impl<'a> Reader<'a> {
                 place => format!("unknown key `{key}`{place}"),
             };
             let elsewhere = KEYS.iter().find(|other| other.name == entry.key);
-            let meant = match (suggest::nearest(&entry.key, known.iter().copied()), elsewhere) {
-                (Some(near), _) => format!("did you mean `{near}`? "),
-                (None, Some(other)) => match other.section {
+            let near = suggest::nearest(&entry.key, known.iter().copied());
+            let meant = match (suggest::of_happn(&entry.key), near, elsewhere) {
+                (Some(here), ..) => format!("write {here}: that says what this key says in happn. "),
+                (None, Some(near), _) => format!("did you mean `{near}`? "),
+                (None, None, Some(other)) => match other.section {
                     "" => format!(
                         "`{}` stands at the top, before the first `[section]`. ",
                         other.name
                     ),
                     section => format!("`{}` is a key of {}. ", other.name, header(section)),
                 },
-                (None, None) => String::new(),
+                (None, None, None) => String::new(),
             };
             let help = Some(format!("{meant}known keys: {}", known.join(", ")));
             self.report(ErrorKind::UnknownKey, entry.key_at, message, help);

@@ -138,10 +138,12 @@ fn tls<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> 
     let key = reader.required_text(&mut section, "key", "tls/key.pem");
     let cert = cert.map(|path| located_path(reader, "`cert` in [happn.tls]", path, folder));
     let key = key.map(|path| located_path(reader, "`key` in [happn.tls]", path, folder));
+    let hsts_seconds = reader.integer(&mut section, "hsts_seconds", keys::HSTS_SECONDS);
     reader.finish(section);
     Some(TlsConfig {
         cert: cert?,
         key: key?,
+        hsts: Duration::from_secs(hsts_seconds.value),
     })
 }
 

@@ -25,6 +25,27 @@ pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'
     best.map(|(_, candidate)| candidate)
 }
 
+/// Keys of happn's own configuration, and what says the same here.
+const OF_HAPPN: [(&str, &str); 7] = [
+    (
+        "disableDefaultAdminNetworkConnections",
+        "`admin_over_network = false` in [security]",
+    ),
+    ("allowAnonymousAccess", "`allow_anonymous` in [security]"),
+    ("allowLogoutOverHttp", "`http_logout` in [security]"),
+    ("sessionTokenSecret", "`token_secret` in [security]"),
+    ("exclusions", "`open` in [web]"),
+    ("unauthorizedResponsePath", "`unauthorized_page` in [web]"),
+    ("forbiddenResponsePath", "`forbidden_page` in [web]"),
+];
+
+/// What says here what a key of happn's configuration says there.
+pub(super) fn of_happn(written: &str) -> Option<&'static str> {
+    let plain = simplified(written);
+    let (_, here) = OF_HAPPN.iter().find(|(there, _)| simplified(there) == plain)?;
+    Some(here)
+}
+
 fn simplified(word: &str) -> Vec<char> {
     word.chars()
         .filter(|letter| !matches!(letter, '-' | '_'))

@@ -45,6 +45,9 @@ pub struct TlsConfig {
     pub cert: Spanned<PathBuf>,
     /// PEM file of the certificate's private key, likewise.
     pub key: Spanned<PathBuf>,
+    /// How long browsers use nothing but TLS for the name that they connected to. Nothing is said of that where it is zero.
+    /// Default a year.
+    pub hsts: Duration,
 }
 
 /// `[security]`: who may do what in a secure mesh.
@@ -265,6 +268,10 @@ pub struct WebConfig {
     pub max_body_bytes: usize,
     /// Paths that anybody may ask for in a secure mesh; `*` stands for any letters.
     pub open: Vec<String>,
+    /// HTML file that is shown with 401.
+    pub unauthorized_page: Option<Spanned<PathBuf>>,
+    /// HTML file that is shown with 403.
+    pub forbidden_page: Option<Spanned<PathBuf>>,
     /// `[[web.routes]]`.
     pub routes: Vec<RootRouteConfig>,
     /// `[[web.folders]]`.

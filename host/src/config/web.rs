@@ -17,6 +17,12 @@ use super::types::{RootRouteConfig, WebConfig, WebFolderConfig};
 pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> WebConfig {
     let max_body_bytes = reader.integer(&mut section, "max_body_bytes", keys::MAX_BODY_BYTES);
     let open = open(reader, &mut section);
+    let mut page = |key, label| {
+        let path = reader.text(&mut section, key)?;
+        Some(located_path(reader, label, path, folder))
+    };
+    let unauthorized_page = page("unauthorized_page", "`unauthorized_page` in [web]");
+    let forbidden_page = page("forbidden_page", "`forbidden_page` in [web]");
     let routes = reader.tables(&mut section, "routes", "web.routes", "route");
     let routes: Vec<RootRouteConfig> = routes.into_iter().map(|table| route(reader, table)).collect();
     let folders = reader.tables(&mut section, "folders", "web.folders", "folder");
@@ -30,6 +36,8 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder
     WebConfig {
         max_body_bytes: size_of_number(max_body_bytes.value),
         open,
+        unauthorized_page,
+        forbidden_page,
         routes,
         folders,
     }

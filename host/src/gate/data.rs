@@ -64,11 +64,11 @@ impl Gate {
     fn try_count(&mut self, request: &Request<'_>, frame: &Frame) -> Result<(), WireError> {
         let path = path::any(request)?;
         // A count tells what documents say.
-        self.authorize(permission::Action::Get, &path, || {
+        let actor = self.authorize(permission::Action::Get, &path, || {
             Options::read(request.options).on_behalf_of
         })?;
         let asked = Asked::at(request, Action::Count, self.session.dialect(), path)?;
-        self.look_through(frame, &asked, Counting::new(&asked))
+        self.look_through(frame, &asked, &actor, Counting::new(&asked))
     }
 
     pub(super) fn remove(&mut self, request: &Request<'_>, frame: &Frame) {
@@ -229,16 +229,15 @@ impl Scan for Collecting {
         if self.sorted.is_none() {
             let mut walk = std::mem::replace(&mut self.walk, Walk::new(1));
             let pattern = PathPattern::new(&asked.path);
-            let walked =
-                walk.advance(
-                    gate.mesh.store(),
-                    &pattern,
-                    budget,
-                    &mut |path, document| match hidden.hides(&path) {
-                        true => ControlFlow::Continue(()),
-                        false => self.take(query, limit, path, document),
-                    },
-                );
+            let walked = walk.advance(
+                gate.mesh.store(),
+                &pattern,
+                budget,
+                &mut |path, document| match hidden.hides(&path) {
+                    true => ControlFlow::Continue(()),
+                    false => self.take(query, limit, path, document),
+                },
+            );
             self.walk = walk;
             if self.bytes > limit || self.array.len() > limit {
                 return Err(too_large(limit));
@@ -436,7 +435,7 @@ impl Scan for Removing {
 }
 
 /// Documents that were asked for are more than a session may have queued.
-pub(super) /// The error of an answer that would be too large.
+/// The error of an answer that would be too large.
 pub(super) fn too_large(limit: usize) -> WireError {
     WireError::system(format!(
         "the answer would be larger than {limit} bytes: ask for fewer documents at once"

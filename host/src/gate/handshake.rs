@@ -18,12 +18,14 @@ pub(super) const COOKIE_NAME: &str = "happn_token";
 /// What was known of a connection before it said anything.
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
-    /// The upgrade request's headers as a JSON object, without those of the upgrade itself.
+    /// Those of the upgrade request's headers that its client is told, as a JSON object.
     pub headers: Box<str>,
     /// The upgrade request's path and query.
     pub url: Box<str>,
     /// Whether it came over TLS.
     pub encrypted: bool,
+    /// Whether a proxy brought it here.
+    pub is_forwarded: bool,
 }
 
 /// What `configure-session` announced.

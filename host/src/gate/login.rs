@@ -145,13 +145,14 @@ impl Gate {
             is_first_generation: dialect.is_first_generation(),
             session_id: self.session.id().to_owned(),
         };
+        let is_forwarded = self.info.is_forwarded;
         self.forget_decisions();
         let (mesh, session, frame) = (self.mesh.clone(), self.session.clone(), frame.clone());
         let answer = self.login_answer(request);
         self.elsewhere(async move {
             let security = mesh.security()?;
             let outcome = tokio::select! {
-                outcome = security.login(credentials, &client) => outcome,
+                outcome = security.login_from(credentials, &client, is_forwarded) => outcome,
                 // Who has gone keeps no place among those who wait.
                 () = session.ended() => return None,
             };

@@ -16,6 +16,7 @@ pub mod directory;
 mod full_disk;
 mod hidden;
 mod issued;
+mod local;
 pub mod lockout;
 mod names;
 pub mod nonce;

@@ -14,6 +14,8 @@ pub struct Visitor {
     pub accepted: Option<Accepted>,
     /// Where the request comes from.
     pub address: IpAddr,
+    /// Whether a proxy brought it here.
+    pub is_forwarded: bool,
     /// Whether it is answered as the first generation of servers would.
     pub is_first_generation: bool,
 }

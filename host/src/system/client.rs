@@ -1,4 +1,5 @@
-//! The client for browsers and Node that the host serves at `/api/client` (`docs/browser-client.md`).
+//! The client for browsers and Node that the host serves at `/api/client`, and at `/browser_client` for pages of happn
+//! (`docs/browser-client.md`).
 //!
 //! What enters: a path. What leaves: a script, or its types. Guarantees: the parts fit together, since they are of one build;
 //! their tag changes when one of them does.
@@ -22,6 +23,17 @@ const MODULE: &str = concat!(
     include_str!("../../assets/client/happner.js"),
     include_str!("../../assets/client/module.js"),
 );
+/// What pages that were written for happn load: `HappnClient`, and no other name.
+const HAPPN_SCRIPT: &str = concat!(
+    "//happn client v",
+    env!("CARGO_PKG_VERSION"),
+    "\r\n//protocol v4\r\n",
+    include_str!("../../assets/client/browser_client_begin.js"),
+    include_str!("../../assets/client/semver.js"),
+    include_str!("../../assets/client/connection.js"),
+    include_str!("../../assets/client/happn.js"),
+    include_str!("../../assets/client/browser_client_end.js"),
+);
 const TYPES: &str = include_str!("../../assets/client/client.d.ts");
 
 /// A file of the client.
@@ -38,16 +50,17 @@ pub struct File {
 /// The file at a path, in letters of any size.
 pub fn file(path: &str) -> Option<File> {
     const SCRIPTS: &str = "text/javascript; charset=utf-8";
-    static TAGS: OnceLock<[String; 3]> = OnceLock::new();
+    static TAGS: OnceLock<[String; 4]> = OnceLock::new();
     let tags = TAGS.get_or_init(|| {
-        [SCRIPT, MODULE, TYPES]
+        [SCRIPT, MODULE, TYPES, HAPPN_SCRIPT]
             .map(|text| format!("\"{:032x}\"", xxhash_rust::xxh3::xxh3_128(text.as_bytes())))
     });
-    let [script, module, types] = tags;
+    let [script, module, types, happn_script] = tags;
     let (text, kind, tag) = match path.to_ascii_lowercase().as_str() {
         "/api/client" | "/api/client.js" => (SCRIPT, SCRIPTS, script),
         "/api/client.mjs" => (MODULE, SCRIPTS, module),
         "/api/client.d.ts" => (TYPES, "text/plain; charset=utf-8", types),
+        "/browser_client" => (HAPPN_SCRIPT, "application/javascript", happn_script),
         _ => return None,
     };
     Some(File { text, kind, tag })

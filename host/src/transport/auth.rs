@@ -4,7 +4,8 @@
 //! What enters: the head of a request. What leaves: a [`Visitor`] who may go on, or the answer. Guarantees: every path is
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
 
-use super::http::{Answer, text};
+use super::http::{Answer, is_forwarded, text};
+use super::page::Barred;
 use super::target::Target;
 use super::{console, lure, refusal};
 use crate::mesh::Mesh;
@@ -50,6 +51,7 @@ pub(super) async fn admit(
     let mut visitor = Visitor {
         accepted: None,
         address,
+        is_forwarded: is_forwarded(&head.headers),
         is_first_generation: mesh.sessions().spoke_first_generation(address),
     };
     let Some(security) = mesh.security() else {
@@ -63,14 +65,14 @@ pub(super) async fn admit(
     if lure::is_lure(head, target, mesh) {
         let user = token
             .as_deref()
-            .and_then(|token| security.holder_of(token, address).ok());
+            .and_then(|token| holder_of(token, &visitor, security).ok());
         let user = user
             .map(|accepted| accepted.user.name.to_string())
             .unwrap_or_default();
         tracing::info!(target: "audit", event = "denied", user, path = &*json::shorten(path), reason = "page of another origin", "denied");
         return Err(lured());
     }
-    let holder = token.as_deref().map(|token| security.holder_of(token, address));
+    let holder = token.as_deref().map(|token| holder_of(token, &visitor, security));
     if is_open(path, target, mesh) {
         let is_request = matches!(target, Target::Place(_) | Target::Rest(Route::Method(_)));
         let may_go_on = |accepted: &Accepted| !is_request || note_request(accepted).is_ok();
@@ -121,6 +123,13 @@ fn lured() -> Answer {
     outcome(StatusCode::FORBIDDEN, "Access denied", None, Some(&error))
 }
 
+/// Who shows a token from where a visitor is.
+fn holder_of(token: &str, visitor: &Visitor, security: &Security) -> Result<Accepted, Denied> {
+    let accepted = security.holder_of(token, visitor.address)?;
+    security.check_forwarded(&accepted.user.name, visitor.is_forwarded)?;
+    Ok(accepted)
+}
+
 /// Counts a request as one that a token was used for.
 fn note_request(accepted: &Accepted) -> Result<(), Denied> {
     accepted
@@ -133,7 +142,10 @@ fn note_request(accepted: &Accepted) -> Result<(), Denied> {
 fn is_open(path: &str, target: &Target<'_>, mesh: &Mesh) -> bool {
     match target {
         Target::Place(place) => place.is_open(path, mesh.site()),
-        Target::Rest(Route::Login) => path.to_ascii_lowercase().ends_with("/rest/login"),
+        Target::Rest(Route::Login) => path
+            .to_ascii_lowercase()
+            .trim_end_matches('/')
+            .ends_with("/rest/login"),
         Target::Rest(route) => matches!(route, Route::Method(_)),
         Target::Host => {
             let in_small = path.to_ascii_lowercase();
@@ -174,7 +186,10 @@ async fn log_in(pairs: &[(String, String)], visitor: &Visitor, security: &Securi
         public_key: parameter(pairs, &PUBLIC_KEYS),
         digest: parameter(pairs, &["digest"]),
     });
-    match security.login(credentials, &visitor.client()).await {
+    match security
+        .login_from(credentials, &visitor.client(), visitor.is_forwarded)
+        .await
+    {
         Ok(accepted) => outcome(
             StatusCode::OK,
             "login successful",
@@ -225,7 +240,7 @@ async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Securi
     let Some(token) = token_of(&head.uri, &head.headers) else {
         return unknown(head, visitor, None);
     };
-    let accepted = match security.holder_of(&token, visitor.address) {
+    let accepted = match holder_of(&token, visitor, security) {
         Ok(accepted) => accepted,
         Err(denied) => return unknown(head, visitor, Some(&denied)),
     };
@@ -299,6 +314,7 @@ fn forbidden(head: &Parts) -> Answer {
 
 fn with_reason(mut answer: Answer) -> Answer {
     answer.extensions_mut().insert(ReasonPhrase::from_static(REASON));
+    answer.extensions_mut().insert(Barred);
     answer
 }
 

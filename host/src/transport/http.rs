@@ -1,25 +1,50 @@
 //! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade, a few fixed paths, and the way
 //! to the REST component.
 
+use super::body::RequestBody;
 use super::outgoing::packed;
+use super::progress::{Progress, Tracked};
 use super::target::Target;
-use super::{auth, console, refusal, rest, web};
+use super::{auth, console, hsts, page, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode, Version};
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The kind of text that Prometheus reads.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Headers of the upgrade that the answer to a login tells, as later real servers do. Scripts of a page read that answer: it has
+/// nothing that they may not know, such as cookies.
+const TOLD: [&str; 7] = [
+    "host",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "x-forwarded-for",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+];
+
+/// Headers by which proxies say for whom they ask.
+const FORWARDED: [&str; 6] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
 
 /// Where a connection's upgrade waits for the HTTP part to end.
 pub(super) type Slot = Arc<Mutex<Option<(OnUpgrade, ConnectionInfo)>>>;
@@ -28,70 +53,83 @@ pub(super) use super::outgoing::Body;
 
 pub(super) type Answer = Response<Body>;
 
+/// The connection that requests come over.
+pub(super) struct Connection {
+    pub(super) peer: SocketAddr,
+    pub(super) encrypted: bool,
+    pub(super) mesh: Arc<Mesh>,
+    pub(super) upgraded: Slot,
+    pub(super) progress: Arc<Progress>,
+}
+
 /// Answers one request, counts the answer, and says in the log, for those who want to know, that it was given.
 pub(super) async fn answer_and_count(
-    request: Request<Incoming>,
-    client: (SocketAddr, bool),
-    mesh: Arc<Mesh>,
-    upgraded: Slot,
-) -> Result<Answer, Infallible> {
-    let (verb, uri, began) = (request.method().clone(), request.uri().clone(), Instant::now());
-    let answer = answer(request, client, mesh.clone(), upgraded).await?;
-    let status = answer.status().as_u16();
+    mut request: Request<Incoming>,
+    connection: Arc<Connection>,
+) -> Result<Response<Tracked>, Infallible> {
+    let began = Instant::now();
+    let Connection { peer, mesh, .. } = &*connection;
+    let was_changed = connection.progress.note_request();
+    let upgrade = asks_for_websocket(&request).then(|| hyper::upgrade::on(&mut request));
+    let (mut head, body) = request.into_parts();
+    if was_changed && upgrade.is_none() {
+        head.version = Version::HTTP_10;
+    }
+    let mut body = RequestBody::new(body, &head.headers, connection.progress.clone());
+    let mut answer = match upgrade {
+        Some(upgrade) => accept(&head, &body, upgrade, &connection),
+        None => answer(&head, &mut body, peer.ip(), mesh).await,
+    };
+    page::put(&mut answer, &head.headers, mesh).await;
+    let status = answer.status();
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        let is_whole = body.settle().await;
+        let headers = answer.headers_mut();
+        if !is_whole || was_changed {
+            // What was not read of the body must not be taken for the next request.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if connection.encrypted
+            && let Some(strict) = hsts::of(mesh.site(), &head)
+        {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, strict.clone());
+        }
+    }
+    let (verb, path, status) = (&head.method, head.uri.path(), status.as_u16());
     mesh.count_http_answer(status);
     // A query may hold a token.
     tracing::debug!(
-        target: "access", peer = %client.0, %verb, path = uri.path(), status,
+        target: "access", %peer, %verb, path, status,
         microseconds = began.elapsed().as_micros() as u64, "answered"
     );
-    Ok(answer)
+    Ok(answer.map(|body| Tracked::new(body, connection.progress.clone())))
 }
 
-/// Answers one request. A websocket upgrade is left in `upgraded`.
-async fn answer(
-    mut request: Request<Incoming>,
-    (peer, encrypted): (SocketAddr, bool),
-    mesh: Arc<Mesh>,
-    upgraded: Slot,
-) -> Result<Answer, Infallible> {
-    let path = request.uri().path();
-    if path.starts_with("/primus") && asks_for_websocket(&request) {
-        return Ok(match accept(&request) {
-            Ok(answer) => {
-                let info = connection_info(&request, encrypted);
-                let upgrade = hyper::upgrade::on(&mut request);
-                *upgraded.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((upgrade, info));
-                answer
-            }
-            Err(reason) => refusal::json(StatusCode::BAD_REQUEST, "Bad request", reason),
-        });
+/// Answers one request that asks for no websocket.
+async fn answer(head: &Parts, body: &mut RequestBody, address: IpAddr, mesh: &Arc<Mesh>) -> Answer {
+    if let Some(answer) = refusal::of_head(head).or_else(|| refusal::of_verb(head)) {
+        return answer;
     }
-    let (head, body) = request.into_parts();
-    if let Some(answer) = refusal::of_head(&head).or_else(|| refusal::of_verb(&head)) {
-        return Ok(answer);
-    }
-    let target = Target::of(&mesh, head.uri.path());
+    let target = Target::of(mesh, head.uri.path());
     if let Target::Rest(route) = &target {
-        return Ok(rest::answer(route, &target, (head, body), peer.ip(), &mesh).await);
+        return rest::answer(route, &target, (head, body), address, mesh).await;
     }
-    let visitor = match auth::admit(&head, &target, peer.ip(), &mesh).await {
+    let visitor = match auth::admit(head, &target, address, mesh).await {
         Ok(visitor) => visitor,
-        Err(answer) => return Ok(answer),
+        Err(answer) => return answer,
     };
     if let Target::Place(place) = &target {
-        let headers = head.headers.clone();
-        let answer = web::answer(place, (head, body), &visitor, &mesh).await;
-        return Ok(packed(&headers, answer).await);
+        let answer = web::answer(place, (head, body), &visitor, mesh).await;
+        return packed(&head.headers, answer).await;
     }
     if let Some(found) = system::client::file(head.uri.path()) {
-        return Ok(packed(&head.headers, file(found, &head.headers)).await);
+        return packed(&head.headers, file(found, &head.headers)).await;
     }
-    if let Some(answer) = console::answer(&head, &visitor, &mesh) {
-        return Ok(packed(&head.headers, answer).await);
+    if let Some(answer) = console::answer(head, &visitor, mesh) {
+        return packed(&head.headers, answer).await;
     }
-    let request = Request::from_parts(head, body);
-    let path = request.uri().path();
-    Ok(match path.to_ascii_lowercase().as_str() {
+    let path = head.uri.path();
+    match path.to_ascii_lowercase().as_str() {
         "/ping" => text(StatusCode::OK, "text/plain", "pong"),
         "/version" => text(
             StatusCode::OK,
@@ -114,7 +152,7 @@ async fn answer(
         },
         "/primus" => {
             let status = StatusCode::UPGRADE_REQUIRED;
-            let mut answer = refusal::known_as_text(request.headers(), status, "Upgrade Required".to_owned());
+            let mut answer = refusal::known_as_text(&head.headers, status, "Upgrade Required".to_owned());
             let headers = answer.headers_mut();
             headers.insert(
                 header::CACHE_CONTROL,
@@ -124,8 +162,8 @@ async fn answer(
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             answer
         }
-        _ => refusal::not_found(request.method(), path, request.headers()),
-    })
+        _ => refusal::not_found(&head.method, path, &head.headers),
+    }
 }
 
 /// A file, or that the one that the browser has is still the same.
@@ -159,11 +197,28 @@ fn asks_for_websocket(request: &Request<Incoming>) -> bool {
         && request.method() == hyper::Method::GET
         && has(header::CONNECTION, "upgrade")
         && has(header::UPGRADE, "websocket")
+        && request.uri().path().starts_with("/primus")
+}
+
+/// Accepts an upgrade, which is left to the connection, or says why not.
+fn accept(head: &Parts, body: &RequestBody, upgrade: OnUpgrade, connection: &Connection) -> Answer {
+    match accepted(head, body) {
+        Ok(answer) => {
+            let info = connection_info(head, connection.encrypted);
+            let mut slot = connection.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
+            *slot = Some((upgrade, info));
+            answer
+        }
+        Err(reason) => refusal::json(StatusCode::BAD_REQUEST, "Bad request", reason),
+    }
 }
 
 /// The answer that accepts an upgrade, or why it is refused.
-fn accept(request: &Request<Incoming>) -> Result<Answer, &'static str> {
-    let headers = request.headers();
+fn accepted(head: &Parts, body: &RequestBody) -> Result<Answer, &'static str> {
+    let headers = &head.headers;
+    if !body.is_whole() {
+        return Err("a request for a websocket has no body");
+    }
     let version = headers
         .get(header::SEC_WEBSOCKET_VERSION)
         .and_then(|value| value.to_str().ok());
@@ -187,23 +242,32 @@ fn accept(request: &Request<Incoming>) -> Result<Answer, &'static str> {
     Ok(answer)
 }
 
-fn connection_info(request: &Request<Incoming>, encrypted: bool) -> ConnectionInfo {
-    let url = request
-        .uri()
+fn connection_info(head: &Parts, encrypted: bool) -> ConnectionInfo {
+    let url = head
+        .uri
         .path_and_query()
         .map_or("/primus", |whole| whole.as_str());
     ConnectionInfo {
-        headers: headers_json(request.headers()).into(),
+        headers: json_of(&head.headers, |name| TOLD.contains(&name)).into(),
         url: url.into(),
         encrypted,
+        is_forwarded: is_forwarded(&head.headers),
     }
+}
+
+/// Whether a proxy says for whom it asks.
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+    FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Headers as a JSON object, without those that are about the connection alone.
 pub(super) fn headers_json(headers: &HeaderMap) -> String {
-    let shown = headers
-        .iter()
-        .filter(|(name, _)| *name != header::CONNECTION && *name != header::UPGRADE);
+    json_of(headers, |name| !matches!(name, "connection" | "upgrade"))
+}
+
+/// Those headers whose names are wanted, as a JSON object.
+fn json_of(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> String {
+    let shown = headers.iter().filter(|(name, _)| is_wanted(name.as_str()));
     let mut texts: serde_json::Map<String, serde_json::Value> = serde_json::Map::new();
     for (name, value) in shown {
         let value = String::from_utf8_lossy(value.as_bytes());

@@ -13,14 +13,21 @@ mod console;
 mod cors;
 mod encrypted;
 mod heartbeat;
+mod hsts;
 mod http;
+mod linger;
 mod lure;
 mod malformed;
 mod outgoing;
+mod page;
+mod progress;
+mod proxied;
 mod refusal;
 mod rest;
 mod socket;
+mod stream;
 mod target;
+mod unpacking;
 mod web;
 
 use crate::mesh::Mesh;
@@ -28,13 +35,14 @@ use crate::security::tls::Certificates;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use malformed::Explained;
+use progress::Progress;
 use socket::Socket;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use stream::HttpStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -186,20 +194,23 @@ async fn serve<S: Socket>(
     mut stop: watch::Receiver<bool>,
 ) {
     let upgraded: http::Slot = Arc::default();
-    let has_request = Arc::new(AtomicBool::new(false));
+    let progress: Arc<Progress> = Arc::default();
     let service = {
-        let (mesh, upgraded, has_request) = (mesh.clone(), upgraded.clone(), has_request.clone());
-        let client = (peer, S::ENCRYPTED);
-        service_fn(move |request| {
-            has_request.store(true, Ordering::Relaxed);
-            http::answer_and_count(request, client, mesh.clone(), upgraded.clone())
-        })
+        let connection = http::Connection {
+            peer,
+            encrypted: S::ENCRYPTED,
+            mesh: mesh.clone(),
+            upgraded: upgraded.clone(),
+            progress: progress.clone(),
+        };
+        let connection = Arc::new(connection);
+        service_fn(move |request| http::answer_and_count(request, connection.clone()))
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(LONGEST_HEAD)
-        .serve_connection(TokioIo::new(Explained::new(stream, has_request)), service)
+        .serve_connection(TokioIo::new(HttpStream::new(stream, progress)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let served = tokio::select! {
@@ -222,7 +233,7 @@ async fn serve<S: Socket>(
         .take();
     let Some((upgrade, info)) = taken else { return };
     match upgrade.await {
-        Ok(upgraded) => match upgraded.downcast::<TokioIo<Explained<S>>>() {
+        Ok(upgraded) => match upgraded.downcast::<TokioIo<HttpStream<S>>>() {
             Ok(parts) => {
                 connection::run(
                     parts.io.into_inner().into_inner().into_channel(),

@@ -38,6 +38,9 @@ pub(super) fn of_head(head: &Parts) -> Option<Answer> {
     if let Some(problem) = problem {
         return Some(json(StatusCode::BAD_REQUEST, "Bad request", problem));
     }
+    if let Some(answer) = of_framing(head) {
+        return Some(answer);
+    }
     let length = head
         .uri
         .path_and_query()
@@ -45,6 +48,28 @@ pub(super) fn of_head(head: &Parts) -> Option<Answer> {
     (length > LONGEST_TARGET).then(|| {
         let problem = format!("path and query have {length} bytes, and may have {LONGEST_TARGET}");
         json(StatusCode::URI_TOO_LONG, "URI too long", &problem)
+    })
+}
+
+/// The refusal of a body whose end a proxy in front might see elsewhere, or that is to be sent under conditions nobody knows.
+fn of_framing(head: &Parts) -> Option<Answer> {
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if head.version == Version::HTTP_10 {
+            let problem = "Transfer-Encoding is not for HTTP/1.0";
+            return Some(json(StatusCode::BAD_REQUEST, "Bad request", problem));
+        }
+        if !is_chunked(coding) || codings.next().is_some() {
+            let problem = "Transfer-Encoding may be chunked, once";
+            return Some(json(StatusCode::NOT_IMPLEMENTED, "Not implemented", problem));
+        }
+    }
+    let is_known = |expected: &HeaderValue| expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let mut expected = head.headers.get_all(header::EXPECT).iter();
+    (!expected.all(is_known)).then(|| {
+        let problem = "nothing but 100-continue can be expected";
+        json(StatusCode::EXPECTATION_FAILED, "Expectation failed", problem)
     })
 }
 
@@ -81,7 +106,7 @@ pub(super) fn not_found(method: &Method, path: &str, headers: &HeaderMap) -> Ans
 
 /// What clients of real servers know as a text; JSON for those who ask for it.
 pub(super) fn known_as_text(headers: &HeaderMap, status: StatusCode, message: String) -> Answer {
-    match accepts(headers, JSON) {
+    match asks_for_json(headers) {
         true => json(status, &message, &message),
         false => text(status, TEXT, message),
     }
@@ -94,6 +119,11 @@ pub(super) fn json(status: StatusCode, message: &str, problem: &str) -> Answer {
         JSON,
         Reply::failed(status.as_u16(), message, problem).body,
     )
+}
+
+/// Whether the client asks for JSON by its name.
+pub(super) fn asks_for_json(headers: &HeaderMap) -> bool {
+    accepts(headers, JSON)
 }
 
 /// Whether a kind of text is asked for by its name.

@@ -6,14 +6,13 @@
 //! refused before.
 
 use super::auth;
-use super::body;
+use super::body::RequestBody;
 use super::cors::Grant;
 use super::http::{self, Answer};
 use super::target::Target;
 use crate::mesh::Mesh;
 use crate::system::rest::{self, Reply, Request, Route};
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
@@ -27,11 +26,11 @@ const LIMIT: usize = 100 * 1024;
 pub(super) async fn answer(
     route: &Route,
     target: &Target<'_>,
-    (head, body): (Parts, Incoming),
+    (head, body): (&Parts, &mut RequestBody),
     address: IpAddr,
     mesh: &Arc<Mesh>,
 ) -> Answer {
-    let grant = Grant::of(&head, &mesh.origins());
+    let grant = Grant::of(head, &mesh.origins());
     // Browsers ask before they send, without saying who asks.
     if let Some(answer) = grant.preflight(route.allowed()) {
         return answer;
@@ -44,11 +43,11 @@ pub(super) async fn answer(
 async fn reply(
     route: &Route,
     target: &Target<'_>,
-    (head, body): (Parts, Incoming),
+    (head, body): (&Parts, &mut RequestBody),
     address: IpAddr,
     mesh: &Arc<Mesh>,
 ) -> Answer {
-    let visitor = match auth::admit(&head, target, address, mesh).await {
+    let visitor = match auth::admit(head, target, address, mesh).await {
         Ok(visitor) => visitor,
         Err(answer) => return answer,
     };
@@ -70,14 +69,7 @@ async fn reply(
     }
     let body = match read(&head.headers, body).await {
         Ok(body) => body,
-        Err(reply) => {
-            let mut answer = answer_of(reply);
-            // What was not read of the body must not be taken for the next request.
-            answer
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            return answer;
-        }
+        Err(reply) => return answer_of(reply),
     };
     let request = Request {
         verb: head.method.as_str(),
@@ -110,8 +102,17 @@ fn refused(status: StatusCode, error: &str) -> Reply {
 }
 
 /// The whole body, if it is one that can be read.
-async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
-    let read = body::read(body, LIMIT).await;
+async fn read(headers: &HeaderMap, body: &mut RequestBody) -> Result<Bytes, Reply> {
+    let read = match encoding(headers).as_str() {
+        "" | "identity" => body.read(LIMIT).await,
+        "gzip" | "x-gzip" => body.read_unpacked(LIMIT).await,
+        _ if body.is_whole() => return Ok(Bytes::new()),
+        other => {
+            let problem =
+                format!("a body in the encoding {other} is not read here: send it with gzip or as it is");
+            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, &problem));
+        }
+    };
     let read = read.map_err(|error| refused(error.status(), &error.to_string()))?;
     if !read.is_empty() {
         check_kind(headers)?;
@@ -119,29 +120,31 @@ async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
     Ok(read)
 }
 
-/// A body must say that it is JSON, in a form that can be read here.
+/// How the body was packed: what all headers `Content-Encoding` say, in small letters.
+fn encoding(headers: &HeaderMap) -> String {
+    let encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let texts: Vec<_> = encodings
+        .map(|encoding| {
+            String::from_utf8_lossy(encoding.as_bytes())
+                .trim()
+                .to_ascii_lowercase()
+        })
+        .collect();
+    texts.join(", ")
+}
+
+/// A body must say that it is JSON.
 fn check_kind(headers: &HeaderMap) -> Result<(), Reply> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase()
-    };
-    let kind = text(header::CONTENT_TYPE);
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
-        return Err(refused(
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default();
+    let kind = kind.trim().to_ascii_lowercase();
+    match kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")) {
+        true => Ok(()),
+        false => Err(refused(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body must be JSON, and the header Content-Type must say so: application/json",
-        ));
-    }
-    match text(header::CONTENT_ENCODING).as_str() {
-        "" | "identity" => Ok(()),
-        other => Err(refused(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            &format!("a body in the encoding {other} is not read here: send it as it is"),
         )),
     }
 }

@@ -3,14 +3,12 @@
 //! What enters: a request, and the place that serves it. What leaves: the response. Guarantees: errors of the host's own are
 //! JSON and name what is wrong; a body is read up to the configured limit; a component that fails is that request's error.
 
-use super::body;
+use super::body::RequestBody;
 use super::http::{self, Answer, Body};
 use super::refusal;
 use crate::mesh::Mesh;
 use crate::security::Visitor;
 use crate::web::{self, Failure, Place, Request, Served, WebFolder};
-use hyper::body::Incoming;
-use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use std::sync::Arc;
@@ -18,27 +16,23 @@ use std::sync::Arc;
 /// Answers a request for something that is there.
 pub(super) async fn answer(
     place: &Place<'_>,
-    (head, body): (Parts, Incoming),
+    (head, body): (&Parts, &mut RequestBody),
     visitor: &Visitor,
     mesh: &Arc<Mesh>,
 ) -> Answer {
     match &place.served {
-        Served::Folder(folder) => file(place, folder, &head, mesh).await,
+        Served::Folder(folder) => file(place, folder, head, mesh).await,
         // What a browser adds by itself would come back to the page.
         Served::Route { .. } if head.method == Method::TRACE => {
             let problem = "TRACE is not answered";
             refusal::json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", problem)
         }
         Served::Route { component, route } => {
-            let body = match body::read(body, mesh.site().max_body_bytes).await {
+            let body = match body.read(mesh.site().max_body_bytes).await {
                 Ok(body) => body,
                 Err(error) => {
-                    let mut answer =
-                        refusal::json(error.status(), "Failure reading request body", &error.to_string());
-                    // What was not read of the body must not be taken for the next request.
-                    let close = HeaderValue::from_static("close");
-                    answer.headers_mut().insert(header::CONNECTION, close);
-                    return answer;
+                    let message = "Failure reading request body";
+                    return refusal::json(error.status(), message, &error.to_string());
                 }
             };
             let request = Request {

@@ -5,13 +5,20 @@
 
 use crate::config::{Config, ConfigError};
 
-/// Folders that are none, and components that are not configured.
+/// Folders and pages that are none, and components that are not configured.
 pub fn check(config: &Config) -> Vec<ConfigError> {
     let folders = config.web.folders.iter().map(|entry| &entry.folder);
     let folders = folders.filter(|folder| !folder.value.is_dir()).map(|folder| {
         let message = format!("{} is no folder", folder.value.display());
         let help = "`folder` in [[web.folders]] starts at the folder of this file".to_owned();
         config.diagnose(folder.at, message, Some(help))
+    });
+    let pages = [&config.web.unauthorized_page, &config.web.forbidden_page];
+    let pages = pages.into_iter().flatten().filter(|page| !page.value.is_file());
+    let pages = pages.map(|page| {
+        let message = format!("{} is no file", page.value.display());
+        let help = "a relative path of a page starts at the folder of this file".to_owned();
+        config.diagnose(page.at, message, Some(help))
     });
     let routes = config.web.routes.iter();
     let routes = routes.filter(|route| config.component(&route.component).is_none());
@@ -35,7 +42,7 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         let message = format!("{} is answered by the host itself", path.value);
         config.diagnose(path.at, message, Some("choose another `path`".to_owned()))
     });
-    folders.chain(routes).chain(own).collect()
+    folders.chain(pages).chain(routes).chain(own).collect()
 }
 
 /// Paths that the host itself answers, whatever components and folders there are.
@@ -53,7 +60,8 @@ pub const OWN_PATHS: [&str; 10] = [
 ];
 
 /// Paths of its own components.
-const OF_COMPONENTS: [&str; 5] = [
+const OF_COMPONENTS: [&str; 6] = [
+    "/browser_client",
     "/api/client",
     "/rest/login",
     "/rest/describe",

@@ -3,7 +3,8 @@
 //! What enters: a checked configuration. What leaves: the places that it names. Guarantees: paths begin with `/`, and end
 //! with it only where they are `/`.
 
-use crate::config::WebConfig;
+use crate::config::{Config, Spanned};
+use hyper::header::HeaderValue;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,12 @@ pub struct Site {
     pub routes: Vec<RootRoute>,
     /// Folders.
     pub folders: Vec<WebFolder>,
+    /// HTML file that is shown with 401.
+    pub unauthorized_page: Option<PathBuf>,
+    /// HTML file that is shown with 403.
+    pub forbidden_page: Option<PathBuf>,
+    /// The header `Strict-Transport-Security` of encrypted answers.
+    pub strict_transport: Option<HeaderValue>,
     open: Vec<String>,
 }
 
@@ -43,7 +50,10 @@ pub struct WebFolder {
 
 impl Site {
     /// What a configuration says.
-    pub fn new(config: &WebConfig) -> Site {
+    pub fn new(config: &Config) -> Site {
+        let hsts = config.happn.tls.as_ref().map(|tls| tls.hsts.as_secs());
+        let config = &config.web;
+        let page = |page: &Option<Spanned<PathBuf>>| page.as_ref().map(|page| page.value.clone());
         let routes = config.routes.iter().map(|route| RootRoute {
             path: route.path.value.clone(),
             component: route.component.clone(),
@@ -58,6 +68,11 @@ impl Site {
             max_body_bytes: config.max_body_bytes,
             routes: routes.collect(),
             folders: folders.collect(),
+            unauthorized_page: page(&config.unauthorized_page),
+            forbidden_page: page(&config.forbidden_page),
+            strict_transport: hsts
+                .filter(|seconds| *seconds > 0)
+                .and_then(|seconds| HeaderValue::from_str(&format!("max-age={seconds}")).ok()),
             open: config.open.clone(),
         }
     }

@@ -90,6 +90,12 @@ pub const KEYS: &[Key] = &[
         default: KeyDefault::Required,
         meaning: "PEM file of the certificate's private key, without a passphrase.",
     },
+    integer(
+        "happn.tls",
+        "hsts_seconds",
+        HSTS_SECONDS,
+        "Seconds for which browsers use nothing but TLS for this name; 0 leaves that to others.",
+    ),
     Key {
         section: "security",
         name: "admin_password",
@@ -151,7 +157,7 @@ pub const KEYS: &[Key] = &[
         name: "admin_over_network",
         takes: Takes::Boolean,
         default: KeyDefault::Boolean(true),
-        meaning: "Whether `_ADMIN` may log in from other machines.",
+        meaning: "Whether `_ADMIN` may log in, and use its tokens, from other machines.",
     },
     Key {
         section: "security",
@@ -382,6 +388,20 @@ pub const KEYS: &[Key] = &[
         takes: Takes::Texts,
         default: KeyDefault::Unset,
         meaning: "Paths that anybody may ask for in a secure mesh, such as `/assets/*`.",
+    },
+    Key {
+        section: "web",
+        name: "unauthorized_page",
+        takes: Takes::Path,
+        default: KeyDefault::Unset,
+        meaning: "HTML file that is shown with 401, to those who have not logged in.",
+    },
+    Key {
+        section: "web",
+        name: "forbidden_page",
+        takes: Takes::Path,
+        default: KeyDefault::Unset,
+        meaning: "HTML file that is shown with 403, to those who may not have what is at a path.",
     },
     Key {
         section: "web.routes",

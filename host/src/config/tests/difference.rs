@@ -113,6 +113,9 @@ fn every_key_that_is_changed_is_named() {
         "store" if key.name != "path" => {
             format!("name = \"x\"\n[store]\npath = \"p\"\n{} = {value}\n", key.name)
         }
+        "happn.tls" if key.name == "hsts_seconds" => {
+            format!("name = \"x\"\n[happn.tls]\ncert = \"p\"\nkey = \"p\"\nhsts_seconds = {value}\n")
+        }
         "happn.tls" => {
             let other = if key.name == "cert" { "key" } else { "cert" };
             format!(

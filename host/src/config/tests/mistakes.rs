@@ -372,3 +372,26 @@ fn a_password_is_never_printed() {
          3 | admin_password = ***\n  |                  ^^^\nhelp: write `admin_password = \"…\"`",
     );
 }
+
+#[test]
+fn a_key_of_happn_is_answered_with_the_one_that_says_the_same_here() {
+    for (section, key, here) in [
+        (
+            "security",
+            "disableDefaultAdminNetworkConnections",
+            "`admin_over_network = false` in [security]",
+        ),
+        (
+            "happn",
+            "disable_default_admin_network_connections",
+            "`admin_over_network = false` in [security]",
+        ),
+        ("web", "unauthorizedResponsePath", "`unauthorized_page` in [web]"),
+        ("security", "forbiddenResponsePath", "`forbidden_page` in [web]"),
+        ("security", "allowLogoutOverHttp", "`http_logout` in [security]"),
+    ] {
+        let error = bad(&format!("name = \"x\"\n[{section}]\n{key} = true\n"), &[]);
+        let expected = format!("write {here}: that says what this key says in happn.");
+        assert!(error.to_string().contains(&expected), "{error}");
+    }
+}

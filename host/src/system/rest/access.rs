@@ -26,7 +26,10 @@ pub(super) async fn log_in(
         token: parameters.text("token"),
         ..Offer::default()
     });
-    match security.login(credentials, &visitor.client()).await {
+    match security
+        .login_from(credentials, &visitor.client(), visitor.is_forwarded)
+        .await
+    {
         Ok(accepted) => {
             let mut data = String::from(r#"{"token":"#);
             json::write_string(&mut data, &accepted.login.token);

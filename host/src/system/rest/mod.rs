@@ -202,6 +202,8 @@ fn describe(mesh: &Mesh, request: &Request<'_>) -> Reply {
 }
 
 async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Reply, Reply> {
+    // A slash at the end names nothing.
+    let path = path.trim_end_matches('/');
     let segments: Vec<String> = path.split('/').map(query::decode).collect();
     let refused =
         |status: u16, error: &str| Err(Reply::failed(status, "Failure parsing request body", error));

@@ -273,6 +273,7 @@ mod tests {
             visitor: crate::security::Visitor {
                 accepted: None,
                 address: std::net::Ipv4Addr::LOCALHOST.into(),
+                is_forwarded: false,
                 is_first_generation: false,
             },
         };
