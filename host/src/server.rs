@@ -12,6 +12,7 @@ use crate::mesh::{Mesh, Origins, Settings};
 use crate::plugin::{self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Unloaded};
 use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
 use crate::security::{self, Security};
+use crate::session::AdmissionLimits;
 use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
 use crate::system;
 use crate::transport::{self, Limits};
@@ -62,6 +63,11 @@ impl Server {
             subscriptions_each: config.happn.max_subscriptions,
             acknowledge_timeout: config.happn.acknowledge_timeout,
             lane_queue: config.calls.queue_bytes,
+            admission: AdmissionLimits {
+                all: config.happn.max_connections_before_login,
+                per_address: config.happn.max_connections_before_login_per_address,
+            },
+            ping_interval: config.happn.ping_interval,
             session_queue: config.happn.outbound_queue_bytes,
             site: Site::new(&config.web),
             console: config.console.enabled,
@@ -108,6 +114,8 @@ impl Server {
         mesh.set_serving(true);
         let limits = Limits {
             frame: config.happn.max_frame_bytes,
+            login_timeout: config.happn.login_timeout,
+            ping_interval: config.happn.ping_interval,
         };
         let (stop, stopping) = watch::channel(false);
         let room = transport::Room::new(config.happn.max_connections);

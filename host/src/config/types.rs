@@ -27,6 +27,14 @@ pub struct HappnConfig {
     pub outbound_queue_bytes: usize,
     /// Sessions open at one time, 1 to 1,048,576. Default 65,536.
     pub max_connections: usize,
+    /// Connections without a login open at one time, 1 to 1,048,576. Default 32,768.
+    pub max_connections_before_login: usize,
+    /// How many of them one address may have, 1 to 1,048,576. Default 16,384.
+    pub max_connections_before_login_per_address: usize,
+    /// How long a websocket may stay open without a login, 100 ms to 1 h. Default 30 s.
+    pub login_timeout: Duration,
+    /// Time between two pings of clients that expect the server to ping, 100 ms to 1 h. Default 30 s.
+    pub ping_interval: Duration,
     /// Subscriptions that one session may have, 1 to 100,000,000. Default 100,000.
     pub max_subscriptions: usize,
     /// How long recipients have to acknowledge a publication of consistency 3, 1 ms to a day. Default a minute.

@@ -33,7 +33,7 @@ pub use takeover::Takeover;
 use crate::plugin::{Component, LoadError, Unloaded};
 use crate::pubsub::Index;
 use crate::security::Security;
-use crate::session::Sessions;
+use crate::session::{AdmissionLimits, Sessions};
 use crate::store::Store;
 use crate::swap::History;
 use crate::web::Site;
@@ -58,6 +58,10 @@ pub struct Settings {
     pub lane_queue: usize,
     /// Bytes that a session may have queued before it is closed as too slow.
     pub session_queue: usize,
+    /// How many connections there may be that nobody has logged in with.
+    pub admission: AdmissionLimits,
+    /// How often clients are pinged that expect it.
+    pub ping_interval: Duration,
     /// Subscriptions that a session may have.
     pub subscriptions_each: usize,
     /// Where private copies of libraries go.
@@ -101,7 +105,7 @@ impl Mesh {
     pub fn new(settings: Settings, store: Arc<dyn Store>, security: Option<Arc<Security>>) -> Arc<Mesh> {
         Arc::new(Mesh {
             security,
-            sessions: Sessions::new(settings.session_queue),
+            sessions: Sessions::new(settings.session_queue, settings.admission),
             subscriptions: Index::new(settings.subscriptions_each),
             acknowledgements: Acknowledgements::new(settings.acknowledge_timeout),
             settings,
@@ -181,6 +185,11 @@ impl Mesh {
         }
     }
 
+    /// How often clients are pinged that expect it.
+    pub fn ping_interval(&self) -> Duration {
+        self.settings.ping_interval
+    }
+
     /// How long a call may take.
     pub fn call_timeout(&self) -> Duration {
         self.settings.call_timeout
@@ -207,6 +216,7 @@ impl Mesh {
         let now = Instant::now();
         self.acknowledgements.expire(now);
         self.end_lapsed(now);
+        self.sessions.admission().tell();
         for component in self.registry().all() {
             component.expire(now);
         }

@@ -4,11 +4,13 @@
 //! Guarantees: a queue never holds more bytes than its limit; whoever pushes never waits; frames leave in the order in
 //! which they were pushed.
 
+mod admission;
 mod audience;
 mod login;
 mod outbound;
 mod registry;
 
+pub use admission::{Admission, AdmissionLimits, Place};
 pub use audience::Audience;
 pub use login::{Lapse, Login, Policy, Usage};
 pub use outbound::{Batch, Closing, Outbound};
@@ -36,6 +38,8 @@ pub struct Session {
     login: ArcSwapOption<Login>,
     /// What it may hear; nothing where that is everything that it has subscribed to.
     audience: ArcSwapOption<Audience>,
+    /// Somebody has logged in, or, where nobody has to, has asked for something.
+    is_admitted: AtomicBool,
     /// A request is being worked on elsewhere, and its answer comes before all that follow.
     waits: AtomicBool,
     /// Where the client is.
@@ -52,12 +56,14 @@ pub struct Session {
     relied_on: Mutex<Vec<Box<str>>>,
     /// The one among them that it called last: the number of the instance.
     relied_on_last: AtomicU64,
+    /// Bytes that may be queued once it is admitted.
+    queue: usize,
     /// Frames on their way out.
     outbound: Outbound,
 }
 
 impl Session {
-    /// A session that has not said anything yet. `limit` is the number of bytes its queue may hold.
+    /// A session that is admitted. `limit` is the number of bytes its queue may hold.
     pub fn new(number: u64, peer: SocketAddr, limit: usize) -> Session {
         let id = uuid::Uuid::new_v4().to_string().into_boxed_str();
         let origin = Bytes::from(format!(r#"{{"id":"{id}"}}"#));
@@ -67,6 +73,7 @@ impl Session {
             origin,
             login: ArcSwapOption::const_empty(),
             audience: ArcSwapOption::const_empty(),
+            is_admitted: AtomicBool::new(true),
             waits: AtomicBool::new(false),
             peer,
             since: Instant::now(),
@@ -75,6 +82,7 @@ impl Session {
             shown: ArcSwapOption::const_empty(),
             relied_on: Mutex::default(),
             relied_on_last: AtomicU64::new(0),
+            queue: limit,
             outbound: Outbound::new(limit),
         }
     }
@@ -102,9 +110,32 @@ impl Session {
         self.login.load_full()
     }
 
-    /// Notes who is at the other end.
+    /// Notes who is at the other end. Somebody who has logged in is admitted.
     pub fn set_login(&self, login: Option<Arc<Login>>) {
+        let is_login = login.is_some();
         self.login.store(login);
+        if is_login {
+            self.admit();
+        }
+    }
+
+    /// Lets the session cost what those may that were let in.
+    pub fn admit(&self) {
+        if !self.is_admitted() {
+            self.outbound.set_limit(self.queue);
+            self.is_admitted.store(true, Ordering::Release);
+        }
+    }
+
+    /// Lets the session cost no more than those that were not let in; `queue` bytes may be queued.
+    pub fn withdraw(&self, queue: usize) {
+        self.is_admitted.store(false, Ordering::Release);
+        self.outbound.set_limit(queue.min(self.queue));
+    }
+
+    /// Whether it was let in: it has logged in, or nobody has to.
+    pub fn is_admitted(&self) -> bool {
+        self.is_admitted.load(Ordering::Acquire)
     }
 
     /// Notes what the session may hear.

@@ -101,7 +101,10 @@ async fn answer(
         "/primus/spec" => text(
             StatusCode::OK,
             "application/json",
-            r#"{"pingInterval":30000,"pathname":"/primus","version":"8.0.9","parser":"json","transformer":"websockets"}"#,
+            format!(
+                r#"{{"pingInterval":{},"pathname":"/primus","version":"8.0.9","parser":"json","transformer":"websockets"}}"#,
+                mesh.ping_interval().as_millis()
+            ),
         ),
         "/metrics" => text(StatusCode::OK, METRICS, mesh.metrics()),
         "/healthz" => text(StatusCode::OK, "application/json", r#"{"status":"ok"}"#),
@@ -181,10 +184,21 @@ fn accept(request: &Request<Incoming>) -> Result<Answer, &'static str> {
     out.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     out.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
-    if let Some(protocol) = headers.get(header::SEC_WEBSOCKET_PROTOCOL) {
-        out.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol.clone());
+    if let Some(protocol) = subprotocol(headers) {
+        out.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     Ok(answer)
+}
+
+/// The subprotocol that is chosen: the first that is offered. Browsers end a connection that is answered with the whole list.
+fn subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut names = offered
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim);
+    let first = names.find(|name| !name.is_empty())?;
+    HeaderValue::from_str(first).ok()
 }
 
 fn connection_info(request: &Request<Incoming>, encrypted: bool) -> ConnectionInfo {

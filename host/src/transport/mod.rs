@@ -8,9 +8,11 @@
 
 mod auth;
 mod body;
+mod closing;
 mod connection;
 mod console;
 mod cors;
+mod deadline;
 mod encrypted;
 mod heartbeat;
 mod http;
@@ -23,14 +25,16 @@ mod socket;
 mod target;
 mod web;
 
+use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::security::tls::Certificates;
+use crate::session::Place;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use malformed::Explained;
 use socket::Socket;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -42,8 +46,12 @@ use tokio::task::JoinSet;
 /// Limits of the transport.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Largest message that a client may send, in bytes. Larger ones close the connection with code 1009.
+    /// Largest message that a client may send once it has logged in, in bytes. Larger ones close the connection with code 1009.
     pub frame: usize,
+    /// How long a websocket may stay open without a login.
+    pub login_timeout: Duration,
+    /// How often clients are pinged that expect it.
+    pub ping_interval: Duration,
 }
 
 /// Room for so many connections, and how many there are and were. Copies share it.
@@ -83,6 +91,19 @@ impl Room {
     }
 }
 
+/// A connection whose client asked for a websocket.
+struct Opened<C> {
+    channel: C,
+    /// What came behind the request.
+    read_already: Vec<u8>,
+    peer: SocketAddr,
+    place: Place,
+    info: ConnectionInfo,
+}
+
+/// What a client hears when there are too many that have not logged in.
+const CROWDED: &str = r#"{"message":"Service unavailable","data":null,"error":{"message":"too many connections are open without a login; try again later"}}"#;
+
 /// How long connections get to say goodbye on a stop.
 const GOODBYE: Duration = Duration::from_secs(3);
 
@@ -90,6 +111,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 const HEAD: Duration = Duration::from_secs(30);
 /// Bytes that the head of a request may have.
 const LONGEST_HEAD: usize = 64 * 1024;
+/// Bytes that it may have in the largest crowd: what the HTTP library needs.
+const SHORTEST_HEAD: usize = 8 * 1024;
 
 /// Accepts connections until `stop` becomes true, then closes all of them and returns when they are gone. With
 /// `certificates` they are encrypted.
@@ -116,16 +139,20 @@ pub async fn run(
         match accepted {
             Ok((stream, peer)) => {
                 back_off = Duration::ZERO;
+                let Ok(place) = mesh.sessions().admission().enter(peer.ip()) else {
+                    refuse(stream, certificates.is_some());
+                    continue;
+                };
                 let _ = stream.set_nodelay(true);
                 let (mesh, stop) = (mesh.clone(), stop.clone());
                 // Two tasks, so that one without encryption has no room for the state of one with it.
                 match certificates.clone() {
                     None => connections.spawn(async move {
-                        serve(stream, peer, mesh, limits, stop).await;
+                        serve(stream, (peer, place), mesh, limits, stop).await;
                         drop(permit);
                     }),
                     Some(certificates) => connections.spawn(async move {
-                        serve_encrypted(stream, peer, &certificates, mesh, limits, stop).await;
+                        serve_encrypted(stream, (peer, place), &certificates, mesh, limits, stop).await;
                         drop(permit);
                     }),
                 };
@@ -147,6 +174,23 @@ pub async fn run(
     connections.shutdown().await;
 }
 
+/// Tells a client that there are too many, and waits for nothing.
+fn refuse(stream: TcpStream, encrypted: bool) {
+    let Ok(mut stream) = stream.into_std() else { return };
+    if encrypted {
+        // Without a handshake there is nothing that it would understand.
+        return;
+    }
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nRetry-After: 5\r\n\
+         Connection: close\r\n\r\n{CROWDED}",
+        CROWDED.len()
+    );
+    let _ = stream.write(answer.as_bytes());
+    // A socket that is closed with bytes unread takes back what was written.
+    let _ = stream.read(&mut [0; 4096]);
+}
+
 /// Binds the address that the mesh is to be served on.
 ///
 /// # Errors
@@ -163,7 +207,7 @@ async fn stopping(stop: &mut watch::Receiver<bool>) {
 
 async fn serve_encrypted(
     stream: TcpStream,
-    peer: SocketAddr,
+    (peer, place): (SocketAddr, Place),
     certificates: &Certificates,
     mesh: Arc<Mesh>,
     limits: Limits,
@@ -174,13 +218,13 @@ async fn serve_encrypted(
         () = stopping(&mut stop) => None,
     };
     if let Some(stream) = accepted {
-        serve(stream, peer, mesh, limits, stop).await;
+        serve(stream, (peer, place), mesh, limits, stop).await;
     }
 }
 
 async fn serve<S: Socket>(
     stream: S,
-    peer: SocketAddr,
+    (peer, place): (SocketAddr, Place),
     mesh: Arc<Mesh>,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
@@ -198,7 +242,7 @@ async fn serve<S: Socket>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .max_buf_size(LONGEST_HEAD)
+        .max_buf_size(mesh.sessions().admission().share(LONGEST_HEAD).max(SHORTEST_HEAD))
         .serve_connection(TokioIo::new(Explained::new(stream, has_request)), service)
         .with_upgrades();
     tokio::pin!(connection);
@@ -224,16 +268,14 @@ async fn serve<S: Socket>(
     match upgrade.await {
         Ok(upgraded) => match upgraded.downcast::<TokioIo<Explained<S>>>() {
             Ok(parts) => {
-                connection::run(
-                    parts.io.into_inner().into_inner().into_channel(),
-                    parts.read_buf.to_vec(),
+                let opened = Opened {
+                    channel: parts.io.into_inner().into_inner().into_channel(),
+                    read_already: parts.read_buf.to_vec(),
                     peer,
-                    mesh,
+                    place,
                     info,
-                    limits,
-                    stop,
-                )
-                .await;
+                };
+                connection::run(opened, mesh, limits, stop).await;
             }
             Err(_) => tracing::error!(%peer, "an upgraded connection is of an unknown kind"),
         },

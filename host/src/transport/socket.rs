@@ -104,6 +104,8 @@ impl Channel for Plain {
 pub(super) struct Wire {
     bytes: BytesMut,
     sent: usize,
+    /// Bytes asked for since the last message was whole.
+    of_message: usize,
 }
 
 impl Wire {
@@ -112,12 +114,23 @@ impl Wire {
         Wire {
             bytes: BytesMut::from(bytes),
             sent: 0,
+            of_message: 0,
         }
     }
 
     /// How many bytes the socket took since this was asked last.
     pub(super) fn take_sent(&mut self) -> usize {
         std::mem::take(&mut self.sent)
+    }
+
+    /// A message is whole, and another begins.
+    pub(super) fn begin_message(&mut self) {
+        self.of_message = 0;
+    }
+
+    /// About how many bytes there are of the message that is not whole.
+    pub(super) fn of_message(&self) -> usize {
+        self.of_message
     }
 
     /// Gives the memory back when nothing is left.
@@ -144,6 +157,7 @@ impl<C: Channel> Read for Polled<'_, '_, C> {
         }
         let count = bytes.len().min(buffer.len());
         bytes.copy_to_slice(&mut buffer[..count]);
+        self.wire.of_message += count;
         Ok(count)
     }
 }
