@@ -327,7 +327,9 @@ fn a_long_line_is_cut_around_the_mistake() {
     );
     let printed = bad(&text, &[]).to_string();
     let lines: Vec<&str> = printed.lines().collect();
-    assert!(lines.iter().all(|line| line.chars().count() < 220), "{printed}");
+    // A list of keys is as long as it has to be.
+    let mut short = lines.iter().filter(|line| !line.starts_with("help: "));
+    assert!(short.all(|line| line.chars().count() < 220), "{printed}");
     let caret = lines[2].find('^').expect("there is a caret");
     let below: String = lines[1].chars().skip(caret).take(4).collect();
     assert_eq!(below, "prot", "{printed}");
