@@ -68,6 +68,7 @@ impl Server {
                 per_address: config.happn.max_connections_before_login_per_address,
             },
             ping_interval: config.happn.ping_interval,
+            compression: config.happn.compression,
             session_queue: config.happn.outbound_queue_bytes,
             site: Site::new(&config.web),
             console: config.console.enabled,

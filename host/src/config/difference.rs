@@ -219,6 +219,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             old.happn.ping_interval != new.happn.ping_interval,
         ),
         (
+            "happn.compression",
+            old.happn.compression != new.happn.compression,
+        ),
+        (
             "happn.max_subscriptions",
             old.happn.max_subscriptions != new.happn.max_subscriptions,
         ),

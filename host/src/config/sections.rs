@@ -113,6 +113,7 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -
     );
     let login_timeout_ms = reader.integer(&mut section, "login_timeout_ms", keys::LOGIN_TIMEOUT_MS);
     let ping_interval_ms = reader.integer(&mut section, "ping_interval_ms", keys::PING_INTERVAL_MS);
+    let compression = reader.boolean(&mut section, "compression", false);
     let max_subscriptions = reader.integer(&mut section, "max_subscriptions", keys::MAX_SUBSCRIPTIONS);
     let acknowledge_timeout_ms = reader.integer(
         &mut section,
@@ -133,6 +134,7 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -
         max_connections_before_login_per_address: size(&before_login_per_address),
         login_timeout: Duration::from_millis(login_timeout_ms.value),
         ping_interval: Duration::from_millis(ping_interval_ms.value),
+        compression: compression.value,
         max_subscriptions: size(&max_subscriptions),
         acknowledge_timeout: Duration::from_millis(acknowledge_timeout_ms.value),
         tls,

@@ -35,6 +35,8 @@ pub struct HappnConfig {
     pub login_timeout: Duration,
     /// Time between two pings of clients that expect the server to ping, 100 ms to 1 h. Default 30 s.
     pub ping_interval: Duration,
+    /// Whether messages are compressed for clients that offer it. Default `false`.
+    pub compression: bool,
     /// Subscriptions that one session may have, 1 to 100,000,000. Default 100,000.
     pub max_subscriptions: usize,
     /// How long recipients have to acknowledge a publication of consistency 3, 1 ms to a day. Default a minute.

@@ -60,6 +60,8 @@ pub struct Settings {
     pub session_queue: usize,
     /// How many connections there may be that nobody has logged in with.
     pub admission: AdmissionLimits,
+    /// Whether messages are compressed for clients that offer it.
+    pub compression: bool,
     /// How often clients are pinged that expect it.
     pub ping_interval: Duration,
     /// Subscriptions that a session may have.
@@ -183,6 +185,11 @@ impl Mesh {
         if let Some(count) = self.http_answers.get(usize::from(status / 100)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Whether messages are compressed for clients that offer it.
+    pub fn compresses(&self) -> bool {
+        self.settings.compression
     }
 
     /// How often clients are pinged that expect it.

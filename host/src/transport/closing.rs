@@ -6,6 +6,7 @@
 //! sends is looked at; nobody is waited for longer than [`PATIENCE`].
 
 use super::connection::Connection;
+use super::fault::Fault;
 use super::socket::Channel;
 use crate::protocol::disconnect_notice;
 use crate::session::Closing;
@@ -55,6 +56,9 @@ impl End {
 
     /// The end that an error of the websocket is.
     pub(super) fn of(error: Error) -> End {
+        if let Some(fault) = Fault::of(&error) {
+            return End::Broken(fault.code, error);
+        }
         let code = match &error {
             Error::ConnectionClosed | Error::AlreadyClosed => return End::ByClient,
             Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,

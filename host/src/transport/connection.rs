@@ -4,6 +4,7 @@
 
 use super::closing::End;
 use super::deadline::Deadline;
+use super::deflate;
 use super::heartbeat::{Due, Heartbeat};
 use super::socket::{Channel, Polled, Wire};
 use super::{Limits, Opened};
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -54,10 +56,15 @@ pub(super) async fn run<C: Channel>(
         .max_frame_size(Some(longest));
     let started = Instant::now();
     let first_look = limits.login_timeout.min(limits.ping_interval);
+    let mut wire = Wire::new(&opened.read_already);
+    if opened.compresses {
+        wire.inflate(longest);
+    }
     let mut connection = Connection {
         mesh: mesh.clone(),
         channel: opened.channel,
-        wire: Wire::new(&opened.read_already),
+        wire,
+        compresses: opened.compresses,
         websocket: WebSocketContext::new(Role::Server, Some(config)),
         gate: Gate::new(mesh.clone(), session.clone(), opened.info),
         session: session.clone(),
@@ -87,8 +94,8 @@ pub(super) async fn run<C: Channel>(
             tracing::warn!(%peer, session = session.id(), "closed: the client reads too slowly, {} bytes were waiting", session.outbound().queued_bytes())
         }
         End::Failed(error) => tracing::debug!(%peer, session = session.id(), "closed: {error}"),
-        End::Broken(_, Error::Capacity(CapacityError::MessageTooLong { max_size, .. })) if was_admitted => {
-            tracing::warn!(%peer, session = session.id(), "closed: a message was larger than {max_size} bytes")
+        End::Broken(CloseCode::Size, _) if was_admitted => {
+            tracing::warn!(%peer, session = session.id(), "closed: a message was larger than {} bytes", limits.frame)
         }
         End::Broken(code, error) => {
             tracing::debug!(%peer, session = session.id(), code = u16::from(*code), "closed: {error}")
@@ -116,6 +123,8 @@ pub(super) struct Connection<C: Channel> {
     mesh: Arc<Mesh>,
     pub(super) channel: C,
     wire: Wire,
+    /// Whether the client understands compressed messages.
+    compresses: bool,
     websocket: WebSocketContext,
     gate: Gate,
     pub(super) session: Arc<Session>,
@@ -181,7 +190,9 @@ impl<C: Channel> Connection<C> {
             // A lone call: whoever brings its answer writes it, behind what acknowledges the call, or where only the
             // connection can write, both wait for each other.
             self.timer.as_mut().reset((now + HOLD).into());
-            let (outbound, socket) = (self.session.outbound(), self.channel.lendable());
+            let outbound = self.session.outbound();
+            // Whoever writes to a lent socket does not compress.
+            let socket = self.channel.lendable().filter(|_| !self.compresses);
             if self.timer.as_mut().poll(context).is_pending()
                 && outbound.lend(context.waker(), called, socket)
             {
@@ -269,6 +280,7 @@ impl<C: Channel> Connection<C> {
                 longest_before_login(&self.mesh, &self.limits)
             }
         };
+        self.wire.set_longest(longest);
         self.websocket.set_config(|config| {
             config.max_message_size = Some(longest);
             config.max_frame_size = Some(longest);
@@ -335,7 +347,10 @@ impl<C: Channel> Connection<C> {
                 self.position += 1;
                 self.unwritten += frame.len();
                 self.unflushed = true;
-                let message = Message::Text(frame.clone());
+                let message = match self.compresses {
+                    true => deflate::outgoing(frame),
+                    false => Message::Text(frame.clone()),
+                };
                 let written = self.websocket_write(context, message);
                 self.settle();
                 match written {

@@ -3,7 +3,7 @@
 
 use super::outgoing::packed;
 use super::target::Target;
-use super::{auth, console, refusal, rest, web};
+use super::{auth, console, deflate, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
@@ -22,7 +22,15 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Where a connection's upgrade waits for the HTTP part to end.
-pub(super) type Slot = Arc<Mutex<Option<(OnUpgrade, ConnectionInfo)>>>;
+pub(super) type Slot = Arc<Mutex<Option<Asked>>>;
+
+/// A websocket that was asked for and granted.
+pub(super) struct Asked {
+    pub(super) upgrade: OnUpgrade,
+    pub(super) info: ConnectionInfo,
+    /// Whether compression was agreed on.
+    pub(super) compresses: bool,
+}
 
 pub(super) use super::outgoing::Body;
 
@@ -56,11 +64,16 @@ async fn answer(
 ) -> Result<Answer, Infallible> {
     let path = request.uri().path();
     if path.starts_with("/primus") && asks_for_websocket(&request) {
-        return Ok(match accept(&request) {
+        return Ok(match accept(&request, mesh.compresses()) {
             Ok(answer) => {
                 let info = connection_info(&request, encrypted);
                 let upgrade = hyper::upgrade::on(&mut request);
-                *upgraded.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((upgrade, info));
+                let compresses = answer.headers().contains_key(header::SEC_WEBSOCKET_EXTENSIONS);
+                *upgraded.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Asked {
+                    upgrade,
+                    info,
+                    compresses,
+                });
                 answer
             }
             Err(reason) => refusal::json(StatusCode::BAD_REQUEST, "Bad request", reason),
@@ -165,7 +178,7 @@ fn asks_for_websocket(request: &Request<Incoming>) -> bool {
 }
 
 /// The answer that accepts an upgrade, or why it is refused.
-fn accept(request: &Request<Incoming>) -> Result<Answer, &'static str> {
+fn accept(request: &Request<Incoming>, compresses: bool) -> Result<Answer, &'static str> {
     let headers = request.headers();
     let version = headers
         .get(header::SEC_WEBSOCKET_VERSION)
@@ -184,6 +197,9 @@ fn accept(request: &Request<Incoming>) -> Result<Answer, &'static str> {
     out.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     out.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
+    if let Some(extension) = compresses.then(|| deflate::accept(headers)).flatten() {
+        out.insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+    }
     if let Some(protocol) = subprotocol(headers) {
         out.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }

@@ -13,7 +13,9 @@ mod connection;
 mod console;
 mod cors;
 mod deadline;
+mod deflate;
 mod encrypted;
+mod fault;
 mod heartbeat;
 mod http;
 mod lure;
@@ -99,6 +101,8 @@ struct Opened<C> {
     peer: SocketAddr,
     place: Place,
     info: ConnectionInfo,
+    /// Whether compression was agreed on.
+    compresses: bool,
 }
 
 /// What a client hears when there are too many that have not logged in.
@@ -264,8 +268,8 @@ async fn serve<S: Socket>(
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .take();
-    let Some((upgrade, info)) = taken else { return };
-    match upgrade.await {
+    let Some(asked) = taken else { return };
+    match asked.upgrade.await {
         Ok(upgraded) => match upgraded.downcast::<TokioIo<Explained<S>>>() {
             Ok(parts) => {
                 let opened = Opened {
@@ -273,7 +277,8 @@ async fn serve<S: Socket>(
                     read_already: parts.read_buf.to_vec(),
                     peer,
                     place,
-                    info,
+                    info: asked.info,
+                    compresses: asked.compresses,
                 };
                 connection::run(opened, mesh, limits, stop).await;
             }

@@ -82,6 +82,13 @@ pub const KEYS: &[Key] = &[
         PING_INTERVAL_MS,
         "Milliseconds between two pings of clients that expect the server to ping (happn_4).",
     ),
+    Key {
+        section: "happn",
+        name: "compression",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(false),
+        meaning: "Whether messages are compressed for clients that offer it (permessage-deflate).",
+    },
     integer(
         "happn",
         "max_subscriptions",

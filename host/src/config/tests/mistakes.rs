@@ -11,7 +11,7 @@ fn a_misspelt_key() {
 mesh.toml:4:1: unknown key `prot` in [happn]
 4 | prot = 55000
   | ^^^^
-help: did you mean `port`? known keys: acknowledge_timeout_ms, host, login_timeout_ms, max_connections, max_connections_before_login, max_connections_before_login_per_address, max_frame_bytes, max_subscriptions, outbound_queue_bytes, ping_interval_ms, port, secure, tls"#,
+help: did you mean `port`? known keys: acknowledge_timeout_ms, compression, host, login_timeout_ms, max_connections, max_connections_before_login, max_connections_before_login_per_address, max_frame_bytes, max_subscriptions, outbound_queue_bytes, ping_interval_ms, port, secure, tls"#,
     );
 }
 
@@ -306,7 +306,7 @@ fn columns_count_characters_and_carets_stand_below_wide_ones() {
         "mesh.toml:2:24: unknown key `é` in [happn]\n\
          2 | happn = { host = \"名前\", \"é\" = 1 }\n\
          \x20 |                          ^^^\n\
-         help: known keys: acknowledge_timeout_ms, host, login_timeout_ms, max_connections, max_connections_before_login, max_connections_before_login_per_address, max_frame_bytes, max_subscriptions, outbound_queue_bytes, ping_interval_ms, port, secure, tls",
+         help: known keys: acknowledge_timeout_ms, compression, host, login_timeout_ms, max_connections, max_connections_before_login, max_connections_before_login_per_address, max_frame_bytes, max_subscriptions, outbound_queue_bytes, ping_interval_ms, port, secure, tls",
     );
     prints(
         "\u{feff}nam = 1\r\n\tdomian = \"x\"\r\n",
