@@ -324,3 +324,61 @@ async fn the_interval_of_pings_is_configured() {
     let get = json!({"action": "get", "eventId": 2, "path": "/a"});
     assert!(is_ok(&first.request(get).await));
 }
+
+/// The example of RFC 7692: `Hello`.
+const COMPRESSED_HELLO: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+#[tokio::test]
+async fn compression_is_agreed_on_only_where_it_is_configured_and_offered() {
+    let (plain, _folder) = open_host(&[]);
+    let (host, _other) = open_host(&["happn.compression=true"]);
+    let (name, offer) = (
+        "Sec-WebSocket-Extensions",
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+    );
+    let mut refused = Raw::open(plain.addr(), offer).await;
+    assert_eq!(refused.header(name), None);
+    let mut unasked = Raw::open(host.addr(), "").await;
+    assert_eq!(unasked.header(name), None);
+    for raw in [&mut refused, &mut unasked] {
+        raw.bytes(&frame(0xc0 | TEXT, COMPRESSED_HELLO)).await;
+        assert_eq!(raw.close_code().await, Some(1002));
+    }
+    let agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    let mut sender = Raw::open(host.addr(), offer).await;
+    let mut listener = Raw::open(host.addr(), offer).await;
+    let mut other = Raw::open(host.addr(), "").await;
+    assert_eq!(sender.header(name), Some(agreed));
+    let configure = json!({"action": "configure-session", "eventId": 1, "data": {"protocol": "happn_4"}});
+    assert!(is_ok(&sender.request(configure).await));
+    for raw in [&mut listener, &mut other] {
+        let on = json!({"action": "on", "eventId": 1, "path": "/SET@/news"});
+        assert!(is_ok(&raw.request(on).await));
+    }
+    // A compressed message that is no request is read, and ignored as any other.
+    sender.bytes(&frame(0xc0 | TEXT, COMPRESSED_HELLO)).await;
+    let set = json!({"action": "set", "eventId": 2, "path": "/news", "data": {"text": "v".repeat(100_000)}, "options": {"noDataResponse": true}});
+    assert!(is_ok(&sender.request(set).await));
+    let (packed, whole) = (listener.next().await, other.next().await);
+    let (packed, whole) = (packed.expect("an event"), whole.expect("an event"));
+    assert_eq!((packed.first, whole.first), (0xc1, 0x81));
+    assert!(packed.payload.len() < 2000 && whole.payload.len() > 100_000);
+    // Bad data, a control frame that says that it is compressed, and a message inside of another.
+    let faults = [
+        (frame(0xc0 | TEXT, b"\xff\xff\xff\xff"), 1007),
+        (frame(0xc0 | PING, b""), 1002),
+        (
+            [
+                frame(0x40 | TEXT, &COMPRESSED_HELLO[..3]),
+                frame(0x80 | TEXT, b"{}"),
+            ]
+            .concat(),
+            1002,
+        ),
+    ];
+    for (bytes, code) in faults {
+        let mut raw = Raw::open(host.addr(), offer).await;
+        raw.bytes(&bytes).await;
+        assert_eq!(raw.close_code().await, Some(code));
+    }
+}
