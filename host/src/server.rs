@@ -16,6 +16,7 @@ use crate::plugin::{
 };
 use crate::pubsub;
 use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
+use crate::session::AdmissionLimits;
 use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
 use crate::system;
 use crate::transport::{self, Limits};
@@ -73,6 +74,12 @@ impl Server {
             },
             acknowledge_timeout: config.happn.acknowledge_timeout,
             lane_queue: config.calls.queue_bytes,
+            admission: AdmissionLimits {
+                all: config.happn.max_connections_before_login,
+                per_address: config.happn.max_connections_before_login_per_address,
+            },
+            ping_interval: config.happn.ping_interval,
+            compression: config.happn.compression,
             session_queue: config.happn.outbound_queue_bytes,
             site: Site::new(config),
             console: config.console.enabled,
@@ -128,6 +135,8 @@ impl Server {
         mesh.set_serving(true);
         let limits = Limits {
             frame: config.happn.max_frame_bytes,
+            login_timeout: config.happn.login_timeout,
+            ping_interval: config.happn.ping_interval,
         };
         let (stop, stopping) = watch::channel(false);
         let room = transport::Room::new(config.happn.max_connections);

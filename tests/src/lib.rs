@@ -15,3 +15,4 @@ pub mod security;
 pub mod session;
 pub mod swapping;
 pub mod trace;
+pub mod websocket;

@@ -134,10 +134,6 @@ async fn describe_and_nonces_tell_nothing_of_anybody() {
             .request(json!({"action": "request-nonce", "data": {"publicKey": "anything"}}))
             .await;
         assert!(nonce["data"]["nonce"].is_string(), "{nonce}");
-        let longer = stranger
-            .request(json!({"action": "request-nonce", "data": {"publicKey": "k".repeat(100_000)}}))
-            .await;
-        assert!(!is_ok(&longer), "{longer}");
     }
 }
 

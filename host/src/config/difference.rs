@@ -204,6 +204,27 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             old.happn.max_connections != new.happn.max_connections,
         ),
         (
+            "happn.max_connections_before_login",
+            old.happn.max_connections_before_login != new.happn.max_connections_before_login,
+        ),
+        (
+            "happn.max_connections_before_login_per_address",
+            old.happn.max_connections_before_login_per_address
+                != new.happn.max_connections_before_login_per_address,
+        ),
+        (
+            "happn.login_timeout_ms",
+            old.happn.login_timeout != new.happn.login_timeout,
+        ),
+        (
+            "happn.ping_interval_ms",
+            old.happn.ping_interval != new.happn.ping_interval,
+        ),
+        (
+            "happn.compression",
+            old.happn.compression != new.happn.compression,
+        ),
+        (
             "happn.max_subscriptions",
             old.happn.max_subscriptions != new.happn.max_subscriptions,
         ),

@@ -108,6 +108,27 @@ pub(super) const MAX_CONNECTIONS: Limits = Limits {
     min: 1,
     max: 1_048_576,
 };
+pub(super) const MAX_CONNECTIONS_BEFORE_LOGIN: Limits = Limits {
+    default: 32_768,
+    min: 1,
+    max: 1_048_576,
+};
+/// Ten thousand sessions that one machine opens at once have room.
+pub(super) const MAX_CONNECTIONS_BEFORE_LOGIN_PER_ADDRESS: Limits = Limits {
+    default: 16_384,
+    min: 1,
+    max: 1_048_576,
+};
+pub(super) const LOGIN_TIMEOUT_MS: Limits = Limits {
+    default: 30_000,
+    min: 100,
+    max: 3_600_000,
+};
+pub(super) const PING_INTERVAL_MS: Limits = Limits {
+    default: 30_000,
+    min: 100,
+    max: 3_600_000,
+};
 pub(super) const ACKNOWLEDGE_TIMEOUT_MS: Limits = Limits {
     default: 60_000,
     min: 1,

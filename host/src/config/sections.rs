@@ -101,6 +101,19 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -
     let outbound_queue_bytes =
         reader.integer(&mut section, "outbound_queue_bytes", keys::OUTBOUND_QUEUE_BYTES);
     let max_connections = reader.integer(&mut section, "max_connections", keys::MAX_CONNECTIONS);
+    let before_login = reader.integer(
+        &mut section,
+        "max_connections_before_login",
+        keys::MAX_CONNECTIONS_BEFORE_LOGIN,
+    );
+    let before_login_per_address = reader.integer(
+        &mut section,
+        "max_connections_before_login_per_address",
+        keys::MAX_CONNECTIONS_BEFORE_LOGIN_PER_ADDRESS,
+    );
+    let login_timeout_ms = reader.integer(&mut section, "login_timeout_ms", keys::LOGIN_TIMEOUT_MS);
+    let ping_interval_ms = reader.integer(&mut section, "ping_interval_ms", keys::PING_INTERVAL_MS);
+    let compression = reader.boolean(&mut section, "compression", false);
     let max_subscriptions = reader.integer(&mut section, "max_subscriptions", keys::MAX_SUBSCRIPTIONS);
     let max_subscription_bytes = reader.integer(
         &mut section,
@@ -122,6 +135,11 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -
         max_frame_bytes: size(&max_frame_bytes),
         outbound_queue_bytes: size(&outbound_queue_bytes),
         max_connections: size(&max_connections),
+        max_connections_before_login: size(&before_login),
+        max_connections_before_login_per_address: size(&before_login_per_address),
+        login_timeout: Duration::from_millis(login_timeout_ms.value),
+        ping_interval: Duration::from_millis(ping_interval_ms.value),
+        compression: compression.value,
         max_subscriptions: size(&max_subscriptions),
         max_subscription_bytes: size(&max_subscription_bytes),
         acknowledge_timeout: Duration::from_millis(acknowledge_timeout_ms.value),

@@ -27,6 +27,16 @@ pub struct HappnConfig {
     pub outbound_queue_bytes: usize,
     /// Sessions open at one time, 1 to 1,048,576. Default 65,536.
     pub max_connections: usize,
+    /// Connections without a login open at one time, 1 to 1,048,576. Default 32,768.
+    pub max_connections_before_login: usize,
+    /// How many of them one address may have, 1 to 1,048,576. Default 16,384.
+    pub max_connections_before_login_per_address: usize,
+    /// How long a websocket may stay open without a login, 100 ms to 1 h. Default 30 s.
+    pub login_timeout: Duration,
+    /// Time between two pings of clients that expect the server to ping, 100 ms to 1 h. Default 30 s.
+    pub ping_interval: Duration,
+    /// Whether messages are compressed for clients that offer it. Default `false`.
+    pub compression: bool,
     /// Subscriptions that one session may have, 1 to 100,000,000. Default 100,000.
     pub max_subscriptions: usize,
     /// Bytes of memory that the subscriptions of one session may take, 64 KiB to 4 GiB. Default 16 MiB.

@@ -242,6 +242,25 @@ impl Mesh {
             "Sessions closed because they read too slowly.",
             self.sessions().slow_consumers(),
         );
+        let admission = self.sessions().admission();
+        out.single(
+            "mesh_connections_before_login",
+            "gauge",
+            "Connections that nobody has logged in with, HTTP among them.",
+            admission.count(),
+        );
+        out.single(
+            "mesh_connections_refused_total",
+            "counter",
+            "Connections refused because too many were open without a login.",
+            admission.refused(),
+        );
+        out.single(
+            "mesh_login_timeouts_total",
+            "counter",
+            "Sessions closed because nobody logged in.",
+            admission.timed_out(),
+        );
         out.single(
             "mesh_subscriptions",
             "gauge",

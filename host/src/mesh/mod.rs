@@ -36,7 +36,7 @@ use crate::plugin::{AddressShares, Component, LoadError, Stage, Unloaded};
 use crate::pubsub::{Index, Limits};
 use crate::scans::Scans;
 use crate::security::Security;
-use crate::session::Sessions;
+use crate::session::{AdmissionLimits, Sessions};
 use crate::store::Store;
 use crate::swap::History;
 use crate::web::Site;
@@ -60,6 +60,12 @@ pub struct Settings {
     pub lane_queue: usize,
     /// Bytes that a session may have queued before it is closed as too slow.
     pub session_queue: usize,
+    /// How many connections there may be that nobody has logged in with.
+    pub admission: AdmissionLimits,
+    /// Whether messages are compressed for clients that offer it.
+    pub compression: bool,
+    /// How often clients are pinged that expect it.
+    pub ping_interval: Duration,
     /// Subscriptions that a session may have.
     pub subscriptions_each: Limits,
     /// Where private copies of libraries go.
@@ -107,7 +113,7 @@ impl Mesh {
     pub fn new(settings: Settings, store: Arc<dyn Store>, security: Option<Arc<Security>>) -> Arc<Mesh> {
         Arc::new(Mesh {
             security,
-            sessions: Sessions::new(settings.session_queue),
+            sessions: Sessions::new(settings.session_queue, settings.admission),
             subscriptions: Index::new(settings.subscriptions_each),
             scans: Scans::new(2 * settings.session_queue),
             acknowledgements: Acknowledgements::new(settings.acknowledge_timeout),
@@ -199,6 +205,16 @@ impl Mesh {
         &self.http_calls
     }
 
+    /// Whether messages are compressed for clients that offer it.
+    pub fn compresses(&self) -> bool {
+        self.settings.compression
+    }
+
+    /// How often clients are pinged that expect it.
+    pub fn ping_interval(&self) -> Duration {
+        self.settings.ping_interval
+    }
+
     /// How long a call may take.
     pub fn call_timeout(&self) -> Duration {
         self.settings.call_timeout
@@ -225,6 +241,7 @@ impl Mesh {
         let now = Instant::now();
         self.acknowledgements.expire(now);
         self.end_lapsed(now);
+        self.sessions.admission().tell();
         for component in self.registry().all() {
             component.expire(now);
         }

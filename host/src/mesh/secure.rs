@@ -165,6 +165,9 @@ impl Mesh {
     /// first are told when they ask for something.
     pub fn expel(&self, session: &Session, reason: &str) {
         self.subscriptions().unsubscribe_all(session.number());
+        if session.dialect().is_first_generation() && session.is_admitted() {
+            self.sessions().withdraw(session);
+        }
         if !session.dialect().is_first_generation() && !session.outbound().is_closing() {
             end_session(session, reason);
         }

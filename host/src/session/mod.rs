@@ -4,6 +4,7 @@
 //! Guarantees: a queue never holds more bytes than its limit; whoever pushes never waits; frames leave in the order in
 //! which they were pushed; an answer leaves behind the publications that it follows, on other connections too (`order`).
 
+mod admission;
 mod audience;
 mod batch;
 mod login;
@@ -13,6 +14,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
+pub use admission::{Admission, AdmissionLimits, Place};
 pub use audience::{Audience, Principal};
 pub use batch::{Batch, Next};
 pub use login::{Lapse, Login, Policy, Usage};
@@ -48,6 +50,8 @@ pub struct Session {
     audience: ArcSwapOption<Audience>,
     /// For whom else it listens.
     principals: Mutex<Vec<Arc<Principal>>>,
+    /// Somebody has logged in, or, where nobody has to, has asked for something.
+    is_admitted: AtomicBool,
     /// A request is being worked on elsewhere, and its answer comes before all that follow.
     waits: AtomicBool,
     /// Its connection has ended.
@@ -72,12 +76,14 @@ pub struct Session {
     relied_on_last: AtomicU64,
     /// Its pending calls.
     calls: Share,
+    /// Bytes that may be queued once it is admitted.
+    queue: usize,
     /// Frames on their way out.
     outbound: Outbound,
 }
 
 impl Session {
-    /// A session that has not said anything yet. `limit` is the number of bytes its queue may hold.
+    /// A session that is admitted. `limit` is the number of bytes its queue may hold.
     pub fn new(number: u64, peer: SocketAddr, limit: usize) -> Session {
         let id = uuid::Uuid::new_v4().to_string().into_boxed_str();
         let origin = Bytes::from(format!(r#"{{"id":"{id}"}}"#));
@@ -88,6 +94,7 @@ impl Session {
             login: ArcSwapOption::const_empty(),
             audience: ArcSwapOption::const_empty(),
             principals: Mutex::default(),
+            is_admitted: AtomicBool::new(true),
             waits: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             gone: AtomicBool::new(false),
@@ -100,6 +107,7 @@ impl Session {
             relied_on: Mutex::default(),
             relied_on_last: AtomicU64::new(0),
             calls: Share::default(),
+            queue: limit,
             outbound: Outbound::new(limit),
         }
     }
@@ -127,9 +135,32 @@ impl Session {
         self.login.load_full()
     }
 
-    /// Notes who is at the other end.
+    /// Notes who is at the other end. Somebody who has logged in is admitted.
     pub fn set_login(&self, login: Option<Arc<Login>>) {
+        let is_login = login.is_some();
         self.login.store(login);
+        if is_login {
+            self.admit();
+        }
+    }
+
+    /// Lets the session cost what those may that were let in.
+    pub fn admit(&self) {
+        if !self.is_admitted() {
+            self.outbound.set_limit(self.queue);
+            self.is_admitted.store(true, Ordering::Release);
+        }
+    }
+
+    /// Lets the session cost no more than those that were not let in; `queue` bytes may be queued.
+    pub fn withdraw(&self, queue: usize) {
+        self.is_admitted.store(false, Ordering::Release);
+        self.outbound.set_limit(queue.min(self.queue));
+    }
+
+    /// Whether it was let in: it has logged in, or nobody has to.
+    pub fn is_admitted(&self) -> bool {
+        self.is_admitted.load(Ordering::Acquire)
     }
 
     /// Notes what the session may hear.

@@ -8,6 +8,7 @@ use super::batch::{Batch, Queued};
 use super::{After, InFlight};
 use crate::protocol::Frame;
 use futures_util::task::AtomicWaker;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -32,7 +33,7 @@ pub struct Outbound {
     /// The task of the connection.
     waker: AtomicWaker,
     /// Bytes that may be queued.
-    limit: usize,
+    limit: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +79,7 @@ impl Outbound {
         Outbound {
             state: Mutex::default(),
             waker: AtomicWaker::new(),
-            limit,
+            limit: AtomicUsize::new(limit),
         }
     }
 
@@ -120,7 +121,7 @@ impl Outbound {
             queued.in_flight = None;
         }
         let bytes = state.bytes + queued.frame.len();
-        if bytes > self.limit && state.bytes > 0 {
+        if bytes > self.limit() && state.bytes > 0 {
             state.closing = Some(Closing::SlowConsumer);
             state.frames = Vec::new();
             state.attended = false;
@@ -152,7 +153,12 @@ impl Outbound {
 
     /// How many bytes may be queued.
     pub fn limit(&self) -> usize {
-        self.limit
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Lets more or fewer bytes be queued than until now. What is queued stays.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Asks the connection to close after what is queued.
@@ -266,7 +272,7 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
     use std::task::Wake;
 
     #[test]
@@ -293,6 +299,19 @@ mod tests {
         outbound.take(&mut batch);
         assert_eq!(batch.closing, Some(Closing::SlowConsumer));
         assert!(batch.texts().is_empty());
+    }
+
+    #[test]
+    fn a_queue_takes_more_once_its_limit_is_raised() {
+        let outbound = Outbound::new(10);
+        outbound.push("123456789".into());
+        outbound.set_limit(20);
+        outbound.push("123456789".into());
+        assert!(!outbound.is_closing());
+        outbound.set_limit(10);
+        assert_eq!(outbound.queued_bytes(), 18, "what is queued stays");
+        outbound.push("1".into());
+        assert!(outbound.is_closing());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! All live sessions, for stopping them, counting them and finding one by its id.
 
-use super::{Closing, Session};
+use super::{Admission, AdmissionLimits, Closing, Session};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,21 +13,26 @@ pub struct Sessions {
     next: AtomicU64,
     slow_consumers: AtomicU64,
     outbound_limit: usize,
+    admission: Arc<Admission>,
     /// Addresses whose last websocket spoke the first generation of the protocol.
     first_generation: RwLock<HashSet<IpAddr>>,
 }
+
+/// Bytes that a session may have queued that was not let in: a few answers of its own.
+const QUEUE_BEFORE_LOGIN: usize = 256 * 1024;
 
 /// So many addresses are remembered.
 const MOST_ADDRESSES: usize = 10_000;
 
 impl Sessions {
-    /// No sessions. `outbound_limit` is the number of bytes that each may have queued.
-    pub fn new(outbound_limit: usize) -> Sessions {
+    /// No sessions. `outbound_limit` is the number of bytes that each may have queued once it is admitted.
+    pub fn new(outbound_limit: usize, admission: AdmissionLimits) -> Sessions {
         Sessions {
             live: RwLock::default(),
             next: AtomicU64::new(1),
             slow_consumers: AtomicU64::new(0),
             outbound_limit,
+            admission: Admission::new(admission),
             first_generation: RwLock::default(),
         }
     }
@@ -70,10 +75,21 @@ impl Sessions {
         addresses.contains(&address)
     }
 
-    /// Opens a session for a connection from `peer`.
+    /// Connections that nobody has logged in with.
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    /// Lets a session cost no more than one that nobody has logged in with.
+    pub fn withdraw(&self, session: &Session) {
+        session.withdraw(self.admission.share(QUEUE_BEFORE_LOGIN));
+    }
+
+    /// Opens a session for a connection from `peer`. It is not admitted yet.
     pub fn open(&self, peer: SocketAddr) -> Arc<Session> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::new(number, peer, self.outbound_limit));
+        self.withdraw(&session);
         self.live
             .write()
             .unwrap_or_else(PoisonError::into_inner)

@@ -2,18 +2,19 @@
 //!
 //! One task, one loop: read the frames that are there, work them off, write what is queued, flush once, sleep.
 
-use super::Limits;
+use super::closing::End;
+use super::deadline::Deadline;
+use super::deflate;
 use super::heartbeat::{Due, Heartbeat};
 use super::socket::{Channel, Polled, Wire};
-use crate::gate::{ConnectionInfo, Gate};
+use super::{Limits, Opened};
+use crate::gate::Gate;
 use crate::mesh::Mesh;
-use crate::protocol::{disconnect_notice, primus};
-use crate::session::{After, Batch, Closing, Next, Session};
+use crate::protocol::primus;
+use crate::session::{After, Batch, Closing, Next, Place, Session};
 use crate::store::now;
-use bytes::BytesMut;
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,7 +22,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::CapacityError;
-use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -42,40 +42,49 @@ const WATCH: Duration = Duration::from_millis(100);
 const HOLD: Duration = Duration::from_millis(1);
 /// Answers of one session that may wait for the store before its next requests are read.
 const MOST_UNCOMMITTED: usize = 1024;
-/// How long a client may take to answer a close.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes of a message of somebody who has not logged in: nothing that is asked before is longer.
+const MESSAGE_BEFORE_LOGIN: usize = 64 * 1024;
 
 /// Serves an upgraded connection until it ends or the host stops.
 pub(super) async fn run<C: Channel>(
-    channel: C,
-    read_already: Vec<u8>,
-    peer: SocketAddr,
+    opened: Opened<C>,
     mesh: Arc<Mesh>,
-    info: ConnectionInfo,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
+    let peer = opened.peer;
     let session = mesh.sessions().open(peer);
+    let longest = longest_before_login(&mesh, &limits);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(Some(limits.frame))
-        .max_frame_size(Some(limits.frame));
+        .max_message_size(Some(longest))
+        .max_frame_size(Some(longest));
     let started = Instant::now();
+    let first_look = limits.login_timeout.min(limits.ping_interval);
+    let mut wire = Wire::new(&opened.read_already);
+    if opened.compresses {
+        wire.inflate(longest);
+    }
     let mut connection = Connection {
         mesh: mesh.clone(),
-        channel,
-        wire: Wire::new(&read_already),
+        channel: opened.channel,
+        wire,
+        compresses: opened.compresses,
         websocket: WebSocketContext::new(Role::Server, Some(config)),
-        gate: Gate::new(mesh.clone(), session.clone(), info),
+        gate: Gate::new(mesh.clone(), session.clone(), opened.info),
         session: session.clone(),
         batch: Batch::default(),
         unwritten: 0,
         unflushed: false,
-        heartbeat: Heartbeat::new(started),
-        timer: Box::pin(tokio::time::sleep(Duration::from_secs(30))),
+        limits,
+        place: Some(opened.place),
+        deadline: Some(Deadline::new(started, limits.login_timeout)),
+        heartbeat: Heartbeat::new(started, limits.ping_interval),
+        timer: Box::pin(tokio::time::sleep(first_look)),
         closing: None,
         yielded: false,
+        halted: false,
     };
     let end = tokio::select! {
         end = poll_fn(|context| connection.poll(context)) => end,
@@ -85,16 +94,24 @@ pub(super) async fn run<C: Channel>(
         }
     };
     connection.end(end.reason());
+    let was_admitted = connection.place.take().is_none();
     match &end {
-        End::SlowConsumer => {
+        End::SlowConsumer if was_admitted => {
             tracing::warn!(%peer, session = session.id(), "closed: the client reads too slowly, {} bytes were waiting", session.outbound().queued_bytes())
         }
         End::Failed(error) => tracing::debug!(%peer, session = session.id(), "closed: {error}"),
-        End::TooLarge => {
+        End::Broken(CloseCode::Size, _) if was_admitted => {
             tracing::warn!(%peer, session = session.id(), "closed: a message was larger than {} bytes", limits.frame)
         }
+        End::Broken(code, error) => {
+            tracing::debug!(%peer, session = session.id(), code = u16::from(*code), "closed: {error}")
+        }
         End::Silent => tracing::debug!(%peer, session = session.id(), "closed: no heartbeat"),
-        End::ByClient | End::HostStops | End::Ended => {
+        End::NoLogin => {
+            mesh.sessions().admission().note_time_out();
+            tracing::debug!(%peer, session = session.id(), "closed: nobody has logged in within {:?}", limits.login_timeout)
+        }
+        End::ByClient | End::HostStops | End::Ended | End::SlowConsumer => {
             tracing::debug!(%peer, session = session.id(), "closed")
         }
     }
@@ -111,46 +128,40 @@ enum Progress {
     Waits(After),
 }
 
-/// Why a connection ends.
-enum End {
-    ByClient,
-    HostStops,
-    Ended,
-    SlowConsumer,
-    Silent,
-    TooLarge,
-    Failed(Error),
+/// Bytes of a message that a session may send now that was not let in.
+fn longest_before_login(mesh: &Mesh, limits: &Limits) -> usize {
+    let share = mesh.sessions().admission().share(MESSAGE_BEFORE_LOGIN);
+    share.min(limits.frame)
 }
 
-impl End {
-    fn reason(&self) -> Option<Closing> {
-        match self {
-            End::SlowConsumer => Some(Closing::SlowConsumer),
-            End::HostStops => Some(Closing::HostStops),
-            End::Ended => Some(Closing::Ended),
-            _ => None,
-        }
-    }
-}
-
-struct Connection<C: Channel> {
+/// A websocket and its session.
+pub(super) struct Connection<C: Channel> {
     mesh: Arc<Mesh>,
-    channel: C,
+    pub(super) channel: C,
     wire: Wire,
+    /// Whether the client understands compressed messages.
+    compresses: bool,
     websocket: WebSocketContext,
     gate: Gate,
-    session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     /// Frames taken from the session's queue, on their way to the websocket.
     batch: Batch,
     /// Bytes handed to the websocket and not yet flushed.
     unwritten: usize,
     /// The websocket may hold bytes that the socket has not taken.
     unflushed: bool,
+    limits: Limits,
+    /// Counts while the session is not admitted, and is there just then.
+    place: Option<Place>,
+    /// Until when somebody has to log in. None once somebody has.
+    deadline: Option<Deadline>,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     closing: Option<Closing>,
     /// Others had a turn before the answers of the calls at hand are written.
     yielded: bool,
+    /// Reading was stopped for something that is worked on elsewhere.
+    halted: bool,
 }
 
 impl<C: Channel> Drop for Connection<C> {
@@ -186,6 +197,9 @@ impl<C: Channel> Connection<C> {
             Ok(more) => more,
             Err(end) => return Poll::Ready(end),
         };
+        if let Some(deadline) = &mut self.deadline {
+            deadline.note(self.session.waits(), now);
+        }
         if let Some(end) = self.beat(context, now) {
             return Poll::Ready(end);
         }
@@ -200,7 +214,9 @@ impl<C: Channel> Connection<C> {
             // A lone call: whoever brings its answer writes it, behind what acknowledges the call, or where only the
             // connection can write, both wait for each other.
             self.timer.as_mut().reset((now + HOLD).into());
-            let (outbound, socket) = (self.session.outbound(), self.channel.lendable());
+            let outbound = self.session.outbound();
+            // Whoever writes to a lent socket does not compress.
+            let socket = self.channel.lendable().filter(|_| !self.compresses);
             if self.timer.as_mut().poll(context).is_pending()
                 && outbound.lend(context.waker(), called, socket)
             {
@@ -242,6 +258,10 @@ impl<C: Channel> Connection<C> {
         if self.session.waits() {
             self.watch_client(context, now);
         }
+        if std::mem::take(&mut self.halted) && !self.is_halted() {
+            // What kept more from being read ended before the connection said that it sleeps: nobody wakes it for that again.
+            context.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 
@@ -258,7 +278,6 @@ impl<C: Channel> Connection<C> {
 
     /// Works off the frames that are there. Returns whether there may be more.
     fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
-        let outbound = self.session.outbound();
         let mut unlooked = 0;
         for _ in 0..FRAMES_AT_ONCE {
             if unlooked >= LOOK {
@@ -267,35 +286,32 @@ impl<C: Channel> Connection<C> {
                     return Ok(true);
                 }
             }
+            let outbound = self.session.outbound();
             if outbound.is_closing() {
                 // Nothing is done any more for a session that has ended, however slowly its client reads why.
                 return Ok(false);
             }
-            if self.session.waits() {
-                // The answer that ends this wakes the task.
+            if self.is_halted() {
+                self.halted = true;
                 return Ok(false);
             }
             if self.is_backed_up() {
                 // A client that asks for much gets its answers before it may ask for more.
                 return Ok(true);
             }
-            if self.session.uncommitted() >= MOST_UNCOMMITTED {
-                // The answer that ends this wakes the task.
-                return Ok(false);
+            if self.place.is_some() == self.session.is_admitted() {
+                self.take_over_admission()?;
             }
-            let mut stream = Polled {
-                channel: &mut self.channel,
-                wire: &mut self.wire,
-                context,
-            };
-            match self.websocket.read(&mut stream) {
+            match self.websocket_read(context) {
                 Ok(message) => {
                     self.heartbeat.heard(now);
                     match message {
                         Message::Text(frame) => {
+                            self.wire.begin_message();
                             self.gate.receive(&frame);
                             unlooked += if self.gate.took_time() { LOOK } else { 1 };
                         }
+                        Message::Binary(_) => self.wire.begin_message(),
                         Message::Close(_) => return Err(End::ByClient),
                         // It may have been answered.
                         _ => self.unflushed = true,
@@ -305,7 +321,7 @@ impl<C: Channel> Connection<C> {
                     self.wire.rest();
                     return Ok(false);
                 }
-                Err(error) => return Err(end_of(error)),
+                Err(error) => return Err(End::of(error)),
             }
         }
         Ok(true)
@@ -315,6 +331,72 @@ impl<C: Channel> Connection<C> {
     fn is_backed_up(&self) -> bool {
         let outbound = self.session.outbound();
         outbound.queued_bytes() > outbound.limit() / 4
+    }
+
+    /// Whether something that is worked on elsewhere keeps more from being read. Its end wakes the task.
+    fn is_halted(&self) -> bool {
+        self.session.waits() || self.session.uncommitted() >= MOST_UNCOMMITTED
+    }
+
+    /// Lets the connection cost what the session may cost since somebody has logged in, or the login has lapsed.
+    fn take_over_admission(&mut self) -> Result<(), End> {
+        let longest = match self.session.is_admitted() {
+            true => {
+                self.place = None;
+                self.deadline = None;
+                self.limits.frame
+            }
+            false => {
+                let address = self.session.peer().ip();
+                self.place = self.mesh.sessions().admission().return_to(address);
+                longest_before_login(&self.mesh, &self.limits)
+            }
+        };
+        self.wire.set_longest(longest);
+        self.websocket.set_config(|config| {
+            config.max_message_size = Some(longest);
+            config.max_frame_size = Some(longest);
+        });
+        match self.wire.of_message() > longest {
+            // What came before of an unfinished message is kept, and may be more than that.
+            true => Err(End::of(Error::Capacity(CapacityError::MessageTooLong {
+                size: self.wire.of_message(),
+                max_size: longest,
+            }))),
+            false => Ok(()),
+        }
+    }
+
+    /// What the websocket has read; that nothing more is there is an error of the kind `WouldBlock`, and wakes the task later.
+    pub(super) fn websocket_read(&mut self, context: &mut Context<'_>) -> Result<Message, Error> {
+        self.websocket.read(&mut Polled {
+            channel: &mut self.channel,
+            wire: &mut self.wire,
+            context,
+        })
+    }
+
+    /// Hands a message to the websocket. It is taken although the socket may take no more for now.
+    pub(super) fn websocket_write(
+        &mut self,
+        context: &mut Context<'_>,
+        message: Message,
+    ) -> Result<(), Error> {
+        let mut stream = Polled {
+            channel: &mut self.channel,
+            wire: &mut self.wire,
+            context,
+        };
+        self.websocket.write(&mut stream, message)
+    }
+
+    /// Writes what the websocket holds.
+    pub(super) fn websocket_flush(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        self.websocket.flush(&mut Polled {
+            channel: &mut self.channel,
+            wire: &mut self.wire,
+            context,
+        })
     }
 
     /// Writes what the session has queued.
@@ -351,14 +433,13 @@ impl<C: Channel> Connection<C> {
                     }
                     Next::End => break,
                 };
-                let mut stream = Polled {
-                    channel: &mut self.channel,
-                    wire: &mut self.wire,
-                    context,
-                };
                 self.unwritten += frame.len();
                 self.unflushed = true;
-                let written = self.websocket.write(&mut stream, Message::Text(frame));
+                let message = match self.compresses {
+                    true => deflate::outgoing(&frame),
+                    false => Message::Text(frame),
+                };
+                let written = self.websocket_write(context, message);
                 self.settle();
                 match written {
                     Ok(()) => {}
@@ -366,7 +447,7 @@ impl<C: Channel> Connection<C> {
                     Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                         return Ok(Progress::Blocked);
                     }
-                    Err(error) => return Err(end_of(error)),
+                    Err(error) => return Err(End::of(error)),
                 }
             }
         }
@@ -375,12 +456,7 @@ impl<C: Channel> Connection<C> {
             self.batch.tried();
             return Ok(progress);
         }
-        let mut stream = Polled {
-            channel: &mut self.channel,
-            wire: &mut self.wire,
-            context,
-        };
-        let flushed = self.websocket.flush(&mut stream);
+        let flushed = self.websocket_flush(context);
         self.settle();
         match flushed {
             Ok(()) => {
@@ -393,7 +469,7 @@ impl<C: Channel> Connection<C> {
                 Ok(progress)
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(Progress::Blocked),
-            Err(error) => Err(end_of(error)),
+            Err(error) => Err(End::of(error)),
         }
     }
 
@@ -411,7 +487,7 @@ impl<C: Channel> Connection<C> {
                     self.session.outbound().written(self.wire.take_sent());
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(end_of(Error::Io(error))),
+                Err(error) => return Err(End::of(Error::Io(error))),
             }
         }
         Ok(true)
@@ -439,87 +515,18 @@ impl<C: Channel> Connection<C> {
             match self.heartbeat.due(self.session.dialect(), at) {
                 Due::GiveUp => return Some(End::Silent),
                 Due::Ping => self.session.outbound().push(primus::ping(now())),
-                Due::Nothing(until) => self.timer.as_mut().reset(until.into()),
+                Due::Nothing(until) => {
+                    let until = match &self.deadline {
+                        None => until,
+                        Some(deadline) => match deadline.next(at) {
+                            None => return Some(End::NoLogin),
+                            Some(next) => until.min(next),
+                        },
+                    };
+                    self.timer.as_mut().reset(until.into());
+                }
             }
         }
         None
-    }
-
-    /// Sends what the end of this kind asks for, then closes the socket. Never waits for long.
-    async fn say_goodbye(&mut self, end: &End) {
-        let close = match end {
-            End::ByClient | End::Failed(_) => None,
-            End::TooLarge => Some(CloseCode::Size),
-            End::HostStops | End::Ended | End::Silent | End::SlowConsumer => Some(CloseCode::Normal),
-        };
-        let announces = matches!(end, End::HostStops) && self.session.dialect().announces_stop();
-        let goodbye = async {
-            if announces {
-                self.send(Message::Text(disconnect_notice())).await?;
-            }
-            if let Some(code) = close {
-                self.send(Message::Close(Some(CloseFrame {
-                    code,
-                    reason: "".into(),
-                })))
-                .await?;
-                // The client answers with a close of its own and ends the connection; what it still sends is of no
-                // interest, but must be read, or it would never see the close.
-                let mut nothing = BytesMut::with_capacity(4096);
-                while poll_fn(|context| self.channel.poll_read(context, &mut nothing)).await? > 0 {
-                    nothing.clear();
-                }
-                return Ok(());
-            }
-            poll_fn(|context| {
-                let mut stream = Polled {
-                    channel: &mut self.channel,
-                    wire: &mut self.wire,
-                    context,
-                };
-                ready(self.websocket.flush(&mut stream))
-            })
-            .await
-        };
-        let _: Result<Result<(), Error>, _> = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
-        // Nobody has the socket any more but this connection.
-        self.session.outbound().attend();
-        let shutdown = poll_fn(|context| self.channel.poll_shutdown(context));
-        let _ = tokio::time::timeout(CLOSE_PATIENCE, shutdown).await;
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), Error> {
-        let mut message = Some(message);
-        poll_fn(|context| {
-            let mut stream = Polled {
-                channel: &mut self.channel,
-                wire: &mut self.wire,
-                context,
-            };
-            match message.take() {
-                Some(message) => match self.websocket.write(&mut stream, message) {
-                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-                    Err(error) => Poll::Ready(Err(error)),
-                    Ok(()) => ready(self.websocket.flush(&mut stream)),
-                },
-                None => ready(self.websocket.flush(&mut stream)),
-            }
-        })
-        .await
-    }
-}
-
-fn ready<T>(result: Result<T, Error>) -> Poll<Result<T, Error>> {
-    match result {
-        Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-        result => Poll::Ready(result),
-    }
-}
-
-fn end_of(error: Error) -> End {
-    match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => End::ByClient,
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => End::TooLarge,
-        error => End::Failed(error),
     }
 }

@@ -3,18 +3,16 @@
 use crate::protocol::Dialect;
 use std::time::{Duration, Instant};
 
-/// How often the server pings sessions whose clients expect it. They give up after 45 s without a ping.
-const PING: Duration = Duration::from_secs(30);
 /// Sessions whose clients ping every 25 s are given up after this much silence.
 const SILENCE: Duration = Duration::from_secs(90);
-/// Sessions that the server pings are given up after this much silence: two pings unanswered.
-const UNANSWERED: Duration = Duration::from_secs(75);
 
 /// The clock of one connection.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     heard: Instant,
     pinged: Instant,
+    /// Time between two pings.
+    interval: Duration,
 }
 
 /// What is due.
@@ -29,11 +27,12 @@ pub(super) enum Due {
 }
 
 impl Heartbeat {
-    /// A connection that was opened now.
-    pub(super) fn new(now: Instant) -> Heartbeat {
+    /// A connection that was opened now. Where its client expects pings, there is one every `interval`.
+    pub(super) fn new(now: Instant, interval: Duration) -> Heartbeat {
         Heartbeat {
             heard: now,
             pinged: now,
+            interval,
         }
     }
 
@@ -44,24 +43,25 @@ impl Heartbeat {
 
     /// What is due now; a ping that is due counts as sent.
     pub(super) fn due(&mut self, dialect: Dialect, now: Instant) -> Due {
-        let patience = if dialect.server_pings() {
-            UNANSWERED
-        } else {
-            SILENCE
+        let interval = self.interval;
+        let patience = match dialect.server_pings() {
+            // Two pings unanswered.
+            true => interval * 5 / 2,
+            false => SILENCE,
         };
         if now >= self.heard + patience {
             return Due::GiveUp;
         }
         if dialect.server_pings() {
-            if now >= self.pinged + PING {
+            if now >= self.pinged + interval {
                 self.pinged = now;
                 return Due::Ping;
             }
-            return Due::Nothing((self.pinged + PING).min(self.heard + patience));
+            return Due::Nothing((self.pinged + interval).min(self.heard + patience));
         }
         // The dialect may change to one that is pinged, so look again at the time of a ping.
-        self.pinged = self.pinged.max(now.checked_sub(PING).unwrap_or(now));
-        Due::Nothing((self.heard + patience).min(now + PING))
+        self.pinged = self.pinged.max(now.checked_sub(interval).unwrap_or(now));
+        Due::Nothing((self.heard + patience).min(now + interval))
     }
 }
 
@@ -73,12 +73,12 @@ mod tests {
     fn only_the_last_dialect_is_pinged() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut heartbeat = Heartbeat::new(start);
+        let mut heartbeat = Heartbeat::new(start, Duration::from_secs(30));
         assert_eq!(heartbeat.due(Dialect::Happn4, at(29)), Due::Nothing(at(30)));
         assert_eq!(heartbeat.due(Dialect::Happn4, at(30)), Due::Ping);
         assert_eq!(heartbeat.due(Dialect::Happn4, at(60)), Due::Ping);
         assert_eq!(heartbeat.due(Dialect::Happn4, at(75)), Due::GiveUp);
-        let mut heartbeat = Heartbeat::new(start);
+        let mut heartbeat = Heartbeat::new(start, Duration::from_secs(30));
         for seconds in [0, 30, 60] {
             assert!(matches!(
                 heartbeat.due(Dialect::Happn3, at(seconds)),
@@ -88,5 +88,17 @@ mod tests {
         assert_eq!(heartbeat.due(Dialect::Happn1, at(90)), Due::GiveUp);
         heartbeat.heard(at(89));
         assert!(matches!(heartbeat.due(Dialect::Happn1, at(90)), Due::Nothing(_)));
+    }
+
+    #[test]
+    fn patience_grows_with_the_interval() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut heartbeat = Heartbeat::new(start, Duration::from_millis(200));
+        assert_eq!(heartbeat.due(Dialect::Happn4, at(199)), Due::Nothing(at(200)));
+        assert_eq!(heartbeat.due(Dialect::Happn4, at(200)), Due::Ping);
+        assert_eq!(heartbeat.due(Dialect::Happn4, at(400)), Due::Ping);
+        assert_eq!(heartbeat.due(Dialect::Happn4, at(499)), Due::Nothing(at(500)));
+        assert_eq!(heartbeat.due(Dialect::Happn4, at(500)), Due::GiveUp);
     }
 }

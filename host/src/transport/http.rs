@@ -5,7 +5,7 @@ use super::body::RequestBody;
 use super::outgoing::packed;
 use super::progress::{Progress, Tracked};
 use super::target::Target;
-use super::{auth, console, hsts, page, refusal, rest, web};
+use super::{auth, console, deflate, hsts, page, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
@@ -47,7 +47,15 @@ const FORWARDED: [&str; 6] = [
 ];
 
 /// Where a connection's upgrade waits for the HTTP part to end.
-pub(super) type Slot = Arc<Mutex<Option<(OnUpgrade, ConnectionInfo)>>>;
+pub(super) type Slot = Arc<Mutex<Option<Asked>>>;
+
+/// A websocket that was asked for and granted.
+pub(super) struct Asked {
+    pub(super) upgrade: OnUpgrade,
+    pub(super) info: ConnectionInfo,
+    /// Whether compression was agreed on.
+    pub(super) compresses: bool,
+}
 
 pub(super) use super::outgoing::Body;
 
@@ -139,7 +147,10 @@ async fn answer(head: &Parts, body: &mut RequestBody, address: IpAddr, mesh: &Ar
         "/primus/spec" => text(
             StatusCode::OK,
             "application/json",
-            r#"{"pingInterval":30000,"pathname":"/primus","version":"8.0.9","parser":"json","transformer":"websockets"}"#,
+            format!(
+                r#"{{"pingInterval":{},"pathname":"/primus","version":"8.0.9","parser":"json","transformer":"websockets"}}"#,
+                mesh.ping_interval().as_millis()
+            ),
         ),
         "/metrics" => text(StatusCode::OK, METRICS, mesh.metrics()),
         "/healthz" => text(StatusCode::OK, "application/json", r#"{"status":"ok"}"#),
@@ -202,11 +213,16 @@ fn asks_for_websocket(request: &Request<Incoming>) -> bool {
 
 /// Accepts an upgrade, which is left to the connection, or says why not.
 fn accept(head: &Parts, body: &RequestBody, upgrade: OnUpgrade, connection: &Connection) -> Answer {
-    match accepted(head, body) {
+    match accepted(head, body, connection.mesh.compresses()) {
         Ok(answer) => {
             let info = connection_info(head, connection.encrypted);
+            let compresses = answer.headers().contains_key(header::SEC_WEBSOCKET_EXTENSIONS);
             let mut slot = connection.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
-            *slot = Some((upgrade, info));
+            *slot = Some(Asked {
+                upgrade,
+                info,
+                compresses,
+            });
             answer
         }
         Err(reason) => refusal::json(StatusCode::BAD_REQUEST, "Bad request", reason),
@@ -214,7 +230,7 @@ fn accept(head: &Parts, body: &RequestBody, upgrade: OnUpgrade, connection: &Con
 }
 
 /// The answer that accepts an upgrade, or why it is refused.
-fn accepted(head: &Parts, body: &RequestBody) -> Result<Answer, &'static str> {
+fn accepted(head: &Parts, body: &RequestBody, compresses: bool) -> Result<Answer, &'static str> {
     let headers = &head.headers;
     if !body.is_whole() {
         return Err("a request for a websocket has no body");
@@ -236,10 +252,24 @@ fn accepted(head: &Parts, body: &RequestBody) -> Result<Answer, &'static str> {
     out.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     out.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
-    if let Some(protocol) = headers.get(header::SEC_WEBSOCKET_PROTOCOL) {
-        out.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol.clone());
+    if let Some(extension) = compresses.then(|| deflate::accept(headers)).flatten() {
+        out.insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+    }
+    if let Some(protocol) = subprotocol(headers) {
+        out.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     Ok(answer)
+}
+
+/// The subprotocol that is chosen: the first that is offered. Browsers end a connection that is answered with the whole list.
+fn subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut names = offered
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim);
+    let first = names.find(|name| !name.is_empty())?;
+    HeaderValue::from_str(first).ok()
 }
 
 fn connection_info(head: &Parts, encrypted: bool) -> ConnectionInfo {

@@ -8,10 +8,14 @@
 
 mod auth;
 mod body;
+mod closing;
 mod connection;
 mod console;
 mod cors;
+mod deadline;
+mod deflate;
 mod encrypted;
+mod fault;
 mod heartbeat;
 mod hsts;
 mod http;
@@ -30,14 +34,16 @@ mod target;
 mod unpacking;
 mod web;
 
+use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::security::tls::Certificates;
+use crate::session::Place;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use progress::Progress;
 use socket::Socket;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,8 +56,12 @@ use tokio::task::JoinSet;
 /// Limits of the transport.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Largest message that a client may send, in bytes. Larger ones close the connection with code 1009.
+    /// Largest message that a client may send once it has logged in, in bytes. Larger ones close the connection with code 1009.
     pub frame: usize,
+    /// How long a websocket may stay open without a login.
+    pub login_timeout: Duration,
+    /// How often clients are pinged that expect it.
+    pub ping_interval: Duration,
 }
 
 /// Room for so many connections, and how many there are and were. Copies share it.
@@ -91,6 +101,21 @@ impl Room {
     }
 }
 
+/// A connection whose client asked for a websocket.
+struct Opened<C> {
+    channel: C,
+    /// What came behind the request.
+    read_already: Vec<u8>,
+    peer: SocketAddr,
+    place: Place,
+    info: ConnectionInfo,
+    /// Whether compression was agreed on.
+    compresses: bool,
+}
+
+/// What a client hears when there are too many that have not logged in.
+const CROWDED: &str = r#"{"message":"Service unavailable","data":null,"error":{"message":"too many connections are open without a login; try again later"}}"#;
+
 /// How long connections get to say goodbye on a stop.
 const GOODBYE: Duration = Duration::from_secs(3);
 
@@ -98,6 +123,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 const HEAD: Duration = Duration::from_secs(30);
 /// Bytes that the head of a request may have.
 const LONGEST_HEAD: usize = 64 * 1024;
+/// Bytes that it may have in the largest crowd: what the HTTP library needs.
+const SHORTEST_HEAD: usize = 8 * 1024;
 
 /// Accepts connections until `stop` becomes true, then closes all of them and returns when they are gone. With
 /// `certificates` they are encrypted.
@@ -124,16 +151,20 @@ pub async fn run(
         match accepted {
             Ok((stream, peer)) => {
                 back_off = Duration::ZERO;
+                let Ok(place) = mesh.sessions().admission().enter(peer.ip()) else {
+                    refuse(stream, certificates.is_some());
+                    continue;
+                };
                 let _ = stream.set_nodelay(true);
                 let (mesh, stop) = (mesh.clone(), stop.clone());
                 // Two tasks, so that one without encryption has no room for the state of one with it.
                 match certificates.clone() {
                     None => connections.spawn(async move {
-                        serve(stream, peer, mesh, limits, stop).await;
+                        serve(stream, (peer, place), mesh, limits, stop).await;
                         drop(permit);
                     }),
                     Some(certificates) => connections.spawn(async move {
-                        serve_encrypted(stream, peer, &certificates, mesh, limits, stop).await;
+                        serve_encrypted(stream, (peer, place), &certificates, mesh, limits, stop).await;
                         drop(permit);
                     }),
                 };
@@ -155,6 +186,23 @@ pub async fn run(
     connections.shutdown().await;
 }
 
+/// Tells a client that there are too many, and waits for nothing.
+fn refuse(stream: TcpStream, encrypted: bool) {
+    let Ok(mut stream) = stream.into_std() else { return };
+    if encrypted {
+        // Without a handshake there is nothing that it would understand.
+        return;
+    }
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nRetry-After: 5\r\n\
+         Connection: close\r\n\r\n{CROWDED}",
+        CROWDED.len()
+    );
+    let _ = stream.write(answer.as_bytes());
+    // A socket that is closed with bytes unread takes back what was written.
+    let _ = stream.read(&mut [0; 4096]);
+}
+
 /// Binds the address that the mesh is to be served on.
 ///
 /// # Errors
@@ -171,7 +219,7 @@ async fn stopping(stop: &mut watch::Receiver<bool>) {
 
 async fn serve_encrypted(
     stream: TcpStream,
-    peer: SocketAddr,
+    (peer, place): (SocketAddr, Place),
     certificates: &Certificates,
     mesh: Arc<Mesh>,
     limits: Limits,
@@ -182,13 +230,13 @@ async fn serve_encrypted(
         () = stopping(&mut stop) => None,
     };
     if let Some(stream) = accepted {
-        serve(stream, peer, mesh, limits, stop).await;
+        serve(stream, (peer, place), mesh, limits, stop).await;
     }
 }
 
 async fn serve<S: Socket>(
     stream: S,
-    peer: SocketAddr,
+    (peer, place): (SocketAddr, Place),
     mesh: Arc<Mesh>,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
@@ -209,7 +257,7 @@ async fn serve<S: Socket>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .max_buf_size(LONGEST_HEAD)
+        .max_buf_size(mesh.sessions().admission().share(LONGEST_HEAD).max(SHORTEST_HEAD))
         .serve_connection(TokioIo::new(HttpStream::new(stream, progress)), service)
         .with_upgrades();
     tokio::pin!(connection);
@@ -231,20 +279,19 @@ async fn serve<S: Socket>(
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .take();
-    let Some((upgrade, info)) = taken else { return };
-    match upgrade.await {
+    let Some(asked) = taken else { return };
+    match asked.upgrade.await {
         Ok(upgraded) => match upgraded.downcast::<TokioIo<HttpStream<S>>>() {
             Ok(parts) => {
-                connection::run(
-                    parts.io.into_inner().into_inner().into_channel(),
-                    parts.read_buf.to_vec(),
+                let opened = Opened {
+                    channel: parts.io.into_inner().into_inner().into_channel(),
+                    read_already: parts.read_buf.to_vec(),
                     peer,
-                    mesh,
-                    info,
-                    limits,
-                    stop,
-                )
-                .await;
+                    place,
+                    info: asked.info,
+                    compresses: asked.compresses,
+                };
+                connection::run(opened, mesh, limits, stop).await;
             }
             Err(_) => tracing::error!(%peer, "an upgraded connection is of an unknown kind"),
         },

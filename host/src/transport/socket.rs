@@ -1,5 +1,6 @@
 //! The byte stream under a websocket, as the websocket library reads and writes it: never waiting.
 
+use super::deflate::Inflater;
 use bytes::{Buf, BytesMut};
 use std::io::{self, Read, Write};
 use std::pin::{Pin, pin};
@@ -121,6 +122,10 @@ pub(super) fn is_ended(stream: &TcpStream) -> bool {
 pub(super) struct Wire {
     bytes: BytesMut,
     sent: usize,
+    /// Bytes asked for since the last message was whole.
+    of_message: usize,
+    /// Where the client may compress its messages.
+    inflater: Option<Box<Inflater>>,
 }
 
 impl Wire {
@@ -129,12 +134,36 @@ impl Wire {
         Wire {
             bytes: BytesMut::from(bytes),
             sent: 0,
+            of_message: 0,
+            inflater: None,
         }
     }
 
     /// How many bytes the socket took since this was asked last.
     pub(super) fn take_sent(&mut self) -> usize {
         std::mem::take(&mut self.sent)
+    }
+
+    /// A message is whole, and another begins.
+    pub(super) fn begin_message(&mut self) {
+        self.of_message = 0;
+    }
+
+    /// About how many bytes there are of the message that is not whole.
+    pub(super) fn of_message(&self) -> usize {
+        self.of_message + self.inflater.as_ref().map_or(0, |inflater| inflater.held())
+    }
+
+    /// Inflates from now on what the client compresses; a message may have `longest` bytes.
+    pub(super) fn inflate(&mut self, longest: usize) {
+        self.inflater = Some(Box::new(Inflater::new(longest)));
+    }
+
+    /// Lets an inflated message have so many bytes from now on.
+    pub(super) fn set_longest(&mut self, longest: usize) {
+        if let Some(inflater) = &mut self.inflater {
+            inflater.set_longest(longest);
+        }
     }
 
     /// Gives the memory back when nothing is left.
@@ -155,12 +184,28 @@ pub(super) struct Polled<'a, 'b, C> {
 impl<C: Channel> Read for Polled<'_, '_, C> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = &mut self.wire.bytes;
+        if let Some(inflater) = &mut self.wire.inflater {
+            while inflater.ready().is_empty() {
+                if !inflater.advance(bytes)? {
+                    bytes.reserve(CHUNK);
+                    if now(self.channel.poll_read(self.context, bytes))? == 0 {
+                        return Ok(0);
+                    }
+                }
+            }
+            let ready = inflater.ready();
+            let count = ready.len().min(buffer.len());
+            ready.copy_to_slice(&mut buffer[..count]);
+            self.wire.of_message += count;
+            return Ok(count);
+        }
         if bytes.is_empty() {
             bytes.reserve(CHUNK);
             now(self.channel.poll_read(self.context, bytes))?;
         }
         let count = bytes.len().min(buffer.len());
         bytes.copy_to_slice(&mut buffer[..count]);
+        self.wire.of_message += count;
         Ok(count)
     }
 }

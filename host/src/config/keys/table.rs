@@ -60,6 +60,37 @@ pub const KEYS: &[Key] = &[
     ),
     integer(
         "happn",
+        "max_connections_before_login",
+        MAX_CONNECTIONS_BEFORE_LOGIN,
+        "Connections without a login that may be open at one time, HTTP among them.",
+    ),
+    integer(
+        "happn",
+        "max_connections_before_login_per_address",
+        MAX_CONNECTIONS_BEFORE_LOGIN_PER_ADDRESS,
+        "How many of them one address may have.",
+    ),
+    integer(
+        "happn",
+        "login_timeout_ms",
+        LOGIN_TIMEOUT_MS,
+        "Milliseconds that a websocket may stay open without a login.",
+    ),
+    integer(
+        "happn",
+        "ping_interval_ms",
+        PING_INTERVAL_MS,
+        "Milliseconds between two pings of clients that expect the server to ping (happn_4).",
+    ),
+    Key {
+        section: "happn",
+        name: "compression",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(false),
+        meaning: "Whether messages are compressed for clients that offer it (permessage-deflate).",
+    },
+    integer(
+        "happn",
         "max_subscriptions",
         MAX_SUBSCRIPTIONS,
         "Subscriptions that one session may have.",

@@ -82,7 +82,7 @@ fn a_mistake_in_an_override_names_the_override() {
         ],
         r#"
 --set happn.prot=1: unknown key `prot` in [happn]
-help: did you mean `port`? known keys: acknowledge_timeout_ms, host, max_connections, max_frame_bytes, max_subscription_bytes, max_subscriptions, outbound_queue_bytes, port, secure, tls
+help: did you mean `port`? known keys: acknowledge_timeout_ms, compression, host, login_timeout_ms, max_connections, max_connections_before_login, max_connections_before_login_per_address, max_frame_bytes, max_subscription_bytes, max_subscriptions, outbound_queue_bytes, ping_interval_ms, port, secure, tls
 
 --set happn.port=70000: `port` in [happn] must be from 0 to 65535, found 70000
 help: without this key it is 55000
