@@ -21,21 +21,21 @@ pub(super) struct Fault {
 impl Fault {
     /// The client does not keep to the protocol.
     pub(super) fn protocol(what: &str) -> io::Error {
-        Fault::new(CloseCode::Protocol, what.to_owned())
+        Fault::error(CloseCode::Protocol, what.to_owned())
     }
 
     /// A message does not hold what it should.
     pub(super) fn data(what: &str) -> io::Error {
-        Fault::new(CloseCode::Invalid, what.to_owned())
+        Fault::error(CloseCode::Invalid, what.to_owned())
     }
 
     /// A message is too large.
     pub(super) fn too_large(size: usize, max_size: usize) -> io::Error {
         let error = CapacityError::MessageTooLong { size, max_size };
-        Fault::new(CloseCode::Size, error.to_string())
+        Fault::error(CloseCode::Size, error.to_string())
     }
 
-    fn new(code: CloseCode, what: String) -> io::Error {
+    fn error(code: CloseCode, what: String) -> io::Error {
         io::Error::other(Fault { code, what })
     }
 
