@@ -86,13 +86,14 @@ fn answer<'a>(
     let pattern = PathPattern::new(path);
     let mut found = Vec::new();
     for (path, document) in documents.iter().filter(|(path, _)| pattern.matches(path)) {
-        let selected = query.select(path, document);
+        let selected = query.select(path.as_str().into(), document.clone());
         assert_eq!(
             selected.is_some(),
             query.admits(path, &document.data, document.meta)
         );
         found.extend(selected);
-        if query.is_enough(found.len()) {
+        let enough = query.limit().map(|limit| query.skip() + limit);
+        if !query.is_sorted() && enough.is_some_and(|enough| found.len() >= enough) {
             break;
         }
     }
@@ -157,7 +158,7 @@ fn mismatch(row: &Row, generation: &str, documents: &[(String, Document)]) -> Op
             let written: Vec<Value> = if path.contains('*') {
                 let write = |found: &Found| {
                     let mut out = String::new();
-                    query.write_item(&mut out, found);
+                    query.write_item(&mut out, &found.path, &found.document);
                     item(&out)
                 };
                 found.iter().map(write).collect()
