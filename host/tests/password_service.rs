@@ -1,14 +1,18 @@
 //! The threads that verify passwords, alone in a process: what a flood of wrong ones costs, and what it leaves behind.
 
 use mesh_host::security::password::{MEMORY_KIB, Verdict};
-use mesh_host::security::passwords::{Busy, Passwords, WAITING};
+use mesh_host::security::passwords::Passwords;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// Passwords that are tried at once: many more than may wait.
 const FLOOD: usize = 2_000;
+
+/// Where all of them come from.
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// How long a test waits for what happens in the background.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,34 +47,32 @@ fn nice_values() -> Vec<i32> {
 #[tokio::test]
 async fn a_flood_of_wrong_passwords_is_turned_away_and_leaves_no_memory_behind() {
     let passwords = Arc::new(Passwords::start().unwrap());
-    let stored = passwords.hash("right".to_owned()).await.unwrap();
+    let stored = passwords.hash("bob", "right".to_owned()).await.unwrap();
     let before = status("VmRSS:");
 
     let mut attempts = JoinSet::new();
     for number in 0..FLOOD {
         let (passwords, known) = (Arc::clone(&passwords), number % 2 == 0);
         let stored = known.then(|| stored.clone());
-        attempts.spawn(async move { passwords.verify(format!("wrong {number}"), stored).await });
+        attempts.spawn(async move {
+            let name = format!("name {number}");
+            let who = (ADDRESS, &*name);
+            passwords.verify(who, "wrong".to_owned(), stored).await
+        });
     }
-    let (busy, wrong): (Vec<_>, Vec<_>) = attempts
-        .join_all()
-        .await
-        .into_iter()
-        .partition(|verdict| *verdict == Err(Busy));
-    assert!(wrong.iter().all(|verdict| *verdict == Ok(Verdict::Wrong)));
-    assert!(
-        wrong.len() >= WAITING,
-        "only {} of {FLOOD} were looked at",
-        wrong.len()
-    );
+    // Who is right gets in beside them, and is the only one.
+    let bob = (ADDRESS, "bob");
+    let verdict = passwords.verify(bob, "right".to_owned(), Some(stored)).await;
+    assert_eq!(verdict.unwrap(), Verdict::Right { outdated: false });
+    let (busy, wrong): (Vec<_>, Vec<_>) = attempts.join_all().await.into_iter().partition(Result::is_err);
+    let is_wrong = |verdict: &Result<_, _>| matches!(verdict, Ok(Verdict::Wrong));
+    assert!(wrong.iter().all(is_wrong));
+    assert!(!wrong.is_empty(), "none of {FLOOD} was looked at");
     assert!(
         busy.len() >= FLOOD / 2,
         "only {} of {FLOOD} were turned away",
         busy.len()
     );
-
-    let verdict = passwords.verify("right".to_owned(), Some(stored)).await;
-    assert_eq!(verdict, Ok(Verdict::Right { outdated: false }));
     assert!(
         nice_values().iter().all(|nice| *nice == 19),
         "{:?}",
