@@ -51,7 +51,28 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 ///
 /// When one of them cannot be made.
 pub fn create_private_folders(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        create_private_folders(above)?;
+    }
+    create_private_folder(path)
+}
+
+/// Makes a folder that only this user may enter. There must be nothing with this name, not even a link.
+///
+/// # Errors
+///
+/// When there is something, or none can be made.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)?;
+    // A umask may have taken away more; nothing is in it yet.
+    let about = fs::symlink_metadata(path)?;
+    if about.is_dir() && about.mode() & 0o777 != 0o700 {
+        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 /// Makes a file that counts as worked on while it is open.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 const VICTIM: u32 = 4242;
 const ATTACKER: u32 = 4343;
@@ -56,6 +57,15 @@ fn serve(command: &mut Command) -> Process {
 fn asked_to_stop(mut process: Process) {
     let _ = Command::new("kill").arg(process.0.id().to_string()).status();
     process.0.wait().unwrap();
+}
+
+/// The log comes through a pipe: waits until it has a text.
+fn until_logged(host: &Host, text: &str) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !host.log().contains(text) {
+        assert!(Instant::now() < until, "{text} is missing: {}", host.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Folders that every user may enter, with a mesh.toml, the executable and a component.
@@ -183,6 +193,7 @@ fn a_file_with_secrets_that_others_may_read_is_told_of() {
     set_mode(&store, 0o640);
     set_mode(&config, 0o644);
     let host = Host::start(&config, &[]);
+    until_logged(&host, "reach it at");
     let log = host.log();
     for (file, mode, command) in [(&store, "0640", "chmod 600"), (&config, "0644", "chmod o-rwx")] {
         let line = log.lines().find(|line| line.contains(command));
@@ -265,7 +276,7 @@ fn false_host(socket: &Path) -> Arc<Mutex<String>> {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let _ = stream.set_read_timeout(Some(std::time::Duration::from_secs(5)));
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
             let mut bytes = [0; 4096];
             let count = stream.read(&mut bytes).unwrap_or(0);
             kept.lock()
@@ -311,7 +322,11 @@ fn the_control_socket_is_where_the_environment_says() {
     let folder = Folder::new("named");
     let config = folder.write("mesh.toml", "name = \"N\"\n");
     let socket = folder.path().join("control.sock");
-    let start = || Host::start_with(&config, &[], |command| drop(command.env("MESH_SOCKET", &socket)));
+    let start = || {
+        Host::start_with(&config, &[], |command| {
+            command.env("MESH_SOCKET", &socket);
+        })
+    };
     let status = |socket: &Path| {
         let ended = Command::new(executable())
             .args(["status", "--config"])
@@ -333,11 +348,7 @@ fn the_control_socket_is_where_the_environment_says() {
     );
     // The socket of a host that serves is left to it.
     let second = start();
-    assert!(
-        second.log().contains("another process listens there"),
-        "{}",
-        second.log()
-    );
+    until_logged(&second, "another process listens there");
     assert_eq!(status(&socket).0, 0);
     second.stop();
     assert_eq!(status(&socket).0, 0);
@@ -351,7 +362,7 @@ fn the_control_socket_is_where_the_environment_says() {
     // What is no socket is left as it is.
     std::fs::write(&socket, "text").unwrap();
     let host = start();
-    assert!(host.log().contains("no socket is there"), "{}", host.log());
+    until_logged(&host, "no socket is there");
     host.stop();
     assert_eq!(std::fs::read_to_string(&socket).unwrap(), "text");
 }

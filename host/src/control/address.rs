@@ -16,6 +16,8 @@ use tokio::net::UnixStream;
 
 /// The environment variable that says where the socket is.
 const MESH_SOCKET: &str = "MESH_SOCKET";
+/// More does not fit into the address of a socket.
+const LONGEST_PATH: usize = 107;
 /// How many clients may wait to be accepted.
 const BACKLOG: i32 = 64;
 
@@ -116,12 +118,13 @@ fn bind_named(path: &Path) -> io::Result<UnixListener> {
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    let address = SocketAddrUnix::new(path).map_err(|_| {
-        io::Error::other(format!(
-            "the path of a socket may have 107 bytes, and {} has more: set {MESH_SOCKET} to a shorter one",
+    if path.as_os_str().len() > LONGEST_PATH {
+        return Err(io::Error::other(format!(
+            "the path of a socket may have {LONGEST_PATH} bytes, and {} has more: set {MESH_SOCKET} to a shorter one",
             path.display()
-        ))
-    })?;
+        )));
+    }
+    let address = SocketAddrUnix::new(path)?;
     // On Linux a socket's name gets the mode that the socket has.
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     rustix::net::bind(&socket, &address)?;

@@ -8,8 +8,15 @@ use crate::working_files;
 use rustix::fs::StatVfsMountFlags;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// Length of what another folder has behind its name: the path of a socket must be short.
+const SUFFIX: usize = 8;
+
+fn is_suffix(text: &str) -> bool {
+    text.len() == SUFFIX && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
 
 /// The user whose files this process makes.
 pub(super) fn user() -> u32 {
@@ -47,7 +54,7 @@ impl Place {
                 let name = entry.file_name();
                 let rest = name.to_str().and_then(|name| name.strip_prefix(&*self.name));
                 let unique = rest.and_then(|rest| rest.strip_prefix('-'));
-                unique.is_some_and(working_files::is_unique)
+                unique.is_some_and(is_suffix)
             })
             .map(|entry| entry.path())
             .collect();
@@ -69,7 +76,7 @@ impl Place {
         }
         let other = self
             .parent
-            .join(format!("{}-{}", self.name, working_files::unique()));
+            .join(format!("{}-{}", self.name, &working_files::unique()[..SUFFIX]));
         make(&other)?;
         tracing::warn!(
             "{} is not a folder of this user alone, somebody may have taken the name: {} is used in its place",
@@ -92,7 +99,7 @@ fn may_execute(folder: PathBuf) -> io::Result<PathBuf> {
 }
 
 fn make(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).create(folder)?;
+    working_files::create_private_folder(folder)?;
     if is_private(folder) {
         return Ok(());
     }
