@@ -27,6 +27,7 @@ enum Literals {
     #[default]
     None,
     One(Box<(Box<str>, Node)>),
+    #[expect(clippy::box_collection, reason = "there are many nodes, and few with a map")]
     Many(Box<HashMap<Box<str>, Node>>),
 }
 
