@@ -3,7 +3,7 @@
 
 use super::body::RequestBody;
 use super::outgoing::packed;
-use super::progress::{Progress, Tracked};
+use super::progress::{Peculiar, Progress, Tracked};
 use super::target::Target;
 use super::{auth, console, hsts, page, refusal, rest, web};
 use crate::gate::ConnectionInfo;
@@ -69,7 +69,10 @@ pub(super) async fn answer_and_count(
 ) -> Result<Response<Tracked>, Infallible> {
     let began = Instant::now();
     let Connection { peer, mesh, .. } = &*connection;
-    let was_changed = connection.progress.note_request();
+    let Peculiar {
+        was_changed,
+        has_two_ends,
+    } = connection.progress.note_request();
     let upgrade = asks_for_websocket(&request).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     if was_changed && upgrade.is_none() {
@@ -77,6 +80,7 @@ pub(super) async fn answer_and_count(
     }
     let mut body = RequestBody::new(body, &head.headers, connection.progress.clone());
     let mut answer = match upgrade {
+        _ if has_two_ends => refusal::of_two_ends(),
         Some(upgrade) => accept(&head, &body, upgrade, &connection),
         None => answer(&head, &mut body, peer.ip(), mesh).await,
     };
@@ -85,7 +89,7 @@ pub(super) async fn answer_and_count(
     if status != StatusCode::SWITCHING_PROTOCOLS {
         let is_whole = body.settle().await;
         let headers = answer.headers_mut();
-        if !is_whole || was_changed {
+        if !is_whole || was_changed || has_two_ends {
             // What was not read of the body must not be taken for the next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -289,4 +293,30 @@ pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_seven_headers_of_its_upgrade_and_never_a_secret() {
+        let request = Request::builder()
+            .uri("/primus?_primuscb=1")
+            .header("Host", "mesh:55000")
+            .header("Cookie", "other=secret")
+            .header("Authorization", "Basic eDp5")
+            .header("X-Api-Key", "secret")
+            .header("X-Forwarded-For", "192.0.2.7")
+            .header("X-Forwarded-For", "192.0.2.8")
+            .header("Sec-WebSocket-Key", "k")
+            .header("User-Agent", "Mozilla/5.0");
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let info = connection_info(&head, false);
+        assert_eq!(
+            &*info.headers,
+            r#"{"host":"mesh:55000","x-forwarded-for":"192.0.2.7, 192.0.2.8","sec-websocket-key":"k"}"#
+        );
+        assert!(info.is_forwarded);
+    }
 }

@@ -12,6 +12,7 @@ mod connection;
 mod console;
 mod cors;
 mod encrypted;
+mod framing;
 mod heartbeat;
 mod hsts;
 mod http;
