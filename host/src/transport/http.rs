@@ -10,7 +10,7 @@ use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
 use bytes::Bytes;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
@@ -62,17 +62,30 @@ pub(super) struct Connection {
     pub(super) progress: Arc<Progress>,
 }
 
-/// Answers one request, counts the answer, and says in the log, for those who want to know, that it was given.
-pub(super) async fn answer_and_count(
-    mut request: Request<Incoming>,
+/// Answers one request, counts the answer, and says in the log, for those who want to know, that it was given. That it is at hand
+/// is noted before anything is awaited: the HTTP library reads on before it asks for the answer.
+pub(super) fn answer_and_count(
+    request: Request<Incoming>,
     connection: Arc<Connection>,
-) -> Result<Response<Tracked>, Infallible> {
+) -> impl Future<Output = Result<Response<Tracked>, Infallible>> {
+    let peculiar = connection.progress.note_request();
+    if request.body().is_end_stream() {
+        connection.progress.note_whole();
+    }
+    async move { Ok(answer_noted(request, peculiar, &connection).await) }
+}
+
+async fn answer_noted(
+    mut request: Request<Incoming>,
+    peculiar: Peculiar,
+    connection: &Connection,
+) -> Response<Tracked> {
     let began = Instant::now();
-    let Connection { peer, mesh, .. } = &*connection;
+    let Connection { peer, mesh, .. } = connection;
     let Peculiar {
         was_changed,
         has_two_ends,
-    } = connection.progress.note_request();
+    } = peculiar;
     let upgrade = asks_for_websocket(&request).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     if was_changed && upgrade.is_none() {
@@ -81,7 +94,7 @@ pub(super) async fn answer_and_count(
     let mut body = RequestBody::new(body, &head.headers, connection.progress.clone());
     let mut answer = match upgrade {
         _ if has_two_ends => refusal::of_two_ends(),
-        Some(upgrade) => accept(&head, &body, upgrade, &connection),
+        Some(upgrade) => accept(&head, &body, upgrade, connection),
         None => answer(&head, &mut body, peer.ip(), mesh).await,
     };
     page::put(&mut answer, &head.headers, mesh).await;
@@ -106,7 +119,7 @@ pub(super) async fn answer_and_count(
         target: "access", %peer, %verb, path, status,
         microseconds = began.elapsed().as_micros() as u64, "answered"
     );
-    Ok(answer.map(|body| Tracked::new(body, connection.progress.clone())))
+    answer.map(|body| Tracked::new(body, connection.progress.clone()))
 }
 
 /// Answers one request that asks for no websocket.
