@@ -6,6 +6,9 @@
 use mesh_tests::host::{Host, repository};
 use mesh_tests::http::{Answer, ask, get, send};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 const ADD: &str = "/rest/method/calc/add";
 const ECHO: &str = "/rest/method/calc/echo";
@@ -50,7 +53,8 @@ fn what_is_not_json_is_not_guessed_at() {
             415,
             "application/json",
         ),
-        (&[JSON, "Content-Encoding: gzip"], gzip, 415, "gzip"),
+        (&[JSON, "Content-Encoding: gzip"], gzip, 400, "gzip"),
+        (&[JSON, "Content-Encoding: deflate"], b"{}", 415, "deflate"),
         (&[JSON, "Content-Encoding: br"], b"{}", 415, "br"),
         (
             &[JSON, "Content-Encoding: deflate, gzip"],
@@ -242,5 +246,159 @@ fn what_stands_in_a_query_is_read_as_carefully() {
         assert_eq!(answer.status, 200, "{query}: {}", answer.text());
         assert_ne!(answer.json(), Value::Null, "{query}");
     }
+    assert!(host.stop().success());
+}
+
+/// `{"parameters":[1,2]}`, packed with gzip.
+const PACKED: &[u8] = &[
+    31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 42, 72, 44, 74, 204, 77, 45, 73, 45, 42, 86, 178, 138, 54, 212,
+    49, 138, 173, 5, 0, 242, 110, 57, 138, 20, 0, 0, 0,
+];
+
+#[test]
+fn a_body_may_be_packed_with_gzip() {
+    let host = conformance();
+    let gzip = [JSON, "Content-Encoding: gzip"];
+    let answer = ask(host.addr(), "POST", ADD, &gzip, PACKED);
+    assert_eq!(answer.json()["data"], 3, "{}", answer.text());
+    for damaged in [
+        &PACKED[..PACKED.len() - 1],
+        &PACKED[..12],
+        b"{\"parameters\":[1,2]}",
+    ] {
+        let answer = ask(host.addr(), "POST", ADD, &gzip, damaged);
+        says("damaged", &answer, 400, "gzip");
+    }
+    // A component gets what was sent, and knows how to read it.
+    let route = ask(host.addr(), "POST", "/web/hello", &gzip, PACKED);
+    assert_eq!(route.status, 200, "{}", route.text());
+    assert!(host.stop().success());
+}
+
+/// Sends a head and all of a body before anything is read. Returns the status.
+fn status_behind_all(address: SocketAddr, head: &str, block: &[u8], blocks: usize) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    for number in 0..blocks {
+        let sent = stream.write_all(block);
+        sent.unwrap_or_else(|error| panic!("{head}: block {number}: {error}"));
+    }
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    read.unwrap_or_else(|error| panic!("{head}: {error}"));
+    let text = String::from_utf8_lossy(&answer);
+    text.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn who_sends_a_body_that_is_refused_can_read_the_status() {
+    let host = conformance();
+    let (plain, chunk) = (
+        vec![b' '; 0x10000],
+        format!("10000\r\n{}\r\n", " ".repeat(0x10000)),
+    );
+    for (path, status) in [
+        (ADD, "413"),
+        ("/web/hello", "413"),
+        ("/nothing", "404"),
+        ("/ping", "405"),
+    ] {
+        for connection in ["", "Connection: close\r\n"] {
+            let head = format!("POST {path} HTTP/1.1\r\nHost: mesh\r\n{JSON}\r\n{connection}");
+            // Two of each at the same time.
+            let sending: Vec<_> = [false, true, false, true]
+                .into_iter()
+                .map(|is_chunked| {
+                    let (address, plain, chunk) = (host.addr(), plain.clone(), chunk.clone());
+                    let (end, block) = match is_chunked {
+                        true => (
+                            "Transfer-Encoding: chunked\r\n\r\n".to_owned(),
+                            chunk.into_bytes(),
+                        ),
+                        false => (format!("Content-Length: {}\r\n\r\n", 0x10000 * 100), plain),
+                    };
+                    let head = head.clone() + &end;
+                    std::thread::spawn(move || {
+                        let blocks = 100;
+                        status_behind_all(address, &head, &block, blocks)
+                    })
+                })
+                .collect();
+            for one in sending {
+                assert_eq!(one.join().unwrap(), status, "{head}");
+            }
+        }
+    }
+    assert!(host.stop().success());
+}
+
+#[test]
+fn a_body_that_is_refused_is_not_asked_for() {
+    let host = conformance();
+    let expects = |path: &str, length: usize| {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: mesh\r\n{JSON}\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        );
+        send(host.addr(), head.as_bytes())
+    };
+    for (path, status) in [("/nothing", 404), ("/ping", 405), (ADD, 413), ("/web/hello", 413)] {
+        let answer = expects(path, 30_000_000);
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.header("connection"), Some("close"), "{path}");
+    }
+    let odd = ask(host.addr(), "POST", ADD, &[JSON, "Expect: miracles"], b"[1,2]");
+    says("another expectation", &odd, 417, "100-continue");
+    assert!(host.stop().success());
+}
+
+#[test]
+fn a_body_has_one_end() {
+    let host = conformance();
+    let (length, chunked) = ("Content-Length: 5", "Transfer-Encoding: chunked");
+    for (headers, status) in [
+        ([length, chunked], 400),
+        ([chunked, length], 400),
+        ([length, "Content-Length: 6"], 400),
+        ([length, "Content-Length: 5, 6"], 400),
+        ([chunked, "Transfer-Encoding: gzip"], 400),
+        (["Transfer-Encoding: gzip", chunked], 501),
+        (["Transfer-Encoding: gzip, chunked", "X: y"], 501),
+        (["Transfer-Encoding: chunked, gzip", "X: y"], 400),
+        (["Transfer-Encoding : chunked", "X: y"], 400),
+        (["Transfer-Encoding: xchunked", "X: y"], 400),
+    ] {
+        let head = format!(
+            "POST {ADD} HTTP/1.1\r\nHost: mesh\r\n{JSON}\r\n{}\r\n\r\n",
+            headers.join("\r\n")
+        );
+        // Behind it stands what somebody would like to be taken for a request of its own.
+        let smuggled = format!("{head}0\r\n\r\nGET /version HTTP/1.1\r\nHost: mesh\r\n\r\n");
+        let answer = send(host.addr(), smuggled.as_bytes());
+        assert_eq!(answer.status, status, "{headers:?}: {}", answer.text());
+        assert!(
+            !answer.text().contains("version"),
+            "{headers:?}: {}",
+            answer.text()
+        );
+    }
+    let chunked =
+        format!("POST {ADD} HTTP/1.1\r\nHost: mesh\r\n{JSON}\r\n{chunked}\r\nConnection: close\r\n\r\n");
+    let extension = format!("{chunked}1;{}\r\n \r\n0\r\n\r\n", "x".repeat(4_000_000));
+    says(
+        "a long extension",
+        &send(host.addr(), extension.as_bytes()),
+        400,
+        "ended early",
+    );
+    let trailers = format!("{chunked}5\r\n[1,2]\r\n0\r\n{}\r\n", "X: y\r\n".repeat(500_000));
+    says(
+        "long trailers",
+        &send(host.addr(), trailers.as_bytes()),
+        400,
+        "ended early",
+    );
+    let few = format!("{chunked}5\r\n[1,2]\r\n0\r\nX: y\r\n\r\n");
+    assert_eq!(send(host.addr(), few.as_bytes()).json()["data"], 3);
     assert!(host.stop().success());
 }

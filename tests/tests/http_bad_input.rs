@@ -6,6 +6,9 @@
 use mesh_tests::host::{Folder, Host, library, repository};
 use mesh_tests::http::{Answer, ask, get, send};
 use mesh_tests::secure;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 const ADD: &str = "/rest/method/calc/add";
 
@@ -92,7 +95,6 @@ fn paths_that_lead_nowhere_are_told_so() {
         (404, "/web/../metrics"),
         (404, "/web/hello%00"),
         (404, "/primus/other"),
-        (404, "/browser_client"),
         (404, "/browser_primus.js"),
         // There is nobody to log in where nothing is secured.
         (404, "/auth/login?username=a&password=b"),
@@ -100,6 +102,7 @@ fn paths_that_lead_nowhere_are_told_so() {
         (404, "/rest/method/"),
         (404, "/rest/method/calc"),
         (404, "/rest/method/calc/"),
+        (404, "/rest/method//"),
         (404, "/rest/method//add"),
         (404, "/rest/method/calc/%zz"),
         (404, "/rest/method/calc/%00"),
@@ -316,5 +319,72 @@ fn routes_of_components_and_folders_refuse_as_clearly() {
     );
     assert_eq!(get(address, "/files/a.txt").text(), "a");
     assert_eq!(get(address, "/web/hello").status, 200);
+    assert!(host.stop().success());
+}
+
+#[test]
+fn a_slash_at_the_end_of_a_call_changes_nothing() {
+    let host = conformance();
+    for path in [
+        ADD,
+        "/rest/method/calc/add/",
+        "/TestNode/rest/method/calc/add/",
+        "/rest/method/TestNode/calc/add/",
+    ] {
+        let json = ["Content-Type: application/json"];
+        let answer = ask(host.addr(), "POST", path, &json, b"{\"parameters\":[1,2]}");
+        assert_eq!(answer.json()["data"], 3, "{path}: {}", answer.text());
+    }
+    assert!(host.stop().success());
+}
+
+#[test]
+fn a_websocket_is_opened_for_proxies_that_speak_an_older_http() {
+    let host = conformance();
+    let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for host_header in ["Host: mesh\r\n", ""] {
+        let head = format!(
+            "GET /primus?_primuscb=1 HTTP/1.0\r\n{host_header}Connection: upgrade\r\nUpgrade: websocket\r\n{key}\r\n"
+        );
+        let mut stream = TcpStream::connect(host.addr()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut begin = [0; 34];
+        stream.read_exact(&mut begin).unwrap();
+        assert_eq!(
+            begin.as_slice(),
+            b"HTTP/1.1 101 Switching Protocols\r\n",
+            "{host_header}"
+        );
+    }
+    let plain = send(host.addr(), b"GET /primus HTTP/1.0\r\n\r\n");
+    assert_eq!((plain.status, plain.header("connection")), (426, Some("close")));
+    assert!(host.stop().success());
+}
+
+#[test]
+fn a_client_that_closes_its_side_gets_its_answer() {
+    let host = conformance();
+    let body = "{\"parameters\":[1,2]}";
+    let call = format!(
+        "POST {ADD} HTTP/1.1\r\nHost: mesh\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let long = "GET /api/client HTTP/1.1\r\nHost: mesh\r\n\r\n".to_owned();
+    for (request, end) in [
+        (&call, "\"data\":3,\"error\":null}"),
+        (&long, "globalThis.Mesh || {}));\n"),
+    ] {
+        for _ in 0..10 {
+            let mut stream = TcpStream::connect(host.addr()).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            let text = String::from_utf8_lossy(&answer);
+            assert!(text.starts_with("HTTP/1.1 200 ") && text.ends_with(end), "{text}");
+        }
+    }
     assert!(host.stop().success());
 }

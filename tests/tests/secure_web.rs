@@ -6,7 +6,7 @@
 use mesh_tests::c_library::{compile, fixture};
 use mesh_tests::host::{Folder, Host, library};
 use mesh_tests::http::{Answer, ask, get};
-use mesh_tests::secure::Client;
+use mesh_tests::secure::{ADMIN, Client, PASSWORD};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -151,7 +151,8 @@ async fn open_paths_are_for_everybody_and_still_know_who_asks() {
         ("/web/hello.css", 401),
         ("/primus-like", 401),
         ("/primus/below", 401),
-        ("/browser_client", 401),
+        ("/browser_client", 200),
+        ("/browser_client/", 401),
         ("/testnode/rest/login", 401),
         ("/testnode/rest/method/pages/page", 401),
     ] {
@@ -202,4 +203,119 @@ async fn open_paths_are_for_everybody_and_still_know_who_asks() {
     assert_eq!(answer.status, 403, "{answer:?}");
     assert_eq!(ask(address, "GET", "/pages/who", &lured, b"").status, 200);
     assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_let_in_sees_the_page_for_that() {
+    let folder = Folder::new("secure-web-pages");
+    folder.write("who.html", "<h1>Who are you?</h1>");
+    let forbidden = folder.write("no.html", "<h1>Not for you</h1>");
+    let config = format!(
+        "name = \"TestNode\"\n[happn]\nsecure = true\n[security]\nadmin_password = \"happn\"\n\
+         [web]\nunauthorized_page = \"who.html\"\nforbidden_page = \"no.html\"\n\
+         [[components]]\nname = \"web\"\nlibrary = \"{}\"\n",
+        library("web").display()
+    );
+    let host = Host::start(&folder.write("mesh.toml", &config), &[]);
+    let address = host.addr();
+    let token = token(&host, "bob", json!({})).await;
+    for path in ["/web/hello", "/nothing", "/metrics"] {
+        let unknown = get(address, path);
+        assert_eq!(
+            (
+                unknown.status,
+                unknown.text().as_str(),
+                unknown.header("content-type")
+            ),
+            (401, "<h1>Who are you?</h1>", Some("text/html; charset=utf-8")),
+            "{path}"
+        );
+        assert_eq!(unknown.header("www-authenticate"), Some("happn-auth"), "{path}");
+        let refused = with(address, "GET", path, &token).await;
+        assert_eq!(
+            (refused.status, refused.text().as_str()),
+            (403, "<h1>Not for you</h1>"),
+            "{path}"
+        );
+        let program = ask(address, "GET", path, &["Accept: application/json"], b"");
+        assert_eq!(
+            (program.status, &program.json()["data"]),
+            (401, &Value::Null),
+            "{path}"
+        );
+    }
+    // Failed logins are answers to programs.
+    let login = get(address, "/auth/login?username=bob&password=wrong");
+    assert_eq!(
+        (login.status, &login.json()["message"]),
+        (401, &json!("login failed"))
+    );
+    std::fs::write(&forbidden, "<h1>Changed</h1>").unwrap();
+    assert_eq!(
+        with(address, "GET", "/nothing", &token).await.text(),
+        "<h1>Changed</h1>"
+    );
+    std::fs::remove_file(&forbidden).unwrap();
+    let without = with(address, "GET", "/nothing", &token).await;
+    assert_eq!(
+        (without.status, without.text().as_str()),
+        (403, "unauthorized access to path /@HTTP/nothing")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_on_this_machine_makes_nobody_local() {
+    let folder = Folder::new("secure-web-proxy");
+    let config = "name = \"TestNode\"\n[happn]\nsecure = true\n[security]\nadmin_password = \"happn\"\n\
+                  admin_over_network = false\nhttp_logout = true\n";
+    let host = Host::start(&folder.write("mesh.toml", config), &[]);
+    let words = "use of _ADMIN credentials over the network is disabled";
+    let mut admin = Client::admin(&host).await;
+    admin.add_member("bob", "right", "bob", json!({})).await;
+    let answer = admin.login(ADMIN, PASSWORD).await;
+    let token = answer["data"]["token"].as_str().unwrap().to_owned();
+    let address = host.addr();
+    let asking = move || {
+        let bearer = format!("Authorization: Bearer {token}");
+        let login = |name: &str, password: &str| format!("/auth/login?username={name}&password={password}");
+        let by_token = format!("/auth/login?token={token}");
+        let rest = json!({"username": ADMIN, "password": PASSWORD}).to_string();
+        assert_eq!(ask(address, "GET", "/metrics", &[&bearer], b"").status, 200);
+        for proxy in [
+            "X-Forwarded-For: 192.0.2.7",
+            "Forwarded: for=192.0.2.7",
+            "X-Real-IP: 127.0.0.1",
+            "Via: 1.1 p",
+        ] {
+            for path in [&login(ADMIN, PASSWORD), &login(ADMIN, "wrong"), &by_token] {
+                let refused = ask(address, "GET", path, &[proxy], b"");
+                assert_eq!(
+                    refused.json()["error"]["message"],
+                    words,
+                    "{proxy} {path}: {}",
+                    refused.text()
+                );
+            }
+            let json = "Content-Type: application/json";
+            let refused = ask(address, "POST", "/rest/login", &[proxy, json], rest.as_bytes());
+            assert_eq!(
+                refused.json()["error"]["message"],
+                words,
+                "{proxy}: {}",
+                refused.text()
+            );
+            assert_eq!(
+                ask(address, "GET", "/metrics", &[proxy, &bearer], b"").status,
+                401,
+                "{proxy}"
+            );
+            let logout = ask(address, "GET", "/auth/logout", &[proxy, &bearer], b"");
+            assert_eq!(logout.status, 401, "{proxy}: {}", logout.text());
+            // Others come through a proxy as ever.
+            let other = ask(address, "GET", &login("bob", "right"), &[proxy], b"");
+            assert_eq!(other.status, 200, "{proxy}: {}", other.text());
+        }
+        assert_eq!(ask(address, "GET", "/metrics", &[&bearer], b"").status, 200);
+    };
+    tokio::task::spawn_blocking(asking).await.unwrap();
 }

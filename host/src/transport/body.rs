@@ -63,12 +63,8 @@ pub(super) struct RequestBody {
 impl RequestBody {
     /// That of a request with these headers.
     pub(super) fn new(incoming: Incoming, headers: &HeaderMap, progress: Arc<Progress>) -> RequestBody {
-        let is_whole = incoming.is_end_stream();
-        if is_whole {
-            progress.note_whole();
-        }
         RequestBody {
-            is_whole,
+            is_whole: incoming.is_end_stream(),
             is_awaited: headers.contains_key(header::EXPECT),
             incoming,
             progress,

@@ -3,14 +3,14 @@
 
 use super::body::RequestBody;
 use super::outgoing::packed;
-use super::progress::{Progress, Tracked};
+use super::progress::{Peculiar, Progress, Tracked};
 use super::target::Target;
 use super::{auth, console, deflate, hsts, page, refusal, rest, web};
 use crate::gate::ConnectionInfo;
 use crate::mesh::Mesh;
 use crate::system;
 use bytes::Bytes;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
@@ -70,14 +70,30 @@ pub(super) struct Connection {
     pub(super) progress: Arc<Progress>,
 }
 
-/// Answers one request, counts the answer, and says in the log, for those who want to know, that it was given.
-pub(super) async fn answer_and_count(
-    mut request: Request<Incoming>,
+/// Answers one request, counts the answer, and says in the log, for those who want to know, that it was given. That it is at hand
+/// is noted before anything is awaited: the HTTP library reads on before it asks for the answer.
+pub(super) fn answer_and_count(
+    request: Request<Incoming>,
     connection: Arc<Connection>,
-) -> Result<Response<Tracked>, Infallible> {
+) -> impl Future<Output = Result<Response<Tracked>, Infallible>> {
+    let peculiar = connection.progress.note_request();
+    if request.body().is_end_stream() {
+        connection.progress.note_whole();
+    }
+    async move { Ok(answer_noted(request, peculiar, &connection).await) }
+}
+
+async fn answer_noted(
+    mut request: Request<Incoming>,
+    peculiar: Peculiar,
+    connection: &Connection,
+) -> Response<Tracked> {
     let began = Instant::now();
-    let Connection { peer, mesh, .. } = &*connection;
-    let was_changed = connection.progress.note_request();
+    let Connection { peer, mesh, .. } = connection;
+    let Peculiar {
+        was_changed,
+        has_two_ends,
+    } = peculiar;
     let upgrade = asks_for_websocket(&request).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     if was_changed && upgrade.is_none() {
@@ -85,7 +101,8 @@ pub(super) async fn answer_and_count(
     }
     let mut body = RequestBody::new(body, &head.headers, connection.progress.clone());
     let mut answer = match upgrade {
-        Some(upgrade) => accept(&head, &body, upgrade, &connection),
+        _ if has_two_ends => refusal::of_two_ends(),
+        Some(upgrade) => accept(&head, &body, upgrade, connection),
         None => answer(&head, &mut body, peer.ip(), mesh).await,
     };
     page::put(&mut answer, &head.headers, mesh).await;
@@ -93,7 +110,7 @@ pub(super) async fn answer_and_count(
     if status != StatusCode::SWITCHING_PROTOCOLS {
         let is_whole = body.settle().await;
         let headers = answer.headers_mut();
-        if !is_whole || was_changed {
+        if !is_whole || was_changed || has_two_ends {
             // What was not read of the body must not be taken for the next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -110,7 +127,7 @@ pub(super) async fn answer_and_count(
         target: "access", %peer, %verb, path, status,
         microseconds = began.elapsed().as_micros() as u64, "answered"
     );
-    Ok(answer.map(|body| Tracked::new(body, connection.progress.clone())))
+    answer.map(|body| Tracked::new(body, connection.progress.clone()))
 }
 
 /// Answers one request that asks for no websocket.
@@ -319,4 +336,30 @@ pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_seven_headers_of_its_upgrade_and_never_a_secret() {
+        let request = Request::builder()
+            .uri("/primus?_primuscb=1")
+            .header("Host", "mesh:55000")
+            .header("Cookie", "other=secret")
+            .header("Authorization", "Basic eDp5")
+            .header("X-Api-Key", "secret")
+            .header("X-Forwarded-For", "192.0.2.7")
+            .header("X-Forwarded-For", "192.0.2.8")
+            .header("Sec-WebSocket-Key", "k")
+            .header("User-Agent", "Mozilla/5.0");
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let info = connection_info(&head, false);
+        assert_eq!(
+            &*info.headers,
+            r#"{"host":"mesh:55000","x-forwarded-for":"192.0.2.7, 192.0.2.8","sec-websocket-key":"k"}"#
+        );
+        assert!(info.is_forwarded);
+    }
 }

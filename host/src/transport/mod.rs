@@ -16,6 +16,7 @@ mod deadline;
 mod deflate;
 mod encrypted;
 mod fault;
+mod framing;
 mod heartbeat;
 mod hsts;
 mod http;

@@ -15,8 +15,10 @@ use std::task::{Context, Poll};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Step {
-    /// Nothing is at hand, or its body has not come to its end.
+    /// Nothing is at hand.
     Reading,
+    /// A request is at hand, and its body has not come to its end.
+    Coming,
     /// All of it is there, and its answer is being made.
     Answering,
     /// The answer is being written.
@@ -25,11 +27,21 @@ pub(super) enum Step {
     Written,
 }
 
+/// What the head of a request does not show any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peculiar {
+    /// It said HTTP/1.0, and was read as HTTP/1.1.
+    pub(super) was_changed: bool,
+    /// Its body ends at one place by its length, and at another by its chunks.
+    pub(super) has_two_ends: bool,
+}
+
 /// What the stream and those who answer its requests tell each other.
 #[derive(Debug)]
 pub(super) struct Progress {
     has_request: AtomicBool,
     was_changed: AtomicBool,
+    has_two_ends: AtomicBool,
     is_behind: AtomicBool,
     step: AtomicU8,
 }
@@ -39,6 +51,7 @@ impl Default for Progress {
         Progress {
             has_request: AtomicBool::new(false),
             was_changed: AtomicBool::new(false),
+            has_two_ends: AtomicBool::new(false),
             is_behind: AtomicBool::new(false),
             step: AtomicU8::new(Step::Reading as u8),
         }
@@ -56,10 +69,19 @@ impl Progress {
         self.was_changed.store(true, Ordering::Relaxed);
     }
 
-    /// The head of a request was read. Returns whether its version was changed on its way.
-    pub(super) fn note_request(&self) -> bool {
+    /// The body of the request that is coming ends at one place by its length, and at another by its chunks.
+    pub(super) fn note_two_ends(&self) {
+        self.has_two_ends.store(true, Ordering::Relaxed);
+    }
+
+    /// The head of a request was read.
+    pub(super) fn note_request(&self) -> Peculiar {
         self.has_request.store(true, Ordering::Relaxed);
-        self.was_changed.swap(false, Ordering::Relaxed)
+        self.set(Step::Coming);
+        Peculiar {
+            was_changed: self.was_changed.swap(false, Ordering::Relaxed),
+            has_two_ends: self.has_two_ends.swap(false, Ordering::Relaxed),
+        }
     }
 
     /// The body of the request is at its end.
@@ -95,7 +117,13 @@ impl Progress {
     }
 
     pub(super) fn step(&self) -> Step {
-        const STEPS: [Step; 4] = [Step::Reading, Step::Answering, Step::Writing, Step::Written];
+        const STEPS: [Step; 5] = [
+            Step::Reading,
+            Step::Coming,
+            Step::Answering,
+            Step::Writing,
+            Step::Written,
+        ];
         STEPS[usize::from(self.step.load(Ordering::Relaxed)) % STEPS.len()]
     }
 

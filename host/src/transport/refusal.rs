@@ -73,6 +73,12 @@ fn of_framing(head: &Parts) -> Option<Answer> {
     })
 }
 
+/// The refusal of a body whose end two headers put at different places.
+pub(super) fn of_two_ends() -> Answer {
+    let problem = "Content-Length and Transfer-Encoding exclude each other";
+    json(StatusCode::BAD_REQUEST, "Bad request", problem)
+}
+
 /// The refusal of a verb by one of the host's own paths, if it refuses it.
 pub(super) fn of_verb(head: &Parts) -> Option<Answer> {
     let path = head.uri.path().to_ascii_lowercase();

@@ -6,6 +6,7 @@
 //! client still sends is read on for a while ([`super::linger`]); a client that has closed its side behind a request gets its answer,
 //! if that is made before long.
 
+use super::framing::Framing;
 use super::linger::Linger;
 use super::malformed;
 use super::progress::{Progress, Step};
@@ -21,6 +22,8 @@ use tokio::time::{Sleep, sleep};
 
 /// How long a client may go on without reading what is written.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a body may take to be found whole that came with the end behind it.
+const MOMENT: Duration = Duration::from_millis(200);
 /// How long an answer may take when its client has closed its side. Most of these have gone away, and wait for nothing.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -30,6 +33,7 @@ pub(super) struct HttpStream<S> {
     stream: S,
     progress: Arc<Progress>,
     first_line: FirstLine,
+    framing: Framing,
     /// What stands in the place of a refusal and is not written yet.
     waiting: Vec<u8>,
     /// When the client is given up, should it go on not to read.
@@ -45,6 +49,8 @@ pub(super) struct HttpStream<S> {
 struct End {
     /// When it counts although an answer is being made.
     grace: Pin<Box<Sleep>>,
+    /// When it counts although a body may have come to its end.
+    moment: Pin<Box<Sleep>>,
     reader: Waker,
 }
 
@@ -54,6 +60,7 @@ impl<S> HttpStream<S> {
             stream,
             progress,
             first_line: FirstLine::Begin(0),
+            framing: Framing::default(),
             waiting: Vec::new(),
             until: None,
             linger: None,
@@ -81,10 +88,12 @@ impl<S> HttpStream<S> {
         }
         let end = self.end.get_or_insert_with(|| End {
             grace: Box::pin(sleep(GRACE)),
+            moment: Box::pin(sleep(MOMENT)),
             reader: Waker::noop().clone(),
         });
         end.reader.clone_from(context.waker());
         match step {
+            Step::Coming => end.moment.as_mut().poll(context),
             Step::Answering => end.grace.as_mut().poll(context),
             _ => Poll::Pending,
         }
@@ -133,6 +142,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for HttpStream<S> {
                 self.progress.note_bytes();
                 if self.first_line.take(read) {
                     self.progress.note_change();
+                }
+                if !self.progress.has_request() && self.framing.take(read) {
+                    self.progress.note_two_ends();
                 }
                 return Poll::Ready(Ok(()));
             }
