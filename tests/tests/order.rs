@@ -10,6 +10,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
+/// One protocol of each generation.
+const PROTOCOLS: [&str; 2] = ["1.3.0", NEWEST];
+const NEWEST: &str = "happn_4";
 /// Requests of each kind.
 const ROUNDS: usize = 200;
 /// How many of them the kernel may bring over late: it takes its time for two sockets on its own.
@@ -24,7 +27,7 @@ struct Client {
 }
 
 impl Client {
-    fn open(address: SocketAddr, info: Value) -> Client {
+    fn open(address: SocketAddr, protocol: &str, info: Value) -> Client {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -36,7 +39,9 @@ impl Client {
             number: 0,
             events: 0,
         };
-        let login = json!({"action": "login", "data": {"protocol": "happn_4", "info": info}});
+        let announced = json!({"protocol": protocol, "version": "13.0.0"});
+        client.request(json!({"action": "configure-session", "data": announced}));
+        let login = json!({"action": "login", "data": {"protocol": protocol, "info": info}});
         client.id = client.request(login)["data"]["id"].as_str().unwrap().to_owned();
         client
     }
@@ -121,11 +126,12 @@ fn host() -> (Host, Folder) {
 #[test]
 fn an_answer_comes_after_the_events_of_its_request_on_every_connection() {
     let (host, _folder) = host();
-    let mut listeners: Vec<Client> = (0..5).map(|_| Client::open(host.addr(), json!({}))).collect();
+    let open = |number: usize| Client::open(host.addr(), PROTOCOLS[number % 2], json!({}));
+    let mut listeners: Vec<Client> = (0..5).map(open).collect();
     listeners
         .iter_mut()
         .for_each(|listener| listener.on("/ALL@/late/*"));
-    let mut publishers: Vec<Client> = (0..2).map(|_| Client::open(host.addr(), json!({}))).collect();
+    let mut publishers: Vec<Client> = (0..2).map(open).collect();
     // They hear each other, too.
     publishers
         .iter_mut()
@@ -162,9 +168,9 @@ fn an_answer_comes_after_the_events_of_its_request_on_every_connection() {
 #[test]
 fn answers_of_requests_sent_in_one_go_come_after_their_events_too() {
     let (host, _folder) = host();
-    let mut listener = Client::open(host.addr(), json!({}));
+    let mut listener = Client::open(host.addr(), NEWEST, json!({}));
     listener.on("/ALL@/late/*");
-    let mut publisher = Client::open(host.addr(), json!({}));
+    let mut publisher = Client::open(host.addr(), NEWEST, json!({}));
     let (mut late, mut told) = (0, 0);
     for _ in 0..ROUNDS / 20 {
         let numbers: Vec<u64> = (0..20)
@@ -185,9 +191,9 @@ fn answers_of_requests_sent_in_one_go_come_after_their_events_too() {
 #[test]
 fn a_component_answers_after_the_events_that_it_has_emitted() {
     let (host, _folder) = host();
-    let mut listener = Client::open(host.addr(), json!({}));
+    let mut listener = Client::open(host.addr(), NEWEST, json!({}));
     listener.on("/SET@/_events/TestNode/emitter/*");
-    let mut caller = Client::open(host.addr(), json!({}));
+    let mut caller = Client::open(host.addr(), NEWEST, json!({}));
     let responses = format!("/_exchange/responses/{}", caller.id);
     caller.on(&format!("/SET@{responses}/*"));
     let (mut late, mut told) = (0, 0);
@@ -206,11 +212,11 @@ fn a_component_answers_after_the_events_that_it_has_emitted() {
 #[test]
 fn nobody_waits_for_a_client_that_does_not_read() {
     let (host, _folder) = host();
-    let mut slow = Client::open(host.addr(), json!({}));
+    let mut slow = Client::open(host.addr(), NEWEST, json!({}));
     slow.on("/ALL@/late/*");
-    let mut reading = Client::open(host.addr(), json!({}));
+    let mut reading = Client::open(host.addr(), NEWEST, json!({}));
     reading.on("/ALL@/late/*");
-    let mut publisher = Client::open(host.addr(), json!({}));
+    let mut publisher = Client::open(host.addr(), NEWEST, json!({}));
     let text = "x".repeat(100_000);
     for round in 1..=100 {
         let data = json!({"text": text});
@@ -224,12 +230,12 @@ fn nobody_waits_for_a_client_that_does_not_read() {
 #[test]
 fn no_cluster_keeps_a_publication_from_other_nodes() {
     let (host, _folder) = host();
-    let mut member = Client::open(host.addr(), json!({"clusterName": "C"}));
-    let mut client = Client::open(host.addr(), json!({"clusterName": ""}));
+    let mut member = Client::open(host.addr(), NEWEST, json!({"clusterName": "C"}));
+    let mut client = Client::open(host.addr(), NEWEST, json!({"clusterName": ""}));
     for listener in [&mut member, &mut client] {
         listener.on("/ALL@/late/*");
     }
-    let mut publisher = Client::open(host.addr(), json!({}));
+    let mut publisher = Client::open(host.addr(), NEWEST, json!({}));
     publisher.set("/late/1", json!({"noCluster": true}));
     publisher.set("/late/2", json!({"noCluster": false}));
     client.await_events(2);
@@ -242,7 +248,7 @@ fn no_cluster_keeps_a_publication_from_other_nodes() {
 #[test]
 fn a_set_without_data_stores_a_document_without_fields() {
     let (host, _folder) = host();
-    let mut client = Client::open(host.addr(), json!({}));
+    let mut client = Client::open(host.addr(), NEWEST, json!({}));
     let answer = client.request(json!({"action": "set", "path": "/none", "options": {}}));
     assert_eq!(answer["data"], json!({}));
     let answer = client.request(json!({"action": "get", "path": "/none", "options": {}}));

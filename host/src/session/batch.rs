@@ -36,6 +36,8 @@ pub struct Batch {
     pub(super) frames: Vec<Queued>,
     /// How many of them were handed out.
     position: usize,
+    /// Up to here nothing has to wait.
+    cleared: usize,
     /// Publications that were handed out and not yet tried.
     handed: Vec<InFlight>,
     /// Nobody waits for frames that were not handed out.
@@ -68,23 +70,43 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.frames.clear();
         self.position = 0;
+        self.cleared = 0;
         self.is_released = false;
     }
 
     /// What is to be written next.
     pub fn next(&mut self) -> Next {
+        if self.position >= self.cleared
+            && let Some(after) = self.obstacle()
+        {
+            return Next::Wait(after);
+        }
         let Some(queued) = self.frames.get_mut(self.position) else {
             return Next::End;
         };
-        if let Some(after) = &queued.after
-            // What this batch has handed out itself is written before.
-            && !after.is_over_but_for(&self.handed)
-        {
-            return Next::Wait(after.clone());
-        }
         self.position += 1;
         self.handed.extend(queued.in_flight.take());
         Next::Frame(std::mem::take(&mut queued.frame))
+    }
+
+    /// What the next frame waits for. Answers that follow each other leave together, in one write, when the last of
+    /// them may: nothing that others push is between them, so that it is still only earlier frames that they wait for.
+    fn obstacle(&mut self) -> Option<After> {
+        let rest = self.frames.get(self.position..).unwrap_or_default();
+        let mut end = self.position;
+        let mut last = None;
+        for after in rest.iter().map_while(|queued| queued.after.as_ref()) {
+            end += 1;
+            // What this batch has handed out itself is written before.
+            if !after.is_over_but_for(&self.handed) {
+                last = Some(after);
+            }
+        }
+        let last = last.cloned();
+        if last.is_none() {
+            self.cleared = end;
+        }
+        last
     }
 
     /// The socket has taken all that was handed out.
