@@ -433,11 +433,3 @@ impl Scan for Removing {
         );
     }
 }
-
-/// Documents that were asked for are more than a session may have queued.
-/// The error of an answer that would be too large.
-pub(super) fn too_large(limit: usize) -> WireError {
-    WireError::system(format!(
-        "the answer would be larger than {limit} bytes: ask for fewer documents at once"
-    ))
-}

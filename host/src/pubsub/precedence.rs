@@ -8,6 +8,7 @@
 //! one pattern for each mask of wildcards. Those to all actions come first, by their masks, literal segments before `*`.
 //! Patterns for one action follow, in the order in which their masks came up, then paths for one action, then `*`.
 
+use super::pattern::{ANY, parts_of};
 use super::{ChannelAction, Pattern};
 use crate::protocol::Dialect;
 
@@ -71,14 +72,14 @@ impl Place {
 /// A bit for each segment from the left, set for wildcards.
 fn mask(pattern: &Pattern) -> u64 {
     let bit = |position: usize| (1_u64 << 63).checked_shr(position as u32).unwrap_or(0);
-    let of_segments = |segments: &[Option<Box<str>>]| {
-        let wildcards = segments.iter().enumerate().filter(|(_, part)| part.is_none());
+    let of_segments = |segments: &str| {
+        let wildcards = parts_of(segments).enumerate().filter(|(_, part)| *part == ANY);
         wildcards.fold(0, |mask, (position, _)| mask | bit(position))
     };
     let from = |position: usize| u64::MAX.checked_shr(position as u32).unwrap_or(0);
     match pattern {
         Pattern::Segments(segments) => of_segments(segments),
-        Pattern::Deep(segments) => of_segments(segments) | from(segments.len()),
+        Pattern::Deep(segments) => of_segments(segments) | from(parts_of(segments).count()),
         Pattern::Below(prefix) => from(prefix.trim_matches('/').split('/').count()),
         _ => 0,
     }

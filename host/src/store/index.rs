@@ -40,6 +40,11 @@ impl Index {
         self.documents.get(path)
     }
 
+    /// All paths, in order.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.documents.keys().map(|path| &**path)
+    }
+
     pub(super) fn count(&self) -> usize {
         self.documents.len()
     }

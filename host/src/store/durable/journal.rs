@@ -12,7 +12,7 @@ use super::held::Held;
 use super::opening;
 use super::{Durability, Options};
 use crate::store::index::{Change, Index};
-use crate::store::{Committed, Health, PathPattern, StoreError, StoreErrorKind};
+use crate::store::{Committed, Health, StoreError, StoreErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -289,12 +289,8 @@ impl Journal {
             }
             true
         })?;
-        index.scan(&PathPattern::new("*"), &mut |path, _| {
-            if !paths.contains(path) {
-                other.insert(path.to_owned());
-            }
-            true
-        });
+        let unwritten = index.paths().filter(|path| !paths.contains(*path));
+        other.extend(unwritten.map(str::to_owned));
         drop(paths);
         if other.is_empty() {
             return Ok(());
