@@ -36,6 +36,12 @@ pub(super) struct Remains {
 /// What is left when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
 pub(super) type LaneZero = Result<Remains, Option<Remains>>;
 
+/// A library that is not used, and what is left of it where it was opened.
+struct Refused {
+    error: LoadError,
+    remains: Option<Remains>,
+}
+
 /// What the host gets to know when an instance was made.
 pub(super) struct Opened {
     pub(super) instance: Arc<Instance>,
@@ -52,8 +58,8 @@ fn open(
     stage: &Stage,
     shown: &str,
     (limit, after_rehearsal): (Duration, Option<oneshot::Sender<()>>),
-) -> Result<(Remains, ComponentTable), (LoadError, Option<Remains>)> {
-    let unopened = |error| (error, None);
+) -> Result<(Remains, ComponentTable), Box<Refused>> {
+    let unopened = |error| Box::new(Refused { error, remains: None });
     let staged = Staged::copy(path, &stage.folder).map_err(unopened)?;
     stage
         .rehearsal
@@ -75,7 +81,10 @@ fn open(
     };
     match table {
         Ok(table) => Ok((remains, table)),
-        Err(error) => Err((error, Some(remains))),
+        Err(error) => Err(Box::new(Refused {
+            error,
+            remains: Some(remains),
+        })),
     }
 }
 
@@ -90,9 +99,9 @@ pub(super) fn lane_zero(
     let opened = open(&request.library, &request.stage, &shown, limit);
     let (mut remains, table) = match opened {
         Ok(opened) => opened,
-        Err((error, remains)) => {
-            let _ = report.send(Err(error));
-            return Err(remains);
+        Err(refused) => {
+            let _ = report.send(Err(refused.error));
+            return Err(refused.remains);
         }
     };
     let (functions, owner) = (table.functions(), remains.owner);
@@ -164,7 +173,7 @@ pub(super) fn look(
         }
         Ok(None) => match open(path, stage, &shown, (LOOK, None)) {
             Ok((remains, table)) => (described(&shown, &remains.library, &table), Some(remains)),
-            Err((error, remains)) => (Err(error), remains),
+            Err(refused) => (Err(refused.error), refused.remains),
         },
         Err(error) => (Err(error), None),
     };

@@ -74,7 +74,10 @@ impl Staged {
             .file_stem()
             .and_then(|stem| stem.to_str())
             .unwrap_or("component");
-        let stem = &stem[..stem.floor_char_boundary(LONGEST_STEM)];
+        let end = (0..=LONGEST_STEM.min(stem.len()))
+            .rev()
+            .find(|end| stem.is_char_boundary(*end));
+        let stem = &stem[..end.unwrap_or_default()];
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = directory.join(format!("{stem}-{number}-{}{ENDING}", working_files::unique()));
         let to = path.display().to_string();

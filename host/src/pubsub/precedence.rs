@@ -139,14 +139,17 @@ mod tests {
     use crate::protocol::Dialect;
     use crate::protocol::{EventAction, Publication};
     use crate::pubsub::{
-        Channel, DEFAULT_DEPTH, Depth, Event, Index, Subscriber, Subscription, VersionFilter,
+        Channel, DEFAULT_DEPTH, Depth, Event, Index, Limits, Subscriber, Subscription, VersionFilter,
     };
     use crate::session::{Batch, Session};
     use std::sync::Arc;
 
     /// The channels in which a session hears of `/a/b`, having subscribed in this order, while another one is there.
     fn served(dialect: Dialect, channels: &[&str]) -> Vec<String> {
-        let index = Index::new(100);
+        let index = Index::new(Limits {
+            count: 100,
+            bytes: 1 << 20,
+        });
         let mut sessions = Vec::new();
         for number in [1, 2] {
             let session = Arc::new(Session::new(number, ([127, 0, 0, 1], 1).into(), 1 << 20));
@@ -164,6 +167,8 @@ mod tests {
                     depth,
                     count: 1,
                     as_sent: false,
+                    principal: None,
+                    is_in_part: false,
                 };
                 index
                     .subscribe(&Subscriber::Session(session.clone()), subscription)

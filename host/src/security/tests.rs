@@ -20,6 +20,7 @@ fn settings() -> Settings {
         admin_over_network: true,
         http_logout: false,
         lock_token_to_user: false,
+        allow_nested_permissions: false,
         login_attempts: 4,
         lockout: Duration::from_secs(600),
         profiles: Profiles::new(&[], Names::Exact),
@@ -68,7 +69,7 @@ fn by_password(username: &str, password: &str) -> Credentials {
 }
 
 async fn add(security: &Security, name: &str) {
-    let password = security.hash(PASSWORD.to_owned()).await.unwrap();
+    let password = security.hash(ADMIN, PASSWORD.to_owned()).await.unwrap();
     let user = User {
         name: name.into(),
         id: uuid::Uuid::new_v4().to_string(),
@@ -152,6 +153,7 @@ async fn a_profile_and_a_key_lock_tokens_to_a_mesh_and_to_a_user() {
 
     let unlocked = Settings {
         lock_token_to_user: false,
+        allow_nested_permissions: false,
         ..other.settings().clone()
     };
     let third = security(unlocked).await;
@@ -212,7 +214,7 @@ async fn tokens_of_the_future_and_tokens_of_an_older_password_do_not_hold() {
         "the clock of another host is a little ahead"
     );
 
-    let renewed = security.hash("new".to_owned()).await.unwrap();
+    let renewed = security.hash(ADMIN, "new".to_owned()).await.unwrap();
     {
         let change = security.directory().change();
         let bob = security.directory().user("bob").unwrap();

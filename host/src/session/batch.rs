@@ -75,7 +75,7 @@ impl Batch {
     }
 
     /// What is to be written next.
-    pub fn next(&mut self) -> Next {
+    pub fn next_frame(&mut self) -> Next {
         if self.position >= self.cleared
             && let Some(after) = self.obstacle()
         {

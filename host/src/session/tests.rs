@@ -88,7 +88,7 @@ impl Connection {
                     break None;
                 }
             }
-            match self.batch.next() {
+            match self.batch.next_frame() {
                 Next::Frame(frame) => {
                     handed.push(frame.as_str().to_owned());
                     if self.is_slow {
@@ -320,8 +320,8 @@ fn nobody_waits_for_who_is_closed_as_too_slow() {
     publisher.push_after("answer".into(), Some(after));
     let mut batch = Batch::default();
     publisher.take(&mut batch);
-    assert!(matches!(batch.next(), Next::Wait(_)));
+    assert!(matches!(batch.next_frame(), Next::Wait(_)));
     slow.push("one more".into());
     assert_eq!(slow.attend(), Some(Closing::SlowConsumer));
-    assert!(matches!(batch.next(), Next::Frame(_)));
+    assert!(matches!(batch.next_frame(), Next::Frame(_)));
 }

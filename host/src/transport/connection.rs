@@ -425,7 +425,7 @@ impl<C: Channel> Connection<C> {
                 return Ok(Progress::Blocked);
             }
             loop {
-                let frame = match self.batch.next() {
+                let frame = match self.batch.next_frame() {
                     Next::Frame(frame) => frame,
                     Next::Wait(after) => {
                         waits = Some(Progress::Waits(after));

@@ -181,7 +181,7 @@ fn a_caller_takes_its_share_and_gets_it_back_with_each_answer() {
     assert_eq!(call_on(&lane, &greedy, 10).0, 0);
     assert_eq!(call_on(&lane, &other, 10).0, 10_000);
     for job in &jobs[..5] {
-        lane.complete(split_token(job.token).1, 0, b"[]");
+        lane.complete(split_token(job.token).1, (0, b"[]"), None);
     }
     assert_eq!(call_on(&lane, &greedy, 10).0, 5);
     assert_eq!(lane.abandon(Abandoned::Stopped), 20_000);

@@ -85,11 +85,8 @@ unsafe extern "C" fn run(list: *mut c_void) {
         // The C library has taken the list out. It is put back so that destructors can register others.
         // SAFETY: the key exists until the process ends.
         unsafe { libc::pthread_setspecific(key, list.cast()) };
-        loop {
-            // SAFETY: only this thread has its list, and no reference outlives this line.
-            let Some((destructor, object)) = (unsafe { (*list).pop() }) else {
-                break;
-            };
+        // SAFETY: only this thread has its list, and no reference outlives this line.
+        while let Some((destructor, object)) = unsafe { (*list).pop() } {
             // SAFETY: whoever registered the destructor promised that it may be called with this when the thread ends.
             unsafe { destructor(object) };
         }
