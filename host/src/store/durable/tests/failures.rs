@@ -185,7 +185,19 @@ fn a_file_system_that_is_really_full() {
         drop(store);
         // Opened again it answers, and nobody else opens it meanwhile.
         let store = DurableStore::open(&folder.file(), &Options::default()).unwrap();
-        assert_eq!(content(&store), acknowledged);
+        let mut expected = content(&store);
+        // The commit that failed may be there as a whole.
+        let count = expected.len();
+        assert!(
+            count <= acknowledged.len() + 1,
+            "{count} of {}",
+            acknowledged.len()
+        );
+        assert!(
+            expected.starts_with(&acknowledged),
+            "{count} of {}",
+            acknowledged.len()
+        );
         let other = StoreFile::open(&folder.file(), false).err().unwrap();
         assert_eq!(other.kind(), FileErrorKind::InUse, "{other}");
         if let Some(failure) = store.health().failure {
@@ -208,7 +220,6 @@ fn a_file_system_that_is_really_full() {
         set(&store, "/new", "{}");
         store.close().unwrap();
         drop(store);
-        let mut expected = acknowledged;
         expected.push(("/new".to_owned(), "{}".to_owned()));
         expected.sort();
         let store = DurableStore::open(&folder.file(), &Options::default()).unwrap();
