@@ -24,6 +24,7 @@ pub mod deployment;
 pub mod dev;
 pub mod gate;
 pub mod mesh;
+pub mod network;
 pub mod plugin;
 pub mod protocol;
 pub mod pubsub;

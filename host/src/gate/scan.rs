@@ -9,6 +9,7 @@
 use super::guard::{Actor, Hidden, unauthorized};
 use super::login::answer_to;
 use super::{Gate, RangeCache, end_session, handshake, path};
+use crate::network::network_of;
 use crate::protocol::{Action, Dialect, Frame, Options, Parsed, Request, Response, WireError};
 use crate::query::Query;
 use crate::scans::{Budget, Memory, Owner, Share};
@@ -17,7 +18,6 @@ use crate::session::Session;
 use crate::store::Walked;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -272,19 +272,8 @@ impl Gate {
     fn owner(&self) -> Owner {
         match self.session.login() {
             Some(login) => Owner::User((*login.username).into()),
-            None => Owner::Address(network(self.session.peer().ip())),
+            None => Owner::Address(network_of(self.session.peer().ip())),
         }
-    }
-}
-
-/// The address that stands for somebody: whoever has an address of IPv6 usually has a whole network of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(address) => address.into(),
-            None => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        },
     }
 }
 
@@ -311,19 +300,5 @@ impl Drop for Held {
             self.session.outbound().push(answer);
         }
         self.session.go_on_with(None);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_of_ipv6_is_one_owner() {
-        let owner = |text: &str| network(text.parse().unwrap());
-        assert_eq!(owner("2001:db8:1:2::1"), owner("2001:db8:1:2:ffff::9"));
-        assert_ne!(owner("2001:db8:1:2::1"), owner("2001:db8:1:3::1"));
-        assert_eq!(owner("::ffff:10.0.0.1"), owner("10.0.0.1"));
-        assert_ne!(owner("10.0.0.1"), owner("10.0.0.2"));
     }
 }

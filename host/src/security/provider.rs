@@ -9,11 +9,12 @@ use super::credentials::{Client, Info};
 use super::denied::Denied;
 use super::directory::User;
 use super::{GUESTS, POWERFUL, Security, is_username};
+use crate::network::network_of;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Logins that may wait for the component at one time.
 const MOST: usize = 256;
@@ -67,14 +68,56 @@ pub trait Provider: Send + Sync {
 /// The provider of a mesh.
 pub(super) struct Provided {
     provider: Arc<dyn Provider>,
-    /// Places of those who wait.
-    places: Semaphore,
+    places: Places,
+}
+
+/// Places of those who wait. No client takes more than half of those that are free, so that there is one for others.
+#[derive(Debug, Default)]
+struct Places(Mutex<HashMap<IpAddr, usize>>);
+
+/// A place, until it is dropped.
+struct Place<'a> {
+    places: &'a Places,
+    network: IpAddr,
+}
+
+impl Places {
+    fn take(&self, address: IpAddr) -> Option<Place<'_>> {
+        let network = network_of(address);
+        let mut taken = self.lock();
+        let free = MOST - taken.values().sum::<usize>();
+        let own = taken.get(&network).copied().unwrap_or(0);
+        if own >= free.div_ceil(2) {
+            return None;
+        }
+        taken.insert(network, own + 1);
+        Some(Place {
+            places: self,
+            network,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.places.lock();
+        match taken.get_mut(&self.network) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => {
+                taken.remove(&self.network);
+            }
+        }
+    }
 }
 
 impl Security {
     /// Lets a component check passwords, but for the administrator's. Only the first call counts.
     pub fn provide(&self, provider: Arc<dyn Provider>) {
-        let places = Semaphore::new(MOST);
+        let places = Places::default();
         let _ = self.provided.set(Provided { provider, places });
     }
 
@@ -89,7 +132,7 @@ impl Security {
         if self.directory.user(&username).is_none() && !is_username(&username) {
             return Err(Denied::Credentials);
         }
-        let _place = provided.places.try_acquire().map_err(|_| Denied::Busy)?;
+        let _place = provided.places.take(client.address).ok_or(Denied::Busy)?;
         let question = Question {
             username: &username,
             password: &password,
@@ -167,5 +210,29 @@ impl Security {
         self.users_changed([username]);
         provided.provider.user_changed(&saved.value);
         Ok(saved.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_of_one_address_leaves_places_to_others_and_gives_its_own_back() {
+        let places = Places::default();
+        let address = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let crowd: Vec<_> = (0..MOST).map_while(|_| places.take(address(1))).collect();
+        assert!(
+            crowd.len() < MOST / 2 && crowd.len() > MOST / 4,
+            "{}",
+            crowd.len()
+        );
+        for last in 2..100 {
+            assert!(places.take(address(last)).is_some());
+        }
+        let second: Vec<_> = (0..MOST).map_while(|_| places.take(address(2))).collect();
+        assert!(!second.is_empty() && places.take(address(3)).is_some());
+        drop((crowd, second));
+        assert!(places.lock().is_empty());
     }
 }

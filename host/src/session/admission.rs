@@ -5,8 +5,9 @@
 //! all of them may hold together grows no further once there are more than a few hundred; refusals are counted, and told at
 //! most once in each call of [`Admission::tell`].
 
+use crate::network::network_of;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
@@ -90,7 +91,7 @@ impl Admission {
     }
 
     fn take(self: &Arc<Admission>, address: IpAddr, limits: AdmissionLimits) -> Result<Place, Crowded> {
-        let address = counted_as(address);
+        let address = network_of(address);
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         if self.all.load(Ordering::Relaxed) >= limits.all {
             return Err(Crowded);
@@ -161,17 +162,6 @@ impl Admission {
                 limits.per_address
             );
         }
-    }
-}
-
-/// What is counted as one address: of IPv6 the network, since each customer of a provider has one.
-fn counted_as(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = u128::from(address) & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from(network))
-        }
-        address => address,
     }
 }
 
