@@ -107,12 +107,10 @@ mod tests {
     impl Drop for Ends {
         fn drop(&mut self) {
             self.0.lock().unwrap().push(self.1);
-            // A destructor that uses a thread-local for the first time registers another.
-            SECOND.with(|second| {
-                if self.1 == "first" {
-                    *second.borrow_mut() = Some(Ends(self.0.clone(), "second"));
-                }
-            });
+            if self.1 == "first" {
+                // A destructor that uses a thread-local for the first time registers another.
+                SECOND.with(|second| *second.borrow_mut() = Some(Ends(self.0.clone(), "second")));
+            }
         }
     }
 
