@@ -8,6 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -121,9 +122,15 @@ impl Default for Authority {
 }
 
 impl Pair {
-    /// Writes both files, which are named `cert.pem` and `key.pem`.
+    /// Writes both files, which are named `cert.pem` and `key.pem`. The key is for this user alone, as it should be.
+    ///
+    /// # Panics
+    ///
+    /// When a file cannot be written.
     pub fn write(&self, folder: &Folder) {
         folder.write("cert.pem", &self.cert);
-        folder.write("key.pem", &self.key);
+        let key = folder.write("key.pem", &self.key);
+        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600))
+            .expect("it is this test's file");
     }
 }

@@ -298,7 +298,7 @@ fn rest_failures_are_json_and_say_what_is_wrong() {
             "/rest/method/calc/",
             "{}",
             404,
-            "method  does not exist on component calc",
+            "a call path is /rest/method/<component>/<method>, here the method is missing",
         ),
         (
             "/rest/method/calc/nope",

@@ -2,7 +2,7 @@
 //!
 //! What enters: futures that give way between pieces of work, each with an owner. What leaves: nothing; a piece of work delivers
 //! its outcome itself. Guarantees: at most half of the cores work on scans, behind everything else that wants to run; owners
-//! take turns, and so do the pieces of each ([`turns`]); what is being collected is bounded; a piece that panics ends alone;
+//! take turns, and so do the pieces of each (`turns`); what is being collected is bounded; a piece that panics ends alone;
 //! there are no threads until there is work.
 
 mod budget;

@@ -7,10 +7,10 @@
 //! shared by network and name (`turns.rs`); a wrong password takes the same work whether the user exists or not;
 //! passwords are erased from memory when they are done with; an idle service holds no memory to hash in.
 //!
-//! A first attempt waits for [`FIRST_PATIENCE`] at most, beside all others. One that had no turn by then is looked at all the same
+//! A first attempt waits for `FIRST_PATIENCE` at most, beside all others. One that had no turn by then is looked at all the same
 //! when there is such a user: names that nobody has are without number, those of users are few, and are locked after some
 //! wrong passwords. Only a right password is told from it. A wrong one is answered as the name that nobody has: that
-//! there are too many, [`PATIENCE`] after the attempt. So nobody learns which names there are.
+//! there are too many, `PATIENCE` after the attempt. So nobody learns which names there are.
 
 mod job;
 
