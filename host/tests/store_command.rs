@@ -107,7 +107,10 @@ fn out_and_in_again() {
     assert_eq!(code, 1);
     assert!(err.contains("File exists"), "{err}");
 
-    let (code, printed, err) = folder.run(&["import", "-", "--path", "folder/other.redb", "--json"], &out);
+    let (code, printed, err) = folder.run(
+        &["import", "-", "--path", "folder/other.redb", "--json"],
+        &written,
+    );
     assert_eq!(code, 0, "{err}");
     assert_eq!(
         serde_json::from_str::<Value>(&printed).unwrap(),
