@@ -10,7 +10,7 @@ mod secure;
 
 use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
 use crate::deployment::{Deployment, is_in, load_request};
-use crate::mesh::{Mesh, Origins, Settings};
+use crate::mesh::{Mesh, Origins, Settings, Site};
 use crate::plugin::{
     self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Rehearsal, Stage, Unloaded,
 };
@@ -21,7 +21,7 @@ use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
 use crate::system;
 use crate::transport::{self, Limits};
 use crate::versions::Range;
-use crate::web::{self, Site};
+use crate::web;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -6,11 +6,11 @@
 //! the directory of users keeps.
 
 use super::Gate;
-use crate::protocol::{Dialect, WireError, json, primus, session_end_notice};
+use crate::protocol::{Dialect, WireError, json};
 use crate::security::directory::ROOT;
 use crate::security::permission::{Action, checked_path};
 use crate::security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
-use crate::session::{Closing, Lapse, Login, Principal};
+use crate::session::{Lapse, Login, Principal};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -283,16 +283,6 @@ impl Gate {
     pub(super) fn forget_decisions(&mut self) {
         self.guard = Guard::default();
     }
-}
-
-/// Ends a session with a reason. What is queued is sent before.
-pub(crate) fn end_session(session: &crate::session::Session, reason: &str) {
-    let dialect: Dialect = session.dialect();
-    session.outbound().push(session_end_notice(dialect, reason));
-    if !dialect.is_first_generation() {
-        session.outbound().push(primus::closed());
-    }
-    session.outbound().close(Closing::Ended);
 }
 
 pub(super) fn unauthorized() -> WireError {

@@ -3,8 +3,8 @@
 //! What enters: requests of a session, logged in or not. What leaves: answers. Guarantees: before a login nothing is done but
 //! what leads to one; while a password is being checked the session's next requests wait, and nobody else's.
 
+use super::Gate;
 use super::guard::unauthorized;
-use super::{Gate, guard};
 use crate::mesh::{Concerned, Mesh};
 use crate::protocol::{Action, Dialect, Frame, Parsed, Request, Response, WireError, json};
 use crate::security::{Accepted, Client, Credentials, Denied, Info, Offer, Security, TokenKind, User};
@@ -227,7 +227,7 @@ impl Gate {
                     .login()
                     .is_some_and(|login| *login.parent_id == *self.session.id());
             if is_child {
-                guard::end_session(&other, "token-revoked");
+                other.end_because("token-revoked");
             }
         }
     }

@@ -22,7 +22,6 @@ use crate::session::Session;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub(crate) use guard::end_session;
 pub use handshake::ConnectionInfo;
 pub(crate) use login::change_own;
 
@@ -119,7 +118,7 @@ impl Gate {
             Parsed::OtherJson | Parsed::NotJson => {}
         }
         if let Some(reason) = self.ends_with.take() {
-            end_session(&self.session, reason);
+            self.session.end_because(reason);
         }
     }
 

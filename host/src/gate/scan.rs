@@ -8,7 +8,7 @@
 
 use super::guard::{Actor, Hidden, unauthorized};
 use super::login::answer_to;
-use super::{Gate, RangeCache, end_session, handshake, path};
+use super::{Gate, RangeCache, handshake, path};
 use crate::network::network_of;
 use crate::protocol::{Action, Dialect, Frame, Options, Parsed, Request, Response, WireError};
 use crate::query::Query;
@@ -183,7 +183,7 @@ impl Gate {
                 gate.set(&request, &held.frame);
             }
             if let Some(reason) = gate.ends_with.take() {
-                end_session(&gate.session, reason);
+                gate.session.end_because(reason);
             }
             held.answered();
         };
@@ -205,7 +205,7 @@ impl Gate {
             self.send(Response::to(dialect, S::ACTION, &request).error(&error));
         }
         if let Some(reason) = self.ends_with.take() {
-            end_session(&self.session, reason);
+            self.session.end_because(reason);
         }
     }
 

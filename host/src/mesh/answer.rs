@@ -2,10 +2,10 @@
 
 use super::Mesh;
 use super::exchange::MESH_USER;
-use crate::plugin::{Abandoned, Answer, Share, Status};
+use crate::plugin::{Abandoned, Answer, Status};
 use crate::protocol::{EventAction, Publication, json};
 use crate::pubsub::Event;
-use crate::session::{After, Session};
+use crate::session::{After, Session, Share};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 

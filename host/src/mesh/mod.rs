@@ -18,7 +18,9 @@ mod metrics;
 mod origins;
 mod secure;
 mod services;
+mod site;
 mod status;
+pub mod swaps;
 mod takeover;
 
 pub use acknowledgements::Acknowledgements;
@@ -29,17 +31,18 @@ pub use exchange::{CallRequest, Caller, RangeCache, is_own_address, is_request};
 pub use origins::Origins;
 pub use secure::Concerned;
 pub(crate) use services::targets_of;
+pub use site::{RootRoute, Site, WebFolder};
 pub use status::{ComponentStatus, Status};
 pub use takeover::Takeover;
 
-use crate::plugin::{AddressShares, Component, LoadError, Stage, Unloaded};
+use self::swaps::History;
+
+use crate::plugin::{Component, LoadError, Stage, Unloaded};
 use crate::pubsub::{Index, Limits};
 use crate::scans::Scans;
 use crate::security::Security;
-use crate::session::{AdmissionLimits, Sessions};
+use crate::session::{AddressShares, AdmissionLimits, Sessions};
 use crate::store::Store;
-use crate::swap::History;
-use crate::web::Site;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

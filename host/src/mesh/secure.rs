@@ -6,7 +6,6 @@
 
 use super::Mesh;
 use super::exchange::MESH_USER;
-use crate::gate::end_session;
 use crate::protocol::{Dialect, EventAction, Publication, json, security_notice};
 use crate::pubsub::{EVERYTHING, Event};
 use crate::security::permission::{Action, checked_path};
@@ -137,7 +136,7 @@ impl Mesh {
     pub fn end_sessions(&self, reason: &str, ends: impl Fn(&Session, &Login) -> bool) {
         for (session, login) in self.logged_in() {
             if ends(&session, &login) {
-                end_session(&session, reason);
+                session.end_because(reason);
             }
         }
     }
@@ -169,7 +168,7 @@ impl Mesh {
             self.sessions().withdraw(session);
         }
         if !session.dialect().is_first_generation() && !session.outbound().is_closing() {
-            end_session(session, reason);
+            session.end_because(reason);
         }
     }
 

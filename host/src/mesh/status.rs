@@ -1,8 +1,8 @@
 //! What a person wants to know of a running mesh.
 
 use super::Mesh;
+use super::swaps::Report;
 use crate::plugin::ffi::interpose;
-use crate::swap::Report;
 use serde::{Deserialize, Serialize};
 
 /// One component in [`Status`].

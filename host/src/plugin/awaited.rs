@@ -5,7 +5,7 @@
 
 use super::Status;
 use super::job::{Abandoned, Answer, NOT_ASKED_FOR, Response};
-use super::share::Share;
+use crate::session::Share;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;

@@ -6,7 +6,7 @@
 
 use super::Status;
 use super::job::Job;
-use super::share::Owed;
+use super::owed::Owed;
 use std::time::Instant;
 
 /// Whether calls and events are taken.

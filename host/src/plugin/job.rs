@@ -2,8 +2,7 @@
 //!
 //! What enters: a kind, and bytes that belong to it. What leaves: work for a lane. Guarantees: numbers are those of the ABI.
 
-use super::share::Share;
-use crate::session::After;
+use crate::session::{After, Share};
 use bytes::Bytes;
 
 /// The publisher of events that are not counted by publisher: the mesh itself.

@@ -22,8 +22,8 @@ mod lane;
 mod latency;
 mod lifecycle;
 mod orders;
+mod owed;
 pub mod rehearsal;
-mod share;
 mod slots;
 mod stage;
 
@@ -39,5 +39,4 @@ pub use lane::{Lane, Limits, Refusal, Refused, Wake};
 pub use latency::{Latencies, STEPS as LATENCY_STEPS};
 pub use mesh_plugin_abi::Status;
 pub use rehearsal::Rehearsal;
-pub use share::{AddressShares, Share};
 pub use stage::{Stage, remove_left_behind};

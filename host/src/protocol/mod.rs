@@ -7,6 +7,7 @@
 
 mod action;
 mod dialect;
+mod document;
 mod error;
 pub mod json;
 mod options;
@@ -19,6 +20,7 @@ pub mod value;
 
 pub use action::{Action, EventAction};
 pub use dialect::Dialect;
+pub use document::{Document, DocumentMeta};
 pub use error::WireError;
 pub use options::Options;
 pub use publication::{
@@ -26,7 +28,7 @@ pub use publication::{
     publication_id, security_notice, session_end_notice,
 };
 pub use request::{Parsed, Request};
-pub use response::{ArrayResponse, DocumentMeta, Refusal, Response, write_item};
+pub use response::{ArrayResponse, Refusal, Response, write_item};
 
 /// One outgoing text frame, shared between all its recipients.
 pub type Frame = tokio_tungstenite::tungstenite::Utf8Bytes;

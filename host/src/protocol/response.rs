@@ -3,7 +3,7 @@
 //! Guarantees: `data` is always raw JSON of an object, an array or `null`; an error always has the single form with
 //! `_meta.error`.
 
-use super::{Action, Dialect, Frame, Request, WireError, json, tagged, value};
+use super::{Action, Dialect, DocumentMeta, Frame, Request, WireError, json, tagged, value};
 use std::borrow::Cow;
 
 /// Everything an answer repeats of its request.
@@ -12,25 +12,6 @@ pub struct Response<'a> {
     dialect: Dialect,
     request: &'a Request<'a>,
     echo_session: bool,
-}
-
-/// What a document's `_meta` says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DocumentMeta {
-    /// Milliseconds since 1970 at which the document came to be.
-    pub created: u64,
-    /// Milliseconds since 1970 at which it was written last.
-    pub modified: u64,
-}
-
-impl DocumentMeta {
-    /// Appends `"created":…,"modified":…`, without braces.
-    pub fn write(&self, out: &mut String) {
-        out.push_str(r#""created":"#);
-        json::write_number(out, self.created);
-        out.push_str(r#","modified":"#);
-        json::write_number(out, self.modified);
-    }
 }
 
 impl<'a> Response<'a> {

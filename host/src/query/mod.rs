@@ -26,8 +26,7 @@ mod tests;
 pub use error::{QueryError, QueryErrorKind};
 pub(crate) use regular::compile_with_groups;
 
-use crate::protocol::{Dialect, DocumentMeta, write_item};
-use crate::store::Document;
+use crate::protocol::{Dialect, Document, DocumentMeta, write_item};
 use condition::Condition;
 use field::Record;
 use json::Json;

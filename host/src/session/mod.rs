@@ -7,6 +7,7 @@
 mod admission;
 mod audience;
 mod batch;
+mod calls;
 mod login;
 mod order;
 mod outbound;
@@ -17,13 +18,13 @@ mod tests;
 pub use admission::{Admission, AdmissionLimits, Place};
 pub use audience::{Audience, Principal};
 pub use batch::{Batch, Next};
+pub use calls::{AddressShares, Held, Share};
 pub use login::{Lapse, Login, Policy, Usage};
 pub use order::{After, InFlight};
 pub use outbound::{Closing, Outbound};
 pub use registry::Sessions;
 
-use crate::plugin::Share;
-use crate::protocol::{Dialect, Frame};
+use crate::protocol::{Dialect, Frame, primus, session_end_notice};
 use crate::versions::{Line, Shown};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -320,6 +321,16 @@ impl Session {
     /// Its pending calls.
     pub fn calls(&self) -> &Share {
         &self.calls
+    }
+
+    /// Ends it with a reason that its client is told. Frames pushed before are sent first.
+    pub fn end_because(&self, reason: &str) {
+        let dialect = self.dialect();
+        self.outbound.push(session_end_notice(dialect, reason));
+        if !dialect.is_first_generation() {
+            self.outbound.push(primus::closed());
+        }
+        self.outbound.close(Closing::Ended);
     }
 
     /// Frames on their way out.

@@ -15,6 +15,7 @@ mod public;
 mod removal;
 pub mod transfer;
 
+pub use crate::protocol::Document;
 pub use cursor::{Cursor, Item, Walk, Walked};
 pub use durable::{
     Compacted, DamagedRecord, Durability, DurableStore, Entry, FileError, FileErrorKind, Options, StoreFile,
@@ -24,18 +25,8 @@ pub use pattern::PathPattern;
 pub use public::{KEPT, PublicStore};
 pub use removal::{Removal, STEP, Step};
 
-use crate::protocol::DocumentMeta;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// What is stored under one path.
-#[derive(Clone, Debug)]
-pub struct Document {
-    /// A JSON object, as text.
-    pub data: Arc<str>,
-    /// When it was written.
-    pub meta: DocumentMeta,
-}
 
 /// Why the store did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]

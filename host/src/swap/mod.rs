@@ -5,18 +5,15 @@
 //! reordered by a swap; state goes along; what turns out to be bad is taken back by itself; all memory is given back,
 //! or it is said that it was not.
 
-mod history;
 mod limits;
 mod machine;
 mod probation;
-mod report;
 mod standing;
 mod steps;
 mod swaps;
 mod transaction;
 
-pub use history::History;
+pub use crate::mesh::swaps::{Ending, PartReport, Progress, Report, Step};
 pub use limits::Limits;
-pub use machine::{Ending, Kind, Machine, Next, Outcome, Step};
-pub use report::{PartReport, Progress, Report, StepReport};
+pub use machine::{Kind, Machine, Next, Outcome};
 pub use swaps::{Ongoing, Swaps, Wanted, version_of};

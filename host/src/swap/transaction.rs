@@ -4,11 +4,11 @@
 //! parts switch in the same moment or none does; whatever fails, the old versions serve on, and one sentence says why.
 
 use super::Limits;
-use super::machine::{Kind, Machine, Next, Outcome, Step};
+use super::machine::{Kind, Machine, Next, Outcome};
 use super::probation::Watch;
-use super::report::{PartReport, Progress, Report, StepReport};
 use super::standing::Standing;
 use super::steps::{give_up, milliseconds, version};
+use crate::mesh::swaps::{PartReport, Progress, Report, Step, StepReport};
 use crate::mesh::{Mesh, Takeover};
 use crate::plugin::{Component, ComponentState, LoadRequest};
 use bytes::Bytes;

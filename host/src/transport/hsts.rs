@@ -4,17 +4,17 @@
 //! Guarantees: the names of the machine itself and addresses get none, so that a certificate for development binds no other
 //! server of that machine: what browsers remember holds for all ports of a name.
 
-use crate::web::Site;
+use crate::mesh::Site;
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use std::net::IpAddr;
 
 /// The value of the header, where the answer has one.
-pub(super) fn of<'s>(site: &'s Site, head: &Parts) -> Option<&'s HeaderValue> {
-    let value = site.strict_transport.as_ref()?;
+pub(super) fn of(site: &Site, head: &Parts) -> Option<HeaderValue> {
+    let seconds = site.strict_transport_seconds?;
     let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| head.uri.authority().map(|authority| authority.as_str()))?;
-    is_name(host).then_some(value)
+    is_name(host).then(|| HeaderValue::from_str(&format!("max-age={seconds}")).ok())?
 }
 
 /// Whether browsers may remember something of this host, which may have a port.

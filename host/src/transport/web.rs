@@ -6,9 +6,9 @@
 use super::body::RequestBody;
 use super::http::{self, Answer, Body};
 use super::refusal;
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, WebFolder};
 use crate::security::Visitor;
-use crate::web::{self, Failure, Place, Request, Served, WebFolder};
+use crate::web::{self, Failure, Place, Request, Served};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use std::sync::Arc;

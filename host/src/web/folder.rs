@@ -5,7 +5,7 @@
 //! without `/` at its end is sent there, so that relative links in its page are right.
 
 use super::place::Place;
-use super::site::WebFolder;
+use crate::mesh::WebFolder;
 use crate::system::query;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;

@@ -9,7 +9,6 @@ mod folder;
 mod place;
 mod reply;
 mod route;
-mod site;
 
 pub use check::{OWN_PATHS, check, check_routes};
 pub use folder::{FileBody, file};
@@ -17,4 +16,3 @@ pub use place::{Place, Served, find};
 pub(crate) use reply::ended;
 pub use reply::{Failure, Reply};
 pub use route::{Request, ask};
-pub use site::{RootRoute, Site, WebFolder};

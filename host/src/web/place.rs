@@ -4,8 +4,7 @@
 //! letters of another size, escapes or endings lead to the same place. Guarantees: component routes are found whatever the
 //! size of letters, and up to `/`, `.` or the end; the longest place serves, and a component before a folder.
 
-use super::site::{Site, WebFolder};
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, Site, WebFolder};
 use crate::system::query;
 
 /// Who serves a path.

@@ -7,7 +7,7 @@
 
 use super::Refusal;
 use crate::plugin::job::NO_PUBLISHER;
-use crate::plugin::share::Held;
+use crate::session::Held;
 
 /// More calls than this never wait for completion at one lane.
 pub(super) const MOST_PENDING: usize = 100_000;

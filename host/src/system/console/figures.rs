@@ -4,9 +4,9 @@
 //! the name of the file; its size does not grow with the number of sessions.
 
 use crate::mesh::Mesh;
+use crate::mesh::swaps::Report;
 use crate::plugin::{Component, LATENCY_STEPS};
 use crate::session::Session;
-use crate::swap::Report;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::path::Path;

@@ -1,9 +1,60 @@
 //! What is told of a swap: while it goes on, when it has switched, and when it is over.
 
-use super::machine::{Ending, Step};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// One step of a swap. A swap of several components takes each step for all of them before the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Copy the library, check what it says of itself, and make an instance on lanes of its own.
+    Create,
+    /// Let calls of the old version wait, until it has answered those that it has.
+    Quiet,
+    /// Ask the old version for its state.
+    Snapshot,
+    /// Hand the state to the new version.
+    Restore,
+    /// Start the new version.
+    Start,
+    /// Ask the new version how it is.
+    Health,
+    /// Let the new version take over: one atomic store. Cannot fail.
+    Switch,
+    /// Watch the new version while the old one is kept.
+    Probation,
+    /// Let the old version finish its calls.
+    Drain,
+    /// Stop the old version and unload it.
+    Unload,
+    /// Let the old version go on, which never ceased to serve.
+    Reopen,
+    /// Unload the new version, which never served.
+    Discard,
+    /// Let calls of the new version wait, to take its state back.
+    QuietBack,
+    /// Ask the new version for the state.
+    SnapshotBack,
+    /// Hand the state to the old version.
+    RestoreBack,
+    /// Let the old version take over again. Cannot fail.
+    SwitchBack,
+    /// Stop the new version and unload it.
+    UnloadNew,
+}
+
+/// How a swap ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The new version serves, the old one is gone.
+    Replaced,
+    /// The old version went on serving all the time.
+    Refused,
+    /// The new version served for a while, then the old one again.
+    TakenBack,
+}
 
 /// A swap goes on to its next step.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,7 +4,6 @@
 //! with it only where they are `/`.
 
 use crate::config::{Config, Spanned};
-use hyper::header::HeaderValue;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,8 +20,8 @@ pub struct Site {
     pub unauthorized_page: Option<PathBuf>,
     /// HTML file that is shown with 403.
     pub forbidden_page: Option<PathBuf>,
-    /// The header `Strict-Transport-Security` of encrypted answers.
-    pub strict_transport: Option<HeaderValue>,
+    /// Seconds for which browsers remember that names of this host are encrypted.
+    pub strict_transport_seconds: Option<u64>,
     open: Vec<String>,
 }
 
@@ -70,9 +69,7 @@ impl Site {
             folders: folders.collect(),
             unauthorized_page: page(&config.unauthorized_page),
             forbidden_page: page(&config.forbidden_page),
-            strict_transport: hsts
-                .filter(|seconds| *seconds > 0)
-                .and_then(|seconds| HeaderValue::from_str(&format!("max-age={seconds}")).ok()),
+            strict_transport_seconds: hsts.filter(|seconds| *seconds > 0),
             open: config.open.clone(),
         }
     }

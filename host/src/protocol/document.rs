@@ -1,0 +1,34 @@
+//! A stored document, as answers and queries know it.
+//!
+//! What enters: an object as text, and the times of its changes. What leaves: the two members of `_meta` that tell them.
+
+use super::json;
+use std::sync::Arc;
+
+/// A document that is stored under a path.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// A JSON object, as text.
+    pub data: Arc<str>,
+    /// When it was written.
+    pub meta: DocumentMeta,
+}
+
+/// What a document's `_meta` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DocumentMeta {
+    /// Milliseconds since 1970 at which the document came to be.
+    pub created: u64,
+    /// Milliseconds since 1970 at which it was written last.
+    pub modified: u64,
+}
+
+impl DocumentMeta {
+    /// Appends `"created":…,"modified":…`, without braces.
+    pub fn write(&self, out: &mut String) {
+        out.push_str(r#""created":"#);
+        json::write_number(out, self.created);
+        out.push_str(r#","modified":"#);
+        json::write_number(out, self.modified);
+    }
+}
