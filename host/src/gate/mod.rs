@@ -18,7 +18,7 @@ mod subscriptions;
 use crate::mesh::{Mesh, RangeCache};
 use crate::plugin::Wake;
 use crate::protocol::{Action, Frame, Parsed, Request, Response, WireError, json, primus};
-use crate::session::Session;
+use crate::session::{Deferred, Session};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +40,8 @@ pub struct Gate {
     ranges: RangeCache,
     /// Lanes to wake when the frames at hand are worked off.
     wakes: Vec<Wake>,
+    /// Recipients of publications to write for when the frames at hand are worked off.
+    deferred: Deferred,
     /// Calls among the frames at hand.
     called: usize,
     /// A frame at hand may have taken longer than a call does.
@@ -65,6 +67,7 @@ impl Gate {
             received: 0,
             ranges: RangeCache::default(),
             wakes: Vec::new(),
+            deferred: Deferred::default(),
             called: 0,
             took_time: false,
             stands_in: false,
@@ -84,11 +87,12 @@ impl Gate {
         self.now = now;
     }
 
-    /// Wakes the lanes that got work. To be called when the frames at hand are worked off. Returns how many
+    /// Wakes the lanes that got work, and writes for recipients that sleep. To be called when the frames at hand are worked off. Returns how many
     /// calls there were among them.
     pub fn finish(&mut self) -> usize {
         let called = std::mem::take(&mut self.called);
         self.wakes.clear();
+        self.deferred.write();
         called
     }
 
@@ -125,6 +129,7 @@ impl Gate {
     /// Ends everything that the session subscribed to.
     pub fn close(&mut self) {
         self.wakes.clear();
+        self.deferred.write();
         self.mesh.session_ended(&self.session);
         self.mesh.subscriptions().unsubscribe_all(self.session.number());
         self.mesh.acknowledgements().forget(self.session.number());
@@ -142,9 +147,10 @@ impl Gate {
         };
         let action = Action::from_wire(&verb);
         if action != Action::Set {
-            // What follows may take its time, and lanes must not sleep meanwhile.
+            // What follows may take its time, and neither lanes nor recipients are to sleep meanwhile.
             self.wakes.clear();
             self.took_time = true;
+            self.deferred.write();
         }
         let later = !self.session.dialect().is_first_generation();
         if self.mesh.security().is_some() {

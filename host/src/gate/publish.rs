@@ -46,11 +46,15 @@ impl Gate {
             targets: targets.as_ref(),
             ..change
         };
-        let publisher = self.publisher(request, actor);
         if consistency == 2 {
             let mut results = String::new();
             let published = if publishes {
-                self.mesh.publish_change(&publisher, &change)
+                // Where this panics, dropping it writes.
+                let mut deferred = std::mem::take(&mut self.deferred);
+                let publisher = self.publisher(request, actor);
+                let published = self.mesh.publish_change_with(&publisher, &change, &mut deferred);
+                self.deferred = deferred;
+                published
             } else {
                 Published::default()
             };

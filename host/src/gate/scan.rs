@@ -14,7 +14,7 @@ use crate::protocol::{Action, Dialect, Frame, Options, Parsed, Request, Response
 use crate::query::Query;
 use crate::scans::{Budget, Memory, Owner, Share};
 use crate::security::permission;
-use crate::session::Session;
+use crate::session::{Deferred, Session};
 use crate::store::Walked;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -259,6 +259,7 @@ impl Gate {
             received: self.received,
             ranges: RangeCache::default(),
             wakes: Vec::new(),
+            deferred: Deferred::default(),
             called: 0,
             took_time: false,
             stands_in: true,

@@ -3,7 +3,7 @@
 use super::Mesh;
 use crate::protocol::{DocumentMeta, EventAction, Publication, custom_meta, json, value};
 use crate::pubsub::{Event, EventVersion, Published, Targets};
-use crate::session::Session;
+use crate::session::{Deferred, Session};
 use crate::store::{Commit, Document, StoreError, StoreErrorKind, Stored, now};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -252,6 +252,18 @@ impl Mesh {
     /// Publishes what happened to a path.
     pub fn publish_change(&self, publisher: &Publisher<'_>, change: &Change<'_>) -> Published {
         self.with_event(publisher, change, |event| self.subscriptions.publish(event))
+    }
+
+    /// As [`Mesh::publish_change`], by somebody who will soon write for recipients that sleep.
+    pub fn publish_change_with(
+        &self,
+        publisher: &Publisher<'_>,
+        change: &Change<'_>,
+        deferred: &mut Deferred,
+    ) -> Published {
+        self.with_event(publisher, change, |event| {
+            self.subscriptions.publish_with(event, Some(deferred))
+        })
     }
 
     /// As [`Mesh::publish_change`], but recipients acknowledge, and `session` is told of it.

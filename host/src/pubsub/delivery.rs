@@ -3,7 +3,7 @@
 use super::registration::{Registration, Wanted};
 use super::{Event, Subscriber, Targets};
 use crate::protocol::{Dialect, Frame};
-use crate::session::{After, InFlight, Principal, Session};
+use crate::session::{After, Deferred, InFlight, Principal, Session};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ pub(super) struct Delivery<'a> {
     pub(super) is_answer: bool,
     /// As an answer it leaves behind what its component published before.
     pub(super) after: Option<After>,
+    /// Those who sleep, and for whom the publisher will write.
+    pub(super) deferred: Option<&'a mut Deferred>,
     /// Frames that are not to be delivered yet.
     pub(super) held: Option<Vec<(Arc<Session>, Frame)>>,
     pub(super) recipients: usize,
@@ -43,6 +45,7 @@ impl<'a> Delivery<'a> {
             last: None,
             is_answer: false,
             after: None,
+            deferred: None,
             held: None,
             recipients: 0,
             in_flight: None,
@@ -82,7 +85,14 @@ impl<'a> Delivery<'a> {
                     }
                     None => {
                         let in_flight = self.in_flight.get_or_insert_default().clone();
-                        session.outbound().push_publication(frame, in_flight);
+                        match self.deferred.as_mut().filter(|deferred| deferred.has_room()) {
+                            Some(deferred) => {
+                                if session.outbound().defer_publication(frame, in_flight) {
+                                    deferred.add(session);
+                                }
+                            }
+                            None => session.outbound().push_publication(frame, in_flight),
+                        }
                     }
                 }
             }

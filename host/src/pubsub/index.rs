@@ -7,7 +7,7 @@ use super::shrinking::shrink_list;
 use super::tables::Tables;
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::protocol::{Dialect, EventAction, Frame, Publication};
-use crate::session::{After, InFlight, Principal, Session};
+use crate::session::{After, Deferred, InFlight, Principal, Session};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -306,8 +306,14 @@ impl Index {
 
     /// Delivers an event to everybody who subscribed to its path.
     pub fn publish(&self, event: &Event<'_>) -> Published {
+        self.publish_with(event, None)
+    }
+
+    /// As [`Index::publish`], by somebody who will soon write for recipients that sleep.
+    pub fn publish_with<'a>(&self, event: &'a Event<'a>, deferred: Option<&'a mut Deferred>) -> Published {
         let tables = self.read();
         let mut delivery = Delivery::new(event);
+        delivery.deferred = deferred;
         tables.find(event.publication.path, &mut |registration, depth| {
             delivery.deliver(registration, depth)
         });

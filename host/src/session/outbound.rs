@@ -8,7 +8,7 @@ use super::batch::{Batch, Queued};
 use super::{After, InFlight};
 use crate::protocol::Frame;
 use futures_util::task::AtomicWaker;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -34,6 +34,8 @@ pub struct Outbound {
     waker: AtomicWaker,
     /// Bytes that may be queued.
     limit: AtomicUsize,
+    /// Whether `closing` is set, for those who only ask.
+    is_closing: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +47,10 @@ struct State {
     attended: bool,
     /// The socket, while whoever pushes is to write.
     lent: Option<Arc<OwnedWriteHalf>>,
+    /// The socket, while the connection sleeps with everything written: who wakes nobody may write.
+    idle: Option<Arc<OwnedWriteHalf>>,
+    /// Somebody is about to.
+    is_deferred: bool,
     /// What the lent socket did not take.
     rest: Vec<u8>,
     closing: Option<Closing>,
@@ -80,6 +86,7 @@ impl Outbound {
             state: Mutex::default(),
             waker: AtomicWaker::new(),
             limit: AtomicUsize::new(limit),
+            is_closing: AtomicBool::new(false),
         }
     }
 
@@ -102,6 +109,38 @@ impl Outbound {
         });
     }
 
+    /// As [`Outbound::push_publication`], but leaves the connection asleep where it can. Returns whether
+    /// [`Outbound::write_deferred`] must follow soon; where others have been told so, it is they who write.
+    pub fn defer_publication(&self, frame: Frame, in_flight: InFlight) -> bool {
+        let mut state = self.lock();
+        let fits = state.bytes + frame.len() <= self.limit();
+        let queued = Queued {
+            frame,
+            in_flight: Some(in_flight),
+            after: None,
+        };
+        if state.idle.is_none() || state.closing.is_some() || !fits {
+            self.enqueue_in(state, queued);
+            return false;
+        }
+        state.bytes += queued.frame.len();
+        state.frames.push(queued);
+        !std::mem::replace(&mut state.is_deferred, true)
+    }
+
+    /// Writes what was deferred, unless the connection has woken meanwhile and does that.
+    pub fn write_deferred(&self) {
+        let mut state = self.lock();
+        state.is_deferred = false;
+        let Some(socket) = state.idle.clone() else {
+            return;
+        };
+        if state.frames.iter().any(Queued::waits) || !state.send(&socket) {
+            state.idle = None;
+            self.release(state);
+        }
+    }
+
     /// As [`Outbound::push`], for a frame that leaves behind the publications of other connections, and with it all that
     /// follow.
     pub fn push_after(&self, frame: Frame, after: Option<After>) {
@@ -112,8 +151,11 @@ impl Outbound {
         });
     }
 
-    fn enqueue(&self, mut queued: Queued) {
-        let mut state = self.lock();
+    fn enqueue(&self, queued: Queued) {
+        self.enqueue_in(self.lock(), queued);
+    }
+
+    fn enqueue_in(&self, mut state: MutexGuard<'_, State>, mut queued: Queued) {
         if state.closing.is_some() {
             return;
         }
@@ -123,6 +165,7 @@ impl Outbound {
         let bytes = state.bytes + queued.frame.len();
         if bytes > self.limit() && state.bytes > 0 {
             state.closing = Some(Closing::SlowConsumer);
+            self.is_closing.store(true, Ordering::Relaxed);
             state.frames = Vec::new();
             state.attended = false;
         } else {
@@ -148,7 +191,7 @@ impl Outbound {
 
     /// Whether the session is being closed: what is pushed now is dropped.
     pub fn is_closing(&self) -> bool {
-        self.lock().closing.is_some()
+        self.is_closing.load(Ordering::Relaxed)
     }
 
     /// How many bytes may be queued.
@@ -165,6 +208,7 @@ impl Outbound {
     pub fn close(&self, closing: Closing) {
         let mut state = self.lock();
         state.closing.get_or_insert(closing);
+        self.is_closing.store(true, Ordering::Relaxed);
         state.attended = false;
         self.release(state);
     }
@@ -180,6 +224,7 @@ impl Outbound {
         let mut state = self.lock();
         state.attended = true;
         state.lent = None;
+        state.idle = None;
         state.closing
     }
 
@@ -201,14 +246,15 @@ impl Outbound {
     }
 
     /// Called by the connection before it sleeps with nothing left to write. Returns false when something was queued
-    /// in between: the connection must look again.
-    pub fn leave(&self, waker: &Waker) -> bool {
+    /// in between: the connection must look again. Others may write to `socket` while it sleeps.
+    pub fn leave(&self, waker: &Waker, socket: Option<&Arc<OwnedWriteHalf>>) -> bool {
         self.waker.register(waker);
         let mut state = self.lock();
         if !state.frames.is_empty() || !state.rest.is_empty() || state.closing.is_some() {
             return false;
         }
         state.attended = false;
+        state.idle = socket.cloned();
         true
     }
 
@@ -272,7 +318,6 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
     use std::task::Wake;
 
     #[test]
@@ -285,7 +330,7 @@ mod tests {
         assert_eq!(batch.texts(), ["a", "b"]);
         assert_eq!(outbound.queued_bytes(), 2, "handed over is not yet written");
         outbound.written(2);
-        assert!(outbound.leave(Waker::noop()));
+        assert!(outbound.leave(Waker::noop(), None));
         assert_eq!(outbound.queued_bytes(), 0);
     }
 
@@ -372,6 +417,68 @@ mod tests {
         let mut batch = Batch::default();
         outbound.take(&mut batch);
         assert_eq!(batch.texts().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_sleeps_is_written_for_and_not_woken() {
+        let (writer, mut client) = sockets().await;
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        assert!(outbound.leave(&woken.clone().into(), Some(&writer)));
+        let (first, second) = (InFlight::default(), InFlight::default());
+        let after = [first.after(), second.after()];
+        assert!(outbound.defer_publication("one".into(), first));
+        assert!(
+            !outbound.defer_publication("two".into(), second),
+            "it is deferred already"
+        );
+        assert!(!after[0].is_over());
+        outbound.write_deferred();
+        assert!(after.iter().all(After::is_over));
+        assert!(!woken.0.load(Ordering::Relaxed));
+        assert_eq!(outbound.queued_bytes(), 0);
+        let mut received = [0; 10];
+        std::io::Read::read_exact(&mut client, &mut received).unwrap();
+        assert_eq!(&received[..], b"\x81\x03one\x81\x03two");
+        assert!(outbound.defer_publication("three".into(), InFlight::default()));
+        outbound.push("four".into());
+        assert!(
+            woken.0.load(Ordering::Relaxed),
+            "what is not deferred wakes as ever"
+        );
+    }
+
+    #[tokio::test]
+    async fn who_wakes_before_it_was_written_for_writes_itself() {
+        let (writer, _client) = sockets().await;
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        assert!(outbound.leave(Waker::noop(), Some(&writer)));
+        assert!(outbound.defer_publication("one".into(), InFlight::default()));
+        outbound.attend();
+        outbound.write_deferred();
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(batch.texts(), ["one"]);
+        assert!(!outbound.defer_publication("two".into(), InFlight::default()));
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_others_is_not_written_for_who_sleeps() {
+        let (writer, _client) = sockets().await;
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        assert!(outbound.leave(&woken.clone().into(), Some(&writer)));
+        let other = InFlight::default();
+        assert!(outbound.defer_publication("one".into(), InFlight::default()));
+        outbound.push_after("answer".into(), Some(other.after()));
+        outbound.write_deferred();
+        assert!(woken.0.load(Ordering::Relaxed));
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(batch.texts(), ["one", "answer"]);
     }
 
     #[tokio::test]

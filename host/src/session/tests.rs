@@ -112,7 +112,7 @@ impl Connection {
                 self.outbound.wait(&self.waker);
                 after.wake(&self.waker);
             }
-            None if !self.outbound.leave(&self.waker) => self.waker.wake_by_ref(),
+            None if !self.outbound.leave(&self.waker, None) => self.waker.wake_by_ref(),
             None => {}
         }
         true

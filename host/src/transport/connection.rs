@@ -19,6 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::CapacityError;
@@ -215,10 +216,8 @@ impl<C: Channel> Connection<C> {
             // connection can write, both wait for each other.
             self.timer.as_mut().reset((now + HOLD).into());
             let outbound = self.session.outbound();
-            // Whoever writes to a lent socket does not compress.
-            let socket = self.channel.lendable().filter(|_| !self.compresses);
             if self.timer.as_mut().poll(context).is_pending()
-                && outbound.lend(context.waker(), called, socket)
+                && outbound.lend(context.waker(), called, self.lendable())
             {
                 return Poll::Pending;
             }
@@ -237,7 +236,7 @@ impl<C: Channel> Connection<C> {
         let outbound = self.session.outbound();
         match progress {
             Progress::All => {
-                if more || !outbound.leave(context.waker()) {
+                if more || !outbound.leave(context.waker(), self.lendable()) {
                     context.waker().wake_by_ref();
                 }
             }
@@ -263,6 +262,12 @@ impl<C: Channel> Connection<C> {
             context.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+
+    /// The socket, where others can write to it as the connection does.
+    fn lendable(&self) -> Option<&Arc<OwnedWriteHalf>> {
+        // Others do not compress.
+        self.channel.lendable().filter(|_| !self.compresses)
     }
 
     /// Notices that the client has gone while nothing is read from it, since a request is being worked on elsewhere.
