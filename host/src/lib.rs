@@ -15,31 +15,8 @@
 // What people see goes through `terminal`, which also never panics.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod bench;
 pub mod cli;
-pub mod client;
-pub mod config;
 pub mod control;
-pub mod deployment;
-pub mod dev;
-pub mod gate;
-pub mod mesh;
-pub mod network;
-pub mod plugin;
-pub mod protocol;
-pub mod pubsub;
-pub mod query;
-pub mod scans;
-pub mod security;
 pub mod server;
-pub mod session;
-pub mod stamp;
-pub mod store;
-pub mod swap;
-pub mod system;
 pub mod terminal;
-pub mod transport;
 pub mod validate;
-pub mod versions;
-pub mod web;
-mod working_files;

@@ -8,20 +8,20 @@ mod clock;
 mod exposed;
 mod secure;
 
-use crate::config::{ComponentConfig, Config, ConfigError, TlsConfig};
-use crate::deployment::{Deployment, is_in, load_request};
-use crate::mesh::{Mesh, Origins, Settings, Site};
-use crate::plugin::{
+use mesh_config::{ComponentConfig, Config, ConfigError, TlsConfig};
+use mesh_core::mesh::{Mesh, Origins, Settings, Site};
+use mesh_deploy::deployment::{Deployment, is_in, load_request};
+use mesh_http::system;
+use mesh_http::transport::{self, Limits};
+use mesh_http::web;
+use mesh_plugin::{
     self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Rehearsal, Stage, Unloaded,
 };
-use crate::pubsub;
-use crate::security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
-use crate::session::AdmissionLimits;
-use crate::store::{DurableStore, MemoryStore, Options, PublicStore, Store};
-use crate::system;
-use crate::transport::{self, Limits};
-use crate::versions::Range;
-use crate::web;
+use mesh_security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
+use mesh_session::AdmissionLimits;
+use mesh_session::pubsub;
+use mesh_store::{DurableStore, MemoryStore, Options, PublicStore, Store};
+use mesh_wire::versions::Range;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -289,7 +289,7 @@ pub fn stage(rehearsal: Rehearsal) -> Result<Stage, LoadError> {
             format!("libraries cannot be copied to a safe place: {error}"),
         )
     })?;
-    plugin::remove_left_behind(&folder);
+    mesh_plugin::remove_left_behind(&folder);
     Ok(Stage { folder, rehearsal })
 }
 

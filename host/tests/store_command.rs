@@ -3,7 +3,7 @@
 //! Enters: stores, exports, and the data file of a happn-3 node (`fixtures/nedb`). Leaves: nothing. Guarantees: what
 //! the command prints and how it ends is fixed here.
 
-use mesh_host::store::{DurableStore, Options, PathPattern, Store};
+use mesh_store::{DurableStore, Options, PathPattern, Store};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -6,9 +6,11 @@
 
 use super::CommandError;
 use super::connection::{Authorities, Credentials, seconds};
-use crate::bench::{self, Calls, Data, Events, Load, Operation, Plan, Progress, Source, Target, Workload};
-use crate::client::Protocol;
 use crate::terminal::{self, OneLine};
+use mesh_client::Protocol;
+use mesh_client::bench::{
+    self, Calls, Data, Events, Load, Operation, Plan, Progress, Source, Target, Workload,
+};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;

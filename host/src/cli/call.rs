@@ -5,8 +5,8 @@
 
 use super::CommandError;
 use super::connection::Connection;
-use crate::client::{Client, Description};
 use crate::terminal::{self, OneLine};
+use mesh_client::{Client, Description};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::io::{self, IsTerminal, Write};

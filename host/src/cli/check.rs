@@ -1,9 +1,9 @@
 //! `mesh check`: looks at a configuration without serving it.
 
 use super::CommandError;
-use crate::config::{Config, KEYS};
 use crate::server;
 use crate::terminal::{self, OneLine};
+use mesh_config::{Config, KEYS};
 use std::io::Write;
 use std::path::PathBuf;
 

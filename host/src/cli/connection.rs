@@ -4,9 +4,9 @@
 //! the help nor in errors.
 
 use super::CommandError;
-use crate::client::{self, Client, Options, Protocol, Trust};
 use crate::control;
 use crate::terminal;
+use mesh_client::{Client, Options, Protocol, Trust};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -86,13 +86,13 @@ pub struct Credentials {
 
 impl Credentials {
     /// Both or none; a password alone belongs to the administrator.
-    pub fn read(&self) -> Result<Option<client::Credentials>, CommandError> {
+    pub fn read(&self) -> Result<Option<mesh_client::Credentials>, CommandError> {
         match (&self.username, &self.password) {
             (None, None) => Ok(None),
             (Some(_), None) => Err(CommandError::Usage(
                 "a user name without a password: give --password or set MESH_PASSWORD".to_owned(),
             )),
-            (username, Some(password)) => Ok(Some(client::Credentials {
+            (username, Some(password)) => Ok(Some(mesh_client::Credentials {
                 username: username.as_deref().unwrap_or("_ADMIN").to_owned(),
                 password: password.clone(),
             })),

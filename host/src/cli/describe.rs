@@ -5,8 +5,8 @@
 
 use super::CommandError;
 use super::connection::Connection;
-use crate::client::{Component, Description, Method};
 use crate::terminal::{self, OneLine};
+use mesh_client::{Component, Description, Method};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;

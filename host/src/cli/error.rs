@@ -3,11 +3,11 @@
 //! What enters: errors of the parts that commands use. What leaves: [`CommandError`], whose `Display` is what the user
 //! reads. Guarantees: the exit code depends on the kind alone; scripts may rely on it.
 
-use crate::bench::BenchError;
-use crate::client::{CallError, ClientError, ErrorKind, RemoteError};
-use crate::config::ConfigError;
-use crate::dev::DevelopmentError;
 use crate::terminal::{self, OneLine};
+use mesh_client::bench::BenchError;
+use mesh_client::{CallError, ClientError, ErrorKind, RemoteError};
+use mesh_config::ConfigError;
+use mesh_deploy::dev::DevelopmentError;
 use std::error::Error;
 use std::fmt::Write;
 use std::io;

@@ -1,9 +1,9 @@
 //! `mesh inspect`: what a component library says of itself.
 
 use super::CommandError;
-use crate::plugin::{Component, Descriptor, LoadError};
 use crate::server;
 use crate::terminal::{self, OneLine};
+use mesh_plugin::{Component, Descriptor, LoadError};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -28,10 +28,10 @@ mod thread_locals;
 
 pub use error::CommandError;
 
-use crate::plugin::ffi::process;
-use crate::plugin::{Rehearsal, rehearsal};
 use crate::terminal;
 use clap::{CommandFactory, Parser, Subcommand};
+use mesh_plugin::ffi::process;
+use mesh_plugin::{Rehearsal, rehearsal};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;

@@ -6,9 +6,9 @@
 use super::CommandError;
 use super::call::split_target;
 use super::connection::Connection;
-use crate::client::{Client, Publication, SubscriptionOptions};
 use crate::terminal::{self, OneLine};
-use crate::versions::{Range, coerced_satisfies};
+use mesh_client::{Client, Publication, SubscriptionOptions};
+use mesh_wire::versions::{Range, coerced_satisfies};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::io::{self, Write};

@@ -3,8 +3,8 @@
 use super::CommandError;
 use super::swap::{from_here, unreachable};
 use crate::control::{self, Reply, Request};
-use crate::deployment::{Plan, SwapRequest};
 use crate::terminal::{self, OneLine};
+use mesh_deploy::deployment::{Plan, SwapRequest};
 use std::io::Write;
 use std::path::PathBuf;
 

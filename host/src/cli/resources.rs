@@ -4,8 +4,8 @@
 //! the start is an error before anything is begun, and never a panic.
 
 use super::CommandError;
-use crate::config::Config;
 use crate::terminal;
+use mesh_config::Config;
 use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::os::fd::AsFd;

@@ -5,14 +5,14 @@ use super::log;
 use super::notify::{State, notify};
 use super::resources;
 use super::summary;
-use crate::config::{self, Config};
 use crate::control::Control;
-use crate::deployment::watch;
-use crate::dev::Development;
-use crate::plugin::Unloaded;
-use crate::plugin::ffi::interpose;
 use crate::server::{Server, close_store};
 use crate::terminal::{self, OneLine};
+use mesh_config::Config;
+use mesh_deploy::deployment::watch;
+use mesh_deploy::dev::Development;
+use mesh_plugin::Unloaded;
+use mesh_plugin::ffi::interpose;
 use std::io::Write;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -69,7 +69,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
     resources::check(&config)?;
-    config::remove_left_behind(&arguments.config);
+    mesh_config::remove_left_behind(&arguments.config);
     let mut signals = Signals::listen()?;
     let mut reload = listen(SignalKind::hangup())?;
     let development = tokio::select! {

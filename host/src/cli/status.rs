@@ -2,9 +2,9 @@
 
 use super::CommandError;
 use crate::control;
-use crate::mesh::Status;
-use crate::swap::{Ending, Report};
 use crate::terminal::{self, OneLine};
+use mesh_core::mesh::Status;
+use mesh_deploy::swap::{Ending, Report};
 use std::io::{self, Write};
 use std::path::PathBuf;
 

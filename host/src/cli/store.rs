@@ -4,12 +4,11 @@
 //! file. Guarantees: a file that a host holds is not touched; an import takes all of its documents or none.
 
 use super::CommandError;
-use crate::config::Config;
-use crate::store::StoreFile;
-use crate::store::transfer::{self, Format, TransferError};
 use crate::terminal::{self, OneLine};
-use crate::working_files;
 use clap::{Subcommand, ValueEnum};
+use mesh_config::Config;
+use mesh_store::StoreFile;
+use mesh_store::transfer::{self, Format, TransferError};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -147,7 +146,7 @@ fn export(arguments: &Export) -> Result<(), CommandError> {
     let all = file.count().map_err(failed)?;
     let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &arguments.output {
         Some(path) => Box::new(
-            working_files::create_private(path)
+            mesh_files::create_private(path)
                 .map_err(|error| CommandError::failed(format!("cannot make {}: {error}", path.display())))?,
         ),
         None => Box::new(terminal::json_output()),
@@ -270,7 +269,7 @@ fn open(place: &Place, create: bool) -> Result<StoreFile, CommandError> {
     StoreFile::open(&path, create).map_err(failed)
 }
 
-fn failed(error: crate::store::FileError) -> CommandError {
+fn failed(error: mesh_store::FileError) -> CommandError {
     CommandError::failed(error.to_string())
 }
 

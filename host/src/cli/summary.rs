@@ -3,9 +3,9 @@
 //! What enters: a running host and its configuration. What leaves: components, where clients connect, what is served over HTTP,
 //! where the data is, and how the host is controlled. Guarantees: no secret is among it.
 
-use crate::config::Config;
-use crate::mesh::Mesh;
 use crate::server::Server;
+use mesh_config::Config;
+use mesh_core::mesh::Mesh;
 use std::path::Path;
 
 /// The five lines.

@@ -2,9 +2,9 @@
 
 use super::CommandError;
 use crate::control::{self, ControlError, Reply, Request};
-use crate::deployment::SwapRequest;
-use crate::swap::{Ending, Report};
 use crate::terminal::{self, OneLine};
+use mesh_deploy::deployment::SwapRequest;
+use mesh_deploy::swap::{Ending, Report};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_path_is_known_by_each_way_to_see_it() {
-        let folder = std::env::temp_dir().join(format!("mesh-address-{}", crate::working_files::unique()));
+        let folder = std::env::temp_dir().join(format!("mesh-address-{}", mesh_files::unique()));
         fs::create_dir_all(folder.join("v0")).unwrap();
         fs::create_dir_all(folder.join("v1")).unwrap();
         for version in ["v0", "v1"] {
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_socket_is_this_user_s_alone() {
-        let folder = std::env::temp_dir().join(format!("mesh-address-{}", crate::working_files::unique()));
+        let folder = std::env::temp_dir().join(format!("mesh-address-{}", mesh_files::unique()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("a.sock");
         let listener = bind_named(&path).unwrap();

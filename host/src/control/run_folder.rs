@@ -4,7 +4,6 @@
 //! folder, or a link to one, that somebody else has put in its place is neither used nor believed; a start goes on with
 //! another folder then, and commands look into all of them.
 
-use crate::working_files;
 use rustix::fs::StatVfsMountFlags;
 use std::fs;
 use std::io;
@@ -76,7 +75,7 @@ impl Place {
         }
         let other = self
             .parent
-            .join(format!("{}-{}", self.name, &working_files::unique()[..SUFFIX]));
+            .join(format!("{}-{}", self.name, &mesh_files::unique()[..SUFFIX]));
         make(&other)?;
         tracing::warn!(
             "{} is not a folder of this user alone, somebody may have taken the name: {} is used in its place",
@@ -99,7 +98,7 @@ fn may_execute(folder: PathBuf) -> io::Result<PathBuf> {
 }
 
 fn make(folder: &Path) -> io::Result<()> {
-    working_files::create_private_folder(folder)?;
+    mesh_files::create_private_folder(folder)?;
     if is_private(folder) {
         return Ok(());
     }
@@ -148,7 +147,7 @@ mod tests {
 
     impl Parent {
         fn new() -> Parent {
-            let parent = std::env::temp_dir().join(format!("mesh-run-folder-{}", working_files::unique()));
+            let parent = std::env::temp_dir().join(format!("mesh-run-folder-{}", mesh_files::unique()));
             fs::create_dir(&parent).unwrap();
             Parent(Place {
                 parent,

@@ -1,9 +1,9 @@
 //! Serving and asking control sockets.
 
 use super::address::{self, Address, Bound};
-use crate::deployment::{Deployment, Plan, SwapRequest};
-use crate::mesh::Status;
-use crate::swap::{Ongoing, Progress, Report};
+use mesh_core::mesh::Status;
+use mesh_deploy::deployment::{Deployment, Plan, SwapRequest};
+use mesh_deploy::swap::{Ongoing, Progress, Report};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;

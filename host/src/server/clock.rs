@@ -2,9 +2,9 @@
 //!
 //! What enters: a mesh, and the room for connections. What leaves: nothing. Guarantees: nobody waits for it.
 
-use crate::mesh::Mesh;
-use crate::plugin::ffi::allocator;
-use crate::transport::Room;
+use mesh_core::mesh::Mesh;
+use mesh_http::transport::Room;
+use mesh_plugin::ffi::allocator;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! What enters: a configuration. What leaves: a sentence for each file that others may read, with the command that mends it.
 //! Guarantees: nothing is changed, since somebody may have meant it so.
 
-use crate::config::{Config, Location};
+use mesh_config::{Config, Location};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn only_what_others_can_reach_is_said() {
-        let path = std::env::temp_dir().join(format!("mesh-exposed-{}", crate::working_files::unique()));
+        let path = std::env::temp_dir().join(format!("mesh-exposed-{}", mesh_files::unique()));
         fs::write(&path, "").unwrap();
         let said = |mode, allowed| {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();

@@ -3,9 +3,9 @@
 //! What enters: a configuration, the environment, the store. What leaves: a [`Security`], or what is wrong and where it is written.
 //! Guarantees: a secure mesh has an administrator who can log in; no message shows a password or a secret.
 
-use crate::config::{Config, ConfigError};
-use crate::security::{self, Administrator, OpenError, Security, digest};
-use crate::store::Store;
+use mesh_config::{Config, ConfigError};
+use mesh_security::{Administrator, OpenError, Security, digest};
+use mesh_store::Store;
 use std::sync::Arc;
 
 /// The environment variable that the administrator's password may come from.
@@ -68,10 +68,10 @@ fn administrator(config: &Config) -> Administrator {
 pub(super) async fn open(config: &Config, store: Arc<dyn Store>) -> Result<Security, ConfigError> {
     let configured = &config.security;
     let names = match configured.case_insensitive_usernames {
-        true => security::Names::AnyCase,
-        false => security::Names::Exact,
+        true => mesh_security::Names::AnyCase,
+        false => mesh_security::Names::Exact,
     };
-    let settings = security::Settings {
+    let settings = mesh_security::Settings {
         name: config.name.value.clone(),
         domain: config.domain.value.clone(),
         allow_anonymous: configured.allow_anonymous,
@@ -81,9 +81,9 @@ pub(super) async fn open(config: &Config, store: Arc<dyn Store>) -> Result<Secur
         lock_token_to_user: configured.lock_token_to_user,
         login_attempts: configured.login_attempts,
         lockout: configured.lockout,
-        profiles: security::Profiles::new(&configured.profiles, names),
+        profiles: mesh_security::Profiles::new(&configured.profiles, names),
         names,
-        audited: security::Audited::new(&configured.audit_paths),
+        audited: mesh_security::Audited::new(&configured.audit_paths),
     };
     let secret = configured
         .token_secret

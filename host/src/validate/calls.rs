@@ -9,8 +9,8 @@ use super::judge::judge;
 use super::report::{Finding, Reporter};
 use super::subject::{Loaded, Outcome, UNKNOWN_METHOD};
 use super::{Subject, lives};
-use crate::plugin::{LoadError, Status};
 use bytes::Bytes;
+use mesh_plugin::{LoadError, Status};
 use std::time::Duration;
 
 /// A method that has not answered so often is not called again.

@@ -8,8 +8,8 @@ use super::orders::{self, Signs};
 use super::report::{Finding, Reporter};
 use super::subject::{Loaded, Outcome};
 use super::{Subject, faults::Fault};
-use crate::plugin::{JobKind, LoadError, Status};
 use bytes::Bytes;
+use mesh_plugin::{JobKind, LoadError, Status};
 
 /// Calls that are under way while it is asked.
 const CALLS: usize = 16;

@@ -4,7 +4,7 @@
 //! Guarantees: taking it allocates no more than it gives back.
 
 use super::report::Finding;
-use crate::plugin::ffi::interpose;
+use mesh_plugin::ffi::interpose;
 use std::fs;
 
 /// Fewer rounds than this say nothing about memory.

@@ -6,7 +6,7 @@
 use super::report::{Finding, Message, Reporter};
 use super::warnings::Warnings;
 use super::{Check, Subject, calls, health, lives, quiesce, rounds, routes, state, wrong_state};
-use crate::plugin::LoadErrorKind;
+use mesh_plugin::LoadErrorKind;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;

@@ -4,7 +4,7 @@
 //! Guarantees: nothing here recurses, however deep a payload nests.
 
 use super::faults::Fault;
-use crate::plugin::Status;
+use mesh_plugin::Status;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -5,9 +5,9 @@
 use super::Subject;
 use super::report::{About, Finding, Message, Reporter};
 use super::subject::Loaded;
-use crate::plugin::{Component, Job, JobKind, LoadError, Rehearsal, Unloaded};
 use crate::server;
 use bytes::Bytes;
+use mesh_plugin::{Component, Job, JobKind, LoadError, Rehearsal, Unloaded};
 
 /// Opens the library and asks what it is.
 pub(super) async fn inspect(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {

@@ -9,9 +9,9 @@ use super::judge::reason;
 use super::report::{Finding, Reporter};
 use super::subject::{Loaded, Outcome};
 use super::{Subject, lives};
-use crate::plugin::{Component, Descriptor, LoadError, Rehearsal, Status};
 use crate::server;
 use bytes::Bytes;
+use mesh_plugin::{Component, Descriptor, LoadError, Rehearsal, Status};
 
 /// What the library says of itself, without making an instance of it.
 pub(super) async fn descriptor(subject: &Subject, reporter: &mut Reporter) -> Result<Descriptor, LoadError> {

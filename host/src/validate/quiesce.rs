@@ -8,8 +8,8 @@ use super::orders::{self, Signs};
 use super::report::{Finding, Reporter};
 use super::state::completed_hint;
 use super::subject::{Loaded, Outcome};
-use crate::plugin::{Job, JobKind, LoadError};
 use bytes::Bytes;
+use mesh_plugin::{Job, JobKind, LoadError};
 use std::time::Duration;
 
 /// Calls of each method that are taken before it is to pause.

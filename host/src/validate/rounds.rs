@@ -7,9 +7,9 @@ use super::held::{self, Held};
 use super::report::{Finding, Reporter};
 use super::subject::Loaded;
 use super::{Subject, calls, lives};
-use crate::plugin::LoadError;
-use crate::plugin::ffi::interpose;
 use bytes::Bytes;
+use mesh_plugin::LoadError;
+use mesh_plugin::ffi::interpose;
 use std::time::Duration;
 
 /// Loads and unloads as often as was asked for.

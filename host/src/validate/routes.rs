@@ -7,9 +7,9 @@ use super::orders;
 use super::report::{Finding, Reporter};
 use super::subject::Loaded;
 use super::{Subject, lives};
-use crate::plugin::LoadError;
-use crate::web::Failure;
 use bytes::Bytes;
+use mesh_http::web::Failure;
+use mesh_plugin::LoadError;
 use serde_json::{Value, json};
 
 /// A route that has not answered so often is not asked for again.

@@ -3,7 +3,7 @@
 //! What enters: requests of the component, from its threads. What leaves: replies, each one once. Guarantees: there are
 //! no other components and nobody listens; data is kept in memory; timers run.
 
-use crate::plugin::{Caller, Instance, Services, Status};
+use mesh_plugin::{Caller, Instance, Services, Status};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -8,8 +8,8 @@ use super::orders::{self, Signs};
 use super::report::{Finding, Reporter};
 use super::subject::Loaded;
 use super::{Subject, lives};
-use crate::plugin::{Job, JobKind, LoadError};
 use bytes::Bytes;
+use mesh_plugin::{Job, JobKind, LoadError};
 
 /// Calls of each method before the first snapshot, so that there is something to remember.
 const CALLS: usize = 3;

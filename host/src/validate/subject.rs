@@ -6,12 +6,12 @@
 
 use super::Subject;
 use super::services::Alone;
-use crate::plugin::{
+use crate::server;
+use bytes::Bytes;
+use mesh_http::web::{Failure, Reply, ended};
+use mesh_plugin::{
     Abandoned, Answer, Awaited, Component, Job, JobKind, Limits, LoadError, LoadRequest, Rehearsal, Unloaded,
 };
-use crate::server;
-use crate::web::{Failure, Reply, ended};
-use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@
 
 use super::Check;
 use super::report::{CheckReport, Finding, Message};
-use crate::plugin::rehearsal::how;
+use mesh_plugin::rehearsal::how;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

@@ -33,7 +33,7 @@ impl<S: Subscriber> Layer<S> for Warnings {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let about = event.metadata();
         // The most verbose level is the greatest.
-        if *about.level() > Level::WARN || !about.target().starts_with("mesh_host") {
+        if *about.level() > Level::WARN || !about.target().starts_with("mesh_") {
             return;
         }
         let mut message = Message(String::new());

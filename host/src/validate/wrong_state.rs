@@ -8,8 +8,8 @@ use super::orders::{self, Signs};
 use super::report::{Finding, Reporter, Verdict};
 use super::subject::{Loaded, Outcome};
 use super::{Subject, lives};
-use crate::plugin::{Job, JobKind, LoadError, StateSchema, Status};
 use bytes::Bytes;
+use mesh_plugin::{Job, JobKind, LoadError, StateSchema, Status};
 
 const MEBIBYTE: usize = 1 << 20;
 

@@ -1,0 +1,290 @@
+//! What a session may do in a secure mesh (PROTOCOL.md 9.5 to 9.7).
+//!
+//! What enters: an action and a path. What leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to a
+//! session that has not logged in, or whose login has lapsed; a request for somebody else is decided as that user's own, and so is
+//! each document that its wildcard reaches; what was decided once is remembered until a user or a group changes; nobody reaches what
+//! the directory of users keeps.
+
+use super::Gate;
+use bytes::Bytes;
+use mesh_security::directory::ROOT;
+use mesh_security::permission::{Action, checked_path};
+use mesh_security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
+use mesh_session::{Lapse, Login, Principal};
+use mesh_wire::protocol::{Dialect, WireError, json};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) use mesh_security::Hidden;
+
+/// Decisions remembered for each action; clients ask for the same few paths again and again.
+const MOST_DECISIONS: usize = 256;
+/// Longer paths are decided anew each time.
+const LONGEST_KNOWN: usize = 256;
+
+/// What is remembered of a session.
+#[derive(Default)]
+pub(super) struct Guard {
+    /// That of the security when it was remembered.
+    generation: u64,
+    access: Option<Arc<UserAccess>>,
+    /// Its tokens were taken away.
+    is_revoked: bool,
+    decisions: HashMap<Action, HashMap<Box<str>, bool>>,
+}
+
+/// As whom a request is done.
+#[derive(Clone, Default)]
+pub(super) struct Actor {
+    /// The user's name, in a secure mesh.
+    pub(super) username: Option<Arc<str>>,
+    /// What a component learns of the caller, where that is not the session's own user.
+    pub(super) origin: Option<Bytes>,
+    /// The rights that decide, in a secure mesh: the session's own, or those of the user that it acts for.
+    access: Option<Arc<UserAccess>>,
+    /// The session acts for somebody else.
+    is_other: bool,
+}
+
+impl Gate {
+    /// Whether the session may ask for anything at all.
+    pub(super) fn is_let_in(&self) -> bool {
+        self.mesh.security().is_none() || self.session.login().is_some()
+    }
+
+    /// Whether the session may do something. Requests on behalf of others are decided as theirs.
+    pub(super) fn authorize<'r>(
+        &mut self,
+        action: Action,
+        path: &str,
+        on_behalf_of: impl FnOnce() -> Option<&'r RawValue>,
+    ) -> Result<Actor, WireError> {
+        let path = checked_path(path);
+        if path.starts_with(ROOT) {
+            return Err(unauthorized());
+        }
+        let mesh = self.mesh.clone();
+        let Some(security) = mesh.security() else {
+            return Ok(Actor::default());
+        };
+        let login = self.session.login().ok_or_else(unauthorized)?;
+        self.refresh(security, &login);
+        self.check_lapse(&login)?;
+        let access = self.guard.access.clone().ok_or_else(unauthorized)?;
+        let named = on_behalf_of().and_then(json::as_text);
+        let outcome = match Security::acts_for(named, &login.username) {
+            None => self
+                .may(security, &access, action, path)
+                .then(|| Actor {
+                    username: Some(access.user().name.clone()),
+                    access: Some(access.clone()),
+                    ..Actor::default()
+                })
+                .ok_or_else(unauthorized),
+            Some(name) => self.act_as(security, &access, &name, action, path),
+        };
+        security
+            .activity()
+            .note(&self.session, path, action, outcome.as_ref().err());
+        if let Ok(actor) = &outcome {
+            let on_behalf_of = actor.username.as_deref().filter(|_| actor.origin.is_some());
+            let who = Asking {
+                user: &login.username,
+                session: self.session.id(),
+                on_behalf_of,
+            };
+            security.settings().audited.note(action, path, who);
+        } else {
+            tracing::info!(
+                target: "audit", event = "denied", user = &*login.username, session = self.session.id(),
+                action = action.word(), path = &*json::shorten(path), "denied"
+            );
+        }
+        outcome
+    }
+
+    /// What must be left out of what a wildcard reaches; nothing where nothing is forbidden to whom the request is done as.
+    pub(super) fn hidden(&self, actor: &Actor, action: Action) -> Option<Hidden> {
+        self.hidden_from(actor, action, false)
+    }
+
+    /// The same for what a subscription reaches: patterns of the first generation mean more than their text says.
+    pub(super) fn hidden_from_listening(
+        &self,
+        actor: &Actor,
+        action: Action,
+        dialect: Dialect,
+    ) -> Option<Hidden> {
+        self.hidden_from(actor, action, dialect.is_first_generation())
+    }
+
+    fn hidden_from(&self, actor: &Actor, action: Action, is_loose: bool) -> Option<Hidden> {
+        let access = actor.access.as_ref()?;
+        self.mesh.hidden_from(access, action, is_loose)
+    }
+
+    /// Whether whom the request is done as may do something else, too, on the same path.
+    pub(super) fn may_also(&mut self, actor: &Actor, action: Action, path: &str) -> bool {
+        let mesh = self.mesh.clone();
+        let path = checked_path(path);
+        match (mesh.security(), &actor.access) {
+            (None, _) => true,
+            (Some(security), Some(access)) if actor.is_other => security.lets_ask(access, action, path),
+            (Some(security), Some(access)) => self.may(security, access, action, path),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Whether whom the request is done as may do something on a path that nobody will ask for again.
+    pub(super) fn may_once(&self, actor: &Actor, action: Action, path: &str) -> bool {
+        match (self.mesh.security(), &actor.access) {
+            (None, _) => true,
+            (Some(security), Some(access)) => {
+                !path.starts_with(ROOT) && security.allows(access, action, path)
+            }
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Whether whom the request is done as is forbidden something on a path, which nobody need be allowed.
+    pub(super) fn is_prohibited(&self, actor: &Actor, action: Action, path: &str) -> bool {
+        match (self.mesh.security(), &actor.access) {
+            (Some(security), Some(access)) => security.prohibits(access, action, path),
+            _ => false,
+        }
+    }
+
+    /// For whom the session listens, where that is somebody else; what this user may hear at present is what counts.
+    pub(super) fn principal(&self, actor: &Actor) -> Option<Arc<Principal>> {
+        let access = actor.access.as_ref().filter(|_| actor.is_other)?;
+        let user = access.user();
+        let principal = self.session.principal(&user.name, &user.id);
+        principal.set_audience(self.mesh.audience_of(Some(access)));
+        Some(principal)
+    }
+
+    /// Whether users or groups have changed since the session's last request was decided.
+    pub(super) fn is_outdated(&self) -> bool {
+        let current = self.mesh.security().map(Security::generation);
+        current.is_some_and(|current| current != self.guard.generation)
+    }
+
+    /// Whether the session's user may do other things now than when its last request was decided. What is done on behalf
+    /// of somebody else is decided anew whenever anybody's rights change.
+    pub(super) fn is_decided_anew(&mut self, on_behalf: bool) -> bool {
+        if !self.is_outdated() {
+            return false;
+        }
+        let mesh = self.mesh.clone();
+        let (Some(security), Some(login)) = (mesh.security(), self.session.login()) else {
+            return true;
+        };
+        let generation = security.generation();
+        let now = security.access_of(&login.username);
+        let is_same = match (&now, &self.guard.access) {
+            (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+            _ => false,
+        };
+        let is_revoked = security.is_revoked(&login.session_id) || security.is_revoked(&login.parent_id);
+        if on_behalf || !is_same || is_revoked {
+            return true;
+        }
+        self.guard.generation = generation;
+        false
+    }
+
+    fn may(&mut self, security: &Security, access: &UserAccess, action: Action, path: &str) -> bool {
+        if access.is_everything() {
+            return true;
+        }
+        let known = self.guard.decisions.entry(action).or_default();
+        if let Some(decision) = known.get(path) {
+            return *decision;
+        }
+        let decision = security.lets_ask(access, action, path);
+        if path.len() <= LONGEST_KNOWN {
+            if known.len() >= MOST_DECISIONS {
+                known.clear();
+            }
+            known.insert(path.into(), decision);
+        }
+        decision
+    }
+
+    /// The request is done as somebody else's (MESH.md 2.8).
+    fn act_as(
+        &self,
+        security: &Security,
+        own: &UserAccess,
+        name: &str,
+        action: Action,
+        path: &str,
+    ) -> Result<Actor, WireError> {
+        let other = security.on_behalf_of(own, name, action, path).map_err(|why| {
+            let refused = format!("request on behalf of unauthorised user: {}", json::shorten(name));
+            unauthorized().because(match why {
+                NotOnBehalf::NoDelegate => {
+                    format!("session attempting to act on behalf of is not authorized {refused}")
+                }
+                NotOnBehalf::NoSuchUser => format!("on behalf of user does not exist {refused}"),
+                NotOnBehalf::NotPermitted => refused,
+            })
+        })?;
+        let origin = serde_json::json!({"id": self.session.id(), "username": &*other.user().name});
+        Ok(Actor {
+            username: Some(other.user().name.clone()),
+            origin: Some(origin.to_string().into()),
+            access: Some(other),
+            is_other: true,
+        })
+    }
+
+    /// What the user may do at present.
+    fn refresh(&mut self, security: &Security, login: &Login) {
+        let generation = security.generation();
+        if self.guard.generation == generation && self.guard.access.is_some() {
+            return;
+        }
+        let access = security.access_of(&login.username);
+        // A user of the same name who was made since is somebody else.
+        let access = access.filter(|access| *access.user().id == *login.user_id);
+        self.guard = Guard {
+            generation,
+            access,
+            is_revoked: security.is_revoked(&login.session_id) || security.is_revoked(&login.parent_id),
+            decisions: HashMap::new(),
+        };
+    }
+
+    fn check_lapse(&mut self, login: &Login) -> Result<(), WireError> {
+        let outcome = match self.guard.is_revoked {
+            true => Err(Lapse::Revoked),
+            false => login.note_request(self.now),
+        };
+        let Err(lapse) = outcome else { return Ok(()) };
+        let dialect = self.session.dialect();
+        if dialect.is_first_generation() {
+            // It stays connected, and hears nothing more.
+            self.mesh.subscriptions().unsubscribe_all(self.session.number());
+        }
+        if dialect.is_first_generation() && lapse == Lapse::Revoked {
+            let reason = format!("session with id {} has been revoked", login.session_id);
+            return Err(unauthorized().because(reason));
+        }
+        if !dialect.is_first_generation() {
+            // The answer goes first.
+            self.ends_with = Some(lapse.reason());
+        }
+        Err(Denied::Lapsed(lapse).to_wire(dialect))
+    }
+
+    /// Forgets who was at the other end.
+    pub(super) fn forget_decisions(&mut self) {
+        self.guard = Guard::default();
+    }
+}
+
+pub(super) fn unauthorized() -> WireError {
+    WireError::access_denied("unauthorized")
+}

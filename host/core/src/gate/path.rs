@@ -1,0 +1,41 @@
+//! Paths as requests name them (PROTOCOL.md 6.1 and 12.4).
+//!
+//! What enters: requests. What leaves: their paths, or the error that names what is wrong. Guarantees: a path that leaves here has
+//! only characters that the dialect allows.
+
+use mesh_wire::protocol::{Dialect, Request, WireError};
+use std::borrow::Cow;
+
+/// Longer paths are refused: 8 KiB.
+const LONGEST: usize = 8192;
+/// Paths with more segments are refused.
+const MOST_SEGMENTS: usize = 512;
+
+/// The path of a `get` or an `off`: any text.
+pub(super) fn any<'a>(request: &Request<'a>) -> Result<Cow<'a, str>, WireError> {
+    let path = request
+        .path_text()
+        .ok_or_else(|| WireError::path_is_no_text(request.path.map(|path| path.get().trim_matches('"'))))?;
+    if path.len() > LONGEST || memchr::memchr_iter(b'/', path.as_bytes()).count() > MOST_SEGMENTS {
+        return Err(WireError::plain(format!(
+            "Bad path, it must not be longer than {LONGEST} bytes or have more than {MOST_SEGMENTS} segments"
+        )));
+    }
+    Ok(path)
+}
+
+/// The path of a `set`, `remove` or `on`: later generations allow only some characters.
+pub(super) fn checked<'a>(request: &Request<'a>, dialect: Dialect) -> Result<Cow<'a, str>, WireError> {
+    let path = any(request)?;
+    if dialect.checks_path_characters() && (path.is_empty() || !path.chars().all(is_allowed)) {
+        return Err(WireError::path_has_bad_characters());
+    }
+    Ok(path)
+}
+
+fn is_allowed(character: char) -> bool {
+    character.is_ascii_alphanumeric()
+        || "/(){}+=&:%@._*-".contains(character)
+        || character.is_whitespace()
+        || character == '\u{feff}'
+}

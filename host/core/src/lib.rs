@@ -1,0 +1,6 @@
+//! The mesh itself: the gate of each session, components, calls, events, data.
+
+#![forbid(unsafe_code)]
+
+pub mod gate;
+pub mod mesh;

@@ -1,0 +1,91 @@
+//! What a component may ask for on behalf of its callers (MESH.md 2.8).
+//!
+//! What enters: with whose rights a component asks, for which action, on which path. What leaves: yes, with the rights that decide
+//! about each document of a wildcard, or the error that real servers answer. Guarantees: a component that asks for itself is not
+//! restricted, and pays nothing; one that asks for a caller gets what that user may do at this moment, and nothing when the call is
+//! over, the user is gone, or it is not known who called.
+
+use super::Mesh;
+use bytes::Bytes;
+use mesh_plugin::{Authority, Identity};
+use mesh_security::UserAccess;
+use mesh_security::permission::Action;
+use mesh_wire::protocol::{WireError, json};
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+/// Who called, as components are told.
+#[derive(Deserialize)]
+struct Origin<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    username: Option<Cow<'a, str>>,
+}
+
+impl Mesh {
+    /// Whether a component may do something with these rights, and with whose, where they are not its own. `path` is written out
+    /// only where that is to be decided.
+    pub(super) fn authorize_component(
+        &self,
+        component: &Identity,
+        authority: &Authority,
+        action: Action,
+        path: impl fmt::Display,
+    ) -> Result<Option<Arc<UserAccess>>, WireError> {
+        let origin = match authority {
+            Authority::Component => return Ok(None),
+            Authority::Gone => None,
+            Authority::Caller(origin) => serde_json::from_slice::<Origin<'_>>(origin).ok(),
+        };
+        let path = path.to_string();
+        let outcome = self.permits(origin.as_ref(), action, &path);
+        if outcome.is_err() {
+            let user = origin.as_ref().and_then(|origin| origin.username.as_deref());
+            let session = origin.as_ref().map(|origin| &*origin.id);
+            tracing::info!(
+                target: "audit", event = "denied", user, session, component = component.component,
+                action = action.word(), path = &*json::shorten(&path), "denied"
+            );
+        }
+        outcome
+    }
+
+    fn permits(
+        &self,
+        origin: Option<&Origin<'_>>,
+        action: Action,
+        path: &str,
+    ) -> Result<Option<Arc<UserAccess>>, WireError> {
+        let denied = |whom: &str| {
+            let reason = format!("request on behalf of unauthorised user: {}", json::shorten(whom));
+            Err(WireError::access_denied("unauthorized").because(reason))
+        };
+        // Without security everybody may do everything.
+        let Some(security) = self.security() else {
+            return Ok(None);
+        };
+        let Some(origin) = origin else {
+            return denied("nobody waits for the call any more");
+        };
+        match origin.username.as_deref() {
+            // The host asks for itself, or a component does that acts for nobody else.
+            None if *origin.id == *self.id() => Ok(None),
+            None => denied("nobody has logged in"),
+            Some(name) => match security.access_of(name) {
+                Some(access) if security.lets_ask(&access, action, path) => Ok(Some(access)),
+                _ => denied(name),
+            },
+        }
+    }
+
+    /// What the component that is called learns of the caller: whoever called first, along a chain of calls.
+    pub(super) fn origin_of(&self, authority: &Authority) -> Bytes {
+        match authority {
+            Authority::Caller(origin) => origin.clone(),
+            Authority::Component | Authority::Gone => Bytes::from(format!(r#"{{"id":"{}"}}"#, self.id())),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `/mesh/schema/description` and `/mesh/schema/config` (MESH.md section 1): what clients read to learn what there is.
+
+use super::{Change, Mesh, Publisher, Write, WriteError, WriteMode};
+use mesh_plugin::Component;
+use mesh_session::Session;
+use mesh_store::PathPattern;
+use mesh_wire::protocol::{EventAction, json};
+use serde_json::value::RawValue;
+
+/// Where clients find the description.
+pub const DESCRIPTION: &str = "/mesh/schema/description";
+/// Where clients find the public part of the configuration.
+pub const CONFIG: &str = "/mesh/schema/config";
+
+const SET_OPTIONS: &str = r#"{"timeout":10000,"noStore":true}"#;
+
+impl Mesh {
+    /// Writes and publishes the description: with `initializing` and no components, or with all that there are.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn publish_description(&self, initializing: bool) -> Result<(), WriteError> {
+        self.publish_description_without(initializing, &[])
+    }
+
+    /// As [`Mesh::publish_description`], leaving out components of these names.
+    pub(super) fn publish_description_without(
+        &self,
+        initializing: bool,
+        hidden: &[&str],
+    ) -> Result<(), WriteError> {
+        let description = self.description_without(initializing, hidden);
+        let shown = self.registry().shown().clone();
+        for session in self.subscriptions().sessions_of(DESCRIPTION) {
+            session.set_shown(shown.clone());
+        }
+        self.publish_schema(DESCRIPTION, &description)
+    }
+
+    /// Notes that a session reads documents: should the description be among them, it is promised what that says.
+    pub fn note_reading(&self, session: &Session, pattern: &PathPattern<'_>) {
+        if pattern.matches(DESCRIPTION) {
+            session.set_shown(self.registry().shown().clone());
+        }
+    }
+
+    /// Writes and publishes the public part of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot write.
+    pub fn publish_config(&self, port: u16, secure: bool) -> Result<(), WriteError> {
+        let happn = format!(r#"{{"port":{port},"secure":{secure},"setOptions":{SET_OPTIONS}}}"#);
+        let mut out = String::from(r#"{"name":"#);
+        json::write_string(&mut out, self.domain());
+        out.push_str(r#","version":"#);
+        json::write_string(&mut out, env!("CARGO_PKG_VERSION"));
+        out.push_str(&format!(r#","happn":{happn},"datalayer":{happn}}}"#));
+        self.publish_schema(CONFIG, &out)
+    }
+
+    /// The description as JSON. Of a component with several versions, the one that serves calls without a range stands
+    /// under the component's name, and each other under a name that no older client asks for
+    /// ([`Registry::listed_name`](super::Registry::listed_name)).
+    pub fn description(&self, initializing: bool) -> String {
+        self.description_without(initializing, &[])
+    }
+
+    /// As [`Mesh::description`], leaving out components of these names.
+    fn description_without(&self, initializing: bool, hidden: &[&str]) -> String {
+        let mut out = String::from(r#"{"name":"#);
+        json::write_string(&mut out, self.domain());
+        out.push_str(&format!(
+            r#","initializing":{initializing},"brokered":false,"components":{{"#
+        ));
+        let registry = self.registry();
+        let mut shown = registry
+            .in_order()
+            .filter(|component| !initializing && !hidden.contains(&component.name()))
+            .peekable();
+        while let Some(component) = shown.next() {
+            let folders = self.site().folders_of(component.name());
+            write_component(&mut out, component, &registry.listed_name(component), folders);
+            if shown.peek().is_some() {
+                out.push(',');
+            }
+        }
+        out.push_str(&format!(r#"}},"setOptions":{SET_OPTIONS}}}"#));
+        out
+    }
+
+    fn publish_schema(&self, path: &str, document: &str) -> Result<(), WriteError> {
+        let Ok(value) = serde_json::from_str::<&RawValue>(document) else {
+            return Ok(());
+        };
+        let event_id = self.next_event().to_string();
+        let publisher = Publisher {
+            session_id: self.id(),
+            event_id: &event_id,
+            username: Some(super::exchange::MESH_USER),
+        };
+        let written = self.store_document(Write {
+            path,
+            value: Some(value),
+            mode: WriteMode::Replace,
+        })?;
+        let change = Change {
+            stored: written.stored,
+            ..Change::new(EventAction::Set, path, &written.data)
+        };
+        self.publish_change(&publisher, &change);
+        Ok(())
+    }
+}
+
+/// `folders` are those that the configuration serves below the component's path.
+fn write_component<'a>(
+    out: &mut String,
+    component: &Component,
+    name: &str,
+    folders: impl Iterator<Item = &'a str>,
+) {
+    let descriptor = component.descriptor();
+    json::write_string(out, name);
+    out.push_str(r#":{"name":"#);
+    json::write_string(out, name);
+    out.push_str(r#","version":"#);
+    json::write_string(out, descriptor.version().text());
+    out.push_str(r#","methods":{"#);
+    for (position, method) in descriptor.methods().iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        json::write_string(out, method.name());
+        out.push_str(&format!(
+            r#":{{"isAsyncMethod":{},"parameters":{}}}"#,
+            method.is_asynchronous(),
+            method.parameters()
+        ));
+    }
+    out.push_str(r#"},"routes":{"#);
+    let routes = descriptor.routes().iter();
+    let routes = routes.map(|(route, kind)| (advertised_route(name, route), &**kind));
+    let folders = folders.map(|folder| (format!("/{}/{folder}", component.name()), "static"));
+    for (position, (path, kind)) in routes.chain(folders).enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        json::write_string(out, &path);
+        out.push_str(r#":{"type":"#);
+        json::write_string(out, kind);
+        out.push('}');
+    }
+    out.push_str(&format!(
+        r#"}},"events":{},"data":{}}}"#,
+        descriptor.events(),
+        descriptor.data()
+    ));
+}
+
+/// Where a route is said to be (the table in MESH.md 1.1).
+fn advertised_route(component: &str, route: &str) -> String {
+    match (component, route) {
+        (_, "static") => "/".to_owned(),
+        ("www", route) => format!("/{route}"),
+        ("resources", "resources") => "/resources".to_owned(),
+        (component, route) => format!("/{component}/{route}"),
+    }
+}

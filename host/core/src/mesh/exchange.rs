@@ -1,0 +1,490 @@
+//! Calls (MESH.md section 2): from a `set` on a request path to a job on a lane.
+
+use super::Mesh;
+use super::answer::{Failure, SessionAnswer};
+use super::components::{Asked, listed};
+use bytes::Bytes;
+use mesh_plugin::{Answer, Component, Job, JobKind, Refusal, Refused, Wake};
+use mesh_session::Session;
+use mesh_wire::protocol::{WireError, json};
+use mesh_wire::versions::RequestedRange;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The user that the mesh itself publishes as.
+pub(super) const MESH_USER: &str = mesh_security::ADMIN;
+
+/// What the paths of calls begin with.
+pub(super) const REQUESTS: &str = "/_exchange/requests/";
+const RESPONSES: &str = "/_exchange/responses/";
+
+/// A call is routed again when its version was just replaced; more often than this nobody replaces versions.
+const MOST_TURNS: usize = 16;
+
+/// Whether a `set` on this path is a call.
+pub fn is_request(path: &str) -> bool {
+    path.starts_with(REQUESTS)
+}
+
+/// A call that a version has taken.
+struct Routed {
+    wake: Wake,
+    /// The number of the version's instance.
+    instance: u64,
+}
+
+/// A call as a client sent it. Nothing in it is believed but the arguments.
+#[derive(Debug)]
+pub struct CallRequest<'a> {
+    /// Where to publish the answer; `None` when nothing was said, and nothing can be answered.
+    callback: Option<Cow<'a, str>>,
+    arguments: Option<&'a RawValue>,
+    version: Option<&'a RawValue>,
+}
+
+impl<'a> CallRequest<'a> {
+    /// Reads the value of a request. The address must be one of the two response layouts of this very session.
+    ///
+    /// # Errors
+    ///
+    /// When the address is somebody else's, or no response address at all.
+    pub fn read(
+        value: Option<&'a RawValue>,
+        session: &Session,
+        domain: &str,
+    ) -> Result<CallRequest<'a>, WireError> {
+        let fields = match value {
+            Some(value) if value.get().starts_with('{') => {
+                serde_json::from_str::<Fields>(value.get()).unwrap_or_default()
+            }
+            _ => Fields::default(),
+        };
+        let callback = fields.callback.and_then(json::as_text);
+        if let Some(address) = &callback
+            && !is_own_address(address, session.id(), domain)
+        {
+            return Err(WireError::access_denied(format!(
+                "callbackAddress {} is not a response address of this session, expected {RESPONSES}{}/…",
+                json::shorten(address),
+                session.id()
+            )));
+        }
+        Ok(CallRequest {
+            callback,
+            arguments: fields.arguments,
+            version: fields.version,
+        })
+    }
+}
+
+/// Whether answers for this session may go to this address: `/_exchange/responses/<session>/…`, or with a domain,
+/// component and method in front of the session. Sessions listen to everything below their own id, which is a UUID: one
+/// in the place of the domain would make an answer to somebody else of it.
+pub fn is_own_address(address: &str, session_id: &str, domain: &str) -> bool {
+    let Some(rest) = address.strip_prefix(RESPONSES) else {
+        return false;
+    };
+    if address.contains('*') {
+        return false;
+    }
+    let mut segments = rest.split('/');
+    let first = segments.next().unwrap_or_default();
+    let may_be_domain = first == domain || uuid::Uuid::try_parse(first).is_err();
+    first == session_id || (may_be_domain && segments.nth(2) == Some(session_id))
+}
+
+#[derive(Default)]
+struct Fields<'a> {
+    callback: Option<&'a RawValue>,
+    arguments: Option<&'a RawValue>,
+    version: Option<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a call")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut fields = Fields::default();
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    let field = match &*key {
+                        "callbackAddress" => &mut fields.callback,
+                        "args" => &mut fields.arguments,
+                        "version" => &mut fields.version,
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    *field = Some(map.next_value()?);
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// What of a component is asked.
+#[derive(Clone, Copy)]
+enum Aim<'a> {
+    /// To answer a call of this method.
+    Method(&'a str),
+    /// To answer a web request for this route.
+    Route(&'a str),
+}
+
+impl Aim<'_> {
+    /// Aims a job at the part of a version that is meant. False when it has none such.
+    fn take(self, component: &Component, job: &mut Job) -> bool {
+        let descriptor = component.descriptor();
+        let position = match self {
+            Aim::Method(name) => descriptor.method(name).map(|(position, method)| {
+                job.target = method.name_bytes().clone();
+                position
+            }),
+            Aim::Route(name) => descriptor
+                .route(name)
+                .filter(|_| component.answers_web_requests()),
+        };
+        job.method = position.unwrap_or(u32::MAX);
+        position.is_some()
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Aim::Method(name) | Aim::Route(name) => name,
+        }
+    }
+}
+
+/// Who calls.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    /// The session that gets the answer.
+    pub session: &'a Arc<Session>,
+    /// What the component learns of it: a JSON object.
+    pub origin: Bytes,
+}
+
+/// The range that a session asked for last, parsed: clients ask for the same one in every call.
+#[derive(Debug, Default)]
+pub struct RangeCache {
+    last: Option<(Box<str>, RequestedRange)>,
+}
+
+impl RangeCache {
+    fn get(&mut self, text: &str) -> &RequestedRange {
+        match &mut self.last {
+            Some((known, _)) if **known == *text => {}
+            last => *last = Some((text.into(), RequestedRange::from(text))),
+        }
+        match &self.last {
+            Some((_, range)) => range,
+            None => unreachable!("it was just set"),
+        }
+    }
+}
+
+impl Mesh {
+    /// Hands a client's call to a lane, or answers it with what is wrong. `frame` is the frame that the request was
+    /// parsed from. The lane is woken when the returned [`Wake`] is dropped.
+    pub fn call_from_session(
+        self: &Arc<Mesh>,
+        caller: Caller<'_>,
+        path: &str,
+        request: &CallRequest<'_>,
+        frame: &Bytes,
+        ranges: &mut RangeCache,
+        now: Instant,
+    ) -> Option<Wake> {
+        let Caller { session, origin } = caller;
+        // Without an address nothing could be answered; real servers drop such a request, too.
+        let address = request.callback.as_deref()?;
+        let arguments = match request.arguments {
+            Some(arguments) if arguments.get().starts_with('[') => {
+                let arguments = arguments.get().as_bytes();
+                // A slice keeps its whole frame in memory, which must not be much more than what is counted for it.
+                if frame.len() > 4 * arguments.len() + 4096 {
+                    Bytes::copy_from_slice(arguments)
+                } else {
+                    frame.slice_ref(arguments)
+                }
+            }
+            _ => Bytes::from_static(b"[]"),
+        };
+        let (named, method) = last_two(path);
+        let component = target_of(path, self.domain()).0;
+        let answer = SessionAnswer::new(self.clone(), session.clone(), address, named, method);
+        let job = Job {
+            deadline_milliseconds: milliseconds(self.call_timeout()),
+            payload: arguments,
+            origin,
+            ..Job::new(JobKind::Call, 0)
+        };
+        let deadline = now + self.call_timeout();
+        let target = (component.unwrap_or_default(), Aim::Method(method));
+        let version = request.version.filter(|version| version.get() != "null");
+        let outcome = match version {
+            // What is no text is no range, and matches nothing.
+            Some(version) => {
+                let text = json::as_text(version).unwrap_or(Cow::Borrowed("not a range"));
+                let asked = Asked::Range(ranges.get(&text));
+                self.route(
+                    target,
+                    asked,
+                    || shown(version),
+                    job,
+                    Box::new(answer.clone()),
+                    deadline,
+                )
+            }
+            None => {
+                let promised = session.shown();
+                let asked = promised.as_ref().map_or(Asked::Any, Asked::Shown);
+                let routed = self.route(
+                    target,
+                    asked,
+                    String::new,
+                    job,
+                    Box::new(answer.clone()),
+                    deadline,
+                );
+                if promised.is_some()
+                    && let Ok(routed) = &routed
+                {
+                    session.note_reliance(routed.instance, target.0);
+                }
+                routed
+            }
+        };
+        match outcome {
+            Ok(routed) => Some(routed.wake),
+            Err((failure, _)) => {
+                answer.fail(&failure);
+                None
+            }
+        }
+    }
+
+    /// Hands the call of a component, or of the host itself, to a component. Of `job` the arguments, the origin, and
+    /// whether it is nested are looked at.
+    pub fn call_from_host(
+        &self,
+        (component, method): (&str, &str),
+        range: &str,
+        job: Job,
+        timeout: Duration,
+        answer: Box<dyn Answer>,
+    ) -> Result<(), (Failure, Box<dyn Answer>)> {
+        let job = Job {
+            deadline_milliseconds: milliseconds(timeout),
+            payload: if job.payload.is_empty() {
+                Bytes::from_static(b"[]")
+            } else {
+                job.payload
+            },
+            ..job
+        };
+        let deadline = Instant::now() + timeout;
+        let target = (component, Aim::Method(method));
+        let routed = match range {
+            "" => self.route(target, Asked::Any, String::new, job, answer, deadline),
+            text => {
+                let range = RequestedRange::from(text);
+                let asked = Asked::Range(&range);
+                self.route(target, asked, || text.to_owned(), job, answer, deadline)
+            }
+        };
+        drop(routed?.wake);
+        Ok(())
+    }
+
+    /// Hands a request for a web route to the component of this name, which may carry a range. Of `job` the head, the body
+    /// and the origin are looked at.
+    pub fn web_request(
+        &self,
+        (component, route): (&str, &str),
+        job: Job,
+        answer: Box<dyn Answer>,
+    ) -> Result<(), (Failure, Box<dyn Answer>)> {
+        let timeout = self.call_timeout();
+        let job = Job {
+            deadline_milliseconds: milliseconds(timeout),
+            ..job
+        };
+        let target = (component, Aim::Route(route));
+        let deadline = Instant::now() + timeout;
+        let routed = self.route(target, Asked::Any, String::new, job, answer, deadline);
+        drop(routed?.wake);
+        Ok(())
+    }
+
+    /// Hands a call to the version that serves it now. When another version takes over meanwhile, it goes there.
+    fn route(
+        &self,
+        (name, aim): (&str, Aim<'_>),
+        asked: Asked<'_>,
+        asked_text: impl FnOnce() -> String,
+        mut job: Job,
+        mut answer: Box<dyn Answer>,
+        deadline: Instant,
+    ) -> Result<Routed, (Failure, Box<dyn Answer>)> {
+        // A name may carry a range: that is how versions beside the first are listed.
+        let (bare, named_range) = match name.split_once('@') {
+            Some((bare, range)) => (bare, Some(RequestedRange::from(range))),
+            None => (name, None),
+        };
+        let asked = match (&named_range, asked) {
+            (Some(range), Asked::Any | Asked::Shown(_)) => Asked::Range(range),
+            (_, asked) => asked,
+        };
+        for _ in 0..MOST_TURNS {
+            let registry = self.registry();
+            let found = match registry.find(bare, asked) {
+                Some(component) => component,
+                None if registry.versions(bare).is_empty() => {
+                    return Err((unknown_component(name, aim.name()), answer));
+                }
+                None => {
+                    let present = registry.versions(bare);
+                    let asked = match asked {
+                        Asked::Shown(shown) => shown.line(bare).map(|line| line.to_string()),
+                        Asked::Any | Asked::Range(_) => named_range.as_ref().map(|_| name.to_owned()),
+                    };
+                    let asked = asked.unwrap_or_else(asked_text);
+                    return Err((version_mismatch(name, aim.name(), &asked, present), answer));
+                }
+            };
+            if !aim.take(found, &mut job) {
+                return Err((unknown_method(name, aim.name()), answer));
+            }
+            match found.call(job, answer, deadline) {
+                Ok(wake) => {
+                    let instance = found.instance().identity().number;
+                    return Ok(Routed { wake, instance });
+                }
+                Err(refused) => {
+                    let why = refused.why;
+                    Refused { job, answer, .. } = *refused;
+                    if why != Refusal::Replaced {
+                        return Err((refused_by(found, why), answer));
+                    }
+                }
+            }
+        }
+        Err((
+            Failure::failed("Error", format!("component {name} is being replaced")),
+            answer,
+        ))
+    }
+}
+
+fn refused_by(component: &Component, why: Refusal) -> Failure {
+    let why = match why {
+        Refusal::Full => "has too many calls waiting",
+        Refusal::Share => "has too many calls of this caller waiting",
+        Refusal::Closed | Refusal::Replaced => "is stopping",
+    };
+    Failure::failed("Error", format!("component {} {why}", component.name()))
+}
+
+/// The component and method that a path names; no component when the path is not in this mesh's domain or has more
+/// segments than a call has.
+fn target_of<'a>(path: &'a str, domain: &str) -> (Option<&'a str>, &'a str) {
+    let mut segments = path[REQUESTS.len()..].split('/');
+    let parts = (segments.next(), segments.next(), segments.next(), segments.next());
+    match parts {
+        (Some(named), Some(component), Some(method), None) if named == domain => (Some(component), method),
+        _ => (None, ""),
+    }
+}
+
+/// What is said of a path that names no component.
+fn last_two(path: &str) -> (&str, &str) {
+    let mut segments = path.rsplit('/');
+    let method = segments.next().unwrap_or_default();
+    (segments.next().unwrap_or_default(), method)
+}
+
+fn unknown_component(component: &str, method: &str) -> Failure {
+    Failure::bad_endpoint(format!("Call to unconfigured component: [{component}.{method}]"))
+}
+
+/// What is said of a call to a method that the component does not have.
+pub fn unknown_method(component: &str, method: &str) -> Failure {
+    Failure::failed(
+        "Error",
+        format!("Call to unconfigured method [{component}.{method}()]"),
+    )
+}
+
+fn version_mismatch(component: &str, method: &str, asked: &str, present: &[Arc<Component>]) -> Failure {
+    let present = listed(present);
+    Failure::failed(
+        "Error",
+        format!(
+            "Call to unconfigured method [{component}.{method}]: request version [{asked}] does not match component version [{present}]"
+        ),
+    )
+}
+
+fn shown(version: &RawValue) -> String {
+    json::shorten(&json::as_text(version).unwrap_or(Cow::Borrowed(version.get()))).into_owned()
+}
+
+/// A limit as jobs carry it.
+pub fn milliseconds(duration: Duration) -> u32 {
+    // Never 0: to a component that hands it on, 0 means "no limit of my own".
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_addresses() {
+        for (address, own) in [
+            ("/_exchange/responses/S/D/c/m/1", true),
+            ("/_exchange/responses/S/1", true),
+            ("/_exchange/responses/D/c/m/S/1", true),
+            ("/_exchange/responses/T/D/c/m/1", false),
+            ("/_exchange/responses/D/c/S/m/1", false),
+            ("/_exchange/responses/S/*", false),
+            ("/_events/D/c/fake", false),
+            ("/_exchange/responses/", false),
+        ] {
+            assert_eq!(is_own_address(address, "S", "D"), own, "{address}");
+        }
+        let other = uuid::Uuid::new_v4();
+        let forged = format!("/_exchange/responses/{other}/c/m/S/1");
+        assert!(!is_own_address(&forged, "S", "D"), "a session is no domain");
+        assert!(
+            is_own_address(&forged, "S", &other.to_string()),
+            "but a mesh may be named so"
+        );
+    }
+
+    #[test]
+    fn targets() {
+        assert_eq!(
+            target_of("/_exchange/requests/D/calc/add", "D"),
+            (Some("calc"), "add")
+        );
+        assert_eq!(target_of("/_exchange/requests/E/calc/add", "D").0, None);
+        assert_eq!(target_of("/_exchange/requests/D/calc/add/more", "D").0, None);
+        assert_eq!(target_of("/_exchange/requests/D", "D").0, None);
+        assert_eq!(last_two("/_exchange/requests/D/calc/add/more"), ("add", "more"));
+    }
+}

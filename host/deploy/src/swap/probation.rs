@@ -1,0 +1,101 @@
+//! Watching a version that has just taken over.
+//!
+//! What enters: the counters of the new version and of the one before. What leaves: a sentence when the new one is bad.
+//! Guarantees: one panic is enough; errors are compared with what was usual before, since a component may well have
+//! errors that are no defect.
+
+use mesh_plugin::Component;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Fewer calls than this say nothing about a share.
+const FEWEST_CALLS: u64 = 20;
+/// How often a component that can say how it is, is asked.
+const BETWEEN_HEALTH_CHECKS: Duration = Duration::from_secs(5);
+/// How long it may take to say so.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The watch over one new version.
+pub struct Watch {
+    component: Arc<Component>,
+    before: Counters,
+    usual_percent: f64,
+    max_rise_percent: f64,
+    asked: Instant,
+}
+
+#[derive(Clone, Copy)]
+struct Counters {
+    calls: u64,
+    failed: u64,
+    panics: u64,
+}
+
+impl Counters {
+    fn of(component: &Component) -> Counters {
+        Counters {
+            calls: component.calls(),
+            failed: component.errors() + component.timeouts(),
+            panics: component.panics(),
+        }
+    }
+
+    fn percent(self) -> f64 {
+        if self.calls == 0 {
+            return 0.0;
+        }
+        self.failed as f64 * 100.0 / self.calls as f64
+    }
+}
+
+impl Watch {
+    /// Begins to watch `new`, which took over from `old`.
+    pub fn new(new: Arc<Component>, old: Option<&Component>, max_error_percent: u64) -> Watch {
+        Watch {
+            before: Counters::of(&new),
+            component: new,
+            usual_percent: old.map_or(0.0, |old| Counters::of(old).percent()),
+            max_rise_percent: max_error_percent as f64,
+            asked: Instant::now(),
+        }
+    }
+
+    /// Looks once.
+    ///
+    /// # Errors
+    ///
+    /// One sentence that says why the version should not stay.
+    pub async fn look(&mut self) -> Result<(), String> {
+        let name = format!(
+            "{} {}",
+            self.component.name(),
+            self.component.descriptor().version().text()
+        );
+        let now = Counters::of(&self.component);
+        let since = Counters {
+            calls: now.calls - self.before.calls,
+            failed: now.failed - self.before.failed,
+            panics: now.panics - self.before.panics,
+        };
+        if since.panics > 0 {
+            let times = if since.panics == 1 { "call" } else { "calls" };
+            return Err(format!("{name} panicked in {} {times}", since.panics));
+        }
+        let rise = since.percent() - self.usual_percent;
+        if since.calls >= FEWEST_CALLS && rise > self.max_rise_percent {
+            return Err(format!(
+                "{:.0} % of the calls of {name} failed ({} of {}), {:.0} % were usual before",
+                since.percent(),
+                since.failed,
+                since.calls,
+                self.usual_percent
+            ));
+        }
+        if self.asked.elapsed() >= BETWEEN_HEALTH_CHECKS {
+            self.asked = Instant::now();
+            let health = self.component.check_health(HEALTH_PATIENCE).await;
+            health.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,279 @@
+//! What each step of a swap does.
+//!
+//! What enters: the parts of a [`Transaction`]. What leaves: the same parts, a step further, or one sentence that says
+//! why not. Guarantees: every wait has a limit.
+
+use super::machine::Kind;
+use super::transaction::{Part, Transaction};
+use mesh_core::mesh::Takeover;
+use mesh_plugin::{Abandoned, Component, ComponentState, JobKind, Nested, Unloaded};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Calls of the new version wait this long at most for those that the old one has, so that answers of a connection do not
+/// go back from the new version to the old.
+const OVERLAP: Duration = Duration::from_millis(3);
+/// How often it is looked whether calls have been answered.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+/// How long a version may take to stop, once its calls are done.
+const LEAST_STOP: Duration = Duration::from_secs(1);
+const MOST_STOP: Duration = Duration::from_secs(10);
+
+impl Transaction {
+    pub(super) async fn create(&mut self) -> Result<(), String> {
+        let began = Instant::now();
+        for (part, report) in self.parts.iter_mut().zip(&mut self.report.components) {
+            let Some(load) = part.load.take() else { continue };
+            let new = Component::create(load).await.map_err(|error| error.to_string())?;
+            report.to = Some(version(&new));
+            part.new = Some(Arc::new(new));
+        }
+        self.report.start_milliseconds += milliseconds(began.elapsed());
+        let hands_back = self.stateful().all(|(old, new)| {
+            let (read, written) = (old.descriptor().state(), new.descriptor().state());
+            read.zip(written)
+                .is_some_and(|(read, written)| read.reads(written))
+        });
+        let hands_over = self.stateful().next().is_some();
+        self.machine.set_kind(Kind {
+            hands_over,
+            hands_back: hands_over && hands_back,
+            replaces: self
+                .parts
+                .iter()
+                .any(|part| part.old.is_some() && part.new.is_some()),
+        });
+        Ok(())
+    }
+
+    /// Lets calls wait until none is under way. What a call under way asks of these components itself is let in, or it
+    /// would wait for itself.
+    pub(super) async fn quiet(&mut self, components: Vec<Arc<Component>>) -> Result<(), String> {
+        let until = Instant::now() + self.limits.handover;
+        components
+            .iter()
+            .for_each(|component| component.hold(Nested::LetIn));
+        while !Component::have_settled(&components) {
+            let busy = components.iter().find(|component| component.pending() > 0);
+            if let Some(busy) = busy
+                && Instant::now() >= until
+            {
+                let calls = match busy.pending() {
+                    1 => "a call",
+                    _ => "calls",
+                };
+                return Err(format!(
+                    "{} did not finish {calls} within {} ms, so its state could not be handed over",
+                    title(busy),
+                    self.limits.handover.as_millis()
+                ));
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn snapshot(&mut self) -> Result<(), String> {
+        let patience = self.limits.handover;
+        for (part, report) in self.parts.iter_mut().zip(&mut self.report.components) {
+            let Some((old, _)) = part.stateful() else { continue };
+            let state = old.snapshot(patience).await.map_err(|error| error.to_string())?;
+            let schema = old.descriptor().state().map_or(0, |state| state.schema);
+            report.state_bytes = Some(state.len());
+            part.state = Some((state, schema));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn restore(&mut self) -> Result<(), String> {
+        let patience = self.limits.handover;
+        for part in &mut self.parts {
+            let Some((state, schema)) = part.state.take() else {
+                continue;
+            };
+            let Some((_, new)) = part.stateful() else { continue };
+            let restored = new.restore(state, schema, patience).await;
+            restored.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn start(&mut self) -> Result<(), String> {
+        let began = Instant::now();
+        for part in &self.parts {
+            let Some(new) = &part.new else { continue };
+            let started = new.start(part.start_timeout).await;
+            started.map_err(|error| error.to_string())?;
+        }
+        self.report.start_milliseconds += milliseconds(began.elapsed());
+        Ok(())
+    }
+
+    pub(super) async fn health(&mut self) -> Result<(), String> {
+        for part in &self.parts {
+            let Some(new) = &part.new else { continue };
+            let healthy = new.check_health(part.start_timeout).await;
+            healthy.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn take_over(&mut self) {
+        let takeovers: Vec<Takeover> = self.parts.iter().map(Part::takeover).collect();
+        self.mesh.take_over(&takeovers);
+        self.let_in(&takeovers).await;
+        let now = Instant::now();
+        self.switched = Some(now);
+        self.report.switched_after_milliseconds = Some(milliseconds(now - self.began));
+        if let Some(paused) = self.paused.take() {
+            self.report.paused_milliseconds = milliseconds(now - paused);
+        }
+        if self.machine.kind().replaces {
+            self.report.probation_seconds = Some(self.limits.probation.as_secs_f64());
+        }
+    }
+
+    /// Tells the old versions that they were replaced, lets waiting calls into the new ones, and tells the clients.
+    pub(super) async fn let_in(&self, takeovers: &[Takeover]) {
+        let until = Instant::now() + OVERLAP;
+        for old in takeovers.iter().filter_map(|change| change.old.as_ref()) {
+            old.set_state(ComponentState::Draining);
+            old.hint(JobKind::Quiesce);
+            old.settle(until.saturating_duration_since(Instant::now())).await;
+        }
+        for new in takeovers.iter().filter_map(|change| change.new.as_ref()) {
+            new.set_state(ComponentState::Active);
+            new.release();
+        }
+        if let Err(error) = self.mesh.publish_changes(takeovers) {
+            tracing::error!("the schema could not be written: {error}");
+        }
+    }
+
+    pub(super) async fn drain(&mut self) -> Result<(), String> {
+        let until = self.switched.unwrap_or(self.began) + self.limits.drain;
+        for old in self.parts.iter().filter_map(|part| part.old.as_ref()) {
+            old.set_state(ComponentState::Draining);
+            old.settle(until.saturating_duration_since(Instant::now())).await;
+            give_up(old, &mut self.report.notes, self.limits.drain);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn drain_new(&mut self) {
+        let until = Instant::now() + self.limits.drain;
+        for new in self.parts.iter().filter_map(|part| part.new.as_ref()) {
+            new.settle(until.saturating_duration_since(Instant::now())).await;
+            give_up(new, &mut self.report.notes, self.limits.drain);
+        }
+    }
+
+    /// Stops and unloads the old versions, or the new ones.
+    pub(super) async fn unload(&mut self, new: bool) -> Result<(), String> {
+        let patience = self.limits.drain.clamp(LEAST_STOP, MOST_STOP);
+        for part in &mut self.parts {
+            let component = if new { part.new.take() } else { part.old.take() };
+            let Some(component) = component else { continue };
+            let unloaded = match component.state() {
+                ComponentState::Starting => component.discard(LEAST_STOP).await,
+                _ => component.stop(patience).await,
+            };
+            if let Unloaded::Resident(reason) = unloaded {
+                let note = format!("{} is still in memory: {reason}", title(&component));
+                tracing::warn!(component = component.name(), "{note}");
+                self.report.notes.push(note);
+                self.mesh.keep_resident(&component, &reason);
+            } else {
+                self.mesh.forget(&component);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn reopen(&mut self) {
+        for (old, _) in self.stateful() {
+            old.hint(JobKind::Resume);
+            old.release();
+        }
+        if let Some(paused) = self.paused.take() {
+            self.report.paused_milliseconds = milliseconds(paused.elapsed());
+        }
+    }
+
+    pub(super) async fn snapshot_back(&mut self) -> Result<(), String> {
+        let patience = self.limits.handover;
+        for part in &mut self.parts {
+            let Some((_, new)) = part.stateful() else { continue };
+            let schema = new.descriptor().state().map_or(0, |state| state.schema);
+            let state = new.snapshot(patience).await.map_err(|error| error.to_string())?;
+            part.state = Some((state, schema));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn restore_back(&mut self) -> Result<(), String> {
+        let patience = self.limits.handover;
+        for part in &mut self.parts {
+            let Some((state, schema)) = part.state.take() else {
+                continue;
+            };
+            let Some((old, _)) = part.stateful() else { continue };
+            let restored = old.restore(state, schema, patience).await;
+            restored.map_err(|error| error.to_string())?;
+        }
+        self.state_is_back = true;
+        Ok(())
+    }
+
+    pub(super) async fn take_back(&mut self) {
+        let takeovers: Vec<Takeover> = self
+            .parts
+            .iter()
+            .map(|part| Takeover {
+                old: part.new.clone(),
+                new: part.old.clone(),
+            })
+            .collect();
+        let lost: Vec<String> = match self.state_is_back {
+            true => Vec::new(),
+            false => self.stateful().map(|(old, _)| title(old)).collect(),
+        };
+        for old in takeovers.iter().filter_map(|change| change.new.as_ref()) {
+            old.hint(JobKind::Resume);
+        }
+        self.mesh.take_over(&takeovers);
+        self.let_in(&takeovers).await;
+        for old in lost {
+            self.report.notes.push(format!(
+                "{old} serves with the state that it had at the switch: what changed since is lost"
+            ));
+        }
+    }
+}
+
+/// Answers calls that a version did not finish in the time that it was given.
+pub(super) fn give_up(component: &Component, notes: &mut Vec<String>, limit: Duration) {
+    let given_up = component.abandon_calls(Abandoned::Replaced);
+    if given_up > 0 {
+        let note = format!(
+            "{given_up} calls of {} were not finished within {} ms, their callers were told",
+            title(component),
+            limit.as_millis()
+        );
+        tracing::warn!(component = component.name(), "{note}");
+        notes.push(note);
+    }
+}
+
+/// The version's text.
+pub(super) fn version(component: &Component) -> String {
+    component.descriptor().version().text().to_owned()
+}
+
+fn title(component: &Component) -> String {
+    format!("{} {}", component.name(), version(component))
+}
+
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,294 @@
+//! One swap, carried out: the machine's steps done to real components.
+//!
+//! What enters: parts, each an old version, a library for a new one, or both. What leaves: a [`Report`]. Guarantees: all
+//! parts switch in the same moment or none does; whatever fails, the old versions serve on, and one sentence says why.
+
+use super::Limits;
+use super::machine::{Kind, Machine, Next, Outcome};
+use super::probation::Watch;
+use super::standing::Standing;
+use super::steps::{give_up, milliseconds, version};
+use bytes::Bytes;
+use mesh_core::mesh::swaps::{PartReport, Progress, Report, Step, StepReport};
+use mesh_core::mesh::{Mesh, Takeover};
+use mesh_plugin::{Component, ComponentState, LoadRequest};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, mpsc};
+
+/// How often a version in probation is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// One component's part in a swap.
+pub struct Part {
+    /// The component's name.
+    pub name: String,
+    /// The version that serves now.
+    pub old: Option<Arc<Component>>,
+    /// What is to take over.
+    pub load: Option<LoadRequest>,
+    /// The state of the old version is not handed over.
+    pub drops_state: bool,
+    pub(super) start_timeout: Duration,
+    pub(super) new: Option<Arc<Component>>,
+    pub(super) state: Option<(Bytes, u32)>,
+}
+
+impl Part {
+    /// A part that has not begun.
+    pub fn new(name: &str, old: Option<Arc<Component>>, load: Option<LoadRequest>) -> Part {
+        Part {
+            name: name.to_owned(),
+            old,
+            start_timeout: load.as_ref().map_or(Duration::ZERO, |load| load.start_timeout),
+            load,
+            drops_state: false,
+            new: None,
+            state: None,
+        }
+    }
+
+    /// The old and the new version, where the state of one goes to the other.
+    pub(super) fn stateful(&self) -> Option<(&Arc<Component>, &Arc<Component>)> {
+        let (old, new) = (self.old.as_ref()?, self.new.as_ref()?);
+        let (written, read) = (old.descriptor().state()?, new.descriptor().state()?);
+        (!self.drops_state && read.reads(written)).then_some((old, new))
+    }
+
+    pub(super) fn takeover(&self) -> Takeover {
+        Takeover {
+            old: self.old.clone(),
+            new: self.new.clone(),
+        }
+    }
+}
+
+/// A swap on its way.
+pub struct Transaction {
+    pub(super) mesh: Arc<Mesh>,
+    pub(super) limits: Limits,
+    pub(super) parts: Vec<Part>,
+    pub(super) machine: Machine,
+    pub(super) report: Report,
+    progress: Option<mpsc::UnboundedSender<Progress>>,
+    pub(super) began: Instant,
+    pub(super) paused: Option<Instant>,
+    pub(super) switched: Option<Instant>,
+    pub(super) state_is_back: bool,
+}
+
+impl Transaction {
+    /// A swap that has not begun.
+    pub fn new(
+        mesh: Arc<Mesh>,
+        number: u64,
+        parts: Vec<Part>,
+        limits: Limits,
+        progress: Option<mpsc::UnboundedSender<Progress>>,
+    ) -> Transaction {
+        let components = parts.iter().map(|part| PartReport {
+            component: part.name.clone(),
+            from: part.old.as_ref().map(|old| version(old)),
+            library: part.load.as_ref().map(|load| load.library.display().to_string()),
+            ..PartReport::default()
+        });
+        let report = Report::begin(number, components.collect());
+        let kind = Kind {
+            hands_over: false,
+            hands_back: false,
+            replaces: false,
+        };
+        Transaction {
+            mesh,
+            limits,
+            parts,
+            machine: Machine::new(kind),
+            report,
+            progress,
+            began: Instant::now(),
+            paused: None,
+            switched: None,
+            state_is_back: false,
+        }
+    }
+
+    /// What became of it so far.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Goes on until the new versions serve, or will not. Nobody else may change components meanwhile.
+    pub async fn switch(&mut self) {
+        while let Next::Step(step) = self.machine.next() {
+            if matches!(step, Step::Probation | Step::Drain) {
+                return;
+            }
+            self.take(step).await;
+        }
+    }
+
+    /// Goes on to the end, from where [`Transaction::switch`] left off. Takes `turn` before it changes components.
+    pub async fn finish(&mut self, standing: &Standing, turn: &Mutex<()>) {
+        let mut guard = None;
+        while let Next::Step(step) = self.machine.next() {
+            if step == Step::Probation {
+                let outcome = self.probation(standing).await;
+                if outcome == Outcome::Failed {
+                    guard = Some(turn.lock().await);
+                }
+                self.machine.advance(outcome);
+                continue;
+            }
+            self.take(step).await;
+            if step == Step::SwitchBack {
+                // What is left concerns nobody but the version that goes.
+                guard = None;
+            }
+        }
+        drop(guard);
+        standing.end();
+    }
+
+    async fn take(&mut self, step: Step) {
+        self.tell(step);
+        let outcome = match self.perform(step).await {
+            Ok(()) => Outcome::Done,
+            Err(reason) => {
+                self.report.reason.get_or_insert(reason);
+                Outcome::Failed
+            }
+        };
+        self.machine.advance(outcome);
+        if let Next::End(ending) = self.machine.next() {
+            self.report.ending = Some(ending);
+            self.report.ended_after_milliseconds = Some(milliseconds(self.began.elapsed()));
+        }
+    }
+
+    async fn perform(&mut self, step: Step) -> Result<(), String> {
+        match step {
+            Step::Create => self.create().await,
+            Step::Quiet => {
+                self.paused = Some(Instant::now());
+                let olds = self.stateful().map(|(old, _)| old.clone()).collect();
+                self.quiet(olds).await
+            }
+            Step::Snapshot => self.snapshot().await,
+            Step::Restore => self.restore().await,
+            Step::Start => self.start().await,
+            Step::Health => self.health().await,
+            Step::Switch => {
+                self.take_over().await;
+                Ok(())
+            }
+            Step::Probation => Ok(()),
+            Step::Drain => self.drain().await,
+            Step::Unload => self.unload(false).await,
+            Step::Reopen => {
+                self.reopen();
+                Ok(())
+            }
+            Step::Discard => self.unload(true).await,
+            Step::QuietBack => {
+                let news = self.stateful().map(|(_, new)| new.clone()).collect();
+                self.quiet(news).await
+            }
+            Step::SnapshotBack => self.snapshot_back().await,
+            Step::RestoreBack => self.restore_back().await,
+            Step::SwitchBack => {
+                self.take_back().await;
+                Ok(())
+            }
+            Step::UnloadNew => {
+                self.drain_new().await;
+                self.unload(true).await
+            }
+        }
+    }
+
+    pub(super) fn stateful(&self) -> impl Iterator<Item = (&Arc<Component>, &Arc<Component>)> {
+        self.parts.iter().filter_map(Part::stateful)
+    }
+
+    /// Watches the new versions. What the old ones do not finish in time is answered meanwhile.
+    async fn probation(&mut self, standing: &Standing) -> Outcome {
+        self.tell(Step::Probation);
+        let mut watches: Vec<Watch> = self
+            .parts
+            .iter()
+            .filter_map(|part| {
+                let old = part.old.as_deref()?;
+                Some(Watch::new(
+                    part.new.clone()?,
+                    Some(old),
+                    self.limits.max_error_percent,
+                ))
+            })
+            .collect();
+        let switched = self.switched.unwrap_or(self.began);
+        loop {
+            self.park(switched.elapsed() >= self.limits.drain);
+            for watch in &mut watches {
+                if let Err(reason) = watch.look().await
+                    && standing.take_back()
+                {
+                    self.report.reason = Some(reason);
+                    return Outcome::Failed;
+                }
+            }
+            let left = self.limits.probation.saturating_sub(switched.elapsed());
+            if left.is_zero() {
+                return Outcome::Done;
+            }
+            tokio::select! {
+                () = standing.superseded() => return Outcome::Done,
+                () = tokio::time::sleep(left.min(BETWEEN_LOOKS)) => {}
+            }
+        }
+    }
+
+    /// Notes which old versions have no calls any more. With `late`, those that they have are answered.
+    fn park(&mut self, late: bool) {
+        for old in self.parts.iter().filter_map(|part| part.old.as_ref()) {
+            if late {
+                give_up(old, &mut self.report.notes, self.limits.drain);
+            }
+            if old.pending() == 0 {
+                old.set_state(ComponentState::Parked);
+            }
+        }
+    }
+
+    fn tell(&mut self, step: Step) {
+        self.report.steps.push(StepReport {
+            step,
+            text: in_words(step).to_owned(),
+            after_milliseconds: milliseconds(self.began.elapsed()),
+        });
+        self.mesh.swap_history().remember(self.report.clone());
+        let text = format!("{}: {}", self.report.title(), in_words(step));
+        tracing::debug!("{text}");
+        if let Some(progress) = &self.progress {
+            let _ = progress.send(Progress { step, text });
+        }
+    }
+}
+
+fn in_words(step: Step) -> &'static str {
+    match step {
+        Step::Create => "loading",
+        Step::Quiet => "letting calls wait",
+        Step::Snapshot => "asking for the state",
+        Step::Restore => "handing the state over",
+        Step::Start => "starting",
+        Step::Health => "asking whether it is well",
+        Step::Switch => "switching",
+        Step::Probation => "in probation",
+        Step::Drain => "letting the old version finish",
+        Step::Unload => "unloading the old version",
+        Step::Reopen => "letting the old version go on",
+        Step::Discard => "unloading what was loaded",
+        Step::QuietBack | Step::SnapshotBack | Step::RestoreBack => "taking the state back",
+        Step::SwitchBack => "taking the old version back",
+        Step::UnloadNew => "unloading the new version",
+    }
+}

@@ -1,0 +1,7 @@
+//! Websockets and HTTP: connections, routes, REST, the console and the system components.
+
+#![forbid(unsafe_code)]
+
+pub mod system;
+pub mod transport;
+pub mod web;

@@ -1,0 +1,24 @@
+//! `api` (MESH.md 6.2): one method that shows a client that its calls arrive and are answered.
+//!
+//! What enters: `test(message)`. What leaves: `"<message> tested ok"`. Guarantees: whatever the message is, there is an
+//! answer. The bundle for web pages under `/api/client` is not served yet, so the route is not listed.
+
+use super::{MethodEntry, arguments_of};
+use mesh_plugin::{Answer, Native, NativeCall, Status};
+use serde_json::{Value, json};
+
+pub(super) const METHODS: &[MethodEntry] = &[("test", &["message", "callback"])];
+
+/// The component.
+pub(super) struct Api;
+
+impl Native for Api {
+    fn call(&self, call: NativeCall, answer: Box<dyn Answer>) {
+        let tested = match arguments_of(&call.arguments).first() {
+            None => "undefined tested ok".to_owned(),
+            Some(Value::String(message)) => format!("{message} tested ok"),
+            Some(message) => format!("{message} tested ok"),
+        };
+        answer.answer(Status::OK, json!([tested]).to_string().as_bytes());
+    }
+}

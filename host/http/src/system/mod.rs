@@ -1,0 +1,146 @@
+//! The components that are part of the host itself: `security`, `api`, `system` and `rest`.
+//!
+//! What enters: a mesh that is being started, later calls by any client, and REST requests that the transport has read.
+//! What leaves: four registered components, their answers, the events of `system`. Guarantees: a description lists only
+//! what works; a configured component of the same name takes the place of one of these; nothing here ever waits.
+
+mod api;
+pub mod client;
+pub mod console;
+mod machine;
+pub(crate) mod query;
+pub mod rest;
+mod security;
+mod statistics;
+
+use mesh_core::mesh::{Asked, Mesh};
+use mesh_plugin::{Component, Descriptor, Identity, LoadError, Native};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// What these components say in place of an SDK's name.
+const PART_OF_THE_HOST: &str = "part of the host";
+
+/// A method of one of these components: its name and those of its parameters.
+type MethodEntry = (&'static str, &'static [&'static str]);
+
+/// One of these components before it is registered.
+struct Own {
+    name: &'static str,
+    methods: &'static [MethodEntry],
+    routes: &'static [&'static str],
+    native: Arc<dyn Native>,
+}
+
+impl Own {
+    fn new(
+        name: &'static str,
+        methods: &'static [MethodEntry],
+        routes: &'static [&'static str],
+        native: impl Native + 'static,
+    ) -> Own {
+        Own {
+            name,
+            methods,
+            routes,
+            native: Arc::new(native),
+        }
+    }
+}
+
+/// Makes `security`, `api`, `system` and `rest` reachable, in this order and with the host's version, except those that
+/// the configuration has a component for. Must be called inside a tokio runtime, which runs their timers.
+///
+/// # Errors
+///
+/// When one of them describes itself wrongly.
+pub fn register(mesh: &Arc<Mesh>, is_configured: impl Fn(&str) -> bool) -> Result<(), LoadError> {
+    let own = [
+        Own::new("security", security::METHODS, &[], security::Security::new(mesh)),
+        Own::new("api", api::METHODS, &[], api::Api),
+        Own::new("system", statistics::METHODS, &[], statistics::System::new(mesh)),
+        Own::new("rest", &[], rest::ROUTES, rest::Rest),
+    ];
+    for (number, own) in (0..).zip(own) {
+        let name = own.name;
+        if is_configured(name) {
+            tracing::info!(
+                component = name,
+                "the configured component takes the place of the one that is part of the host"
+            );
+            continue;
+        }
+        let descriptor = Descriptor::check(
+            PART_OF_THE_HOST,
+            name.as_bytes(),
+            env!("CARGO_PKG_VERSION").as_bytes(),
+            PART_OF_THE_HOST.as_bytes(),
+            describe(own.methods, own.routes).as_bytes(),
+        )?;
+        let identity = Identity {
+            mesh: mesh.name().to_owned(),
+            domain: mesh.domain().to_owned(),
+            component: name.to_owned(),
+            version: descriptor.version().text().to_owned(),
+            // Loaded components and sessions count upwards, from far below.
+            number: u64::MAX - number,
+        };
+        let component = Component::native(identity, descriptor, mesh.services(), own.native);
+        mesh.register(Arc::new(component)).map_err(|(error, _)| error)?;
+    }
+    Ok(())
+}
+
+/// The component of this name, if it is the host's own and not a configured one.
+fn own_component(mesh: &Mesh, name: &str) -> Option<Arc<Component>> {
+    let registry = mesh.registry();
+    let component = registry.find(name, Asked::Any)?;
+    (component.descriptor().sdk() == PART_OF_THE_HOST).then(|| component.clone())
+}
+
+/// A descriptor as plugins write it.
+fn describe(methods: &[MethodEntry], routes: &[&str]) -> String {
+    let methods: Vec<Value> = methods
+        .iter()
+        .map(|(name, parameters)| {
+            let parameters: Vec<Value> = parameters.iter().map(|name| json!({ "name": name })).collect();
+            json!({ "name": name, "parameters": parameters })
+        })
+        .collect();
+    let routes: Map<String, Value> = routes
+        .iter()
+        .map(|route| ((*route).to_owned(), json!({ "type": "mware" })))
+        .collect();
+    json!({ "methods": methods, "routes": routes }).to_string()
+}
+
+/// The arguments of a call; none when they are no array.
+fn arguments_of(arguments: &[u8]) -> Vec<Value> {
+    serde_json::from_slice(arguments).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_descriptor_is_as_plugins_must_write_it() {
+        for (name, methods, routes) in [
+            ("security", security::METHODS, &[] as &[&str]),
+            ("api", api::METHODS, &[]),
+            ("system", statistics::METHODS, &[]),
+            ("rest", &[], rest::ROUTES),
+        ] {
+            let checked = Descriptor::check(
+                PART_OF_THE_HOST,
+                name.as_bytes(),
+                env!("CARGO_PKG_VERSION").as_bytes(),
+                PART_OF_THE_HOST.as_bytes(),
+                describe(methods, routes).as_bytes(),
+            )
+            .unwrap();
+            assert_eq!(checked.methods().len(), methods.len());
+            assert_eq!(checked.routes().len(), routes.len());
+        }
+    }
+}

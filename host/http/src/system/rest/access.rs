@@ -1,0 +1,147 @@
+//! Who may call what over REST, in a secure mesh (MESH.md 8.1 and 8.2).
+//!
+//! What enters: the holder of a token. What leaves: as whom a call is made, or why it is not. Guarantees: without a token that
+//! holds nothing is called; whoever may not call a method does not learn whether there is one.
+
+use super::parameters::{Parameters, field_of_body, unreadable};
+use super::{Reply, Request};
+use bytes::Bytes;
+use mesh_core::mesh::Mesh;
+use mesh_security::permission::Action;
+use mesh_security::{Asking, Credentials, Denied, NotOnBehalf, Offer, Security, Visitor};
+use mesh_wire::protocol::{WireError, json};
+use serde_json::value::RawValue;
+
+const DENIED: &str = "Access denied";
+
+/// Gives somebody a token.
+pub(super) async fn log_in(
+    security: &Security,
+    parameters: &Parameters,
+    visitor: &Visitor,
+) -> Result<Reply, Reply> {
+    let credentials = Credentials::from(Offer {
+        username: parameters.text("username"),
+        password: parameters.text("password"),
+        token: parameters.text("token"),
+        ..Offer::default()
+    });
+    match security
+        .login_from(credentials, &visitor.client(), visitor.is_forwarded)
+        .await
+    {
+        Ok(accepted) => {
+            let mut data = String::from(r#"{"token":"#);
+            json::write_string(&mut data, &accepted.login.token);
+            data.push('}');
+            Ok(Reply::succeeded("Logged in ok", &data))
+        }
+        Err(denied) => {
+            let status = match denied {
+                Denied::Busy | Denied::Provider => 503,
+                _ if visitor.is_first_generation => 500,
+                _ => 401,
+            };
+            let error = denied.to_wire(visitor.dialect());
+            Err(Reply::failed_with(status, "Failure logging in", &error))
+        }
+    }
+}
+
+fn request_path(mesh: &Mesh, component: &str, method: &str) -> String {
+    format!("/_exchange/requests/{}/{component}/{method}", mesh.domain())
+}
+
+/// Which methods are shown to somebody.
+pub(super) fn filter<'a>(mesh: &'a Mesh, visitor: &'a Visitor) -> impl Fn(&str, &str) -> bool + 'a {
+    let security = mesh.security();
+    let access = security
+        .zip(visitor.accepted.as_ref())
+        .and_then(|(security, accepted)| security.access_of(&accepted.user.name));
+    move |component, method| match (security, &access) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(security), Some(access)) => {
+            security.allows(access, Action::Set, &request_path(mesh, component, method))
+        }
+    }
+}
+
+/// What a component learns of the caller of one of its methods: a JSON object.
+///
+/// # Errors
+///
+/// The reply, when the call is not made.
+pub(super) fn caller(
+    mesh: &Mesh,
+    request: &Request<'_>,
+    component: &str,
+    method: &str,
+) -> Result<Bytes, Reply> {
+    let Some(security) = mesh.security() else {
+        return Ok(Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())));
+    };
+    let accepted = request.visitor.accepted.as_ref();
+    let accepted = accepted.ok_or_else(|| Reply::failed(403, "Bad origin", "origin of call unknown"))?;
+    let login = &accepted.login;
+    let path = request_path(mesh, component, method);
+    let denied = || {
+        tracing::info!(
+            target: "audit", event = "denied", user = &*login.username, session = &*login.session_id,
+            action = "set", path = &*json::shorten(&path), "denied"
+        );
+    };
+    let failed = |error: &str| {
+        denied();
+        Reply::failed(403, "Authorization failed", error)
+    };
+    let own = security
+        .access_of(&accepted.user.name)
+        .ok_or_else(|| failed(DENIED))?;
+    let audit = |on_behalf_of| {
+        let who = Asking {
+            user: &login.username,
+            session: &login.session_id,
+            on_behalf_of,
+        };
+        security.settings().audited.note(Action::Set, &path, who);
+    };
+    let Some(name) = Security::acts_for(on_behalf_of(request)?, &login.username) else {
+        if !security.allows(&own, Action::Set, &path) {
+            return Err(failed(DENIED));
+        }
+        audit(None);
+        return Ok(login.origin.clone());
+    };
+    let shown = json::shorten(&name);
+    let other = security
+        .on_behalf_of(&own, &name, Action::Set, &path)
+        .map_err(|why| match why {
+            NotOnBehalf::NoDelegate => failed("origin does not belong to the delegate group"),
+            NotOnBehalf::NoSuchUser => {
+                let error = WireError::unauthenticated("invalid credentials")
+                    .because(format!("request on behalf of non-existent user: {shown}"));
+                Reply::failed_with(403, "Call failed", &error)
+            }
+            NotOnBehalf::NotPermitted => {
+                denied();
+                let message = format!("request on behalf of unauthorised user: {shown}");
+                Reply::failed(403, &message, DENIED)
+            }
+        })?;
+    let name = &*other.user().name;
+    audit(Some(name));
+    let origin = serde_json::json!({"id": &*login.session_id, "username": name});
+    Ok(Bytes::from(origin.to_string()))
+}
+
+/// `as` in the body.
+fn on_behalf_of(request: &Request<'_>) -> Result<Option<String>, Reply> {
+    let Some(name) = field_of_body(request, "as")?.filter(|name| name.get() != RawValue::NULL.get()) else {
+        return Ok(None);
+    };
+    // Whoever names somebody in another way must not find the call made as somebody else.
+    let name = json::as_text(&name).ok_or_else(|| unreadable("`as` must be a string, the name of a user"))?;
+    // Nobody is named by an empty text, as real servers have it.
+    Ok(Some(name.into_owned()).filter(|name| !name.is_empty()))
+}

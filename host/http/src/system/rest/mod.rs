@@ -1,0 +1,319 @@
+//! `rest` (MESH.md section 8): the methods of all components over plain HTTP.
+//!
+//! What enters: requests that the transport has read, their bodies limited in size. What leaves: a status and a JSON
+//! body, always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
+//! the mesh's limit for calls; whatever a request says, there is an answer that names what is wrong with it; no path
+//! leads to the component `security`; in a secure mesh nothing is called that the holder of the token may not call.
+
+mod access;
+mod answer;
+mod openapi;
+mod parameters;
+mod schema;
+
+use super::{own_component, query};
+use answer::Outcome;
+use bytes::Bytes;
+use mesh_core::mesh::{Asked, Mesh};
+use mesh_plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, Method, Native, NativeCall};
+use mesh_security::{ANONYMOUS, Visitor};
+use mesh_wire::protocol::json;
+use parameters::{Parameters, is_callback, unreadable};
+use std::sync::Arc;
+
+pub use answer::Reply;
+
+/// The routes as a component declares them; clients find them under `/rest/`.
+pub(super) const ROUTES: &[&str] = &["method", "describe", "login"];
+
+/// Segments that the path of a call may have.
+const MOST_SEGMENTS: usize = 4;
+
+/// The answer to a login, which every client gets: in a mesh that is not secured there are no users to check. Clients
+/// written for both kinds of mesh log in first and send the token along with each call, so they are given one: a JSON
+/// web token without claims and signature (RFC 7519, section 6), which no mesh accepts as a proof of anything. Clients
+/// that leave something out learn the same as from a secured mesh.
+const LOGGED_IN: &str = concat!(
+    r#"{"token":"eyJhbGciOiJub25lIn0.e30.","#,
+    r#""notice":"this mesh is not secured: no token is needed, and none is looked at"}"#
+);
+
+/// The component. It has routes and no methods.
+pub(super) struct Rest;
+
+impl Native for Rest {
+    fn call(&self, _: NativeCall, answer: Box<dyn Answer>) {
+        answer.abandon(Abandoned::Stopped);
+    }
+}
+
+/// What a path asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `/rest/login`.
+    Login,
+    /// `/rest/describe`.
+    Describe,
+    /// `/rest/method/…`, with what follows.
+    Method(String),
+    /// `/rest/openapi.json`.
+    OpenApi,
+}
+
+impl Route {
+    /// The verbs that are answered, as in the header `Allow`. Real servers check none, and their clients use what they like;
+    /// what those do not have is read only.
+    pub fn allowed(&self) -> &'static str {
+        match self {
+            Route::Login | Route::Describe | Route::Method(_) => "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+            Route::OpenApi => "GET, OPTIONS",
+        }
+    }
+}
+
+/// A request with its body.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The HTTP method, in capitals.
+    pub verb: &'a str,
+    /// Path and query, as they were sent.
+    pub url: &'a str,
+    /// The headers as a JSON object.
+    pub headers: &'a str,
+    /// The whole body.
+    pub body: &'a [u8],
+    /// Who asks.
+    pub visitor: Visitor,
+}
+
+/// The route of a path, which may begin with the mesh's name; `None` when it is none of this component's or when the
+/// mesh has a configured component in its place.
+pub fn route(mesh: &Mesh, path: &str) -> Option<Route> {
+    let route = route_of(path, &[mesh.name(), mesh.domain()])?;
+    own_component(mesh, "rest").map(|_| route)
+}
+
+fn route_of(path: &str, meshes: &[&str]) -> Option<Route> {
+    let path = path.strip_prefix('/')?;
+    let (first, rest) = path.split_once('/')?;
+    let below = if first.eq_ignore_ascii_case("rest") {
+        rest
+    } else if meshes.contains(&&*query::decode(first)) {
+        let (second, rest) = rest.split_once('/')?;
+        second.eq_ignore_ascii_case("rest").then_some(rest)?
+    } else {
+        return None;
+    };
+    let (name, rest) = below.split_once('/').unwrap_or((below, ""));
+    match name.to_ascii_lowercase().as_str() {
+        "login" => Some(Route::Login),
+        "describe" => Some(Route::Describe),
+        "openapi.json" => Some(Route::OpenApi),
+        "method" => Some(Route::Method(rest.to_owned())),
+        _ => None,
+    }
+}
+
+/// Answers a request.
+pub async fn reply(mesh: &Arc<Mesh>, route: &Route, request: &Request<'_>) -> Reply {
+    let replied = match route {
+        Route::Login => log_in(mesh, request).await,
+        Route::Describe => Ok(describe(mesh, request)),
+        Route::Method(path) => call(mesh, path, request).await,
+        Route::OpenApi => Ok(openapi::document(mesh, &request.visitor)),
+    };
+    replied.unwrap_or_else(|refused| refused)
+}
+
+async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
+    let parameters = Parameters::read(request, true)?;
+    let status = if request.visitor.is_first_generation {
+        500
+    } else {
+        401
+    };
+    let missing = |name: &str| Reply::failed(status, "Failure parsing request body", &format!("no {name}"));
+    if !parameters.has("username") {
+        return Err(missing("username"));
+    }
+    // Real servers ask for a password here even where anonymous logins are allowed, and look at none.
+    let is_anonymous = || {
+        let allows = |security: &mesh_security::Security| security.settings().allow_anonymous;
+        mesh.security().is_some_and(allows) && parameters.text("username").as_deref() == Some(ANONYMOUS)
+    };
+    if !parameters.has("password") && !parameters.has("token") && !is_anonymous() {
+        return Err(missing("password"));
+    }
+    let is_no_text = |name: &&&str| parameters.is_given(name) && parameters.text(name).is_none();
+    if let Some(name) = ["username", "password", "token"]
+        .iter()
+        .find(|name| is_no_text(name))
+    {
+        return Err(unreadable(&format!("`{name}` must be a string")));
+    }
+    match mesh.security() {
+        None => Ok(Reply::succeeded("Logged in ok", LOGGED_IN)),
+        Some(security) => access::log_in(security, &parameters, &request.visitor).await,
+    }
+}
+
+/// Hands over, in their order, all methods that somebody may call: those of the versions that serve calls without a range,
+/// but for those of `security`.
+fn for_each_method(mesh: &Mesh, visitor: &Visitor, mut found: impl FnMut(&Component, &Method)) {
+    let may = access::filter(mesh, visitor);
+    let registry = mesh.registry();
+    for component in registry.in_order() {
+        let shown = registry.versions(component.name()).first();
+        if component.name() == "security" || !shown.is_some_and(|shown| Arc::ptr_eq(shown, component)) {
+            continue;
+        }
+        for method in component.descriptor().methods() {
+            if may(component.name(), method.name()) {
+                found(component, method);
+            }
+        }
+    }
+}
+
+fn describe(mesh: &Mesh, request: &Request<'_>) -> Reply {
+    let mut out = String::from("{");
+    for_each_method(mesh, &request.visitor, |component, method| {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        let uri = format!("/{}/{}", component.name(), method.name());
+        json::write_string(&mut out, &uri);
+        out.push_str(r#":{"uri":"#);
+        json::write_string(&mut out, &uri);
+        out.push_str(r#","parameters":{"#);
+        let names = parameters::names(method);
+        for (position, name) in names.iter().filter(|name| !is_callback(name)).enumerate() {
+            if position > 0 {
+                out.push(',');
+            }
+            json::write_string(&mut out, name);
+            out.push(':');
+            json::write_string(&mut out, &format!("{{{{{name}}}}}"));
+        }
+        out.push_str("}}");
+    });
+    out.push('}');
+    Reply::succeeded(&format!("{} description", mesh.domain()), &out)
+}
+
+async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Reply, Reply> {
+    // A slash at the end names nothing.
+    let path = path.trim_end_matches('/');
+    let segments: Vec<String> = path.split('/').map(query::decode).collect();
+    let refused =
+        |status: u16, error: &str| Err(Reply::failed(status, "Failure parsing request body", error));
+    if segments.len() > MOST_SEGMENTS {
+        let status = if request.visitor.is_first_generation {
+            500
+        } else {
+            400
+        };
+        return refused(status, "call path cannot have more than 4 segments");
+    }
+    let mut from_behind = segments.iter().rev();
+    let (method, component) = (from_behind.next(), from_behind.next());
+    let caller = access::caller(
+        mesh,
+        request,
+        component.map_or("", String::as_str),
+        method.map_or("", String::as_str),
+    )?;
+    let parameters = Parameters::read(request, false)?;
+    let (Some(method), Some(component)) = (method, component) else {
+        return refused(
+            404,
+            "a call path is /rest/method/<component>/<method>, here the method is missing",
+        );
+    };
+    if component == "security" {
+        return Err(Reply::failed(
+            403,
+            "Access denied",
+            "attempt to access security component over rest",
+        ));
+    }
+    if let Some(named) = from_behind.next()
+        && named != mesh.name()
+        && named != mesh.domain()
+    {
+        let error = format!("attempt to access remote mesh: {}", json::shorten(named));
+        return Err(Reply::failed(403, "Access denied", &error));
+    }
+    let Some(found) = mesh.registry().find(component, Asked::Any).cloned() else {
+        let error = format!("component {} does not exist on mesh", json::shorten(component));
+        return refused(404, &error);
+    };
+    let Some((_, method)) = found.descriptor().method(method) else {
+        let error = format!(
+            "method {} does not exist on component {component}",
+            json::shorten(method)
+        );
+        return refused(404, &error);
+    };
+    let arguments = parameters.arguments(method, request, &caller);
+    let outcome = submit(
+        mesh,
+        (component, method.name()),
+        arguments,
+        caller,
+        &request.visitor,
+    )
+    .await;
+    Ok(Reply::of(outcome, component, method, mesh.call_timeout()))
+}
+
+/// Takes a call on the way of every call, and waits for its outcome.
+async fn submit(
+    mesh: &Mesh,
+    target: (&str, &str),
+    arguments: String,
+    origin: Bytes,
+    visitor: &Visitor,
+) -> Outcome {
+    let limit = mesh.call_timeout();
+    let (waiting, outcome) = Awaited::new();
+    let waiting = waiting.counted_in(mesh.http_calls().of(visitor.address));
+    let job = Job {
+        payload: arguments.into(),
+        origin,
+        ..Job::new(JobKind::Call, 0)
+    };
+    match mesh.call_from_host(target, "", job, limit, Box::new(waiting)) {
+        Ok(()) => Outcome::from(outcome.wait(limit).await),
+        Err((failure, _)) => Outcome::Refused(failure.message().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes() {
+        let method = |rest: &str| Some(Route::Method(rest.to_owned()));
+        for (path, expected) in [
+            ("/rest/login", Some(Route::Login)),
+            ("/REST/Describe", Some(Route::Describe)),
+            ("/rest/describe/", Some(Route::Describe)),
+            ("/rest/openapi.json", Some(Route::OpenApi)),
+            ("/D/rest/openapi.json", Some(Route::OpenApi)),
+            ("/rest/method/calc/add", method("calc/add")),
+            ("/My%20Mesh/rest/method/calc/add", method("calc/add")),
+            ("/D/rest/method/D/calc/add", method("D/calc/add")),
+            ("/Other/rest/method/calc/add", None),
+            ("/rest/method", method("")),
+            ("/rest/methods/calc/add", None),
+            ("/rest", None),
+            ("/rest/", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(route_of(path, &["My Mesh", "D"]), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! `security` (MESH.md section 7): users, groups, permissions and sessions, for administrators and for users themselves.
+//!
+//! What enters: calls of any method that the component of either generation has. What leaves: their results, and events about
+//! what was changed. Guarantees: a change is on disk and counts for everybody when it is answered; no hash, token or secret is
+//! in a result; only an administrator makes administrators. In a mesh that is not secured every method says just that.
+
+mod failure;
+mod groups;
+mod lookups;
+mod sessions;
+mod shapes;
+mod users;
+
+use super::{MethodEntry, arguments_of};
+use bytes::Bytes;
+use failure::Failure;
+use mesh_core::mesh::{Concerned, Mesh, error_array};
+use mesh_plugin::{Answer, Native, NativeCall, Status};
+use mesh_scans::{Memory, Owner};
+use mesh_security::permission::Purpose;
+use mesh_security::{ANONYMOUS, Switch};
+use mesh_store::{Commit, StoreError};
+use serde_json::{Map, Value, json};
+use std::sync::{Arc, Weak};
+
+/// The methods of the first generation in their order, then those that the second one added. A parameter that only one
+/// generation has is listed: clients cut off arguments for which there is no parameter.
+pub(super) const METHODS: &[MethodEntry] = &[
+    ("initialize", &["callback"]),
+    ("attachToSecurityChanges", &["callback"]),
+    ("attachToSessionChanges", &["callback"]),
+    ("getComponentId", &[]),
+    ("getSystemPermissions", &["params", "callback"]),
+    ("associateGroups", &["user", "link", "unlink", "callback"]),
+    ("upsertUser", &["user", "options", "callback"]),
+    ("upsertGroup", &["group", "options", "callback"]),
+    ("addGroup", &["group", "callback"]),
+    ("updateGroup", &["group", "callback"]),
+    (
+        "addGroupPermissions",
+        &["groupName", "mergePermissions", "callback"],
+    ),
+    (
+        "removeGroupPermissions",
+        &["groupName", "removePermissions", "callback"],
+    ),
+    ("addUser", &["user", "callback"]),
+    ("updateOwnUser", &["user", "callback"]),
+    ("updateUser", &["user", "callback"]),
+    ("linkGroupName", &["groupName", "user", "callback"]),
+    ("unlinkGroupName", &["groupName", "user", "callback"]),
+    ("linkGroup", &["group", "user", "callback"]),
+    ("unlinkGroup", &["group", "user", "callback"]),
+    ("listGroups", &["groupName", "options", "callback"]),
+    ("listUsers", &["userName", "options", "callback"]),
+    ("getUser", &["userName", "options", "callback"]),
+    ("getGroup", &["groupName", "callback"]),
+    ("deleteGroup", &["group", "callback"]),
+    ("deleteUser", &["user", "callback"]),
+    ("sessionManagementActive", &[]),
+    ("activateSessionManagement", &["logSessionActivity", "callback"]),
+    ("deactivateSessionManagement", &["logSessionActivity", "callback"]),
+    ("sessionActivityActive", &[]),
+    ("activateSessionActivity", &["callback"]),
+    ("deactivateSessionActivity", &["clear", "callback"]),
+    ("clearSessionActivity", &["callback"]),
+    ("revokeSession", &["session", "reason", "callback"]),
+    ("restoreSession", &["session", "callback"]),
+    ("listSessionActivity", &["filter", "callback"]),
+    ("listActiveSessions", &["filter", "callback"]),
+    ("listRevokedSessions", &["filter", "callback"]),
+    // Added by the second generation.
+    (
+        "addUserPermissions",
+        &["username", "mergePermissions", "callback"],
+    ),
+    ("changePassword", &["oldPassword", "newPassword"]),
+    ("deleteLookupTable", &["name"]),
+    ("fetchLookupPermissions", &["group"]),
+    ("fetchLookupTable", &["tableName"]),
+    ("insertLookupPath", &["table", "path"]),
+    ("linkAnonymousGroup", &["groupName", "callback"]),
+    ("listRevokedTokens", &["filter", "callback"]),
+    ("listUserNamesByGroup", &["groupName", "callback"]),
+    ("listUsersByGroup", &["groupName", "options"]),
+    ("removeEventLookupPermission", &["group", "permission"]),
+    ("removeExchangeLookupPermission", &["group", "permission"]),
+    ("removeLookupPath", &["table", "path"]),
+    ("removeLookupPermission", &["group", "permission"]),
+    ("removeLookupPermissions", &["group", "permissions"]),
+    (
+        "removeUserPermissions",
+        &["username", "removePermissions", "callback"],
+    ),
+    ("resetPassword", &["username"]),
+    ("restoreToken", &["token", "callback"]),
+    ("revokeToken", &["token", "reason", "callback"]),
+    ("unlinkAnonymousGroup", &["groupName", "callback"]),
+    ("unlinkGroups", &["unlink", "user", "callback"]),
+    ("unlinkLookupTable", &["group", "table"]),
+    ("upsertEventLookupPermission", &["group", "permission"]),
+    ("upsertExchangeLookupPermission", &["group", "permission"]),
+    ("upsertLookupPermission", &["group", "permission"]),
+    ("upsertLookupPermissions", &["group", "permissions"]),
+    ("upsertLookupTable", &["table"]),
+];
+
+const NOT_SECURED: &str = "security module not initialized, is your happn configured to be secure?";
+
+/// The component.
+pub(super) struct Security {
+    mesh: Weak<Mesh>,
+}
+
+impl Security {
+    pub(super) fn new(mesh: &Arc<Mesh>) -> Security {
+        Security {
+            mesh: Arc::downgrade(mesh),
+        }
+    }
+}
+
+impl Native for Security {
+    fn call(&self, call: NativeCall, answer: Box<dyn Answer>) {
+        let mesh = self.mesh.upgrade().filter(|mesh| mesh.security().is_some());
+        let Some(mesh) = mesh else {
+            return answer.answer(Status::ERROR, error_array("Error", NOT_SECURED).as_bytes());
+        };
+        let (runtime, shared) = (mesh.runtime().clone(), mesh.clone());
+        // A list of many users or sessions takes a while to write, and waits for nothing.
+        let is_list = call.method.starts_with(b"list");
+        let work = work_off(mesh, call, answer);
+        if !is_list {
+            runtime.spawn(work);
+        } else if let Err(error) =
+            shared
+                .scans()
+                .spawn(Owner::Component("security".into()), Memory::Constant, |_| work)
+        {
+            tracing::warn!("a call of security was given up: {error}");
+        }
+    }
+}
+
+async fn work_off(mesh: Arc<Mesh>, call: NativeCall, answer: Box<dyn Answer>) {
+    let Some(security) = mesh.security() else { return };
+    let request = Request {
+        mesh: &mesh,
+        security,
+        caller: Caller::of(&call.origin, mesh.id()),
+        origin: call.origin.clone(),
+        arguments: arguments_of(&call.arguments),
+    };
+    let method = std::str::from_utf8(&call.method).unwrap_or_default();
+    match request.answer(method).await {
+        Ok(results) => answer.answer(Status::OK, Value::Array(results).to_string().as_bytes()),
+        Err(failure) => answer.answer(Status::ERROR, failure.payload().as_bytes()),
+    }
+}
+
+/// One call.
+pub(super) struct Request<'a> {
+    mesh: &'a Arc<Mesh>,
+    security: &'a mesh_security::Security,
+    caller: Caller,
+    /// What is known of the caller: a JSON object.
+    origin: Bytes,
+    arguments: Vec<Value>,
+}
+
+/// Arguments behind the leading `null` of an answer.
+type Results = Result<Vec<Value>, Failure>;
+
+/// Who calls.
+#[derive(Debug, PartialEq, Eq)]
+enum Caller {
+    /// The mesh itself, or a component on its own account.
+    Mesh,
+    /// Somebody who has logged in.
+    User(String),
+    /// It cannot be told, so nobody with any power.
+    Unknown,
+}
+
+impl Caller {
+    fn of(origin: &[u8], mesh: &str) -> Caller {
+        let origin: Value = serde_json::from_slice(origin).unwrap_or_default();
+        match (origin.get("username"), origin.get("id")) {
+            (Some(Value::String(name)), _) => Caller::User(name.clone()),
+            (None, Some(id)) if id == mesh => Caller::Mesh,
+            _ => Caller::Unknown,
+        }
+    }
+
+    /// The name of a user.
+    fn username(&self) -> Option<&str> {
+        match self {
+            Caller::User(name) => Some(name),
+            Caller::Mesh | Caller::Unknown => None,
+        }
+    }
+
+    fn shown(&self) -> &str {
+        match self {
+            Caller::Mesh => "the mesh",
+            Caller::User(name) => name,
+            Caller::Unknown => "somebody unknown",
+        }
+    }
+}
+
+impl Request<'_> {
+    async fn answer(&self, method: &str) -> Results {
+        match method {
+            "initialize" => Ok(vec![]),
+            "getComponentId" => Ok(vec![json!("security")]),
+            "getSystemPermissions" => self.system_permissions(),
+
+            "addUser" => self.add_user().await,
+            "updateUser" => self.update_user().await,
+            "upsertUser" => self.upsert_user().await,
+            "updateOwnUser" => self.update_own_user().await,
+            "changePassword" => self.change_password().await,
+            "resetPassword" => Err(match self.arguments.first() {
+                Some(Value::String(_)) => Failure::system("providerResetPassword not implemented."),
+                _ => Failure::plain("Invalid arguments"),
+            }),
+            "deleteUser" => self.delete_user().await,
+            "getUser" => self.get_user(),
+            "listUsers" => self.list_users(),
+            "listUsersByGroup" => self.list_users_by_group(),
+            "listUserNamesByGroup" => self.list_user_names_by_group(),
+            "addUserPermissions" => self.change_user_permissions(Purpose::Add).await,
+            "removeUserPermissions" => self.change_user_permissions(Purpose::Remove).await,
+
+            "addGroup" => self.add_group().await,
+            // The first generation writes what it is given; later ones merge it into what there is.
+            "updateGroup" => {
+                self.upsert_group(self.mesh.is_of_first_generation(&self.origin))
+                    .await
+            }
+            "upsertGroup" => {
+                let overwrites = self.option(1, "overwritePermissions");
+                self.upsert_group(overwrites).await
+            }
+            "addGroupPermissions" => self.change_group_permissions(Purpose::Add).await,
+            "removeGroupPermissions" => self.change_group_permissions(Purpose::Remove).await,
+            "deleteGroup" => self.delete_group().await,
+            "getGroup" => self.get_group(),
+            "listGroups" => self.list_groups(),
+            "linkGroup" | "linkGroupName" => self.link(self.name(0)?, self.user_name(1)?).await,
+            "unlinkGroup" | "unlinkGroupName" => self.unlink(self.name(0)?, self.user_name(1)?).await,
+            "linkAnonymousGroup" => self.link(self.group_of_nobody()?, ANONYMOUS.to_owned()).await,
+            "unlinkAnonymousGroup" => self.unlink(self.group_of_nobody()?, ANONYMOUS.to_owned()).await,
+            "associateGroups" => self.associate_groups().await,
+            "unlinkGroups" => self.unlink_groups().await,
+
+            "attachToSecurityChanges" => self.switch(&self.security.activity().security_events, true),
+            "attachToSessionChanges" => self.switch(&self.security.activity().session_events, true),
+            "activateSessionManagement" => self.activate_session_management(),
+            "deactivateSessionManagement" => self.deactivate_session_management(),
+            "activateSessionActivity" => self.switch(&self.security.activity().logging, true),
+            "deactivateSessionActivity" => {
+                if self.arguments.first().is_some_and(is_truthy) {
+                    self.security.activity().clear();
+                }
+                self.switch(&self.security.activity().logging, false)
+            }
+            "clearSessionActivity" => {
+                self.security.activity().clear();
+                Ok(vec![])
+            }
+            "sessionManagementActive" => Ok(vec![json!(self.security.activity().management.is_on())]),
+            "sessionActivityActive" => Ok(vec![json!(self.security.activity().logging.is_on())]),
+            "listActiveSessions" => self.list_active_sessions(),
+            "listSessionActivity" => self.list_session_activity(),
+            "revokeSession" => self.revoke_session().await,
+            "restoreSession" => self.restore_session().await,
+            "listRevokedSessions" => self.list_revoked(true),
+            "revokeToken" => self.revoke_token().await,
+            "restoreToken" => self.restore_token().await,
+            "listRevokedTokens" => self.list_revoked(false),
+
+            "upsertLookupTable" => self.upsert_lookup_table().await,
+            "fetchLookupTable" => self.fetch_lookup_table(),
+            "deleteLookupTable" => self.delete_lookup_table().await,
+            "insertLookupPath" => self.change_lookup_path(true).await,
+            "removeLookupPath" => self.change_lookup_path(false).await,
+            "unlinkLookupTable" => self.unlink_lookup_table().await,
+            "fetchLookupPermissions" => self.fetch_lookup_permissions(),
+            "upsertLookupPermission"
+            | "upsertLookupPermissions"
+            | "upsertEventLookupPermission"
+            | "upsertExchangeLookupPermission" => self.change_lookup_permissions(method, true).await,
+            "removeLookupPermission"
+            | "removeLookupPermissions"
+            | "removeEventLookupPermission"
+            | "removeExchangeLookupPermission" => self.change_lookup_permissions(method, false).await,
+            _ => Err(Failure::plain(format!(
+                "Call to unconfigured method [security.{method}()]"
+            ))),
+        }
+    }
+
+    /// The permissions that there could be, for people who choose among them.
+    fn system_permissions(&self) -> Results {
+        let permission = || json!({"authorized": true, "description": "system permission"});
+        let (mut methods, mut web) = (Map::new(), Map::new());
+        let domain = self.mesh.domain();
+        let mut events = Map::new();
+        for component in self.mesh.registry().in_order() {
+            let name = component.name();
+            methods.insert(format!("/{domain}/{name}/*"), permission());
+            events.insert(format!("/{domain}/{name}/*"), permission());
+            for method in component.descriptor().methods() {
+                methods.insert(format!("/{domain}/{name}/{}", method.name()), permission());
+            }
+            web.insert(format!("/{domain}/{name}/*"), permission());
+            for (route, _) in component.descriptor().routes() {
+                web.insert(format!("/{domain}/{name}/{route}"), permission());
+            }
+        }
+        Ok(vec![json!({"events": events, "methods": methods, "web": web})])
+    }
+
+    fn switch(&self, switch: &Switch, on: bool) -> Results {
+        switch.set(on);
+        Ok(vec![])
+    }
+
+    /// The name that an argument is, or has: methods take both.
+    fn name(&self, position: usize) -> Result<String, Failure> {
+        let argument = self.arguments.get(position).unwrap_or(&Value::Null);
+        let named = ["username", "name"].iter().find_map(|key| argument.get(key));
+        let text = named.unwrap_or(argument).as_str();
+        text.map(str::to_owned).ok_or_else(|| {
+            Failure::plain(format!(
+                "argument {} must be a name, or an object with one",
+                position + 1
+            ))
+        })
+    }
+
+    /// The name of a user that an argument is, or has, as it is kept.
+    fn user_name(&self, position: usize) -> Result<String, Failure> {
+        let name = self.name(position)?;
+        Ok(self.security.directory().name_of(&name))
+    }
+
+    /// The name of a group for those who log in as nobody, where that is allowed.
+    fn group_of_nobody(&self) -> Result<String, Failure> {
+        match self.security.settings().allow_anonymous {
+            true => self.name(0),
+            false => Err(Failure::plain("Anonymous access is not configured")),
+        }
+    }
+
+    /// The name of a group in the first argument, for those who list its members.
+    fn group_asked_for(&self) -> Result<String, Failure> {
+        let name = self.name(0);
+        name.map_err(|_| Failure::plain("validation error: groupName must be specified"))
+    }
+
+    /// An argument that must be an object.
+    fn object(&self, position: usize, what: &str) -> Result<&Map<String, Value>, Failure> {
+        let object = self.arguments.get(position).and_then(Value::as_object);
+        object.ok_or_else(|| Failure::plain(format!("{what} is null or not an object")))
+    }
+
+    /// Whether an option among the arguments is set.
+    fn option(&self, position: usize, key: &str) -> bool {
+        let options = self.arguments.get(position);
+        options
+            .and_then(|options| options.get(key))
+            .is_some_and(is_truthy)
+    }
+
+    /// Whether the caller is an administrator, or the mesh itself.
+    fn is_admin(&self) -> bool {
+        match &self.caller {
+            Caller::Mesh => true,
+            Caller::User(name) => {
+                let access = self.security.access_of(name);
+                access.is_some_and(|access| access.is_everything())
+            }
+            Caller::Unknown => false,
+        }
+    }
+
+    /// Waits until a change survives.
+    async fn kept(&self, commit: Commit) -> Result<(), Failure> {
+        let outcome = self.mesh.committed(commit).await;
+        outcome.map_err(|error| self.not_kept(error))
+    }
+
+    /// Lets count for everybody what is left of a change that the store could not keep.
+    fn not_kept(&self, error: StoreError) -> Failure {
+        let users = self.security.directory().users();
+        let names: Vec<Arc<str>> = users.iter().map(|user| user.name.clone()).collect();
+        self.mesh
+            .security_changed(Concerned::Members(&names), "not-kept", &json!({}));
+        error.into()
+    }
+
+    /// Notes a change in the log.
+    fn audit(&self, event: &str, about: &str) {
+        let by = self.caller.shown();
+        tracing::info!(target: "audit", event, about, by, "directory changed");
+    }
+}
+
+fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_origin_that_says_so_is_the_mesh_itself() {
+        let caller = |origin: &str| Caller::of(origin.as_bytes(), "mesh-id");
+        assert_eq!(caller(r#"{"id":"mesh-id"}"#), Caller::Mesh);
+        let bob = Caller::User("bob".to_owned());
+        assert_eq!(caller(r#"{"id":"1","username":"bob"}"#), bob);
+        assert_eq!(caller(r#"{"id":"mesh-id","username":"bob"}"#), bob);
+        for odd in [
+            "",
+            "{}",
+            "null",
+            "{\"id\":",
+            r#"{"id":"1"}"#,
+            r#"{"id":"mesh-id","username":null}"#,
+            r#"{"username":7}"#,
+        ] {
+            assert_eq!(caller(odd), Caller::Unknown, "{odd}");
+        }
+    }
+}

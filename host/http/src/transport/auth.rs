@@ -1,0 +1,384 @@
+//! The HTTP side of a secure mesh: who asks, whether that is allowed, and logging in without a websocket (PROTOCOL.md section
+//! 10, MESH.md section 9).
+//!
+//! What enters: the head of a request. What leaves: a [`Visitor`] who may go on, or the answer. Guarantees: every path is
+//! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
+
+use super::http::{Answer, is_forwarded, text};
+use super::page::Barred;
+use super::target::Target;
+use super::{console, lure, refusal};
+use crate::system::query;
+use crate::system::rest::Route;
+use hyper::ext::ReasonPhrase;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{StatusCode, Uri};
+use mesh_core::mesh::Mesh;
+use mesh_security::permission::Action;
+use mesh_security::{Accepted, Asking, Credentials, Denied, Offer, Security, Visitor};
+use mesh_wire::protocol::{WireError, json};
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// Names of the cookie and of the query's parameter that carry a token.
+const COOKIES: [&str; 2] = ["happn_token", "happn_token_https"];
+/// What clients are told in the first line.
+const REASON: &[u8] = b"unauthorized access";
+const NO_TOKEN: &str = "invalid token format or null token";
+/// Paths of the host's own that anybody may use, in small letters; what ends with a star, with all below it.
+const OPEN: [&str; 11] = [
+    "/api/client.js",
+    "/api/client.mjs",
+    "/api/client.d.ts",
+    "/healthz",
+    "/readyz",
+    "/ping",
+    "/version",
+    "/browser_client",
+    "/browser_primus.js",
+    "/api/client",
+    "/primus*",
+];
+
+/// Says who asks, or answers.
+pub(super) async fn admit(
+    head: &Parts,
+    target: &Target<'_>,
+    address: IpAddr,
+    mesh: &Mesh,
+) -> Result<Visitor, Answer> {
+    let mut visitor = Visitor {
+        accepted: None,
+        address,
+        is_forwarded: is_forwarded(&head.headers),
+        is_first_generation: mesh.sessions().spoke_first_generation(address),
+    };
+    let Some(security) = mesh.security() else {
+        return Ok(visitor);
+    };
+    let path = head.uri.path();
+    if let Some(answer) = own_path(head, &visitor, mesh, security).await {
+        return Err(answer);
+    }
+    let token = token_of(&head.uri, &head.headers);
+    if lure::is_lure(head, target, mesh) {
+        let user = token
+            .as_deref()
+            .and_then(|token| holder_of(token, &visitor, security).ok());
+        let user = user
+            .map(|accepted| accepted.user.name.to_string())
+            .unwrap_or_default();
+        tracing::info!(target: "audit", event = "denied", user, path = &*json::shorten(path), reason = "page of another origin", "denied");
+        return Err(lured());
+    }
+    let holder = token.as_deref().map(|token| holder_of(token, &visitor, security));
+    if is_open(path, target, mesh) {
+        let is_request = matches!(target, Target::Place(_) | Target::Rest(Route::Method(_)));
+        let may_go_on = |accepted: &Accepted| !is_request || note_request(accepted).is_ok();
+        visitor.accepted = holder.and_then(Result::ok).filter(may_go_on);
+        return Ok(visitor);
+    }
+    let accepted = match holder {
+        Some(Ok(accepted)) => accepted,
+        // Who was let in once, and is not any more, is somebody without permissions.
+        Some(Err(Denied::Revoked(_) | Denied::Credentials)) => return Err(forbidden(head)),
+        Some(Err(denied)) => return Err(unknown(head, &visitor, Some(&denied))),
+        None => return Err(unknown(head, &visitor, None)),
+    };
+    note_request(&accepted).map_err(|denied| unknown(head, &visitor, Some(&denied)))?;
+    let wanted = format!("/@HTTP{path}");
+    let action = Action::of_verb(head.method.as_str());
+    let access = security.access_of(&accepted.user.name);
+    // A path has other spellings that lead to the same place; what is said of that place holds for all of them.
+    let canonical = match target {
+        Target::Rest(Route::Describe) => Some("/@HTTP/rest/describe".to_owned()),
+        Target::Rest(Route::OpenApi) => Some("/@HTTP/rest/openapi.json".to_owned()),
+        Target::Place(place) => Some(format!("/@HTTP{}", place.canonical)),
+        Target::Rest(Route::Login | Route::Method(_)) | Target::Host => None,
+    };
+    let may = access.is_some_and(|access| {
+        let allows = |path: &str| security.allows(&access, action, path);
+        allows(&wanted) && canonical.as_deref().is_none_or(allows)
+    });
+    if !may {
+        tracing::info!(target: "audit", event = "denied", user = &*accepted.user.name, action = head.method.as_str(), path = &*json::shorten(path), "denied");
+        return Err(forbidden(head));
+    }
+    let who = Asking {
+        user: &accepted.user.name,
+        session: &accepted.login.session_id,
+        on_behalf_of: None,
+    };
+    security.settings().audited.note(action, &wanted, who);
+    visitor.accepted = Some(accepted);
+    Ok(visitor)
+}
+
+/// What a page of another origin is told, through the browser of somebody who is logged in.
+fn lured() -> Answer {
+    let message =
+        "a page of another origin cannot do this with a cookie: send the token in the header Authorization";
+    let error = WireError::access_denied(message);
+    outcome(StatusCode::FORBIDDEN, "Access denied", None, Some(&error))
+}
+
+/// Who shows a token from where a visitor is.
+fn holder_of(token: &str, visitor: &Visitor, security: &Security) -> Result<Accepted, Denied> {
+    let accepted = security.holder_of(token, visitor.address)?;
+    security.check_forwarded(&accepted.user.name, visitor.is_forwarded)?;
+    Ok(accepted)
+}
+
+/// Counts a request as one that a token was used for.
+fn note_request(accepted: &Accepted) -> Result<(), Denied> {
+    accepted
+        .login
+        .note_request(Instant::now())
+        .map_err(Denied::Lapsed)
+}
+
+/// Whether anybody may have what serves the path: what the host serves itself by its name, everything else by configuration.
+fn is_open(path: &str, target: &Target<'_>, mesh: &Mesh) -> bool {
+    match target {
+        Target::Place(place) => place.is_open(path, mesh.site()),
+        Target::Rest(Route::Login) => path
+            .to_ascii_lowercase()
+            .trim_end_matches('/')
+            .ends_with("/rest/login"),
+        Target::Rest(route) => matches!(route, Route::Method(_)),
+        Target::Host => {
+            let in_small = path.to_ascii_lowercase();
+            let is_own = OPEN.iter().any(|open| match open.strip_suffix('*') {
+                Some(start) => in_small.starts_with(start),
+                None => in_small == *open,
+            });
+            is_own || console::is_open(mesh, path)
+        }
+    }
+}
+
+/// Answers what is about logging in, and nothing else.
+async fn own_path(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Security) -> Option<Answer> {
+    let pairs = query::pairs(head.uri.query().unwrap_or_default());
+    match head.uri.path().to_ascii_lowercase().as_str() {
+        "/auth/login" => Some(log_in(&pairs, visitor, security).await),
+        "/auth/request-nonce" => Some(nonce(&pairs, security)),
+        "/auth/logout" if lure::is_of_other_origin_with_cookie(head) => Some(lured()),
+        "/auth/logout" => Some(log_out(head, visitor, mesh, security).await),
+        _ => None,
+    }
+}
+
+/// The value of the first parameter that has one of these names, in letters of any size.
+fn parameter(pairs: &[(String, String)], names: &[&str]) -> Option<String> {
+    let named = |(name, _): &&(String, String)| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+    pairs.iter().find(named).map(|(_, value)| value.clone())
+}
+
+const PUBLIC_KEYS: [&str; 5] = ["publicKey", "public_key", "public", "key", "public-key"];
+
+async fn log_in(pairs: &[(String, String)], visitor: &Visitor, security: &Security) -> Answer {
+    let credentials = Credentials::from(Offer {
+        username: parameter(pairs, &["username", "user", "u"]),
+        password: parameter(pairs, &["password", "pwd", "pass", "p"]),
+        token: parameter(pairs, &["token", "happn_token", "t"]),
+        public_key: parameter(pairs, &PUBLIC_KEYS),
+        digest: parameter(pairs, &["digest"]),
+    });
+    match security
+        .login_from(credentials, &visitor.client(), visitor.is_forwarded)
+        .await
+    {
+        Ok(accepted) => outcome(
+            StatusCode::OK,
+            "login successful",
+            Some(&accepted.login.token),
+            None,
+        ),
+        Err(denied) => {
+            let error = denied.to_wire(visitor.dialect());
+            let status = match (&denied, error.code()) {
+                (Denied::Busy | Denied::Provider, _) => StatusCode::SERVICE_UNAVAILABLE,
+                (_, Some(401)) => StatusCode::UNAUTHORIZED,
+                _ => StatusCode::FORBIDDEN,
+            };
+            outcome(status, "login failed", None, Some(&error))
+        }
+    }
+}
+
+fn nonce(pairs: &[(String, String)], security: &Security) -> Answer {
+    let Some(key) = parameter(pairs, &PUBLIC_KEYS).filter(|key| !key.is_empty()) else {
+        let error = WireError::plain("no public key with request");
+        return outcome(
+            StatusCode::BAD_REQUEST,
+            "request for nonce failed",
+            None,
+            Some(&error),
+        );
+    };
+    match security.nonce(&key) {
+        Some(nonce) => outcome(StatusCode::OK, "nonce generated", Some(&nonce), None),
+        None => {
+            let error = WireError::plain("that is no public key");
+            outcome(
+                StatusCode::BAD_REQUEST,
+                "request for nonce failed",
+                None,
+                Some(&error),
+            )
+        }
+    }
+}
+
+async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Security) -> Answer {
+    if !security.settings().http_logout {
+        let error = WireError::access_denied("logouts over http are not allowed");
+        return outcome(StatusCode::FORBIDDEN, "logout failed", None, Some(&error));
+    }
+    let Some(token) = token_of(&head.uri, &head.headers) else {
+        return unknown(head, visitor, None);
+    };
+    let accepted = match holder_of(&token, visitor, security) {
+        Ok(accepted) => accepted,
+        Err(denied) => return unknown(head, visitor, Some(&denied)),
+    };
+    let id = &accepted.login.session_id;
+    let revoked = match mesh.revoke_session((id, Some(&token)), "logged out", &accepted.user.name) {
+        Ok(commit) => mesh.committed(commit).await,
+        Err(error) => Err(error),
+    };
+    // Where it cannot be kept it counts all the same, until the host stops.
+    mesh.expel_sessions_of(id);
+    if let Err(error) = revoked {
+        let error = WireError::system(error.to_string());
+        return outcome(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "logout failed",
+            None,
+            Some(&error),
+        );
+    }
+    outcome(StatusCode::OK, "logout successful", Some(&token), None)
+}
+
+/// A body with the spaces that real servers put there.
+fn outcome(status: StatusCode, message: &str, data: Option<&str>, error: Option<&WireError>) -> Answer {
+    let mut body = String::from(r#"{"message":"#);
+    json::write_string(&mut body, message);
+    body.push_str(r#", "data":"#);
+    match data {
+        Some(data) => json::write_string(&mut body, data),
+        None => body.push_str("null"),
+    }
+    body.push_str(r#", "error":"#);
+    match error {
+        Some(error) => error.write(&mut body),
+        None => body.push_str("null"),
+    }
+    body.push('}');
+    let mut answer = text(status, "application/json", body);
+    let unkept = HeaderValue::from_static("no-store");
+    answer.headers_mut().insert(header::CACHE_CONTROL, unkept);
+    answer
+}
+
+/// What somebody is told who has no token, or one that does not hold.
+fn unknown(head: &Parts, visitor: &Visitor, denied: Option<&Denied>) -> Answer {
+    let body = match denied {
+        None if visitor.is_first_generation => "happn_token cookie missing in request".to_owned(),
+        None | Some(Denied::Token) => NO_TOKEN.to_owned(),
+        Some(denied) => format!("authorization failed: {denied}"),
+    };
+    if visitor.is_first_generation {
+        let answer = refusal::known_as_text(&head.headers, StatusCode::FORBIDDEN, body);
+        return with_reason(answer);
+    }
+    let mut answer = refusal::known_as_text(&head.headers, StatusCode::UNAUTHORIZED, body);
+    answer
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("happn-auth"));
+    with_reason(answer)
+}
+
+/// What somebody is told who may not have what is at a path.
+fn forbidden(head: &Parts) -> Answer {
+    let message = format!("unauthorized access to path /@HTTP{}", head.uri.path());
+    with_reason(refusal::known_as_text(
+        &head.headers,
+        StatusCode::FORBIDDEN,
+        message,
+    ))
+}
+
+fn with_reason(mut answer: Answer) -> Answer {
+    answer.extensions_mut().insert(ReasonPhrase::from_static(REASON));
+    answer.extensions_mut().insert(Barred);
+    answer
+}
+
+/// The token of a request: from its query, a cookie, or its `Authorization`.
+pub(super) fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let of_query = parameter(&query::pairs(uri.query().unwrap_or_default()), &["happn_token"]);
+    let of_cookie = || {
+        let cookies = headers.get_all(header::COOKIE).iter();
+        let pairs = cookies
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'));
+        let mut named = pairs.filter_map(|pair| {
+            let (name, value) = pair.split_once('=')?;
+            COOKIES
+                .contains(&name.trim())
+                .then(|| query::decode(value.trim().trim_matches('"')))
+        });
+        named.find(|token| !token.is_empty())
+    };
+    let of_bearer = || {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim().to_owned())
+    };
+    // A browser adds its cookie, old or not, to what says by itself who asks.
+    of_query
+        .filter(|token| !token.is_empty())
+        .or_else(of_bearer)
+        .or_else(of_cookie)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter().map(|(name, value)| {
+            (
+                header::HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
+        pairs.collect()
+    }
+
+    #[test]
+    fn tokens_are_found_wherever_clients_put_them() {
+        for (uri, pairs, expected) in [
+            ("/x?happn_token=a.b.c", &[][..], Some("a.b.c")),
+            ("/x?y=1", &[("cookie", "a=1; happn_token=t")], Some("t")),
+            ("/x", &[("cookie", "happn_token_https=s")], Some("s")),
+            ("/x", &[("authorization", "BEARER  t ")], Some("t")),
+            ("/x", &[("authorization", "Basic dTpw")], None),
+            ("/x?happn_token=", &[("cookie", "happn_token=")], None),
+            ("/x", &[("cookie", "xhappn_token=t")], None),
+        ] {
+            let uri: Uri = uri.parse().unwrap();
+            assert_eq!(
+                token_of(&uri, &headers(pairs)).as_deref(),
+                expected,
+                "{uri} {pairs:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What a library says of itself, checked before it is believed.
+
+use super::{LoadError, LoadErrorKind};
+use bytes::Bytes;
+use mesh_wire::versions::ComponentVersion;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// A checked description.
+#[derive(Debug)]
+pub struct Descriptor {
+    name: String,
+    version: ComponentVersion,
+    sdk: String,
+    methods: Vec<Method>,
+    by_name: HashMap<Box<str>, u32>,
+    events: Box<RawValue>,
+    data: Box<RawValue>,
+    routes: Vec<(String, String)>,
+    state: Option<StateSchema>,
+    health: bool,
+}
+
+/// How a component writes its state down, and what it can read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct StateSchema {
+    /// The number of the form that it writes: 1 or more.
+    pub schema: u32,
+    /// The numbers of all forms that it reads, its own among them.
+    pub restores: Vec<u32>,
+}
+
+impl StateSchema {
+    /// Whether it reads what `other` writes.
+    pub fn reads(&self, other: &StateSchema) -> bool {
+        self.restores.contains(&other.schema)
+    }
+}
+
+/// A method as the component declares it.
+#[derive(Debug)]
+pub struct Method {
+    name: Bytes,
+    parameters: Box<RawValue>,
+    description: Option<String>,
+    schemas: Map<String, Value>,
+    asynchronous: bool,
+}
+
+impl Method {
+    /// The method's name on the wire.
+    pub fn name(&self) -> &str {
+        std::str::from_utf8(&self.name).unwrap_or_default()
+    }
+
+    /// The same as shared bytes, for jobs.
+    pub fn name_bytes(&self) -> &Bytes {
+        &self.name
+    }
+
+    /// A JSON array of objects with at least a `name`, in order.
+    pub fn parameters(&self) -> &RawValue {
+        &self.parameters
+    }
+
+    /// What JSON a parameter takes, where the component says so beside its parameters: a JSON Schema, of which nothing is
+    /// checked.
+    pub fn schema(&self, parameter: &str) -> Option<&Value> {
+        self.schemas.get(parameter)
+    }
+
+    /// What it does, in words.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Whether the author wrote it as an asynchronous function.
+    pub fn is_asynchronous(&self) -> bool {
+        self.asynchronous
+    }
+}
+
+#[derive(Deserialize)]
+struct RawDescriptor {
+    methods: Vec<RawMethod>,
+    #[serde(default)]
+    events: Option<Box<RawValue>>,
+    #[serde(default)]
+    data: Option<Box<RawValue>>,
+    #[serde(default)]
+    routes: Map<String, Value>,
+    #[serde(default)]
+    state: Option<StateSchema>,
+    #[serde(default)]
+    health: bool,
+}
+
+#[derive(Deserialize)]
+struct RawMethod {
+    name: String,
+    parameters: Vec<Map<String, Value>>,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    schemas: Map<String, Value>,
+    #[serde(default, rename = "async")]
+    asynchronous: bool,
+}
+
+impl Descriptor {
+    /// Checks what a library says. `file` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadErrorKind::Description`] with one sentence naming what is wrong and what would be right.
+    pub fn check(
+        file: &str,
+        name: &[u8],
+        version: &[u8],
+        sdk: &[u8],
+        json: &[u8],
+    ) -> Result<Descriptor, LoadError> {
+        let wrong = |what: String| LoadError::new(LoadErrorKind::Description, format!("{file}: {what}"));
+        let text = |what: &str, bytes: &[u8]| {
+            std::str::from_utf8(bytes)
+                .map(str::to_owned)
+                .map_err(|_| wrong(format!("the component's {what} is not UTF-8 text")))
+        };
+        let name = text("name", name)?;
+        if !is_name(&name) {
+            return Err(wrong(format!(
+                "the component's name {name:?} must not be empty or contain `/`, `*`, `@` or spaces"
+            )));
+        }
+        let version = ComponentVersion::parse(&text("version", version)?)
+            .map_err(|error| wrong(format!("the version of component {name} is wrong: {error}")))?;
+        let sdk = text("sdk", sdk)?;
+        let raw: RawDescriptor = serde_json::from_str(&text("descriptor", json)?).map_err(|error| {
+            wrong(format!(
+                "the descriptor of component {name} is not as plugins must write it: {error}"
+            ))
+        })?;
+        let mut by_name = HashMap::new();
+        let mut methods = Vec::new();
+        for (position, method) in raw.methods.into_iter().enumerate() {
+            if !is_name(&method.name) {
+                return Err(wrong(format!(
+                    "component {name} has a method named {:?}; a name must not be empty or contain `/`, `*`, `@` or spaces",
+                    method.name
+                )));
+            }
+            if method
+                .parameters
+                .iter()
+                .any(|parameter| !parameter.get("name").is_some_and(Value::is_string))
+            {
+                return Err(wrong(format!(
+                    "method {} of component {name} has a parameter without a name",
+                    method.name
+                )));
+            }
+            if by_name
+                .insert(method.name.clone().into_boxed_str(), position as u32)
+                .is_some()
+            {
+                return Err(wrong(format!(
+                    "component {name} declares its method {} twice",
+                    method.name
+                )));
+            }
+            methods.push(Method {
+                name: method.name.into(),
+                parameters: raw_json(&method.parameters),
+                description: method.description,
+                schemas: method.schemas,
+                asynchronous: method.asynchronous,
+            });
+        }
+        if let Some(state) = &raw.state
+            && (state.schema == 0 || !state.restores.contains(&state.schema))
+        {
+            return Err(wrong(format!(
+                "the state of component {name} has schema {}: `schema` must be 1 or more, and `restores` must contain it",
+                state.schema
+            )));
+        }
+        let object = |what: &str, value: Option<Box<RawValue>>| match value {
+            None => Ok(raw_json(&Map::new())),
+            Some(value) if value.get().starts_with('{') => Ok(value),
+            Some(_) => Err(wrong(format!(
+                "`{what}` in the descriptor of component {name} must be an object"
+            ))),
+        };
+        let routes = raw
+            .routes
+            .into_iter()
+            .map(|(route, about)| {
+                let kind = about
+                    .get("type")
+                    .and_then(Value::as_str)
+                    .unwrap_or("mware")
+                    .to_owned();
+                (route, kind)
+            })
+            .collect();
+        Ok(Descriptor {
+            events: object("events", raw.events)?,
+            data: object("data", raw.data)?,
+            name,
+            version,
+            sdk,
+            methods,
+            by_name,
+            routes,
+            state: raw.state,
+            health: raw.health,
+        })
+    }
+
+    /// The name that the library gives itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The library's version.
+    pub fn version(&self) -> &ComponentVersion {
+        &self.version
+    }
+
+    /// Free text naming SDK and compiler.
+    pub fn sdk(&self) -> &str {
+        &self.sdk
+    }
+
+    /// The methods in the order of their declaration.
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// A method and its position.
+    pub fn method(&self, name: &str) -> Option<(u32, &Method)> {
+        let position = *self.by_name.get(name)?;
+        self.methods
+            .get(position as usize)
+            .map(|method| (position, method))
+    }
+
+    /// A JSON object of declared events.
+    pub fn events(&self) -> &RawValue {
+        &self.events
+    }
+
+    /// A JSON object about the component's data.
+    pub fn data(&self) -> &RawValue {
+        &self.data
+    }
+
+    /// How its state is written; `None` when it has none to hand over.
+    pub fn state(&self) -> Option<&StateSchema> {
+        self.state.as_ref()
+    }
+
+    /// Whether it can say how it is.
+    pub fn has_health(&self) -> bool {
+        self.health
+    }
+
+    /// Web routes: name and type.
+    pub fn routes(&self) -> &[(String, String)] {
+        &self.routes
+    }
+
+    /// The position of a web route.
+    pub fn route(&self, name: &str) -> Option<u32> {
+        let position = self.routes.iter().position(|(route, _)| route == name)?;
+        u32::try_from(position).ok()
+    }
+}
+
+/// Whether a text can be the name of a component or method: it becomes one segment of a path.
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 256
+        && !text.chars().any(|character| {
+            matches!(character, '/' | '*' | '@') || character.is_whitespace() || character.is_control()
+        })
+}
+
+fn raw_json<T: serde::Serialize>(value: &T) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}

@@ -1,0 +1,242 @@
+//! A shared library in memory, and the functions it offers.
+
+use super::interpose::Object;
+use crate::{LoadError, LoadErrorKind};
+use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW, Symbol};
+use mesh_plugin_abi as abi;
+use std::ffi::c_void;
+use std::mem::{ManuallyDrop, offset_of};
+use std::path::Path;
+
+/// An open library.
+///
+/// Must be opened on the thread that will run the library's lane 0, since opening runs its constructors. Whatever turns out to be
+/// wrong with it later, it is closed by [`Library::close`] alone: a library that is merely dropped stays in memory, since nobody
+/// has looked whether its code still runs.
+pub(crate) struct Library {
+    handle: ManuallyDrop<Handle>,
+    /// Where it lies in memory.
+    object: Object,
+}
+
+/// A library that was found to be a component of this ABI.
+#[derive(Clone, Copy)]
+pub(crate) struct ComponentTable {
+    component: *const abi::Component,
+    functions: Functions,
+}
+
+/// The functions of a library, checked to be there.
+#[derive(Clone, Copy)]
+pub(crate) struct Functions {
+    pub(super) create:
+        unsafe extern "C" fn(*const abi::Host, abi::Slice, abi::Slice, *mut *mut c_void) -> i32,
+    pub(super) work: Option<unsafe extern "C" fn(*mut c_void, u32, *const abi::Work, usize)>,
+    pub(super) run: Option<unsafe extern "C" fn(*mut c_void, u32)>,
+    pub(super) destroy: unsafe extern "C" fn(*mut c_void),
+}
+
+impl Functions {
+    /// Whether the library drives its lanes itself.
+    pub(crate) fn drives_lanes(&self) -> bool {
+        self.run.is_some()
+    }
+}
+
+// SAFETY: the handle may be used from any thread; which thread runs the library's code is decided by the lanes.
+unsafe impl Send for Library {}
+// SAFETY: the description is static and immutable; as for `Library`, the lanes decide who calls the functions.
+unsafe impl Send for ComponentTable {}
+
+/// What a library says of itself, unchecked.
+pub(crate) struct Description<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) version: &'a [u8],
+    pub(crate) sdk: &'a [u8],
+    pub(crate) descriptor: &'a [u8],
+}
+
+impl Library {
+    /// Opens a library, which runs its constructors. `shown` names it in errors.
+    pub(crate) fn open(path: &Path, shown: &str) -> Result<Library, LoadError> {
+        // SAFETY: opening runs the library's constructors. The file is a private copy that was checked to be whole;
+        // that its code is trusted is the operator's decision, stated in the documentation.
+        let opened = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
+        let handle = opened.map_err(|error| {
+            let staged = path.to_string_lossy();
+            let reason = innermost(&error)
+                .replace(&format!("{staged}: "), "")
+                .replace(&*staged, shown);
+            LoadError::new(
+                LoadErrorKind::Linking,
+                format!("{shown} cannot be loaded: {reason}{}", help(&reason, path)),
+            )
+        })?;
+        let handle = ManuallyDrop::new(handle);
+        let Some(object) = Object::named(path) else {
+            // It stays in memory: where it lies is not known, and so neither is whether its code still runs.
+            return Err(LoadError::new(
+                LoadErrorKind::Linking,
+                format!("{shown} cannot be loaded: the dynamic linker does not say where it lies in memory"),
+            ));
+        };
+        Ok(Library { handle, object })
+    }
+
+    /// Checks that it is a component of this ABI. `shown` names it in errors.
+    pub(crate) fn component(&self, shown: &str) -> Result<ComponentTable, LoadError> {
+        let no_component = |what: String| {
+            LoadError::new(
+                LoadErrorKind::NotAComponent,
+                format!("{shown} is no component: {what}"),
+            )
+        };
+        // SAFETY: a symbol of this name has this type by the contract of the ABI; nothing else exports the name.
+        let found: Result<Symbol<abi::EntryFunction>, _> = unsafe { self.handle.get(abi::ENTRY_SYMBOL) };
+        let Ok(entry) = found else {
+            return Err(no_component(format!(
+                "it does not export the function `{}`",
+                abi::ENTRY_SYMBOL
+            )));
+        };
+        // SAFETY: the entry function takes nothing and has no side effects by contract.
+        let component = unsafe { entry() };
+        if component.is_null() || !component.is_aligned() {
+            return Err(no_component(
+                "its entry function returned no description".to_owned(),
+            ));
+        }
+        // SAFETY: `magic` and `struct_size` are the first fields of every description there will ever be.
+        let magic = unsafe { (*component).magic };
+        if magic != abi::MAGIC {
+            return Err(no_component(format!(
+                "its description does not begin with {:#018x}",
+                abi::MAGIC
+            )));
+        }
+        let functions = check(component, shown)?;
+        Ok(ComponentTable { component, functions })
+    }
+
+    /// What a component of this library says of itself. The bytes live as long as the library.
+    pub(crate) fn description<'a>(&'a self, table: &ComponentTable) -> Description<'a> {
+        // SAFETY: `component` has checked magic, major version and size; the struct is static and immutable.
+        let component = unsafe { &*table.component };
+        Description {
+            // SAFETY: the four slices are static bytes by contract.
+            name: unsafe { component.name.as_bytes() },
+            // SAFETY: as above.
+            version: unsafe { component.version.as_bytes() },
+            // SAFETY: as above.
+            sdk: unsafe { component.sdk.as_bytes() },
+            // SAFETY: as above.
+            descriptor: unsafe { component.descriptor.as_bytes() },
+        }
+    }
+
+    /// Where it lies in memory.
+    pub(crate) fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// Closes the library. Runs its destructors on the calling thread.
+    pub(crate) fn close(self) -> Result<(), String> {
+        ManuallyDrop::into_inner(self.handle)
+            .close()
+            .map_err(|error| innermost(&error))
+    }
+}
+
+impl ComponentTable {
+    /// The library's functions. They may be called while the library is open.
+    pub(crate) fn functions(&self) -> Functions {
+        self.functions
+    }
+}
+
+fn check(component: *const abi::Component, shown: &str) -> Result<Functions, LoadError> {
+    // SAFETY: these three fields are at the same place in every version of the description.
+    let size = unsafe { (*component).struct_size } as usize;
+    // SAFETY: as above.
+    let major = unsafe { (*component).abi_major };
+    // SAFETY: as above.
+    let minor = unsafe { (*component).abi_minor };
+    let abi_error = |what: String| LoadError::new(LoadErrorKind::AbiVersion, what);
+    if major != abi::ABI_MAJOR {
+        let (host, cure) = (abi::ABI_MAJOR, "rebuild the component with the SDK of this host");
+        return Err(abi_error(format!(
+            "{shown} was built for plugin ABI {major}.{minor}, this host speaks {host}.{}: {cure}",
+            abi::ABI_MINOR
+        )));
+    }
+    let wrong = |what: &str| LoadError::new(LoadErrorKind::Description, format!("{shown}: {what}"));
+    if size < size_of::<abi::Component>() {
+        return Err(wrong(
+            "its description is shorter than the first version of the ABI",
+        ));
+    }
+    // SAFETY: the struct is at least as long as the one compiled in here, and static.
+    let component = unsafe { &*component };
+    if component.minimum_host_abi_minor > abi::ABI_MINOR {
+        return Err(abi_error(format!(
+            "{shown} needs a host with plugin ABI {}.{} or newer, this host speaks {}.{}",
+            abi::ABI_MAJOR,
+            component.minimum_host_abi_minor,
+            abi::ABI_MAJOR,
+            abi::ABI_MINOR
+        )));
+    }
+    if component.vtable.is_null() {
+        return Err(wrong("its table of functions is missing"));
+    }
+    // SAFETY: `struct_size` is the first field of every table there will ever be.
+    let table_size = unsafe { (*component.vtable).struct_size } as usize;
+    if table_size < offset_of!(abi::Vtable, destroy) + size_of::<usize>() {
+        return Err(wrong(
+            "its table of functions is shorter than the first version of the ABI",
+        ));
+    }
+    // SAFETY: the table is at least as long as the one compiled in here, and static.
+    let table = unsafe { &*component.vtable };
+    let (Some(create), Some(destroy)) = (table.create, table.destroy) else {
+        return Err(wrong("its functions `create` and `destroy` must both be there"));
+    };
+    if table.work.is_none() && table.run.is_none() {
+        return Err(wrong("one of its functions `work` and `run` must be there"));
+    }
+    Ok(Functions {
+        create,
+        work: table.work,
+        run: table.run,
+        destroy,
+    })
+}
+
+/// What can be done about a failure of the dynamic linker, where that is known.
+fn help(reason: &str, path: &Path) -> String {
+    let is_in_noexec_folder = || {
+        let about = path.parent().and_then(|folder| rustix::fs::statvfs(folder).ok());
+        about.is_some_and(|about| about.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+    };
+    if reason.contains("failed to map segment") && is_in_noexec_folder() {
+        let folder = path.parent().unwrap_or(path).display();
+        return format!(
+            ". The folder {folder}, which libraries are copied to, is mounted noexec: let XDG_RUNTIME_DIR or TMPDIR name another one"
+        );
+    }
+    if reason.contains("static TLS") {
+        return ". Room for its thread-locals of the initial-exec kind has run out: restart the host, or build the library with \
+                -ftls-model=global-dynamic"
+            .to_owned();
+    }
+    String::new()
+}
+
+/// The text of the dynamic linker itself.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,12 @@
+//! Everything that touches memory or code which the compiler cannot check: the dynamic linker, the functions that
+//! libraries call, the functions that are called in libraries, and the interposed thread functions of the C library.
+//!
+//! The safe rest of the host sees only what this module's items promise in their documentation.
+
+pub mod allocator;
+pub(super) mod eventfd;
+pub(super) mod host_table;
+pub mod interpose;
+pub(super) mod lane_thread;
+pub(super) mod library;
+pub mod process;

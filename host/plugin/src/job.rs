@@ -1,0 +1,159 @@
+//! What a component is asked, and who waits for its answer.
+//!
+//! What enters: a kind, and bytes that belong to it. What leaves: work for a lane. Guarantees: numbers are those of the ABI.
+
+use bytes::Bytes;
+use mesh_session::{After, Share};
+
+/// The publisher of events that are not counted by publisher: the mesh itself.
+pub const NO_PUBLISHER: u8 = u8::MAX;
+
+/// What a job asks of the component. The numbers are those of the ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum JobKind {
+    /// Get ready.
+    Start = mesh_plugin_abi::WorkKind::START,
+    /// A method call.
+    Call = mesh_plugin_abi::WorkKind::CALL,
+    /// An event that the component subscribed to.
+    Event = mesh_plugin_abi::WorkKind::EVENT,
+    /// The outcome of a request of the component's.
+    Reply = mesh_plugin_abi::WorkKind::REPLY,
+    /// Nobody waits for a call any more.
+    Cancel = mesh_plugin_abi::WorkKind::CANCEL,
+    /// The component asked to be woken.
+    Wake = mesh_plugin_abi::WorkKind::WAKE,
+    /// Finish.
+    Stop = mesh_plugin_abi::WorkKind::STOP,
+    /// Give the state.
+    Snapshot = mesh_plugin_abi::WorkKind::SNAPSHOT,
+    /// Take over the state.
+    Restore = mesh_plugin_abi::WorkKind::RESTORE,
+    /// Another version has taken over.
+    Quiesce = mesh_plugin_abi::WorkKind::QUIESCE,
+    /// Serve again.
+    Resume = mesh_plugin_abi::WorkKind::RESUME,
+    /// Say whether you can serve.
+    Health = mesh_plugin_abi::WorkKind::HEALTH,
+    /// A request for a web route.
+    Http = mesh_plugin_abi::WorkKind::HTTP,
+}
+
+impl JobKind {
+    /// Whether somebody outside of the host waits for it, so that it has a limit, may be held back, and counts.
+    pub(super) fn is_call(self) -> bool {
+        matches!(self, JobKind::Call | JobKind::Http)
+    }
+}
+
+/// One piece of work for a lane.
+#[derive(Debug)]
+pub struct Job {
+    /// What it asks.
+    pub kind: JobKind,
+    /// What it is about: a call, a subscription or a request of the component's.
+    pub token: u64,
+    /// For a reply: how it ended.
+    pub status: i32,
+    /// For a call or a web request: milliseconds until nobody waits any more.
+    pub deadline_milliseconds: u32,
+    /// For a call: position of the method in the descriptor. For [`JobKind::Http`]: of the route. For
+    /// [`JobKind::Restore`]: the schema of the state.
+    pub method: u32,
+    /// A method's name, or an event's path. For [`JobKind::Http`]: what is asked for, as JSON.
+    pub target: Bytes,
+    /// JSON. For [`JobKind::Http`]: the body, any bytes.
+    pub payload: Bytes,
+    /// JSON of the caller, or of an event's `_meta`.
+    pub origin: Bytes,
+    /// Whether a component made this call, so that another call may wait for its answer.
+    pub is_nested: bool,
+    /// For an event: what stands for who published it, so that nobody's events fill the queue.
+    pub publisher: u8,
+}
+
+impl Job {
+    /// A job without content.
+    pub fn new(kind: JobKind, token: u64) -> Job {
+        Job {
+            kind,
+            token,
+            status: 0,
+            deadline_milliseconds: 0,
+            method: u32::MAX,
+            target: Bytes::new(),
+            payload: Bytes::new(),
+            origin: Bytes::new(),
+            is_nested: false,
+            publisher: NO_PUBLISHER,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Job>() + self.payload.len() + self.target.len() + self.origin.len()
+    }
+}
+
+/// The error of a component that gave a web response where none was asked for.
+pub(super) const NOT_ASKED_FOR: &[u8] =
+    br#"[{"message":"a web response was given where none was asked for","name":"Error"}]"#;
+
+/// Who waits for a completion.
+pub trait Answer: Send {
+    /// Takes the outcome: a [`mesh_plugin_abi::Status`] and the bytes that the component gave, unchecked. Must not
+    /// wait, and must not call back into the lane.
+    fn answer(self: Box<Self>, status: i32, payload: &[u8]);
+
+    /// Is told, before the outcome comes, that what the component has published is still on its way.
+    fn follow(&mut self, after: After) {
+        let _ = after;
+    }
+
+    /// Takes the response to a web request, unchecked. As for [`Answer::answer`]. To who waits for something else it is an
+    /// answer that makes no sense.
+    fn respond(self: Box<Self>, response: Response<'_>) {
+        let _ = response;
+        self.answer(mesh_plugin_abi::Status::ERROR, NOT_ASKED_FOR);
+    }
+
+    /// Whether nobody waits for it any more.
+    fn is_unwanted(&self) -> bool {
+        false
+    }
+
+    /// Whether the caller has gone. The call goes on all the same, for as long as nobody else needs its place.
+    fn is_orphaned(&self) -> bool {
+        false
+    }
+
+    /// Where the call is counted while it is pending; nowhere if a component made it.
+    fn share(&self) -> Option<&Share> {
+        None
+    }
+
+    /// Nobody will complete it.
+    fn abandon(self: Box<Self>, why: Abandoned);
+}
+
+/// What a component gave for a web request, as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'a> {
+    /// What should be a status of HTTP.
+    pub status: u32,
+    /// What should be a JSON object of headers, or nothing.
+    pub headers: &'a [u8],
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// Why a call is never answered by its component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// Its deadline passed.
+    TimedOut,
+    /// The component was stopped.
+    Stopped,
+    /// Another version took over, and this one did not finish in the time that it was given.
+    Replaced,
+}

@@ -1,0 +1,474 @@
+//! One lane: the queue between the host and one thread of a loaded component, and the calls that it still owes.
+//!
+//! What enters: [`Job`]s from any thread. What leaves: batches of jobs, taken by the lane's own thread. Guarantees:
+//! calls and events in the queue are bounded in bytes, and calls in flight in number; a sleeping lane is woken once for all
+//! that was queued meanwhile; a token is valid for one completion.
+
+mod giving_up;
+mod places;
+mod refused;
+mod room;
+
+pub use refused::{Refusal, Refused};
+pub use room::Limits;
+
+use super::Status;
+use super::faults::Faults;
+use super::intake::Intake;
+use super::job::{Answer, Job, JobKind, Response};
+use super::latency::Latency;
+use super::owed::Owed;
+use super::slots::{Slots, Ticket};
+use bytes::Bytes;
+use mesh_session::{After, Share};
+use room::{Events, Load};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+struct Pending {
+    owed: Owed,
+    deadline: Instant,
+    /// For a call, how many milliseconds it may take; 0 for what the host itself asks.
+    limit_milliseconds: u32,
+    /// Who called. Boxed, and kept only where somebody will ask: most calls shall not pay for it.
+    origin: Option<Box<Bytes>>,
+}
+
+impl Pending {
+    /// For a call, how long ago it was taken.
+    fn took(&self) -> Option<Duration> {
+        let limit = Duration::from_millis(u64::from(self.limit_milliseconds));
+        let taken = self.deadline.checked_sub(limit)?;
+        (self.limit_milliseconds > 0).then(|| taken.elapsed())
+    }
+}
+
+/// When a call is refused, those whose callers have gone are looked for, and not again for this long.
+const BETWEEN_SWEEPS: Duration = Duration::from_millis(100);
+
+/// The queue and the debts of one lane.
+pub struct Lane {
+    number: u32,
+    state: Mutex<State>,
+    ready: Condvar,
+    /// Signalled in place of `ready` where the component drives the lane itself.
+    descriptor: Option<OwnedFd>,
+    /// Jobs queued or in the batch being worked on.
+    load: AtomicUsize,
+    /// Its thread did not do in time what the host asked for, and has not come back since.
+    hangs: AtomicBool,
+    late: AtomicU64,
+    dropped_events: AtomicU64,
+    faults: Faults,
+    refused_calls: AtomicU64,
+    latency: Latency,
+    limits: Limits,
+    /// Whether it is remembered who called.
+    keeps_origins: bool,
+}
+
+struct State {
+    jobs: Vec<Job>,
+    bytes: usize,
+    events: Events,
+    swept: Option<Instant>,
+    sleeping: bool,
+    wake_queued: bool,
+    closed: bool,
+    intake: Intake,
+    pending: Slots<Pending>,
+}
+
+impl State {
+    fn load(&self) -> Load {
+        Load {
+            calls: self.pending.len(),
+            bytes: self.bytes,
+        }
+    }
+
+    /// What there is, in the queue and among those that wait for a version.
+    fn whole_load(&self) -> Load {
+        let waiting = match &self.intake {
+            Intake::Held(held) => held.bytes(),
+            Intake::Open | Intake::Sealed => 0,
+        };
+        Load {
+            calls: self.pending.len() + self.intake.waiting(),
+            bytes: self.bytes.max(waiting),
+        }
+    }
+
+    /// What there is beside a job, where that would be.
+    fn load_beside(&self, job: &Job) -> Load {
+        match &self.intake {
+            Intake::Held(held) if !held.lets_in(job) => Load {
+                calls: self.pending.len() + held.len(),
+                bytes: held.bytes(),
+            },
+            Intake::Held(_) | Intake::Open | Intake::Sealed => self.load(),
+        }
+    }
+
+    /// Whether it is time to look for calls whose callers have gone.
+    fn may_sweep(&self) -> bool {
+        self.swept.is_none_or(|swept| swept.elapsed() >= BETWEEN_SWEEPS)
+    }
+}
+
+/// The duty to wake a lane, fulfilled when dropped. Lets one wake serve many jobs.
+#[must_use]
+pub struct Wake(Option<Arc<Lane>>);
+
+impl Wake {
+    /// No duty at all.
+    pub(super) fn nobody() -> Wake {
+        Wake(None)
+    }
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        if let Some(lane) = self.0.take() {
+            lane.signal();
+        }
+    }
+}
+
+impl Lane {
+    /// A lane that may hold so much.
+    pub(super) fn new(number: u32, limits: Limits, descriptor: Option<OwnedFd>) -> Lane {
+        Lane {
+            number,
+            state: Mutex::new(State {
+                jobs: Vec::new(),
+                bytes: 0,
+                events: Events::none(),
+                swept: None,
+                sleeping: descriptor.is_some(),
+                wake_queued: false,
+                closed: false,
+                intake: Intake::Open,
+                pending: Slots::new(),
+            }),
+            ready: Condvar::new(),
+            descriptor,
+            load: AtomicUsize::new(0),
+            hangs: AtomicBool::new(false),
+            late: AtomicU64::new(0),
+            dropped_events: AtomicU64::new(0),
+            faults: Faults::default(),
+            refused_calls: AtomicU64::new(0),
+            latency: Latency::default(),
+            limits,
+            keeps_origins: false,
+        }
+    }
+
+    /// The same lane, which remembers who called until the call is answered.
+    pub(super) fn keeping_origins(self, keeps_origins: bool) -> Lane {
+        Lane {
+            keeps_origins,
+            ..self
+        }
+    }
+
+    /// Whether it is remembered who called.
+    pub(super) fn keeps_origins(&self) -> bool {
+        self.keeps_origins
+    }
+
+    /// Who made a call that is not answered yet.
+    pub(super) fn origin_of(&self, ticket: Ticket) -> Option<Bytes> {
+        let state = self.lock();
+        state.pending.get(ticket)?.origin.as_deref().cloned()
+    }
+
+    fn pending_of(&self, job: &Job, owed: Owed, deadline: Instant) -> Pending {
+        let is_kept = self.keeps_origins && job.kind.is_call();
+        Pending {
+            owed,
+            deadline,
+            limit_milliseconds: if job.kind.is_call() {
+                job.deadline_milliseconds
+            } else {
+                0
+            },
+            origin: is_kept.then(|| Box::new(job.origin.clone())),
+        }
+    }
+
+    /// Jobs queued or being worked on.
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Whether calls had better go to another lane.
+    pub(super) fn hangs(&self) -> bool {
+        self.hangs.load(Ordering::Relaxed)
+    }
+
+    /// Notes that something was not done in time.
+    pub(super) fn note_that_it_hangs(&self) {
+        self.hangs.store(true, Ordering::Relaxed);
+    }
+
+    /// Completions that came late or twice.
+    pub(super) fn late_completions(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// Events dropped because the queue was full.
+    pub(super) fn dropped_events(&self) -> u64 {
+        self.dropped_events.load(Ordering::Relaxed)
+    }
+
+    /// Calls refused because too many were waiting.
+    pub(super) fn refused_calls(&self) -> u64 {
+        self.refused_calls.load(Ordering::Relaxed)
+    }
+
+    /// Calls that failed.
+    pub(super) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// How long calls took.
+    pub(super) fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    /// Calls that the component has and has not completed.
+    pub(super) fn pending(&self) -> usize {
+        self.lock().pending.len()
+    }
+
+    /// Calls and events that wait for a version to take them.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().intake.waiting()
+    }
+
+    /// The descriptor that the component waits on, or -1.
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.descriptor.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    /// Queues a job that owes an answer. The lane is woken when the returned [`Wake`] is dropped.
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        mut job: Job,
+        answer: Box<dyn Answer>,
+        deadline: Instant,
+    ) -> Result<Wake, Box<Refused>> {
+        let mut state = self.lock();
+        let refused = |why, job, answer| Err(Box::new(Refused { why, job, answer }));
+        let mut admitted = self.admit(&state, &job, &*answer);
+        if let Err(Refusal::Full | Refusal::Share) = admitted {
+            if state.may_sweep() && self.limits.is_crowded(state.load_beside(&job)) {
+                drop(state);
+                self.expire(Instant::now());
+                state = self.lock();
+                admitted = self.admit(&state, &job, &*answer);
+            }
+            let is_refused = matches!(admitted, Err(Refusal::Full | Refusal::Share));
+            self.refused_calls
+                .fetch_add(u64::from(is_refused), Ordering::Relaxed);
+        }
+        if let Err(why) = admitted {
+            return refused(why, job, answer);
+        }
+        let bytes = job.bytes();
+        if let Intake::Held(held) = &mut state.intake
+            && job.kind.is_call()
+            && !held.lets_in(&job)
+        {
+            held.keep(job, Some((Owed::new(answer, bytes), deadline)));
+            return Ok(Wake(None));
+        }
+        let owed = Owed::new(answer, bytes);
+        match state.pending.insert(self.pending_of(&job, owed, deadline)) {
+            Ok(ticket) => job.token = self.token(ticket),
+            Err(pending) => {
+                return match pending.owed.settle() {
+                    Some(answer) => refused(Refusal::Full, job, answer),
+                    None => Ok(Wake(None)),
+                };
+            }
+        }
+        Ok(self.enqueue(state, job))
+    }
+
+    /// Whether a job can be taken, into the queue or among those that wait for a version.
+    fn admit(&self, state: &State, job: &Job, answer: &dyn Answer) -> Result<(), Refusal> {
+        if state.closed {
+            return Err(Refusal::Closed);
+        }
+        // What the host itself asks is not held back by what clients ask.
+        if !job.kind.is_call() {
+            return Ok(());
+        }
+        if matches!(state.intake, Intake::Sealed) {
+            return Err(Refusal::Replaced);
+        }
+        let held = answer.share().map(Share::held);
+        self.limits.admit(state.load_beside(job), job.bytes(), held)
+    }
+
+    /// Queues a job that owes nothing. It is dropped when the lane is closed.
+    pub(super) fn push(self: &Arc<Self>, job: Job) -> Wake {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if state.closed || (job.kind == JobKind::Wake && state.wake_queued) {
+            return Wake(None);
+        }
+        // Replies are bounded by what the component asked for; events come from anybody.
+        if job.kind == JobKind::Event {
+            let (size, publisher) = (job.bytes(), job.publisher);
+            let mut admit = |waiting| state.events.admit(&self.limits, waiting, size, publisher);
+            let kept = match &mut state.intake {
+                Intake::Open if admit(state.bytes) => return self.enqueue(guard, job),
+                Intake::Open => false,
+                Intake::Held(held) => {
+                    let has_room = admit(held.bytes());
+                    if has_room {
+                        held.keep(job, None);
+                    }
+                    has_room
+                }
+                // Whoever took over hears them.
+                Intake::Sealed => true,
+            };
+            if !kept {
+                self.dropped_events.fetch_add(1, Ordering::Relaxed);
+            }
+            return Wake(None);
+        }
+        state.wake_queued |= job.kind == JobKind::Wake;
+        self.enqueue(guard, job)
+    }
+
+    /// Waits for work and swaps it into `jobs`, which must be empty. Returns false when the lane is closed and empty.
+    pub(super) fn wait(&self, jobs: &mut Vec<Job>) -> bool {
+        let mut state = self.lock();
+        while state.jobs.is_empty() && !state.closed {
+            state.sleeping = true;
+            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.sleeping = false;
+        self.hand_over(state, jobs)
+    }
+
+    /// As [`Lane::wait`], without waiting: for lanes that the component drives. The next job signals the descriptor.
+    pub(super) fn poll(&self, jobs: &mut Vec<Job>) -> bool {
+        let mut state = self.lock();
+        state.sleeping = true;
+        let closed = state.closed;
+        let more = self.hand_over(state, jobs);
+        if closed && more {
+            // The signal of the closing may have been read together with that of these jobs.
+            self.signal();
+        }
+        more
+    }
+
+    /// Completes the call with this token, behind what the component has published. A token that is not valid any more is
+    /// counted and ignored.
+    pub(super) fn complete(&self, ticket: Ticket, (status, payload): (i32, &[u8]), after: Option<After>) {
+        if let Some(mut answer) = self.take_answer(ticket, status) {
+            if let Some(after) = after {
+                answer.follow(after);
+            }
+            answer.answer(status, payload);
+        }
+    }
+
+    /// Completes the web request with this token, as [`Lane::complete`].
+    pub(super) fn respond(&self, ticket: Ticket, response: Response<'_>) {
+        let status = if response.status < 500 {
+            Status::OK
+        } else {
+            Status::ERROR
+        };
+        if let Some(answer) = self.take_answer(ticket, status) {
+            answer.respond(response);
+        }
+    }
+
+    /// Who waits for this completion, which is counted.
+    fn take_answer(&self, ticket: Ticket, status: i32) -> Option<Box<dyn Answer>> {
+        let Some(pending) = self.lock().pending.remove(ticket) else {
+            self.late.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        self.faults.count(status);
+        if let Some(took) = pending.took() {
+            self.latency.count(took);
+        }
+        pending.owed.settle()
+    }
+
+    /// Ends the lane: its thread works off what is queued and leaves. Calls that nobody completes are given up by
+    /// [`Lane::abandon`].
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.signal();
+    }
+
+    fn enqueue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, job: Job) -> Wake {
+        state.bytes += job.bytes();
+        state.jobs.push(job);
+        self.load.fetch_add(1, Ordering::Relaxed);
+        let sleeping = std::mem::replace(&mut state.sleeping, false);
+        Wake(sleeping.then(|| self.clone()))
+    }
+
+    fn hand_over(&self, mut state: MutexGuard<'_, State>, jobs: &mut Vec<Job>) -> bool {
+        std::mem::swap(&mut state.jobs, jobs);
+        state.bytes = 0;
+        // Those that wait for a version are counted until they are taken.
+        if matches!(state.intake, Intake::Open) {
+            state.events.clear();
+        }
+        state.wake_queued = false;
+        !jobs.is_empty() || !state.closed
+    }
+
+    /// The lane's thread has worked off `count` jobs. Nobody else says so: it does not hang.
+    pub(super) fn worked_off(&self, count: usize) {
+        self.load.fetch_sub(count, Ordering::Relaxed);
+        if self.hangs() {
+            self.hangs.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn signal(&self) {
+        match &self.descriptor {
+            Some(descriptor) => super::ffi::eventfd::signal(descriptor),
+            None => self.ready.notify_one(),
+        }
+    }
+
+    fn token(&self, ticket: Ticket) -> u64 {
+        u64::from(self.number & 0xff) << 56
+            | u64::from(ticket.position & 0xff_ffff) << 32
+            | u64::from(ticket.generation)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a token apart: the lane's number, and the ticket there.
+pub(super) fn split_token(token: u64) -> (usize, Ticket) {
+    let ticket = Ticket {
+        position: (token >> 32) as u32 & 0xff_ffff,
+        generation: token as u32,
+    };
+    ((token >> 56) as usize, ticket)
+}
+
+#[cfg(test)]
+mod tests;

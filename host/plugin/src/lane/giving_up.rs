@@ -1,0 +1,63 @@
+//! Calls that are given up.
+//!
+//! What enters: the time, or that the lane has ended. What leaves: who waited is told, and the component. Guarantees: a call that is
+//! given up holds no place any more, in the queue or among those that are pending.
+
+use super::{Lane, Owed};
+use crate::job::{Abandoned, Job, JobKind};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+impl Lane {
+    /// Gives up calls whose deadline is before `now`, or for which nobody waits any more, and tells the component. Where places
+    /// are needed, calls whose callers have gone are among them. Returns how many took too long.
+    pub(crate) fn expire(self: &Arc<Self>, now: Instant) -> usize {
+        let mut state = self.lock();
+        let takes_orphans = self.limits.is_crowded(state.whole_load());
+        state.swept = Some(now);
+        let waiting = state.intake.expire(now, takes_orphans);
+        let mut late = 0;
+        let expired = state.pending.remove_where(|pending| {
+            let is_late = pending.deadline <= now;
+            late += usize::from(is_late);
+            is_late || pending.owed.is_unwanted() || (takes_orphans && pending.owed.is_orphaned())
+        });
+        if expired.is_empty() && waiting.is_empty() {
+            return 0;
+        }
+        // What still waits in the queue need not be done any more; of the rest the component is told.
+        let mut tokens: HashSet<u64> = expired.iter().map(|(ticket, _)| self.token(*ticket)).collect();
+        let queued = state.jobs.len();
+        state
+            .jobs
+            .retain(|job| !job.kind.is_call() || !tokens.remove(&job.token));
+        self.load.fetch_sub(queued - state.jobs.len(), Ordering::Relaxed);
+        state.bytes = state.jobs.iter().map(Job::bytes).sum();
+        drop(state);
+        for token in tokens {
+            drop(self.push(Job::new(JobKind::Cancel, token)));
+        }
+        let count = late + waiting.iter().filter(|(_, deadline)| *deadline <= now).count();
+        let waiting = waiting.into_iter().map(|(owed, _)| owed);
+        let expired = expired.into_iter().map(|(_, pending)| pending.owed);
+        let answers = expired.chain(waiting).filter_map(Owed::settle);
+        answers.for_each(|answer| answer.abandon(Abandoned::TimedOut));
+        count
+    }
+
+    /// Gives up all calls that were never completed.
+    pub(crate) fn abandon(&self, why: Abandoned) -> usize {
+        let mut state = self.lock();
+        let left = state.pending.remove_where(|_| true);
+        let waiting = state.intake.seal();
+        drop(state);
+        let waiting = waiting.into_iter().filter_map(|waiting| Some(waiting.call?.0));
+        let left = left.into_iter().map(|(_, pending)| pending.owed);
+        let answers: Vec<_> = left.chain(waiting).filter_map(Owed::settle).collect();
+        let count = answers.len();
+        answers.into_iter().for_each(|answer| answer.abandon(why));
+        count
+    }
+}

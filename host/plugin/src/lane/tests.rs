@@ -1,0 +1,255 @@
+//! A lane as its component and its callers see it.
+
+use super::*;
+use crate::intake::Nested;
+use crate::job::Abandoned;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+fn limits(bytes: usize) -> Limits {
+    Limits {
+        bytes,
+        calls_of_each: 10_000,
+    }
+}
+
+struct Told(Sender<String>);
+
+impl Answer for Told {
+    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
+        self.0
+            .send(format!("{status} {}", String::from_utf8_lossy(payload)))
+            .unwrap();
+    }
+
+    fn abandon(self: Box<Self>, why: Abandoned) {
+        self.0.send(format!("abandoned: {why:?}")).unwrap();
+    }
+}
+
+#[test]
+fn a_call_is_completed_once() {
+    let (sender, told) = channel();
+    let lane = Arc::new(Lane::new(3, limits(1000), None));
+    let soon = Instant::now() + Duration::from_secs(10);
+    drop(
+        lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), soon)
+            .ok()
+            .unwrap(),
+    );
+    let mut jobs = Vec::new();
+    assert!(lane.wait(&mut jobs));
+    let (number, ticket) = split_token(jobs[0].token);
+    assert_eq!(number, 3);
+    lane.complete(ticket, (0, b"[1]"), None);
+    lane.complete(ticket, (0, b"[2]"), None);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["0 [1]"]);
+    assert_eq!((lane.late_completions(), lane.pending()), (1, 0));
+}
+
+#[test]
+fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
+    for keeps in [true, false] {
+        let (sender, _told) = channel();
+        let lane = Arc::new(Lane::new(0, limits(1000), None).keeping_origins(keeps));
+        let soon = Instant::now() + Duration::from_secs(10);
+        let submit = |kind| {
+            let job = Job {
+                origin: Bytes::from_static(b"{}"),
+                ..Job::new(kind, 0)
+            };
+            let submitted = lane.submit(job, Box::new(Told(sender.clone())), soon);
+            drop(submitted.ok().unwrap());
+        };
+        submit(JobKind::Start);
+        submit(JobKind::Call);
+        // One that waits while versions change places is remembered as well.
+        lane.hold(Nested::Waits);
+        submit(JobKind::Call);
+        lane.release();
+        let mut jobs = Vec::new();
+        assert!(lane.wait(&mut jobs));
+        let tickets: Vec<Ticket> = jobs.iter().map(|job| split_token(job.token).1).collect();
+        let known: Vec<bool> = tickets
+            .iter()
+            .map(|ticket| lane.origin_of(*ticket).is_some())
+            .collect();
+        assert_eq!(known, [false, keeps, keeps]);
+        lane.complete(tickets[1], (0, b"[]"), None);
+        assert_eq!(lane.origin_of(tickets[1]), None);
+    }
+}
+
+#[test]
+fn deadlines_and_the_end() {
+    let (sender, told) = channel();
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
+    let now = Instant::now();
+    drop(
+        lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), now)
+            .ok()
+            .unwrap(),
+    );
+    drop(
+        lane.submit(
+            Job::new(JobKind::Call, 0),
+            Box::new(Told(sender.clone())),
+            now + Duration::from_secs(9),
+        )
+        .ok()
+        .unwrap(),
+    );
+    assert_eq!(lane.expire(now), 1);
+    lane.close();
+    let mut jobs = Vec::new();
+    assert!(lane.wait(&mut jobs), "what is queued is still worked off");
+    assert_eq!(jobs.len(), 1, "but not what nobody waits for any more");
+    jobs.clear();
+    assert!(!lane.wait(&mut jobs));
+    assert_eq!(lane.abandon(Abandoned::Stopped), 1);
+    assert_eq!(
+        told.try_iter().collect::<Vec<_>>(),
+        ["abandoned: TimedOut", "abandoned: Stopped"]
+    );
+    assert!(
+        lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), now)
+            .is_err()
+    );
+}
+
+#[test]
+fn the_queue_is_bounded_in_bytes() {
+    let (sender, _told) = channel();
+    let lane = Arc::new(Lane::new(0, limits(size_of::<Job>() + 300), None));
+    let soon = Instant::now() + Duration::from_secs(10);
+    let job = || Job {
+        payload: Bytes::from(vec![b' '; 200]),
+        ..Job::new(JobKind::Call, 0)
+    };
+    assert!(lane.submit(job(), Box::new(Told(sender.clone())), soon).is_ok());
+    let refused = lane.submit(job(), Box::new(Told(sender)), soon).err();
+    assert_eq!(refused.map(|refused| refused.why), Some(Refusal::Full));
+}
+
+/// Somebody who calls, and may go.
+#[derive(Clone, Default)]
+struct Caller {
+    share: Arc<Share>,
+    has_gone: Arc<AtomicBool>,
+}
+
+impl Answer for Caller {
+    fn answer(self: Box<Self>, _: i32, _: &[u8]) {}
+
+    fn abandon(self: Box<Self>, _: Abandoned) {}
+
+    fn is_orphaned(&self) -> bool {
+        self.has_gone.load(Ordering::Relaxed)
+    }
+
+    fn share(&self) -> Option<&Share> {
+        Some(&self.share)
+    }
+}
+
+/// Lets a caller call until it is refused. Returns how often it was not, and why it was.
+fn call_on(lane: &Arc<Lane>, caller: &Caller, size: usize) -> (usize, Refusal) {
+    let soon = Instant::now() + Duration::from_secs(1000);
+    let payload = Bytes::from(vec![b' '; size]);
+    for taken in 0.. {
+        let job = Job {
+            payload: payload.clone(),
+            ..Job::new(JobKind::Call, 0)
+        };
+        match lane.submit(job, Box::new(caller.clone()), soon) {
+            Ok(wake) => drop(wake),
+            Err(refused) => return (taken, refused.why),
+        }
+    }
+    unreachable!("no lane takes everything")
+}
+
+#[test]
+fn a_caller_takes_its_share_and_gets_it_back_with_each_answer() {
+    let lane = Arc::new(Lane::new(0, limits(1 << 30), None));
+    let (greedy, other) = (Caller::default(), Caller::default());
+    assert_eq!(call_on(&lane, &greedy, 10), (10_000, Refusal::Share));
+    assert_eq!(lane.refused_calls(), 1);
+    let mut jobs = Vec::new();
+    lane.wait(&mut jobs);
+    // While the component has them they count as well.
+    assert_eq!(call_on(&lane, &greedy, 10).0, 0);
+    assert_eq!(call_on(&lane, &other, 10).0, 10_000);
+    for job in &jobs[..5] {
+        lane.complete(split_token(job.token).1, (0, b"[]"), None);
+    }
+    assert_eq!(call_on(&lane, &greedy, 10).0, 5);
+    assert_eq!(lane.abandon(Abandoned::Stopped), 20_000);
+    assert_eq!((greedy.share.held().calls, greedy.share.held().bytes), (0, 0));
+}
+
+#[test]
+fn calls_that_wait_for_a_version_count_in_the_share_of_their_caller() {
+    let lane = Arc::new(Lane::new(0, limits(1 << 30), None));
+    let caller = Caller::default();
+    lane.hold(Nested::Waits);
+    assert_eq!(call_on(&lane, &caller, 10), (10_000, Refusal::Share));
+    assert_eq!(call_on(&lane, &Caller::default(), 10).0, 10_000);
+    lane.release();
+    assert_eq!((lane.pending(), caller.share.held().calls), (20_000, 10_000));
+    lane.abandon(Abandoned::Stopped);
+    lane.hold(Nested::Waits);
+    assert_eq!(call_on(&lane, &caller, 10).0, 10_000);
+    drop(lane.seal());
+    assert_eq!(caller.share.held().calls, 0, "what is dropped counts no more");
+}
+
+#[test]
+fn calls_of_those_who_have_gone_make_room_and_only_then() {
+    let lane = Arc::new(Lane::new(0, limits(1 << 30), None));
+    let gone = Caller::default();
+    assert_eq!(call_on(&lane, &gone, 0).0, 10_000);
+    gone.has_gone.store(true, Ordering::Relaxed);
+    lane.expire(Instant::now());
+    assert_eq!(lane.pending(), 10_000, "nobody needs their places");
+    // One after the other comes, takes what it can, and goes.
+    for _ in 0..40 {
+        let caller = Caller::default();
+        call_on(&lane, &caller, 0);
+        caller.has_gone.store(true, Ordering::Relaxed);
+        lane.lock().swept = None;
+    }
+    let (taken, _) = call_on(&lane, &Caller::default(), 0);
+    assert!(taken > 1000, "{taken}");
+    lane.expire(Instant::now());
+    assert!(lane.pending() <= 25_000, "{}", lane.pending());
+}
+
+#[test]
+fn bytes_of_one_caller_and_events_leave_room_in_the_queue() {
+    let lane = Arc::new(Lane::new(0, limits(1 << 20), None));
+    let event = |publisher| {
+        lane.push(Job {
+            payload: Bytes::from(vec![b' '; 1000]),
+            publisher,
+            ..Job::new(JobKind::Event, 1)
+        })
+    };
+    (0..2000).for_each(|_| drop(event(1)));
+    assert!(lane.dropped_events() > 1000);
+    let dropped = lane.dropped_events();
+    drop(event(2));
+    assert_eq!(
+        lane.dropped_events(),
+        dropped,
+        "events of another publisher are heard"
+    );
+    let greedy = Caller::default();
+    assert_eq!(call_on(&lane, &greedy, 1000).1, Refusal::Share);
+    assert!(call_on(&lane, &Caller::default(), 1000).0 > 10);
+    // A batch taken, and there is room again for everybody.
+    let mut jobs = Vec::new();
+    lane.wait(&mut jobs);
+    drop(event(1));
+    assert_eq!(lane.dropped_events(), dropped);
+}

@@ -1,0 +1,44 @@
+//! Component libraries: loading them, running their code on lanes, answering them, and giving all their memory back.
+//!
+//! What enters: a path, a configuration, calls and events as [`Job`]s. What leaves: answers through [`Answer`], and
+//! requests of the component through [`Services`]. Guarantees (DESIGN: plugins): every byte of library code runs on
+//! threads that belong to that loaded version and end before it is unloaded; each call is answered once; what a
+//! library says of itself is checked before it is believed; after unloading the host looks whether the library is
+//! really gone. All `unsafe` code of the host is in [`ffi`].
+
+#![deny(unsafe_code)]
+
+mod authority;
+mod awaited;
+mod component;
+mod descriptor;
+mod elf;
+mod error;
+mod faults;
+#[allow(unsafe_code)]
+pub mod ffi;
+mod instance;
+mod intake;
+mod job;
+mod lane;
+mod latency;
+mod lifecycle;
+mod orders;
+mod owed;
+pub mod rehearsal;
+mod slots;
+mod stage;
+
+pub use authority::Authority;
+pub use awaited::{Awaited, Given};
+pub use component::{Approval, Component, ComponentState, LoadRequest, Native, NativeCall, Unloaded};
+pub use descriptor::{Descriptor, Method, StateSchema};
+pub use error::{LoadError, LoadErrorKind};
+pub use instance::{Caller, Identity, Instance, Interest, Services};
+pub use intake::{Nested, Waiting};
+pub use job::{Abandoned, Answer, Job, JobKind, NO_PUBLISHER, Response};
+pub use lane::{Lane, Limits, Refusal, Refused, Wake};
+pub use latency::{Latencies, STEPS as LATENCY_STEPS};
+pub use mesh_plugin_abi::Status;
+pub use rehearsal::Rehearsal;
+pub use stage::{Stage, remove_left_behind};

@@ -1,0 +1,159 @@
+//! The process that tries a library out.
+//!
+//! What enters: the file of a private copy, and a socket as standard input. What leaves: lines for the host. Guarantees: the process ends
+//! with the host that started it; the library is opened, asked and closed as in the host, on a thread that is its own.
+
+use super::report::{Message, Refused, Said};
+use crate::ffi::interpose::{self, Owner, Strangers, threads_begun_in, threads_of};
+use crate::ffi::library::Library;
+use crate::ffi::process;
+use crate::{LoadError, LoadErrorKind};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long threads that a library ends in its destructors may take to go.
+const THREADS_END: Duration = Duration::from_millis(200);
+
+/// What a library must leave as it is.
+#[derive(Debug, PartialEq, Eq)]
+struct Surroundings {
+    folder: Option<PathBuf>,
+    mask: rustix::fs::Mode,
+    signals: Vec<usize>,
+}
+
+impl Surroundings {
+    fn now() -> Surroundings {
+        let mask = rustix::process::umask(rustix::fs::Mode::empty());
+        rustix::process::umask(mask);
+        Surroundings {
+            folder: std::env::current_dir().ok(),
+            mask,
+            signals: process::signal_handlers(),
+        }
+    }
+
+    /// What was changed, if anything was.
+    fn changed(&self, now: &Surroundings) -> Option<String> {
+        if self.folder != now.folder {
+            return Some("changes the working folder of the process".to_owned());
+        }
+        if self.mask != now.mask {
+            return Some("changes the file mode mask (umask) of the process".to_owned());
+        }
+        let mut signals = self.signals.iter().zip(&now.signals).zip(1..);
+        let ((..), signal) = signals.find(|((before, after), _)| before != after)?;
+        let name = process::signal_name(signal);
+        Some(format!("changes what the process does at signal {signal}{name}"))
+    }
+}
+
+/// Tries a library out and ends the process.
+pub fn main(file: &Path, shown: &str) -> ! {
+    // Nothing of the host's comes along, not even what a component of it left open for children.
+    process::close_inherited_descriptors();
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = setrlimit(Resource::Core, none);
+    interpose::is_active();
+    if let Ok(socket) = io::stdin().as_fd().try_clone_to_owned() {
+        let (file, shown) = (file.to_owned(), shown.to_owned());
+        let lane = thread::Builder::new().name("rehearsal".to_owned());
+        let mut host = Host(UnixStream::from(socket));
+        let tried = lane.spawn(move || {
+            let outcome = rehearse(&mut host, &file, &shown);
+            host.say(&match outcome {
+                Ok(()) => Message::Done,
+                Err(error) => Message::Refused(Refused::new(&error)),
+            });
+        });
+        let _ = tried.map(|lane| lane.join());
+    }
+    // Exit handlers of the library are none of the host's business.
+    process::end(0)
+}
+
+struct Host(UnixStream);
+
+impl Host {
+    /// The host that does not listen any more ends this process.
+    fn say(&mut self, message: &Message) {
+        let mut line = serde_json::to_vec(message).unwrap_or_default();
+        line.push(b'\n');
+        let _ = self.0.write_all(&line);
+    }
+
+    fn step(&mut self, step: &str) {
+        self.say(&Message::Step(step.to_owned()));
+    }
+}
+
+fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> {
+    let owner = Owner::new();
+    owner.enter();
+    let before = Surroundings::now();
+    let strangers = Strangers::now();
+    let refused = |what: String| LoadError::new(LoadErrorKind::Rehearsal, format!("{shown} {what}"));
+    host.step("when it is opened (its constructors run then)");
+    let library = Library::open(file, shown)?;
+    host.step("when it is asked what it is");
+    let table = library.component(shown)?;
+    let says = library.description(&table);
+    host.say(&Message::Said(Said {
+        name: says.name.to_vec(),
+        version: says.version.to_vec(),
+        sdk: says.sdk.to_vec(),
+        descriptor: says.descriptor.to_vec(),
+    }));
+    if let Some(what) = before.changed(&Surroundings::now()) {
+        return Err(refused(format!(
+            "{what} when it is opened: that belongs to the host, do it in `create` and undo it in `destroy`"
+        )));
+    }
+    let count = || {
+        let strange = match (&strangers, Strangers::now()) {
+            (Some(before), Some(now)) => now.more_than(before),
+            _ => 0,
+        };
+        threads_of(owner, library.object()) + strange
+    };
+    let object = *library.object();
+    match threads_begun_in(&object) {
+        0 => {}
+        threads => {
+            return Err(refused(format!(
+                "starts {threads} {} when it is opened: start threads in `create`, and end them before `destroy` returns",
+                if threads == 1 { "thread" } else { "threads" }
+            )));
+        }
+    }
+    if count() > 0 {
+        // A library that it depends on has started them. As in the host, all of it then stays in memory.
+        return Ok(());
+    }
+    host.step("when it is closed (its destructors run then)");
+    interpose::release_keys(&object);
+    // A library that cannot be closed stays in memory in the host, too, which says so.
+    let _ = library.close();
+    let until = Instant::now() + THREADS_END;
+    while threads_of(owner, &object) > 0 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(1));
+    }
+    if threads_of(owner, &object) > 0 {
+        return Err(refused("starts threads when it is closed".to_owned()));
+    }
+    if let Some(what) = before.changed(&Surroundings::now()) {
+        return Err(refused(format!(
+            "{what} when it is closed: that belongs to the host"
+        )));
+    }
+    Ok(())
+}

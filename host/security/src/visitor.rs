@@ -1,0 +1,43 @@
+//! Who asks over HTTP.
+//!
+//! What enters: the address of a request, and the holder of its token. What leaves: the same as a client that logs in, and the dialect
+//! of answers. Guarantees: each login over HTTP is one of a session of its own.
+
+use super::{Accepted, Client, Info, TokenKind};
+use mesh_wire::protocol::Dialect;
+use std::net::IpAddr;
+
+/// Whoever is behind a request.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The holder of the token that the request carries, in a secure mesh.
+    pub accepted: Option<Accepted>,
+    /// Where the request comes from.
+    pub address: IpAddr,
+    /// Whether a proxy brought it here.
+    pub is_forwarded: bool,
+    /// Whether it is answered as the first generation of servers would.
+    pub is_first_generation: bool,
+}
+
+impl Visitor {
+    /// As it logs in.
+    pub fn client(&self) -> Client {
+        Client {
+            address: self.address,
+            kind: TokenKind::Stateless,
+            is_encrypted: false,
+            info: Info::default(),
+            is_first_generation: self.is_first_generation,
+            session_id: uuid::Uuid::new_v4().to_string(),
+        }
+    }
+
+    /// In whose words it is answered.
+    pub fn dialect(&self) -> Dialect {
+        match self.is_first_generation {
+            true => Dialect::Happn1,
+            false => Dialect::Happn4,
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! The bounded queue of frames between whoever publishes and the connection that writes.
+//!
+//! Normally the connection takes frames from here and writes them. While it waits for the answer of a single call it
+//! lends its socket instead ([`Outbound::lend`]): whoever brings that answer writes it, and the connection need not be
+//! woken. One wake-up less is a good part of the time that a call takes when it is the only one.
+
+use super::batch::{Batch, Queued};
+use super::{After, InFlight};
+use futures_util::task::AtomicWaker;
+use mesh_wire::protocol::Frame;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use tokio::net::tcp::OwnedWriteHalf;
+use tungstenite::protocol::frame::Frame as WebSocketFrame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+
+/// Why a session is being closed by the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The client read too slowly and its queue was full.
+    SlowConsumer,
+    /// The host is stopping; clients are expected to reconnect.
+    HostStops,
+    /// The session has lost its right to be there; what is queued says why.
+    Ended,
+}
+
+/// Frames on their way out of one session.
+#[derive(Debug)]
+pub struct Outbound {
+    state: Mutex<State>,
+    /// The task of the connection.
+    waker: AtomicWaker,
+    /// Bytes that may be queued.
+    limit: AtomicUsize,
+    /// Whether `closing` is set, for those who only ask.
+    is_closing: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    frames: Vec<Queued>,
+    /// Bytes in `frames` plus those handed to the connection and not yet written.
+    bytes: usize,
+    /// The connection is looking at its queue and needs no waking.
+    attended: bool,
+    /// The socket, while whoever pushes is to write.
+    lent: Option<Arc<OwnedWriteHalf>>,
+    /// The socket, while the connection sleeps with everything written: who wakes nobody may write.
+    idle: Option<Arc<OwnedWriteHalf>>,
+    /// Somebody is about to.
+    is_deferred: bool,
+    /// What the lent socket did not take.
+    rest: Vec<u8>,
+    closing: Option<Closing>,
+    /// The socket took no more when it was tried last, or is gone: nobody is to wait for what comes.
+    is_released: bool,
+}
+
+impl State {
+    /// Writes all frames, none of which may wait. Returns false when the connection has to go on, because the socket
+    /// took less.
+    fn send(&mut self, socket: &OwnedWriteHalf) -> bool {
+        let mut bytes = Vec::with_capacity(self.bytes + 16 * self.frames.len());
+        for queued in &mut self.frames {
+            let frame = std::mem::take(&mut queued.frame);
+            let frame = WebSocketFrame::message(frame, OpCode::Data(Data::Text), true);
+            // A vector takes everything.
+            let _ = frame.format(&mut bytes);
+        }
+        // What a broken socket does not take fails again when the connection writes it, and ends the connection.
+        let sent = socket.try_write(&bytes).unwrap_or(0);
+        self.frames.clear();
+        bytes.drain(..sent);
+        self.bytes = bytes.len();
+        self.rest = bytes;
+        self.rest.is_empty()
+    }
+}
+
+impl Outbound {
+    /// An empty queue for at most `limit` bytes.
+    pub fn new(limit: usize) -> Outbound {
+        Outbound {
+            state: Mutex::default(),
+            waker: AtomicWaker::new(),
+            limit: AtomicUsize::new(limit),
+            is_closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Appends a frame. Never waits: where the limit is passed, the session is marked for closing and the frame, like
+    /// all that follow, is dropped. A single frame larger than the limit is let through when nothing else is queued.
+    pub fn push(&self, frame: Frame) {
+        self.enqueue(Queued {
+            frame,
+            in_flight: None,
+            after: None,
+        });
+    }
+
+    /// As [`Outbound::push`], for a publication whose publisher may wait until it was tried.
+    pub fn push_publication(&self, frame: Frame, in_flight: InFlight) {
+        self.enqueue(Queued {
+            frame,
+            in_flight: Some(in_flight),
+            after: None,
+        });
+    }
+
+    /// As [`Outbound::push_publication`], but leaves the connection asleep where it can. Returns whether
+    /// [`Outbound::write_deferred`] must follow soon; where others have been told so, it is they who write.
+    pub fn defer_publication(&self, frame: Frame, in_flight: InFlight) -> bool {
+        let mut state = self.lock();
+        let fits = state.bytes + frame.len() <= self.limit();
+        let queued = Queued {
+            frame,
+            in_flight: Some(in_flight),
+            after: None,
+        };
+        if state.idle.is_none() || state.closing.is_some() || !fits {
+            self.enqueue_in(state, queued);
+            return false;
+        }
+        state.bytes += queued.frame.len();
+        state.frames.push(queued);
+        !std::mem::replace(&mut state.is_deferred, true)
+    }
+
+    /// Writes what was deferred, unless the connection has woken meanwhile and does that.
+    pub fn write_deferred(&self) {
+        let mut state = self.lock();
+        state.is_deferred = false;
+        let Some(socket) = state.idle.clone() else {
+            return;
+        };
+        if state.frames.iter().any(Queued::waits) || !state.send(&socket) {
+            state.idle = None;
+            self.release(state);
+        }
+    }
+
+    /// As [`Outbound::push`], for a frame that leaves behind the publications of other connections, and with it all that
+    /// follow.
+    pub fn push_after(&self, frame: Frame, after: Option<After>) {
+        self.enqueue(Queued {
+            frame,
+            in_flight: None,
+            after: after.filter(|after| !after.is_over()),
+        });
+    }
+
+    fn enqueue(&self, queued: Queued) {
+        self.enqueue_in(self.lock(), queued);
+    }
+
+    fn enqueue_in(&self, mut state: MutexGuard<'_, State>, mut queued: Queued) {
+        if state.closing.is_some() {
+            return;
+        }
+        if state.is_released {
+            queued.in_flight = None;
+        }
+        let bytes = state.bytes + queued.frame.len();
+        if bytes > self.limit() && state.bytes > 0 {
+            state.closing = Some(Closing::SlowConsumer);
+            self.is_closing.store(true, Ordering::Relaxed);
+            state.frames = Vec::new();
+            state.attended = false;
+        } else {
+            state.bytes = bytes;
+            let waits = queued.waits();
+            state.frames.push(queued);
+            if let Some(socket) = state.lent.take()
+                && !waits
+                && state.send(&socket)
+            {
+                return;
+            }
+        }
+        self.release(state);
+    }
+
+    /// Has the connection look again, although nothing was pushed.
+    pub fn wake(&self) {
+        let mut state = self.lock();
+        state.attended = false;
+        self.release(state);
+    }
+
+    /// Whether the session is being closed: what is pushed now is dropped.
+    pub fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes may be queued.
+    pub fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Lets more or fewer bytes be queued than until now. What is queued stays.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Asks the connection to close after what is queued.
+    pub fn close(&self, closing: Closing) {
+        let mut state = self.lock();
+        state.closing.get_or_insert(closing);
+        self.is_closing.store(true, Ordering::Relaxed);
+        state.attended = false;
+        self.release(state);
+    }
+
+    /// Bytes queued or handed to the connection and not yet written.
+    pub fn queued_bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Called by the connection when it starts to look after the queue: from here on pushes need not wake it. Returns
+    /// whether the session is to be closed.
+    pub fn attend(&self) -> Option<Closing> {
+        let mut state = self.lock();
+        state.attended = true;
+        state.lent = None;
+        state.idle = None;
+        state.closing
+    }
+
+    /// Takes what is queued into `batch`, of which all was handed out. Its bytes count as queued until
+    /// [`Outbound::written`] says otherwise.
+    pub fn take(&self, batch: &mut Batch) {
+        batch.clear();
+        let mut state = self.lock();
+        state.is_released = false;
+        std::mem::swap(&mut state.frames, &mut batch.frames);
+        std::mem::swap(&mut state.rest, &mut batch.rest);
+        batch.closing = state.closing;
+    }
+
+    /// That many bytes have left.
+    pub fn written(&self, bytes: usize) {
+        let mut state = self.lock();
+        state.bytes = state.bytes.saturating_sub(bytes);
+    }
+
+    /// Called by the connection before it sleeps with nothing left to write. Returns false when something was queued
+    /// in between: the connection must look again. Others may write to `socket` while it sleeps.
+    pub fn leave(&self, waker: &Waker, socket: Option<&Arc<OwnedWriteHalf>>) -> bool {
+        self.waker.register(waker);
+        let mut state = self.lock();
+        if !state.frames.is_empty() || !state.rest.is_empty() || state.closing.is_some() {
+            return false;
+        }
+        state.attended = false;
+        state.idle = socket.cloned();
+        true
+    }
+
+    /// As [`Outbound::leave`], with `count` frames left in the queue: the next push writes them and its own, or without
+    /// a socket wakes the connection, which then writes all of them at once. Returns false, lending nothing, when the
+    /// queue holds anything else. Everything taken before must have left the socket.
+    pub fn lend(&self, waker: &Waker, count: usize, socket: Option<&Arc<OwnedWriteHalf>>) -> bool {
+        self.waker.register(waker);
+        let mut state = self.lock();
+        let others = state.frames.len() != count || state.frames.iter().any(Queued::waits);
+        if others || !state.rest.is_empty() || state.closing.is_some() {
+            return false;
+        }
+        state.attended = false;
+        state.lent = socket.cloned();
+        true
+    }
+
+    /// Called by the connection when the socket takes no more for now, or will not ever: nobody is to wait for what is
+    /// queued, nor for what comes before frames are taken again.
+    pub fn release_publishers(&self) {
+        let mut state = self.lock();
+        if !std::mem::replace(&mut state.is_released, true) {
+            state.frames.iter_mut().for_each(|queued| queued.in_flight = None);
+        }
+    }
+
+    /// Called by the connection before it sleeps while the socket takes no more: only being closed as too slow wakes it.
+    /// Nobody is to wait for what is queued meanwhile.
+    pub fn block(&self, waker: &Waker) {
+        self.release_publishers();
+        self.sleep(waker);
+    }
+
+    /// As [`Outbound::block`], while other connections have to write first: this one goes on when they have.
+    pub fn wait(&self, waker: &Waker) {
+        self.lock().is_released = false;
+        self.sleep(waker);
+    }
+
+    fn sleep(&self, waker: &Waker) {
+        self.waker.register(waker);
+        if self.lock().closing == Some(Closing::SlowConsumer) {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn release(&self, state: MutexGuard<'_, State>) {
+        let attended = state.attended;
+        drop(state);
+        if !attended {
+            self.waker.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Wake;
+
+    #[test]
+    fn frames_leave_in_order() {
+        let outbound = Outbound::new(100);
+        outbound.push("a".into());
+        outbound.push("b".into());
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(batch.texts(), ["a", "b"]);
+        assert_eq!(outbound.queued_bytes(), 2, "handed over is not yet written");
+        outbound.written(2);
+        assert!(outbound.leave(Waker::noop(), None));
+        assert_eq!(outbound.queued_bytes(), 0);
+    }
+
+    #[test]
+    fn a_full_queue_closes_the_session_and_frees_its_memory() {
+        let outbound = Outbound::new(10);
+        outbound.push("123456789".into());
+        outbound.push("12".into());
+        outbound.push("1".into());
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(batch.closing, Some(Closing::SlowConsumer));
+        assert!(batch.texts().is_empty());
+    }
+
+    #[test]
+    fn a_queue_takes_more_once_its_limit_is_raised() {
+        let outbound = Outbound::new(10);
+        outbound.push("123456789".into());
+        outbound.set_limit(20);
+        outbound.push("123456789".into());
+        assert!(!outbound.is_closing());
+        outbound.set_limit(10);
+        assert_eq!(outbound.queued_bytes(), 18, "what is queued stays");
+        outbound.push("1".into());
+        assert!(outbound.is_closing());
+    }
+
+    #[test]
+    fn one_frame_may_be_larger_than_the_queue() {
+        let outbound = Outbound::new(2);
+        outbound.push("12345".into());
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!((batch.texts().len(), batch.closing), (1, None));
+    }
+
+    /// A connected pair: what the host writes with, and the client's end.
+    async fn sockets() -> (Arc<OwnedWriteHalf>, std::net::TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        let (reader, writer) = listener.accept().await.unwrap().0.into_split();
+        // The client closes; nothing is read from it here.
+        drop(reader);
+        writer.writable().await.unwrap();
+        (Arc::new(writer), client)
+    }
+
+    #[tokio::test]
+    async fn whoever_pushes_writes_through_a_lent_socket() {
+        let (writer, mut client) = sockets().await;
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        outbound.push("acknowledged".into());
+        assert!(outbound.lend(Waker::noop(), 1, Some(&writer)));
+        outbound.push("answer".into());
+        assert_eq!(outbound.queued_bytes(), 0);
+        let mut received = [0; 22];
+        std::io::Read::read_exact(&mut client, &mut received).unwrap();
+        assert_eq!(&received[..], b"\x81\x0cacknowledged\x81\x06answer");
+        outbound.push("later".into());
+        assert_eq!(outbound.queued_bytes(), 5, "it is lent for one push");
+    }
+
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn without_a_socket_whoever_pushes_wakes_the_connection_for_both() {
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        outbound.push("acknowledged".into());
+        assert!(outbound.lend(&woken.clone().into(), 1, None));
+        assert!(!woken.0.load(Ordering::Relaxed));
+        outbound.push("answer".into());
+        assert!(woken.0.load(Ordering::Relaxed));
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(batch.texts().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_sleeps_is_written_for_and_not_woken() {
+        let (writer, mut client) = sockets().await;
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        assert!(outbound.leave(&woken.clone().into(), Some(&writer)));
+        let (first, second) = (InFlight::default(), InFlight::default());
+        let after = [first.after(), second.after()];
+        assert!(outbound.defer_publication("one".into(), first));
+        assert!(
+            !outbound.defer_publication("two".into(), second),
+            "it is deferred already"
+        );
+        assert!(!after[0].is_over());
+        outbound.write_deferred();
+        assert!(after.iter().all(After::is_over));
+        assert!(!woken.0.load(Ordering::Relaxed));
+        assert_eq!(outbound.queued_bytes(), 0);
+        let mut received = [0; 10];
+        std::io::Read::read_exact(&mut client, &mut received).unwrap();
+        assert_eq!(&received[..], b"\x81\x03one\x81\x03two");
+        assert!(outbound.defer_publication("three".into(), InFlight::default()));
+        outbound.push("four".into());
+        assert!(
+            woken.0.load(Ordering::Relaxed),
+            "what is not deferred wakes as ever"
+        );
+    }
+
+    #[tokio::test]
+    async fn who_wakes_before_it_was_written_for_writes_itself() {
+        let (writer, _client) = sockets().await;
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        assert!(outbound.leave(Waker::noop(), Some(&writer)));
+        assert!(outbound.defer_publication("one".into(), InFlight::default()));
+        outbound.attend();
+        outbound.write_deferred();
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(batch.texts(), ["one"]);
+        assert!(!outbound.defer_publication("two".into(), InFlight::default()));
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_others_is_not_written_for_who_sleeps() {
+        let (writer, _client) = sockets().await;
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        assert!(outbound.leave(&woken.clone().into(), Some(&writer)));
+        let other = InFlight::default();
+        assert!(outbound.defer_publication("one".into(), InFlight::default()));
+        outbound.push_after("answer".into(), Some(other.after()));
+        outbound.write_deferred();
+        assert!(woken.0.load(Ordering::Relaxed));
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert_eq!(batch.texts(), ["one", "answer"]);
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_not_lent_when_there_is_something_else_to_write() {
+        let (writer, _client) = sockets().await;
+        let outbound = Outbound::new(1000);
+        outbound.attend();
+        outbound.push("acknowledged".into());
+        outbound.push("answer".into());
+        assert!(!outbound.lend(Waker::noop(), 1, Some(&writer)));
+        assert_eq!(outbound.queued_bytes(), 18);
+    }
+
+    #[tokio::test]
+    async fn what_a_lent_socket_does_not_take_is_left_to_the_connection() {
+        let (writer, _client) = sockets().await;
+        let outbound = Outbound::new(1 << 30);
+        outbound.attend();
+        assert!(outbound.lend(Waker::noop(), 0, Some(&writer)));
+        let frame = "x".repeat(64 << 20);
+        outbound.push(frame.as_str().into());
+        let mut batch = Batch::default();
+        outbound.take(&mut batch);
+        assert!(batch.texts().is_empty());
+        assert!(!batch.rest.is_empty() && batch.rest.len() < frame.len());
+        assert_eq!(outbound.queued_bytes(), batch.rest.len());
+    }
+}
