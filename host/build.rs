@@ -1,4 +1,4 @@
-//! Lets the `mesh` executable offer its own thread functions to the libraries it loads (see `plugin::ffi::interpose`).
+//! Lets the `mesh` executable offer its own thread functions to the libraries it loads (see `mesh_plugin::ffi::interpose`).
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

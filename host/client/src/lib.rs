@@ -1,7 +1,7 @@
-//! A small happn client, used by the command line, by the benchmarks' set-up and by the tests.
+//! A small happn client, used by the commands and by the tests, and the benchmark behind `mesh bench` ([`bench`]).
 //!
-//! What enters: an address and, if the server wants them, credentials ([`Options`]). What leaves: a [`Client`] whose
-//! requests, calls and subscriptions share one websocket, and which can be cloned and used from many tasks.
+//! Enters: an address and, if the server wants them, credentials ([`Options`]). Leaves: a [`Client`] whose requests, calls
+//! and subscriptions share one websocket, and which can be cloned and used from many tasks.
 //!
 //! Guarantees:
 //! - One background task per connection. It answers heartbeats in the direction of the announced protocol and notices

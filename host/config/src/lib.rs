@@ -1,10 +1,14 @@
 //! The configuration of a mesh, `mesh.toml`, parsed into types before anything opens.
 //!
-//! Enters: the file and the `--set key=value` overrides. Leaves: a [`Config`], or a [`ConfigError`] with
-//! every mistake that was found. Guarantees: nothing but the file itself is opened and nothing is changed; a
-//! `Config` holds only values within their documented ranges; each mistake says file, line, column, what is
-//! wrong and what was probably meant; any input gives a result, none panics; the administrator's password is
-//! in no error and in no `Debug` output.
+//! Enters: the file and the `--set key=value` overrides. Leaves: a [`Config`], or a [`ConfigError`] with every mistake
+//! that was found; the difference of two configurations ([`difference()`]); the text of a changed file ([`rewrite()`]).
+//!
+//! Guarantees:
+//! - Nothing but the file itself is opened, and reading changes nothing.
+//! - A `Config` holds only values within their documented ranges. Any input gives a result, none panics.
+//! - Each mistake says file, line, column, what is wrong and what was probably meant.
+//! - The administrator's password is in no error and in no `Debug` output.
+//! - Each key stands once in [`KEYS`], from which the tables of `docs/mesh-toml.md` are made.
 //!
 //! ```text
 //! text --tree--> nodes with places <--overrides-- --set

@@ -1,9 +1,12 @@
 //! Files of the host alone, and files that exist only while a process works on them: private copies of libraries, the next
 //! mesh.toml.
 //!
-//! What enters: paths. What leaves: files and folders that only this user can reach from their first moment, whatever the umask,
-//! and working files that are locked by this process. Guarantees: the lock ends with the process, however that ends, so what a
-//! killed host has left behind is found and removed; a file that somebody works on is never removed.
+//! Enters: paths. Leaves: files and folders that only this user can reach, and working files that this process holds locked.
+//!
+//! Guarantees:
+//! - A private file or folder is private from its first moment, whatever the umask.
+//! - A lock ends with its process, however that ends. So the next host finds and removes the files of a killed one.
+//! - A file that another process holds locked is never removed.
 
 #![forbid(unsafe_code)]
 

@@ -1,10 +1,14 @@
 //! Component libraries: loading them, running their code on lanes, answering them, and giving all their memory back.
 //!
-//! What enters: a path, a configuration, calls and events as [`Job`]s. What leaves: answers through [`Answer`], and
-//! requests of the component through [`Services`]. Guarantees (DESIGN: plugins): every byte of library code runs on
-//! threads that belong to that loaded version and end before it is unloaded; each call is answered once; what a
-//! library says of itself is checked before it is believed; after unloading the host looks whether the library is
-//! really gone. All `unsafe` code of the host is in [`ffi`].
+//! Enters: a path, a configuration, calls and events as [`Job`]s. Leaves: answers through [`Answer`], and requests of
+//! the component through [`Services`].
+//!
+//! Guarantees:
+//! - Library code runs on threads that belong to that loaded version. They end before the library is unloaded.
+//! - Each call is answered once, also where the library answers twice, late or never.
+//! - A library is tried out in a child process ([`rehearsal`]) and its description is checked before it is believed.
+//! - After unloading the host looks whether the library is really gone.
+//! - All `unsafe` code of the host is in [`ffi`].
 
 #![deny(unsafe_code)]
 

@@ -1,9 +1,14 @@
 //! Long work that gives way: looking through many documents, on threads of its own.
 //!
-//! What enters: futures that give way between pieces of work, each with an owner. What leaves: nothing; a piece of work delivers
-//! its outcome itself. Guarantees: at most half of the cores work on scans, behind everything else that wants to run; owners
-//! take turns, and so do the pieces of each (`turns`); what is being collected is bounded; a piece that panics ends alone;
-//! there are no threads until there is work.
+//! Enters: futures that give way between pieces of work, each with an owner. Leaves: nothing; a piece of work delivers its
+//! outcome itself.
+//!
+//! Guarantees:
+//! - At most half of the cores work on scans, behind everything else that wants to run.
+//! - Owners take turns, and so do the pieces of each (`turns`). The bytes that they collect are bounded together.
+//! - A piece that panics ends alone. There are no threads until there is work.
+//!
+//! This crate knows no other crate of the host, and not what a document is.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,13 @@
-//! Secure mode: who may log in, who is who, and who may do what (PROTOCOL.md section 9, MESH.md section 7).
+//! Secure mode: who may log in, who is who, and who may do what; and the certificates of TLS ([`tls`]).
 //!
-//! What enters: credentials, tokens, requests with their paths, changes to users and groups. What leaves: logins, and yes or
-//! no. Guarantees: nothing is allowed that no permission names; a change counts for the next request of everybody whom it
-//! concerns; no password, hash, secret or token is in a log, an error or a listing.
+//! Enters: credentials, tokens, requests with their paths, changes to users and groups, certificate files. Leaves: logins,
+//! decisions (allowed, or denied and why), and the identity that TLS connections show.
+//!
+//! Guarantees:
+//! - Nothing is allowed that no permission names, and a prohibition outweighs every permission.
+//! - A change counts for the next request of everybody whom it concerns.
+//! - Passwords are hashed on threads of their own, in fair turns, so guessing keeps nobody else out.
+//! - No password, hash, secret or token is in a log, an error or a listing.
 
 #![forbid(unsafe_code)]
 

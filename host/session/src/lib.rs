@@ -1,8 +1,15 @@
-//! Sessions as the rest of the host sees them: an identity, a dialect, and a queue of frames on their way out.
+//! Sessions as the rest of the host sees them: an identity, a dialect, subscriptions, and a queue of frames on their way out.
 //!
-//! What enters: frames from any thread. What leaves: batches of frames, taken by the session's own connection.
-//! Guarantees: a queue never holds more bytes than its limit; whoever pushes never waits; frames leave in the order in
-//! which they were pushed; an answer leaves behind the publications that it follows, on other connections too (`order`).
+//! Enters: frames from any thread; subscriptions, and publications for them ([`pubsub`]). Leaves: batches of frames, taken
+//! by the session's own connection; the recipients of a publication.
+//!
+//! Guarantees:
+//! - A queue never holds more bytes than its limit, and no publisher waits for a recipient.
+//! - Frames leave in the order in which they were pushed. An answer leaves behind the publications that it follows, on
+//!   other connections too (`order`).
+//! - The cost of a publication follows its recipients, not the number of subscriptions.
+//! - Connections without a login are bounded, together and for each address (`admission`).
+//! - The calls that one caller has pending are counted in one place, for all components (`calls`).
 
 #![forbid(unsafe_code)]
 

@@ -1,10 +1,16 @@
 //! Documents by path.
 //!
-//! What enters: raw JSON objects under a path. What leaves: the same text with the times of its first and last write.
-//! Guarantees: `created` survives overwriting and is forgotten by removal; scans come in ascending order of paths,
-//! touch only the documents that share the pattern's literal beginning, and let others read and write after each slice. [`Store`] is what every engine implements;
-//! [`MemoryStore`] keeps documents for as long as the process runs, [`DurableStore`] on disk. Both answer reads from the
-//! same ordered index in memory.
+//! Enters: raw JSON objects under a path. Leaves: the same text with the times of its first and last write.
+//!
+//! Guarantees:
+//! - `created` survives overwriting and is forgotten by removal.
+//! - Scans come in ascending order of paths and touch only documents that share the pattern's literal beginning. Others
+//!   read and write between two slices.
+//! - No function waits for a disk. A write says from when on it survives ([`Commit`]).
+//! - Documents of the host alone are hidden from everybody else by [`PublicStore`].
+//!
+//! [`Store`] is the trait of all engines. [`MemoryStore`] keeps documents for as long as the process runs,
+//! [`DurableStore`] on disk. Both answer reads from the same ordered index in memory. [`transfer`] exports and imports.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,15 @@
-//! The happn protocol as text: frames, versions, queries. Pure: no sockets, no clock, no runtime.
+//! The happn protocol as text: requests, answers, publications, versions and queries.
+//!
+//! Enters: the text of one frame, of one version range, or of one query with the documents it asks about.
+//! Leaves: borrowed requests, finished frames as [`protocol::Frame`], and answers such as "this version is in that range".
+//!
+//! Guarantees:
+//! - The protocol needs no socket, no clock and no runtime. Only [`stamp`] looks at a file, at its time and length.
+//! - No input panics, however it is nested or cut off. Its cost grows with its length.
+//! - Payloads stay raw JSON. They are parsed only where a query asks for a field.
+//! - Each difference between the four dialects is in `protocol/dialect.rs`, or in a function that asks it.
+//!
+//! This crate knows no other crate of the host.
 
 #![forbid(unsafe_code)]
 

@@ -17,7 +17,7 @@ const MAX_DIGITS: usize = 16;
 /// whole text uncoercible, even if a better run follows.
 ///
 /// ```
-/// use mesh_host::versions::coerce;
+/// use mesh_wire::versions::coerce;
 /// use semver::Version;
 ///
 /// assert_eq!(coerce("1.2.3-prerelease-1"), Some(Version::new(1, 2, 3)));

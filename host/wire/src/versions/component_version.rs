@@ -17,7 +17,7 @@ use super::{MAX_NUMBER, MAX_VERSION_LENGTH, coerce};
 /// `1.2`, no white space.
 ///
 /// ```
-/// use mesh_host::versions::ComponentVersion;
+/// use mesh_wire::versions::ComponentVersion;
 ///
 /// let version = ComponentVersion::parse("1.2.3-beta.1")?;
 /// assert_eq!(version.text(), "1.2.3-beta.1");
@@ -25,7 +25,7 @@ use super::{MAX_NUMBER, MAX_VERSION_LENGTH, coerce};
 ///
 /// let error = ComponentVersion::parse("1.2").unwrap_err();
 /// assert!(error.to_string().contains(r#"for example "1.2.0""#));
-/// # Ok::<(), mesh_host::versions::VersionError>(())
+/// # Ok::<(), mesh_wire::versions::VersionError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ComponentVersion {

@@ -14,14 +14,14 @@ use super::{ComponentVersion, MAX_NUMBER, MAX_RANGE_LENGTH, MAX_VERSION_LENGTH, 
 /// A range of versions in npm's syntax, such as `^1.2.0 || 3.x`.
 ///
 /// ```
-/// use mesh_host::versions::Range;
+/// use mesh_wire::versions::Range;
 /// use semver::Version;
 ///
 /// let range = Range::parse("1.2 - 2.3 || ~4.1.0-beta")?;
 /// assert!(range.satisfied_by(&Version::new(2, 3, 9)));
 /// assert!(range.satisfied_by(&Version::parse("4.1.0-rc.1").unwrap()));
 /// assert!(!range.satisfied_by(&Version::new(3, 0, 0)));
-/// # Ok::<(), mesh_host::versions::RangeError>(())
+/// # Ok::<(), mesh_wire::versions::RangeError>(())
 /// ```
 ///
 /// Two ranges are equal if they are written alike.

@@ -11,12 +11,12 @@ use super::{ComponentVersion, Range, RangeError};
 /// its own, because every [`ComponentVersion`] is a range too.
 ///
 /// ```
-/// use mesh_host::versions::{ComponentVersion, RequestedRange};
+/// use mesh_wire::versions::{ComponentVersion, RequestedRange};
 ///
 /// let version = ComponentVersion::parse("1.2.3-beta")?;
 /// assert!(RequestedRange::from("^1.0.0").admits(&version));
 /// assert!(!RequestedRange::from("latest").admits(&version));
-/// # Ok::<(), mesh_host::versions::VersionError>(())
+/// # Ok::<(), mesh_wire::versions::VersionError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedRange {
