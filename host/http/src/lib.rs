@@ -5,7 +5,7 @@
 //!
 //! Guarantees:
 //! - A client that does not read, does not send or does not log in costs a bounded amount of memory for a bounded time.
-//! - All that is queued for a connection leaves in one write, in the order in which it was queued.
+//! - All that is queued for a connection leaves with one flush, in the order in which it was queued.
 //! - A path is checked in each spelling that leads to the same place. Nothing outside of a served folder is read.
 //! - On a stop clients are told in a way that makes them reconnect.
 //!
