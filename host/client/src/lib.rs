@@ -1,4 +1,4 @@
-//! A small happn client, used by the commands and by the tests, and the benchmark behind `mesh bench` ([`bench`]).
+//! A small happn client, used by the commands and by the tests, and the benchmark behind `mesh bench` ([`mod@bench`]).
 //!
 //! Enters: an address and, if the server wants them, credentials ([`Options`]). Leaves: a [`Client`] whose requests, calls
 //! and subscriptions share one websocket, and which can be cloned and used from many tasks.
