@@ -2,7 +2,7 @@
 
 use super::authority::{Authority, act_for, acting_for};
 use super::job::{Answer, Job, Response};
-use super::lane::{Lane, Refusal, Refused, Wake, split_token};
+use super::lane::{Lane, Refusal, Refused, Wake, clock, split_token};
 use mesh_session::After;
 use std::collections::HashMap;
 use std::fmt;
@@ -277,9 +277,15 @@ impl Instance {
         self.lanes.get(number as usize)
     }
 
-    /// The least busy lane; one that hangs only where all do.
+    /// The lane where a call has to wait least, as far as can be told; one that hangs only where all do.
     pub(super) fn quietest(&self) -> Option<&Arc<Lane>> {
-        self.lanes.iter().min_by_key(|lane| (lane.hangs(), lane.load()))
+        if let [only] = &*self.lanes {
+            return Some(only);
+        }
+        let now = clock();
+        self.lanes
+            .iter()
+            .min_by_key(|lane| (lane.hangs(), lane.wait_expected(now)))
     }
 
     /// Queues a call on the least busy lane. The lane is woken when the returned [`Wake`] is dropped.
