@@ -7,7 +7,7 @@ use super::exchange::MESH_USER;
 use super::services::{reply, reply_after};
 use super::{Change, Mesh, Publisher};
 use crate::plugin::Caller;
-use crate::protocol::{EventAction, WireError, write_item};
+use crate::protocol::{Dialect, EventAction, WireError, write_item};
 use crate::scans::{Budget, Memory, Owner};
 use crate::security::Hidden;
 use crate::store::{Commit, PathPattern, Removal, StoreError, Walk, Walked};
@@ -62,7 +62,7 @@ fn collect_on(mesh: &Mesh, reach: &Reach, walk: &mut Walk, out: &mut String, bud
         if out.len() > 1 {
             out.push(',');
         }
-        write_item(out, &path, &document.data, document.meta, false);
+        write_item(out, &path, &document.data, (document.meta, None), Dialect::Happn4);
         ControlFlow::Continue(())
     })
 }

@@ -179,6 +179,7 @@ fn chosen(query: &Map<String, Value>, all: Vec<Value>) -> Result<Vec<Value>, Fai
         let document = Document {
             data: value.to_string().into(),
             meta: DocumentMeta::default(),
+            modified_by: None,
         };
         found.extend(query.select(format!("{position:09}").into(), document));
     }
