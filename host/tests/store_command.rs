@@ -60,6 +60,26 @@ impl Drop for Folder {
     }
 }
 
+/// What `mesh store …` shows on a terminal; nothing without the program that makes one.
+fn on_a_terminal(folder: &Folder, arguments: &str) -> Option<String> {
+    let command = format!("{} store {arguments}", env!("CARGO_BIN_EXE_mesh"));
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => {
+            eprintln!("not tried on a terminal: script: {error}");
+            return None;
+        }
+    };
+    assert!(output.status.success());
+    // A terminal begins each line at its beginning.
+    Some(String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n"))
+}
+
 const AT: [&str; 2] = ["--path", "store.redb"];
 
 type Found = (String, String, u64, u64, Option<String>);
@@ -104,9 +124,12 @@ fn out_and_in_again() {
     assert_eq!(out.lines().count(), 3002);
     let (code, printed, err) = folder.run(&["export", "--path", "store.redb", "--output", "all.jsonl"], "");
     assert_eq!((code, &*printed, &*err), (0, "", ""));
-    // On a terminal a line separator could act; in a file it is kept as it was written.
     let written = fs::read_to_string(folder.0.join("all.jsonl")).unwrap();
-    assert_eq!(written.replace('\u{2028}', "\\u2028"), out);
+    assert_eq!(written, out, "a program gets every byte");
+    assert!(written.contains('\u{2028}'));
+    if let Some(shown) = on_a_terminal(&folder, "export --path store.redb") {
+        assert_eq!(shown, written.replace('\u{2028}', "\\u2028"), "a person does not");
+    }
     let (code, _, err) = folder.run(&["export", "--path", "store.redb", "--output", "all.jsonl"], "");
     assert_eq!(code, 1);
     assert!(err.contains("File exists"), "{err}");
