@@ -99,7 +99,7 @@ fn single(asked: &Asked<'_>, found: Option<&Document>) -> Frame {
     let Some(found) = found else {
         return asked.response.data("null");
     };
-    let meta = |out: &mut String| asked.query.write_meta(out, &asked.path, found.meta);
+    let meta = |out: &mut String| asked.query.write_meta(out, &asked.path, found);
     asked.response.document(&asked.query.data(found), meta, false)
 }
 

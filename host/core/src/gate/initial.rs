@@ -145,13 +145,8 @@ impl Scan for Presenting {
             if out.len() > 1 {
                 out.push(',');
             }
-            write_item(
-                &mut out,
-                path,
-                &document.data,
-                document.meta,
-                dialect.names_item_id(),
-            );
+            let meta = (document.meta, document.modified_by.as_deref());
+            write_item(&mut out, path, &document.data, meta, dialect);
             if pushes {
                 let event_id = asked.request.event_id.map_or("undefined", RawValue::get);
                 gate.send(initial_publication(

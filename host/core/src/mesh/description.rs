@@ -104,9 +104,11 @@ impl Mesh {
             path,
             value: Some(value),
             mode: WriteMode::Replace,
+            by: self.own_name(),
         })?;
         let change = Change {
             stored: written.stored,
+            modified_by: self.own_name().map(|name| &**name).filter(|_| written.is_new),
             ..Change::new(EventAction::Set, path, &written.data)
         };
         self.publish_change(&publisher, &change);

@@ -54,6 +54,7 @@ impl Access {
         let mut entries = Vec::new();
         for (path, permission) in groups.into_iter().flat_map(Rules::iter).chain(own.iter()) {
             if is_template(path) {
+                let permission = permission.meaning();
                 entries.extend(
                     fill(path, facts)
                         .into_iter()
@@ -62,7 +63,7 @@ impl Access {
             }
         }
         let fixed = own.iter().filter(|(path, _)| !is_template(path));
-        entries.extend(fixed.map(|(path, permission)| (path.clone(), permission)));
+        entries.extend(fixed.map(|(path, permission)| (path.clone(), permission.meaning())));
         Access {
             everything: false,
             groups: table,

@@ -2,6 +2,7 @@
 //!
 //! A publication is written once per distinct (dialect, channel) by [`Publication::frame`] and then shared.
 
+use super::document::write_modified_by;
 use super::{Dialect, DocumentMeta, EventAction, Frame, json};
 use serde_json::value::RawValue;
 
@@ -30,7 +31,7 @@ pub struct Publication<'a> {
     pub timestamp: Option<u64>,
     /// The publisher's user, where there is one.
     pub username: Option<&'a str>,
-    /// The user who stored the document, which recipients of the first generation are told.
+    /// The user who stored a new document, which recipients of the first generation are told.
     pub modified_by: Option<&'a str>,
     /// Keys of the publisher's `options.meta`, reserved ones taken out (see [`custom_meta`]).
     pub custom_meta: &'a str,
@@ -91,6 +92,7 @@ impl Publication<'_> {
             stored.write(out);
         }
         if let Some(name) = self.modified_by.filter(|_| dialect.is_first_generation()) {
+            out.push(',');
             write_modified_by(out, name);
         }
         if let Some(timestamp) = self.timestamp.filter(|_| dialect.stamps_remove_publications()) {
@@ -106,12 +108,6 @@ impl Publication<'_> {
         }
         out.push_str(self.custom_meta);
     }
-}
-
-/// Appends who has stored a document, behind a comma.
-fn write_modified_by(out: &mut String, name: &str) {
-    out.push_str(r#","modifiedBy":"#);
-    json::write_string(out, name);
 }
 
 /// Appends a raw `eventId` to the text of a JSON string.

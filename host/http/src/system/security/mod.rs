@@ -249,9 +249,13 @@ impl Request<'_> {
             "getGroup" => self.get_group(),
             "listGroups" => self.list_groups(),
             "linkGroup" | "linkGroupName" => self.link(self.name(0)?, self.user_name(1)?).await,
-            "unlinkGroup" | "unlinkGroupName" => self.unlink(self.name(0)?, self.user_name(1)?).await,
+            "unlinkGroup" | "unlinkGroupName" => self.unlink_group().await,
             "linkAnonymousGroup" => self.link(self.group_of_nobody()?, ANONYMOUS.to_owned()).await,
-            "unlinkAnonymousGroup" => self.unlink(self.group_of_nobody()?, ANONYMOUS.to_owned()).await,
+            "unlinkAnonymousGroup" => {
+                let rules = self.kept_order();
+                self.unlink(self.group_of_nobody()?, ANONYMOUS.to_owned(), rules)
+                    .await
+            }
             "associateGroups" => self.associate_groups().await,
             "unlinkGroups" => self.unlink_groups().await,
 
