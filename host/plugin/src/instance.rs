@@ -1,6 +1,7 @@
 //! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
 
 use super::authority::{Authority, act_for, acting_for};
+use super::chain::{Began, Hold};
 use super::job::{Answer, Job, Response};
 use super::lane::{Lane, Refusal, Refused, Wake, clock, split_token};
 use mesh_session::After;
@@ -275,6 +276,16 @@ impl Instance {
 
     pub(super) fn lane(&self, number: u32) -> Option<&Arc<Lane>> {
         self.lanes.get(number as usize)
+    }
+
+    /// When the chain of calls began that a call of this instance belongs to. Which of its calls makes it is not known, so it counts
+    /// as made by the oldest; one of an instance that works on none begins a chain.
+    pub fn chain(&self) -> Began {
+        let oldest = match Hold::is_any() {
+            true => self.lanes.iter().filter_map(|lane| lane.oldest_chain()).min(),
+            false => None,
+        };
+        oldest.unwrap_or_else(Began::now)
     }
 
     /// The lane where a call has to wait least, as far as can be told; one that hangs only where all do.

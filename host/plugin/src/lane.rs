@@ -14,6 +14,7 @@ pub use refused::{Refusal, Refused};
 pub use room::Limits;
 
 use super::Status;
+use super::chain::Began;
 use super::faults::Faults;
 use super::intake::Intake;
 use super::job::{Answer, Job, JobKind, Response};
@@ -140,6 +141,7 @@ impl Lane {
         Pending {
             owed,
             deadline,
+            began: job.chain.unwrap_or_else(Began::now),
             limit_milliseconds: if job.kind.is_call() {
                 job.deadline_milliseconds
             } else {
@@ -147,6 +149,11 @@ impl Lane {
             },
             origin: is_kept.then(|| Box::new(job.origin.clone())),
         }
+    }
+
+    /// The oldest chain of calls of which something is under way here.
+    pub(super) fn oldest_chain(&self) -> Option<Began> {
+        self.lock().oldest_chain()
     }
 
     /// Events that are queued or worked on.
@@ -169,7 +176,7 @@ impl Lane {
         self.load() as u64 + age / MILLISECONDS_LIKE_A_JOB
     }
 
-    /// The thread was handed something to do, or nothing.
+    /// The thread was handed something to do, or nothing that calls wait for.
     fn begin_work(&self, has_work: bool) {
         let since = if has_work { clock() } else { 0 };
         self.at_work_since.store(since, Ordering::Relaxed);
@@ -402,7 +409,8 @@ impl Lane {
         std::mem::swap(&mut state.jobs, jobs);
         state.bytes = 0;
         state.events_at_work = std::mem::take(&mut state.queued_events);
-        self.begin_work(!jobs.is_empty());
+        // What waits for a version does not wait for what the thread does now.
+        self.begin_work(!jobs.is_empty() && !matches!(state.intake, Intake::Held(_)));
         // Those that wait for a version are counted until they are taken.
         if matches!(state.intake, Intake::Open) {
             state.events.clear();

@@ -10,6 +10,7 @@
 
 mod authority;
 mod awaited;
+mod chain;
 mod component;
 mod descriptor;
 mod elf;
@@ -31,6 +32,7 @@ mod stage;
 
 pub use authority::Authority;
 pub use awaited::{Awaited, Given};
+pub use chain::Began;
 pub use component::{Approval, Component, ComponentState, LoadRequest, Native, NativeCall, Unloaded};
 pub use descriptor::{Descriptor, Method, StateSchema};
 pub use error::{LoadError, LoadErrorKind};

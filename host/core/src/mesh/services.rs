@@ -133,7 +133,7 @@ impl Services for MeshServices {
             let job = Job {
                 payload: Bytes::copy_from_slice(arguments),
                 origin: mesh.origin_of(&caller.authority),
-                is_nested: true,
+                chain: Some(caller.instance.chain()),
                 ..Job::new(JobKind::Call, 0)
             };
             let called = mesh.call_from_host((component, method), range, job, timeout, answer);

@@ -5,12 +5,15 @@
 
 use super::room::{Events, Load};
 use super::{BETWEEN_SWEEPS, Intake, Job, JobKind, Owed, Slots};
+use crate::chain::Began;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
 pub(super) struct Pending {
     pub(super) owed: Owed,
     pub(super) deadline: Instant,
+    /// When the chain of calls began that this one belongs to.
+    pub(super) began: Began,
     /// For a call, how many milliseconds it may take; 0 for what the host itself asks.
     pub(super) limit_milliseconds: u32,
     /// Who called. Boxed, and kept only where somebody will ask: most calls shall not pay for it.
@@ -53,6 +56,14 @@ impl State {
     /// Whether no call is owed an answer, and no event is left to be worked on.
     pub(super) fn is_settled(&self) -> bool {
         self.pending.len() == 0 && self.events() == 0
+    }
+
+    /// The oldest chain of calls of which something is under way here. Events count as old where none is taken any more.
+    pub(super) fn oldest_chain(&self) -> Option<Began> {
+        match self.intake {
+            Intake::Held(_) if self.events() > 0 => Some(Began::BEFORE_ALL),
+            _ => self.pending.iter().map(|pending| pending.began).min(),
+        }
     }
 
     /// Events that are queued or worked on.

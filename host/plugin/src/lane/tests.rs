@@ -373,3 +373,40 @@ fn a_lane_that_has_been_at_one_job_for_long_is_expected_to_keep_calls_waiting() 
     assert_eq!(lane.wait_expected(now), 1);
     assert!(lane.wait_expected(now + 1000) >= 100);
 }
+
+#[test]
+fn only_calls_of_chains_that_were_under_way_are_let_in_while_a_version_is_held() {
+    let (held, other) = (
+        Arc::new(Lane::new(0, limits(100_000), None)),
+        Arc::new(Lane::new(0, limits(100_000), None)),
+    );
+    let (sender, _told) = channel();
+    let submit = |lane: &Arc<Lane>, chain| {
+        let job = Job {
+            chain,
+            ..Job::new(JobKind::Call, 0)
+        };
+        let later = Instant::now() + Duration::from_secs(10);
+        drop(
+            lane.submit(job, Box::new(Told(sender.clone())), later)
+                .ok()
+                .unwrap(),
+        );
+    };
+    submit(&other, None);
+    let before = other.oldest_chain();
+    assert!(before.is_some());
+    held.hold(Nested::LetIn);
+    submit(&held, before);
+    assert_eq!((held.pending(), held.waiting()), (1, 0), "somebody waits for it");
+    submit(&held, Some(Began::now()));
+    submit(&held, None);
+    assert_eq!((held.pending(), held.waiting()), (1, 2), "these began later");
+    submit(&other, before);
+    submit(&other, None);
+    assert_eq!(
+        other.oldest_chain(),
+        before,
+        "what an old call leads to is as old"
+    );
+}
