@@ -1,10 +1,10 @@
 //! Component libraries: loading them, running their code on lanes, answering them, and giving all their memory back.
 //!
 //! What enters: a path, a configuration, calls and events as [`Job`]s. What leaves: answers through [`Answer`], and
-//! requests of the component through [`Services`]. Guarantees (DESIGN: plugins): every byte of library code runs on
-//! threads that belong to that loaded version and end before it is unloaded; each call is answered once; what a
-//! library says of itself is checked before it is believed; after unloading the host looks whether the library is
-//! really gone. All `unsafe` code of the host is in [`ffi`].
+//! requests of the component through [`Services`]. Guarantees (docs/plugins.md, "The rehearsal, and rules that protect the
+//! host"): every byte of library code runs on threads that belong to that loaded version and end before it is unloaded; each
+//! call is answered once; what a library says of itself is checked before it is believed; after unloading the host looks
+//! whether the library is really gone. All `unsafe` code of the host is in [`ffi`].
 
 #![deny(unsafe_code)]
 

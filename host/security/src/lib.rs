@@ -1,4 +1,4 @@
-//! Secure mode: who may log in, who is who, and who may do what (PROTOCOL.md section 9, MESH.md section 7).
+//! Secure mode: who may log in, who is who, and who may do what (docs/protocol.md 9, docs/mesh-protocol.md 7).
 //!
 //! What enters: credentials, tokens, requests with their paths, changes to users and groups. What leaves: logins, and yes or
 //! no. Guarantees: nothing is allowed that no permission names; a change counts for the next request of everybody whom it
@@ -269,8 +269,8 @@ impl Security {
         self.settings.allow_nested_permissions && is_nested(path)
     }
 
-    /// What the user has that somebody does something for, when the other is entitled to that (MESH.md 2.8). It is decided as
-    /// the other's own request. Delegates do not become administrators that way.
+    /// What the user has that somebody does something for, when the other is entitled to that (docs/mesh-protocol.md 2.8).
+    /// It is decided as the other's own request. Delegates do not become administrators that way.
     ///
     /// # Errors
     ///

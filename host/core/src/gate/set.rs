@@ -1,4 +1,4 @@
-//! set (PROTOCOL.md 5.1), and with it the way to components.
+//! set (docs/protocol.md 5.1), and with it the way to components.
 //!
 //! What enters: documents, calls and answers. What leaves: what was stored and told, calls on their way, one answer each.
 //! Guarantees: nothing is stored or called that is not allowed; who calls is taken from the login.
@@ -158,7 +158,7 @@ impl Gate {
 }
 
 impl Gate {
-    /// Copies what is stored under a tag (PROTOCOL.md 5.1.2).
+    /// Copies what is stored under a tag (docs/protocol.md 5.1.2).
     fn tag(
         &mut self,
         (request, actor): (&Request<'_>, &Actor),

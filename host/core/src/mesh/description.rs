@@ -1,4 +1,4 @@
-//! `/mesh/schema/description` and `/mesh/schema/config` (MESH.md section 1): what clients read to learn what there is.
+//! `/mesh/schema/description` and `/mesh/schema/config` (docs/mesh-protocol.md 1): what clients read to learn what there is.
 
 use super::{Change, Mesh, Publisher, Write, WriteError, WriteMode};
 use mesh_plugin::Component;
@@ -161,7 +161,7 @@ fn write_component<'a>(
     ));
 }
 
-/// Where a route is said to be (the table in MESH.md 1.1).
+/// Where a route is said to be (the table in docs/mesh-protocol.md 1.1).
 fn advertised_route(component: &str, route: &str) -> String {
     match (component, route) {
         (_, "static") => "/".to_owned(),

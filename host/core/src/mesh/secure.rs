@@ -1,4 +1,5 @@
-//! What a change of users, groups or tokens means for those who are connected (PROTOCOL.md 9.9, MESH.md 7.5).
+//! What a change of users, groups or tokens means for those who are connected (docs/protocol.md 9.9, docs/mesh-protocol.md
+//! 7.5).
 //!
 //! What enters: whom a change concerns, and what it was. What leaves: subscriptions that are not allowed any more are gone,
 //! sessions that have lost their right are closed, and those who want to know are told. Guarantees: all of that has happened

@@ -1,4 +1,4 @@
-//! `system` (MESH.md 6.1): what the machine is, what the host does, and that again as an event at intervals.
+//! `system` (docs/mesh-protocol.md 6.1): what the machine is, what the host does, and that again as an event at intervals.
 //!
 //! What enters: calls, and what the mesh knows of its components. What leaves: JSON objects with the fields of both
 //! generations that have a meaning here, and the event `stats/system`. Guarantees: at most one timer runs, whatever

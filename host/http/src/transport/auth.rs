@@ -1,5 +1,5 @@
-//! The HTTP side of a secure mesh: who asks, whether that is allowed, and logging in without a websocket (PROTOCOL.md section
-//! 10, MESH.md section 9).
+//! The HTTP side of a secure mesh: who asks, whether that is allowed, and logging in without a websocket (docs/protocol.md
+//! 10, docs/mesh-protocol.md 9).
 //!
 //! What enters: the head of a request. What leaves: a [`Visitor`] who may go on, or the answer. Guarantees: every path is
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.

@@ -1,4 +1,4 @@
-//! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade, a few fixed paths, and the way
+//! The HTTP side of the port (docs/protocol.md 2.1 and 10): the websocket upgrade, a few fixed paths, and the way
 //! to the REST component.
 
 use super::body::RequestBody;

@@ -1,4 +1,4 @@
-//! Where users and groups stand in the store (PROTOCOL.md 9.2): as later generations keep them, read also as the first
+//! Where users and groups stand in the store (docs/protocol.md 9.2): as later generations keep them, read also as the first
 //! generation kept them.
 //!
 //! What enters: values of the directory. What leaves: documents below [`ROOT`], and the same values again. Guarantees: what

@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    /// Every request of the table in PROTOCOL.md 9.5, as later servers answer it.
+    /// Every request of the table in docs/protocol.md 9.5, as later servers answer it.
     #[test]
     fn the_documented_requests_are_answered_as_documented() {
         let group = rules(json!({

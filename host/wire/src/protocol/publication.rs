@@ -1,4 +1,4 @@
-//! Writes publications and the other frames that nobody asked for (PROTOCOL.md 4.4 and section 7).
+//! Writes publications and the other frames that nobody asked for (docs/protocol.md 4.4 and 7).
 //!
 //! A publication is written once per distinct (dialect, channel) by [`Publication::frame`] and then shared.
 
@@ -119,7 +119,7 @@ fn write_event_id(out: &mut String, raw: &str) {
 }
 
 /// The keys of an `options.meta` object, each preceded by a comma, without those that a publisher must not set
-/// (PROTOCOL.md 7.4).
+/// (docs/protocol.md 7.4).
 pub fn custom_meta(meta: &RawValue) -> String {
     let mut out = String::new();
     let Ok(fields) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(meta.get()) else {
@@ -155,7 +155,7 @@ pub fn custom_meta(meta: &RawValue) -> String {
     out
 }
 
-/// A document that was there before a subscription, delivered like an event (PROTOCOL.md 5.5.1).
+/// A document that was there before a subscription, delivered like an event (docs/protocol.md 5.5.1).
 pub fn initial_publication(
     dialect: Dialect,
     channel: &str,
@@ -191,7 +191,7 @@ pub fn publication_id(session_id: &str, event_id: &str) -> String {
     serde_json::from_str(&id).unwrap_or(id)
 }
 
-/// What became of a publication (PROTOCOL.md 7.5).
+/// What became of a publication (docs/protocol.md 7.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// How many frames went out.
@@ -245,14 +245,14 @@ pub fn acknowledgement(dialect: Dialect, session_id: &str, event_id: &str, outco
     out.into()
 }
 
-/// Tells a client of the first generation that the server is going away (PROTOCOL.md 2.6).
+/// Tells a client of the first generation that the server is going away (docs/protocol.md 2.6).
 pub fn disconnect_notice() -> Frame {
     Frame::from_static(
         r#"{"_meta":{"type":"system"},"eventKey":"server-side-disconnect","data":"server-side-disconnect","__outbound":true}"#,
     )
 }
 
-/// Tells a client why its session ends (PROTOCOL.md 3.8).
+/// Tells a client why its session ends (docs/protocol.md 3.8).
 pub fn session_end_notice(dialect: Dialect, reason: &str) -> Frame {
     let mut out = String::from(r#"{"_meta":{"type":"system"},"eventKey":"server-side-disconnect","data":"#);
     if dialect.is_first_generation() {
@@ -266,7 +266,7 @@ pub fn session_end_notice(dialect: Dialect, reason: &str) -> Frame {
     out.into()
 }
 
-/// Tells a client that what it may do has changed (PROTOCOL.md 9.9). `data` is a JSON object.
+/// Tells a client that what it may do has changed (docs/protocol.md 9.9). `data` is a JSON object.
 pub fn security_notice(dialect: Dialect, data: &str) -> Frame {
     let tail = dialect.tail();
     format!(r#"{{"_meta":{{"type":"system"}},"eventKey":"security-data-changed","data":{data}{tail}"#).into()

@@ -1,4 +1,4 @@
-//! Writes the answer of a request (PROTOCOL.md 4.2, 4.3 and 12.1).
+//! Writes the answer of a request (docs/protocol.md 4.2, 4.3 and 12.1).
 //!
 //! Guarantees: `data` is always raw JSON of an object, an array or `null`; an error always has the single form with
 //! `_meta.error`.

@@ -1,4 +1,4 @@
-//! What `get`, `count` and `remove` ask beyond a path: criteria, fields, sort, skip, limit (PROTOCOL.md 5.2, 8.3).
+//! What `get`, `count` and `remove` ask beyond a path: criteria, fields, sort, skip, limit (docs/protocol.md 5.2, 8.3).
 //!
 //! What enters: the raw `options` of a request, and documents in the order of their paths. What leaves: the documents
 //! that were asked for, in the order asked for, written as each generation writes them. Guarantees: a request without a

@@ -1,4 +1,4 @@
-//! `rest` (MESH.md section 8): the methods of all components over plain HTTP.
+//! `rest` (docs/mesh-protocol.md 8): the methods of all components over plain HTTP.
 //!
 //! What enters: requests that the transport has read, their bodies limited in size. What leaves: a status and a JSON
 //! body, always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within

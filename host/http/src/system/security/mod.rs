@@ -1,4 +1,5 @@
-//! `security` (MESH.md section 7): users, groups, permissions and sessions, for administrators and for users themselves.
+//! `security` (docs/mesh-protocol.md 7): users, groups, permissions and sessions, for administrators and for users
+//! themselves.
 //!
 //! What enters: calls of any method that the component of either generation has. What leaves: their results, and events about
 //! what was changed. Guarantees: a change is on disk and counts for everybody when it is answered; no hash, token or secret is
