@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod paths;
 pub mod system;
 pub mod transport;
 pub mod web;
