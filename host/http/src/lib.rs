@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod paths;
+mod query;
 pub mod system;
 pub mod transport;
 pub mod web;

@@ -7,8 +7,9 @@ mod table;
 
 pub(crate) use table::{TABLE, WEBSOCKETS};
 
+use crate::query;
 use crate::system::client::ClientFile;
-use crate::system::{query, rest};
+use crate::system::rest;
 use mesh_core::mesh::Mesh;
 
 /// One fixed path, or several that are served alike.

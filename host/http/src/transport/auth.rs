@@ -9,7 +9,7 @@ use super::page::Barred;
 use super::target::Target;
 use super::{lure, refusal};
 use crate::paths::{Access, Authentication, Handler};
-use crate::system::query;
+use crate::query;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -26,6 +26,7 @@ const COOKIES: [&str; 2] = ["happn_token", "happn_token_https"];
 /// What clients are told in the first line.
 const REASON: &[u8] = b"unauthorized access";
 const NO_TOKEN: &str = "invalid token format or null token";
+
 /// Says who asks, or answers.
 pub(super) async fn admit(
     head: &Parts,
@@ -143,7 +144,7 @@ async fn own_path(
     let Handler::Authentication(asked) = found.row.handler else {
         return None;
     };
-    let pairs = query::pairs(head.uri.query().unwrap_or_default());
+    let pairs = query::of(&head.uri);
     Some(match asked {
         Authentication::LogIn => log_in(&pairs, visitor, security).await,
         Authentication::RequestNonce => nonce(&pairs, security),
@@ -302,7 +303,7 @@ fn with_reason(mut answer: Answer) -> Answer {
 
 /// The token of a request: from its query, a cookie, or its `Authorization`.
 pub(super) fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let of_query = parameter(&query::pairs(uri.query().unwrap_or_default()), &["happn_token"]);
+    let of_query = parameter(&query::of(uri), &["happn_token"]);
     let of_cookie = || {
         let cookies = headers.get_all(header::COOKIE).iter();
         let pairs = cookies

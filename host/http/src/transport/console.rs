@@ -6,7 +6,8 @@
 use super::http::{self, Answer};
 use super::refusal;
 use crate::paths::FixedPath;
-use crate::system::{console, query};
+use crate::query;
+use crate::system::console;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -25,7 +26,7 @@ pub(super) fn figures(head: &Parts, row: &FixedPath, visitor: &Visitor, mesh: &M
         return refusal;
     }
     let user = visitor.accepted.as_ref().map(|accepted| &*accepted.user.name);
-    let pairs = query::pairs(head.uri.query().unwrap_or_default());
+    let pairs = query::of(&head.uri);
     let describe = pairs.iter().find(|(name, _)| name == "describe");
     let figures = console::figures(mesh, user, describe.map(|(_, number)| &**number));
     let body = serde_json::to_vec(&figures).unwrap_or_default();

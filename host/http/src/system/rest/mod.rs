@@ -11,7 +11,8 @@ mod openapi;
 mod parameters;
 mod schema;
 
-use super::{own_component, query};
+use super::own_component;
+use crate::query;
 use answer::Outcome;
 use bytes::Bytes;
 use mesh_core::mesh::{Asked, Mesh};
