@@ -161,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn every_route_that_rest_declares_is_a_fixed_path() {
+        for route in rest::ROUTES {
+            let path = format!("/rest/{route}");
+            assert!(crate::paths::TABLE.iter().any(|row| row.path == path), "{path}");
+        }
+    }
+
+    #[test]
     fn every_descriptor_is_as_plugins_must_write_it() {
         for (name, methods, routes) in [
             ("security", security::METHODS, &[] as &[&str]),
