@@ -11,7 +11,7 @@ mod place;
 mod reply;
 mod route;
 
-pub use check::{OWN_PATHS, check, check_routes};
+pub use check::{check, check_routes};
 pub use folder::{FileBody, file};
 pub use place::{Place, Served, find};
 pub use reply::{Answered, Failure, Reply, ended};

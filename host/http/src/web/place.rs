@@ -4,7 +4,7 @@
 //! letters of another size, escapes or endings lead to the same place. Guarantees: component routes are found whatever the
 //! size of letters, and up to `/`, `.` or the end; the longest place serves, and a component before a folder.
 
-use crate::system::query;
+use crate::query;
 use mesh_core::mesh::{Mesh, Site, WebFolder};
 
 /// Who serves a path.

@@ -12,7 +12,7 @@ mod sessions;
 mod shapes;
 mod users;
 
-use super::{MethodEntry, arguments_of};
+use super::{MethodEntry, arguments_of, is_truthy};
 use bytes::Bytes;
 use failure::Failure;
 use mesh_core::mesh::{Concerned, Mesh, error_array};
@@ -411,15 +411,6 @@ impl Request<'_> {
     fn audit(&self, event: &str, about: &str) {
         let by = self.caller.shown();
         tracing::info!(target: "audit", event, about, by, "directory changed");
-    }
-}
-
-fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        _ => true,
     }
 }
 
