@@ -2,12 +2,12 @@
 //!
 //! What enters: text, parts of which strangers wrote. What leaves: the same text, in which every character that a terminal acts
 //! on is shown as `\u` and four digits. Guarantees: neither a control character (C0, DEL, C1) nor one that turns the direction
-//! of writing leaves, but for line breaks and tabs; JSON stays JSON with the same meaning; a closed output is an error of the
-//! writer and never a panic.
+//! of writing leaves, but for line breaks and tabs; JSON stays JSON with the same meaning, and on its way to a program or a file
+//! it is left as it is, byte by byte; a closed output is an error of the writer and never a panic.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
-use std::io::{self, Stderr, Stdout, Write};
+use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 
 /// Whether a terminal, or a program that shows text, would act on this character in place of showing it.
 pub fn is_acted_on(character: char) -> bool {
@@ -82,6 +82,18 @@ enum Form {
     Text,
     /// JSON, where control characters between two tokens are blanks.
     Json,
+    /// Whatever it is, for programs.
+    Exact,
+}
+
+impl Form {
+    /// That of JSON, which is for people where there is a terminal, and for programs elsewhere.
+    fn of_json(is_terminal: bool) -> Form {
+        match is_terminal {
+            true => Form::Json,
+            false => Form::Exact,
+        }
+    }
 }
 
 /// An output that is safe to look at.
@@ -99,7 +111,9 @@ pub fn output() -> Output<Stdout> {
 
 /// Standard output, for JSON.
 pub fn json_output() -> Output<Stdout> {
-    Output::new(io::stdout(), Form::Json)
+    let out = io::stdout();
+    let form = Form::of_json(out.is_terminal());
+    Output::new(out, form)
 }
 
 /// Standard error, for text.
@@ -107,7 +121,7 @@ pub fn errors() -> Output<Stderr> {
     Output::new(io::stderr(), Form::Text)
 }
 
-/// Standard error, for JSON.
+/// Standard error, for the JSON of a log, which people look at later.
 pub fn json_errors() -> Output<Stderr> {
     Output::new(io::stderr(), Form::Json)
 }
@@ -178,6 +192,9 @@ impl<W: Write> Output<W> {
 
 impl<W: Write> Write for Output<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.form == Form::Exact {
+            return self.out.write(bytes);
+        }
         if self.partial.is_empty() {
             self.write_all_of(bytes)?;
         } else {
@@ -282,6 +299,21 @@ mod tests {
         assert!(is_harmless(&shown), "{shown}");
         let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(read, value);
+    }
+
+    #[test]
+    fn programs_get_every_byte_of_json() {
+        assert_eq!(Form::of_json(true), Form::Json);
+        let form = Form::of_json(false);
+        for bytes in [HOSTILE.as_bytes(), b"{\"a\":\r\n1}", b"\x9b\xff\xe2\x80"] {
+            for at in 0..bytes.len() {
+                let mut out = Output::new(Vec::new(), form);
+                let (one, other) = bytes.split_at(at);
+                out.write_all(one).unwrap();
+                out.write_all(other).unwrap();
+                assert_eq!(out.out, bytes);
+            }
+        }
     }
 
     #[test]

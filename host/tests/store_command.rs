@@ -60,9 +60,31 @@ impl Drop for Folder {
     }
 }
 
+/// What `mesh store …` shows on a terminal; nothing without the program that makes one.
+fn on_a_terminal(folder: &Folder, arguments: &str) -> Option<String> {
+    let command = format!("{} store {arguments}", env!("CARGO_BIN_EXE_mesh"));
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => {
+            eprintln!("not tried on a terminal: script: {error}");
+            return None;
+        }
+    };
+    assert!(output.status.success());
+    // A terminal begins each line at its beginning.
+    Some(String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n"))
+}
+
 const AT: [&str; 2] = ["--path", "store.redb"];
 
-fn content(store: &DurableStore) -> Vec<(String, String, u64, u64)> {
+type Found = (String, String, u64, u64, Option<String>);
+
+fn content(store: &DurableStore) -> Vec<Found> {
     let mut all = Vec::new();
     store.scan(&PathPattern::new("*"), &mut |path, document| {
         let meta = document.meta;
@@ -71,6 +93,7 @@ fn content(store: &DurableStore) -> Vec<(String, String, u64, u64)> {
             document.data.to_string(),
             meta.created,
             meta.modified,
+            document.modified_by.as_deref().map(str::to_owned),
         ));
         true
     });
@@ -84,7 +107,8 @@ fn out_and_in_again() {
     store
         .set("/a", "{\"n\":1,\n \"text\":\"line\\nü \u{2028}\"}")
         .unwrap();
-    store.set("/b\"ü\n", r#"{"n":1e300}"#).unwrap();
+    let bob = "b\"ob".into();
+    store.set_by("/b\"ü\n", r#"{"n":1e300}"#, Some(&bob)).unwrap();
     for number in 0..3000 {
         store
             .set(&format!("/many/{number:04}"), r#"{"some":"data"}"#)
@@ -100,9 +124,12 @@ fn out_and_in_again() {
     assert_eq!(out.lines().count(), 3002);
     let (code, printed, err) = folder.run(&["export", "--path", "store.redb", "--output", "all.jsonl"], "");
     assert_eq!((code, &*printed, &*err), (0, "", ""));
-    // On a terminal a line separator could act; in a file it is kept as it was written.
     let written = fs::read_to_string(folder.0.join("all.jsonl")).unwrap();
-    assert_eq!(written.replace('\u{2028}', "\\u2028"), out);
+    assert_eq!(written, out, "a program gets every byte");
+    assert!(written.contains('\u{2028}'));
+    if let Some(shown) = on_a_terminal(&folder, "export --path store.redb") {
+        assert_eq!(shown, written.replace('\u{2028}', "\\u2028"), "a person does not");
+    }
     let (code, _, err) = folder.run(&["export", "--path", "store.redb", "--output", "all.jsonl"], "");
     assert_eq!(code, 1);
     assert!(err.contains("File exists"), "{err}");
@@ -132,16 +159,17 @@ fn an_import_merges_or_replaces() {
     store.set("/a", r#"{"old":true}"#).unwrap();
     store.set("/b", r#"{"old":true}"#).unwrap();
     drop(store);
-    let lines = "{\"path\":\"/a\",\"data\":{\"new\":true},\"created\":5,\"modified\":6}\n\n\
+    let lines = "{\"path\":\"/a\",\"data\":{\"new\":true},\"created\":5,\"modified\":6,\"modifiedBy\":\"ada\"}\n\n\
                  {\"path\":\"/c\",\"data\":[1],\"modified\":7}";
     let file = folder.write("new.jsonl", lines);
     let (code, out, err) = folder.run(&["import", "new.jsonl", "--path", "store.redb"], "");
     assert_eq!((code, &*err), (0, ""));
     assert_eq!(out, "store.redb: imported 2, now 3 documents\n");
     let found = content(&folder.store());
-    assert_eq!(found[0], ("/a".into(), r#"{"new":true}"#.into(), 5, 6));
+    let expected = ("/a".into(), r#"{"new":true}"#.into(), 5, 6, Some("ada".into()));
+    assert_eq!(found[0], expected);
     assert_eq!(found[1].1, r#"{"old":true}"#);
-    assert_eq!(found[2], ("/c".into(), r#"{"value":[1]}"#.into(), 7, 7));
+    assert_eq!(found[2], ("/c".into(), r#"{"value":[1]}"#.into(), 7, 7, None));
     let file = file.to_str().unwrap();
     let (code, out, _) = folder.run(&["import", file, "--path", "store.redb", "--replace"], "");
     assert_eq!((code, &*out), (0, "store.redb: imported 2, now 2 documents\n"));
@@ -161,7 +189,7 @@ fn a_wrong_line_imports_nothing() {
         (r#"{"path":"/b"}"#, "line 3: missing field `data`"),
         (
             r#"{"path":"/b","data":{},"modifed":1}"#,
-            "line 3: unknown field `modifed`, expected one of `path`, `data`, `created`, `modified`",
+            "line 3: unknown field `modifed`, expected one of `path`, `data`, `created`, `modified`, `modifiedBy`",
         ),
         (r#"{"path":"","data":{}}"#, "line 3: the path is empty"),
         (r#"{"path":"/b","data":{},"created":-1}"#, "line 3: invalid value"),
@@ -198,10 +226,16 @@ fn the_data_file_of_a_happn_3_node() {
     );
     let answered = fs::read_to_string(fixtures.join("data.json")).unwrap();
     let answered: Vec<Value> = serde_json::from_str(&answered).unwrap();
-    let found: Vec<Value> = content(&folder.store())
-        .into_iter()
-        .map(|(path, data, created, modified)| {
-            let data: Value = serde_json::from_str(&data).unwrap();
+    let content = content(&folder.store());
+    let by = |path: &str| {
+        let found = content.iter().find(|(found, ..)| found == path);
+        found.and_then(|(.., by)| by.as_deref())
+    };
+    assert_eq!((by("/objects/merged"), by("/dates")), (Some("_ADMIN"), None));
+    let found: Vec<Value> = content
+        .iter()
+        .map(|(path, data, created, modified, _)| {
+            let data: Value = serde_json::from_str(data).unwrap();
             serde_json::json!({"path": path, "data": data, "created": created, "modified": modified})
         })
         .collect();

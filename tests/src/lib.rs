@@ -14,5 +14,6 @@ pub mod secure;
 pub mod security;
 pub mod session;
 pub mod swapping;
+pub mod terminal;
 pub mod trace;
 pub mod websocket;

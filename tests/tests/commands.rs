@@ -2,6 +2,7 @@
 
 use mesh_tests::host::{Folder, Host, build_folder, executable, mesh, repository};
 use mesh_tests::secure::Client;
+use mesh_tests::terminal;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -212,13 +213,20 @@ async fn what_strangers_wrote_reaches_no_terminal_as_it_is() {
         },
     );
     let url = host.url();
+    let all = |arguments: &[&str]| {
+        let there = ["--url", &url, "--password", "happn"];
+        let all = arguments.iter().chain(&there);
+        all.map(|argument| (*argument).to_owned()).collect::<Vec<_>>()
+    };
     let run = |arguments: &[&str]| {
         let mut command = Command::new(executable());
-        command
-            .args(arguments)
-            .args(["--url", &url, "--password", "happn"]);
-        let ended = command.stdin(Stdio::null()).output().unwrap();
-        String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap()
+        let ended = command.args(all(arguments)).stdin(Stdio::null()).output();
+        ended.unwrap()
+    };
+    let on_a_terminal = |arguments: &[&str]| {
+        let all = all(arguments);
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        terminal::command(&all)
     };
     let word = serde_json::to_string(HOSTILE).unwrap();
     for json in [&[][..], &["--json"]] {
@@ -228,27 +236,27 @@ async fn what_strangers_wrote_reaches_no_terminal_as_it_is() {
             &["call", &format!("calc/{HOSTILE}")],
             &["describe", HOSTILE],
         ] {
-            let text = run(&[arguments, json].concat());
-            assert!(is_harmless(&text), "{arguments:?}: {text:?}");
+            let arguments = [arguments, json].concat();
+            let errors = String::from_utf8(run(&arguments).stderr).unwrap();
+            assert!(is_harmless(&errors), "{arguments:?}: {errors:?}");
+            if let Some(mut command) = on_a_terminal(&arguments) {
+                let text = terminal::sent(&command.output().unwrap().stdout);
+                assert!(is_harmless(&text) && !text.is_empty(), "{arguments:?}: {text:?}");
+            }
         }
     }
-    // JSON means the same.
-    let echoed: serde_json::Value =
-        serde_json::from_str(&run(&["call", "calc/echo", &word, "--json"])).unwrap();
-    assert_eq!(echoed[0], HOSTILE);
-    for json in [&[][..], &["--json"]] {
-        let mut listener = Command::new(executable())
-            .args([
-                "on",
-                "--url",
-                &url,
-                "--password",
-                "happn",
-                "emitter/news/*",
-                "--count",
-                "1",
-            ])
-            .args(json)
+    // Programs get JSON as it is.
+    let echoed = run(&["call", "calc/echo", &word, "--json"]).stdout;
+    assert_eq!(String::from_utf8(echoed).unwrap(), format!("[{word}]\n"));
+    let on = ["on", "emitter/news/*", "--count", "1"];
+    let on_json = [&on[..], &["--json"]].concat();
+    let mut to_a_pipe = Command::new(executable());
+    to_a_pipe.args(all(&on));
+    for mut listener in [on_a_terminal(&on), on_a_terminal(&on_json), Some(to_a_pipe)]
+        .into_iter()
+        .flatten()
+    {
+        let mut listener = listener
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -257,8 +265,9 @@ async fn what_strangers_wrote_reaches_no_terminal_as_it_is() {
         while listener.try_wait().unwrap().is_none() {
             run(&["call", "emitter/emit", "news/today", &word]);
         }
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut listener.stdout.take().unwrap(), &mut text).unwrap();
+        let mut sent = Vec::new();
+        std::io::Read::read_to_end(&mut listener.stdout.take().unwrap(), &mut sent).unwrap();
+        let text = terminal::sent(&sent);
         assert!(is_harmless(&text) && text.contains("u009b"), "{text:?}");
     }
     let mut stranger = Client::open(host.addr(), "happn_4").await;
@@ -287,14 +296,18 @@ fn what_a_library_says_of_itself_reaches_no_terminal_as_it_is() {
             &["check-plugin", file, "--rounds", "1"],
             &["check-plugin", &missing],
         ] {
-            let ended = mesh(&[arguments, json].concat());
-            assert!(
-                is_harmless(&ended.out) && is_harmless(&ended.err),
-                "{arguments:?}: {ended:?}"
-            );
-            if !json.is_empty() && arguments[1] == file {
+            let arguments = [arguments, json].concat();
+            let ended = mesh(&arguments);
+            assert!(is_harmless(&ended.err), "{arguments:?}: {ended:?}");
+            if json.is_empty() {
+                assert!(is_harmless(&ended.out), "{arguments:?}: {ended:?}");
+            } else if arguments[1] == file {
                 let said: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
                 assert!(said.is_object());
+            }
+            if let Some(mut command) = terminal::command(&arguments) {
+                let text = terminal::sent(&command.output().unwrap().stdout);
+                assert!(is_harmless(&text) && !text.is_empty(), "{arguments:?}: {text:?}");
             }
         }
     }

@@ -131,6 +131,7 @@ async fn a_prohibited_path_has_no_other_spelling() {
     let web = json!([{"name": "G", "permissions": {"web": {
         "/*": {"authorized": true, "actions": ["get"]},
         "/rest/describe": {"authorized": false, "actions": ["get"]},
+        "/metrics": {"authorized": false, "actions": ["get"]},
     }}}]);
     admin.security("upsertGroup", web).await;
     let token = token_of(host.addr(), "bob", "right").await;
@@ -140,6 +141,8 @@ async fn a_prohibited_path_has_no_other_spelling() {
         "/rest/Describe",
         "/rest/describe/",
         "/TestNode/rest/describe",
+        "/metrics",
+        "/Metrics",
     ] {
         let answer = http(host.addr(), path, &bearer).await;
         assert_eq!(answer.split(' ').nth(1), Some("403"), "{path}: {answer}");

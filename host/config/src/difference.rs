@@ -1,7 +1,7 @@
 //! What differs between the configuration that runs and the one that is wanted.
 //!
 //! Enters: two checked configurations. Leaves: a [`Difference`]: component entries added, removed and changed, and the
-//! names of other keys that changed, told apart by whether they need a restart. Guarantees: each entry of either side
+//! names of other keys that changed, told apart by what the table of keys says of when they apply. Guarantees: each entry of either side
 //! is in at most one of the lists; every key of `mesh.toml` that differs is named by a list or by an [`Aspect`]; values,
 //! passwords among them, are not in what is named. Files are not opened: a library whose content changed under the same
 //! name is not a difference.
@@ -10,6 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::keys::Applies;
 use super::{ComponentConfig, Config, Secret, Spanned, TlsConfig};
 
 /// What differs between two configurations.
@@ -184,7 +185,7 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         let folders = config.web.folders.iter();
         folders.map(|folder| (&folder.path.value, &folder.folder.value, folder.max_age))
     }
-    let restart = [
+    let differs = [
         ("name", old.name.value != new.name.value),
         ("domain", domain_matters && old.domain.value != new.domain.value),
         ("happn.host", old.happn.host.value != new.happn.host.value),
@@ -331,8 +332,6 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         ("web.routes", !routes(old).eq(routes(new))),
         ("web.folders", !folders(old).eq(folders(new))),
         ("console.enabled", old.console.enabled != new.console.enabled),
-    ];
-    let live = [
         ("plugins.dir", old.plugins.dir.value != new.plugins.dir.value),
         (
             "security.authority_delegation",
@@ -365,10 +364,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             old.swap.max_versions != new.swap.max_versions,
         ),
     ];
-    let changed = |keys: &[(&'static str, bool)]| -> Vec<&'static str> {
-        let changed = keys.iter().filter(|(_, differs)| *differs);
-        changed.map(|(key, _)| *key).collect()
-    };
-    difference.restart = changed(&restart);
-    difference.live = changed(&live);
+    let changed = differs.into_iter().filter(|(_, differs)| *differs);
+    let (live, restart) = changed
+        .map(|(key, _)| key)
+        .partition(|key| Applies::of(key) == Applies::Live);
+    difference.live = live;
+    difference.restart = restart;
 }

@@ -1,6 +1,6 @@
 //! The keys of `mesh.toml`, as data.
 //!
-//! Enters: nothing. Leaves: [`KEYS`], one entry for each key with its type, range, default and meaning, and
+//! Enters: nothing. Leaves: [`KEYS`], one entry for each key with its type, range, default, effect and meaning, and
 //! the limits the parser checks against. Guarantees: the parser and this table know the same keys and the
 //! same limits (the limits are shared constants, and a test compares the keys), so help texts and
 //! documentation made from it are true.
@@ -23,8 +23,28 @@ pub struct Key {
     pub takes: Takes,
     /// What holds when the key is not given.
     pub default: KeyDefault,
+    /// When another value takes effect.
+    pub applies: Applies,
     /// Meaning of the key in one line.
     pub meaning: &'static str,
+}
+
+/// When a changed value takes effect in a mesh that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applies {
+    /// When the file is applied; for some keys of a component by replacing it.
+    Live,
+    /// When the host is started again.
+    Restart,
+}
+
+impl Applies {
+    /// When a changed value of the key, or of any key of the section, takes effect. `path` is written as in `happn.port`.
+    pub(crate) fn of(path: &str) -> Applies {
+        let mut keys = KEYS.iter();
+        let named = keys.find(|key| key.section == path || key.path() == path);
+        named.map_or(Applies::Restart, |key| key.applies)
+    }
 }
 
 /// Type of the value of a key.
@@ -242,19 +262,6 @@ pub(super) const MAX_AGE_SECONDS: Limits = Limits {
     max: 31_536_000,
 };
 
-const fn integer(section: &'static str, name: &'static str, limits: Limits, meaning: &'static str) -> Key {
-    Key {
-        section,
-        name,
-        takes: Takes::Integer {
-            min: limits.min,
-            max: limits.max,
-        },
-        default: KeyDefault::Integer(limits.default),
-        meaning,
-    }
-}
-
 impl Key {
     /// Dotted path of the key as people write it: `happn.port`, `components.lanes`.
     pub fn path(&self) -> String {
@@ -266,12 +273,16 @@ impl Key {
     }
 }
 
-/// One line for a help text: `happn.port: integer, 0 to 65535, default 55000. TCP port to listen on; …`.
+/// One line for a help text: `happn.port: integer, 0 to 65535, default 55000, applies after a restart. TCP port to listen on; …`.
 impl fmt::Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let applies = match self.applies {
+            Applies::Live => "live",
+            Applies::Restart => "after a restart",
+        };
         write!(
             formatter,
-            "{}: {}, {}. {}",
+            "{}: {}, {}, applies {applies}. {}",
             self.path(),
             self.takes,
             self.default,
@@ -301,6 +312,16 @@ impl fmt::Display for Takes {
     }
 }
 
+/// As the table of the documentation has it.
+impl fmt::Display for Applies {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Live => "live",
+            Self::Restart => "restart",
+        })
+    }
+}
+
 impl fmt::Display for KeyDefault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -319,7 +340,7 @@ impl fmt::Display for KeyDefault {
 ///
 /// `section` is empty for the top level. A test holds the page to this text.
 pub fn markdown_table(section: &str) -> String {
-    let mut table = String::from("| Key | Takes | Default | Meaning |\n|---|---|---|---|\n");
+    let mut table = String::from("| Key | Takes | Default | Applies | Meaning |\n|---|---|---|---|---|\n");
     for key in KEYS.iter().filter(|key| key.section == section) {
         let default = match key.default {
             KeyDefault::Required => "required".to_owned(),
@@ -331,8 +352,8 @@ pub fn markdown_table(section: &str) -> String {
             KeyDefault::EmptyTable => "`{}`".to_owned(),
         };
         table.push_str(&format!(
-            "| `{}` | {} | {default} | {} |\n",
-            key.name, key.takes, key.meaning
+            "| `{}` | {} | {default} | {} | {} |\n",
+            key.name, key.takes, key.applies, key.meaning
         ));
     }
     table

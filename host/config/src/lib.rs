@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 
 pub use difference::{Aspect, ChangedComponent, Difference, difference};
 pub use error::{ConfigError, Diagnostic, ErrorKind};
-pub use keys::{KEYS, Key, KeyDefault, Takes, markdown_table};
+pub use keys::{Applies, KEYS, Key, KeyDefault, Takes, markdown_table};
 pub use rewrite::{Edit, RewriteError, is_inline, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use suggest::nearest;

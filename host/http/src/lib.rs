@@ -16,6 +16,8 @@
 
 #![forbid(unsafe_code)]
 
+mod paths;
+mod query;
 pub mod system;
 pub mod transport;
 pub mod web;

@@ -347,6 +347,11 @@ impl Component {
         self.instance.lanes().iter().map(|lane| lane.pending()).sum()
     }
 
+    /// Events that it has and has not worked on yet.
+    pub fn unfinished_events(&self) -> usize {
+        self.instance.lanes().iter().map(|lane| lane.events()).sum()
+    }
+
     /// Calls and events that wait until a version takes them.
     pub fn waiting(&self) -> usize {
         self.instance.lanes().iter().map(|lane| lane.waiting()).sum()

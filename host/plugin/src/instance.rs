@@ -1,8 +1,9 @@
 //! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
 
 use super::authority::{Authority, act_for, acting_for};
+use super::chain::{Began, Hold};
 use super::job::{Answer, Job, Response};
-use super::lane::{Lane, Refusal, Refused, Wake, split_token};
+use super::lane::{Lane, Refusal, Refused, Wake, clock, split_token};
 use mesh_session::After;
 use std::collections::HashMap;
 use std::fmt;
@@ -277,9 +278,25 @@ impl Instance {
         self.lanes.get(number as usize)
     }
 
-    /// The least busy lane; one that hangs only where all do.
+    /// When the chain of calls began that a call of this instance belongs to. Which of its calls makes it is not known, so it counts
+    /// as made by the oldest; one of an instance that works on none begins a chain.
+    pub fn chain(&self) -> Began {
+        let oldest = match Hold::is_any() {
+            true => self.lanes.iter().filter_map(|lane| lane.oldest_chain()).min(),
+            false => None,
+        };
+        oldest.unwrap_or_else(Began::now)
+    }
+
+    /// The lane where a call has to wait least, as far as can be told; one that hangs only where all do.
     pub(super) fn quietest(&self) -> Option<&Arc<Lane>> {
-        self.lanes.iter().min_by_key(|lane| (lane.hangs(), lane.load()))
+        if let [only] = &*self.lanes {
+            return Some(only);
+        }
+        let now = clock();
+        self.lanes
+            .iter()
+            .min_by_key(|lane| (lane.hangs(), lane.wait_expected(now)))
     }
 
     /// Queues a call on the least busy lane. The lane is woken when the returned [`Wake`] is dropped.

@@ -5,6 +5,7 @@
 //! taken twice.
 
 use super::Status;
+use super::chain::Hold;
 use super::job::Job;
 use super::owed::Owed;
 use std::time::Instant;
@@ -42,7 +43,7 @@ impl Waiting {
 /// What becomes of calls that components make, while calls wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Nested {
-    /// They are let in: a call that is waited for may itself wait for one of them.
+    /// Those are let in that descend from a call that was under way before: it may wait for one of them.
     LetIn,
     /// They wait as all others.
     #[default]
@@ -50,8 +51,8 @@ pub enum Nested {
 }
 
 /// Calls and events that wait, in order.
-#[derive(Default)]
 pub(super) struct Held {
+    hold: Hold,
     waiting: Vec<Waiting>,
     bytes: usize,
     nested: Nested,
@@ -60,7 +61,8 @@ pub(super) struct Held {
 impl Held {
     /// Whether this call need not wait.
     pub(super) fn lets_in(&self, job: &Job) -> bool {
-        self.nested == Nested::LetIn && job.is_nested
+        let is_waited_for = job.chain.is_some_and(|began| self.hold.is_younger_than(began));
+        self.nested == Nested::LetIn && is_waited_for
     }
 
     /// How many bytes wait.
@@ -96,7 +98,12 @@ impl Intake {
 
     fn held(&mut self) -> &mut Held {
         if !matches!(self, Intake::Held(_)) {
-            *self = Intake::Held(Held::default());
+            *self = Intake::Held(Held {
+                hold: Hold::begin(),
+                waiting: Vec::new(),
+                bytes: 0,
+                nested: Nested::default(),
+            });
         }
         match self {
             Intake::Held(held) => held,

@@ -2,6 +2,7 @@
 //!
 //! What enters: a kind, and bytes that belong to it. What leaves: work for a lane. Guarantees: numbers are those of the ABI.
 
+use super::chain::Began;
 use bytes::Bytes;
 use mesh_session::{After, Share};
 
@@ -67,8 +68,9 @@ pub struct Job {
     pub payload: Bytes,
     /// JSON of the caller, or of an event's `_meta`.
     pub origin: Bytes,
-    /// Whether a component made this call, so that another call may wait for its answer.
-    pub is_nested: bool,
+    /// For a call that a component makes: when the chain of calls began that led to it, since the first of them may wait for its
+    /// answer.
+    pub chain: Option<Began>,
     /// For an event: what stands for who published it, so that nobody's events fill the queue.
     pub publisher: u8,
 }
@@ -85,7 +87,7 @@ impl Job {
             target: Bytes::new(),
             payload: Bytes::new(),
             origin: Bytes::new(),
-            is_nested: false,
+            chain: None,
             publisher: NO_PUBLISHER,
         }
     }

@@ -8,11 +8,13 @@ mod giving_up;
 mod places;
 mod refused;
 mod room;
+mod state;
 
 pub use refused::{Refusal, Refused};
 pub use room::Limits;
 
 use super::Status;
+use super::chain::Began;
 use super::faults::Faults;
 use super::intake::Intake;
 use super::job::{Answer, Job, JobKind, Response};
@@ -21,32 +23,24 @@ use super::owed::Owed;
 use super::slots::{Slots, Ticket};
 use bytes::Bytes;
 use mesh_session::{After, Share};
-use room::{Events, Load};
+use room::Events;
+use state::{Pending, State};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-
-struct Pending {
-    owed: Owed,
-    deadline: Instant,
-    /// For a call, how many milliseconds it may take; 0 for what the host itself asks.
-    limit_milliseconds: u32,
-    /// Who called. Boxed, and kept only where somebody will ask: most calls shall not pay for it.
-    origin: Option<Box<Bytes>>,
-}
-
-impl Pending {
-    /// For a call, how long ago it was taken.
-    fn took(&self) -> Option<Duration> {
-        let limit = Duration::from_millis(u64::from(self.limit_milliseconds));
-        let taken = self.deadline.checked_sub(limit)?;
-        (self.limit_milliseconds > 0).then(|| taken.elapsed())
-    }
-}
 
 /// When a call is refused, those whose callers have gone are looked for, and not again for this long.
 const BETWEEN_SWEEPS: Duration = Duration::from_millis(100);
+
+/// Milliseconds that a lane has been at one batch and that count like one more job in its queue.
+const MILLISECONDS_LIKE_A_JOB: u64 = 10;
+
+/// Milliseconds since the first call of this function, and never 0.
+pub(super) fn clock() -> u64 {
+    static BEGINNING: OnceLock<Instant> = OnceLock::new();
+    BEGINNING.get_or_init(Instant::now).elapsed().as_millis() as u64 + 1
+}
 
 /// The queue and the debts of one lane.
 pub struct Lane {
@@ -57,6 +51,8 @@ pub struct Lane {
     descriptor: Option<OwnedFd>,
     /// Jobs queued or in the batch being worked on.
     load: AtomicUsize,
+    /// Since when its thread works on what it was handed, in milliseconds of [`clock`]; 0 while it waits for work.
+    at_work_since: AtomicU64,
     /// Its thread did not do in time what the host asked for, and has not come back since.
     hangs: AtomicBool,
     late: AtomicU64,
@@ -67,55 +63,6 @@ pub struct Lane {
     limits: Limits,
     /// Whether it is remembered who called.
     keeps_origins: bool,
-}
-
-struct State {
-    jobs: Vec<Job>,
-    bytes: usize,
-    events: Events,
-    swept: Option<Instant>,
-    sleeping: bool,
-    wake_queued: bool,
-    closed: bool,
-    intake: Intake,
-    pending: Slots<Pending>,
-}
-
-impl State {
-    fn load(&self) -> Load {
-        Load {
-            calls: self.pending.len(),
-            bytes: self.bytes,
-        }
-    }
-
-    /// What there is, in the queue and among those that wait for a version.
-    fn whole_load(&self) -> Load {
-        let waiting = match &self.intake {
-            Intake::Held(held) => held.bytes(),
-            Intake::Open | Intake::Sealed => 0,
-        };
-        Load {
-            calls: self.pending.len() + self.intake.waiting(),
-            bytes: self.bytes.max(waiting),
-        }
-    }
-
-    /// What there is beside a job, where that would be.
-    fn load_beside(&self, job: &Job) -> Load {
-        match &self.intake {
-            Intake::Held(held) if !held.lets_in(job) => Load {
-                calls: self.pending.len() + held.len(),
-                bytes: held.bytes(),
-            },
-            Intake::Held(_) | Intake::Open | Intake::Sealed => self.load(),
-        }
-    }
-
-    /// Whether it is time to look for calls whose callers have gone.
-    fn may_sweep(&self) -> bool {
-        self.swept.is_none_or(|swept| swept.elapsed() >= BETWEEN_SWEEPS)
-    }
 }
 
 /// The duty to wake a lane, fulfilled when dropped. Lets one wake serve many jobs.
@@ -152,10 +99,13 @@ impl Lane {
                 closed: false,
                 intake: Intake::Open,
                 pending: Slots::new(),
+                queued_events: 0,
+                events_at_work: 0,
             }),
             ready: Condvar::new(),
             descriptor,
             load: AtomicUsize::new(0),
+            at_work_since: AtomicU64::new(0),
             hangs: AtomicBool::new(false),
             late: AtomicU64::new(0),
             dropped_events: AtomicU64::new(0),
@@ -191,6 +141,7 @@ impl Lane {
         Pending {
             owed,
             deadline,
+            began: job.chain.unwrap_or_else(Began::now),
             limit_milliseconds: if job.kind.is_call() {
                 job.deadline_milliseconds
             } else {
@@ -200,9 +151,35 @@ impl Lane {
         }
     }
 
-    /// Jobs queued or being worked on.
+    /// The oldest chain of calls of which something is under way here.
+    pub(super) fn oldest_chain(&self) -> Option<Began> {
+        self.lock().oldest_chain()
+    }
+
+    /// Events that are queued or worked on.
+    pub(super) fn events(&self) -> usize {
+        self.lock().events()
+    }
+
+    /// Jobs queued, being worked on, or waiting for a version to take them.
     pub(super) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
+    }
+
+    /// How long a call may have to wait here, compared with other lanes: jobs, and more for each moment that the thread has been at
+    /// what it does, since it may never come back from it.
+    pub(super) fn wait_expected(&self, now: u64) -> u64 {
+        let age = match self.at_work_since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => now.saturating_sub(since),
+        };
+        self.load() as u64 + age / MILLISECONDS_LIKE_A_JOB
+    }
+
+    /// The thread was handed something to do, or nothing that calls wait for.
+    fn begin_work(&self, has_work: bool) {
+        let since = if has_work { clock() } else { 0 };
+        self.at_work_since.store(since, Ordering::Relaxed);
     }
 
     /// Whether calls had better go to another lane.
@@ -285,6 +262,7 @@ impl Lane {
             && !held.lets_in(&job)
         {
             held.keep(job, Some((Owed::new(answer, bytes), deadline)));
+            self.load.fetch_add(1, Ordering::Relaxed);
             return Ok(Wake(None));
         }
         let owed = Owed::new(answer, bytes);
@@ -302,15 +280,16 @@ impl Lane {
 
     /// Whether a job can be taken, into the queue or among those that wait for a version.
     fn admit(&self, state: &State, job: &Job, answer: &dyn Answer) -> Result<(), Refusal> {
+        // A call of a version that was replaced goes to the one that took over, also when the old one has ended meanwhile.
+        if job.kind.is_call() && matches!(state.intake, Intake::Sealed) {
+            return Err(Refusal::Replaced);
+        }
         if state.closed {
             return Err(Refusal::Closed);
         }
         // What the host itself asks is not held back by what clients ask.
         if !job.kind.is_call() {
             return Ok(());
-        }
-        if matches!(state.intake, Intake::Sealed) {
-            return Err(Refusal::Replaced);
         }
         let held = answer.share().map(Share::held);
         self.limits.admit(state.load_beside(job), job.bytes(), held)
@@ -334,6 +313,7 @@ impl Lane {
                     let has_room = admit(held.bytes());
                     if has_room {
                         held.keep(job, None);
+                        self.load.fetch_add(1, Ordering::Relaxed);
                     }
                     has_room
                 }
@@ -352,6 +332,8 @@ impl Lane {
     /// Waits for work and swaps it into `jobs`, which must be empty. Returns false when the lane is closed and empty.
     pub(super) fn wait(&self, jobs: &mut Vec<Job>) -> bool {
         let mut state = self.lock();
+        state.events_at_work = 0;
+        self.begin_work(false);
         while state.jobs.is_empty() && !state.closed {
             state.sleeping = true;
             state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -417,8 +399,7 @@ impl Lane {
     }
 
     fn enqueue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, job: Job) -> Wake {
-        state.bytes += job.bytes();
-        state.jobs.push(job);
+        state.take_in(job);
         self.load.fetch_add(1, Ordering::Relaxed);
         let sleeping = std::mem::replace(&mut state.sleeping, false);
         Wake(sleeping.then(|| self.clone()))
@@ -427,6 +408,9 @@ impl Lane {
     fn hand_over(&self, mut state: MutexGuard<'_, State>, jobs: &mut Vec<Job>) -> bool {
         std::mem::swap(&mut state.jobs, jobs);
         state.bytes = 0;
+        state.events_at_work = std::mem::take(&mut state.queued_events);
+        // What waits for a version does not wait for what the thread does now.
+        self.begin_work(!jobs.is_empty() && !matches!(state.intake, Intake::Held(_)));
         // Those that wait for a version are counted until they are taken.
         if matches!(state.intake, Intake::Open) {
             state.events.clear();

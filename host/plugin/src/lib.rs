@@ -3,7 +3,7 @@
 //! Enters: a path, a configuration, calls and events as [`Job`]s. Leaves: answers through [`Answer`], and requests of
 //! the component through [`Services`].
 //!
-//! Guarantees:
+//! Guarantees (docs/plugins.md, "The rehearsal, and rules that protect the host"):
 //! - Library code runs on threads that belong to that loaded version. They end before the library is unloaded.
 //! - Each call is answered once, also where the library answers twice, late or never.
 //! - A library is tried out in a child process ([`rehearsal`]) and its description is checked before it is believed.
@@ -14,6 +14,7 @@
 
 mod authority;
 mod awaited;
+mod chain;
 mod component;
 mod descriptor;
 mod elf;
@@ -35,6 +36,7 @@ mod stage;
 
 pub use authority::Authority;
 pub use awaited::{Awaited, Given};
+pub use chain::Began;
 pub use component::{Approval, Component, ComponentState, LoadRequest, Native, NativeCall, Unloaded};
 pub use descriptor::{Descriptor, Method, StateSchema};
 pub use error::{LoadError, LoadErrorKind};

@@ -81,10 +81,11 @@ impl Component {
         self.instance.lanes().iter().for_each(|lane| lane.hold(nested));
     }
 
-    /// Whether none of these components, which hold calls back, has a call under way. From then on nested calls wait, too.
+    /// Whether none of these components, which hold calls back, has a call under way or an event to work on. From then on nested
+    /// calls wait, too.
     pub fn have_settled(components: &[Arc<Component>]) -> bool {
         let lanes = components.iter().flat_map(|component| component.instance.lanes());
-        Lane::close_for_nested_when_idle(lanes)
+        Lane::close_for_nested_when_settled(lanes)
     }
 
     /// Takes in what waits, and what comes from now on.
@@ -238,6 +239,7 @@ impl Component {
         patience: Duration,
     ) -> Result<Bytes, String> {
         let (sender, outcome) = oneshot::channel();
+        let kind = job.kind;
         let Some(lane) = self.instance.lanes().first() else {
             return Err("it has no lane".to_owned());
         };
@@ -252,7 +254,10 @@ impl Component {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err("it was given up".to_owned()),
             Err(_) => {
-                lane.note_that_it_hangs();
+                // The order to stop stays: the lane ends behind it, however late.
+                if kind == JobKind::Stop || !lane.withdraw(kind) {
+                    lane.note_that_it_hangs();
+                }
                 Err(format!("it did not answer within {} ms", patience.as_millis()))
             }
         }

@@ -76,6 +76,11 @@ impl<T> Slots<T> {
             .filter(|_| slot.generation == ticket.generation)
     }
 
+    /// All that waits.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.content.as_ref())
+    }
+
     /// Takes out everything for which `wanted` says so.
     pub(super) fn remove_where(&mut self, mut wanted: impl FnMut(&T) -> bool) -> Vec<(Ticket, T)> {
         let mut removed = Vec::new();

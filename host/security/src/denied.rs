@@ -1,4 +1,4 @@
-//! Why a login or a request is refused, in the words of either generation (PROTOCOL.md 9.3 and 9.7).
+//! Why a login or a request is refused, in the words of either generation (docs/protocol.md 9.3 and 9.7).
 //!
 //! What enters: the reason. What leaves: the error that clients of a generation understand: those of the first stop trying
 //! on 403 alone, later ones on 401 and 403.

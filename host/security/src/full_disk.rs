@@ -99,22 +99,23 @@ impl Store for FullDisk {
         self.memory.get(path)
     }
 
-    fn update(
+    fn update_by(
         &self,
         path: &str,
+        by: Option<&Arc<str>>,
         change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
     ) -> Result<Option<Stored>, StoreError> {
         self.takes()?;
-        let stored = self.memory.update(path, change)?;
+        let stored = self.memory.update_by(path, by, change)?;
         Ok(stored.map(|stored| Stored {
             commit: PENDING,
             ..stored
         }))
     }
 
-    fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError> {
+    fn set_by(&self, path: &str, data: &str, by: Option<&Arc<str>>) -> Result<Stored, StoreError> {
         self.takes()?;
-        let stored = self.memory.set(path, data)?;
+        let stored = self.memory.set_by(path, data, by)?;
         Ok(Stored {
             commit: PENDING,
             ..stored

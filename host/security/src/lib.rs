@@ -1,4 +1,5 @@
-//! Secure mode: who may log in, who is who, and who may do what; and the certificates of TLS ([`tls`]).
+//! Secure mode: who may log in, who is who, and who may do what (docs/protocol.md 9, docs/mesh-protocol.md 7); and the
+//! certificates of TLS ([`tls`]).
 //!
 //! Enters: credentials, tokens, requests with their paths, changes to users and groups, certificate files. Leaves: logins,
 //! decisions (allowed, or denied and why), and the identity that TLS connections show.
@@ -274,8 +275,8 @@ impl Security {
         self.settings.allow_nested_permissions && is_nested(path)
     }
 
-    /// What the user has that somebody does something for, when the other is entitled to that (MESH.md 2.8). It is decided as
-    /// the other's own request. Delegates do not become administrators that way.
+    /// What the user has that somebody does something for, when the other is entitled to that (docs/mesh-protocol.md 2.8).
+    /// It is decided as the other's own request. Delegates do not become administrators that way.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@
 //! networks, in a network the names, and under a name the one that came first. Where places run out, the network that holds
 //! most gives one up, and in it the name that holds most.
 
+use mesh_wire::network::network_of;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -35,21 +36,16 @@ pub(super) struct Applicant {
     pub name: u64,
 }
 
-/// The addresses that one client can have: an address of IPv4, also when it is written as one of IPv6; of IPv6 all 2^64 that a
-/// connection to the Internet usually comes with.
+/// The addresses that one client can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(u64);
+pub(super) struct Network(Option<IpAddr>);
 
 impl Network {
     /// No network: for who is here already.
-    pub(super) const NONE: Network = Network(u64::MAX);
+    pub(super) const NONE: Network = Network(None);
 
     pub(super) fn of(address: IpAddr) -> Network {
-        match address.to_canonical() {
-            // No network of IPv6 in use begins with so many bits of zero.
-            IpAddr::V4(address) => Network(u64::from(address.to_bits())),
-            IpAddr::V6(address) => Network((address.to_bits() >> 64) as u64),
-        }
+        Network(Some(network_of(address)))
     }
 }
 

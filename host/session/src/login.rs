@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a login holds (PROTOCOL.md 9.7).
+/// How long a login holds (docs/protocol.md 9.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// From the login on.
@@ -186,7 +186,7 @@ impl Login {
 }
 
 impl Lapse {
-    /// What the client is told when a request comes too late (PROTOCOL.md 9.7).
+    /// What the client is told when a request comes too late (docs/protocol.md 9.7).
     pub fn message(self) -> &'static str {
         match self {
             Lapse::Expired => "expired session token",
@@ -196,7 +196,7 @@ impl Lapse {
         }
     }
 
-    /// What the client is told before the socket closes (PROTOCOL.md 3.8).
+    /// What the client is told before the socket closes (docs/protocol.md 3.8).
     pub fn reason(self) -> &'static str {
         match self {
             Lapse::Expired => "token-expired",

@@ -21,7 +21,7 @@ pub struct Arguments {
     /// Sets a key of the file to another value. May be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// List all keys with their meaning and default instead.
+    /// List all keys instead: their default, when a change applies, and their meaning.
     #[arg(long)]
     keys: bool,
     /// Print what was found as JSON.

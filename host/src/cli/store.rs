@@ -59,6 +59,8 @@ struct Place {
 One document a line, in order of paths:
     {\"path\":\"/a/b\",\"data\":{\"n\":1},\"created\":1767225600000,\"modified\":1767225600000}
 
+A document that a user has written has `modifiedBy` as well, with the user's name.
+
 Records that were damaged on disk are named on standard error and left out; the exit code is then 1.
 
 Examples:
@@ -75,12 +77,12 @@ struct Export {
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-A document of the file takes the place of one with the same path; all others stay, unless --replace is given. Times \
-are kept; lines without `created` and `modified` get the present time. Everything is taken or, when a line is wrong or \
+A document of the file takes the place of one with the same path; all others stay, unless --replace is given. Times and \
+`modifiedBy` are kept; lines without `created` and `modified` get the present time. Everything is taken or, when a line is wrong or \
 the disk is full, nothing.
 
 A data file of happn-3 up to version 12 (nedb) is recognised: stop the node, and name its file. What is below /_SYSTEM/, \
-such as users, passwords and keys of that node, is left out unless --system is given. `modifiedBy` and tags are dropped.
+such as users, passwords and keys of that node, is left out unless --system is given. Tags are dropped.
 
 Examples:
     mesh store import backup.jsonl
@@ -153,9 +155,9 @@ fn export(arguments: &Export) -> Result<(), CommandError> {
     });
     let (mut progress, mut written) = (Progress::new("exported"), Ok(()));
     let damaged = file
-        .read(&mut |path, meta, data| {
+        .read(&mut |path, record| {
             progress.one_more(Some(all));
-            written = transfer::write_line(&mut out, path, meta, data);
+            written = transfer::write_line(&mut out, path, record);
             written.is_ok()
         })
         .map_err(failed)?;

@@ -88,6 +88,7 @@ impl Loaded {
             limits: Limits {
                 bytes: QUEUE_LIMIT,
                 calls_of_each: usize::MAX,
+                lanes: 1,
             },
             stage: server::stage(Rehearsal::off())?,
             start_timeout: subject.step_time / 2,

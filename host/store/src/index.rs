@@ -49,15 +49,23 @@ impl Index {
         self.documents.len()
     }
 
-    /// Writes a document: `created` is kept, `modified` is now. Returns it with the change.
-    pub(super) fn set(&mut self, path: &str, data: Arc<str>) -> (Document, Change) {
+    /// Writes a document: `created` is kept, `modified` is now, and who wrote it before is forgotten. Returns it with the change.
+    pub(super) fn set(
+        &mut self,
+        path: &str,
+        data: Arc<str>,
+        modified_by: Option<Arc<str>>,
+    ) -> (Document, Change) {
         let modified = now();
         let here = (Bound::Included(path), Bound::Included(path));
         // Not `get_mut`: the change shares the key that is in the map already.
         if let Some((key, document)) = self.documents.range_mut::<str, _>(here).next() {
             let created = document.meta.created;
-            let meta = DocumentMeta { created, modified };
-            let after = Document { data, meta };
+            let after = Document {
+                data,
+                meta: DocumentMeta { created, modified },
+                modified_by,
+            };
             let before = std::mem::replace(document, after.clone());
             let change = Change {
                 path: key.clone(),
@@ -67,8 +75,11 @@ impl Index {
             return (after, change);
         }
         let created = modified;
-        let meta = DocumentMeta { created, modified };
-        let after = Document { data, meta };
+        let after = Document {
+            data,
+            meta: DocumentMeta { created, modified },
+            modified_by,
+        };
         let key: Arc<str> = path.into();
         self.documents.insert(key.clone(), after.clone());
         let change = Change {

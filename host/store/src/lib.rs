@@ -1,6 +1,7 @@
 //! Documents by path.
 //!
-//! Enters: raw JSON objects under a path. Leaves: the same text with the times of its first and last write.
+//! Enters: raw JSON objects under a path. Leaves: the same text with the times of its first and last write,
+//! and the name of its last writer, if that was said.
 //!
 //! Guarantees:
 //! - `created` survives overwriting and is forgotten by removal.
@@ -25,7 +26,8 @@ pub mod transfer;
 
 pub use cursor::{Cursor, Item, Walk, Walked};
 pub use durable::{
-    Compacted, DamagedRecord, Durability, DurableStore, Entry, FileError, FileErrorKind, Options, StoreFile,
+    Compacted, DamagedRecord, Durability, DurableStore, Entry, FileError, FileErrorKind, Options, Record,
+    StoreFile,
 };
 pub use memory::MemoryStore;
 pub use mesh_wire::protocol::Document;
@@ -87,6 +89,8 @@ pub type Committed = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 pub struct Stored {
     /// The document as it is now.
     pub document: Document,
+    /// Whether there was none before.
+    pub is_new: bool,
     /// From when on it survives.
     pub commit: Commit,
 }
@@ -101,23 +105,33 @@ pub trait Store: Send + Sync {
 
     /// Replaces the document at `path` by what `change` makes of it, a JSON object, as one step: nobody writes in between.
     /// `change` is called once, must not use the store, and returns `None` to leave everything as it is. `created` is
-    /// kept, `modified` is now.
+    /// kept, `modified` is now; `by` is who writes, where that is to be kept.
     ///
     /// # Errors
     ///
     /// When the engine cannot write; the document is then unchanged.
-    fn update(
+    fn update_by(
         &self,
         path: &str,
+        by: Option<&Arc<str>>,
         change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
     ) -> Result<Option<Stored>, StoreError>;
 
-    /// Writes a document.
+    /// Writes a document; `by` is who writes, where that is to be kept.
     ///
     /// # Errors
     ///
     /// When the engine cannot write; the document is then unchanged.
-    fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError>;
+    fn set_by(&self, path: &str, data: &str, by: Option<&Arc<str>>) -> Result<Stored, StoreError>;
+
+    /// As [`Store::set_by`], by nobody in particular.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::set_by`].
+    fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError> {
+        self.set_by(path, data, None)
+    }
 
     /// Removes the documents that match and that `admits` wants removed, as one step. Returns how many there were.
     /// `admits` must not use the store.

@@ -1,6 +1,6 @@
 //! Documents in memory.
 
-use super::index::Index;
+use super::index::{Change, Index};
 use super::{Commit, Committed, Cursor, Document, Item, PathPattern, Step, Store, StoreError, Stored};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -25,23 +25,24 @@ impl Store for MemoryStore {
         self.read().get(path).cloned()
     }
 
-    fn update(
+    fn update_by(
         &self,
         path: &str,
+        by: Option<&Arc<str>>,
         change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
     ) -> Result<Option<Stored>, StoreError> {
         let mut index = self.write();
         let Some(data) = change(index.get(path)) else {
             return Ok(None);
         };
-        Ok(Some(stored(index.set(path, data).0)))
+        Ok(Some(stored(index.set(path, data, by.cloned()))))
     }
 
-    fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError> {
+    fn set_by(&self, path: &str, data: &str, by: Option<&Arc<str>>) -> Result<Stored, StoreError> {
         let data: Arc<str> = data.into();
         // What was replaced is freed after the lock.
-        let (document, _replaced) = self.write().set(path, data);
-        Ok(stored(document))
+        let written = self.write().set(path, data, by.cloned());
+        Ok(stored(written))
     }
 
     fn remove(
@@ -76,9 +77,12 @@ impl Store for MemoryStore {
     }
 }
 
-fn stored(document: Document) -> Stored {
-    let commit = Commit::Done;
-    Stored { document, commit }
+fn stored((document, change): (Document, Change)) -> Stored {
+    Stored {
+        document,
+        is_new: change.before.is_none(),
+        commit: Commit::Done,
+    }
 }
 
 #[cfg(test)]
@@ -95,10 +99,24 @@ mod tests {
     #[test]
     fn an_update_sees_what_is_there_and_may_decline() {
         let store = MemoryStore::default();
-        let made = store.update("/a", &mut |before| before.is_none().then(|| "{}".into()));
+        let made = store.update_by("/a", None, &mut |before| before.is_none().then(|| "{}".into()));
         assert_eq!(&*made.unwrap().unwrap().document.data, "{}");
-        let declined = store.update("/a", &mut |before| before.is_none().then(|| "{}".into()));
+        let declined = store.update_by("/a", None, &mut |before| before.is_none().then(|| "{}".into()));
         assert!(declined.unwrap().is_none());
+    }
+
+    #[test]
+    fn who_has_written_last_is_known_if_that_was_said() {
+        let store = MemoryStore::default();
+        let (ada, bob) = ("ada".into(), "bob".into());
+        let by = || store.get("/a").unwrap().modified_by;
+        assert!(store.set_by("/a", "{}", Some(&ada)).unwrap().is_new);
+        assert_eq!(by().as_deref(), Some("ada"));
+        let merged = store.update_by("/a", Some(&bob), &mut |_| Some("{}".into()));
+        assert!(!merged.unwrap().unwrap().is_new);
+        assert_eq!(by().as_deref(), Some("bob"));
+        store.set("/a", "{}").unwrap();
+        assert_eq!(by(), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Wildcards of `get` and `remove` (PROTOCOL.md 6.2): `*` is any run of characters, slashes included; both ends are
+//! Wildcards of `get` and `remove` (docs/protocol.md 6.2): `*` is any run of characters, slashes included; both ends are
 //! anchored.
 
 /// A path that may contain `*`.

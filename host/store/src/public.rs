@@ -7,7 +7,7 @@ use super::{Commit, Committed, Cursor, Document, Health, Item, PathPattern, Step
 use super::{StoreErrorKind, Stored};
 use std::sync::Arc;
 
-/// What the host keeps for itself (PROTOCOL.md 9.2).
+/// What the host keeps for itself (docs/protocol.md 9.2).
 pub const KEPT: &str = "/_SYSTEM/_SECURITY/";
 
 /// A store without what the host keeps for itself.
@@ -39,18 +39,19 @@ impl Store for PublicStore {
         self.0.get(path).filter(|_| !path.starts_with(KEPT))
     }
 
-    fn update(
+    fn update_by(
         &self,
         path: &str,
+        by: Option<&Arc<str>>,
         change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
     ) -> Result<Option<Stored>, StoreError> {
         PublicStore::check(path)?;
-        self.0.update(path, change)
+        self.0.update_by(path, by, change)
     }
 
-    fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError> {
+    fn set_by(&self, path: &str, data: &str, by: Option<&Arc<str>>) -> Result<Stored, StoreError> {
         PublicStore::check(path)?;
-        self.0.set(path, data)
+        self.0.set_by(path, data, by)
     }
 
     fn remove(
@@ -117,7 +118,7 @@ mod tests {
         assert!(public.get(&user).is_none());
         let refused = public.set(&user, "{}").unwrap_err();
         assert_eq!(refused.kind(), StoreErrorKind::Kept);
-        assert!(public.update(&user, &mut |_| Some("{}".into())).is_err());
+        assert!(public.update_by(&user, None, &mut |_| Some("{}".into())).is_err());
         for pattern in [
             "*",
             "/*",

@@ -66,6 +66,7 @@ fn documents() -> Vec<(String, Document)> {
                 Document {
                     data: stored.data.get().into(),
                     meta,
+                    modified_by: None,
                 },
             )
         })
@@ -165,7 +166,7 @@ fn mismatch(row: &Row, generation: &str, documents: &[(String, Document)]) -> Op
             } else {
                 let write = |found: &Found| {
                     let mut meta = String::from("{");
-                    query.write_meta(&mut meta, &found.path, found.document.meta);
+                    query.write_meta(&mut meta, &found.path, &found.document);
                     let meta = format!("{}}}", meta.trim_end_matches(','));
                     let mut item = item(&query.data(&found.document));
                     item["_meta"] = serde_json::from_str(&meta).unwrap();

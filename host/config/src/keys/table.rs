@@ -2,531 +2,77 @@
 //!
 //! What leaves: [`KEYS`]. Guarantees: see [`super`].
 
+use super::Applies::{Live, Restart};
 use super::*;
 
+mod clients;
+mod components;
+mod http;
+mod mesh;
+mod security;
+
 /// Every key of `mesh.toml`, in the order of the documentation.
-pub const KEYS: &[Key] = &[
-    Key {
-        section: "",
-        name: "name",
-        takes: Takes::Text,
-        default: KeyDefault::Required,
-        meaning: "Name of the mesh; not empty, no `/`, no `*`.",
-    },
-    Key {
-        section: "",
-        name: "domain",
-        takes: Takes::Text,
-        default: KeyDefault::SameAs("name"),
-        meaning: "Domain of the mesh, for peers that group meshes; same rules as `name`.",
-    },
-    Key {
-        section: "happn",
-        name: "host",
-        takes: Takes::Text,
-        default: KeyDefault::Text(DEFAULT_HOST),
-        meaning: "Address or host name to listen on; `0.0.0.0` is every IPv4 interface.",
-    },
-    integer(
-        "happn",
-        "port",
-        PORT,
-        "TCP port to listen on; 0 is any free port.",
-    ),
-    Key {
-        section: "happn",
-        name: "secure",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(DEFAULT_SECURE),
-        meaning: "Whether clients must log in and are checked against permissions.",
-    },
-    integer(
-        "happn",
-        "max_frame_bytes",
-        MAX_FRAME_BYTES,
-        "Bytes one message may have; a longer one ends its session.",
-    ),
-    integer(
-        "happn",
-        "outbound_queue_bytes",
-        OUTBOUND_QUEUE_BYTES,
-        "Bytes that may wait for one session before it is disconnected as too slow.",
-    ),
-    integer(
-        "happn",
-        "max_connections",
-        MAX_CONNECTIONS,
-        "Sessions that may be open at one time.",
-    ),
-    integer(
-        "happn",
-        "max_connections_before_login",
-        MAX_CONNECTIONS_BEFORE_LOGIN,
-        "Connections without a login that may be open at one time, HTTP among them.",
-    ),
-    integer(
-        "happn",
-        "max_connections_before_login_per_address",
-        MAX_CONNECTIONS_BEFORE_LOGIN_PER_ADDRESS,
-        "How many of them one address may have.",
-    ),
-    integer(
-        "happn",
-        "login_timeout_ms",
-        LOGIN_TIMEOUT_MS,
-        "Milliseconds that a websocket may stay open without a login.",
-    ),
-    integer(
-        "happn",
-        "ping_interval_ms",
-        PING_INTERVAL_MS,
-        "Milliseconds between two pings of clients that expect the server to ping (happn_4).",
-    ),
-    Key {
-        section: "happn",
-        name: "compression",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether messages are compressed for clients that offer it (permessage-deflate).",
-    },
-    integer(
-        "happn",
-        "max_subscriptions",
-        MAX_SUBSCRIPTIONS,
-        "Subscriptions that one session may have.",
-    ),
-    integer(
-        "happn",
-        "max_subscription_bytes",
-        MAX_SUBSCRIPTION_BYTES,
-        "Bytes of memory that the subscriptions of one session may take, about.",
-    ),
-    integer(
-        "happn",
-        "acknowledge_timeout_ms",
-        ACKNOWLEDGE_TIMEOUT_MS,
-        "Milliseconds that recipients have to acknowledge a publication of consistency 3.",
-    ),
-    Key {
-        section: "happn.tls",
-        name: "cert",
-        takes: Takes::Path,
-        default: KeyDefault::Required,
-        meaning: "PEM file of the certificate, and below it of those between it and its authority.",
-    },
-    Key {
-        section: "happn.tls",
-        name: "key",
-        takes: Takes::Path,
-        default: KeyDefault::Required,
-        meaning: "PEM file of the certificate's private key, without a passphrase.",
-    },
-    integer(
-        "happn.tls",
-        "hsts_seconds",
-        HSTS_SECONDS,
-        "Seconds for which browsers use nothing but TLS for this name; 0 leaves that to others.",
-    ),
-    Key {
-        section: "security",
-        name: "admin_password",
-        takes: Takes::Text,
-        default: KeyDefault::Unset,
-        meaning: "Password of the administrator in a secure mesh; never printed.",
-    },
-    Key {
-        section: "security",
-        name: "token_secret",
-        takes: Takes::Text,
-        default: KeyDefault::Unset,
-        meaning: "What tokens are signed with, at least 32 bytes; the host makes one and keeps it in its store.",
-    },
-    Key {
-        section: "security",
-        name: "admin_public_key",
-        takes: Takes::Text,
-        default: KeyDefault::Unset,
-        meaning: "Public key with which `_ADMIN` signs nonces; with it there may be no `admin_password`.",
-    },
-    Key {
-        section: "security",
-        name: "lock_token_to_user",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether a token holds only for the very user it was given to, not for another of that name.",
-    },
-    Key {
-        section: "security",
-        name: "case_insensitive_usernames",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether `Bob` and `bob` are one user.",
-    },
-    Key {
-        section: "security",
-        name: "authentication",
-        takes: Takes::Text,
-        default: KeyDefault::Unset,
-        meaning: "Component whose method `authenticate` checks passwords, but for that of `_ADMIN`.",
-    },
-    Key {
-        section: "security",
-        name: "audit_paths",
-        takes: Takes::Texts,
-        default: KeyDefault::Unset,
-        meaning: "Paths whose allowed requests leave a line in the log, such as `/orders/*`; a `*` is any text.",
-    },
-    Key {
-        section: "security",
-        name: "allow_anonymous",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether `_ANONYMOUS` may log in, with what `linkAnonymousGroup` grants.",
-    },
-    Key {
-        section: "security",
-        name: "admin_over_network",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(true),
-        meaning: "Whether `_ADMIN` may log in, and use its tokens, from other machines.",
-    },
-    Key {
-        section: "security",
-        name: "http_logout",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether `/auth/logout` ends tokens.",
-    },
-    Key {
-        section: "security",
-        name: "authority_delegation",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether components do what callers ask for with the rights of these.",
-    },
-    Key {
-        section: "security",
-        name: "allow_nested_permissions",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether `get` and `on` of `/path/**` need a permission below that path only, and reach what it allows.",
-    },
-    integer(
-        "security",
-        "login_attempts",
-        LOGIN_ATTEMPTS,
-        "Wrong passwords in a row that lock a name.",
-    ),
-    integer(
-        "security",
-        "lockout_seconds",
-        LOCKOUT_SECONDS,
-        "Seconds that a name stays locked.",
-    ),
-    Key {
-        section: "security.profiles",
-        name: "name",
-        takes: Takes::Text,
-        default: KeyDefault::Required,
-        meaning: "Name of the profile, for people.",
-    },
-    Key {
-        section: "security.profiles",
-        name: "users",
-        takes: Takes::Texts,
-        default: KeyDefault::Unset,
-        meaning: "Only for logins of these users.",
-    },
-    Key {
-        section: "security.profiles",
-        name: "groups",
-        takes: Takes::Texts,
-        default: KeyDefault::Unset,
-        meaning: "Only for members of one of these groups.",
-    },
-    Key {
-        section: "security.profiles",
-        name: "kind",
-        takes: Takes::Choice(PROFILE_KINDS),
-        default: KeyDefault::Text(PROFILE_KINDS[0]),
-        meaning: "Only for logins over websockets, or over HTTP.",
-    },
-    Key {
-        section: "security.profiles",
-        name: "browser",
-        takes: Takes::Boolean,
-        default: KeyDefault::Unset,
-        meaning: "Only for browsers, or only for others.",
-    },
-    Key {
-        section: "security.profiles",
-        name: "info",
-        takes: Takes::Table,
-        default: KeyDefault::EmptyTable,
-        meaning: "Only for clients whose login says all of this in `info`, such as `{ device = \"kiosk\" }`; a list is one of its values.",
-    },
-    integer(
-        "security.profiles",
-        "ttl_seconds",
-        PROFILE_SECONDS,
-        "Seconds that a session and its token hold; 0 is for ever.",
-    ),
-    integer(
-        "security.profiles",
-        "inactivity_seconds",
-        PROFILE_SECONDS,
-        "Seconds without a request after which a session ends; 0 is never.",
-    ),
-    integer(
-        "security.profiles",
-        "usage_limit",
-        USAGE_LIMIT,
-        "Requests that a session may make; 0 is any number.",
-    ),
-    Key {
-        section: "security.profiles",
-        name: "token_logins",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(true),
-        meaning: "Whether a token can be used to log in again.",
-    },
-    Key {
-        section: "security.profiles",
-        name: "lock_token_to_address",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether a token holds only for the address that it was given to.",
-    },
-    Key {
-        section: "security.profiles",
-        name: "lock_token_to_origin",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether a token holds only in meshes of the name of this one.",
-    },
-    Key {
-        section: "security.profiles",
-        name: "addresses",
-        takes: Takes::Texts,
-        default: KeyDefault::Unset,
-        meaning: "Logins only from these addresses and networks, such as `10.0.0.0/8`.",
-    },
-    Key {
-        section: "store",
-        name: "path",
-        takes: Takes::Path,
-        default: KeyDefault::Unset,
-        meaning: "File that keeps the data; without it data lives in memory only.",
-    },
-    Key {
-        section: "store",
-        name: "durability",
-        takes: Takes::Choice(DURABILITIES),
-        default: KeyDefault::Text(DURABILITIES[0]),
-        meaning: "When a write is acknowledged: when it is on disk, or (`interval`, `none`) at once.",
-    },
-    integer(
-        "store",
-        "interval_ms",
-        INTERVAL_MS,
-        "Milliseconds of writes that a crash may take with `durability = \"interval\"`.",
-    ),
-    Key {
-        section: "plugins",
-        name: "dir",
-        takes: Takes::Path,
-        default: KeyDefault::Text(DEFAULT_PLUGINS_DIR),
-        meaning: "Folder in which component libraries are looked up.",
-    },
-    Key {
-        section: "rest",
-        name: "cors_origins",
-        takes: Takes::Texts,
-        default: KeyDefault::Unset,
-        meaning: "Origins whose pages may use `/rest/…` from a browser, such as `https://app.example`; `*` alone is all.",
-    },
-    Key {
-        section: "rest",
-        name: "cors_credentials",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(false),
-        meaning: "Whether they may do so with the cookie of whoever looks at them; not with `*`.",
-    },
-    integer(
-        "calls",
-        "timeout_ms",
-        TIMEOUT_MS,
-        "Milliseconds a call in a component may take.",
-    ),
-    integer(
-        "calls",
-        "queue_bytes",
-        QUEUE_BYTES,
-        "Bytes of calls that may wait for one lane.",
-    ),
-    integer(
-        "calls",
-        "max_pending_per_session",
-        MAX_PENDING_PER_SESSION,
-        "Calls that one session, or one address over HTTP, may have unanswered.",
-    ),
-    integer(
-        "swap",
-        "probation_ms",
-        PROBATION_MS,
-        "Milliseconds that a new version is on probation: misbehaviour brings the old one back.",
-    ),
-    integer(
-        "swap",
-        "max_error_percent",
-        MAX_ERROR_PERCENT,
-        "Points by which the share of failed calls may rise during probation.",
-    ),
-    integer(
-        "swap",
-        "drain_timeout_ms",
-        DRAIN_TIMEOUT_MS,
-        "Milliseconds that a replaced version has to answer the calls it has taken.",
-    ),
-    integer(
-        "swap",
-        "handover_timeout_ms",
-        HANDOVER_TIMEOUT_MS,
-        "Milliseconds that calls may wait while state is handed over.",
-    ),
-    Key {
-        section: "swap",
-        name: "watch",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(DEFAULT_WATCH),
-        meaning: "Whether a saved mesh.toml is applied at once.",
-    },
-    integer(
-        "swap",
-        "max_versions",
-        MAX_VERSIONS,
-        "Versions of one component that may be loaded at the same time.",
-    ),
-    integer(
-        "web",
-        "max_body_bytes",
-        MAX_BODY_BYTES,
-        "Bytes that the body of a request for a component's web route may have.",
-    ),
-    Key {
-        section: "web",
-        name: "open",
-        takes: Takes::Texts,
-        default: KeyDefault::Unset,
-        meaning: "Paths that anybody may ask for in a secure mesh, such as `/assets/*`.",
-    },
-    Key {
-        section: "web",
-        name: "unauthorized_page",
-        takes: Takes::Path,
-        default: KeyDefault::Unset,
-        meaning: "HTML file that is shown with 401, to those who have not logged in.",
-    },
-    Key {
-        section: "web",
-        name: "forbidden_page",
-        takes: Takes::Path,
-        default: KeyDefault::Unset,
-        meaning: "HTML file that is shown with 403, to those who may not have what is at a path.",
-    },
-    Key {
-        section: "web.routes",
-        name: "path",
-        takes: Takes::Text,
-        default: KeyDefault::Required,
-        meaning: "Path that the web route of a component is served at, such as `/`.",
-    },
-    Key {
-        section: "web.routes",
-        name: "target",
-        takes: Takes::Text,
-        default: KeyDefault::Required,
-        meaning: "The component and its route, such as `shop/page`.",
-    },
-    Key {
-        section: "web.folders",
-        name: "path",
-        takes: Takes::Text,
-        default: KeyDefault::Required,
-        meaning: "Path that the files of a folder are served at, such as `/assets`.",
-    },
-    Key {
-        section: "web.folders",
-        name: "folder",
-        takes: Takes::Path,
-        default: KeyDefault::Required,
-        meaning: "Folder with the files; hidden ones are not served, nor what links lead out of it.",
-    },
-    integer(
-        "web.folders",
-        "max_age_seconds",
-        MAX_AGE_SECONDS,
-        "Seconds that browsers may keep a file without asking whether it has changed.",
-    ),
-    Key {
-        section: "console",
-        name: "enabled",
-        takes: Takes::Boolean,
-        default: KeyDefault::Boolean(DEFAULT_CONSOLE),
-        meaning: "Whether the console, a page for people, is served under `/console`.",
-    },
-    Key {
-        section: "components",
-        name: "name",
-        takes: Takes::Text,
-        default: KeyDefault::Required,
-        meaning: "Name the component is called by; not empty, no `/`, no `*`, no spaces.",
-    },
-    Key {
-        section: "components",
-        name: "library",
-        takes: Takes::Text,
-        default: KeyDefault::Required,
-        meaning: "Library of the component: a crate name, a file name in `plugins.dir`, or a path.",
-    },
-    Key {
-        section: "components",
-        name: "version",
-        takes: Takes::Text,
-        default: KeyDefault::Text(DEFAULT_VERSION),
-        meaning: "Range of versions, as npm writes them, that the library must satisfy.",
-    },
-    Key {
-        section: "components",
-        name: "config",
-        takes: Takes::Table,
-        default: KeyDefault::EmptyTable,
-        meaning: "Settings handed to the component as JSON when it starts.",
-    },
-    integer(
-        "components",
-        "lanes",
-        LANES,
-        "Threads that run calls of this component side by side.",
-    ),
-    integer(
-        "components",
-        "start_timeout_ms",
-        START_TIMEOUT_MS,
-        "Milliseconds that the component has to start.",
-    ),
-    Key {
-        section: "components",
-        name: "authority_delegation",
-        takes: Takes::Boolean,
-        default: KeyDefault::SameAs("security.authority_delegation"),
-        meaning: "Whether it does what callers ask for with their rights, in a secure mesh.",
-    },
-    Key {
-        section: "components",
-        name: "crate",
-        takes: Takes::Path,
-        default: KeyDefault::Unset,
-        meaning: "Folder of the component's Cargo.toml, which `mesh run --dev` builds it from.",
-    },
+pub static KEYS: &[Key] = &joined::<{ count(SECTIONS) }>(SECTIONS);
+
+const SECTIONS: &[&[Key]] = &[
+    mesh::MESH,
+    clients::HAPPN,
+    clients::TLS,
+    security::SECURITY,
+    security::PROFILES,
+    mesh::STORE,
+    components::PLUGINS,
+    http::REST,
+    components::CALLS,
+    components::SWAP,
+    http::WEB,
+    http::ROUTES,
+    http::FOLDERS,
+    http::CONSOLE,
+    components::COMPONENTS,
 ];
+
+const fn count(sections: &[&[Key]]) -> usize {
+    let (mut count, mut section) = (0, 0);
+    while section < sections.len() {
+        count += sections[section].len();
+        section += 1;
+    }
+    count
+}
+
+/// The keys of all sections in one list. A constant cannot be collected from an iterator.
+const fn joined<const COUNT: usize>(sections: &[&[Key]]) -> [Key; COUNT] {
+    let mut keys = [sections[0][0]; COUNT];
+    let (mut next, mut section) = (0, 0);
+    while section < sections.len() {
+        let mut key = 0;
+        while key < sections[section].len() {
+            keys[next] = sections[section][key];
+            next += 1;
+            key += 1;
+        }
+        section += 1;
+    }
+    keys
+}
+
+const fn integer(
+    section: &'static str,
+    name: &'static str,
+    limits: Limits,
+    applies: Applies,
+    meaning: &'static str,
+) -> Key {
+    Key {
+        section,
+        name,
+        takes: Takes::Integer {
+            min: limits.min,
+            max: limits.max,
+        },
+        default: KeyDefault::Integer(limits.default),
+        applies,
+        meaning,
+    }
+}

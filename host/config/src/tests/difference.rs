@@ -107,56 +107,69 @@ fn another_folder_of_libraries_changes_what_is_looked_up_there() {
     );
 }
 
-#[test]
-fn every_key_that_is_changed_is_named() {
-    let line = |key: &Key, value: &str| match key.section {
-        "store" if key.name != "path" => {
-            format!("name = \"x\"\n[store]\npath = \"p\"\n{} = {value}\n", key.name)
-        }
-        "happn.tls" if key.name == "hsts_seconds" => {
-            format!("name = \"x\"\n[happn.tls]\ncert = \"p\"\nkey = \"p\"\nhsts_seconds = {value}\n")
-        }
-        "happn.tls" => {
-            let other = if key.name == "cert" { "key" } else { "cert" };
-            format!(
-                "name = \"x\"\n[happn.tls]\n{other} = \"p\"\n{} = {value}\n",
-                key.name
-            )
-        }
-        "rest" if key.name == "cors_credentials" => format!(
-            "name = \"x\"\n[rest]\ncors_origins = [\"https://a.example\"]\ncors_credentials = {value}\n"
-        ),
-        "" if key.name == "name" => format!("name = {value}\n"),
-        "" => format!("name = \"x\"\n{} = {value}\n", key.name),
-        section => format!("name = \"x\"\n[{section}]\n{} = {value}\n", key.name),
+/// Files in which a key is set, together with what else its section needs.
+fn with_key(key: &Key, value: &str) -> String {
+    let needed: &[(&str, &str)] = match key.section {
+        "store" if key.name != "path" => &[("path", "\"p\"")],
+        "happn.tls" => &[("cert", "\"p\""), ("key", "\"p\"")],
+        "rest" if key.name == "cors_credentials" => &[("cors_origins", "[\"https://a.example\"]")],
+        "security.profiles" => &[("name", "\"p\"")],
+        "web.routes" => &[("path", "\"/p\""), ("target", "\"x/y\"")],
+        "web.folders" => &[("path", "\"/p\""), ("folder", "\"p\"")],
+        "components" => &[("name", "\"p\""), ("library", "\"p\"")],
+        _ => &[],
     };
-    let repeated = ["components", "security.profiles", "web.routes", "web.folders"];
-    let is_single = |key: &&Key| !repeated.contains(&key.section);
-    for key in KEYS.iter().filter(is_single) {
-        let (one, other) = match key.takes {
-            Takes::Boolean => ("true".to_owned(), "false".to_owned()),
-            Takes::Integer { min, max } => (min.to_string(), max.to_string()),
-            Takes::Choice(words) => (format!("\"{}\"", words[0]), format!("\"{}\"", words[1])),
-            Takes::Texts if key.section == "web" => ("[\"/a\"]".to_owned(), "[\"/b\"]".to_owned()),
-            Takes::Texts => (
-                "[\"https://a.example\"]".to_owned(),
-                "[\"https://b.example\"]".to_owned(),
-            ),
-            // Secrets have a least length.
-            _ => (
-                format!("\"{}\"", "a".repeat(40)),
-                format!("\"{}\"", "b".repeat(40)),
-            ),
+    let header = match key.section {
+        "" if key.name == "name" => String::new(),
+        "" => "name = \"x\"\n".to_owned(),
+        section if REPEATED.contains(&section) => format!("name = \"x\"\n[[{section}]]\n"),
+        section => format!("name = \"x\"\n[{section}]\n"),
+    };
+    let needed = needed.iter().filter(|(name, _)| *name != key.name);
+    let needed = needed.map(|(name, value)| format!("{name} = {value}\n"));
+    format!("{header}{}{} = {value}\n", needed.collect::<String>(), key.name)
+}
+
+/// Two values of a key.
+fn two_values(key: &Key) -> [String; 2] {
+    let in_both = |text: &str| ["a", "b"].map(|letter| text.replace('?', letter));
+    match (key.takes, key.section, key.name) {
+        (Takes::Boolean, ..) => ["true".to_owned(), "false".to_owned()],
+        (Takes::Integer { min, max }, ..) => [min, max].map(|number| number.to_string()),
+        (Takes::Choice(words), ..) => [words[0], words[1]].map(|word| format!("\"{word}\"")),
+        (Takes::Table, ..) => in_both("{ x = \"?\" }"),
+        (Takes::Texts, "web", _) => in_both("[\"/?\"]"),
+        (Takes::Texts, _, "addresses") => ["[\"10.0.0.1\"]", "[\"10.0.0.2\"]"].map(str::to_owned),
+        (Takes::Texts, ..) => in_both("[\"https://?.example\"]"),
+        (_, "web.routes" | "web.folders", "path") => in_both("\"/?\""),
+        (_, _, "target") => in_both("\"x/?\""),
+        // Secrets have a least length.
+        _ => ["a", "b"].map(|letter| format!("\"{}\"", letter.repeat(40))),
+    }
+}
+
+const REPEATED: [&str; 4] = ["components", "security.profiles", "web.routes", "web.folders"];
+
+#[test]
+fn every_key_that_is_changed_is_named_where_the_table_says_that_it_applies() {
+    for key in KEYS {
+        let [one, other] = two_values(key).map(|value| with_key(key, &value));
+        let difference = between(&one, &other);
+        assert!(!difference.is_empty(), "{key}");
+        let (applied, left) = match key.applies {
+            Applies::Live => (&difference.live, &difference.restart),
+            Applies::Restart => (&difference.restart, &difference.live),
         };
-        let difference = between(&line(key, &one), &line(key, &other));
-        let mut named = difference.restart.clone();
-        named.extend(&difference.live);
-        assert_eq!(named, [key.path()], "{key}");
-        assert_eq!(
-            difference.restart.is_empty(),
-            matches!(key.section, "swap" | "plugins" | "rest") || key.name == "authority_delegation",
-            "{key}"
-        );
+        assert!(left.is_empty(), "{key}: {left:?}");
+        let named = match key.section {
+            // What differs in a component stands with the component.
+            "components" => Vec::new(),
+            section if REPEATED.contains(&section) => vec![section.to_owned()],
+            _ => vec![key.path()],
+        };
+        assert_eq!(*applied, named, "{key}");
+        let is_about_components = !described(&difference).is_empty();
+        assert_eq!(is_about_components, key.section == "components", "{key}");
     }
 }
 

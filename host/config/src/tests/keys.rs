@@ -113,7 +113,7 @@ fn a_key_prints_as_one_line() {
     assert_eq!(port.path(), "happn.port");
     assert_eq!(
         port.to_string(),
-        "happn.port: integer, 0 to 65535, default 55000. TCP port to listen on; 0 is any free port."
+        "happn.port: integer, 0 to 65535, default 55000, applies after a restart. TCP port to listen on; 0 is any free port."
     );
 }
 
@@ -127,5 +127,14 @@ fn the_page_shows_the_tables() {
             page.contains(&table),
             "docs/mesh-toml.md lacks this table:\n{table}"
         );
+    }
+}
+
+#[test]
+fn components_swaps_rest_and_the_folder_of_libraries_apply_live_and_all_else_after_a_restart() {
+    for key in KEYS {
+        let is_live = matches!(key.section, "components" | "swap" | "rest" | "plugins")
+            || key.path() == "security.authority_delegation";
+        assert_eq!(key.applies == Applies::Live, is_live, "{key}");
     }
 }

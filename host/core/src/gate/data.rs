@@ -1,4 +1,4 @@
-//! get, count and remove (PROTOCOL.md 5.2 to 5.4).
+//! get, count and remove (docs/protocol.md 5.2 to 5.4).
 //!
 //! What enters: paths and queries. What leaves: documents, numbers, removals. Guarantees: what a wildcard reaches and the user
 //! must not have is left out; no answer is larger than the mesh allows, and no more is collected for one; what is looked through
@@ -99,7 +99,7 @@ fn single(asked: &Asked<'_>, found: Option<&Document>) -> Frame {
     let Some(found) = found else {
         return asked.response.data("null");
     };
-    let meta = |out: &mut String| asked.query.write_meta(out, &asked.path, found.meta);
+    let meta = |out: &mut String| asked.query.write_meta(out, &asked.path, found);
     asked.response.document(&asked.query.data(found), meta, false)
 }
 

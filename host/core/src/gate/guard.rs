@@ -1,4 +1,4 @@
-//! What a session may do in a secure mesh (PROTOCOL.md 9.5 to 9.7).
+//! What a session may do in a secure mesh (docs/protocol.md 9.5 to 9.7).
 //!
 //! What enters: an action and a path. What leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to a
 //! session that has not logged in, or whose login has lapsed; a request for somebody else is decided as that user's own, and so is
@@ -212,7 +212,7 @@ impl Gate {
         decision
     }
 
-    /// The request is done as somebody else's (MESH.md 2.8).
+    /// The request is done as somebody else's (docs/mesh-protocol.md 2.8).
     fn act_as(
         &self,
         security: &Security,

@@ -1,4 +1,4 @@
-//! configure-session, describe and login (PROTOCOL.md section 3).
+//! configure-session, describe and login (docs/protocol.md 3).
 //!
 //! What enters: what a client says of itself. What leaves: its dialect, what the mesh is, and in a mesh that is not secure a login.
 //! Guarantees: nothing here needs a permission, and nothing here tells a secret.

@@ -1,4 +1,4 @@
-//! The documents that a new subscription finds there already (PROTOCOL.md 5.5.1).
+//! The documents that a new subscription finds there already (docs/protocol.md 5.5.1).
 //!
 //! What enters: a subscription that was made. What leaves: its answer with these documents, and for clients of the first
 //! generation that asked for it a publication of each. Guarantees: what the user must not hear is left out; no answer is larger
@@ -145,13 +145,8 @@ impl Scan for Presenting {
             if out.len() > 1 {
                 out.push(',');
             }
-            write_item(
-                &mut out,
-                path,
-                &document.data,
-                document.meta,
-                dialect.names_item_id(),
-            );
+            let meta = (document.meta, document.modified_by.as_deref());
+            write_item(&mut out, path, &document.data, meta, dialect);
             if pushes {
                 let event_id = asked.request.event_id.map_or("undefined", RawValue::get);
                 gate.send(initial_publication(

@@ -1,4 +1,4 @@
-//! The requests of a secure mesh: login, nonces, and what users do to their own sessions (PROTOCOL.md 3.5, 3.9, 9.4).
+//! The requests of a secure mesh: login, nonces, and what users do to their own sessions (docs/protocol.md 3.5, 3.9, 9.4).
 //!
 //! What enters: requests of a session, logged in or not. What leaves: answers. Guarantees: before a login nothing is done but
 //! what leads to one; while a password is being checked the session's next requests wait, and nobody else's.

@@ -1,4 +1,4 @@
-//! Paths as requests name them (PROTOCOL.md 6.1 and 12.4).
+//! Paths as requests name them (docs/protocol.md 6.1 and 12.4).
 //!
 //! What enters: requests. What leaves: their paths, or the error that names what is wrong. Guarantees: a path that leaves here has
 //! only characters that the dialect allows.

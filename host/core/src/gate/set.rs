@@ -1,4 +1,4 @@
-//! set (PROTOCOL.md 5.1), and with it the way to components.
+//! set (docs/protocol.md 5.1), and with it the way to components.
 //!
 //! What enters: documents, calls and answers. What leaves: what was stored and told, calls on their way, one answer each.
 //! Guarantees: nothing is stored or called that is not allowed; who calls is taken from the login.
@@ -11,7 +11,7 @@ use mesh_security::permission;
 use mesh_store::{Stored, now};
 use mesh_wire::protocol::{
     Action, Dialect, DocumentMeta, EventAction, Frame, Options, Request, Response, WireError, json, tagged,
-    value,
+    value, write_modified_by,
 };
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -94,6 +94,7 @@ impl Gate {
                 path: &document_path,
                 value: sent_value,
                 mode,
+                by: actor.username.as_ref(),
             };
             let written = self.mesh.store_document(write).map_err(unwritten)?;
             self.note_size(written.data.len());
@@ -101,11 +102,8 @@ impl Gate {
                 WriteMode::Unstored => Cow::Borrowed(sent_value.map_or("null", RawValue::get)),
                 _ => value::sent(sent_value),
             };
-            // As a server of the first generation: not of a merge.
-            let modified_by = actor
-                .username
-                .as_deref()
-                .filter(|_| matches!(mode, WriteMode::Replace));
+            // As a server of the first generation, which tells it of new documents, and of others when they are read.
+            let modified_by = actor.username.as_deref().filter(|_| written.is_new);
             let change = Change {
                 document_path: Some(&*document_path),
                 sent: &sent,
@@ -123,8 +121,7 @@ impl Gate {
                         write_meta(out, written.stored, &document_path);
                     }
                     if let Some(name) = modified_by.filter(|_| dialect.is_first_generation()) {
-                        out.push_str(r#""modifiedBy":"#);
-                        json::write_string(out, name);
+                        write_modified_by(out, name);
                         out.push(',');
                     }
                     out.push_str(results);
@@ -161,7 +158,7 @@ impl Gate {
 }
 
 impl Gate {
-    /// Copies what is stored under a tag (PROTOCOL.md 5.1.2).
+    /// Copies what is stored under a tag (docs/protocol.md 5.1.2).
     fn tag(
         &mut self,
         (request, actor): (&Request<'_>, &Actor),
@@ -183,7 +180,8 @@ impl Gate {
         let copy = tagged::copy(path, original, None);
         let kept = tagged::copy(path, original, Some(tag));
         let stored = self.mesh.store().set(&document_path, &kept);
-        let Stored { document, commit } = stored.map_err(|error| WireError::system(error.to_string()))?;
+        let stored = stored.map_err(|error| WireError::system(error.to_string()))?;
+        let Stored { document, commit, .. } = stored;
         let change = Change {
             document_path: Some(&document_path),
             tag: Some(tag),

@@ -1,4 +1,4 @@
-//! on and off (PROTOCOL.md 5.5 and 5.6), and the guard in front of other sessions' answers (MESH.md 2.2).
+//! on and off (docs/protocol.md 5.5 and 5.6), and the guard in front of other sessions' answers (docs/mesh-protocol.md 2.2).
 //!
 //! What enters: channels to listen to, or no more. What leaves: subscriptions; [`super::initial`] tells what is there already.
 //! Guarantees: nobody listens without permission, or to the answers that others get; documents that are there already are asked for

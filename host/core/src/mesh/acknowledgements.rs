@@ -1,4 +1,4 @@
-//! Publications of consistency 3, which their recipients acknowledge (PROTOCOL.md 7.5).
+//! Publications of consistency 3, which their recipients acknowledge (docs/protocol.md 7.5).
 //!
 //! What enters: what was sent to whom, and the `ack` requests of the recipients. What leaves: one frame that tells the
 //! publisher what became of it, when all have acknowledged or the time is over. Guarantees: a session counts for at most

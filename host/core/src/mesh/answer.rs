@@ -1,4 +1,4 @@
-//! Answers of calls: from what a component gave to what a client reads (MESH.md 2.3 and 2.5).
+//! Answers of calls: from what a component gave to what a client reads (docs/mesh-protocol.md 2.3 and 2.5).
 
 use super::Mesh;
 use super::exchange::MESH_USER;

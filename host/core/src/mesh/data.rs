@@ -10,7 +10,7 @@ use mesh_plugin::Caller;
 use mesh_scans::{Budget, Memory, Owner};
 use mesh_security::Hidden;
 use mesh_store::{Commit, PathPattern, Removal, StoreError, Walk, Walked};
-use mesh_wire::protocol::{EventAction, WireError, write_item};
+use mesh_wire::protocol::{Dialect, EventAction, WireError, write_item};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ fn collect_on(mesh: &Mesh, reach: &Reach, walk: &mut Walk, out: &mut String, bud
         if out.len() > 1 {
             out.push(',');
         }
-        write_item(out, &path, &document.data, document.meta, false);
+        write_item(out, &path, &document.data, (document.meta, None), Dialect::Happn4);
         ControlFlow::Continue(())
     })
 }

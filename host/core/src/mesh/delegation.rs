@@ -1,4 +1,4 @@
-//! What a component may ask for on behalf of its callers (MESH.md 2.8).
+//! What a component may ask for on behalf of its callers (docs/mesh-protocol.md 2.8).
 //!
 //! What enters: with whose rights a component asks, for which action, on which path. What leaves: yes, with the rights that decide
 //! about each document of a wildcard, or the error that real servers answer. Guarantees: a component that asks for itself is not

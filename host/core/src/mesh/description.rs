@@ -1,4 +1,4 @@
-//! `/mesh/schema/description` and `/mesh/schema/config` (MESH.md section 1): what clients read to learn what there is.
+//! `/mesh/schema/description` and `/mesh/schema/config` (docs/mesh-protocol.md 1): what clients read to learn what there is.
 
 use super::{Change, Mesh, Publisher, Write, WriteError, WriteMode};
 use mesh_plugin::Component;
@@ -104,9 +104,11 @@ impl Mesh {
             path,
             value: Some(value),
             mode: WriteMode::Replace,
+            by: self.own_name(),
         })?;
         let change = Change {
             stored: written.stored,
+            modified_by: self.own_name().map(|name| &**name).filter(|_| written.is_new),
             ..Change::new(EventAction::Set, path, &written.data)
         };
         self.publish_change(&publisher, &change);
@@ -159,7 +161,7 @@ fn write_component<'a>(
     ));
 }
 
-/// Where a route is said to be (the table in MESH.md 1.1).
+/// Where a route is said to be (the table in docs/mesh-protocol.md 1.1).
 fn advertised_route(component: &str, route: &str) -> String {
     match (component, route) {
         (_, "static") => "/".to_owned(),

@@ -36,6 +36,8 @@ pub struct Write<'a> {
     pub value: Option<&'a RawValue>,
     /// What to do with it.
     pub mode: WriteMode<'a>,
+    /// Who writes, in a secure mesh.
+    pub by: Option<&'a Arc<str>>,
 }
 
 /// What to do with a value.
@@ -61,6 +63,8 @@ pub struct Written<'a> {
     pub data: Data<'a>,
     /// The document's times, when it was stored and they are of interest.
     pub stored: Option<DocumentMeta>,
+    /// The document was stored, and there was none before.
+    pub is_new: bool,
     /// From when on it survives.
     pub commit: Commit,
 }
@@ -113,7 +117,7 @@ pub struct Change<'a> {
     pub sent: &'a str,
     /// The document's times, when it was stored.
     pub stored: Option<DocumentMeta>,
-    /// The user who stored it, where clients of the first generation are told.
+    /// The user who stored it, where there was no document before: clients of the first generation are told.
     pub modified_by: Option<&'a str>,
     /// The consistency asked for: 0 to 3.
     pub consistency: u8,
@@ -154,22 +158,24 @@ impl Mesh {
                 return Ok(Written {
                     data: Data::Sent(value::unstored_document(write.value)),
                     stored: None,
+                    is_new: false,
                     commit: Commit::Done,
                 });
             }
             WriteMode::Increment(step) => return self.increment(write, step),
             WriteMode::Replace => {
                 let data = value::document(write.value);
-                let stored = self.store().set(write.path, &data)?;
+                let stored = self.store().set_by(write.path, &data, write.by)?;
                 return Ok(Written {
                     data: Data::Sent(data),
                     stored: Some(stored.document.meta),
+                    is_new: stored.is_new,
                     commit: stored.commit,
                 });
             }
             WriteMode::Merge { first_generation } => {
                 let data = value::document(write.value);
-                self.update_document(write.path, &mut |before| {
+                self.update_document(write, &mut |before| {
                     Some(match before {
                         None => (*data).into(),
                         Some(before) => value::merged(&before.data, &data, first_generation).into(),
@@ -178,12 +184,12 @@ impl Mesh {
             }
         };
         // A merge never declines.
-        let Stored { document, commit } =
-            stored.ok_or_else(|| StoreError::new(StoreErrorKind::Busy, "nothing was merged"))?;
+        let stored = stored.ok_or_else(|| StoreError::new(StoreErrorKind::Busy, "nothing was merged"))?;
         Ok(Written {
-            data: Data::Stored(document.data),
-            stored: Some(document.meta),
-            commit,
+            data: Data::Stored(stored.document.data),
+            stored: Some(stored.document.meta),
+            is_new: stored.is_new,
+            commit: stored.commit,
         })
     }
 
@@ -193,22 +199,22 @@ impl Mesh {
         document.is_some_and(|document| document.data.len() > LARGE)
     }
 
-    /// As [`mesh_store::Store::update`], but what is made of a large document is made before the store is locked.
+    /// As [`mesh_store::Store::update_by`], but what is made of a large document is made before the store is locked.
     /// `change` may be called more than once.
     fn update_document(
         &self,
-        path: &str,
+        Write { path, by, .. }: Write<'_>,
         change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
     ) -> Result<Option<Stored>, StoreError> {
         for _ in 0..MOST_ATTEMPTS {
             let before = self.store().get(path);
             let Some(before) = before.filter(|before| before.data.len() > LARGE) else {
-                return self.store().update(path, change);
+                return self.store().update_by(path, by, change);
             };
             let Some(after) = change(Some(&before)) else {
                 return Ok(None);
             };
-            let stored = self.store().update(path, &mut |now| {
+            let stored = self.store().update_by(path, by, &mut |now| {
                 let is_same = now.is_some_and(|now| Arc::ptr_eq(&now.data, &before.data));
                 is_same.then(|| after.clone())
             })?;
@@ -232,7 +238,7 @@ impl Mesh {
             .parse()
             .map_err(|_| invalid("increment option value must be a number"))?;
         let mut outcome = Err(String::new());
-        let stored = self.update_document(write.path, &mut |before| {
+        let stored = self.update_document(write, &mut |before| {
             let counted = value::incremented(before.map(|before| &*before.data), &gauge, step);
             let (document, value) = counted.map_err(|error| outcome = Err(error)).ok()?;
             outcome = Ok(value);
@@ -245,6 +251,7 @@ impl Mesh {
         Ok(Written {
             data: Data::Sent(Cow::Owned(data)),
             stored: None,
+            is_new: stored.as_ref().is_some_and(|stored| stored.is_new),
             commit: stored.map_or(Commit::Done, |stored| stored.commit),
         })
     }

@@ -1,4 +1,4 @@
-//! Calls (MESH.md section 2): from a `set` on a request path to a job on a lane.
+//! Calls (docs/mesh-protocol.md 2): from a `set` on a request path to a job on a lane.
 
 use super::Mesh;
 use super::answer::{Failure, SessionAnswer};

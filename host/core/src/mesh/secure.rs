@@ -1,4 +1,5 @@
-//! What a change of users, groups or tokens means for those who are connected (PROTOCOL.md 9.9, MESH.md 7.5).
+//! What a change of users, groups or tokens means for those who are connected (docs/protocol.md 9.9, docs/mesh-protocol.md
+//! 7.5).
 //!
 //! What enters: whom a change concerns, and what it was. What leaves: subscriptions that are not allowed any more are gone,
 //! sessions that have lost their right are closed, and those who want to know are told. Guarantees: all of that has happened
@@ -13,7 +14,7 @@ use mesh_session::{Audience, Lapse, Login, Principal, Session};
 use mesh_store::{Commit, StoreError};
 use mesh_wire::protocol::{Dialect, EventAction, Publication, json, security_notice};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tokio::sync::oneshot;
 
 /// Whom a change of the directory concerns.
@@ -26,6 +27,12 @@ pub enum Concerned<'a> {
 }
 
 impl Mesh {
+    /// The name that documents of the mesh itself and of its components carry; none where there are no users.
+    pub(super) fn own_name(&self) -> Option<&'static Arc<str>> {
+        static NAME: LazyLock<Arc<str>> = LazyLock::new(|| MESH_USER.into());
+        self.security().map(|_| &*NAME)
+    }
+
     /// The security of the mesh, where there is one.
     pub fn security(&self) -> Option<&Security> {
         self.security.as_deref()

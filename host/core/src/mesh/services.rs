@@ -2,7 +2,7 @@
 
 use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
 use super::exchange::{MESH_USER, REQUESTS};
-use super::{Mesh, Write, WriteMode, data};
+use super::{Mesh, Write, WriteMode, Written, data};
 use bytes::Bytes;
 use mesh_plugin::{
     Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, NO_PUBLISHER, Services, Status,
@@ -72,6 +72,7 @@ impl Services for MeshServices {
                 } else {
                     WriteMode::Unstored
                 },
+                by: mesh.own_name(),
             }) {
                 Ok(written) => written,
                 Err(error) => {
@@ -88,14 +89,8 @@ impl Services for MeshServices {
             json::write_string(&mut custom_meta, &who.version);
             let version = EventVersion::parse(&who.version).ok();
             let publish = |path: &str| {
-                let after = mesh.publish_own(
-                    path,
-                    &written.data,
-                    written.stored,
-                    &custom_meta,
-                    version.as_ref(),
-                    targets.as_ref(),
-                );
+                let after =
+                    mesh.publish_own(path, &written, &custom_meta, version.as_ref(), targets.as_ref());
                 instance.published(after);
             };
             publish(&path);
@@ -138,7 +133,7 @@ impl Services for MeshServices {
             let job = Job {
                 payload: Bytes::copy_from_slice(arguments),
                 origin: mesh.origin_of(&caller.authority),
-                is_nested: true,
+                chain: Some(caller.instance.chain()),
                 ..Job::new(JobKind::Call, 0)
             };
             let called = mesh.call_from_host((component, method), range, job, timeout, answer);
@@ -224,13 +219,18 @@ impl Services for MeshServices {
                 };
                 let value = Some(value);
                 let path = &*path;
+                let by = mesh.own_name();
                 let written = mesh
-                    .store_document(Write { path, value, mode })
+                    .store_document(Write {
+                        path,
+                        value,
+                        mode,
+                        by,
+                    })
                     .map_err(|error| WireError::system(error.to_string()))?;
                 if !options.no_publish {
                     let targets = targets_of(&options);
-                    let after =
-                        mesh.publish_own(path, &written.data, written.stored, "", None, targets.as_ref());
+                    let after = mesh.publish_own(path, &written, "", None, targets.as_ref());
                     caller.instance.published(after);
                 }
                 let unstored = DocumentMeta {
@@ -281,8 +281,7 @@ impl Mesh {
     fn publish_own(
         &self,
         path: &str,
-        data: &str,
-        stored: Option<DocumentMeta>,
+        written: &Written<'_>,
         custom_meta: &str,
         version: Option<&EventVersion>,
         targets: Option<&Targets>,
@@ -292,16 +291,16 @@ impl Mesh {
         let publication = Publication {
             action: EventAction::Set,
             path,
-            data,
-            sent: data,
+            data: &written.data,
+            sent: &written.data,
             document_path: None,
             session_id: self.id(),
             event_id: &event_id,
             consistency: 2,
-            stored,
+            stored: written.stored,
             timestamp: None,
             username: Some(MESH_USER),
-            modified_by: None,
+            modified_by: self.own_name().map(|name| &**name).filter(|_| written.is_new),
             custom_meta,
         };
         let event = Event {
@@ -346,7 +345,7 @@ fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<
 
 fn item(path: &str, data: &str, meta: DocumentMeta) -> String {
     let mut out = String::with_capacity(data.len() + path.len() + 80);
-    write_item(&mut out, path, data, meta, false);
+    write_item(&mut out, path, data, (meta, None), Dialect::Happn4);
     out
 }
 

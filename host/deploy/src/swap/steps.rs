@@ -6,7 +6,7 @@
 use super::machine::Kind;
 use super::transaction::{Part, Transaction};
 use mesh_core::mesh::Takeover;
-use mesh_plugin::{Abandoned, Component, ComponentState, JobKind, Nested, Unloaded};
+use mesh_plugin::{Abandoned, Component, ComponentState, JobKind, LoadError, Nested, Unloaded};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,27 +54,46 @@ impl Transaction {
             .iter()
             .for_each(|component| component.hold(Nested::LetIn));
         while !Component::have_settled(&components) {
-            let busy = components.iter().find(|component| component.pending() > 0);
-            if let Some(busy) = busy
-                && Instant::now() >= until
-            {
-                let calls = match busy.pending() {
-                    1 => "a call",
-                    _ => "calls",
-                };
-                return Err(format!(
-                    "{} did not finish {calls} within {} ms, so its state could not be handed over",
-                    title(busy),
-                    self.limits.handover.as_millis()
-                ));
+            if Instant::now() >= until {
+                let unfinished = components
+                    .iter()
+                    .find_map(|component| Some((component, unfinished(component)?)));
+                // Where all have just finished, the next look settles it.
+                if let Some((busy, what)) = unfinished {
+                    return Err(format!(
+                        "{} did not finish {what} within {} ms, so its state could not be handed over",
+                        title(busy),
+                        self.limits.handover.as_millis()
+                    ));
+                }
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
         Ok(())
     }
 
+    /// How long an order may take of which nobody but its component is in a hurry, while calls may be waiting: not beyond
+    /// the limit of the whole pause.
+    fn patience(&self, own: Duration) -> Duration {
+        match self.paused {
+            Some(paused) => own.min(self.limits.handover.saturating_sub(paused.elapsed())),
+            None => own,
+        }
+    }
+
+    /// What failed, and where calls waited too long because of it, also that.
+    fn because(&self, error: &LoadError) -> String {
+        match self.paused {
+            Some(paused) if paused.elapsed() >= self.limits.handover => format!(
+                "{error}; calls may wait {} ms for all of a hand-over, which is handover_timeout_ms",
+                self.limits.handover.as_millis()
+            ),
+            _ => error.to_string(),
+        }
+    }
+
     pub(super) async fn snapshot(&mut self) -> Result<(), String> {
-        let patience = self.limits.handover;
+        let patience = self.patience(self.limits.handover);
         for (part, report) in self.parts.iter_mut().zip(&mut self.report.components) {
             let Some((old, _)) = part.stateful() else { continue };
             let state = old.snapshot(patience).await.map_err(|error| error.to_string())?;
@@ -86,7 +105,7 @@ impl Transaction {
     }
 
     pub(super) async fn restore(&mut self) -> Result<(), String> {
-        let patience = self.limits.handover;
+        let patience = self.patience(self.limits.handover);
         for part in &mut self.parts {
             let Some((state, schema)) = part.state.take() else {
                 continue;
@@ -102,8 +121,8 @@ impl Transaction {
         let began = Instant::now();
         for part in &self.parts {
             let Some(new) = &part.new else { continue };
-            let started = new.start(part.start_timeout).await;
-            started.map_err(|error| error.to_string())?;
+            let started = new.start(self.patience(part.start_timeout)).await;
+            started.map_err(|error| self.because(&error))?;
         }
         self.report.start_milliseconds += milliseconds(began.elapsed());
         Ok(())
@@ -112,8 +131,8 @@ impl Transaction {
     pub(super) async fn health(&mut self) -> Result<(), String> {
         for part in &self.parts {
             let Some(new) = &part.new else { continue };
-            let healthy = new.check_health(part.start_timeout).await;
-            healthy.map_err(|error| error.to_string())?;
+            let healthy = new.check_health(self.patience(part.start_timeout)).await;
+            healthy.map_err(|error| self.because(&error))?;
         }
         Ok(())
     }
@@ -248,6 +267,17 @@ impl Transaction {
                 "{old} serves with the state that it had at the switch: what changed since is lost"
             ));
         }
+    }
+}
+
+/// What a component still has to do before it can be asked for its state.
+fn unfinished(component: &Component) -> Option<&'static str> {
+    match (component.pending(), component.unfinished_events()) {
+        (0, 0) => None,
+        (0, 1) => Some("an event"),
+        (0, _) => Some("events"),
+        (1, _) => Some("a call"),
+        _ => Some("calls"),
     }
 }
 

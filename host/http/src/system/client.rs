@@ -1,7 +1,7 @@
 //! The client for browsers and Node that the host serves at `/api/client`, and at `/browser_client` for pages of happn
 //! (`docs/browser-client.md`).
 //!
-//! What enters: a path. What leaves: a script, or its types. Guarantees: the parts fit together, since they are of one build;
+//! What enters: which file. What leaves: a script, or its types. Guarantees: the parts fit together, since they are of one build;
 //! their tag changes when one of them does.
 
 use std::sync::OnceLock;
@@ -47,8 +47,21 @@ pub struct File {
     pub tag: &'static str,
 }
 
-/// The file at a path, in letters of any size.
-pub fn file(path: &str) -> Option<File> {
+/// One of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClientFile {
+    /// A classic script.
+    Script,
+    /// An ES module.
+    Module,
+    /// The types of both.
+    Types,
+    /// What pages that were written for happn load.
+    HappnScript,
+}
+
+/// The text of a file, with its kind and tag.
+pub(crate) fn file(which: ClientFile) -> File {
     const SCRIPTS: &str = "text/javascript; charset=utf-8";
     static TAGS: OnceLock<[String; 4]> = OnceLock::new();
     let tags = TAGS.get_or_init(|| {
@@ -56,12 +69,11 @@ pub fn file(path: &str) -> Option<File> {
             .map(|text| format!("\"{:032x}\"", xxhash_rust::xxh3::xxh3_128(text.as_bytes())))
     });
     let [script, module, types, happn_script] = tags;
-    let (text, kind, tag) = match path.to_ascii_lowercase().as_str() {
-        "/api/client" | "/api/client.js" => (SCRIPT, SCRIPTS, script),
-        "/api/client.mjs" => (MODULE, SCRIPTS, module),
-        "/api/client.d.ts" => (TYPES, "text/plain; charset=utf-8", types),
-        "/browser_client" => (HAPPN_SCRIPT, "application/javascript", happn_script),
-        _ => return None,
+    let (text, kind, tag) = match which {
+        ClientFile::Script => (SCRIPT, SCRIPTS, script),
+        ClientFile::Module => (MODULE, SCRIPTS, module),
+        ClientFile::Types => (TYPES, "text/plain; charset=utf-8", types),
+        ClientFile::HappnScript => (HAPPN_SCRIPT, "application/javascript", happn_script),
     };
-    Some(File { text, kind, tag })
+    File { text, kind, tag }
 }

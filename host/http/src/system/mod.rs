@@ -8,7 +8,6 @@ mod api;
 pub mod client;
 pub mod console;
 mod machine;
-pub(crate) mod query;
 pub mod rest;
 mod security;
 mod statistics;
@@ -119,9 +118,55 @@ fn arguments_of(arguments: &[u8]) -> Vec<Value> {
     serde_json::from_slice(arguments).unwrap_or_default()
 }
 
+/// Whether JavaScript would take a value for true, as [`mesh_wire::protocol::json::is_truthy`] says of one that was not parsed.
+fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mesh_wire::protocol::json;
+    use serde_json::value::RawValue;
+
+    #[test]
+    fn a_value_is_as_true_as_its_text() {
+        for (text, expected) in [
+            ("null", false),
+            ("false", false),
+            ("true", true),
+            ("0", false),
+            ("-0.0", false),
+            ("0e3", false),
+            ("2", true),
+            (r#""""#, false),
+            (r#""0""#, true),
+            ("[]", true),
+            ("{}", true),
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            let raw: &RawValue = serde_json::from_str(text).unwrap();
+            assert_eq!(
+                (is_truthy(&value), json::is_truthy(raw)),
+                (expected, expected),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_route_that_rest_declares_is_a_fixed_path() {
+        for route in rest::ROUTES {
+            let path = format!("/rest/{route}");
+            assert!(crate::paths::TABLE.iter().any(|row| row.path == path), "{path}");
+        }
+    }
 
     #[test]
     fn every_descriptor_is_as_plugins_must_write_it() {

@@ -1,11 +1,11 @@
-//! `system` (MESH.md 6.1): what the machine is, what the host does, and that again as an event at intervals.
+//! `system` (docs/mesh-protocol.md 6.1): what the machine is, what the host does, and that again as an event at intervals.
 //!
 //! What enters: calls, and what the mesh knows of its components. What leaves: JSON objects with the fields of both
 //! generations that have a meaning here, and the event `stats/system`. Guarantees: at most one timer runs, whatever
 //! clients ask for; it ends with the mesh. Fields that nobody here counts (emits, errors, log lines, a JavaScript heap)
 //! are left out rather than filled with zeros.
 
-use super::{MethodEntry, arguments_of, machine, own_component};
+use super::{MethodEntry, arguments_of, is_truthy, machine, own_component};
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Abandoned, Answer, Native, NativeCall, Services, Status};
 use serde_json::{Map, Value, json};
@@ -137,16 +137,6 @@ fn interval_of(value: &Value) -> Result<Duration, String> {
                 "interval must be a number of milliseconds from {SHORTEST_INTERVAL} to {LONGEST_INTERVAL}"
             )
         })
-}
-
-fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(_) | Value::Object(_) => true,
-    }
 }
 
 /// Takes measurements and remembers the last one.

@@ -1,5 +1,5 @@
-//! The HTTP side of a secure mesh: who asks, whether that is allowed, and logging in without a websocket (PROTOCOL.md section
-//! 10, MESH.md section 9).
+//! The HTTP side of a secure mesh: who asks, whether that is allowed, and logging in without a websocket (docs/protocol.md
+//! 10, docs/mesh-protocol.md 9).
 //!
 //! What enters: the head of a request. What leaves: a [`Visitor`] who may go on, or the answer. Guarantees: every path is
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
@@ -7,9 +7,9 @@
 use super::http::{Answer, is_forwarded, text};
 use super::page::Barred;
 use super::target::Target;
-use super::{console, lure, refusal};
-use crate::system::query;
-use crate::system::rest::Route;
+use super::{lure, refusal};
+use crate::paths::{Access, Authentication, Handler};
+use crate::query;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -26,20 +26,6 @@ const COOKIES: [&str; 2] = ["happn_token", "happn_token_https"];
 /// What clients are told in the first line.
 const REASON: &[u8] = b"unauthorized access";
 const NO_TOKEN: &str = "invalid token format or null token";
-/// Paths of the host's own that anybody may use, in small letters; what ends with a star, with all below it.
-const OPEN: [&str; 11] = [
-    "/api/client.js",
-    "/api/client.mjs",
-    "/api/client.d.ts",
-    "/healthz",
-    "/readyz",
-    "/ping",
-    "/version",
-    "/browser_client",
-    "/browser_primus.js",
-    "/api/client",
-    "/primus*",
-];
 
 /// Says who asks, or answers.
 pub(super) async fn admit(
@@ -58,7 +44,7 @@ pub(super) async fn admit(
         return Ok(visitor);
     };
     let path = head.uri.path();
-    if let Some(answer) = own_path(head, &visitor, mesh, security).await {
+    if let Some(answer) = own_path(head, target, &visitor, mesh, security).await {
         return Err(answer);
     }
     let token = token_of(&head.uri, &head.headers);
@@ -74,7 +60,7 @@ pub(super) async fn admit(
     }
     let holder = token.as_deref().map(|token| holder_of(token, &visitor, security));
     if is_open(path, target, mesh) {
-        let is_request = matches!(target, Target::Place(_) | Target::Rest(Route::Method(_)));
+        let is_request = matches!(target, Target::Place(_)) || target.is_call();
         let may_go_on = |accepted: &Accepted| !is_request || note_request(accepted).is_ok();
         visitor.accepted = holder.and_then(Result::ok).filter(may_go_on);
         return Ok(visitor);
@@ -92,10 +78,9 @@ pub(super) async fn admit(
     let access = security.access_of(&accepted.user.name);
     // A path has other spellings that lead to the same place; what is said of that place holds for all of them.
     let canonical = match target {
-        Target::Rest(Route::Describe) => Some("/@HTTP/rest/describe".to_owned()),
-        Target::Rest(Route::OpenApi) => Some("/@HTTP/rest/openapi.json".to_owned()),
+        Target::Fixed(found) => Some(format!("/@HTTP{}", found.row.path)),
         Target::Place(place) => Some(format!("/@HTTP{}", place.canonical)),
-        Target::Rest(Route::Login | Route::Method(_)) | Target::Host => None,
+        Target::Nothing => None,
     };
     let may = access.is_some_and(|access| {
         let allows = |path: &str| security.allows(&access, action, path);
@@ -142,32 +127,30 @@ fn note_request(accepted: &Accepted) -> Result<(), Denied> {
 fn is_open(path: &str, target: &Target<'_>, mesh: &Mesh) -> bool {
     match target {
         Target::Place(place) => place.is_open(path, mesh.site()),
-        Target::Rest(Route::Login) => path
-            .to_ascii_lowercase()
-            .trim_end_matches('/')
-            .ends_with("/rest/login"),
-        Target::Rest(route) => matches!(route, Route::Method(_)),
-        Target::Host => {
-            let in_small = path.to_ascii_lowercase();
-            let is_own = OPEN.iter().any(|open| match open.strip_suffix('*') {
-                Some(start) => in_small.starts_with(start),
-                None => in_small == *open,
-            });
-            is_own || console::is_open(mesh, path)
-        }
+        Target::Fixed(found) => found.row.access != Access::Permission,
+        Target::Nothing => false,
     }
 }
 
 /// Answers what is about logging in, and nothing else.
-async fn own_path(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Security) -> Option<Answer> {
-    let pairs = query::pairs(head.uri.query().unwrap_or_default());
-    match head.uri.path().to_ascii_lowercase().as_str() {
-        "/auth/login" => Some(log_in(&pairs, visitor, security).await),
-        "/auth/request-nonce" => Some(nonce(&pairs, security)),
-        "/auth/logout" if lure::is_of_other_origin_with_cookie(head) => Some(lured()),
-        "/auth/logout" => Some(log_out(head, visitor, mesh, security).await),
-        _ => None,
-    }
+async fn own_path(
+    head: &Parts,
+    target: &Target<'_>,
+    visitor: &Visitor,
+    mesh: &Mesh,
+    security: &Security,
+) -> Option<Answer> {
+    let Target::Fixed(found) = target else { return None };
+    let Handler::Authentication(asked) = found.row.handler else {
+        return None;
+    };
+    let pairs = query::of(&head.uri);
+    Some(match asked {
+        Authentication::LogIn => log_in(&pairs, visitor, security).await,
+        Authentication::RequestNonce => nonce(&pairs, security),
+        Authentication::LogOut if lure::is_of_other_origin_with_cookie(head) => lured(),
+        Authentication::LogOut => log_out(head, visitor, mesh, security).await,
+    })
 }
 
 /// The value of the first parameter that has one of these names, in letters of any size.
@@ -320,7 +303,7 @@ fn with_reason(mut answer: Answer) -> Answer {
 
 /// The token of a request: from its query, a cookie, or its `Authorization`.
 pub(super) fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let of_query = parameter(&query::pairs(uri.query().unwrap_or_default()), &["happn_token"]);
+    let of_query = parameter(&query::of(uri), &["happn_token"]);
     let of_cookie = || {
         let cookies = headers.get_all(header::COOKIE).iter();
         let pairs = cookies

@@ -1,20 +1,25 @@
 //! One websocket connection, from its upgrade to its end.
 //!
 //! One task, one loop: read the frames that are there, work them off, write what is queued, flush once, sleep.
+//!
+//! What enters: an upgraded connection. What leaves: its end, said to the client. Guarantees: the session leaves the mesh however
+//! its task ends; nobody waits for a client that does not read.
+
+mod reading;
+mod writing;
 
 use super::closing::End;
 use super::deadline::Deadline;
-use super::deflate;
 use super::heartbeat::{Due, Heartbeat};
-use super::socket::{Channel, Polled, Wire};
+use super::socket::{Channel, Wire};
 use super::{Limits, Opened};
 use mesh_core::gate::Gate;
 use mesh_core::mesh::Mesh;
-use mesh_session::{After, Batch, Closing, Next, Place, Session};
+use mesh_session::{Batch, Closing, Place, Session};
 use mesh_store::now;
 use mesh_wire::protocol::primus;
+use reading::longest_before_login;
 use std::future::poll_fn;
-use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,29 +27,18 @@ use std::time::{Duration, Instant};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::watch;
 use tokio::time::Sleep;
-use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use writing::Progress;
 
 /// Bytes that the websocket library takes at once. More would only make idle connections larger.
 const READ_BUFFER: usize = 1024;
 /// Bytes collected before they are written although more is coming.
 const WRITE_BUFFER: usize = 64 * 1024;
-/// Frames worked off before others get a turn.
-const FRAMES_AT_ONCE: usize = 128;
-/// How long frames are worked off before others get a turn.
-const TURN: Duration = Duration::from_millis(1);
-/// Frames between two looks at the clock. One that may take its time counts as so many.
-const LOOK: usize = 16;
 /// How often a connection whose requests wait looks whether its client is still there.
 const WATCH: Duration = Duration::from_millis(100);
 /// How long acknowledgements wait for the answers of their calls.
 const HOLD: Duration = Duration::from_millis(1);
-/// Answers of one session that may wait for the store before its next requests are read.
-const MOST_UNCOMMITTED: usize = 1024;
-/// Bytes of a message of somebody who has not logged in: nothing that is asked before is longer.
-const MESSAGE_BEFORE_LOGIN: usize = 64 * 1024;
 
 /// Serves an upgraded connection until it ends or the host stops.
 pub(super) async fn run<C: Channel>(
@@ -117,22 +111,6 @@ pub(super) async fn run<C: Channel>(
         }
     }
     connection.say_goodbye(&end).await;
-}
-
-/// How far writing got.
-enum Progress {
-    /// Everything has left.
-    All,
-    /// The socket takes no more for now.
-    Blocked,
-    /// Other connections have to write first.
-    Waits(After),
-}
-
-/// Bytes of a message that a session may send now that was not let in.
-fn longest_before_login(mesh: &Mesh, limits: &Limits) -> usize {
-    let share = mesh.sessions().admission().share(MESSAGE_BEFORE_LOGIN);
-    share.min(limits.frame)
 }
 
 /// A websocket and its session.
@@ -279,235 +257,6 @@ impl<C: Channel> Connection<C> {
         if self.timer.as_mut().poll(context).is_ready() {
             context.waker().wake_by_ref();
         }
-    }
-
-    /// Works off the frames that are there. Returns whether there may be more.
-    fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
-        let mut unlooked = 0;
-        for _ in 0..FRAMES_AT_ONCE {
-            if unlooked >= LOOK {
-                unlooked = 0;
-                if now.elapsed() >= TURN {
-                    return Ok(true);
-                }
-            }
-            let outbound = self.session.outbound();
-            if outbound.is_closing() {
-                // Nothing is done any more for a session that has ended, however slowly its client reads why.
-                return Ok(false);
-            }
-            if self.is_halted() {
-                self.halted = true;
-                return Ok(false);
-            }
-            if self.is_backed_up() {
-                // A client that asks for much gets its answers before it may ask for more.
-                return Ok(true);
-            }
-            if self.place.is_some() == self.session.is_admitted() {
-                self.take_over_admission()?;
-            }
-            match self.websocket_read(context) {
-                Ok(message) => {
-                    self.heartbeat.heard(now);
-                    match message {
-                        Message::Text(frame) => {
-                            self.wire.begin_message();
-                            self.gate.receive(&frame);
-                            unlooked += if self.gate.took_time() { LOOK } else { 1 };
-                        }
-                        Message::Binary(_) => self.wire.begin_message(),
-                        Message::Close(_) => return Err(End::ByClient),
-                        // It may have been answered.
-                        _ => self.unflushed = true,
-                    }
-                }
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wire.rest();
-                    return Ok(false);
-                }
-                Err(error) => return Err(End::of(error)),
-            }
-        }
-        Ok(true)
-    }
-
-    /// Whether the client has much to read.
-    fn is_backed_up(&self) -> bool {
-        let outbound = self.session.outbound();
-        outbound.queued_bytes() > outbound.limit() / 4
-    }
-
-    /// Whether something that is worked on elsewhere keeps more from being read. Its end wakes the task.
-    fn is_halted(&self) -> bool {
-        self.session.waits() || self.session.uncommitted() >= MOST_UNCOMMITTED
-    }
-
-    /// Lets the connection cost what the session may cost since somebody has logged in, or the login has lapsed.
-    fn take_over_admission(&mut self) -> Result<(), End> {
-        let longest = match self.session.is_admitted() {
-            true => {
-                self.place = None;
-                self.deadline = None;
-                self.limits.frame
-            }
-            false => {
-                let address = self.session.peer().ip();
-                self.place = self.mesh.sessions().admission().return_to(address);
-                longest_before_login(&self.mesh, &self.limits)
-            }
-        };
-        self.wire.set_longest(longest);
-        self.websocket.set_config(|config| {
-            config.max_message_size = Some(longest);
-            config.max_frame_size = Some(longest);
-        });
-        match self.wire.of_message() > longest {
-            // What came before of an unfinished message is kept, and may be more than that.
-            true => Err(End::of(Error::Capacity(CapacityError::MessageTooLong {
-                size: self.wire.of_message(),
-                max_size: longest,
-            }))),
-            false => Ok(()),
-        }
-    }
-
-    /// What the websocket has read; that nothing more is there is an error of the kind `WouldBlock`, and wakes the task later.
-    pub(super) fn websocket_read(&mut self, context: &mut Context<'_>) -> Result<Message, Error> {
-        self.websocket.read(&mut Polled {
-            channel: &mut self.channel,
-            wire: &mut self.wire,
-            context,
-        })
-    }
-
-    /// Hands a message to the websocket. It is taken although the socket may take no more for now.
-    pub(super) fn websocket_write(
-        &mut self,
-        context: &mut Context<'_>,
-        message: Message,
-    ) -> Result<(), Error> {
-        let mut stream = Polled {
-            channel: &mut self.channel,
-            wire: &mut self.wire,
-            context,
-        };
-        self.websocket.write(&mut stream, message)
-    }
-
-    /// Writes what the websocket holds.
-    pub(super) fn websocket_flush(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
-        self.websocket.flush(&mut Polled {
-            channel: &mut self.channel,
-            wire: &mut self.wire,
-            context,
-        })
-    }
-
-    /// Writes what the session has queued.
-    fn write(&mut self, context: &mut Context<'_>) -> Result<Progress, End> {
-        loop {
-            match self.write_once(context)? {
-                // It may have waited for what was before it in the same queue.
-                Progress::Waits(after) if after.is_over() => {}
-                progress => return Ok(progress),
-            }
-        }
-    }
-
-    /// Writes as far as nothing waits.
-    fn write_once(&mut self, context: &mut Context<'_>) -> Result<Progress, End> {
-        let mut waits = None;
-        while waits.is_none() {
-            if self.batch.is_handed_out() {
-                self.session.outbound().take(&mut self.batch);
-                self.closing = self.closing.or(self.batch.closing);
-                if self.batch.is_empty() || self.closing == Some(Closing::SlowConsumer) {
-                    break;
-                }
-            }
-            if !self.write_rest(context)? {
-                return Ok(Progress::Blocked);
-            }
-            loop {
-                let frame = match self.batch.next_frame() {
-                    Next::Frame(frame) => frame,
-                    Next::Wait(after) => {
-                        waits = Some(Progress::Waits(after));
-                        break;
-                    }
-                    Next::End => break,
-                };
-                self.unwritten += frame.len();
-                self.unflushed = true;
-                let message = match self.compresses {
-                    true => deflate::outgoing(&frame),
-                    false => Message::Text(frame),
-                };
-                let written = self.websocket_write(context, message);
-                self.settle();
-                match written {
-                    Ok(()) => {}
-                    // The frame was taken; the socket takes no more for now.
-                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                        return Ok(Progress::Blocked);
-                    }
-                    Err(error) => return Err(End::of(error)),
-                }
-            }
-        }
-        let progress = waits.unwrap_or(Progress::All);
-        if !self.unflushed {
-            self.batch.tried();
-            return Ok(progress);
-        }
-        let flushed = self.websocket_flush(context);
-        self.settle();
-        match flushed {
-            Ok(()) => {
-                self.unflushed = false;
-                self.batch.tried();
-                // The heads of frames are not counted, so nothing is left but rounding.
-                self.session
-                    .outbound()
-                    .written(std::mem::take(&mut self.unwritten));
-                Ok(progress)
-            }
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(Progress::Blocked),
-            Err(error) => Err(End::of(error)),
-        }
-    }
-
-    /// Writes what the lent socket did not take. Returns whether all of it left.
-    fn write_rest(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
-        while !self.batch.rest.is_empty() {
-            let mut stream = Polled {
-                channel: &mut self.channel,
-                wire: &mut self.wire,
-                context,
-            };
-            match stream.write(&self.batch.rest) {
-                Ok(count) => {
-                    self.batch.rest.drain(..count);
-                    self.session.outbound().written(self.wire.take_sent());
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(End::of(Error::Io(error))),
-            }
-        }
-        Ok(true)
-    }
-
-    /// Bytes that have left do not count as queued any more.
-    fn settle(&mut self) {
-        let sent = self.wire.take_sent().min(self.unwritten);
-        self.unwritten -= sent;
-        self.session.outbound().written(sent);
-    }
-
-    /// Whether everything that was taken from the queue has left the socket.
-    fn is_flushed(&self) -> bool {
-        !self.unflushed && self.batch.is_handed_out() && self.batch.rest.is_empty()
     }
 
     /// Looks at the clock when the timer rings.

@@ -3,52 +3,46 @@
 //! What enters: a request that was admitted. What leaves: the answer. Guarantees: a browser runs nothing in the page but the
 //! files of the console and the client, sends nothing to others, and shows the page in no frame; figures are kept by no cache.
 
-use super::http::{Answer, file, text};
+use super::http::{self, Answer};
 use super::refusal;
-use crate::system::console::{Route, figures, route};
-use crate::system::query;
+use crate::paths::FixedPath;
+use crate::query;
+use crate::system::console;
+use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode};
 use mesh_core::mesh::Mesh;
 use mesh_security::Visitor;
 
-/// Whether anybody may have what this path leads to.
-pub(super) fn is_open(mesh: &Mesh, path: &str) -> bool {
-    mesh.has_console() && matches!(route(path), Some(Route::File(_)))
+/// The answer to a request for a file of the console.
+pub(super) fn file(head: &Parts, row: &FixedPath) -> Option<Answer> {
+    let found = console::file(head.uri.path())?;
+    Some(refused(head, row).unwrap_or_else(|| bounded(http::file(found, &head.headers), &head.headers)))
 }
 
-/// Whether the path is one of the console's own.
-pub(super) fn serves(mesh: &Mesh, path: &str) -> bool {
-    mesh.has_console() && route(path).is_some()
+/// The answer to a request for what the console shows.
+pub(super) fn figures(head: &Parts, row: &FixedPath, visitor: &Visitor, mesh: &Mesh) -> Answer {
+    if let Some(refusal) = refused(head, row) {
+        return refusal;
+    }
+    let user = visitor.accepted.as_ref().map(|accepted| &*accepted.user.name);
+    let pairs = query::of(&head.uri);
+    let describe = pairs.iter().find(|(name, _)| name == "describe");
+    let figures = console::figures(mesh, user, describe.map(|(_, number)| &**number));
+    let body = serde_json::to_vec(&figures).unwrap_or_default();
+    let mut answer = http::text(StatusCode::OK, "application/json", body);
+    let unkept = HeaderValue::from_static("no-store");
+    answer.headers_mut().insert(header::CACHE_CONTROL, unkept);
+    bounded(answer, &head.headers)
 }
 
-/// The answer, if the path is one of the console and there is one.
-pub(super) fn answer(head: &Parts, visitor: &Visitor, mesh: &Mesh) -> Option<Answer> {
-    if !mesh.has_console() {
-        return None;
-    }
-    let Parts {
-        method, uri, headers, ..
-    } = head;
-    let route = route(uri.path())?;
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return Some(refusal::wrong_verb(method, "GET, HEAD"));
-    }
-    let mut answer = match route {
-        Route::File(found) => file(found, headers),
-        Route::Figures => {
-            let user = visitor.accepted.as_ref().map(|accepted| &*accepted.user.name);
-            let pairs = query::pairs(uri.query().unwrap_or_default());
-            let describe = pairs.iter().find(|(name, _)| name == "describe");
-            let figures = figures(mesh, user, describe.map(|(_, number)| &**number));
-            let body = serde_json::to_vec(&figures).unwrap_or_default();
-            let mut answer = text(StatusCode::OK, "application/json", body);
-            let unkept = HeaderValue::from_static("no-store");
-            answer.headers_mut().insert(header::CACHE_CONTROL, unkept);
-            answer
-        }
-    };
+fn refused(head: &Parts, row: &FixedPath) -> Option<Answer> {
+    let verb = &head.method;
+    (!row.verbs.include(verb.as_str())).then(|| refusal::wrong_verb(verb, row.verbs.allow))
+}
+
+/// An answer that says what a browser may do with it.
+fn bounded(mut answer: Answer, headers: &HeaderMap) -> Answer {
     let out = answer.headers_mut();
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -69,7 +63,7 @@ pub(super) fn answer(head: &Parts, visitor: &Visitor, mesh: &Mesh) -> Option<Ans
     if let Ok(policy) = HeaderValue::from_str(&policy(headers)) {
         out.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    Some(answer)
+    answer
 }
 
 /// What the page may do. Not every browser takes `'self'` for websockets of the same place, so these are named.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::transport::closing::End;
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
 fn accepted(offer: &str) -> Option<String> {
     let mut headers = HeaderMap::new();
@@ -40,28 +41,20 @@ fn an_offer_is_accepted_without_context() {
     }
 }
 
-/// A masked frame.
+/// A masked frame; `first` is its first byte.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match payload.len() {
-        length @ 0..126 => bytes.push(MASKED | length as u8),
-        length @ 126..65536 => {
-            bytes.push(MASKED | 126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            bytes.push(MASKED | 127);
-            bytes.extend((length as u64).to_be_bytes());
-        }
-    }
-    let key = [1, 2, 3, 4];
-    bytes.extend(key);
-    bytes.extend(
-        payload
-            .iter()
-            .zip(key.iter().cycle())
-            .map(|(byte, key)| byte ^ key),
-    );
+    let has = |bit: u8| first & bit != 0;
+    let header = FrameHeader {
+        is_final: has(FINAL),
+        rsv1: has(COMPRESSED),
+        rsv2: has(0x20),
+        rsv3: has(0x10),
+        opcode: (first & 0x0f).into(),
+        mask: Some([1, 2, 3, 4]),
+    };
+    let mut bytes = Vec::new();
+    let frame = WebSocketFrame::from_payload(header, Bytes::copy_from_slice(payload));
+    frame.format(&mut bytes).unwrap();
     bytes
 }
 

@@ -1,4 +1,4 @@
-//! Heartbeats (PROTOCOL.md 2.3): who pings, and how long silence lasts before a session is given up.
+//! Heartbeats (docs/protocol.md 2.3): who pings, and how long silence lasts before a session is given up.
 
 use mesh_wire::protocol::Dialect;
 use std::time::{Duration, Instant};

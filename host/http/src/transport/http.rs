@@ -1,4 +1,4 @@
-//! The HTTP side of the port (PROTOCOL.md 2.1 and section 10): the websocket upgrade, a few fixed paths, and the way
+//! The HTTP side of the port (docs/protocol.md 2.1 and 10): the websocket upgrade, a few fixed paths, and the way
 //! to the REST component.
 
 use super::body::RequestBody;
@@ -6,6 +6,7 @@ use super::outgoing::packed;
 use super::progress::{Peculiar, Progress, Tracked};
 use super::target::Target;
 use super::{auth, console, deflate, hsts, page, refusal, rest, web};
+use crate::paths::{Handler, WEBSOCKETS};
 use crate::system;
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
@@ -132,36 +133,52 @@ async fn answer_noted(
 
 /// Answers one request that asks for no websocket.
 async fn answer(head: &Parts, body: &mut RequestBody, address: IpAddr, mesh: &Arc<Mesh>) -> Answer {
-    if let Some(answer) = refusal::of_head(head).or_else(|| refusal::of_verb(head)) {
+    if let Some(answer) = refusal::of_head(head) {
         return answer;
     }
     let target = Target::of(mesh, head.uri.path());
-    if let Target::Rest(route) = &target {
-        return rest::answer(route, &target, (head, body), address, mesh).await;
+    if let Some(answer) = refusal::of_verb(&head.method, &target) {
+        return answer;
+    }
+    if let Target::Fixed(found) = &target
+        && let Handler::Rest(route) = found.row.handler
+    {
+        return rest::answer(route, (found, &target), (head, body), address, mesh).await;
     }
     let visitor = match auth::admit(head, &target, address, mesh).await {
         Ok(visitor) => visitor,
         Err(answer) => return answer,
     };
-    if let Target::Place(place) = &target {
-        let answer = web::answer(place, (head, body), &visitor, mesh).await;
-        return packed(&head.headers, answer).await;
+    let answered = match &target {
+        Target::Place(place) => Some(web::answer(place, (head, body), &visitor, mesh).await),
+        Target::Fixed(found) => match found.row.handler {
+            Handler::Client(which) => Some(file(system::client::file(which), &head.headers)),
+            Handler::ConsoleFile => console::file(head, found.row),
+            Handler::ConsoleFigures => Some(console::figures(head, found.row, &visitor, mesh)),
+            handler => return short(handler, head, mesh),
+        },
+        Target::Nothing => None,
+    };
+    match answered {
+        Some(answer) => packed(&head.headers, answer).await,
+        None => not_found(head),
     }
-    if let Some(found) = system::client::file(head.uri.path()) {
-        return packed(&head.headers, file(found, &head.headers)).await;
-    }
-    if let Some(answer) = console::answer(head, &visitor, mesh) {
-        return packed(&head.headers, answer).await;
-    }
-    let path = head.uri.path();
-    match path.to_ascii_lowercase().as_str() {
-        "/ping" => text(StatusCode::OK, "text/plain", "pong"),
-        "/version" => text(
+}
+
+fn not_found(head: &Parts) -> Answer {
+    refusal::not_found(&head.method, head.uri.path(), &head.headers)
+}
+
+/// An answer that is too short to be packed, or is not to be.
+fn short(handler: Handler, head: &Parts, mesh: &Mesh) -> Answer {
+    match handler {
+        Handler::Ping => text(StatusCode::OK, "text/plain", "pong"),
+        Handler::Version => text(
             StatusCode::OK,
             "application/json",
             format!(r#"{{"version":"{}"}}"#, env!("CARGO_PKG_VERSION")),
         ),
-        "/primus/spec" => text(
+        Handler::PrimusSpec => text(
             StatusCode::OK,
             "application/json",
             format!(
@@ -169,16 +186,16 @@ async fn answer(head: &Parts, body: &mut RequestBody, address: IpAddr, mesh: &Ar
                 mesh.ping_interval().as_millis()
             ),
         ),
-        "/metrics" => text(StatusCode::OK, METRICS, mesh.metrics()),
-        "/healthz" => text(StatusCode::OK, "application/json", r#"{"status":"ok"}"#),
-        "/readyz" => match mesh.readiness() {
+        Handler::Metrics => text(StatusCode::OK, METRICS, mesh.metrics()),
+        Handler::Health => text(StatusCode::OK, "application/json", r#"{"status":"ok"}"#),
+        Handler::Readiness => match mesh.readiness() {
             Ok(()) => text(StatusCode::OK, "application/json", r#"{"status":"ready"}"#),
             Err(reason) => {
                 let body = serde_json::json!({"status": "not ready", "reason": reason}).to_string();
                 text(StatusCode::SERVICE_UNAVAILABLE, "application/json", body)
             }
         },
-        "/primus" => {
+        Handler::Primus => {
             let status = StatusCode::UPGRADE_REQUIRED;
             let mut answer = refusal::known_as_text(&head.headers, status, "Upgrade Required".to_owned());
             let headers = answer.headers_mut();
@@ -190,7 +207,13 @@ async fn answer(head: &Parts, body: &mut RequestBody, address: IpAddr, mesh: &Ar
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             answer
         }
-        _ => refusal::not_found(&head.method, path, &head.headers),
+        // A mesh that is not secure has nobody to log in; the rest is answered before.
+        Handler::Authentication(_)
+        | Handler::Client(_)
+        | Handler::ConsoleFile
+        | Handler::ConsoleFigures
+        | Handler::Rest(_)
+        | Handler::Nothing => not_found(head),
     }
 }
 
@@ -225,7 +248,7 @@ fn asks_for_websocket(request: &Request<Incoming>) -> bool {
         && request.method() == hyper::Method::GET
         && has(header::CONNECTION, "upgrade")
         && has(header::UPGRADE, "websocket")
-        && request.uri().path().starts_with("/primus")
+        && request.uri().path().starts_with(WEBSOCKETS)
 }
 
 /// Accepts an upgrade, which is left to the connection, or says why not.
@@ -293,7 +316,7 @@ fn connection_info(head: &Parts, encrypted: bool) -> ConnectionInfo {
     let url = head
         .uri
         .path_and_query()
-        .map_or("/primus", |whole| whole.as_str());
+        .map_or(WEBSOCKETS, |whole| whole.as_str());
     ConnectionInfo {
         headers: json_of(&head.headers, |name| TOLD.contains(&name)).into(),
         url: url.into(),

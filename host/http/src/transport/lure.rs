@@ -6,7 +6,6 @@
 
 use super::auth::token_of;
 use super::target::Target;
-use crate::system::rest::Route;
 use crate::web::Served;
 use hyper::Method;
 use hyper::header::{self, HeaderMap};
@@ -16,13 +15,15 @@ use mesh_core::mesh::Mesh;
 /// Whether a page of another origin lets a browser call a method, or ask a component for more than reading.
 pub(super) fn is_lure(head: &Parts, target: &Target<'_>, mesh: &Mesh) -> bool {
     match target {
-        Target::Rest(Route::Method(_)) => is_of_other_origin_with_cookie(head) && !is_trusted(head, mesh),
         Target::Place(place) => {
             let is_route = matches!(place.served, Served::Route { .. });
             let is_reading = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
             is_route && !is_reading && is_of_other_origin_with_cookie(head)
         }
-        Target::Rest(_) | Target::Host => false,
+        Target::Fixed(_) => {
+            target.is_call() && is_of_other_origin_with_cookie(head) && !is_trusted(head, mesh)
+        }
+        Target::Nothing => false,
     }
 }
 

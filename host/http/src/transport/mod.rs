@@ -1,7 +1,7 @@
 //! Sockets: HTTP/1.1, the websocket upgrade, and the frames of each connection.
 //!
 //! What enters: a bound listener and a mesh. What leaves: text frames to one [`mesh_core::gate::Gate`] per connection, and
-//! what its session has queued back to the socket. Guarantees (PROTOCOL.md sections 2 and 13): heartbeats in the
+//! what its session has queued back to the socket. Guarantees (docs/protocol.md 2 and 13): heartbeats in the
 //! direction of the session's dialect; frames limited in size; one flush for all that is queued; a connection that
 //! does not read is closed and never waited for; on a stop, clients are told in a way that makes them reconnect. With
 //! certificates all of that is encrypted; a handshake that does not end is ended, and counts as a connection until then.

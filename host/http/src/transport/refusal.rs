@@ -5,6 +5,8 @@
 //! get text. Where clients of real servers compare a text, they get that text unless they ask for JSON.
 
 use super::http::{Answer, text};
+use super::target::Target;
+use crate::paths::Refused;
 use crate::system::rest::Reply;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -13,10 +15,6 @@ use hyper::{Method, StatusCode, Version};
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
 
-/// The verbs of what is only read.
-const READING: &str = "GET, HEAD";
-/// Those of logging in: real servers check none.
-const LOGGING_IN: &str = "GET, POST";
 /// Bytes that path and query may have together; what belongs to a call and is longer has its place in the body.
 const LONGEST_TARGET: usize = 16 * 1024;
 
@@ -79,17 +77,12 @@ pub(super) fn of_two_ends() -> Answer {
     json(StatusCode::BAD_REQUEST, "Bad request", problem)
 }
 
-/// The refusal of a verb by one of the host's own paths, if it refuses it.
-pub(super) fn of_verb(head: &Parts) -> Option<Answer> {
-    let path = head.uri.path().to_ascii_lowercase();
-    let allowed = match path.as_str() {
-        "/metrics" | "/healthz" | "/readyz" | "/ping" | "/version" | "/primus" | "/primus/spec" => READING,
-        "/auth/login" | "/auth/request-nonce" | "/auth/logout" => LOGGING_IN,
-        path if crate::system::client::file(path).is_some() => READING,
-        _ => return None,
-    };
-    let is_allowed = allowed.split(", ").any(|verb| verb == head.method.as_str());
-    (!is_allowed).then(|| wrong_verb(&head.method, allowed))
+/// The refusal of a verb that is refused whoever asks.
+pub(super) fn of_verb(verb: &Method, target: &Target<'_>) -> Option<Answer> {
+    let Target::Fixed(found) = target else { return None };
+    let verbs = &found.row.verbs;
+    let is_refused = verbs.refused == Refused::AtOnce && !verbs.include(verb.as_str());
+    is_refused.then(|| wrong_verb(verb, verbs.allow))
 }
 
 /// The refusal of a verb where others are answered.

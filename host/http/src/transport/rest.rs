@@ -10,6 +10,7 @@ use super::body::RequestBody;
 use super::cors::Grant;
 use super::http::{self, Answer};
 use super::target::Target;
+use crate::paths::Found;
 use crate::system::rest::{self, Reply, Request, Route};
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -24,25 +25,25 @@ const LIMIT: usize = 100 * 1024;
 
 /// Answers a request for a route of the REST component.
 pub(super) async fn answer(
-    route: &Route,
-    target: &Target<'_>,
+    route: Route,
+    (found, target): (&Found<'_>, &Target<'_>),
     (head, body): (&Parts, &mut RequestBody),
     address: IpAddr,
     mesh: &Arc<Mesh>,
 ) -> Answer {
     let grant = Grant::of(head, &mesh.origins());
     // Browsers ask before they send, without saying who asks.
-    if let Some(answer) = grant.preflight(route.allowed()) {
+    if let Some(answer) = grant.preflight(found.row.verbs.allow) {
         return answer;
     }
-    let mut answer = reply(route, target, (head, body), address, mesh).await;
+    let mut answer = reply(route, (found, target), (head, body), address, mesh).await;
     grant.write(answer.headers_mut());
     answer
 }
 
 async fn reply(
-    route: &Route,
-    target: &Target<'_>,
+    route: Route,
+    (found, target): (&Found<'_>, &Target<'_>),
     (head, body): (&Parts, &mut RequestBody),
     address: IpAddr,
     mesh: &Arc<Mesh>,
@@ -51,18 +52,18 @@ async fn reply(
         Ok(visitor) => visitor,
         Err(answer) => return answer,
     };
-    let allowed = route.allowed();
+    let verbs = &found.row.verbs;
     match head.method {
         Method::OPTIONS => {
             let mut answer = Response::new(http::Body::default());
             *answer.status_mut() = StatusCode::NO_CONTENT;
-            return with_allowed(answer, allowed);
+            return with_allowed(answer, verbs.allow);
         }
-        ref other if !allowed.split(", ").any(|verb| verb == other.as_str()) => {
-            let error = format!("{other} is none of {allowed}");
+        ref other if !verbs.include(other.as_str()) => {
+            let error = format!("{other} is none of {}", verbs.allow);
             return with_allowed(
                 answer_of(Reply::failed(405, "Method not allowed", &error)),
-                allowed,
+                verbs.allow,
             );
         }
         _ => {}
@@ -78,7 +79,7 @@ async fn reply(
         body: &body,
         visitor,
     };
-    answer_of(rest::reply(mesh, route, &request).await)
+    answer_of(rest::reply(mesh, route, found.below, &request).await)
 }
 
 fn answer_of(reply: Reply) -> Answer {

@@ -1,38 +1,45 @@
 //! Who answers a request.
 //!
-//! What enters: a path. What leaves: the component `rest`, a place of components and folders, or the host. Guarantees: what the host
+//! What enters: a path. What leaves: a fixed path of the host, or a place of components and folders. Guarantees: what the host
 //! answers itself comes before all that the configuration names; it is found out once, so that who is let in and who answers are
 //! decided of the same thing.
 
-use super::console;
-use crate::system;
-use crate::system::rest::{self, Route};
-use crate::web::{self, OWN_PATHS, Place};
+use crate::paths::{self, Found, Handler};
+use crate::system::rest::Route;
+use crate::web::{self, Place};
 use mesh_core::mesh::Mesh;
 
 /// Who answers a request.
 #[derive(Debug)]
-pub(super) enum Target<'m> {
-    /// The component `rest`.
-    Rest(Route),
+pub(super) enum Target<'a> {
+    /// The host, at one of its fixed paths.
+    Fixed(Found<'a>),
     /// A component or a folder.
-    Place(Place<'m>),
-    /// The host: a path of its own, or one where nothing is.
-    Host,
+    Place(Place<'a>),
+    /// Nobody.
+    Nothing,
 }
 
 impl Target<'_> {
     /// Who answers requests for a path.
-    pub(super) fn of<'m>(mesh: &'m Mesh, path: &str) -> Target<'m> {
-        if let Some(route) = rest::route(mesh, path) {
-            return Target::Rest(route);
+    pub(super) fn of<'a>(mesh: &'a Mesh, path: &'a str) -> Target<'a> {
+        let fixed = paths::find(mesh, path);
+        if let Some(found) = fixed
+            && found.row.handler != Handler::Nothing
+        {
+            return Target::Fixed(found);
         }
         // What is no path, as in `OPTIONS *`, is nobody's.
-        let is_own = !path.starts_with('/')
-            || OWN_PATHS.iter().any(|own| own.eq_ignore_ascii_case(path))
-            || system::client::file(path).is_some()
-            || console::serves(mesh, path);
-        let place = (!is_own).then(|| web::find(mesh, path)).flatten();
-        place.map_or(Target::Host, Target::Place)
+        let place = path.starts_with('/').then(|| web::find(mesh, path)).flatten();
+        match (place, fixed) {
+            (Some(place), _) => Target::Place(place),
+            (None, Some(found)) => Target::Fixed(found),
+            (None, None) => Target::Nothing,
+        }
+    }
+
+    /// Whether the request calls a method of a component.
+    pub(super) fn is_call(&self) -> bool {
+        matches!(self, Target::Fixed(found) if found.row.handler == Handler::Rest(Route::Method))
     }
 }

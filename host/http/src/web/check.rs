@@ -3,6 +3,7 @@
 //! What enters: a configuration, later the routes that components have. What leaves: every mistake, at its place. Guarantees:
 //! no file is read.
 
+use crate::paths::is_reserved;
 use mesh_config::{Config, ConfigError};
 
 /// Folders and pages that are none, and components that are not configured.
@@ -37,44 +38,12 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
     });
     let paths = config.web.routes.iter().map(|entry| &entry.path);
     let paths = paths.chain(config.web.folders.iter().map(|entry| &entry.path));
-    let own = paths.filter(|path| is_own(&path.value.to_ascii_lowercase(), config));
+    let own = paths.filter(|path| is_reserved(&path.value.to_ascii_lowercase(), config.console.enabled));
     let own = own.map(|path| {
         let message = format!("{} is answered by the host itself", path.value);
         config.diagnose(path.at, message, Some("choose another `path`".to_owned()))
     });
     folders.chain(pages).chain(routes).chain(own).collect()
-}
-
-/// Paths that the host itself answers, whatever components and folders there are.
-pub const OWN_PATHS: [&str; 10] = [
-    "/ping",
-    "/version",
-    "/primus",
-    "/primus/spec",
-    "/metrics",
-    "/healthz",
-    "/readyz",
-    "/auth/login",
-    "/auth/request-nonce",
-    "/auth/logout",
-];
-
-/// Paths of its own components.
-const OF_COMPONENTS: [&str; 6] = [
-    "/browser_client",
-    "/api/client",
-    "/rest/login",
-    "/rest/describe",
-    "/rest/method",
-    "/rest/openapi.json",
-];
-
-/// Whether nothing but the host itself is reached at a path.
-fn is_own(path: &str, config: &Config) -> bool {
-    OWN_PATHS.contains(&path)
-        || OF_COMPONENTS.contains(&path)
-        || path.starts_with("/rest/method/")
-        || (config.console.enabled && path == "/console")
 }
 
 /// Web routes that the components do not have. `routes` are those that a component of a name has.

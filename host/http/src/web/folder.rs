@@ -5,7 +5,7 @@
 //! without `/` at its end is sent there, so that relative links in its page are right.
 
 use super::place::Place;
-use crate::system::query;
+use crate::query;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};

@@ -1,4 +1,5 @@
-//! What is served over HTTP beside the mesh itself: web routes of components, and folders of files (MESH.md section 9).
+//! What is served over HTTP beside the mesh itself: web routes of components, and folders of files (docs/mesh-protocol.md
+//! 9).
 //!
 //! What enters: the path of a URL, and a request that the transport has read. What leaves: who serves it, and the response.
 //! Guarantees: of several places that a path is below of, the longest serves it; a component answers on the way of every
@@ -10,7 +11,7 @@ mod place;
 mod reply;
 mod route;
 
-pub use check::{OWN_PATHS, check, check_routes};
+pub use check::{check, check_routes};
 pub use folder::{FileBody, file};
 pub use place::{Place, Served, find};
 pub use reply::{Answered, Failure, Reply, ended};

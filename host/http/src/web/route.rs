@@ -5,6 +5,7 @@
 //! that the client says of itself.
 
 use super::reply::{Failure, Reply, ended};
+use crate::query;
 use bytes::Bytes;
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Awaited, Job, JobKind};
@@ -57,7 +58,7 @@ pub async fn ask(
 
 /// What the component is told of the request.
 fn head(route: &str, request: &Request<'_>) -> String {
-    let (path, query) = request.url.split_once('?').unwrap_or((request.url, ""));
+    let (path, query) = query::split(request.url);
     let headers: Option<&RawValue> = serde_json::from_str(request.headers).ok();
     serde_json::json!({
         "route": route,

@@ -43,11 +43,13 @@ pub(crate) fn destroy(functions: &Functions, instance: InstancePointer) {
     unsafe { (functions.destroy)(instance.0) };
 }
 
-/// Runs a lane until it is closed.
+/// Runs a lane until it is closed, or until the library leaves a lane that it drives itself.
 pub(crate) fn run(functions: &Functions, instance: InstancePointer, number: u32, lane: &Lane) {
     if let Some(run) = functions.run {
         // SAFETY: the instance is alive until all lanes have ended, and this thread is the lane.
-        return unsafe { run(instance.0, number) };
+        unsafe { run(instance.0, number) };
+        lane.note_departure();
+        return;
     }
     let Some(work) = functions.work else { return };
     let mut jobs = Vec::new();

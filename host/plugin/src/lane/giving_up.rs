@@ -3,7 +3,9 @@
 //! What enters: the time, or that the lane has ended. What leaves: who waited is told, and the component. Guarantees: a call that is
 //! given up holds no place any more, in the queue or among those that are pending.
 
-use super::{Lane, Owed};
+use super::{Lane, Owed, split_token};
+use crate::Status;
+use crate::intake::Intake;
 use crate::job::{Abandoned, Job, JobKind};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ impl Lane {
         let takes_orphans = self.limits.is_crowded(state.whole_load());
         state.swept = Some(now);
         let waiting = state.intake.expire(now, takes_orphans);
+        self.load.fetch_sub(waiting.len(), Ordering::Relaxed);
         let mut late = 0;
         let expired = state.pending.remove_where(|pending| {
             let is_late = pending.deadline <= now;
@@ -47,11 +50,51 @@ impl Lane {
         count
     }
 
+    /// Takes an order of the host out of the queue, so that it is not carried out when nobody waits for it any more. Returns
+    /// false when the component has it already.
+    pub(crate) fn withdraw(&self, kind: JobKind) -> bool {
+        let mut state = self.lock();
+        let Some(position) = state.jobs.iter().position(|job| job.kind == kind) else {
+            return false;
+        };
+        let job = state.jobs.remove(position);
+        state.bytes -= job.bytes();
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        let (_, ticket) = split_token(job.token);
+        let pending = state.pending.remove(ticket);
+        drop(state);
+        // Who waited has stopped to.
+        drop(pending);
+        true
+    }
+
+    /// The library has left the lane, which nobody can enter again. Where it was not told to, what the lane owes is given up and
+    /// nothing more is taken.
+    pub(crate) fn note_departure(&self) {
+        if self.lock().closed {
+            return;
+        }
+        tracing::error!(
+            lane = self.number,
+            "the component left its lane without being told to stop: the lane takes no more calls"
+        );
+        self.note_that_it_hangs();
+        self.close();
+        let was_replaced = matches!(self.lock().intake, Intake::Sealed);
+        let given_up = self.abandon(Abandoned::Stopped);
+        if !was_replaced {
+            // Nobody has taken over: what comes is refused, and not routed again.
+            self.lock().intake = Intake::Open;
+        }
+        (0..given_up.max(1)).for_each(|_| self.faults.count(Status::PANIC));
+    }
+
     /// Gives up all calls that were never completed.
     pub(crate) fn abandon(&self, why: Abandoned) -> usize {
         let mut state = self.lock();
         let left = state.pending.remove_where(|_| true);
         let waiting = state.intake.seal();
+        self.load.fetch_sub(waiting.len(), Ordering::Relaxed);
         drop(state);
         let waiting = waiting.into_iter().filter_map(|waiting| Some(waiting.call?.0));
         let left = left.into_iter().map(|(_, pending)| pending.owed);

@@ -13,34 +13,42 @@ impl Lane {
     /// From now on calls and events wait.
     pub(crate) fn hold(&self, nested: Nested) {
         self.lock().intake.hold(nested);
+        self.begin_work(false);
     }
 
-    /// When none of these lanes owes an answer, lets nested calls wait from now on, too. Whoever calls this must be the
+    /// When none of these lanes owes an answer or has events to work on, lets nested calls wait from now on, too. Whoever calls this must be the
     /// only one who holds several lanes.
-    pub(crate) fn close_for_nested_when_idle<'a>(lanes: impl Iterator<Item = &'a Arc<Lane>>) -> bool {
+    pub(crate) fn close_for_nested_when_settled<'a>(lanes: impl Iterator<Item = &'a Arc<Lane>>) -> bool {
         let mut states: Vec<_> = lanes.map(|lane| lane.lock()).collect();
-        let are_idle = states.iter().all(|state| state.pending.len() == 0);
-        if are_idle {
+        let are_settled = states.iter().all(|state| state.is_settled());
+        if are_settled {
             states
                 .iter_mut()
                 .for_each(|state| state.intake.hold(Nested::Waits));
         }
-        are_idle
+        are_settled
     }
 
     /// From now on calls are refused as [`Refusal::Replaced`] and events dropped. Returns what waited.
     pub(crate) fn seal(&self) -> Vec<Waiting> {
-        self.lock().intake.seal()
+        self.count_out(self.lock().intake.seal())
     }
 
     /// Takes out the calls that wait; events stay.
     pub(crate) fn take_waiting_calls(&self) -> Vec<Waiting> {
-        self.lock().intake.take_calls()
+        self.count_out(self.lock().intake.take_calls())
     }
 
     /// Lets calls and events wait that came before those that wait already. They must not wait anywhere else.
     pub(crate) fn adopt(&self, earlier: Vec<Waiting>) {
+        self.load.fetch_add(earlier.len(), Ordering::Relaxed);
         self.lock().intake.adopt(earlier);
+    }
+
+    /// What waited here waits elsewhere.
+    fn count_out(&self, waited: Vec<Waiting>) -> Vec<Waiting> {
+        self.load.fetch_sub(waited.len(), Ordering::Relaxed);
+        waited
     }
 
     /// Takes in what waits, in order, and what comes from now on.
@@ -53,13 +61,12 @@ impl Lane {
                     Ok(ticket) => job.token = self.token(ticket),
                     Err(pending) => {
                         surplus.push(pending.owed);
+                        self.load.fetch_sub(1, Ordering::Relaxed);
                         continue;
                     }
                 }
             }
-            state.bytes += job.bytes();
-            state.jobs.push(job);
-            self.load.fetch_add(1, Ordering::Relaxed);
+            state.take_in(job);
         }
         if !state.jobs.is_empty() && std::mem::replace(&mut state.sleeping, false) {
             drop(state);

@@ -1,8 +1,9 @@
 //! Whether a lane has room for a call or an event.
 //!
 //! What enters: what the lane holds, what the caller holds, and what is to be added. What leaves: yes, or why not. Guarantees: the
-//! queue is bounded in bytes and calls in number. A caller has no more calls pending than its share, and none takes more than
-//! half of what is still free: so there is always room for one that holds little, however many take what they can.
+//! queue is bounded in bytes and calls in number. A caller has no more calls pending than its share, and none takes more calls than
+//! half of those that are still free, nor more than twice the bytes that are still free: so there is always room for one that holds
+//! little, however many take what they can.
 //! Events leave half of the queue to calls.
 
 use super::Refusal;
@@ -22,6 +23,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Calls that one caller may have pending, at all components together.
     pub calls_of_each: usize,
+    /// Lanes of the same instance, each with as much room: what a caller holds is spread over them.
+    pub lanes: usize,
 }
 
 /// What a lane holds at one moment.
@@ -48,7 +51,8 @@ impl Limits {
         // Half of the queue is for whoever needs it; only behind that bytes are shared out.
         let is_crowded = load.bytes + size > self.bytes / 2;
         let free_bytes = self.bytes.saturating_sub(load.bytes);
-        if is_crowded && held.calls > 0 && held.bytes + size > free_bytes / 2 {
+        let held_here = held.bytes / self.lanes.max(1);
+        if is_crowded && held.calls > 0 && held_here + size > free_bytes.saturating_mul(2) {
             return Err(Refusal::Share);
         }
         Ok(())
@@ -113,6 +117,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         bytes: 1 << 20,
         calls_of_each: 10_000,
+        lanes: 1,
     };
 
     /// Lets callers take what they get, in turn, until none gets anything. Returns what each holds, and what is held.
@@ -165,10 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn one_caller_may_fill_half_of_the_queue() {
+    fn one_caller_may_fill_two_thirds_of_the_queue() {
         let (held, load) = fill(1, 1000);
-        assert!(held[0].bytes > LIMITS.bytes / 2 - 1001, "{held:?}");
-        assert!(load.bytes < LIMITS.bytes / 2 + 1001);
+        assert!(held[0].bytes > LIMITS.bytes / 3 * 2 - 2001, "{held:?}");
+        assert!(load.bytes < LIMITS.bytes / 3 * 2 + 1001);
         let nothing = Held { calls: 0, bytes: 0 };
         assert_eq!(LIMITS.admit(load, LIMITS.bytes / 4, Some(nothing)), Ok(()));
         let empty = Load { calls: 0, bytes: 0 };
@@ -177,6 +182,32 @@ mod tests {
             Ok(()),
             "a single one always fits"
         );
+    }
+
+    #[test]
+    fn a_caller_may_fill_two_thirds_of_each_of_several_lanes() {
+        let lanes = 4;
+        let limits = Limits { lanes, ..LIMITS };
+        let mut held = Held { calls: 0, bytes: 0 };
+        let mut loads = vec![Load { calls: 0, bytes: 0 }; lanes];
+        let mut refused = 0;
+        while refused < lanes {
+            for load in &mut loads {
+                match limits.admit(*load, 1000, Some(held)) {
+                    Ok(()) => {
+                        held = Held {
+                            calls: held.calls + 1,
+                            bytes: held.bytes + 1000,
+                        };
+                        load.calls += 1;
+                        load.bytes += 1000;
+                        refused = 0;
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        assert!(held.bytes > lanes * (LIMITS.bytes / 3 * 2 - 5001), "{held:?}");
     }
 
     #[test]

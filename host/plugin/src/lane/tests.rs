@@ -10,6 +10,7 @@ fn limits(bytes: usize) -> Limits {
     Limits {
         bytes,
         calls_of_each: 10_000,
+        lanes: 1,
     }
 }
 
@@ -252,4 +253,160 @@ fn bytes_of_one_caller_and_events_leave_room_in_the_queue() {
     lane.wait(&mut jobs);
     drop(event(1));
     assert_eq!(lane.dropped_events(), dropped);
+}
+
+fn event() -> Job {
+    Job::new(JobKind::Event, 1)
+}
+
+#[test]
+fn a_lane_is_settled_when_no_event_is_queued_or_worked_on() {
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
+    drop(lane.push(event()));
+    lane.hold(Nested::LetIn);
+    let settles = || Lane::close_for_nested_when_settled(std::iter::once(&lane));
+    assert!(!settles(), "it is queued");
+    let mut jobs = Vec::new();
+    assert!(lane.wait(&mut jobs));
+    assert!(!settles(), "it is worked on");
+    lane.worked_off(jobs.len());
+    jobs.clear();
+    drop(lane.push(event()));
+    drop(lane.push(Job::new(JobKind::Wake, 0)));
+    assert!(lane.wait(&mut jobs), "the thread is back");
+    assert!(settles(), "an event that came later waits for the next version");
+}
+
+#[test]
+fn what_waits_for_a_version_counts_as_load_until_it_is_taken_elsewhere() {
+    let lane = Arc::new(Lane::new(0, limits(100_000), None));
+    lane.hold(Nested::Waits);
+    let (sender, _told) = channel();
+    let submit = || {
+        let later = Instant::now() + Duration::from_secs(10);
+        drop(
+            lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), later)
+                .ok()
+                .unwrap(),
+        );
+    };
+    submit();
+    submit();
+    drop(lane.push(event()));
+    assert_eq!(lane.load(), 3);
+    let calls = lane.take_waiting_calls();
+    assert_eq!((calls.len(), lane.load()), (2, 1));
+    lane.adopt(calls);
+    assert_eq!(lane.load(), 3);
+    lane.release();
+    assert_eq!(lane.load(), 3, "it is in the queue now");
+    let mut jobs = Vec::new();
+    assert!(lane.wait(&mut jobs));
+    lane.worked_off(jobs.len());
+    assert_eq!(lane.load(), 0);
+    lane.hold(Nested::Waits);
+    submit();
+    assert_eq!((lane.seal().len(), lane.load()), (1, 0));
+}
+
+#[test]
+fn an_order_that_has_not_begun_can_be_taken_out_of_the_queue() {
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
+    let (sender, told) = channel();
+    let later = Instant::now() + Duration::from_secs(10);
+    let order = |kind| {
+        drop(
+            lane.submit(Job::new(kind, 0), Box::new(Told(sender.clone())), later)
+                .ok()
+                .unwrap(),
+        )
+    };
+    order(JobKind::Health);
+    order(JobKind::Restore);
+    assert!(lane.withdraw(JobKind::Restore));
+    assert!(!lane.withdraw(JobKind::Restore));
+    assert_eq!((lane.load(), lane.pending()), (1, 1));
+    let mut jobs = Vec::new();
+    assert!(lane.wait(&mut jobs));
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(jobs[0].kind, JobKind::Health);
+    assert!(!lane.withdraw(JobKind::Health), "the component has it");
+    assert_eq!(told.try_iter().count(), 0);
+}
+
+#[test]
+fn a_call_of_a_replaced_version_is_routed_again_also_when_that_has_ended() {
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
+    let (sender, _told) = channel();
+    lane.seal();
+    lane.close();
+    let refused = lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), Instant::now());
+    assert_eq!(refused.err().unwrap().why, Refusal::Replaced);
+}
+
+#[test]
+fn a_lane_that_its_library_left_gives_up_what_it_owes_and_takes_nothing_more() {
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
+    let (sender, told) = channel();
+    let submit = || {
+        let later = Instant::now() + Duration::from_secs(10);
+        lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), later)
+    };
+    drop(submit().ok().unwrap());
+    lane.note_departure();
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["abandoned: Stopped"]);
+    assert_eq!(submit().err().unwrap().why, Refusal::Closed);
+    assert!(lane.hangs() && lane.faults().errors() > 0);
+    let told_to_stop = Lane::new(0, limits(1000), None);
+    told_to_stop.close();
+    told_to_stop.note_departure();
+    assert_eq!(told_to_stop.faults().errors(), 0);
+}
+
+#[test]
+fn a_lane_that_has_been_at_one_job_for_long_is_expected_to_keep_calls_waiting() {
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
+    drop(lane.push(event()));
+    let mut jobs = Vec::new();
+    assert!(lane.wait(&mut jobs));
+    let now = clock();
+    assert_eq!(lane.wait_expected(now), 1);
+    assert!(lane.wait_expected(now + 1000) >= 100);
+}
+
+#[test]
+fn only_calls_of_chains_that_were_under_way_are_let_in_while_a_version_is_held() {
+    let (held, other) = (
+        Arc::new(Lane::new(0, limits(100_000), None)),
+        Arc::new(Lane::new(0, limits(100_000), None)),
+    );
+    let (sender, _told) = channel();
+    let submit = |lane: &Arc<Lane>, chain| {
+        let job = Job {
+            chain,
+            ..Job::new(JobKind::Call, 0)
+        };
+        let later = Instant::now() + Duration::from_secs(10);
+        drop(
+            lane.submit(job, Box::new(Told(sender.clone())), later)
+                .ok()
+                .unwrap(),
+        );
+    };
+    submit(&other, None);
+    let before = other.oldest_chain();
+    assert!(before.is_some());
+    held.hold(Nested::LetIn);
+    submit(&held, before);
+    assert_eq!((held.pending(), held.waiting()), (1, 0), "somebody waits for it");
+    submit(&held, Some(Began::now()));
+    submit(&held, None);
+    assert_eq!((held.pending(), held.waiting()), (1, 2), "these began later");
+    submit(&other, before);
+    submit(&other, None);
+    assert_eq!(
+        other.oldest_chain(),
+        before,
+        "what an old call leads to is as old"
+    );
 }

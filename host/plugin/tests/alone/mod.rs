@@ -53,6 +53,7 @@ pub fn request(library: PathBuf, name: &str) -> LoadRequest {
         limits: mesh_plugin::Limits {
             bytes: 1 << 20,
             calls_of_each: 10_000,
+            lanes: 1,
         },
         stage: Stage {
             folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),

@@ -4,7 +4,7 @@
 //! Guarantees: nobody has a right that the change took, nor one that it gave.
 
 use super::{Group, State, User};
-use crate::permission::{Actions, Permission, Rules};
+use crate::permission::{Actions, Rules, Words, Written};
 use std::sync::Arc;
 
 /// A user who was not there before is gone.
@@ -45,18 +45,25 @@ fn forbids(rules: &Rules) -> bool {
 fn rules(before: &Rules, after: &Rules) -> Rules {
     let mut left = Rules::new();
     for (path, permission) in before.iter() {
-        let kept = after.get(path).map_or(Actions::NONE, |after| after.allowed);
-        let lost = permission.allowed.without(kept);
+        let kept = after
+            .get(path)
+            .map_or(Actions::NONE, |after| after.allowed.actions());
         left.add(
             path.clone(),
-            Permission {
-                allowed: permission.allowed.without(lost),
+            Written {
+                allowed: permission.allowed.within(kept),
                 ..permission
             },
         );
     }
     for (path, permission) in after.iter() {
-        left.add(path.clone(), Permission::prohibit(permission.prohibited));
+        left.add(
+            path.clone(),
+            Written {
+                allowed: Words::NONE,
+                ..permission
+            },
+        );
     }
     left
 }

@@ -1,4 +1,4 @@
-//! Where users and groups stand in the store (PROTOCOL.md 9.2): as later generations keep them, read also as the first
+//! Where users and groups stand in the store (docs/protocol.md 9.2): as later generations keep them, read also as the first
 //! generation kept them.
 //!
 //! What enters: values of the directory. What leaves: documents below [`ROOT`], and the same values again. Guarantees: what
@@ -6,7 +6,7 @@
 //! permissions share a document; what both allows and prohibits an action prohibits it, before and after a restart.
 
 use super::{Group, Saved, State, User};
-use crate::permission::{Actions, Holder, LookupPermission, LookupTable, Permission, Rules};
+use crate::permission::{Actions, Holder, LookupPermission, LookupTable, Permission, Rules, Words, Written};
 use mesh_store::{Commit, PathPattern, Store, StoreError};
 use mesh_wire::protocol::DocumentMeta;
 use serde_json::{Map, Value, json};
@@ -49,6 +49,8 @@ const KNOWN: [&str; 12] = [
 ];
 /// Tokens of a user that are older do not hold.
 const TOKENS_VALID_FROM: &str = "_tokensValidFrom";
+/// Which word of its list a permission is, from 1 on. Only lists that are not sorted say so.
+const PLACE: &str = "place";
 /// Stands for `*` in the path of a document.
 const WILDCARD: &str = "{{w}}";
 
@@ -70,11 +72,22 @@ struct Found {
     users: BTreeMap<String, User>,
     groups: BTreeMap<String, Group>,
     memberships: Vec<(String, String, DocumentMeta)>,
+    permissions: Vec<FoundPermission>,
     of_users: BTreeMap<String, Rules>,
     of_groups: BTreeMap<String, Rules>,
     lookups: BTreeMap<String, Vec<LookupPermission>>,
     tables: HashMap<String, LookupTable>,
     users_removed: u64,
+}
+
+/// A word of a list whose other words are in other documents.
+struct FoundPermission {
+    place: u64,
+    word: String,
+    of_user: bool,
+    holder: String,
+    path: String,
+    permission: Permission,
 }
 
 impl Found {
@@ -107,14 +120,14 @@ impl Found {
             };
             self.groups.insert(name.to_owned(), group);
         } else if let Some(rest) = path.strip_prefix(PERMISSIONS) {
-            let (holders, rest) = match rest.strip_prefix(OF_USER) {
-                Some(rest) => (&mut self.of_users, rest),
-                None => (&mut self.of_groups, rest),
+            let (of_user, rest) = match rest.strip_prefix(OF_USER) {
+                Some(rest) => (true, rest),
+                None => (false, rest),
             };
             let name = rest.split('/').next().unwrap_or_default();
             let text = |key: &str| data.get(key).and_then(Value::as_str);
-            let (Some(path), Some(actions)) = (text("path"), text("action").and_then(Actions::of_word))
-            else {
+            let word = text("action").and_then(|word| Some((word, Actions::of_word(word)?)));
+            let (Some(path), Some((word, actions))) = (text("path"), word) else {
                 tracing::warn!("a permission of {name} cannot be read and is left out");
                 return;
             };
@@ -122,8 +135,14 @@ impl Found {
                 Some(Value::Bool(false)) => Permission::prohibit(actions),
                 _ => Permission::allow(actions),
             };
-            let rules = holders.entry(name.to_owned()).or_default();
-            rules.add(path.replace(WILDCARD, "*"), permission);
+            self.permissions.push(FoundPermission {
+                place: data.get(PLACE).and_then(Value::as_u64).unwrap_or_default(),
+                word: word.to_owned(),
+                of_user,
+                holder: name.to_owned(),
+                path: path.replace(WILDCARD, "*"),
+                permission,
+            });
         } else if let Some(name) = path.strip_prefix(LOOKUPS) {
             let list = data.remove("permissions").unwrap_or_default();
             let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -144,6 +163,16 @@ impl Found {
     }
 
     fn into_state(mut self) -> State {
+        self.permissions
+            .sort_by(|one, other| (one.place, &one.word).cmp(&(other.place, &other.word)));
+        for found in self.permissions {
+            let holders = match found.of_user {
+                true => &mut self.of_users,
+                false => &mut self.of_groups,
+            };
+            let rules = holders.entry(found.holder).or_default();
+            rules.add(found.path, found.permission);
+        }
         for (user, group, meta) in self.memberships {
             if let Some(user) = self.users.get_mut(&user) {
                 user.groups.insert(group.into(), meta);
@@ -194,10 +223,11 @@ fn add_all(rules: &mut Rules, holder: &str, permissions: &Value) {
 fn unambiguous(rules: &Rules) -> Rules {
     let mut clear = Rules::new();
     for (path, permission) in rules.iter() {
-        let allowed = permission.allowed.without(permission.prohibited);
+        let prohibited = permission.prohibited.actions();
+        let allowed = permission.allowed.without(prohibited);
         clear.add(
             path.clone(),
-            Permission {
+            Written {
                 allowed,
                 ..permission
             },
@@ -342,13 +372,19 @@ fn write_rules(
 /// The documents of rules, by path.
 fn documents(folder: &str, rules: &Rules) -> BTreeMap<String, String> {
     let mut documents = BTreeMap::new();
-    for (path, permission) in rules.iter() {
-        let allowed = permission.allowed.words().map(|word| (word, true));
-        let prohibited = permission.prohibited.words().map(|word| (word, false));
-        for (action, authorized) in allowed.chain(prohibited) {
-            let document = json!({"action": action, "authorized": authorized, "path": &**path});
+    let mut add = |path: &str, words: Words, authorized: bool| {
+        let is_sorted = words.is_sorted();
+        for (place, action) in (1..).zip(words.iter()) {
+            let mut document = json!({"action": action, "authorized": authorized, "path": path});
+            if !is_sorted {
+                document[PLACE] = json!(place);
+            }
             documents.insert(permission_path(folder, action, path), document.to_string());
         }
+    };
+    for (path, permission) in rules.iter() {
+        add(path, permission.allowed, true);
+        add(path, permission.prohibited, false);
     }
     documents
 }

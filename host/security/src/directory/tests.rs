@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::full_disk::{Disk, FullDisk};
-use crate::permission::{Actions, Permission};
+use crate::permission::{Actions, Holder, Permission, Words, Written};
 use mesh_store::MemoryStore;
 use serde_json::json;
 
@@ -63,12 +63,12 @@ impl Dice {
         ((self.0 >> 33) as usize) % end
     }
 
-    fn actions(&mut self) -> Actions {
+    fn words(&mut self) -> Words {
         let words = ["*", "get", "set", "on", "remove", "post"];
-        let count = self.below(3);
+        let count = self.below(4);
         (0..count)
             .filter_map(|_| Actions::of_word(words[self.below(words.len())]))
-            .collect()
+            .fold(Words::NONE, Words::with)
     }
 
     fn rules(&mut self) -> Rules {
@@ -88,9 +88,9 @@ impl Dice {
             let path = PATHS[self.below(PATHS.len())];
             rules.add(
                 path,
-                Permission {
-                    allowed: self.actions(),
-                    prohibited: self.actions(),
+                Written {
+                    allowed: self.words(),
+                    prohibited: self.words(),
                 },
             );
         }
@@ -123,6 +123,29 @@ fn what_was_changed_at_random_is_the_same_after_a_restart() {
         drop(change);
         assert_same(&directory, &reopened(&directory));
     }
+}
+
+#[test]
+fn only_lists_that_are_not_sorted_say_where_a_word_stands() {
+    let directory = directory();
+    let permissions = json!({"/a": {"actions": ["set", "get"]}, "/b": {"actions": ["get", "set"]}});
+    let rules = Rules::from_value(&permissions, Holder::Group).unwrap();
+    directory.change().put_group(group("team", &rules)).unwrap();
+    let stored = |action: &str, path: &str| {
+        let path = format!("{ROOT}_PERMISSIONS/team/{action}/{path}");
+        let found = directory.store().get(&path).unwrap();
+        serde_json::from_str::<Value>(&found.data).unwrap()
+    };
+    assert_eq!(
+        stored("get", "a"),
+        json!({"action": "get", "authorized": true, "path": "/a", "place": 2})
+    );
+    // As hosts before this one, and real servers, wrote it.
+    assert_eq!(
+        stored("get", "b"),
+        json!({"action": "get", "authorized": true, "path": "/b"})
+    );
+    assert_eq!(reopened(&directory).group("team").unwrap().rules, rules);
 }
 
 #[test]

@@ -54,6 +54,7 @@ impl Access {
         let mut entries = Vec::new();
         for (path, permission) in groups.into_iter().flat_map(Rules::iter).chain(own.iter()) {
             if is_template(path) {
+                let permission = permission.meaning();
                 entries.extend(
                     fill(path, facts)
                         .into_iter()
@@ -62,7 +63,7 @@ impl Access {
             }
         }
         let fixed = own.iter().filter(|(path, _)| !is_template(path));
-        entries.extend(fixed.map(|(path, permission)| (path.clone(), permission)));
+        entries.extend(fixed.map(|(path, permission)| (path.clone(), permission.meaning())));
         Access {
             everything: false,
             groups: table,
@@ -136,7 +137,7 @@ mod tests {
         }
     }
 
-    /// Every request of the table in PROTOCOL.md 9.5, as later servers answer it.
+    /// Every request of the table in docs/protocol.md 9.5, as later servers answer it.
     #[test]
     fn the_documented_requests_are_answered_as_documented() {
         let group = rules(json!({

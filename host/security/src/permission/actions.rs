@@ -52,7 +52,7 @@ impl Action {
 }
 
 /// The words of permissions with their place in a set, in the order in which they are written.
-const WORDS: [(&str, Actions); 11] = [
+pub(super) const WORDS: [(&str, Actions); 11] = [
     ("*", Actions::ANY),
     ("delete", Actions::of(Action::Delete)),
     ("get", Actions::of(Action::Get)),

@@ -6,6 +6,7 @@
 //! refused before it is stored.
 
 use super::actions::{Action, Actions};
+use super::entry::Words;
 use super::error::{PermissionError, shown};
 use super::pattern::{LONGEST_PATH, covers, literal_beginning};
 use super::template::{Facts, try_fill};
@@ -102,11 +103,13 @@ pub struct LookupPermission {
     source: String,
     regex: Regex,
     actions: Actions,
+    /// The same, as they are shown.
+    words: Words,
     table: String,
     path: String,
 }
 
-/// The compiled expression follows from its source.
+/// The compiled expression follows from its source, and the order of the words says nothing.
 impl PartialEq for LookupPermission {
     fn eq(&self, other: &LookupPermission) -> bool {
         self.source == other.source
@@ -123,14 +126,14 @@ impl LookupPermission {
     ///
     /// When something is missing or wrong, or the expression is none that can be run safely.
     pub fn from_value(value: &Value) -> Result<LookupPermission, PermissionError> {
-        let mut actions = Actions::NONE;
-        let words = value.get("actions").and_then(Value::as_array);
-        for word in words.ok_or_else(|| wrong("actions is not a list"))? {
+        let mut words = Words::NONE;
+        let list = value.get("actions").and_then(Value::as_array);
+        for word in list.ok_or_else(|| wrong("actions is not a list"))? {
             let word = word.as_str().ok_or_else(|| wrong("an action is not a text"))?;
             let known = Actions::of_word(word);
-            actions = actions.union(known.ok_or_else(|| wrong(format!("unknown action: {}", shown(word))))?);
+            words = words.with(known.ok_or_else(|| wrong(format!("unknown action: {}", shown(word))))?);
         }
-        LookupPermission::new(text(value, "regex")?.to_owned(), actions, value)
+        LookupPermission::new(text(value, "regex")?.to_owned(), words, value)
     }
 
     /// Reads `{"component", "event", "table", "path"}`: subscribing to an event of a component.
@@ -141,7 +144,7 @@ impl LookupPermission {
     pub fn of_event(value: &Value, domain: &str) -> Result<LookupPermission, PermissionError> {
         let (component, event) = (text(value, "component")?, text(value, "event")?);
         let source = format!("^/_events/{}/{component}/{event}", regex::escape(domain));
-        LookupPermission::new(source, Actions::of(Action::On), value)
+        LookupPermission::new(source, Actions::of(Action::On).into(), value)
     }
 
     /// Reads `{"component", "method", "table", "path"}`: asking a method, and hearing its answers.
@@ -153,21 +156,22 @@ impl LookupPermission {
         let (component, method) = (text(value, "component")?, text(value, "method")?);
         let domain = regex::escape(domain);
         let source = |kind: &str| format!("^/_exchange/{kind}/{domain}/{component}/{method}");
-        let set = Actions::of(Action::Set);
+        let set = Words::from(Actions::of(Action::Set));
         Ok([
             LookupPermission::new(source("requests"), set, value)?,
-            LookupPermission::new(source("responses"), set.union(Actions::of(Action::On)), value)?,
+            LookupPermission::new(source("responses"), set.with(Actions::of(Action::On)), value)?,
         ])
     }
 
-    fn new(source: String, actions: Actions, value: &Value) -> Result<LookupPermission, PermissionError> {
+    fn new(source: String, words: Words, value: &Value) -> Result<LookupPermission, PermissionError> {
         let (table, path) = (text(value, "table")?, text(value, "path")?);
         check_name(table).map_err(PermissionError::Lookup)?;
         let regex = compile_with_groups(&source).map_err(|error| wrong(error.to_string()))?;
         Ok(LookupPermission {
             source,
             regex,
-            actions,
+            actions: words.actions(),
+            words,
             table: table.to_owned(),
             path: path.to_owned(),
         })
@@ -175,7 +179,7 @@ impl LookupPermission {
 
     /// As stored and shown.
     pub fn to_value(&self) -> Value {
-        let actions: Vec<_> = self.actions.words().collect();
+        let actions: Vec<_> = self.words.iter().collect();
         json!({"regex": self.source, "actions": actions, "table": self.table, "path": self.path})
     }
 
@@ -371,7 +375,7 @@ mod tests {
         );
         assert_eq!(
             responses.to_value(),
-            json!({"regex": "^/_exchange/responses/D/lab/echo", "actions": ["on", "set"], "table": "T1", "path": "{{$1}}"})
+            json!({"regex": "^/_exchange/responses/D/lab/echo", "actions": ["set", "on"], "table": "T1", "path": "{{$1}}"})
         );
         assert!(LookupPermission::of_event(&json!({"component": "lab"}), "D").is_err());
     }

@@ -6,9 +6,10 @@
 //! what is not understood is refused, not ignored; answers are never shown as something of their own.
 
 use super::actions::{Action, Actions};
+use super::entry::{Permission, Words, Written};
 use super::error::{PermissionError, shown};
 use super::pattern::{covers, literal_beginning};
-use super::rules::{Holder, Permission, Reading, Rules};
+use super::rules::{Holder, Reading, Rules};
 use mesh_config::nearest;
 use serde_json::{Map, Value, json};
 
@@ -269,7 +270,7 @@ pub fn to_mesh(rules: &Rules) -> Value {
     let mut data = Map::new();
     let authorized = || json!({"authorized": true});
     for (path, permission) in rules.iter() {
-        let allows = |action| permission.allowed.contains(Actions::of(action));
+        let allows = |action| permission.allowed.actions().contains(Actions::of(action));
         if let Some(event) = path.strip_prefix(EVENTS) {
             if allows(Action::On) {
                 events.insert(event.to_owned(), authorized());
@@ -280,7 +281,7 @@ pub fn to_mesh(rules: &Rules) -> Value {
             }
         } else if let Some(route) = path.strip_prefix(WEB) {
             if !permission.allowed.is_empty() {
-                let actions: Vec<_> = permission.allowed.words().collect();
+                let actions: Vec<_> = permission.allowed.iter().collect();
                 web.insert(route.to_owned(), json!({"authorized": true, "actions": actions}));
             }
         } else if !path.starts_with(RESPONSES) {
@@ -299,10 +300,13 @@ pub fn hidden_prohibitions(rules: &Rules, newer: &Rules) -> Rules {
             .iter()
             .any(|folder| path.starts_with(folder))
         {
-            let allowed = newer.get(path).unwrap_or_default().allowed;
+            let allowed = newer.get(path).unwrap_or_default().meaning().allowed;
             hidden.add(
                 path.clone(),
-                Permission::prohibit(permission.prohibited.without(allowed)),
+                Written {
+                    allowed: Words::NONE,
+                    prohibited: permission.prohibited.without(allowed),
+                },
             );
         }
     }

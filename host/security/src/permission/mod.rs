@@ -9,6 +9,7 @@
 
 mod access;
 mod actions;
+mod entry;
 mod error;
 mod lookup;
 mod mesh_form;
@@ -20,11 +21,12 @@ mod template;
 
 pub use access::{Access, checked_path};
 pub use actions::{Action, Actions};
+pub use entry::{Front, Permission, Words, Written};
 pub use error::PermissionError;
 pub use lookup::{LookupPermission, LookupTable, lookup_allows};
 pub use mesh_form::{Purpose, from_mesh, hidden_prohibitions, to_mesh};
 pub use pattern::{LONGEST_PATH, covers};
-pub use rules::{Holder, MOST_PATHS, Permission, Rules};
+pub use rules::{Holder, MOST_PATHS, Rules};
 pub use system_groups::{admin, delegate, guest, mesh_admin};
 pub use table::{Decision, Table};
 pub use template::Facts;

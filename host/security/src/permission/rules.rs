@@ -1,12 +1,14 @@
 //! What one group or one user grants and forbids, path by path, in the form in which it is stored.
 //!
-//! What enters: JSON `{"/path/*": {"actions": ["get"], "prohibit": ["set"]}}`, changes to it. What leaves: the same, sorted.
-//! Guarantees: a path occurs once, and grants or forbids something; nothing unknown gets in.
+//! What enters: JSON `{"/path/*": {"actions": ["get"], "prohibit": ["set"]}}`, changes to it. What leaves: the same, sorted by
+//! path, with words in the order in which they were given. Guarantees: a path occurs once, and grants or forbids something;
+//! nothing unknown gets in.
 
 use super::actions::Actions;
+use super::entry::{Front, Words, Written};
 use super::error::{PermissionError, shown};
 use super::pattern::check_path;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -32,85 +34,10 @@ impl fmt::Display for Holder {
     }
 }
 
-/// What is granted and what is forbidden on one path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Permission {
-    /// Granted, unless something forbids it.
-    pub allowed: Actions,
-    /// Forbidden, whatever grants it.
-    pub prohibited: Actions,
-}
-
-impl Permission {
-    /// Grants these.
-    pub const fn allow(allowed: Actions) -> Permission {
-        Permission {
-            allowed,
-            prohibited: Actions::NONE,
-        }
-    }
-
-    /// Forbids these.
-    pub const fn prohibit(prohibited: Actions) -> Permission {
-        Permission {
-            allowed: Actions::NONE,
-            prohibited,
-        }
-    }
-
-    /// Whether it says nothing.
-    pub const fn is_empty(self) -> bool {
-        self.allowed.is_empty() && self.prohibited.is_empty()
-    }
-
-    /// Both together: what permissions of several groups on one path mean.
-    #[must_use]
-    pub const fn union(self, other: Permission) -> Permission {
-        Permission {
-            allowed: self.allowed.union(other.allowed),
-            prohibited: self.prohibited.union(other.prohibited),
-        }
-    }
-
-    /// What is stored when `newer` is written over this: an action is granted or forbidden, as was said last.
-    const fn overwritten_by(self, newer: Permission) -> Permission {
-        Permission {
-            allowed: self.allowed.union(newer.allowed).without(newer.prohibited),
-            prohibited: self.prohibited.without(newer.allowed).union(newer.prohibited),
-        }
-    }
-
-    /// What is left without these. `*` takes everything of its kind away.
-    const fn without(self, taken: Permission) -> Permission {
-        const fn left(actions: Actions, taken: Actions) -> Actions {
-            if taken.contains(Actions::ANY) {
-                Actions::NONE
-            } else {
-                actions.without(taken)
-            }
-        }
-        Permission {
-            allowed: left(self.allowed, taken.allowed),
-            prohibited: left(self.prohibited, taken.prohibited),
-        }
-    }
-
-    /// As stored: only what is not empty.
-    pub fn to_value(self) -> Value {
-        let mut entry = Map::new();
-        for (key, actions) in [("actions", self.allowed), ("prohibit", self.prohibited)] {
-            if !actions.is_empty() {
-                entry.insert(key.to_owned(), json!(actions.words().collect::<Vec<_>>()));
-            }
-        }
-        Value::Object(entry)
-    }
-}
-
 /// The permissions of one group, or of one user alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    paths: BTreeMap<Arc<str>, Permission>,
+    paths: BTreeMap<Arc<str>, Written>,
 }
 
 impl Rules {
@@ -139,7 +66,7 @@ impl Rules {
         reading.finish()
     }
 
-    /// As stored, sorted by path.
+    /// As shown, sorted by path.
     pub fn to_value(&self) -> Value {
         let entries = self
             .iter()
@@ -147,11 +74,21 @@ impl Rules {
         Value::Object(entries.collect())
     }
 
+    /// The same with sorted words.
+    #[must_use]
+    pub fn sorted(&self) -> Rules {
+        let sorted = self.iter().map(|(path, entry)| (path.clone(), entry.sorted()));
+        Rules {
+            paths: sorted.collect(),
+        }
+    }
+
     /// Adds a permission to what the path has; nothing is taken away.
-    pub fn add(&mut self, path: impl Into<Arc<str>>, permission: Permission) {
+    pub fn add(&mut self, path: impl Into<Arc<str>>, permission: impl Into<Written>) {
+        let permission = permission.into();
         if !permission.is_empty() {
             let entry = self.paths.entry(path.into()).or_default();
-            *entry = entry.union(permission);
+            *entry = entry.joined(permission);
         }
     }
 
@@ -160,14 +97,14 @@ impl Rules {
     /// # Errors
     ///
     /// When there would be too many paths; then nothing is changed.
-    pub fn merge(&mut self, newer: &Rules) -> Result<(), PermissionError> {
+    pub fn merge(&mut self, newer: &Rules, front: Front) -> Result<(), PermissionError> {
         let added = newer.paths.keys().filter(|path| !self.paths.contains_key(*path));
         if self.paths.len() + added.count() > MOST_PATHS {
             return Err(PermissionError::TooManyPaths);
         }
         for (path, permission) in &newer.paths {
             let entry = self.paths.entry(path.clone()).or_default();
-            *entry = entry.overwritten_by(*permission);
+            *entry = entry.overwritten_by(*permission, front);
         }
         Ok(())
     }
@@ -176,7 +113,7 @@ impl Rules {
     pub fn remove(&mut self, taken: &Rules) {
         for (path, permission) in &taken.paths {
             if let Some(entry) = self.paths.get_mut(path) {
-                *entry = entry.without(*permission);
+                *entry = entry.without(permission.meaning());
                 if entry.is_empty() {
                     self.paths.remove(path);
                 }
@@ -185,12 +122,12 @@ impl Rules {
     }
 
     /// What one path, as written, grants and forbids.
-    pub fn get(&self, path: &str) -> Option<Permission> {
+    pub fn get(&self, path: &str) -> Option<Written> {
         self.paths.get(path).copied()
     }
 
     /// All paths, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, Permission)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, Written)> {
         self.paths.iter().map(|(path, permission)| (path, *permission))
     }
 
@@ -235,15 +172,16 @@ impl Reading {
             self.problem(format!("missing allowed actions or prohibit rules: {path}"));
             return;
         }
-        let permission = Permission {
-            allowed: self.actions(path, actions, "action"),
-            prohibited: self.actions(path, prohibit, "prohibit action"),
+        let permission = Written {
+            allowed: self.words(path, actions, "action"),
+            prohibited: self.words(path, prohibit, "prohibit action"),
         };
         self.permission(path, permission);
     }
 
     /// An entry whose actions are known. Of two that mean the same path, the last one counts.
-    pub(super) fn permission(&mut self, path: &str, permission: Permission) {
+    pub(super) fn permission(&mut self, path: &str, permission: impl Into<Written>) {
+        let permission = permission.into();
         if let Err(error) = check_path(path) {
             self.path_error.get_or_insert(error);
         } else if !permission.is_empty() {
@@ -251,20 +189,20 @@ impl Reading {
         }
     }
 
-    fn actions(&mut self, path: &str, list: Option<&Value>, kind: &str) -> Actions {
+    fn words(&mut self, path: &str, list: Option<&Value>, kind: &str) -> Words {
         let path = shown(path);
         let words = match list {
-            None | Some(Value::Null) => return Actions::NONE,
+            None | Some(Value::Null) => return Words::NONE,
             Some(Value::Array(words)) => words,
             Some(_) => {
                 self.problem(format!("not a list of {kind}s for path: {path}"));
-                return Actions::NONE;
+                return Words::NONE;
             }
         };
-        let mut actions = Actions::NONE;
+        let mut known = Words::NONE;
         for word in words {
             match word.as_str().map(|word| (word, Actions::of_word(word))) {
-                Some((_, Some(known))) => actions = actions.union(known),
+                Some((_, Some(word))) => known = known.with(word),
                 Some((word, None)) => {
                     let word = shown(word);
                     self.problem(format!("unknown {kind}: {word} for path: {path}"));
@@ -272,7 +210,7 @@ impl Reading {
                 None => self.problem(format!("{kind} is not a text for path: {path}")),
             }
         }
-        actions
+        known
     }
 
     /// The permissions, if all were right.
@@ -292,6 +230,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Map, json};
 
     fn rules(value: Value) -> Rules {
         Rules::from_value(&value, Holder::Group).unwrap()
@@ -302,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn permissions_come_back_sorted_and_without_what_says_nothing() {
+    fn permissions_come_back_by_path_with_words_as_given_and_without_what_says_nothing() {
         let read = rules(json!({
             "/b/*": {"actions": ["set", "get", "get"], "prohibit": ["remove"], "description": "d"},
             "/a": {"actions": ["*"]},
             "/nothing": {"actions": []},
         }));
         let written =
-            json!({"/a": {"actions": ["*"]}, "/b/*": {"actions": ["get", "set"], "prohibit": ["remove"]}});
+            json!({"/a": {"actions": ["*"]}, "/b/*": {"actions": ["set", "get"], "prohibit": ["remove"]}});
         assert_eq!(read.to_value().to_string(), written.to_string());
         assert_eq!(rules(written), read);
         assert!(rules(Value::Null).is_empty());
@@ -367,7 +306,7 @@ mod tests {
     fn merging_keeps_what_is_not_mentioned_and_lets_the_newer_decide() {
         let mut group = rules(json!({"/a": {"actions": ["get", "set"], "prohibit": ["on"]}}));
         let newer = rules(json!({"/a": {"actions": ["on"], "prohibit": ["set"]}, "/b": {"actions": ["*"]}}));
-        group.merge(&newer).unwrap();
+        group.merge(&newer, Front::Older).unwrap();
         assert_eq!(
             group.to_value(),
             json!({"/a": {"actions": ["get", "on"], "prohibit": ["set"]}, "/b": {"actions": ["*"]}})
@@ -404,9 +343,9 @@ mod tests {
             "more than 20000 permission paths"
         );
         let mut group = rules(many("a", MOST_PATHS));
-        group.merge(&rules(many("a", 5))).unwrap();
+        group.merge(&rules(many("a", 5)), Front::Newer).unwrap();
         assert_eq!(
-            group.merge(&rules(many("b", 1))),
+            group.merge(&rules(many("b", 1)), Front::Newer),
             Err(PermissionError::TooManyPaths)
         );
         assert_eq!(group.len(), MOST_PATHS);

@@ -4,7 +4,8 @@
 //! store them. Guarantees: they are the same in each mesh; what an administrator changed of a group is not their business.
 
 use super::actions::{Action, Actions};
-use super::rules::{Permission, Rules};
+use super::entry::Permission;
+use super::rules::Rules;
 
 /// The methods of `security` by which users change their own password.
 const OWN_PASSWORD: [&str; 3] = ["updateOwnUser", "changePassword", "resetPassword"];

@@ -6,8 +6,9 @@
 //! begins with.
 
 use super::actions::{Action, Actions};
+use super::entry::Permission;
 use super::pattern::{covers, literal_beginning};
-use super::rules::{Permission, Rules};
+use super::rules::Rules;
 use super::template::is_template;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,7 +62,7 @@ impl Table {
     pub fn of_rules<'a>(rules: impl IntoIterator<Item = &'a Rules>) -> Table {
         let all = rules.into_iter().flat_map(Rules::iter);
         let fixed = all.filter(|(path, _)| !is_template(path));
-        Table::new(fixed.map(|(path, permission)| (path.clone(), permission)))
+        Table::new(fixed.map(|(path, permission)| (path.clone(), permission.meaning())))
     }
 
     /// Compiles paths. One that occurs more than once means all that is said of it.

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// Numbers that a seed chooses.
@@ -19,7 +20,7 @@ type Item = (u64, u64, u64);
 
 fn who(network: u64, name: u64) -> Applicant {
     Applicant {
-        network: Network(network),
+        network: Network::of(IpAddr::V4(Ipv4Addr::from_bits(network as u32))),
         name,
     }
 }

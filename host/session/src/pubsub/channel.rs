@@ -1,4 +1,4 @@
-//! The text that a client subscribes with: `/<ACTION>@<pattern>` (PROTOCOL.md 6.3).
+//! The text that a client subscribes with: `/<ACTION>@<pattern>` (docs/protocol.md 6.3).
 
 use mesh_wire::protocol::EventAction;
 

@@ -80,7 +80,7 @@ pub struct Subscription<'a> {
     pub depth: Depth,
     /// How many listeners it stands for (first generation).
     pub count: i64,
-    /// Events carry what was sent instead of what is stored (PROTOCOL.md 7.2).
+    /// Events carry what was sent instead of what is stored (docs/protocol.md 7.2).
     pub as_sent: bool,
     /// For whom it is, where that is not the session's own user.
     pub principal: Option<Arc<Principal>>,

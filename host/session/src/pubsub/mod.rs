@@ -3,7 +3,7 @@
 //! What enters: subscriptions, and one [`Event`] at a time. What leaves: frames in the queues of the sessions that
 //! subscribed, and calls of [`Listener`]s inside the host. Guarantees: one frame per (session, channel), written once
 //! per distinct (dialect, channel); the cost of a publication follows its recipients, not the subscriptions
-//! registered; an event is withheld for its version only where no client would have shown it (PROTOCOL.md 7.4).
+//! registered; an event is withheld for its version only where no client would have shown it (docs/protocol.md 7.4).
 
 mod channel;
 mod delivery;

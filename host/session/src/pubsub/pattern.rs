@@ -1,4 +1,4 @@
-//! The matching rules of both generations (PROTOCOL.md 6.3 and 6.4), one pattern and one path at a time.
+//! The matching rules of both generations (docs/protocol.md 6.3 and 6.4), one pattern and one path at a time.
 //!
 //! The first generation matches text: the literal part up to the first `*` must begin the path, the rest is found in
 //! order, the end is open. Later ones match segments: `*` is one segment, `**` at the end is one to `depth` segments.
@@ -34,7 +34,7 @@ pub enum Pattern {
     Segments(Box<str>),
     /// Later generations: as [`Pattern::Segments`], then one or more segments, as many as the subscription's depth.
     Deep(Box<str>),
-    /// `/_exchange/responses/…/*` of a later generation: everything below, at any depth (PROTOCOL.md section 11).
+    /// `/_exchange/responses/…/*` of a later generation: everything below, at any depth (docs/protocol.md 11).
     Below(Box<str>),
 }
 

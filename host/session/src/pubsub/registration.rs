@@ -165,9 +165,9 @@ impl Registration {
     }
 
     /// Whether an event of this version, `depth` segments below a `**`, goes to the subscriber; with the smallest depth
-    /// among the subscriptions that want it (PROTOCOL.md 6.4) and that `may_hear` it. A subscription without a depth of its own,
-    /// as clients make it after a reconnect, gets none: its client delivers to whatever listeners it has. The subscriber gets
-    /// one frame, and so what was sent goes out only where all that want the event asked for it.
+    /// among the subscriptions that want it (docs/protocol.md 6.4) and that `may_hear` it. A subscription without a depth of
+    /// its own, as clients make it after a reconnect, gets none: its client delivers to whatever listeners it has. The
+    /// subscriber gets one frame, and so what was sent goes out only where all that want the event asked for it.
     pub(super) fn admits(
         &self,
         version: Option<&EventVersion>,

@@ -12,8 +12,7 @@
 //!
 //! Written straight into the table, each change of a commit would cost a page.
 
-use super::record;
-use mesh_wire::protocol::DocumentMeta;
+use super::record::{self, Record};
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -47,13 +46,13 @@ pub(super) struct DamagedChange {
 }
 
 /// Writes the changes of one commit.
-pub(super) fn encode(changes: &BTreeMap<&str, Option<(DocumentMeta, &str)>>, out: &mut Vec<u8>) {
+pub(super) fn encode(changes: &BTreeMap<&str, Option<Record<'_>>>, out: &mut Vec<u8>) {
     out.clear();
     let mut value = Vec::new();
     for (path, document) in changes {
         let kind = match document {
-            Some((meta, data)) => {
-                record::encode(path, *meta, data, &mut value);
+            Some(record) => {
+                record::encode(path, *record, &mut value);
                 DOCUMENT
             }
             None => {
@@ -142,18 +141,26 @@ fn removal(path: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mesh_wire::protocol::DocumentMeta;
 
-    const META: DocumentMeta = DocumentMeta {
-        created: 1,
-        modified: 2,
-    };
+    fn record(modified_by: Option<&'static str>, data: &'static str) -> Option<Record<'static>> {
+        let meta = DocumentMeta {
+            created: 1,
+            modified: 2,
+        };
+        Some(Record {
+            meta,
+            modified_by,
+            data,
+        })
+    }
 
     fn batch() -> Vec<u8> {
         let mut out = Vec::new();
         let changes = BTreeMap::from([
-            ("/a", Some((META, r#"{"n":1}"#))),
+            ("/a", record(None, r#"{"n":1}"#)),
             ("/b", None),
-            ("/c", Some((META, "{}"))),
+            ("/c", record(Some("bob"), "{}")),
         ]);
         encode(&changes, &mut out);
         out
@@ -165,7 +172,7 @@ mod tests {
         assert_eq!(unmerged.add(&batch()), []);
         let mut second = Vec::new();
         encode(
-            &BTreeMap::from([("/a", None), ("/b", Some((META, "{}")))]),
+            &BTreeMap::from([("/a", None), ("/b", record(None, "{}"))]),
             &mut second,
         );
         assert_eq!(unmerged.add(&second), []);

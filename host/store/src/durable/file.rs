@@ -7,11 +7,11 @@
 
 use super::batches::{self, MERGE_AT, Unmerged};
 use super::error::{FileError, FileErrorKind};
+use super::format;
 use super::held::{Held, Reading};
 use super::opening::{self, Opened};
-use super::record;
+use super::record::{self, Entry, Record};
 use super::salvage::salvage;
-use mesh_wire::protocol::DocumentMeta;
 use redb::{
     Builder, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend,
     TableDefinition, TableError, WriteTransaction,
@@ -23,10 +23,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The format of the tables. A host refuses a higher number.
-pub(super) const FORMAT: u64 = 1;
-/// `"format"` and its number.
-pub(super) const ABOUT: TableDefinition<&[u8], u64> = TableDefinition::new("mesh-store");
 /// Paths and records; bytes and not text, since redb takes it for granted that text on disk is UTF-8.
 pub(super) const DOCUMENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("documents");
 /// Changes that are not in the table of documents yet, by number.
@@ -44,6 +40,8 @@ pub struct StoreFile {
     panicked: AtomicBool,
     // Set once a write has failed: trying again could make things worse.
     failed: bool,
+    // In which format the file is.
+    pub(super) format: u64,
     // Records that a damaged file in its place had, and that are lost.
     lost: Vec<DamagedRecord>,
     unmerged: Unmerged,
@@ -67,17 +65,6 @@ pub struct Compacted {
     pub before: u64,
     /// The size now.
     pub after: u64,
-}
-
-/// A document to be written by [`StoreFile::write_all`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Where.
-    pub path: String,
-    /// When it was written.
-    pub meta: DocumentMeta,
-    /// A JSON object, as text.
-    pub data: String,
 }
 
 impl StoreFile {
@@ -167,6 +154,7 @@ impl StoreFile {
             database: Some(database),
             panicked,
             failed: false,
+            format: 0,
             lost: Vec::new(),
             unmerged: Unmerged::default(),
             batch: Vec::new(),
@@ -205,7 +193,7 @@ impl StoreFile {
     /// When the file cannot be read.
     pub fn read(
         &mut self,
-        visit: &mut dyn FnMut(&str, DocumentMeta, &str) -> bool,
+        visit: &mut dyn FnMut(&str, Record<'_>) -> bool,
     ) -> Result<Vec<DamagedRecord>, FileError> {
         self.merge()?;
         let mut damaged = self.lost.clone();
@@ -213,8 +201,8 @@ impl StoreFile {
             for entry in database.begin_read()?.open_table(DOCUMENTS)?.iter()? {
                 let (key, value) = entry?;
                 match record::decode(key.value(), value.value()) {
-                    Ok((path, meta, data)) => {
-                        if !visit(path, meta, data) {
+                    Ok((path, record)) => {
+                        if !visit(path, record) {
                             break;
                         }
                     }
@@ -235,20 +223,25 @@ impl StoreFile {
     ///
     /// When the file cannot be written. Nothing must be written after that: what the disk holds is then known only when
     /// the file is opened again.
-    pub(super) fn write(
-        &mut self,
-        changes: &BTreeMap<&str, Option<(DocumentMeta, &str)>>,
-    ) -> Result<(), FileError> {
+    pub(super) fn write(&mut self, changes: &BTreeMap<&str, Option<Record<'_>>>) -> Result<(), FileError> {
         let mut batch = std::mem::take(&mut self.batch);
         batches::encode(changes, &mut batch);
         let number = self.unmerged.next;
+        let format = self.format_for(
+            changes
+                .values()
+                .flatten()
+                .any(|record| record.modified_by.is_some()),
+        );
         let written = self.transaction(|transaction| {
+            format::change(transaction, self.format, format)?;
             let mut batches = transaction.open_table(BATCHES).map_err(redb::Error::from)?;
             batches.insert(number, &*batch)?;
             Ok(Some(()))
         });
         self.failed |= written.is_err();
         if written.is_ok() {
+            self.format = format;
             self.unmerged.next += 1;
             // It is as it was written.
             self.unmerged.add(&batch);
@@ -322,6 +315,7 @@ impl StoreFile {
     ) -> Result<u64, E> {
         self.merge()?;
         let mut refused = None;
+        let mut format = self.format;
         let written = self.transaction(|transaction| {
             if replace {
                 transaction.delete_table(DOCUMENTS).map_err(redb::Error::from)?;
@@ -330,9 +324,10 @@ impl StoreFile {
             let mut record = Vec::new();
             for entry in entries {
                 match entry {
-                    Ok(Entry { path, meta, data }) => {
-                        record::encode(&path, meta, &data, &mut record);
-                        documents.insert(path.as_bytes(), &*record)?;
+                    Ok(entry) => {
+                        format = format.max(self.format_for(entry.modified_by.is_some()));
+                        record::encode(&entry.path, entry.record(), &mut record);
+                        documents.insert(entry.path.as_bytes(), &*record)?;
                     }
                     Err(error) => {
                         refused = Some(error);
@@ -340,12 +335,15 @@ impl StoreFile {
                     }
                 }
             }
+            format::change(transaction, self.format, format)?;
             Ok(Some(documents.len()?))
         });
-        match refused {
-            Some(refused) => Err(refused),
-            None => Ok(written?.unwrap_or_default()),
+        if let Some(refused) = refused {
+            return Err(refused);
         }
+        let count = written?.unwrap_or_default();
+        self.format = format;
+        Ok(count)
     }
 
     /// Gives the space of removed and overwritten documents back to the disk. Takes time in proportion to the file.
@@ -400,51 +398,8 @@ impl StoreFile {
         Ok(metadata.len())
     }
 
-    /// Makes the tables of a new file, or refuses a file whose tables are others.
-    fn check_format(&self) -> Result<(), FileError> {
-        let found = self.contained(|database| {
-            let transaction = database.begin_read()?;
-            match transaction.open_table(ABOUT) {
-                Ok(about) => Ok(Some(about.get(&b"format"[..])?.map(|format| format.value()))),
-                Err(TableError::TableDoesNotExist(_)) => Ok(transaction.list_tables()?.next().map(|_| None)),
-                Err(
-                    TableError::TableTypeMismatch { .. }
-                    | TableError::TypeDefinitionChanged { .. }
-                    | TableError::TableIsMultimap(_),
-                ) => Ok(Some(None)),
-                Err(error) => Err(error.into()),
-            }
-        })?;
-        match found {
-            Some(Some(FORMAT)) => Ok(()),
-            Some(Some(newer)) => Err(FileError::new(
-                FileErrorKind::Newer,
-                &self.path,
-                format_args!(
-                    "is a store in format {newer}, written by another version of this host; \
-                     this version reads format {FORMAT}"
-                ),
-            )),
-            Some(None) => Err(FileError::new(
-                FileErrorKind::Foreign,
-                &self.path,
-                "is not a store: it is a redb database of another program",
-            )),
-            None => self
-                .transaction(|transaction| {
-                    transaction
-                        .open_table(ABOUT)
-                        .map_err(redb::Error::from)?
-                        .insert(&b"format"[..], FORMAT)?;
-                    transaction.open_table(DOCUMENTS).map_err(redb::Error::from)?;
-                    Ok(Some(()))
-                })
-                .map(|_| ()),
-        }
-    }
-
     /// Runs `change` and commits, or, when it fails or returns `None`, leaves everything as it was.
-    fn transaction<T>(
+    pub(super) fn transaction<T>(
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<Option<T>, redb::Error>,
     ) -> Result<Option<T>, FileError> {
@@ -458,7 +413,10 @@ impl StoreFile {
         })
     }
 
-    fn contained<T>(&self, action: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, FileError> {
+    pub(super) fn contained<T>(
+        &self,
+        action: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, FileError> {
         match &self.database {
             Some(database) if !self.panicked.load(Ordering::Relaxed) => {
                 contained(&self.path, &self.panicked, || action(database))

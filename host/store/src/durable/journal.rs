@@ -10,6 +10,7 @@ use super::error::{FileError, FileErrorKind};
 use super::file::StoreFile;
 use super::held::Held;
 use super::opening;
+use super::record::Record;
 use super::{Durability, Options};
 use crate::index::{Change, Index};
 use crate::{Committed, Health, StoreError, StoreErrorKind};
@@ -29,7 +30,7 @@ const UNTIL_NEXT_LOOK: Duration = Duration::from_secs(2);
 /// How much room there must be for another try.
 const ROOM: usize = 512 * 1024;
 /// What a change costs beside its texts.
-const CHANGE_BYTES: usize = 192;
+const CHANGE_BYTES: usize = 224;
 
 /// What writers, readers and the journal's thread share. `index` is locked before `queue`.
 pub(super) struct Journal {
@@ -279,12 +280,9 @@ impl Journal {
     fn make_equal(&self, file: &mut StoreFile) -> Result<(), FileError> {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let (mut paths, mut other) = (BTreeSet::new(), BTreeSet::new());
-        file.read(&mut |path, meta, data| {
+        file.read(&mut |path, record| {
             paths.insert(path.to_owned());
-            let is_same = index
-                .get(path)
-                .is_some_and(|document| document.meta == meta && &*document.data == data);
-            if !is_same {
+            if index.get(path).map(Record::from) != Some(record) {
                 other.insert(path.to_owned());
             }
             true
@@ -297,10 +295,7 @@ impl Journal {
         }
         let changes = other
             .iter()
-            .map(|path| {
-                let document = index.get(path);
-                (&**path, document.map(|document| (document.meta, &*document.data)))
-            })
+            .map(|path| (&**path, index.get(path).map(Record::from)))
             .collect();
         file.write(&changes)
     }
@@ -407,15 +402,10 @@ fn call(mut callbacks: Vec<(u64, Committed)>, result: &Result<(), StoreError>) {
 }
 
 /// What a path holds after all changes, in order of paths: one write for each, and neighbours together.
-fn last_of_each_path(
-    changes: &[Change],
-) -> BTreeMap<&str, Option<(mesh_wire::protocol::DocumentMeta, &str)>> {
+fn last_of_each_path(changes: &[Change]) -> BTreeMap<&str, Option<Record<'_>>> {
     changes
         .iter()
-        .map(|change| {
-            let after = change.after.as_ref();
-            (&*change.path, after.map(|after| (after.meta, &*after.data)))
-        })
+        .map(|change| (&*change.path, change.after.as_ref().map(Record::from)))
         .collect()
 }
 

@@ -13,6 +13,7 @@
 mod batches;
 mod error;
 mod file;
+mod format;
 mod held;
 mod journal;
 mod opening;
@@ -22,12 +23,14 @@ mod salvage;
 mod tests;
 
 pub use error::{FileError, FileErrorKind};
-pub use file::{Compacted, DamagedRecord, Entry, StoreFile};
+pub use file::{Compacted, DamagedRecord, StoreFile};
+pub use record::{Entry, Record};
 
 use super::index::Index;
 use super::{Commit, Committed, Cursor, Document, Health, Item, PathPattern, Step, Store, StoreError};
 use super::{StoreErrorKind, Stored};
 use journal::{Disk, Journal};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
@@ -143,6 +146,18 @@ impl DurableStore {
         self.journal.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes a document, once that is admitted.
+    fn put(&self, index: &mut Index, path: &str, data: Arc<str>, by: Option<&Arc<str>>) -> Stored {
+        let (document, change) = index.set(path, data, by.cloned());
+        let is_new = change.before.is_none();
+        let commit = self.commit(self.journal.push([change]));
+        Stored {
+            document,
+            is_new,
+            commit,
+        }
+    }
+
     fn commit(&self, number: u64) -> Commit {
         match self.durability {
             Durability::Commit => Commit::Pending(number),
@@ -154,9 +169,22 @@ impl DurableStore {
 /// Reads all documents, and names the damaged records.
 fn load(file: &mut StoreFile) -> Result<(Index, Vec<DamagedRecord>), FileError> {
     let mut documents = Vec::with_capacity(usize::try_from(file.count()?).unwrap_or(0));
-    let damaged = file.read(&mut |path, meta, data| {
-        let data = data.into();
-        documents.push((path.into(), Document { data, meta }));
+    // Documents of one user share the name.
+    let mut names: HashSet<Arc<str>> = HashSet::new();
+    let damaged = file.read(&mut |path, record| {
+        let document = Document {
+            data: record.data.into(),
+            meta: record.meta,
+            modified_by: record.modified_by.map(|name| match names.get(name) {
+                Some(name) => name.clone(),
+                None => {
+                    let name: Arc<str> = name.into();
+                    names.insert(name.clone());
+                    name
+                }
+            }),
+        };
+        documents.push((path.into(), document));
         true
     })?;
     for record in &damaged {
@@ -175,28 +203,23 @@ impl Store for DurableStore {
         self.read().get(path).cloned()
     }
 
-    fn update(
+    fn update_by(
         &self,
         path: &str,
+        by: Option<&Arc<str>>,
         change: &mut dyn FnMut(Option<&Document>) -> Option<Arc<str>>,
     ) -> Result<Option<Stored>, StoreError> {
         let mut index = self.write();
         self.journal.admit()?;
-        let Some(data) = change(index.get(path)) else {
-            return Ok(None);
-        };
-        let (document, change) = index.set(path, data);
-        let commit = self.commit(self.journal.push([change]));
-        Ok(Some(Stored { document, commit }))
+        let data = change(index.get(path));
+        Ok(data.map(|data| self.put(&mut index, path, data, by)))
     }
 
-    fn set(&self, path: &str, data: &str) -> Result<Stored, StoreError> {
+    fn set_by(&self, path: &str, data: &str, by: Option<&Arc<str>>) -> Result<Stored, StoreError> {
         let data: Arc<str> = data.into();
         let mut index = self.write();
         self.journal.admit()?;
-        let (document, change) = index.set(path, data);
-        let commit = self.commit(self.journal.push([change]));
-        Ok(Stored { document, commit })
+        Ok(self.put(&mut index, path, data, by))
     }
 
     fn remove(

@@ -8,8 +8,9 @@
 
 use super::batches::Unmerged;
 use super::error::{FileError, FileErrorKind};
-use super::file::{ABOUT, BATCHES, DOCUMENTS, DamagedRecord, Entry, FORMAT, StoreFile};
-use super::record;
+use super::file::{BATCHES, DOCUMENTS, DamagedRecord, StoreFile};
+use super::format::{ABOUT, FORMATS};
+use super::record::{self, Entry};
 use crate::now;
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableError};
@@ -83,23 +84,19 @@ fn read(bytes: &[u8]) -> Option<(Vec<Entry>, Vec<DamagedRecord>)> {
         .ok()??
         .value();
     let documents = transaction.open_table(DOCUMENTS).ok()?;
-    if format != FORMAT {
+    if !FORMATS.contains(&format) {
         return None;
     }
     let (mut entries, mut damaged) = (Vec::<Entry>::new(), Vec::new());
     for entry in documents.iter().ok()? {
         let (key, value) = entry.ok()?;
         match record::decode(key.value(), value.value()) {
-            Ok((path, meta, data)) => {
+            Ok((path, record)) => {
                 // A damaged page of pointers may lead to the same records twice, and past others.
                 if entries.last().is_some_and(|last| *last.path >= *path) {
                     return None;
                 }
-                entries.push(Entry {
-                    path: path.to_owned(),
-                    meta,
-                    data: data.to_owned(),
-                });
+                entries.push(Entry::new(path, record));
             }
             Err(reason) => damaged.push(DamagedRecord {
                 path: String::from_utf8_lossy(key.value()).into_owned(),
@@ -149,13 +146,8 @@ fn newer(
                 documents.remove(path);
             }
             Some(value) => {
-                let (_, meta, data) = record::decode(path.as_bytes(), value).ok()?;
-                let entry = Entry {
-                    path: path.to_owned(),
-                    meta,
-                    data: data.to_owned(),
-                };
-                documents.insert(path.to_owned(), entry);
+                let (_, record) = record::decode(path.as_bytes(), value).ok()?;
+                documents.insert(path.to_owned(), Entry::new(path, record));
             }
         }
         // What is there is newer than what is lost.

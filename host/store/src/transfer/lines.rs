@@ -20,6 +20,8 @@ struct Line<'a> {
     data: &'a RawValue,
     created: Option<u64>,
     modified: Option<u64>,
+    #[serde(borrow, rename = "modifiedBy")]
+    modified_by: Option<Cow<'a, str>>,
 }
 
 /// The documents of a file.
@@ -41,6 +43,7 @@ fn entry(line: &[u8]) -> Result<Entry, String> {
     Ok(Entry {
         path: line.path.into_owned(),
         meta: DocumentMeta { created, modified },
+        modified_by: line.modified_by.map(Cow::into_owned),
         data: value::document(Some(line.data)).into_owned(),
     })
 }

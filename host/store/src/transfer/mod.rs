@@ -1,20 +1,20 @@
 //! Documents as text, to be kept elsewhere or brought along.
 //!
 //! What enters: documents of a store, or a file with documents. What leaves: lines of JSON, or entries for a store.
-//! Guarantees: what is written by [`write_line`] is read back as it was, times included; an error names the line it is
-//! about.
+//! Guarantees: what is written by [`write_line`] is read back as it was, times and names included; an error names the line
+//! it is about.
 
 mod lines;
 mod nedb;
 
-use super::durable::{Entry, FileError};
-use mesh_wire::protocol::{DocumentMeta, json};
+use super::durable::{Entry, FileError, Record};
+use mesh_wire::protocol::{json, write_modified_by};
 use std::io::{self, BufRead, Read, Write};
 
 /// How a file with documents is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One object a line: `{"path":…,"data":{…},"created":…,"modified":…}`.
+    /// One object a line: `{"path":…,"data":{…},"created":…,"modified":…,"modifiedBy":…}`, the last one where it is known.
     Lines,
     /// The data file of happn-3 up to version 12: a log of documents, the last line about a path counts.
     Nedb,
@@ -123,18 +123,22 @@ fn recognise(line: &[u8]) -> Result<Format, TransferError> {
 /// # Errors
 ///
 /// When the output cannot be written.
-pub fn write_line(out: &mut impl Write, path: &str, meta: DocumentMeta, data: &str) -> io::Result<()> {
-    let mut line = String::with_capacity(path.len() + data.len() + 80);
+pub fn write_line(out: &mut impl Write, path: &str, record: Record<'_>) -> io::Result<()> {
+    let mut line = String::with_capacity(path.len() + record.data.len() + 120);
     line.push_str(r#"{"path":"#);
     json::write_string(&mut line, path);
     line.push_str(r#","data":"#);
     // Line breaks stand only between the parts of a JSON text, never within a string.
-    line.extend(data.chars().map(|character| match character {
+    line.extend(record.data.chars().map(|character| match character {
         '\n' | '\r' => ' ',
         other => other,
     }));
     line.push(',');
-    meta.write(&mut line);
+    record.meta.write(&mut line);
+    if let Some(name) = record.modified_by {
+        line.push(',');
+        write_modified_by(&mut line, name);
+    }
     line.push_str("}\n");
     out.write_all(line.as_bytes())
 }

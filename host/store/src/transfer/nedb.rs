@@ -2,8 +2,8 @@
 //!
 //! What enters: a log with one JSON object a line: a document with its `_id`, or `{"_id":…,"$$deleted":true}`, or a
 //! remark about an index. What leaves: the documents that are there at its end. Guarantees: as nedb itself does, the
-//! last line about a path counts and a last line that a crash has cut off does not; times are kept; `modifiedBy` and
-//! `_tag`, which this host does not have, are dropped; a date (`{"$$date":…}`) becomes the text that clients get for it.
+//! last line about a path counts and a last line that a crash has cut off does not; times and `modifiedBy` are kept;
+//! `_tag`, which this host does not have, is dropped; a date (`{"$$date":…}`) becomes the text that clients get for it.
 
 use super::{Entry, Format, SYSTEM, Source, TransferError, numbered, said, wrong};
 use crate::now;
@@ -24,6 +24,9 @@ struct Line<'a> {
     // Numbers, or dates in files of the very first versions.
     created: Option<Value>,
     modified: Option<Value>,
+    // A name, in files of secure servers.
+    #[serde(rename = "modifiedBy")]
+    modified_by: Option<Value>,
     #[serde(rename = "$$deleted", default)]
     is_deleted: bool,
 }
@@ -86,7 +89,16 @@ fn read_line(line: &[u8]) -> Result<Change, String> {
         None => "{}".to_owned(),
         data => value::document(data).into_owned(),
     };
-    Ok(Change::Document(Entry { path, meta, data }))
+    let modified_by = match line.modified_by {
+        Some(Value::String(name)) => Some(name),
+        _ => None,
+    };
+    Ok(Change::Document(Entry {
+        path,
+        meta,
+        modified_by,
+        data,
+    }))
 }
 
 fn milliseconds(time: &Value) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! The verbs of the protocol.
 
-/// What a request asks for (PROTOCOL.md section 5).
+/// What a request asks for (docs/protocol.md 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Announces the dialect of the session.

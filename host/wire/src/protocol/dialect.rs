@@ -1,7 +1,7 @@
 //! The four dialects, and everything in which they differ.
 //!
-//! A dialect is chosen by `configure-session` (PROTOCOL.md 3.2): `happn_2`, `happn_3` and `happn_4` exactly,
-//! everything else is treated as the first generation. The table of differences is PROTOCOL.md section 14; each row
+//! A dialect is chosen by `configure-session` (docs/protocol.md 3.2): `happn_2`, `happn_3` and `happn_4` exactly,
+//! everything else is treated as the first generation. The table of differences is docs/protocol.md 14; each row
 //! that this host follows is one method here.
 
 /// The generation of the protocol that a session speaks.
@@ -85,7 +85,7 @@ impl Dialect {
         self == Dialect::Happn4
     }
 
-    /// Whether a `path` is limited to the characters of PROTOCOL.md 6.1 in `set`, `remove` and `on`.
+    /// Whether a `path` is limited to the characters of docs/protocol.md 6.1 in `set`, `remove` and `on`.
     pub fn checks_path_characters(self) -> bool {
         !self.is_first_generation()
     }

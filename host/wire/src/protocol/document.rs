@@ -1,6 +1,7 @@
 //! A stored document, as answers and queries know it.
 //!
-//! What enters: an object as text, and the times of its changes. What leaves: the two members of `_meta` that tell them.
+//! What enters: an object as text, the times of its changes, and who made the last one. What leaves: the members of `_meta` that
+//! tell them.
 
 use super::json;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ pub struct Document {
     pub data: Arc<str>,
     /// When it was written.
     pub meta: DocumentMeta,
+    /// Who has written it last, in a secure mesh. Documents of one user share the name.
+    pub modified_by: Option<Arc<str>>,
 }
 
 /// What a document's `_meta` says.
@@ -21,6 +24,12 @@ pub struct DocumentMeta {
     pub created: u64,
     /// Milliseconds since 1970 at which it was written last.
     pub modified: u64,
+}
+
+/// Appends who has written a document, as a member of its `_meta`.
+pub fn write_modified_by(out: &mut String, name: &str) {
+    out.push_str(r#""modifiedBy":"#);
+    json::write_string(out, name);
 }
 
 impl DocumentMeta {

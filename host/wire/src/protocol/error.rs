@@ -1,4 +1,4 @@
-//! Errors as clients see them in `_meta.error` (PROTOCOL.md section 12).
+//! Errors as clients see them in `_meta.error` (docs/protocol.md 12).
 
 use super::json;
 use std::borrow::Cow;
@@ -82,7 +82,7 @@ impl WireError {
         ))
     }
 
-    /// What is said of a path with a character outside the list of PROTOCOL.md 6.1.
+    /// What is said of a path with a character outside the list of docs/protocol.md 6.1.
     pub fn path_has_bad_characters() -> WireError {
         WireError::plain(
             "Bad path, can only contain characters a-z A-Z 0-9 / & + = : @ % * ( ) _ -, ie: \

@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// The options that this host acts on (PROTOCOL.md section 5). `timeout` is informative and not kept.
+/// The options that this host acts on (docs/protocol.md 5). `timeout` is informative and not kept.
 #[derive(Debug, Default)]
 pub struct Options<'a> {
     /// The value is published, not stored.
@@ -45,7 +45,7 @@ pub struct Options<'a> {
     pub null_value: bool,
     /// The answer tells how many recipients there were.
     pub publish_results: bool,
-    /// Whom the request is done for (MESH.md 2.8).
+    /// Whom the request is done for (docs/mesh-protocol.md 2.8).
     pub on_behalf_of: Option<&'a RawValue>,
     /// Later generations: one of many documents, written without a publication (`upsertType` 3).
     pub bulk: bool,

@@ -1,4 +1,4 @@
-//! Primus control strings (PROTOCOL.md 2.2): JSON strings that begin with `primus::`, quotes included.
+//! Primus control strings (docs/protocol.md 2.2): JSON strings that begin with `primus::`, quotes included.
 
 use super::{Frame, json};
 

@@ -1,7 +1,8 @@
-//! Writes publications and the other frames that nobody asked for (PROTOCOL.md 4.4 and section 7).
+//! Writes publications and the other frames that nobody asked for (docs/protocol.md 4.4 and 7).
 //!
 //! A publication is written once per distinct (dialect, channel) by [`Publication::frame`] and then shared.
 
+use super::document::write_modified_by;
 use super::{Dialect, DocumentMeta, EventAction, Frame, json};
 use serde_json::value::RawValue;
 
@@ -30,7 +31,7 @@ pub struct Publication<'a> {
     pub timestamp: Option<u64>,
     /// The publisher's user, where there is one.
     pub username: Option<&'a str>,
-    /// The user who stored the document, which recipients of the first generation are told.
+    /// The user who stored a new document, which recipients of the first generation are told.
     pub modified_by: Option<&'a str>,
     /// Keys of the publisher's `options.meta`, reserved ones taken out (see [`custom_meta`]).
     pub custom_meta: &'a str,
@@ -91,6 +92,7 @@ impl Publication<'_> {
             stored.write(out);
         }
         if let Some(name) = self.modified_by.filter(|_| dialect.is_first_generation()) {
+            out.push(',');
             write_modified_by(out, name);
         }
         if let Some(timestamp) = self.timestamp.filter(|_| dialect.stamps_remove_publications()) {
@@ -108,12 +110,6 @@ impl Publication<'_> {
     }
 }
 
-/// Appends who has stored a document, behind a comma.
-fn write_modified_by(out: &mut String, name: &str) {
-    out.push_str(r#","modifiedBy":"#);
-    json::write_string(out, name);
-}
-
 /// Appends a raw `eventId` to the text of a JSON string.
 fn write_event_id(out: &mut String, raw: &str) {
     match raw.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
@@ -123,7 +119,7 @@ fn write_event_id(out: &mut String, raw: &str) {
 }
 
 /// The keys of an `options.meta` object, each preceded by a comma, without those that a publisher must not set
-/// (PROTOCOL.md 7.4).
+/// (docs/protocol.md 7.4).
 pub fn custom_meta(meta: &RawValue) -> String {
     let mut out = String::new();
     let Ok(fields) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(meta.get()) else {
@@ -159,7 +155,7 @@ pub fn custom_meta(meta: &RawValue) -> String {
     out
 }
 
-/// A document that was there before a subscription, delivered like an event (PROTOCOL.md 5.5.1).
+/// A document that was there before a subscription, delivered like an event (docs/protocol.md 5.5.1).
 pub fn initial_publication(
     dialect: Dialect,
     channel: &str,
@@ -195,7 +191,7 @@ pub fn publication_id(session_id: &str, event_id: &str) -> String {
     serde_json::from_str(&id).unwrap_or(id)
 }
 
-/// What became of a publication (PROTOCOL.md 7.5).
+/// What became of a publication (docs/protocol.md 7.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// How many frames went out.
@@ -249,14 +245,14 @@ pub fn acknowledgement(dialect: Dialect, session_id: &str, event_id: &str, outco
     out.into()
 }
 
-/// Tells a client of the first generation that the server is going away (PROTOCOL.md 2.6).
+/// Tells a client of the first generation that the server is going away (docs/protocol.md 2.6).
 pub fn disconnect_notice() -> Frame {
     Frame::from_static(
         r#"{"_meta":{"type":"system"},"eventKey":"server-side-disconnect","data":"server-side-disconnect","__outbound":true}"#,
     )
 }
 
-/// Tells a client why its session ends (PROTOCOL.md 3.8).
+/// Tells a client why its session ends (docs/protocol.md 3.8).
 pub fn session_end_notice(dialect: Dialect, reason: &str) -> Frame {
     let mut out = String::from(r#"{"_meta":{"type":"system"},"eventKey":"server-side-disconnect","data":"#);
     if dialect.is_first_generation() {
@@ -270,7 +266,7 @@ pub fn session_end_notice(dialect: Dialect, reason: &str) -> Frame {
     out.into()
 }
 
-/// Tells a client that what it may do has changed (PROTOCOL.md 9.9). `data` is a JSON object.
+/// Tells a client that what it may do has changed (docs/protocol.md 9.9). `data` is a JSON object.
 pub fn security_notice(dialect: Dialect, data: &str) -> Frame {
     let tail = dialect.tail();
     format!(r#"{{"_meta":{{"type":"system"}},"eventKey":"security-data-changed","data":{data}{tail}"#).into()

@@ -1,8 +1,9 @@
-//! Writes the answer of a request (PROTOCOL.md 4.2, 4.3 and 12.1).
+//! Writes the answer of a request (docs/protocol.md 4.2, 4.3 and 12.1).
 //!
 //! Guarantees: `data` is always raw JSON of an object, an array or `null`; an error always has the single form with
 //! `_meta.error`.
 
+use super::document::write_modified_by;
 use super::{Action, Dialect, DocumentMeta, Frame, Request, WireError, json, tagged, value};
 use std::borrow::Cow;
 
@@ -70,7 +71,6 @@ impl<'a> Response<'a> {
     /// Begins an answer in array form.
     pub fn array(&self) -> ArrayResponse {
         ArrayResponse {
-            with_id: self.dialect.names_item_id(),
             out: String::from("["),
         }
     }
@@ -130,17 +130,10 @@ impl Refusal {
 /// It can wait for its end while its request is not at hand.
 #[derive(Debug)]
 pub struct ArrayResponse {
-    with_id: bool,
     out: String,
 }
 
 impl ArrayResponse {
-    /// Appends one document.
-    pub fn push(&mut self, path: &str, data: &str, meta: DocumentMeta) {
-        write_item(&mut self.out, path, data, meta, self.with_id);
-        self.out.push(',');
-    }
-
     /// Appends one item that `write` appends: an object.
     pub fn push_with(&mut self, write: impl FnOnce(&mut String)) {
         write(&mut self.out);
@@ -173,7 +166,13 @@ impl ArrayResponse {
 }
 
 /// Appends a document as it stands in an array: its own fields and a `_meta`.
-pub fn write_item(out: &mut String, path: &str, data: &str, meta: DocumentMeta, with_id: bool) {
+pub fn write_item(
+    out: &mut String,
+    path: &str,
+    data: &str,
+    (meta, modified_by): (DocumentMeta, Option<&str>),
+    dialect: Dialect,
+) {
     let tag = tagged::tag_of(path, data);
     let bare = match tag {
         Some(_) => Cow::Owned(value::without_meta(data)),
@@ -191,9 +190,13 @@ pub fn write_item(out: &mut String, path: &str, data: &str, meta: DocumentMeta, 
         out.push(',');
     }
     meta.write(out);
+    if let Some(name) = modified_by.filter(|_| dialect.is_first_generation()) {
+        out.push(',');
+        write_modified_by(out, name);
+    }
     out.push_str(r#","path":"#);
     json::write_string(out, path);
-    if with_id {
+    if dialect.names_item_id() {
         out.push_str(r#","_id":"#);
         json::write_string(out, path);
     }
@@ -243,22 +246,15 @@ mod tests {
         let request = request(r#"{"action":"get","eventId":7}"#);
         let response = Response::to(Dialect::Happn4, Action::Get, &request);
         let mut array = response.array();
-        array.push(
-            "/v/1",
-            r#"{"a":1}"#,
-            DocumentMeta {
-                created: 1,
-                modified: 2,
-            },
-        );
-        array.push(
-            "/v/2",
-            "{ }",
-            DocumentMeta {
-                created: 3,
-                modified: 4,
-            },
-        );
+        let mut push = |path: &str, data: &str, created: u64, by: Option<&str>| {
+            let meta = DocumentMeta {
+                created,
+                modified: created + 1,
+            };
+            array.push_with(|out| write_item(out, path, data, (meta, by), Dialect::Happn4));
+        };
+        push("/v/1", r#"{"a":1}"#, 1, Some("bob"));
+        push("/v/2", "{ }", 3, None);
         let value: serde_json::Value = serde_json::from_str(&array.finish(&response)).unwrap();
         assert_eq!(
             value,
@@ -267,6 +263,26 @@ mod tests {
                 {"_meta":{"created":3,"modified":4,"path":"/v/2"}},
                 {"type":"response","status":"ok","published":false,"eventId":7,"action":"get"}
             ])
+        );
+    }
+
+    #[test]
+    fn an_item_of_the_first_generation_says_who_has_written_it() {
+        let meta = DocumentMeta {
+            created: 1,
+            modified: 2,
+        };
+        let mut item = String::new();
+        write_item(
+            &mut item,
+            "/v/1",
+            r#"{"a":1}"#,
+            (meta, Some("b\"b")),
+            Dialect::Happn1,
+        );
+        assert_eq!(
+            item,
+            r#"{"a":1,"_meta":{"created":1,"modified":2,"modifiedBy":"b\"b","path":"/v/1","_id":"/v/1"}}"#
         );
     }
 

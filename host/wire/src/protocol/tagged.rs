@@ -1,4 +1,4 @@
-//! Documents that are copies of others under a tag (PROTOCOL.md 5.1.2), as first-generation clients make them.
+//! Documents that are copies of others under a tag (docs/protocol.md 5.1.2), as first-generation clients make them.
 //!
 //! A copy lies below [`FOLDER`] and holds the document, its times, and in its own `_meta` where it came from and the
 //! tag. Reading it, the tag stands in the `_meta` of the answer.

@@ -1,4 +1,4 @@
-//! The value rule of `set` (PROTOCOL.md 5.1): a plain object is taken as it is, without its own `_meta`; anything else
+//! The value rule of `set` (docs/protocol.md 5.1): a plain object is taken as it is, without its own `_meta`; anything else
 //! becomes `{"value":…}`.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -99,7 +99,7 @@ pub fn without_meta(text: &str) -> String {
 }
 
 /// The document that the option `merge` makes of what is stored and a new document: the fields of both, the new ones
-/// winning (PROTOCOL.md 5.1.1). In the first generation a new `null` does not win, and new fields come first.
+/// winning (docs/protocol.md 5.1.1). In the first generation a new `null` does not win, and new fields come first.
 pub fn merged(stored: &str, new: &str, first_generation: bool) -> String {
     let (Some(stored), Some(new)) = (Fields::read(stored), Fields::read(new)) else {
         return new.to_owned();
@@ -131,7 +131,7 @@ pub fn merged(stored: &str, new: &str, first_generation: bool) -> String {
     base.write()
 }
 
-/// A document with one gauge moved by `step`, and the gauge's new value (PROTOCOL.md 5.1.4). A gauge that is not there
+/// A document with one gauge moved by `step`, and the gauge's new value (docs/protocol.md 5.1.4). A gauge that is not there
 /// begins at 0.
 ///
 /// # Errors

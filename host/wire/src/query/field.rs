@@ -1,4 +1,4 @@
-//! The names by which queries mean parts of a document (PROTOCOL.md 5.2), and how each generation finds them.
+//! The names by which queries mean parts of a document (docs/protocol.md 5.2), and how each generation finds them.
 
 use super::json::{Json, MISSING, index};
 use super::{QueryError, QueryErrorKind, Rules};

@@ -1,4 +1,4 @@
-//! What `get`, `count` and `remove` ask beyond a path: criteria, fields, sort, skip, limit (PROTOCOL.md 5.2, 8.3).
+//! What `get`, `count` and `remove` ask beyond a path: criteria, fields, sort, skip, limit (docs/protocol.md 5.2, 8.3).
 //!
 //! What enters: the raw `options` of a request, and documents in the order of their paths. What leaves: the documents
 //! that were asked for, in the order asked for, written as each generation writes them. Guarantees: a request without a
@@ -26,7 +26,7 @@ mod tests;
 pub use error::{QueryError, QueryErrorKind};
 pub use regular::compile_with_groups;
 
-use crate::protocol::{Dialect, Document, DocumentMeta, write_item};
+use crate::protocol::{Dialect, Document, DocumentMeta, write_item, write_modified_by};
 use condition::Condition;
 use field::Record;
 use json::Json;
@@ -184,15 +184,15 @@ impl<'a> Query<'a> {
     }
 
     /// Appends the document's part of the `_meta` of a single answer, each key followed by a comma.
-    pub fn write_meta(&self, out: &mut String, path: &str, meta: DocumentMeta) {
-        self.write_meta_keys(out, path, meta, false);
+    pub fn write_meta(&self, out: &mut String, path: &str, document: &Document) {
+        self.write_meta_keys(out, path, document, false);
     }
 
     /// Appends the document as an item of an array: the data asked for, and a `_meta`.
     pub fn write_item(&self, out: &mut String, path: &str, document: &Document) {
-        let with_id = self.dialect.names_item_id();
         if self.projection.is_none() {
-            return write_item(out, path, &document.data, document.meta, with_id);
+            let meta = (document.meta, document.modified_by.as_deref());
+            return write_item(out, path, &document.data, meta, self.dialect);
         }
         let data = self.data(document);
         let inner = data.strip_suffix('}').unwrap_or("{");
@@ -202,14 +202,15 @@ impl<'a> Query<'a> {
         }
         out.push_str(r#""_meta":{"#);
         let begin = out.len();
-        self.write_meta_keys(out, path, document.meta, with_id);
+        self.write_meta_keys(out, path, document, self.dialect.names_item_id());
         if out.len() > begin {
             out.pop();
         }
         out.push_str("}}");
     }
 
-    fn write_meta_keys(&self, out: &mut String, path: &str, meta: DocumentMeta, with_id: bool) {
+    fn write_meta_keys(&self, out: &mut String, path: &str, document: &Document, with_id: bool) {
+        let meta = document.meta;
         let asked = |part: fn(&Projection) -> bool| self.projection.as_ref().is_none_or(part);
         let mut number = |name: &str, number: u64| {
             out.push_str(name);
@@ -221,6 +222,13 @@ impl<'a> Query<'a> {
         }
         if asked(|projection| projection.modified) {
             number(r#""modified":"#, meta.modified);
+        }
+        // Those who ask for fields get no other.
+        let name = document.modified_by.as_deref();
+        let is_told = self.projection.is_none() && self.dialect.is_first_generation();
+        if let Some(name) = name.filter(|_| is_told) {
+            write_modified_by(out, name);
+            out.push(',');
         }
         let mut text = |name: &str| {
             out.push_str(name);

@@ -14,6 +14,7 @@ fn document(data: &str, created: u64) -> Document {
             created,
             modified: created + 1,
         },
+        modified_by: Some("bob".into()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a client was promised: the versions in the description that it has read.
 //!
 //! What enters: the versions that serve the components' bare names. What leaves: for a component, the line of versions
-//! that the client may expect. Guarantees: a client that was shown 1.x is never silently answered by
-//! 2.x.
+//! that the client may expect. Guarantees (docs/hot-swap.md, "Several versions"): a client that was shown 1.x is never
+//! silently answered by 2.x.
 
 use std::collections::HashMap;
 use std::fmt;

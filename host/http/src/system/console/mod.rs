@@ -1,6 +1,6 @@
 //! The console, a page for people that shows the running mesh (`docs/console.md`).
 //!
-//! What enters: a path. What leaves: a file of the page, or that its figures are wanted. Guarantees: the files hold nothing
+//! What enters: a path. What leaves: a file of the page, or its figures. Guarantees: the files hold nothing
 //! of the mesh, so anybody may have them; there is no other way to what it shows than [`FIGURES`] and what any client may ask.
 
 mod figures;
@@ -12,15 +12,6 @@ use std::sync::OnceLock;
 
 /// Where the page asks for what it shows. In a secure mesh that needs the permission for this path.
 pub const FIGURES: &str = "/console/status";
-
-/// What a path leads to.
-#[derive(Clone, Copy, Debug)]
-pub enum Route {
-    /// A file of the page.
-    File(File),
-    /// What it shows.
-    Figures,
-}
 
 const PAGE: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -55,11 +46,13 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/console/swaps.js" SCRIPT "swaps.js",
 };
 
-/// What a path leads to, if it is one of the console.
-pub fn route(path: &str) -> Option<Route> {
-    if path == FIGURES {
-        return Some(Route::Figures);
-    }
+/// Whether a path is that of a file.
+pub(crate) fn has_file(path: &str) -> bool {
+    FILES.iter().any(|(known, ..)| *known == path)
+}
+
+/// The file at a path.
+pub(crate) fn file(path: &str) -> Option<File> {
     static TAGS: OnceLock<Vec<String>> = OnceLock::new();
     let tags = TAGS.get_or_init(|| {
         let tag = |text: &str| format!("\"{:032x}\"", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
@@ -68,7 +61,7 @@ pub fn route(path: &str) -> Option<Route> {
     let mut files = FILES.iter().zip(tags);
     files
         .find(|((known, ..), _)| *known == path)
-        .map(|((_, kind, text), tag)| Route::File(File { text, kind, tag }))
+        .map(|((_, kind, text), tag)| File { text, kind, tag })
 }
 
 #[cfg(test)]
@@ -84,12 +77,13 @@ mod tests {
                     None => named.to_owned(),
                 };
                 if named.starts_with("/console/") {
-                    assert!(route(&named).is_some(), "{path} names {named}");
+                    let is_served = named == FIGURES || has_file(&named);
+                    assert!(is_served, "{path} names {named}");
                 }
             }
         }
-        assert!(matches!(route(FIGURES), Some(Route::Figures)));
-        assert!(route("/console/../console").is_none());
+        assert!(file("/console").is_some() && file(FIGURES).is_none());
+        assert!(!has_file("/console/../console"));
     }
 
     #[test]

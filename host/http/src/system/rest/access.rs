@@ -1,4 +1,4 @@
-//! Who may call what over REST, in a secure mesh (MESH.md 8.1 and 8.2).
+//! Who may call what over REST, in a secure mesh (docs/mesh-protocol.md 8.1 and 8.2).
 //!
 //! What enters: the holder of a token. What leaves: as whom a call is made, or why it is not. Guarantees: without a token that
 //! holds nothing is called; whoever may not call a method does not learn whether there is one.

@@ -1,4 +1,4 @@
-//! `rest` (MESH.md section 8): the methods of all components over plain HTTP.
+//! `rest` (docs/mesh-protocol.md 8): the methods of all components over plain HTTP.
 //!
 //! What enters: requests that the transport has read, their bodies limited in size. What leaves: a status and a JSON
 //! body, always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
@@ -11,7 +11,8 @@ mod openapi;
 mod parameters;
 mod schema;
 
-use super::{own_component, query};
+use super::own_component;
+use crate::query;
 use answer::Outcome;
 use bytes::Bytes;
 use mesh_core::mesh::{Asked, Mesh};
@@ -47,28 +48,17 @@ impl Native for Rest {
     }
 }
 
-/// What a path asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// `/rest/login`.
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// A token.
     Login,
-    /// `/rest/describe`.
+    /// The methods, in happner's form.
     Describe,
-    /// `/rest/method/…`, with what follows.
-    Method(String),
-    /// `/rest/openapi.json`.
+    /// A call; what follows in the path says of what.
+    Method,
+    /// The methods, as an OpenAPI document.
     OpenApi,
-}
-
-impl Route {
-    /// The verbs that are answered, as in the header `Allow`. Real servers check none, and their clients use what they like;
-    /// what those do not have is read only.
-    pub fn allowed(&self) -> &'static str {
-        match self {
-            Route::Login | Route::Describe | Route::Method(_) => "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-            Route::OpenApi => "GET, OPTIONS",
-        }
-    }
 }
 
 /// A request with its body.
@@ -86,40 +76,17 @@ pub struct Request<'a> {
     pub visitor: Visitor,
 }
 
-/// The route of a path, which may begin with the mesh's name; `None` when it is none of this component's or when the
-/// mesh has a configured component in its place.
-pub fn route(mesh: &Mesh, path: &str) -> Option<Route> {
-    let route = route_of(path, &[mesh.name(), mesh.domain()])?;
-    own_component(mesh, "rest").map(|_| route)
+/// Whether a mesh has this component, and no configured one in its place.
+pub(crate) fn is_there(mesh: &Mesh) -> bool {
+    own_component(mesh, "rest").is_some()
 }
 
-fn route_of(path: &str, meshes: &[&str]) -> Option<Route> {
-    let path = path.strip_prefix('/')?;
-    let (first, rest) = path.split_once('/')?;
-    let below = if first.eq_ignore_ascii_case("rest") {
-        rest
-    } else if meshes.contains(&&*query::decode(first)) {
-        let (second, rest) = rest.split_once('/')?;
-        second.eq_ignore_ascii_case("rest").then_some(rest)?
-    } else {
-        return None;
-    };
-    let (name, rest) = below.split_once('/').unwrap_or((below, ""));
-    match name.to_ascii_lowercase().as_str() {
-        "login" => Some(Route::Login),
-        "describe" => Some(Route::Describe),
-        "openapi.json" => Some(Route::OpenApi),
-        "method" => Some(Route::Method(rest.to_owned())),
-        _ => None,
-    }
-}
-
-/// Answers a request.
-pub async fn reply(mesh: &Arc<Mesh>, route: &Route, request: &Request<'_>) -> Reply {
+/// Answers a request for a route; `below` is what follows the route in the path.
+pub(crate) async fn reply(mesh: &Arc<Mesh>, route: Route, below: &str, request: &Request<'_>) -> Reply {
     let replied = match route {
         Route::Login => log_in(mesh, request).await,
         Route::Describe => Ok(describe(mesh, request)),
-        Route::Method(path) => call(mesh, path, request).await,
+        Route::Method => call(mesh, below, request).await,
         Route::OpenApi => Ok(openapi::document(mesh, &request.visitor)),
     };
     replied.unwrap_or_else(|refused| refused)
@@ -286,34 +253,5 @@ async fn submit(
     match mesh.call_from_host(target, "", job, limit, Box::new(waiting)) {
         Ok(()) => Outcome::from(outcome.wait(limit).await),
         Err((failure, _)) => Outcome::Refused(failure.message().to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn routes() {
-        let method = |rest: &str| Some(Route::Method(rest.to_owned()));
-        for (path, expected) in [
-            ("/rest/login", Some(Route::Login)),
-            ("/REST/Describe", Some(Route::Describe)),
-            ("/rest/describe/", Some(Route::Describe)),
-            ("/rest/openapi.json", Some(Route::OpenApi)),
-            ("/D/rest/openapi.json", Some(Route::OpenApi)),
-            ("/rest/method/calc/add", method("calc/add")),
-            ("/My%20Mesh/rest/method/calc/add", method("calc/add")),
-            ("/D/rest/method/D/calc/add", method("D/calc/add")),
-            ("/Other/rest/method/calc/add", None),
-            ("/rest/method", method("")),
-            ("/rest/methods/calc/add", None),
-            ("/rest", None),
-            ("/rest/", None),
-            ("/", None),
-            ("", None),
-        ] {
-            assert_eq!(route_of(path, &["My Mesh", "D"]), expected, "{path}");
-        }
     }
 }

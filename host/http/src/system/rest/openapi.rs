@@ -9,6 +9,7 @@
 //! is not what HTTP promises of it, and its query can carry texts only.
 
 use super::{Reply, for_each_method, schema};
+use crate::paths::{Access, Operation, TABLE};
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Component, Method};
 use mesh_security::Visitor;
@@ -67,65 +68,40 @@ fn tag(name: &str, description: &str) -> Value {
 
 /// What the mesh itself answers.
 fn own_paths(is_secure: bool) -> Map<String, Value> {
-    let operation = |id: &str, summary: &str, is_open: bool, answers: Value| {
-        let mut operation = json!({ "operationId": id, "tags": ["mesh"], "summary": summary });
-        if is_secure && is_open {
-            operation["security"] = json!([]);
-        }
-        operation["responses"] = answers;
-        operation
-    };
-    let mut log_in = operation(
-        "login",
-        "Gives a token for a password, or for another token.",
-        true,
-        answers(
-            json!({ "$ref": "#/components/schemas/LoggedIn" }),
-            &["400", "401", "405", "408", "413", "415", "503"],
-        ),
-    );
-    log_in["requestBody"] = json!({
-        "required": true,
-        "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Credentials" } } },
+    let described = TABLE
+        .iter()
+        .filter_map(|row| Some((row, row.operation.as_ref()?)));
+    let described = described.map(|(row, operation)| {
+        let path = json!({ operation.verb: own_operation(operation, row.access, is_secure) });
+        (row.path.to_owned(), path)
     });
-    let unknown: &[&str] = if is_secure {
-        &["401", "403", "405"]
-    } else {
-        &["405"]
-    };
-    let describe = operation(
-        "describe",
-        "All methods that the caller may use, in happner's form.",
-        false,
-        answers(json!({ "$ref": "#/components/schemas/Description" }), unknown),
-    );
-    let openapi = operation(
-        "openapi",
-        "This document.",
-        false,
-        answers(json!({ "type": "object" }), unknown),
-    );
-    let status = || json!({ "$ref": "#/components/schemas/Status" });
-    let health = operation(
-        "healthz",
-        "Whether the host runs.",
-        true,
-        answers(status(), &["405"]),
-    );
-    let mut ready = answers(status(), &["405"]);
-    ready["503"] = answer("Requests had better be sent elsewhere.", status());
-    let ready = operation("readyz", "Whether the mesh takes requests.", true, ready);
-    let mut paths = Map::new();
-    for (path, verb, operation) in [
-        ("/rest/login", "post", log_in),
-        ("/rest/describe", "get", describe),
-        ("/rest/openapi.json", "get", openapi),
-        ("/healthz", "get", health),
-        ("/readyz", "get", ready),
-    ] {
-        paths.insert(path.to_owned(), json!({ verb: operation }));
+    described.collect()
+}
+
+fn own_operation(described: &Operation, access: Access, is_secure: bool) -> Value {
+    let schema = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let mut operation =
+        json!({ "operationId": described.id, "tags": ["mesh"], "summary": described.summary });
+    if is_secure && access == Access::Anybody {
+        operation["security"] = json!([]);
     }
-    paths
+    let success = described.success.map_or(json!({ "type": "object" }), schema);
+    let mut failures = Vec::new();
+    if is_secure && access == Access::Permission {
+        failures.extend(["401", "403"]);
+    }
+    failures.extend(described.failures);
+    operation["responses"] = answers(success, &failures);
+    if let Some(own) = &described.own_failure {
+        operation["responses"][own.status] = answer(own.description, schema(own.schema));
+    }
+    if let Some(body) = described.body {
+        operation["requestBody"] = json!({
+            "required": true,
+            "content": { "application/json": { "schema": schema(body) } },
+        });
+    }
+    operation
 }
 
 fn operation(component: &Component, method: &Method, is_secure: bool) -> Value {

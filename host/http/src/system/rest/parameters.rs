@@ -4,7 +4,7 @@
 //! cannot be read is answered with 400 and a reason.
 
 use super::{Reply, Request};
-use crate::system::query;
+use crate::query;
 use mesh_plugin::Method;
 use mesh_wire::protocol::json;
 use serde::Deserialize;
@@ -32,7 +32,7 @@ impl Parameters {
         if let Some(body) = body(request)? {
             return Parameters::of_body(&body, bare);
         }
-        let pairs = query::pairs(query_of(request));
+        let pairs = query::pairs(query::split(request.url).1);
         // A name that is there more than once is an array.
         let mut values: Map<String, Value> = Map::new();
         for (name, value) in pairs {
@@ -135,7 +135,7 @@ fn body<'a>(request: &Request<'a>) -> Result<Option<Cow<'a, str>>, Reply> {
         // Some programs write a byte order mark, which is no part of the text (RFC 8259, section 8.1).
         return Ok(Some(text.strip_prefix('\u{feff}').unwrap_or(text).into()));
     }
-    let mut pairs = query::pairs(query_of(request)).into_iter();
+    let mut pairs = query::pairs(query::split(request.url).1).into_iter();
     let encoded = pairs.find(|(name, body)| name == "encoded_parameters" && !body.is_empty());
     Ok(encoded.map(|(_, body)| {
         // Clients of real servers may have encoded it twice.
@@ -154,10 +154,6 @@ pub(super) fn field_of_body(request: &Request<'_>, name: &str) -> Result<Option<
     let fields: Option<Fields> = body.and_then(|body| serde_json::from_str(&body).ok());
     let mut fields = fields.into_iter().flat_map(|fields| fields.0.into_iter().rev());
     Ok(fields.find(|(other, _)| other == name).map(|(_, value)| value))
-}
-
-fn query_of<'a>(request: &Request<'a>) -> &'a str {
-    request.url.split_once('?').map_or("", |(_, query)| query)
 }
 
 /// The names of a method's parameters, in their order.

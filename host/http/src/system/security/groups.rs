@@ -8,10 +8,11 @@ use super::failure::Failure;
 use super::{Request, Results, shapes};
 use mesh_core::mesh::Concerned;
 use mesh_security::directory::{RESERVED_GROUP, Saved, own_fields};
-use mesh_security::permission::{Holder, Purpose, Rules, from_mesh, hidden_prohibitions, to_mesh};
+use mesh_security::permission::{Front, Holder, Purpose, Rules, from_mesh, hidden_prohibitions};
 use mesh_security::{ADMIN, GUESTS, Group, LONGEST_NAME, POWERFUL, User, has_invisible_letters};
 use mesh_store::PathPattern;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Names of groups must not look like a part of a path of the store.
@@ -37,7 +38,7 @@ impl Request<'_> {
             ));
         }
         let saved = self.write_group(&name, true, false).await?;
-        Ok(vec![with_meta(shapes::group(&saved), &saved)])
+        Ok(vec![changed(&saved)])
     }
 
     pub(super) async fn upsert_group(&self, overwrites: bool) -> Results {
@@ -47,7 +48,7 @@ impl Request<'_> {
             _ => group_name(given.get("name"))?,
         };
         let saved = self.write_group(&name, false, overwrites).await?;
-        Ok(vec![with_meta(shapes::group(&saved), &saved)])
+        Ok(vec![changed(&saved)])
     }
 
     /// Merges what is given into what there is.
@@ -84,9 +85,9 @@ impl Request<'_> {
                 Some(rules) if overwrites => {
                     let hidden = hidden_prohibitions(&group.rules, rules);
                     group.rules = rules.clone();
-                    group.rules.merge(&hidden)?;
+                    group.rules.merge(&hidden, Front::Older)?;
                 }
-                Some(rules) => group.rules.merge(rules)?,
+                Some(rules) => group.rules.merge(rules, Front::Newer)?,
                 None => {}
             }
             change.put_group(group).map_err(|error| self.not_kept(error))?
@@ -108,7 +109,7 @@ impl Request<'_> {
             let mut group = Group::clone(&*self.existing_group(&name)?);
             match purpose {
                 Purpose::Remove => group.rules.remove(&rules),
-                Purpose::Add | Purpose::Define => group.rules.merge(&rules)?,
+                Purpose::Add | Purpose::Define => group.rules.merge(&rules, Front::Older)?,
             }
             change.put_group(group).map_err(|error| self.not_kept(error))?
         };
@@ -116,7 +117,7 @@ impl Request<'_> {
         told["permissions"] = shapes::changed(&rules, purpose);
         self.group_changed("upsert-group", &name, &told);
         self.kept(saved.commit).await?;
-        Ok(vec![with_meta(shapes::group(&saved.value), &saved.value)])
+        Ok(vec![changed(&saved.value)])
     }
 
     pub(super) async fn delete_group(&self) -> Results {
@@ -140,7 +141,7 @@ impl Request<'_> {
         };
         let (own, links, permissions) = saved.value;
         let mut obj = shapes::bare_group(&group);
-        obj["permissions"] = group.rules.to_value();
+        obj["permissions"] = self.kept_order()(&group.rules).to_value();
         let path = shapes::link_path("*", &name);
         let folder = format!("{}_PERMISSIONS/{name}/*", mesh_security::directory::ROOT);
         let shown = json!({
@@ -163,21 +164,21 @@ impl Request<'_> {
             return Err(Failure::plain(format!("invalid group name: {name}")));
         }
         let group = self.security.directory().group(&name);
-        Ok(vec![group.map_or(Value::Null, |group| shapes::group(&group))])
+        let kept = self.kept_order();
+        let shown = |group: Arc<Group>| shapes::group(&group, &kept(&group.rules));
+        Ok(vec![group.map_or(Value::Null, shown)])
     }
 
     pub(super) fn list_groups(&self) -> Results {
         let pattern = self.pattern();
         let pattern = PathPattern::new(&pattern);
         let skips = self.option(1, "skipPermissions");
+        let kept = self.kept_order();
         let groups = self.security.directory().groups();
         let found = groups.iter().filter(|group| pattern.matches(&group.name));
-        let shown = found.map(|group| {
-            let mut shown = shapes::group(group);
-            if let (Value::Object(fields), true) = (&mut shown, skips) {
-                fields.insert("permissions".to_owned(), to_mesh(&Rules::new()));
-            }
-            shown
+        let shown = found.map(|group| match skips {
+            true => shapes::group(group, &Rules::new()),
+            false => shapes::group(group, &kept(&group.rules)),
         });
         self.select(1, shown.collect())
     }
@@ -198,7 +199,22 @@ impl Request<'_> {
         Ok(vec![shown])
     }
 
-    pub(super) async fn unlink(&self, group: String, user: String) -> Results {
+    pub(super) async fn unlink_group(&self) -> Results {
+        let (group, user) = (self.name(0)?, self.user_name(1)?);
+        if self.arguments.first().is_some_and(Value::is_object) {
+            // Real servers tell the permissions that came with the group.
+            return self.unlink(group, user, |rules| Cow::Borrowed(rules)).await;
+        }
+        self.unlink(group, user, self.kept_order()).await
+    }
+
+    /// Ends a membership. The event has the permissions of the group, in the order that `shown` gives them.
+    pub(super) async fn unlink(
+        &self,
+        group: String,
+        user: String,
+        shown: impl Fn(&Rules) -> Cow<'_, Rules>,
+    ) -> Results {
         if POWERFUL.contains(&&*group) {
             if !self.is_admin() {
                 return Err(Failure::denied("only administrators change administrators"));
@@ -207,7 +223,7 @@ impl Request<'_> {
                 return Err(Failure::plain("updates to the _ADMIN user are forbidden"));
             }
         }
-        let rules = self.existing_group(&group)?.rules.to_value();
+        let rules = shown(&self.existing_group(&group)?.rules).to_value();
         let (was, saved) = {
             let change = self.security.directory().change();
             let found = self.user_to_link(&user)?;
@@ -238,7 +254,7 @@ impl Request<'_> {
             self.link(group, user.clone()).await?;
         }
         for group in self.names(2)? {
-            self.unlink(group, user.clone()).await?;
+            self.unlink(group, user.clone(), self.kept_order()).await?;
         }
         Ok(vec![])
     }
@@ -246,7 +262,7 @@ impl Request<'_> {
     pub(super) async fn unlink_groups(&self) -> Results {
         let user = self.user_name(1)?;
         for group in self.names(0)? {
-            self.unlink(group, user.clone()).await?;
+            self.unlink(group, user.clone(), self.kept_order()).await?;
         }
         Ok(vec![])
     }
@@ -296,6 +312,11 @@ impl Request<'_> {
         self.mesh
             .security_changed(Concerned::Members(&members), what, data);
     }
+}
+
+/// A group that was just changed, with actions in the order in which they were given.
+fn changed(group: &Group) -> Value {
+    with_meta(shapes::group(group, &group.rules), group)
 }
 
 fn with_meta(mut shown: Value, group: &Group) -> Value {

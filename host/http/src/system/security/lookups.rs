@@ -1,4 +1,4 @@
-//! Lookup tables and the permissions that look into them (MESH.md 7.3).
+//! Lookup tables and the permissions that look into them (docs/mesh-protocol.md 7.3).
 //!
 //! What enters: tables, paths, and rules that look into them. What leaves: what is there. Guarantees: a change counts when it is
 //! answered, for whoever it concerns; one that cannot be kept gives nothing.

@@ -1,4 +1,5 @@
-//! `security` (MESH.md section 7): users, groups, permissions and sessions, for administrators and for users themselves.
+//! `security` (docs/mesh-protocol.md 7): users, groups, permissions and sessions, for administrators and for users
+//! themselves.
 //!
 //! What enters: calls of any method that the component of either generation has. What leaves: their results, and events about
 //! what was changed. Guarantees: a change is on disk and counts for everybody when it is answered; no hash, token or secret is
@@ -11,7 +12,7 @@ mod sessions;
 mod shapes;
 mod users;
 
-use super::{MethodEntry, arguments_of};
+use super::{MethodEntry, arguments_of, is_truthy};
 use bytes::Bytes;
 use failure::Failure;
 use mesh_core::mesh::{Concerned, Mesh, error_array};
@@ -249,9 +250,13 @@ impl Request<'_> {
             "getGroup" => self.get_group(),
             "listGroups" => self.list_groups(),
             "linkGroup" | "linkGroupName" => self.link(self.name(0)?, self.user_name(1)?).await,
-            "unlinkGroup" | "unlinkGroupName" => self.unlink(self.name(0)?, self.user_name(1)?).await,
+            "unlinkGroup" | "unlinkGroupName" => self.unlink_group().await,
             "linkAnonymousGroup" => self.link(self.group_of_nobody()?, ANONYMOUS.to_owned()).await,
-            "unlinkAnonymousGroup" => self.unlink(self.group_of_nobody()?, ANONYMOUS.to_owned()).await,
+            "unlinkAnonymousGroup" => {
+                let rules = self.kept_order();
+                self.unlink(self.group_of_nobody()?, ANONYMOUS.to_owned(), rules)
+                    .await
+            }
             "associateGroups" => self.associate_groups().await,
             "unlinkGroups" => self.unlink_groups().await,
 
@@ -406,15 +411,6 @@ impl Request<'_> {
     fn audit(&self, event: &str, about: &str) {
         let by = self.caller.shown();
         tracing::info!(target: "audit", event, about, by, "directory changed");
-    }
-}
-
-fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        _ => true,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Users and groups as results show them (MESH.md 7.4), and the lists that are asked for with criteria.
+//! Users and groups as results show them (docs/mesh-protocol.md 7.4), and the lists that are asked for with criteria.
 //!
 //! What enters: values of the directory. What leaves: JSON without hashes. Guarantees: a list is what its criteria, order and
 //! limits ask for, by the rules of `get`.
@@ -13,6 +13,7 @@ use mesh_wire::protocol::{Dialect, DocumentMeta};
 use mesh_wire::query::Query;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// Where the document of a user is said to be.
 pub(super) fn user_path(name: &str) -> String {
@@ -57,10 +58,10 @@ pub(super) fn user(user: &User) -> Value {
     shown
 }
 
-/// The same with groups and permissions.
-pub(super) fn whole_user(of: &User) -> Value {
+/// The same with groups and permissions, which are the user's in the order that is wanted.
+pub(super) fn whole_user(of: &User, rules: &Rules) -> Value {
     let mut shown = user(of);
-    shown["permissions"] = to_mesh(&of.rules);
+    shown["permissions"] = to_mesh(rules);
     shown["groups"] = groups_of(of);
     shown
 }
@@ -77,10 +78,10 @@ pub(super) fn groups_of(of: &User) -> Value {
     Value::Object(groups.collect())
 }
 
-/// A group with its permissions in the form of the mesh.
-pub(super) fn group(group: &Group) -> Value {
+/// A group with its permissions in the form of the mesh, in the order that is wanted.
+pub(super) fn group(group: &Group, rules: &Rules) -> Value {
     let mut shown = bare_group(group);
-    shown["permissions"] = to_mesh(&group.rules);
+    shown["permissions"] = to_mesh(rules);
     shown
 }
 
@@ -112,6 +113,16 @@ pub(super) fn removed(count: u64, path: &str) -> Value {
 }
 
 impl Request<'_> {
+    /// Permissions as those who ask for them see them. The first generation keeps lists of actions as they were given; later
+    /// ones keep each action by itself, and show them sorted.
+    pub(super) fn kept_order(&self) -> impl for<'r> Fn(&'r Rules) -> Cow<'r, Rules> {
+        let keeps_lists = self.mesh.is_of_first_generation(&self.origin);
+        move |rules| match keeps_lists {
+            true => Cow::Borrowed(rules),
+            false => Cow::Owned(rules.sorted()),
+        }
+    }
+
     /// Whether a name is asked for: the pattern gets a star at its end where it has none.
     pub(super) fn pattern(&self) -> String {
         let pattern = match self.arguments.first() {
@@ -168,6 +179,7 @@ fn chosen(query: &Map<String, Value>, all: Vec<Value>) -> Result<Vec<Value>, Fai
         let document = Document {
             data: value.to_string().into(),
             meta: DocumentMeta::default(),
+            modified_by: None,
         };
         found.extend(query.select(format!("{position:09}").into(), document));
     }

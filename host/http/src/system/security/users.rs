@@ -8,7 +8,7 @@ use super::{Request, Results, shapes};
 use mesh_core::gate::change_own;
 use mesh_core::mesh::Concerned;
 use mesh_security::directory::{Saved, own_fields};
-use mesh_security::permission::{Holder, Purpose, from_mesh};
+use mesh_security::permission::{Front, Holder, Purpose, from_mesh};
 use mesh_security::{ADMIN, ANONYMOUS, GUESTS, LONGEST_NAME, POWERFUL, User, is_username};
 use mesh_store::PathPattern;
 use mesh_wire::protocol::DocumentMeta;
@@ -41,7 +41,7 @@ impl Request<'_> {
         let (saved, _) = self
             .write_user(given, &self.username(given)?, overwrites, false, &groups)
             .await?;
-        Ok(vec![shapes::whole_user(&saved)])
+        Ok(vec![shapes::whole_user(&saved, &self.kept_order()(&saved.rules))])
     }
 
     /// Merges what is given into what there is. Returns the user, and what is told of it: with the permissions that were given.
@@ -114,7 +114,7 @@ impl Request<'_> {
             }
             user.fields.extend(own_fields(given.clone()));
             if let Some(rules) = &rules {
-                user.rules.merge(rules)?;
+                user.rules.merge(rules, Front::Newer)?;
             }
             if overwrites {
                 let listed = |group: &str| groups.iter().any(|(name, linked)| *linked && *name == *group);
@@ -265,7 +265,7 @@ impl Request<'_> {
             .is_none_or(super::is_truthy);
         let user = self.security.directory().user(&name);
         Ok(vec![user.map_or(Value::Null, |user| {
-            let mut shown = shapes::whole_user(&user);
+            let mut shown = shapes::whole_user(&user, &self.kept_order()(&user.rules));
             if let (Value::Object(fields), false) = (&mut shown, with_groups) {
                 fields.remove("groups");
             }
@@ -316,7 +316,7 @@ impl Request<'_> {
             let mut user = User::clone(&*self.existing_user(&name)?);
             match purpose {
                 Purpose::Remove => user.rules.remove(&rules),
-                Purpose::Add | Purpose::Define => user.rules.merge(&rules)?,
+                Purpose::Add | Purpose::Define => user.rules.merge(&rules, Front::Older)?,
             }
             change.put_user(user).map_err(|error| self.not_kept(error))?
         };

@@ -29,8 +29,8 @@ fn a_group_is_stored_and_shown_as_real_servers_do() {
             "/_exchange/requests/D/lab/*": {"actions": ["set"]},
             "/_exchange/responses/D/lab/*": {"actions": ["on", "set"]},
             "/_events/D/lab/ping": {"actions": ["on"]},
-            "/@HTTP/lab/r1": {"actions": ["get", "post"]},
-            "/some/data/*": {"actions": ["get", "set"]},
+            "/@HTTP/lab/r1": {"actions": ["post", "get"]},
+            "/some/data/*": {"actions": ["set", "get"]},
         })
     );
     let rules = from_mesh(&group, "D", Purpose::Define, Holder::Group).unwrap();
@@ -39,8 +39,8 @@ fn a_group_is_stored_and_shown_as_real_servers_do() {
         json!({
             "methods": {"D/lab/echo": {"authorized": true}, "D/lab/*": {"authorized": true}},
             "events": {"D/lab/ping": {"authorized": true}},
-            "web": {"lab/r1": {"authorized": true, "actions": ["get", "post"]}},
-            "data": {"/some/data/*": {"actions": ["get", "set"]}},
+            "web": {"lab/r1": {"authorized": true, "actions": ["post", "get"]}},
+            "data": {"/some/data/*": {"actions": ["set", "get"]}},
         })
     );
     assert_eq!(

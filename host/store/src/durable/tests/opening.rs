@@ -1,7 +1,8 @@
 //! Files that are opened, and files that are not.
 
-use super::super::file::{ABOUT, FORMAT};
+use super::super::format::{ABOUT, FORMATS};
 use super::*;
+use redb::ReadableDatabase;
 use std::fs;
 
 #[track_caller]
@@ -110,6 +111,52 @@ fn a_store_that_is_open_already() {
     DurableStore::open(&folder.file(), &Options::default()).unwrap();
 }
 
+/// The number in a file.
+fn format(path: &Path) -> u64 {
+    let database = redb::Database::open(path).unwrap();
+    let about = database.begin_read().unwrap().open_table(ABOUT).unwrap();
+    about.get(&b"format"[..]).unwrap().unwrap().value()
+}
+
+#[test]
+fn earlier_hosts_read_a_file_until_a_name_is_in_it() {
+    let folder = Folder::new();
+    let path = small(&folder);
+    assert_eq!(format(&path), 1);
+    let store = DurableStore::open(&path, &Options::default()).unwrap();
+    let bob = "bob".into();
+    let commit = store.set_by("/b", "{}", Some(&bob)).unwrap().commit;
+    outcome(&store, commit).unwrap();
+    let commit = store.set_by("/c", "{}", Some(&bob)).unwrap().commit;
+    outcome(&store, commit).unwrap();
+    drop(store);
+    assert_eq!(format(&path), 2);
+    let store = DurableStore::open(&path, &Options::default()).unwrap();
+    let by = |path| store.get(path).unwrap().modified_by;
+    assert_eq!(by("/a"), None);
+    let (one, other) = (by("/b").unwrap(), by("/c").unwrap());
+    assert_eq!(*one, *bob);
+    assert!(Arc::ptr_eq(&one, &other), "a name is in memory once");
+}
+
+#[test]
+fn an_import_with_names_is_not_taken_for_a_file_of_earlier_hosts() {
+    let folder = Folder::new();
+    let entry = |modified_by: Option<&str>| Entry {
+        path: "/a".to_owned(),
+        meta: mesh_wire::protocol::DocumentMeta::default(),
+        modified_by: modified_by.map(str::to_owned),
+        data: "{}".to_owned(),
+    };
+    for (name, number) in [(None, 1), (Some("bob"), 2), (None, 2)] {
+        let mut file = StoreFile::open(&folder.file(), true).unwrap();
+        let entries = [Ok::<_, FileError>(entry(name))];
+        file.write_all(true, entries.into_iter()).unwrap();
+        file.close().unwrap();
+        assert_eq!(format(&folder.file()), number);
+    }
+}
+
 #[test]
 fn a_format_that_is_newer() {
     let folder = Folder::new();
@@ -119,7 +166,7 @@ fn a_format_that_is_newer() {
     write
         .open_table(ABOUT)
         .unwrap()
-        .insert(&b"format"[..], FORMAT + 1)
+        .insert(&b"format"[..], FORMATS.end() + 1)
         .unwrap();
     write.commit().unwrap();
     drop(database);
@@ -127,7 +174,7 @@ fn a_format_that_is_newer() {
     assert_eq!(error.kind(), FileErrorKind::Newer);
     assert!(
         error.to_string().ends_with(
-            "is a store in format 2, written by another version of this host; this version reads format 1"
+            "is a store in format 3, written by another version of this host; this version reads formats 1 to 2"
         ),
         "{error}"
     );

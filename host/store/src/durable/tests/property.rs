@@ -48,32 +48,38 @@ fn story(seed: u64) {
     };
     let open = || DurableStore::open(&folder.file(), &options).unwrap();
     let mut store = open();
-    let mut model: BTreeMap<String, (String, u64)> = BTreeMap::new();
+    let names: [Option<Arc<str>>; 3] = [None, Some("ada".into()), Some("bob".into())];
+    let mut model: BTreeMap<String, (String, u64, Option<Arc<str>>)> = BTreeMap::new();
     for step in 0..300 {
         let what = format!("seed {seed}, step {step}, {durability:?}");
         match random.below(100) {
             0..50 => {
                 let (path, data) = (path(&mut random), data(&mut random));
-                let meta = store.set(&path, &data).unwrap().document.meta;
-                let created = model.get(&path).map_or(meta.created, |(_, created)| *created);
+                let by = names[random.below(3) as usize].clone();
+                let stored = store.set_by(&path, &data, by.as_ref()).unwrap();
+                let meta = stored.document.meta;
+                let created = model.get(&path).map_or(meta.created, |(_, created, _)| *created);
+                assert_eq!(stored.is_new, !model.contains_key(&path), "{what}");
                 assert_eq!(meta.created, created, "{what}");
                 assert!(meta.created <= meta.modified, "{what}");
-                model.insert(path, (data, created));
+                model.insert(path, (data, created, by));
             }
             50..65 => {
                 let path = path(&mut random);
                 let wanted = random.below(3) > 0;
+                let by = names[random.below(3) as usize].clone();
                 let updated = store
-                    .update(&path, &mut |before| {
+                    .update_by(&path, by.as_ref(), &mut |before| {
                         let before = before.map(|document| document.data.to_string());
-                        assert_eq!(before, model.get(&path).map(|(data, _)| data.clone()), "{what}");
+                        let known = model.get(&path).map(|(data, ..)| data.clone());
+                        assert_eq!(before, known, "{what}");
                         wanted.then(|| r#"{"updated":true}"#.into())
                     })
                     .unwrap();
                 assert_eq!(updated.is_some(), wanted, "{what}");
                 if let Some(stored) = updated {
                     let data = r#"{"updated":true}"#.to_owned();
-                    model.insert(path, (data, stored.document.meta.created));
+                    model.insert(path, (data, stored.document.meta.created, by));
                 }
             }
             65..80 => {
@@ -86,8 +92,9 @@ fn story(seed: u64) {
                     })
                     .unwrap();
                 let before = model.len();
-                model
-                    .retain(|path, (data, _)| !matches(pattern.as_bytes(), path.as_bytes()) || !admits(data));
+                model.retain(|path, (data, ..)| {
+                    !matches(pattern.as_bytes(), path.as_bytes()) || !admits(data)
+                });
                 assert_eq!(removed.0 as usize, before - model.len(), "{what}: {pattern}");
             }
             80..97 => {
@@ -121,11 +128,11 @@ fn story(seed: u64) {
     drop(store);
     store = open();
     assert_eq!(store.count(), model.len(), "seed {seed}");
-    for (path, (data, created)) in &model {
+    for (path, (data, created, by)) in &model {
         let document = store.get(path).unwrap();
         assert_eq!(
-            (&*document.data, document.meta.created),
-            (&**data, *created),
+            (&*document.data, document.meta.created, &document.modified_by),
+            (&**data, *created, by),
             "seed {seed}"
         );
     }

@@ -3,6 +3,18 @@
 //! What enters: the text behind the `?`, as it was sent. What leaves: decoded pairs in their order. Guarantees: any text
 //! can be read; what is no valid escape stays as it is, and what is not UTF-8 is replaced.
 
+use hyper::Uri;
+
+/// A URL's path, and its query without the `?`.
+pub(crate) fn split(url: &str) -> (&str, &str) {
+    url.split_once('?').unwrap_or((url, ""))
+}
+
+/// The pairs of a URL's query.
+pub(crate) fn of(uri: &Uri) -> Vec<(String, String)> {
+    pairs(uri.query().unwrap_or_default())
+}
+
 /// The pairs of a query; a name without `=` has an empty value.
 pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
     query
