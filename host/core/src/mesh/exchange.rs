@@ -296,7 +296,7 @@ impl Mesh {
             },
             ..job
         };
-        let deadline = Instant::now() + timeout;
+        let deadline = self.clock.now() + timeout;
         let target = (component, Aim::Method(method));
         let routed = match range {
             "" => self.route(target, Asked::Any, String::new, job, answer, deadline),
@@ -324,7 +324,7 @@ impl Mesh {
             ..job
         };
         let target = (component, Aim::Route(route));
-        let deadline = Instant::now() + timeout;
+        let deadline = self.clock.now() + timeout;
         let routed = self.route(target, Asked::Any, String::new, job, answer, deadline);
         drop(routed?.wake);
         Ok(())

@@ -1,8 +1,9 @@
 //! What components ask for: events, calls, their data, time.
 
 use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
-use super::exchange::{MESH_USER, REQUESTS};
-use super::{Mesh, Write, WriteMode, data};
+use super::exchange::REQUESTS;
+use super::publishing::Own;
+use super::{Mesh, Reach, Write, WriteMode, data};
 use bytes::Bytes;
 use mesh_plugin::{
     Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, NO_PUBLISHER, Services, Status,
@@ -11,13 +12,11 @@ use mesh_security::permission::Action;
 use mesh_security::{Hidden, User};
 use mesh_session::After;
 use mesh_session::pubsub::{
-    Channel, ChannelAction, DEFAULT_DEPTH, Depth, Event, EventVersion, Listener, Subscriber, Subscription,
-    Targets, VersionFilter,
+    Channel, ChannelAction, DEFAULT_DEPTH, Depth, EventVersion, Listener, Subscriber, Subscription, Targets,
+    VersionFilter,
 };
 use mesh_store::{Commit, PathPattern, StoreError};
-use mesh_wire::protocol::{
-    Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
-};
+use mesh_wire::protocol::{Dialect, DocumentMeta, Options, Publication, WireError, json, write_item};
 use mesh_wire::versions::RequestedRange;
 use serde_json::value::RawValue;
 use std::fmt;
@@ -88,15 +87,14 @@ impl Services for MeshServices {
             json::write_string(&mut custom_meta, &who.version);
             let version = EventVersion::parse(&who.version).ok();
             let publish = |path: &str| {
-                let after = mesh.publish_own(
-                    path,
-                    &written.data,
-                    written.stored,
-                    &custom_meta,
-                    version.as_ref(),
-                    targets.as_ref(),
-                );
-                instance.published(after);
+                let event = Own {
+                    stored: written.stored,
+                    custom_meta: &custom_meta,
+                    version: version.as_ref(),
+                    targets: targets.as_ref(),
+                    ..Own::new(path, &written.data)
+                };
+                instance.published(mesh.publish_own(event, Reach::Subscribers).after);
             };
             publish(&path);
             // Clients that found a version under a name of its own listen there.
@@ -229,9 +227,13 @@ impl Services for MeshServices {
                     .map_err(|error| WireError::system(error.to_string()))?;
                 if !options.no_publish {
                     let targets = targets_of(&options);
-                    let after =
-                        mesh.publish_own(path, &written.data, written.stored, "", None, targets.as_ref());
-                    caller.instance.published(after);
+                    let document = Own {
+                        stored: written.stored,
+                        targets: targets.as_ref(),
+                        ..Own::new(path, &written.data)
+                    };
+                    let published = mesh.publish_own(document, Reach::Subscribers);
+                    caller.instance.published(published.after);
                 }
                 let unstored = DocumentMeta {
                     created: 0,
@@ -273,43 +275,6 @@ impl Services for MeshServices {
                 caller.reply(Status::OK, Bytes::new());
             });
         });
-    }
-}
-
-impl Mesh {
-    /// Publishes something of the mesh's own. Returns what waits until it was tried.
-    fn publish_own(
-        &self,
-        path: &str,
-        data: &str,
-        stored: Option<DocumentMeta>,
-        custom_meta: &str,
-        version: Option<&EventVersion>,
-        targets: Option<&Targets>,
-    ) -> Option<After> {
-        let mut event_id = String::new();
-        json::write_number(&mut event_id, self.next_event());
-        let publication = Publication {
-            action: EventAction::Set,
-            path,
-            data,
-            sent: data,
-            document_path: None,
-            session_id: self.id(),
-            event_id: &event_id,
-            consistency: 2,
-            stored,
-            timestamp: None,
-            username: Some(MESH_USER),
-            modified_by: None,
-            custom_meta,
-        };
-        let event = Event {
-            publication: &publication,
-            version,
-            targets,
-        };
-        self.subscriptions().publish(&event).after
     }
 }
 
