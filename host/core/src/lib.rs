@@ -4,3 +4,5 @@
 
 pub mod gate;
 pub mod mesh;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -76,7 +76,8 @@ impl Acknowledgements {
     /// Delivers frames that their recipients will acknowledge. `inside` recipients have acknowledged already.
     pub fn deliver(
         &self,
-        (publisher, event_id): (&Arc<Session>, &str),
+        publisher: &Arc<Session>,
+        event_id: &str,
         frames: Vec<(Arc<Session>, Frame)>,
         inside: usize,
         now: Instant,
@@ -204,7 +205,7 @@ mod tests {
             .iter()
             .map(|number| (session(*number), Frame::from_static("{}")))
             .collect();
-        acknowledgements.deliver((&publisher, "7"), frames, 0, Instant::now());
+        acknowledgements.deliver(&publisher, "7", frames, 0, Instant::now());
         let id = publication_id(publisher.id(), "7");
         (acknowledgements, publisher, id)
     }

@@ -79,7 +79,7 @@ impl Mesh {
                 let event_id = event.publication.event_id;
                 let now = self.clock.now();
                 self.acknowledgements
-                    .deliver((publisher, event_id), frames, inside, now);
+                    .deliver(publisher, event_id, frames, inside, now);
                 Published {
                     recipients,
                     after: None,
