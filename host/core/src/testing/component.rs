@@ -92,7 +92,11 @@ impl TestComponent {
 
     /// What the mesh is told of it.
     pub(super) fn descriptor(&self) -> Descriptor {
-        let methods: Vec<Value> = self.methods.keys().map(|name| json!({"name": name, "parameters": []})).collect();
+        let methods: Vec<Value> = self
+            .methods
+            .keys()
+            .map(|name| json!({"name": name, "parameters": []}))
+            .collect();
         let described = json!({ "methods": methods }).to_string();
         let checked = Descriptor::check(
             SDK,

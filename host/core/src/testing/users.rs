@@ -1,18 +1,20 @@
 //! Users of a world that is secure.
 //!
-//! What enters: names and permissions. What leaves: users in the directory, all with the same password. Guarantees: that password is
-//! hashed once in a process, because hashing takes its time.
+//! What enters: names and permissions. What leaves: users in the directory, and tokens that let them in. Guarantees: a token saves the
+//! time that a password takes; a user has a password only where a test gives it one.
 
 use super::World;
 use crate::mesh::Concerned;
 use mesh_security::permission::{Holder, Rules};
-use mesh_security::{ADMIN, Audited, Names, Profiles, Security, Settings, User};
+use mesh_security::token::{Claims, Tokens};
+use mesh_security::{ADMIN, Audited, Names, Profiles, Security, Settings, TokenKind, User};
 use serde_json::{Value, json};
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The password of all users.
-pub(super) const PASSWORD: &str = "the password of all users";
+/// What signs tokens.
+pub(super) const SECRET: &[u8] = b"a secret of at least 32 bytes, for tests";
 
 /// What the security of a world is made with.
 pub(super) fn settings(name: &str) -> Settings {
@@ -39,15 +41,26 @@ impl World {
     ///
     /// When the world is not secure, or the permissions are none.
     pub fn add_user(&mut self, name: &str, permissions: &Value) {
-        let hash = self.hash();
-        let user = User {
+        self.put(User {
             name: name.into(),
             id: format!("id of {name}"),
-            password: Some(hash),
             rules: rules(permissions),
             ..User::default()
-        };
-        self.put(user);
+        });
+    }
+
+    /// Gives a user a password.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such user.
+    pub fn set_password(&mut self, name: &str, password: &str) {
+        let hashed = self.block_on(self.security().hash(ADMIN, password.to_owned()));
+        let hash = hashed.unwrap_or_else(|error| panic!("{error}"));
+        self.put(User {
+            password: Some(hash),
+            ..User::clone(&self.user(name))
+        });
     }
 
     /// Gives a user other permissions, and lets those who are connected know.
@@ -56,17 +69,39 @@ impl World {
     ///
     /// When there is no such user, or the permissions are none.
     pub fn change_permissions(&mut self, name: &str, permissions: &Value) {
-        let known = self.security().directory().user(name);
-        let Some(known) = known else {
-            panic!("there is no user {name}")
-        };
         self.put(User {
             rules: rules(permissions),
-            ..User::clone(&known)
+            ..User::clone(&self.user(name))
         });
         let names: [Arc<str>; 1] = [name.into()];
         self.mesh()
             .security_changed(Concerned::Users(&names), "upsert-user", &json!({}));
+    }
+
+    /// A token that lets a user in.
+    pub(super) fn token(&self, name: &str) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let claims = Claims {
+            parent_id: id.clone(),
+            id,
+            username: name.to_owned(),
+            userid: self.user(name).id.clone(),
+            kind: TokenKind::Stateful,
+            timestamp: mesh_store::now(),
+            order: None,
+            origin: self.mesh().name().to_owned(),
+            browser: false,
+            expires: None,
+            address: None,
+            facts: BTreeMap::new(),
+        };
+        let issued = Tokens::new(SECRET).and_then(|tokens| tokens.issue(&claims));
+        issued.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn user(&self, name: &str) -> Arc<User> {
+        let known = self.security().directory().user(name);
+        known.unwrap_or_else(|| panic!("there is no user {name}"))
     }
 
     fn put(&self, user: User) {
@@ -74,15 +109,6 @@ impl World {
         let saved = self.security().directory().change().put_user(user);
         assert!(saved.is_ok(), "the user {name} was not stored");
         self.security().users_changed([&*name]);
-    }
-
-    fn hash(&self) -> String {
-        static HASH: OnceLock<String> = OnceLock::new();
-        let made = HASH.get_or_init(|| {
-            let hashed = self.block_on(self.security().hash(ADMIN, PASSWORD.to_owned()));
-            hashed.unwrap_or_else(|error| panic!("{error}"))
-        });
-        made.clone()
     }
 
     fn security(&self) -> &Security {

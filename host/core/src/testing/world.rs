@@ -7,7 +7,7 @@ use super::choices::Choices;
 use super::component::{Clerk, Desk, TestComponent, Waiting, expire, orphaned};
 use super::connection::Connection;
 use super::departures::{Departure, Departures};
-use super::users::{PASSWORD, settings};
+use super::users::{SECRET, settings};
 use crate::mesh::{Clock, Mesh, Settings, Site};
 use mesh_plugin::{Component, Rehearsal, Stage};
 use mesh_security::{Administrator, Security};
@@ -104,8 +104,7 @@ impl World {
                 password: None,
                 public_key: None,
             };
-            let secret = Some(&b"a secret of at least 32 bytes, for tests"[..]);
-            let opened = Security::open(settings(NAME), store.clone(), administrator, secret);
+            let opened = Security::open(settings(NAME), store.clone(), administrator, Some(SECRET));
             match runtime.block_on(opened) {
                 Ok(security) => Arc::new(security),
                 Err(error) => panic!("no security: {error}"),
@@ -170,14 +169,14 @@ impl World {
         client
     }
 
-    /// Connects a client and logs in.
+    /// Connects a client and logs in, with a token.
     ///
     /// # Panics
     ///
     /// When the login is refused.
     pub fn connect_as(&mut self, dialect: Dialect, username: &str) -> Client {
         let client = self.connect(dialect);
-        let login = json!({"action": "login", "data": {"username": username, "password": PASSWORD}});
+        let login = json!({"action": "login", "data": {"token": self.token(username)}});
         let answer = self.request(client, &login);
         assert_eq!(answer["_meta"]["status"], "ok", "{username}: {answer}");
         client
