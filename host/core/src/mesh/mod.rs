@@ -30,7 +30,7 @@ pub use answer::error_array;
 pub use clock::Clock;
 pub use components::{Asked, Registry, listed};
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
-pub use exchange::{CallRequest, Caller, RangeCache, is_own_address, is_request};
+pub use exchange::{CallRequest, Caller, RangeCache, is_own_address};
 pub use origins::Origins;
 #[cfg(any(test, feature = "testing"))]
 pub use publishing::Observer;

@@ -5,6 +5,7 @@
 //! when the change is answered.
 
 use super::publishing::Own;
+use super::services::event_path;
 use super::{Mesh, Reach};
 use mesh_security::permission::{Action, checked_path};
 use mesh_security::{Hidden, Security, UserAccess};
@@ -339,10 +340,7 @@ impl Mesh {
 
     /// Tells those who listen to the component `security`.
     pub fn publish_security(&self, what: &str, data: &Value) {
-        let (path, data) = (
-            format!("/_events/{}/security/{what}", self.domain()),
-            data.to_string(),
-        );
+        let (path, data) = (event_path(self.domain(), "security", what), data.to_string());
         self.publish_own(Own::new(&path, &data), Reach::Subscribers);
     }
 }

@@ -1,7 +1,6 @@
 //! What components ask for: events, calls, their data, time.
 
 use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
-use super::exchange::REQUESTS;
 use super::publishing::Own;
 use super::{Mesh, Reach, Write, WriteMode, data};
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use mesh_session::pubsub::{
     VersionFilter,
 };
 use mesh_store::{Commit, PathPattern, StoreError};
+use mesh_wire::address::Address;
 use mesh_wire::protocol::{Dialect, DocumentMeta, Options, Publication, WireError, json, write_item};
 use mesh_wire::versions::RequestedRange;
 use serde_json::value::RawValue;
@@ -62,7 +62,7 @@ impl Services for MeshServices {
             let options: Option<&RawValue> = serde_json::from_slice(options).ok();
             let stores = options.is_some_and(|options| options.get().contains("noStore"))
                 && !Options::read(options).no_store;
-            let path = format!("/_events/{}/{}/{key}", who.domain, who.component);
+            let path = event_path(&who.domain, &who.component, key);
             let written = match mesh.store_document(Write {
                 path: &path,
                 value: Some(value),
@@ -99,7 +99,7 @@ impl Services for MeshServices {
             publish(&path);
             // Clients that found a version under a name of its own listen there.
             if let Some(listed) = mesh.registry().other_name(instance) {
-                publish(&format!("/_events/{}/{listed}/{key}", who.domain));
+                publish(&event_path(&who.domain, &listed, key));
             }
         });
     }
@@ -122,7 +122,11 @@ impl Services for MeshServices {
                 let error = format!("the arguments of {component}.{method} are not a JSON array");
                 return caller.reply(Status::ERROR, error_array("TypeError", &error));
             }
-            let path = format_args!("{REQUESTS}{}/{component}/{method}", mesh.domain());
+            let path = Address::Request {
+                domain: mesh.domain(),
+                component,
+                method,
+            };
             let who = caller.instance.identity();
             if let Err(error) = mesh.authorize_component(who, &caller.authority, Action::Set, path) {
                 return reply(&caller, Err(error));
@@ -148,7 +152,7 @@ impl Services for MeshServices {
 
     fn subscribe(&self, caller: Caller, component: &str, key: &str, range: &str) {
         self.with(|mesh| {
-            let pattern = format!("/_events/{}/{component}/{key}", mesh.domain());
+            let pattern = event_path(mesh.domain(), component, key);
             let who = caller.instance.identity();
             // It is logged who may not hear this.
             let Ok(access) = mesh.authorize_component(who, &caller.authority, Action::On, &pattern) else {
@@ -276,6 +280,16 @@ impl Services for MeshServices {
             });
         });
     }
+}
+
+/// Where an event of a component is published.
+pub(super) fn event_path(domain: &str, component: &str, key: &str) -> String {
+    let event = Address::Event {
+        domain,
+        component,
+        key,
+    };
+    event.to_string()
 }
 
 /// Whom these options mean: `targetClients`, when it is an array of texts, and `noCluster`.

@@ -4,6 +4,7 @@
 //! give them; a helper that settles takes no frames but its own.
 
 use super::world::{Client, World};
+use mesh_wire::address::{REQUESTS, RESPONSES};
 use serde_json::{Value, json};
 
 impl World {
@@ -32,7 +33,7 @@ impl World {
 
     /// Listens to the answers of a client's calls.
     pub fn expect_answers(&mut self, client: Client) {
-        let path = format!("/_exchange/responses/{}/*", self.session(client).id());
+        let path = format!("{RESPONSES}{}/*", self.session(client).id());
         self.request(client, &json!({"action": "on", "path": format!("/SET@{path}")}));
     }
 
@@ -40,10 +41,10 @@ impl World {
     pub fn begin_call(&mut self, client: Client, method: &str, call: &Value) -> String {
         let number = self.next_number();
         let (domain, session) = (self.mesh().domain().to_owned(), self.session(client).id());
-        let address = format!("/_exchange/responses/{session}/{domain}/{method}/{number}");
+        let address = format!("{RESPONSES}{session}/{domain}/{method}/{number}");
         let mut value = call.clone();
         value["callbackAddress"] = json!(address);
-        let path = format!("/_exchange/requests/{domain}/{method}");
+        let path = format!("{REQUESTS}{domain}/{method}");
         self.send(client, &setting(&path, &value, &json!({"noStore": true})));
         address
     }
