@@ -65,8 +65,8 @@ impl<'a> Own<'a> {
 }
 
 impl Mesh {
-    /// Publishes an event. Returns how many get it, and what waits until they were tried; whoever waits for acknowledgements is
-    /// told in another way when these have arrived.
+    /// Publishes an event. Returns how many get it, and what waits until all of them were tried. Acknowledgements come later, to
+    /// the session that [`Reach::Acknowledged`] names.
     pub fn publish(&self, event: &Event<'_>, reach: Reach<'_>) -> Published {
         self.leaves(event, &reach);
         let subscriptions = self.subscriptions();
@@ -92,8 +92,8 @@ impl Mesh {
         }
     }
 
-    /// Sees each publication before anybody has it. A link to other nodes of a cluster takes from here what is for them: this is
-    /// the only place to look.
+    /// Sees each publication before anybody has it. A link to other nodes of a cluster takes from here what is for them. There is no
+    /// other place where publications leave.
     #[cfg_attr(
         not(any(test, feature = "testing")),
         allow(unused_variables, clippy::unused_self)
