@@ -19,3 +19,5 @@
 
 pub mod gate;
 pub mod mesh;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -194,7 +194,7 @@ impl Instance {
     }
 
     /// What an answer has to wait for.
-    fn unwritten(&self) -> Option<After> {
+    pub fn unwritten(&self) -> Option<After> {
         if !self.has_published.load(Ordering::Acquire) {
             return None;
         }

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod network;
 pub mod protocol;
 pub mod query;

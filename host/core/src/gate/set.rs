@@ -5,18 +5,17 @@
 
 use super::guard::Actor;
 use super::{Gate, path};
-use crate::mesh::{CallRequest, Caller, Change, Write, WriteError, WriteMode, is_own_address, is_request};
+use crate::mesh::{CallRequest, Caller, Change, Write, WriteError, WriteMode, is_own_address};
 use bytes::Bytes;
 use mesh_security::permission;
 use mesh_store::{Stored, now};
+use mesh_wire::address::{RESPONSES, is_request};
 use mesh_wire::protocol::{
     Action, Dialect, DocumentMeta, EventAction, Frame, Options, Request, Response, WireError, json, tagged,
     value, write_modified_by,
 };
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-
-const RESPONSES: &str = "/_exchange/responses/";
 
 impl Gate {
     pub(super) fn set(&mut self, request: &Request<'_>, frame: &Frame) {

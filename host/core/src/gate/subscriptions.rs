@@ -12,13 +12,12 @@ use mesh_session::pubsub::{
     Channel, DEFAULT_DEPTH, Depth, EVERYTHING, Subscriber, Subscription, VersionFilter,
 };
 use mesh_store::now;
+use mesh_wire::address;
 use mesh_wire::protocol::{Action, Dialect, Frame, Options, Request, Response, WireError, json};
 use mesh_wire::versions::RequestedRange;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
-
-const RESPONSES: &str = "_exchange/responses";
 
 /// Whether a session may listen to a pattern.
 enum Listening {
@@ -230,18 +229,13 @@ fn version_filter(options: &Options<'_>) -> VersionFilter {
 }
 
 fn listening(pattern: &str, session_id: &str, dialect: Dialect) -> Listening {
-    let bare = pattern.strip_prefix('/').unwrap_or(pattern);
-    let Some(rest) = bare.strip_prefix(RESPONSES) else {
+    let Some(responses) = address::Response::parse_pattern(pattern) else {
         return Listening::Allowed;
     };
-    if !rest.is_empty() && !rest.starts_with('/') {
+    if responses.first() == session_id || responses.fourth() == Some(session_id) {
         return Listening::Allowed;
     }
-    let segments: Vec<&str> = rest.trim_start_matches('/').split('/').collect();
-    if segments.first() == Some(&session_id) || segments.get(3) == Some(&session_id) {
-        return Listening::Allowed;
-    }
-    let star_too_early = segments.first().is_none_or(|first| first.contains('*'));
+    let star_too_early = responses.first().contains('*');
     if dialect.is_first_generation() && star_too_early {
         Listening::Forbidden
     } else {

@@ -80,6 +80,7 @@ impl Acknowledgements {
         event_id: &str,
         frames: Vec<(Arc<Session>, Frame)>,
         inside: usize,
+        now: Instant,
     ) {
         let mut open = HashMap::new();
         for (session, _) in &frames {
@@ -91,7 +92,7 @@ impl Acknowledgements {
             sent: frames.len() + inside,
             acknowledged: inside,
             open,
-            deadline: Instant::now() + self.patience,
+            deadline: now + self.patience,
         };
         if frames.is_empty() {
             return publication.tell();
@@ -204,7 +205,7 @@ mod tests {
             .iter()
             .map(|number| (session(*number), Frame::from_static("{}")))
             .collect();
-        acknowledgements.deliver(&publisher, "7", frames, 0);
+        acknowledgements.deliver(&publisher, "7", frames, 0, Instant::now());
         let id = publication_id(publisher.id(), "7");
         (acknowledgements, publisher, id)
     }

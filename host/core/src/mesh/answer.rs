@@ -1,11 +1,10 @@
 //! Answers of calls: from what a component gave to what a client reads (docs/mesh-protocol.md 2.3 and 2.5).
 
-use super::Mesh;
-use super::exchange::MESH_USER;
+use super::publishing::Own;
+use super::{Mesh, Reach};
 use mesh_plugin::{Abandoned, Answer, Status};
-use mesh_session::pubsub::Event;
 use mesh_session::{After, Session, Share};
-use mesh_wire::protocol::{EventAction, Publication, json};
+use mesh_wire::protocol::json;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -121,31 +120,12 @@ impl SessionAnswer {
     }
 
     fn publish(&self, document: &str) {
-        let mut event_id = String::new();
-        json::write_number(&mut event_id, self.mesh.next_event());
-        let publication = Publication {
-            action: EventAction::Set,
-            path: &self.text[..self.address],
-            data: document,
-            sent: document,
-            document_path: None,
-            session_id: self.mesh.id(),
-            event_id: &event_id,
-            consistency: 2,
-            stored: None,
-            timestamp: None,
-            username: Some(MESH_USER),
-            modified_by: None,
-            custom_meta: "",
-        };
-        let event = Event {
-            publication: &publication,
-            version: None,
-            targets: None,
+        let reach = Reach::Caller {
+            session: &self.session,
+            after: self.after.clone(),
         };
         self.mesh
-            .subscriptions()
-            .publish_response(self.session.number(), &event, self.after.clone());
+            .publish_own(Own::new(&self.text[..self.address], document), reach);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing and publishing documents, on behalf of clients, of components and of the mesh itself.
 
-use super::Mesh;
+use super::{Mesh, Reach};
 use mesh_session::pubsub::{Event, EventVersion, Published, Targets};
 use mesh_session::{Deferred, Session};
 use mesh_store::{Commit, Document, StoreError, StoreErrorKind, Stored, now};
@@ -258,7 +258,7 @@ impl Mesh {
 
     /// Publishes what happened to a path.
     pub fn publish_change(&self, publisher: &Publisher<'_>, change: &Change<'_>) -> Published {
-        self.with_event(publisher, change, |event| self.subscriptions.publish(event))
+        self.with_event(publisher, change, |event| self.publish(event, Reach::Subscribers))
     }
 
     /// As [`Mesh::publish_change`], by somebody who will soon write for recipients that sleep.
@@ -269,7 +269,7 @@ impl Mesh {
         deferred: &mut Deferred,
     ) -> Published {
         self.with_event(publisher, change, |event| {
-            self.subscriptions.publish_with(event, Some(deferred))
+            self.publish(event, Reach::SubscribersSoon(deferred))
         })
     }
 
@@ -281,9 +281,7 @@ impl Mesh {
         change: &Change<'_>,
     ) {
         self.with_event(publisher, change, |event| {
-            let (frames, inside) = self.subscriptions.recipients(event);
-            self.acknowledgements
-                .deliver(session, publisher.event_id, frames, inside);
+            self.publish(event, Reach::Acknowledged(session));
         });
     }
 

@@ -6,6 +6,7 @@ use super::components::{Asked, listed};
 use bytes::Bytes;
 use mesh_plugin::{Answer, Component, Job, JobKind, Refusal, Refused, Wake};
 use mesh_session::Session;
+use mesh_wire::address::{Address, RESPONSES, Response};
 use mesh_wire::protocol::{WireError, json};
 use mesh_wire::versions::RequestedRange;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -18,17 +19,8 @@ use std::time::{Duration, Instant};
 /// The user that the mesh itself publishes as.
 pub(super) const MESH_USER: &str = mesh_security::ADMIN;
 
-/// What the paths of calls begin with.
-pub(super) const REQUESTS: &str = "/_exchange/requests/";
-const RESPONSES: &str = "/_exchange/responses/";
-
 /// A call is routed again when its version was just replaced; more often than this nobody replaces versions.
 const MOST_TURNS: usize = 16;
-
-/// Whether a `set` on this path is a call.
-pub fn is_request(path: &str) -> bool {
-    path.starts_with(REQUESTS)
-}
 
 /// A call that a version has taken.
 struct Routed {
@@ -85,16 +77,15 @@ impl<'a> CallRequest<'a> {
 /// component and method in front of the session. Sessions listen to everything below their own id, which is a UUID: one
 /// in the place of the domain would make an answer to somebody else of it.
 pub fn is_own_address(address: &str, session_id: &str, domain: &str) -> bool {
-    let Some(rest) = address.strip_prefix(RESPONSES) else {
+    let Some(response) = Response::parse(address) else {
         return false;
     };
     if address.contains('*') {
         return false;
     }
-    let mut segments = rest.split('/');
-    let first = segments.next().unwrap_or_default();
+    let first = response.first();
     let may_be_domain = first == domain || uuid::Uuid::try_parse(first).is_err();
-    first == session_id || (may_be_domain && segments.nth(2) == Some(session_id))
+    first == session_id || (may_be_domain && response.fourth() == Some(session_id))
 }
 
 #[derive(Default)]
@@ -296,7 +287,7 @@ impl Mesh {
             },
             ..job
         };
-        let deadline = Instant::now() + timeout;
+        let deadline = self.clock.now() + timeout;
         let target = (component, Aim::Method(method));
         let routed = match range {
             "" => self.route(target, Asked::Any, String::new, job, answer, deadline),
@@ -324,7 +315,7 @@ impl Mesh {
             ..job
         };
         let target = (component, Aim::Route(route));
-        let deadline = Instant::now() + timeout;
+        let deadline = self.clock.now() + timeout;
         let routed = self.route(target, Asked::Any, String::new, job, answer, deadline);
         drop(routed?.wake);
         Ok(())
@@ -402,10 +393,12 @@ fn refused_by(component: &Component, why: Refusal) -> Failure {
 /// The component and method that a path names; no component when the path is not in this mesh's domain or has more
 /// segments than a call has.
 fn target_of<'a>(path: &'a str, domain: &str) -> (Option<&'a str>, &'a str) {
-    let mut segments = path[REQUESTS.len()..].split('/');
-    let parts = (segments.next(), segments.next(), segments.next(), segments.next());
-    match parts {
-        (Some(named), Some(component), Some(method), None) if named == domain => (Some(component), method),
+    match Address::parse(path) {
+        Some(Address::Request {
+            domain: named,
+            component,
+            method,
+        }) if named == domain => (Some(component), method),
         _ => (None, ""),
     }
 }

@@ -8,6 +8,7 @@
 mod acknowledgements;
 mod answer;
 mod authentication;
+mod clock;
 mod components;
 mod data;
 mod delegation;
@@ -16,6 +17,7 @@ mod documents;
 mod exchange;
 mod metrics;
 mod origins;
+mod publishing;
 mod secure;
 mod services;
 mod site;
@@ -25,10 +27,14 @@ mod takeover;
 
 pub use acknowledgements::Acknowledgements;
 pub use answer::error_array;
+pub use clock::Clock;
 pub use components::{Asked, Registry, listed};
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
-pub use exchange::{CallRequest, Caller, RangeCache, is_own_address, is_request};
+pub use exchange::{CallRequest, Caller, RangeCache, is_own_address};
 pub use origins::Origins;
+#[cfg(any(test, feature = "testing"))]
+pub use publishing::Observer;
+pub use publishing::Reach;
 pub use secure::Concerned;
 pub use services::targets_of;
 pub use site::{RootRoute, Site, WebFolder};
@@ -106,6 +112,10 @@ pub struct Mesh {
     security: Option<Arc<Security>>,
     swap_history: History,
     started: Instant,
+    clock: Clock,
+    /// Sees what is published.
+    #[cfg(any(test, feature = "testing"))]
+    observer: std::sync::OnceLock<Observer>,
     /// Answers over HTTP, by the first digit of their status.
     http_answers: [AtomicU64; 6],
     runtime: tokio::runtime::Handle,
@@ -114,6 +124,16 @@ pub struct Mesh {
 impl Mesh {
     /// A mesh without components. Must be called inside a tokio runtime, which runs its timers.
     pub fn new(settings: Settings, store: Arc<dyn Store>, security: Option<Arc<Security>>) -> Arc<Mesh> {
+        Mesh::with_clock(settings, store, security, Clock::default())
+    }
+
+    /// As [`Mesh::new`], by a clock of one's own.
+    pub fn with_clock(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        security: Option<Arc<Security>>,
+        clock: Clock,
+    ) -> Arc<Mesh> {
         Arc::new(Mesh {
             security,
             sessions: Sessions::new(settings.session_queue, settings.admission),
@@ -129,7 +149,10 @@ impl Mesh {
             retired: Mutex::default(),
             store,
             swap_history: History::default(),
-            started: Instant::now(),
+            started: clock.now(),
+            clock,
+            #[cfg(any(test, feature = "testing"))]
+            observer: std::sync::OnceLock::new(),
             http_calls: AddressShares::default(),
             http_answers: Default::default(),
             runtime: tokio::runtime::Handle::current(),
@@ -188,7 +211,7 @@ impl Mesh {
 
     /// How long there has been this mesh.
     pub fn uptime(&self) -> Duration {
-        self.started.elapsed()
+        self.clock.now().saturating_duration_since(self.started)
     }
 
     /// Whether the console is served.
@@ -241,7 +264,7 @@ impl Mesh {
     /// Gives up calls, and publications that nobody acknowledged, whose deadline has passed. To be called about once a
     /// second.
     pub fn expire(&self) {
-        let now = Instant::now();
+        let now = self.clock.now();
         self.acknowledgements.expire(now);
         self.end_lapsed(now);
         self.sessions.admission().tell();
@@ -271,6 +294,12 @@ impl Mesh {
             Some(failure) => Err(format!("the store takes no writes: {failure}")),
             None => Ok(()),
         }
+    }
+
+    /// Has somebody see each publication as it leaves. Only the first one who asks is taken.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn observe(&self, observer: Observer) {
+        let _ = self.observer.set(observer);
     }
 
     /// Makes a started component reachable.

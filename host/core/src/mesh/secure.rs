@@ -5,14 +5,16 @@
 //! sessions that have lost their right are closed, and those who want to know are told. Guarantees: all of that has happened
 //! when the change is answered.
 
-use super::Mesh;
 use super::exchange::MESH_USER;
+use super::publishing::Own;
+use super::services::event_path;
+use super::{Mesh, Reach};
 use mesh_security::permission::{Action, checked_path};
 use mesh_security::{Hidden, Security, UserAccess};
-use mesh_session::pubsub::{EVERYTHING, Event};
+use mesh_session::pubsub::EVERYTHING;
 use mesh_session::{Audience, Lapse, Login, Principal, Session};
 use mesh_store::{Commit, StoreError};
-use mesh_wire::protocol::{Dialect, EventAction, Publication, json, security_notice};
+use mesh_wire::protocol::{Dialect, json, security_notice};
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use tokio::sync::oneshot;
@@ -346,32 +348,8 @@ impl Mesh {
 
     /// Tells those who listen to the component `security`.
     pub fn publish_security(&self, what: &str, data: &Value) {
-        let (path, data) = (
-            format!("/_events/{}/security/{what}", self.domain()),
-            data.to_string(),
-        );
-        let mut event_id = String::new();
-        json::write_number(&mut event_id, self.next_event());
-        let publication = Publication {
-            action: EventAction::Set,
-            path: &path,
-            data: &data,
-            sent: &data,
-            document_path: None,
-            session_id: self.id(),
-            event_id: &event_id,
-            consistency: 2,
-            stored: None,
-            timestamp: None,
-            username: Some(MESH_USER),
-            modified_by: None,
-            custom_meta: "",
-        };
-        self.subscriptions().publish(&Event {
-            publication: &publication,
-            version: None,
-            targets: None,
-        });
+        let (path, data) = (event_path(self.domain(), "security", what), data.to_string());
+        self.publish_own(Own::new(&path, &data), Reach::Subscribers);
     }
 }
 

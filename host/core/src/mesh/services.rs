@@ -1,8 +1,8 @@
 //! What components ask for: events, calls, their data, time.
 
 use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
-use super::exchange::{MESH_USER, REQUESTS};
-use super::{Mesh, Write, WriteMode, Written, data};
+use super::publishing::Own;
+use super::{Mesh, Reach, Write, WriteMode, data};
 use bytes::Bytes;
 use mesh_plugin::{
     Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, NO_PUBLISHER, Services, Status,
@@ -11,13 +11,12 @@ use mesh_security::permission::Action;
 use mesh_security::{Hidden, User};
 use mesh_session::After;
 use mesh_session::pubsub::{
-    Channel, ChannelAction, DEFAULT_DEPTH, Depth, Event, EventVersion, Listener, Subscriber, Subscription,
-    Targets, VersionFilter,
+    Channel, ChannelAction, DEFAULT_DEPTH, Depth, EventVersion, Listener, Subscriber, Subscription, Targets,
+    VersionFilter,
 };
 use mesh_store::{Commit, PathPattern, StoreError};
-use mesh_wire::protocol::{
-    Dialect, DocumentMeta, EventAction, Options, Publication, WireError, json, write_item,
-};
+use mesh_wire::address::Address;
+use mesh_wire::protocol::{Dialect, DocumentMeta, Options, Publication, WireError, json, write_item};
 use mesh_wire::versions::RequestedRange;
 use serde_json::value::RawValue;
 use std::fmt;
@@ -63,7 +62,7 @@ impl Services for MeshServices {
             let options: Option<&RawValue> = serde_json::from_slice(options).ok();
             let stores = options.is_some_and(|options| options.get().contains("noStore"))
                 && !Options::read(options).no_store;
-            let path = format!("/_events/{}/{}/{key}", who.domain, who.component);
+            let path = event_path(&who.domain, &who.component, key);
             let written = match mesh.store_document(Write {
                 path: &path,
                 value: Some(value),
@@ -89,14 +88,20 @@ impl Services for MeshServices {
             json::write_string(&mut custom_meta, &who.version);
             let version = EventVersion::parse(&who.version).ok();
             let publish = |path: &str| {
-                let after =
-                    mesh.publish_own(path, &written, &custom_meta, version.as_ref(), targets.as_ref());
-                instance.published(after);
+                let event = Own {
+                    stored: written.stored,
+                    is_new: written.is_new,
+                    custom_meta: &custom_meta,
+                    version: version.as_ref(),
+                    targets: targets.as_ref(),
+                    ..Own::new(path, &written.data)
+                };
+                instance.published(mesh.publish_own(event, Reach::Subscribers).after);
             };
             publish(&path);
             // Clients that found a version under a name of its own listen there.
             if let Some(listed) = mesh.registry().other_name(instance) {
-                publish(&format!("/_events/{}/{listed}/{key}", who.domain));
+                publish(&event_path(&who.domain, &listed, key));
             }
         });
     }
@@ -119,7 +124,11 @@ impl Services for MeshServices {
                 let error = format!("the arguments of {component}.{method} are not a JSON array");
                 return caller.reply(Status::ERROR, error_array("TypeError", &error));
             }
-            let path = format_args!("{REQUESTS}{}/{component}/{method}", mesh.domain());
+            let path = Address::Request {
+                domain: mesh.domain(),
+                component,
+                method,
+            };
             let who = caller.instance.identity();
             if let Err(error) = mesh.authorize_component(who, &caller.authority, Action::Set, path) {
                 return reply(&caller, Err(error));
@@ -145,7 +154,7 @@ impl Services for MeshServices {
 
     fn subscribe(&self, caller: Caller, component: &str, key: &str, range: &str) {
         self.with(|mesh| {
-            let pattern = format!("/_events/{}/{component}/{key}", mesh.domain());
+            let pattern = event_path(mesh.domain(), component, key);
             let who = caller.instance.identity();
             // It is logged who may not hear this.
             let Ok(access) = mesh.authorize_component(who, &caller.authority, Action::On, &pattern) else {
@@ -230,8 +239,14 @@ impl Services for MeshServices {
                     .map_err(|error| WireError::system(error.to_string()))?;
                 if !options.no_publish {
                     let targets = targets_of(&options);
-                    let after = mesh.publish_own(path, &written, "", None, targets.as_ref());
-                    caller.instance.published(after);
+                    let document = Own {
+                        stored: written.stored,
+                        is_new: written.is_new,
+                        targets: targets.as_ref(),
+                        ..Own::new(path, &written.data)
+                    };
+                    let published = mesh.publish_own(document, Reach::Subscribers);
+                    caller.instance.published(published.after);
                 }
                 let unstored = DocumentMeta {
                     created: 0,
@@ -276,40 +291,14 @@ impl Services for MeshServices {
     }
 }
 
-impl Mesh {
-    /// Publishes something of the mesh's own. Returns what waits until it was tried.
-    fn publish_own(
-        &self,
-        path: &str,
-        written: &Written<'_>,
-        custom_meta: &str,
-        version: Option<&EventVersion>,
-        targets: Option<&Targets>,
-    ) -> Option<After> {
-        let mut event_id = String::new();
-        json::write_number(&mut event_id, self.next_event());
-        let publication = Publication {
-            action: EventAction::Set,
-            path,
-            data: &written.data,
-            sent: &written.data,
-            document_path: None,
-            session_id: self.id(),
-            event_id: &event_id,
-            consistency: 2,
-            stored: written.stored,
-            timestamp: None,
-            username: Some(MESH_USER),
-            modified_by: self.own_name().map(|name| &**name).filter(|_| written.is_new),
-            custom_meta,
-        };
-        let event = Event {
-            publication: &publication,
-            version,
-            targets,
-        };
-        self.subscriptions().publish(&event).after
-    }
+/// Where an event of a component is published.
+pub(super) fn event_path(domain: &str, component: &str, key: &str) -> String {
+    let event = Address::Event {
+        domain,
+        component,
+        key,
+    };
+    event.to_string()
 }
 
 /// Whom these options mean: `targetClients`, when it is an array of texts, and `noCluster`.

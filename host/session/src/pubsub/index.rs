@@ -7,12 +7,11 @@ use super::shrinking::shrink_list;
 use super::tables::Tables;
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::{After, Deferred, InFlight, Principal, Session};
+use mesh_wire::address::REQUESTS;
 use mesh_wire::protocol::{Dialect, EventAction, Frame, Publication};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-
-const REQUESTS: &str = "/_exchange/requests/";
 
 /// The channel that clients of later generations get for a bare star: everything.
 pub const EVERYTHING: &str = "/*@*";

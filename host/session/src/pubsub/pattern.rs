@@ -4,6 +4,7 @@
 //! order, the end is open. Later ones match segments: `*` is one segment, `**` at the end is one to `depth` segments.
 //! [`super::Index`] finds the same answers for many patterns at once.
 
+use mesh_wire::address::RESPONSES;
 use mesh_wire::protocol::Dialect;
 
 /// How many segments a `**` reaches when the client names no depth.
@@ -11,8 +12,6 @@ pub const DEFAULT_DEPTH: u32 = 5;
 
 /// A segment that stands for any.
 pub(super) const ANY: &str = "*";
-
-const RESPONSES: &str = "/_exchange/responses/";
 
 /// A subscription's pattern, taken apart by the rules of its session's generation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -11,10 +11,9 @@ use super::registration::Registration;
 use super::segments::{Ending, Segments};
 use super::shrinking::{shrink, shrink_list};
 use super::{ChannelAction, Pattern};
+use mesh_wire::address::RESPONSES;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-const RESPONSES: &str = "/_exchange/responses/";
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {

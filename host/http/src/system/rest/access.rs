@@ -9,6 +9,7 @@ use bytes::Bytes;
 use mesh_core::mesh::Mesh;
 use mesh_security::permission::Action;
 use mesh_security::{Asking, Credentials, Denied, NotOnBehalf, Offer, Security, Visitor};
+use mesh_wire::address::Address;
 use mesh_wire::protocol::{WireError, json};
 use serde_json::value::RawValue;
 
@@ -49,7 +50,12 @@ pub(super) async fn log_in(
 }
 
 fn request_path(mesh: &Mesh, component: &str, method: &str) -> String {
-    format!("/_exchange/requests/{}/{component}/{method}", mesh.domain())
+    let request = Address::Request {
+        domain: mesh.domain(),
+        component,
+        method,
+    };
+    request.to_string()
 }
 
 /// Which methods are shown to somebody.

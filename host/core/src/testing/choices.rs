@@ -1,0 +1,49 @@
+//! Numbers from a seed.
+//!
+//! What enters: a seed. What leaves: numbers that look like chance. Guarantees: the same seed gives the same numbers, on each machine.
+
+/// Choices that follow from a seed.
+#[derive(Clone, Debug)]
+pub struct Choices(u64);
+
+impl Choices {
+    /// Those of this seed.
+    pub fn new(seed: u64) -> Choices {
+        Choices(seed)
+    }
+
+    /// A number below a limit, which must not be 0. These are the steps of splitmix64.
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % limit.max(1) as u64) as usize
+    }
+
+    /// True in so many of a hundred cases.
+    pub fn percent(&mut self, share: u32) -> bool {
+        self.below(100) < share as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_numbers_each_time() {
+        let numbers = |seed| {
+            let mut choices = Choices::new(seed);
+            (0..100).map(|_| choices.below(1000)).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(7), numbers(7));
+        assert_ne!(numbers(7), numbers(8));
+        assert!(numbers(7).iter().all(|number| *number < 1000));
+    }
+
+    #[test]
+    fn a_share_of_nothing_and_of_everything_is_exact() {
+        let mut choices = Choices::new(1);
+        assert!((0..1000).all(|_| !choices.percent(0) && choices.percent(100)));
+    }
+}
