@@ -72,9 +72,9 @@ impl State {
         // What a broken socket does not take fails again when the connection writes it, and ends the connection.
         let sent = socket.try_write(&bytes).unwrap_or(0);
         self.frames.clear();
-        bytes.drain(..sent);
-        self.bytes = bytes.len();
-        self.rest = bytes;
+        self.bytes = bytes.len() - sent;
+        // What was written as a whole leaves no memory behind.
+        self.rest = bytes.split_off(sent);
         self.rest.is_empty()
     }
 }

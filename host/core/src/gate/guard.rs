@@ -72,7 +72,11 @@ impl Gate {
         self.refresh(security, &login);
         self.check_lapse(&login)?;
         let access = self.guard.access.clone().ok_or_else(unauthorized)?;
-        let named = on_behalf_of().and_then(json::as_text);
+        let named = match on_behalf_of() {
+            // Nobody is asked to act for something that is no name, least of all with wider rights of one's own.
+            Some(name) => Some(json::as_text(name).ok_or_else(unauthorized)?),
+            None => None,
+        };
         let outcome = match Security::acts_for(named, &login.username) {
             None => self
                 .may(security, &access, action, path)

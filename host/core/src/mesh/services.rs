@@ -18,7 +18,9 @@ use mesh_store::{Commit, PathPattern, StoreError};
 use mesh_wire::address::Address;
 use mesh_wire::protocol::{Dialect, DocumentMeta, Options, Publication, WireError, json, write_item};
 use mesh_wire::versions::RequestedRange;
+use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -301,15 +303,32 @@ pub(super) fn event_path(domain: &str, component: &str, key: &str) -> String {
     event.to_string()
 }
 
-/// Whom these options mean: `targetClients`, when it is an array of texts, and `noCluster`.
+/// Whom these options mean: `targetClients` and `noCluster`.
 pub fn targets_of(options: &Options<'_>) -> Option<Targets> {
     let sessions = options
         .target_clients
-        .and_then(|targets| serde_json::from_str(targets.get()).ok());
+        .filter(|targets| json::is_truthy(targets))
+        .map(|targets| named_sessions(targets));
     (sessions.is_some() || options.no_cluster).then_some(Targets {
         sessions,
         without_cluster: options.no_cluster,
     })
+}
+
+/// The sessions that `targetClients` names: one as a text, several as an array. What is no text names nobody, so that what is
+/// meant for few never goes to all.
+fn named_sessions(targets: &RawValue) -> HashSet<String> {
+    match serde_json::from_str(targets.get()) {
+        Ok(Value::String(session)) => HashSet::from([session]),
+        Ok(Value::Array(sessions)) => {
+            let texts = sessions.into_iter().filter_map(|session| match session {
+                Value::String(session) => Some(session),
+                _ => None,
+            });
+            texts.collect()
+        }
+        _ => HashSet::new(),
+    }
 }
 
 /// The path of a component's own document, or of several.

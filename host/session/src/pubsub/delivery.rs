@@ -85,7 +85,8 @@ impl<'a> Delivery<'a> {
                     }
                     None => {
                         let in_flight = self.in_flight.get_or_insert_default().clone();
-                        match self.deferred.as_mut().filter(|deferred| deferred.has_room()) {
+                        let deferred = self.deferred.as_mut();
+                        match deferred.and_then(|deferred| deferred.admit(frame.len()).then_some(deferred)) {
                             Some(deferred) => {
                                 if session.outbound().defer_publication(frame, in_flight) {
                                     deferred.add(session);
