@@ -1,5 +1,5 @@
 // Checked by the compiler and never run: what must type, and what must not.
-import { connect, MeshClient, type Subscription } from '../../host/assets/client/client';
+import { connect, MeshClient, type Subscription } from '../../host/http/assets/client/client';
 
 interface Api {
   calc: { add(a: number, b: number): number; echo(value: string): string };

@@ -14,5 +14,7 @@ pub mod secure;
 pub mod security;
 pub mod session;
 pub mod swapping;
+pub mod tools;
 pub mod trace;
+pub mod turns;
 pub mod websocket;

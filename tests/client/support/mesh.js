@@ -11,7 +11,7 @@ const os = require('node:os');
 const path = require('node:path');
 
 const ROOT = path.resolve(__dirname, '../../..');
-const ASSETS = path.join(ROOT, 'host/assets/client');
+const ASSETS = path.join(ROOT, 'host/http/assets/client');
 const BINARY = process.env.MESH || path.join(ROOT, 'target/release/mesh');
 const PARTS = ['semver.js', 'connection.js', 'mesh.js', 'happn.js', 'happner.js'];
 
