@@ -198,10 +198,10 @@ fn passed_on(source: &Path, modules: &BTreeSet<String>) -> BTreeMap<String, Stri
             {
                 path.remove(0);
             }
-            if let [module, .., name] = path.as_slice() {
-                if modules.contains(module) {
-                    passed_on.insert(name.clone(), module.clone());
-                }
+            if let [module, .., name] = path.as_slice()
+                && modules.contains(module)
+            {
+                passed_on.insert(name.clone(), module.clone());
             }
         }
     }
