@@ -44,19 +44,26 @@ pub fn build_folder() -> PathBuf {
         .to_owned()
 }
 
+/// The target folder: it holds the build folder of each profile, and `tmp` for files that all tests share.
+pub fn target_folder() -> PathBuf {
+    build_folder()
+        .parent()
+        .expect("the build folder is in the target folder")
+        .to_owned()
+}
+
+/// The target folder for crates that a test makes: what they depend on is built once, whichever profile tests have.
+pub fn target_folder_of_new_crates() -> PathBuf {
+    target_folder().join("tmp/new-crates")
+}
+
 /// The `mesh` executable.
 ///
 /// # Panics
 ///
-/// When it was not built: `cargo build --release` comes before `cargo test --release`.
+/// When it was not built: `cargo build --workspace` comes before `cargo test --workspace`, with the same profile.
 pub fn executable() -> PathBuf {
-    let path = build_folder().join("mesh");
-    assert!(
-        path.is_file(),
-        "{} is missing: run `cargo build --release` first",
-        path.display()
-    );
-    path
+    built("mesh")
 }
 
 /// The file of a component library of this workspace, by its crate's name.
@@ -65,10 +72,14 @@ pub fn executable() -> PathBuf {
 ///
 /// When it was not built.
 pub fn library(name: &str) -> PathBuf {
-    let path = build_folder().join(format!("lib{}.so", name.replace('-', "_")));
+    built(&format!("lib{}.so", name.replace('-', "_")))
+}
+
+fn built(name: &str) -> PathBuf {
+    let path = build_folder().join(name);
     assert!(
         path.is_file(),
-        "{} is missing: run `cargo build --release` first",
+        "{} is missing: run `cargo build --workspace` first, with the profile of the tests",
         path.display()
     );
     path

@@ -15,5 +15,7 @@ pub mod security;
 pub mod session;
 pub mod swapping;
 pub mod terminal;
+pub mod tools;
 pub mod trace;
+pub mod turns;
 pub mod websocket;

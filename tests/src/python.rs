@@ -1,13 +1,13 @@
 //! Programs from PyPI, where Python is installed.
 //!
 //! What enters: a list of pinned packages and the registry. What leaves: a virtual environment with exactly these packages.
-//! Guarantees: nothing is installed outside of the folder for it; it is made once, however many tests want it; without Python,
-//! its `venv` or the registry the caller is told so, unless `CI` or `MESH_TESTS_REQUIRE_NODE` is set.
+//! Guarantees: nothing is installed outside of the folder for it; it is made once, however many tests, binaries and profiles want
+//! it; where it cannot be had, that is told as of every tool.
 
-use crate::kit;
+use crate::tools::{Tool, try_out};
+use crate::turns;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 
 /// In the environment: a copy of the list that it was made from.
 const STAMP: &str = "requirements.txt";
@@ -16,23 +16,24 @@ const STAMP: &str = "requirements.txt";
 ///
 /// # Panics
 ///
-/// When there must be one and cannot.
+/// When Python is required and cannot be used.
 pub fn programs(requirements: &Path, environment: &Path) -> Option<PathBuf> {
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    if !Tool::Python.is_there() {
+        return None;
+    }
+    let _turn = turns::at(requirements);
     let wanted = std::fs::read(requirements).expect("the list of packages can be read");
     let programs = environment.join("bin");
     let stamp = environment.join(STAMP);
-    if std::fs::read(&stamp).is_ok_and(|made| made == wanted) && kit::has(programs.join("python")) {
+    let works = || try_out(programs.join("python"), &["--version"]).is_none();
+    if std::fs::read(&stamp).is_ok_and(|made| made == wanted) && works() {
         return Some(programs);
     }
     if let Err(problem) = make(requirements, environment) {
         let wanted = requirements.display();
-        assert!(
-            !kit::tools_are_required(),
-            "the packages of {wanted} must be there: {problem}"
-        );
-        eprintln!("tests with the packages of {wanted} not run: {problem}");
+        Tool::Python.is_missing(&format!(
+            "the packages of {wanted} cannot be installed: {problem}"
+        ));
         return None;
     }
     std::fs::write(stamp, wanted).expect("the stamp can be written");

@@ -1,11 +1,10 @@
 //! `mesh` on a terminal, as a person has it before the eyes.
 //!
 //! What enters: arguments of `mesh`. What leaves: a command that runs it on a terminal of its own, and what is shown there.
-//! Guarantees: arguments arrive as they are; without `script`, which makes terminals, the caller is told so, unless `CI` or
-//! `MESH_TESTS_REQUIRE_NODE` is set.
+//! Guarantees: arguments arrive as they are; without `script`, which makes terminals, the test is skipped and says so.
 
 use crate::host::executable;
-use crate::kit;
+use crate::tools::Tool;
 use std::process::{Command, Stdio};
 
 /// Runs `mesh` with these arguments on a terminal, whose content is the command's standard output; nothing where there can be
@@ -13,11 +12,9 @@ use std::process::{Command, Stdio};
 ///
 /// # Panics
 ///
-/// When there must be one and cannot.
+/// When `script` is missing and required.
 pub fn command(arguments: &[&str]) -> Option<Command> {
-    if !kit::has("script") {
-        assert!(!kit::tools_are_required(), "script must be there");
-        eprintln!("not tried on a terminal: there is no script");
+    if !Tool::Script.is_there() {
         return None;
     }
     let quoted = arguments.iter().map(|argument| quoted(argument));

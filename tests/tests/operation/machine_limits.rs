@@ -6,6 +6,7 @@
 use mesh_tests::host::{Folder, Host, executable, library, repository};
 use mesh_tests::http;
 use mesh_tests::secure::{Client, is_ok};
+use mesh_tests::tools::Tool;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,19 +15,6 @@ use std::time::{Duration, Instant};
 
 /// How long a host may take to serve or to give up.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn has(tool: &[&str]) -> bool {
-    let ended = Command::new(tool[0])
-        .args(&tool[1..])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    let can = ended.is_ok_and(|status| status.success());
-    if !can {
-        println!("skipped: {} cannot be run here", tool.join(" "));
-    }
-    can
-}
 
 /// How a start went.
 #[derive(Debug)]
@@ -103,7 +91,7 @@ fn run() -> Vec<String> {
 
 #[test]
 fn too_few_descriptors_are_a_sentence() {
-    if !has(&["prlimit", "--version"]) {
+    if !Tool::Prlimit.is_there() {
         return;
     }
     let mut served = 0;
@@ -123,7 +111,7 @@ fn too_few_descriptors_are_a_sentence() {
 fn too_few_threads_are_a_sentence() {
     // The limit does not count for root.
     const OTHER: [&str; 4] = ["setpriv", "--reuid=4545", "--regid=4545", "--clear-groups"];
-    if !has(&["prlimit", "--version"]) || !has(&[&OTHER[..], &["true"]].concat()) {
+    if !Tool::Prlimit.is_there() || !Tool::Users.is_there() {
         return;
     }
     let folder = Folder::new("threads");
@@ -202,18 +190,17 @@ struct Disk(Folder);
 
 impl Disk {
     fn new(size: &str) -> Option<Disk> {
+        if !Tool::Disks.is_there() {
+            return None;
+        }
         let folder = Folder::new("disk");
         let options = format!("size={size}");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &options, "none"])
             .arg(folder.path())
-            .stderr(Stdio::null())
             .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Disk(folder));
-        }
-        println!("skipped: this user may not mount a file system of its own");
-        None
+        assert!(mounted.unwrap().success(), "{options}");
+        Some(Disk(folder))
     }
 
     fn remount(&self, options: &str) {

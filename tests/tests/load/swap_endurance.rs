@@ -9,6 +9,7 @@ use mesh_tests::control;
 use mesh_tests::host::{Folder, Host, library};
 use mesh_tests::session::{self, Receiver, Sender};
 use mesh_tests::swapping::answer_to;
+use mesh_tests::turns;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -104,6 +105,7 @@ fn the_slope_of_a_line_is_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_swaps_leave_nothing_behind() {
+    let _turn = turns::of_heavy_tests();
     let is_long = std::env::var_os("MESH_TESTS_LONG").is_some();
     let swaps = if is_long { LONG } else { SHORT };
     let folder = Folder::new("endurance");

@@ -1,6 +1,7 @@
 //! Stories of `mesh run --dev`: sources are edited and saved, and the running mesh follows, or says why not.
 
-use mesh_tests::host::{Finished, Folder, Host, build_folder, executable, mesh, repository};
+use mesh_tests::host::{Finished, Folder, Host, executable, mesh, repository, target_folder_of_new_crates};
+use mesh_tests::turns;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -19,20 +20,18 @@ fn new_component(folder: &Folder, name: &str, arguments: &[&str]) -> PathBuf {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let own = folder.path().join(name);
     if own.join("Cargo.toml").exists() {
-        // The versions that the build folder of the tests has already.
+        // The versions that were fetched for the tests.
         let lock = repository().join("Cargo.lock");
         std::fs::copy(lock, own.join("Cargo.lock")).expect("it can be copied");
     }
     own
 }
 
-/// Builds go into the folder of the tests, where what they need is built already, and nothing is fetched.
+/// Nothing is fetched, and libraries go where those of other tests' crates are.
 fn develop(command: &mut Command) {
-    let target = build_folder();
     command
         .arg("--dev")
-        .env("CARGO_TARGET_DIR", target.parent().expect("it has a parent"))
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")
+        .env("CARGO_TARGET_DIR", target_folder_of_new_crates())
         .env("CARGO_NET_OFFLINE", "true");
 }
 
@@ -80,14 +79,17 @@ fn edit(file: &Path, from: &str, to: &str) {
 
 #[test]
 fn the_mesh_follows_the_sources() {
+    let _turn = turns::of_heavy_tests();
     let folder = Folder::new("dev");
     let own = new_component(&folder, "dev-greeter", &[]);
     let (config, source) = (own.join("mesh.toml"), own.join("src/lib.rs"));
     let described = std::fs::read_to_string(&config).expect("it is there");
 
     // There is no library yet.
-    let _ = std::fs::remove_file(build_folder().join("libdev_greeter.so"));
-    let host = Host::start_with(&config, &[], develop);
+    let libraries = target_folder_of_new_crates().join("release");
+    let _ = std::fs::remove_file(libraries.join("libdev_greeter.so"));
+    let here = format!("plugins.dir={}", libraries.display());
+    let host = Host::start_with(&config, &[&here], develop);
     let greet = "devGreeter/greet";
     assert_eq!(call(&host, greet), r#"["Hello, World!"]"#);
 
@@ -163,6 +165,7 @@ fn c_is_built_with_make() {
 
 #[test]
 fn what_cannot_be_developed_is_said() {
+    let _turn = turns::of_heavy_tests();
     let folder = Folder::new("dev-wrong");
     let entry = |key: &str| {
         let entry =

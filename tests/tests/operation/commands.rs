@@ -1,8 +1,11 @@
 //! The commands as a person uses them: what they print, and how they end.
 
-use mesh_tests::host::{Folder, Host, build_folder, executable, mesh, repository};
+use mesh_tests::host::{
+    Folder, Host, build_folder, executable, mesh, repository, target_folder_of_new_crates,
+};
 use mesh_tests::secure::Client;
 use mesh_tests::terminal;
+use mesh_tests::turns;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -120,6 +123,7 @@ fn what_there_is() {
 
 #[test]
 fn a_new_component_builds_and_loads_as_it_is() {
+    let _turn = turns::of_heavy_tests();
     let folder = Folder::new("new");
     let made = Command::new(executable())
         .args(["new", "my-greeter"])
@@ -134,10 +138,10 @@ fn a_new_component_builds_and_loads_as_it_is() {
         .unwrap();
     assert_eq!(again.status.code(), Some(1), "what is there is not overwritten");
     let crate_folder = folder.path().join("my-greeter");
-    // The build folder of the tests has all dependencies built already.
+    let target = target_folder_of_new_crates();
     let built = Command::new(env!("CARGO"))
         .args(["build", "--release", "--quiet"])
-        .env("CARGO_TARGET_DIR", build_folder().parent().unwrap())
+        .env("CARGO_TARGET_DIR", &target)
         .current_dir(&crate_folder)
         .output()
         .unwrap();
@@ -146,7 +150,8 @@ fn a_new_component_builds_and_loads_as_it_is() {
         "{}",
         String::from_utf8_lossy(&built.stderr)
     );
-    let host = Host::start(&crate_folder.join("mesh.toml"), &[]);
+    let here = format!("plugins.dir={}", target.join("release").display());
+    let host = Host::start(&crate_folder.join("mesh.toml"), &[&here]);
     let greeted = mesh(&["call", "--url", &host.url(), "--json", "myGreeter/greet", "World"]);
     assert_eq!(greeted.out.trim(), r#"["Hello, World!"]"#, "{}", greeted.err);
 }

@@ -2,15 +2,13 @@
 //!
 //! What enters: the document of a running host, `openapi/schemathesis.toml`. What leaves: what schemathesis found. Guarantees: the
 //! host answers all of it, with the statuses and bodies that the document has for it, and has nothing left to do afterwards; the
-//! cases are the same in each run. Without Python or PyPI the tests say so and pass, unless `CI` or `MESH_TESTS_REQUIRE_NODE` is
-//! set.
+//! cases are the same in each run. Without Python or PyPI the tests are skipped.
 
-use mesh_tests::host::{Folder, Host, repository};
+use mesh_tests::host::{Folder, Host, repository, target_folder};
 use mesh_tests::http::{ask, get};
 use mesh_tests::secure::{self, ADMIN, PASSWORD};
-use mesh_tests::{control, python};
+use mesh_tests::{control, python, turns};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,7 +34,7 @@ const LEFT_OUT: [&str; 7] = [
 /// Runs schemathesis against a host, with these arguments besides.
 fn run(host: &Host, more: &[String]) {
     let folder = repository().join("tests/openapi");
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
+    let environment = target_folder().join("tmp/schemathesis");
     let Some(programs) = python::programs(&folder.join("requirements.txt"), &environment) else {
         return;
     };
@@ -88,6 +86,7 @@ fn is_well(host: &Host) {
 
 #[test]
 fn the_host_does_what_its_document_says() {
+    let _turn = turns::of_heavy_tests();
     let host = Host::start(&repository().join("tests/conformance/mesh.toml"), &[LIMIT]);
     run(&host, &[]);
     is_well(&host);
@@ -96,6 +95,7 @@ fn the_host_does_what_its_document_says() {
 
 #[test]
 fn a_secure_host_does_what_its_document_says() {
+    let _turn = turns::of_heavy_tests();
     let host = secure::host(&[LIMIT]);
     let body = json!({"username": ADMIN, "password": PASSWORD}).to_string();
     let kind = ["Content-Type: application/json"];

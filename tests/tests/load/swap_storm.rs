@@ -5,6 +5,7 @@
 use mesh_tests::c_library;
 use mesh_tests::host::{Folder, Host, executable};
 use mesh_tests::session::{self, Receiver, Sender};
+use mesh_tests::turns;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -154,6 +155,7 @@ async fn collect(mut receiver: Receiver) -> Vec<(u64, Instant, Value)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_notices_a_storm_of_swaps() {
+    let _turn = turns::of_heavy_tests();
     let mut dice = Dice::new();
     let libraries = Libraries::new();
     let config = libraries.config(&libraries.good(0));

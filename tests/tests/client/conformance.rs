@@ -2,7 +2,7 @@
 //!
 //! What enters: `conformance/` (the kit), the npm registry for its clients, a host with `conformance/mesh.toml`. What
 //! leaves: the kit's table. Guarantees: every case passes except those of `conformance/pending.json`, and each of those
-//! really fails. Without Node the tests say so and pass, unless `CI` or `MESH_TESTS_REQUIRE_NODE` is set.
+//! really fails. Without Node the tests are skipped.
 //!
 //! With `MESH_TESTS_LONG=1` idle clients are watched for 65 seconds, beside the other cases.
 

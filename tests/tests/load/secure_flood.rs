@@ -9,6 +9,7 @@
 use mesh_tests::host::Host;
 use mesh_tests::http;
 use mesh_tests::secure::{Client, error, host, is_ok};
+use mesh_tests::turns;
 use serde_json::json;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -71,6 +72,7 @@ fn room_for_connections() -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_say_nothing_cost_nobody_else_anything() {
+    let _turn = turns::of_heavy_tests();
     let (wanted, time) = if is_long() { (10_000, 60) } else { (500, 3) };
     let crowd_size = wanted.min(room_for_connections());
     let host = host(&["happn.max_connections=20000"]);
@@ -117,6 +119,7 @@ async fn connections_that_say_nothing_cost_nobody_else_anything() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_wrong_logins_keeps_nobody_from_working() {
+    let _turn = turns::of_heavy_tests();
     let time = Duration::from_secs(if is_long() { 10 } else { 2 });
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;

@@ -4,8 +4,9 @@
 //! `prometheus`) where that is installed. Guarantees: see the names of the tests.
 
 use mesh_tests::host::{Host, repository};
+use mesh_tests::session;
 use mesh_tests::swapping::answer_to;
-use mesh_tests::{kit, session};
+use mesh_tests::tools::Tool;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -127,8 +128,7 @@ async fn calls_are_counted_and_timed_for_each_version() {
 
 /// What `promtool` finds wrong with metrics, or would have otherwise; nothing where it is not installed.
 fn problems(metrics: &str) -> Option<String> {
-    if !kit::has("promtool") {
-        eprintln!("metrics not checked by promtool, which is not installed");
+    if !Tool::Promtool.is_there() {
         return None;
     }
     let mut promtool = Command::new("promtool")

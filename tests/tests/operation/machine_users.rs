@@ -4,6 +4,7 @@
 //! modes of files, and what commands say. Guarantees: files of the host are its own; a command believes no other user.
 
 use mesh_tests::host::{Folder, Host, executable, library, mesh};
+use mesh_tests::tools::Tool;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
@@ -123,18 +124,6 @@ impl Shared {
     }
 }
 
-/// Whether this test can play other users.
-fn can_be_others() -> bool {
-    let ended = Command::new("setpriv")
-        .args(["--reuid=4242", "--regid=4242", "--clear-groups", "true"])
-        .status();
-    let can = ended.is_ok_and(|status| status.success());
-    if !can {
-        println!("skipped: this user may not become another one");
-    }
-    can
-}
-
 #[test]
 fn files_of_the_host_are_its_own_whatever_the_umask() {
     for umask in ["000", "022", "777"] {
@@ -212,7 +201,7 @@ fn a_file_with_secrets_that_others_may_read_is_told_of() {
 
 #[test]
 fn a_host_goes_on_when_somebody_took_the_name_of_its_folder() {
-    if !can_be_others() {
+    if !Tool::Users.is_there() {
         return;
     }
     type Take = fn(&Path);
@@ -290,7 +279,7 @@ fn false_host(socket: &Path) -> Arc<Mutex<String>> {
 
 #[test]
 fn a_command_believes_no_host_of_another_user() {
-    if !can_be_others() {
+    if !Tool::Users.is_there() {
         return;
     }
     let shared = Shared::new("false");
@@ -369,7 +358,7 @@ fn the_control_socket_is_where_the_environment_says() {
 
 #[test]
 fn a_named_socket_of_a_stranger_is_not_believed() {
-    if !can_be_others() {
+    if !Tool::Users.is_there() {
         return;
     }
     let shared = Shared::new("stranger");

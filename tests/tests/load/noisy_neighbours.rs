@@ -12,6 +12,7 @@
 use mesh_tests::host::Host;
 use mesh_tests::http;
 use mesh_tests::secure::{Client, host, is_ok};
+use mesh_tests::turns;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -328,6 +329,7 @@ async fn round(host: &Host, size: Size) -> Seen {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_well_behaved_client_is_served_beside_all_kinds_of_attacks_at_once() {
+    let _turn = turns::of_heavy_tests();
     let size = Size::wanted();
     let host = host(&[
         "happn.max_connections=20000",

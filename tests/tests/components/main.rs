@@ -1,0 +1,8 @@
+//! Components: how libraries are checked, loaded, called, and kept from doing harm.
+
+mod check_plugin;
+mod components;
+mod golden;
+mod loader;
+mod panics;
+mod rehearsal;

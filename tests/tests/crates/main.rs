@@ -1,0 +1,195 @@
+//! The order of crates, which docs and reviews rely on.
+//!
+//! What enters: manifests and sources of the host's crates, as text. What leaves: each dependency that is not allowed, each
+//! circle of modules with the lines that make it. Guarantees: needs no host and no network; a crate without a rule fails.
+
+use mesh_tests::host::repository;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+mod circles;
+
+/// What a crate may know, without `mesh-`: the crates of this list, and nothing else of ours.
+const ALLOWED: [(&str, &[&str]); 13] = [
+    ("wire", &[]),
+    ("files", &[]),
+    ("scans", &[]),
+    ("client", &[]),
+    ("store", &["files", "scans", "wire"]),
+    ("config", &["files", "store"]),
+    ("session", &["wire"]),
+    ("plugin", &["files", "plugin-abi", "session", "wire"]),
+    ("security", &["config", "session", "store", "wire"]),
+    ("core", CORE_KNOWS),
+    ("deploy", CORE_AND_BELOW),
+    ("http", CORE_AND_BELOW),
+    ("host", ALL),
+];
+
+const CORE_KNOWS: &[&str] = &[
+    "config",
+    "files",
+    "plugin",
+    "plugin-abi",
+    "scans",
+    "security",
+    "session",
+    "store",
+    "wire",
+];
+
+const CORE_AND_BELOW: &[&str] = &[
+    "config",
+    "core",
+    "files",
+    "plugin",
+    "plugin-abi",
+    "scans",
+    "security",
+    "session",
+    "store",
+    "wire",
+];
+
+const ALL: &[&str] = &[
+    "client",
+    "config",
+    "core",
+    "deploy",
+    "files",
+    "http",
+    "plugin",
+    "plugin-abi",
+    "scans",
+    "security",
+    "session",
+    "store",
+    "wire",
+];
+
+/// Crates that compute and never wait: no runtime is among what they are built from.
+const PURE: [&str; 1] = ["mesh-wire"];
+
+/// Circles of today, by crate and modules. A new one fails; one that is gone must leave this list.
+const KNOWN_CIRCLES: [(&str, &[&str]); 5] = [
+    // The handle offers what the others do, and these take the handle.
+    ("client", &["call", "connect", "handle", "subscription"]),
+    // The reader of sections calls the readers of three larger ones, and these use its readers of paths and numbers.
+    ("config", &["components", "sections", "security", "web"]),
+    // A component starts its life cycle, which takes the request and returns the ending that are defined beside the component.
+    ("plugin", &["component", "lifecycle"]),
+    // A lane wakes its thread through a descriptor of `ffi`; the functions of `ffi` serve instances, which have lanes.
+    ("plugin", &["ffi", "instance", "lane"]),
+    // A queue hands out batches, and a batch says how its queue was closed.
+    ("session", &["batch", "outbound"]),
+];
+
+/// The folder of each of the host's crates, by the crate's name without `mesh-`.
+fn crates() -> BTreeMap<String, PathBuf> {
+    let host = repository().join("host");
+    let folders = std::fs::read_dir(&host).expect("the folder of crates can be read");
+    let folders = folders.map(|entry| entry.expect("its entries can be read").path());
+    let mut crates: BTreeMap<String, PathBuf> = folders
+        .filter(|folder| folder.join("Cargo.toml").is_file())
+        .map(|folder| (name_of(&folder), folder))
+        .collect();
+    crates.insert(name_of(&host), host);
+    crates
+}
+
+fn name_of(folder: &Path) -> String {
+    let name = manifest(folder)["package"]["name"].as_str().map(str::to_owned);
+    let name = name.expect("a package has a name");
+    name.strip_prefix("mesh-").unwrap_or(&name).to_owned()
+}
+
+fn manifest(folder: &Path) -> toml::Table {
+    let file = folder.join("Cargo.toml");
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The dependencies of a manifest that are ours, without `mesh-`: those of builds and tests too.
+fn known_to(manifest: &toml::Table) -> BTreeSet<String> {
+    let tables = ["dependencies", "build-dependencies", "dev-dependencies"];
+    let for_all = tables.iter().filter_map(|table| manifest.get(*table));
+    let targets = manifest.get("target").and_then(toml::Value::as_table);
+    let of_targets = targets.into_iter().flat_map(toml::Table::values);
+    let for_some = of_targets.flat_map(|target| tables.iter().filter_map(|table| target.get(table)));
+    let named = for_all.chain(for_some).filter_map(toml::Value::as_table);
+    named
+        .flat_map(toml::Table::iter)
+        .map(|(key, value)| value.get("package").and_then(toml::Value::as_str).unwrap_or(key))
+        .filter_map(|name| name.strip_prefix("mesh-"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn a_crate_depends_only_on_those_that_it_may_know() {
+    let allowed = BTreeMap::from(ALLOWED);
+    let crates = crates();
+    let mut wrong = Vec::new();
+    for (name, folder) in &crates {
+        let Some(allowed) = allowed.get(name.as_str()) else {
+            wrong.push(format!("mesh-{name} has no rule in {}", file!()));
+            continue;
+        };
+        for other in known_to(&manifest(folder)) {
+            if !allowed.contains(&other.as_str()) {
+                let file = folder.join("Cargo.toml");
+                wrong.push(format!(
+                    "{}: mesh-{name} must not know mesh-{other}",
+                    file.display()
+                ));
+            }
+        }
+    }
+    let gone = allowed.keys().filter(|name| !crates.contains_key(**name));
+    wrong.extend(gone.map(|name| format!("{} has a rule for mesh-{name}, which is gone", file!())));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_pure_crate_is_built_without_a_runtime() {
+    for name in PURE {
+        let output = Command::new(env!("CARGO"))
+            .current_dir(repository())
+            .args(["tree", "--package", name, "--edges", "normal"])
+            .args(["--prefix", "none", "--format", "{p}", "--locked", "--offline"])
+            .output()
+            .expect("cargo can be run");
+        let tree = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(tree.starts_with(name), "{tree}");
+        let runtime = tree
+            .lines()
+            .find(|line| line.starts_with("tokio") || line.starts_with("mio"));
+        assert_eq!(runtime, None, "{name} is built with a runtime:\n{tree}");
+    }
+}
+
+#[test]
+fn modules_of_a_crate_do_not_import_each_other_in_a_circle() {
+    let mut wrong = Vec::new();
+    let mut gone: Vec<(&str, &[&str])> = KNOWN_CIRCLES.to_vec();
+    for (name, folder) in crates() {
+        for circle in circles::of(&folder.join("src")) {
+            let is_part = |(of, modules): &(&str, &[&str])| {
+                let known = |module: &String| modules.contains(&module.as_str());
+                *of == name && circle.modules.iter().all(known)
+            };
+            if !KNOWN_CIRCLES.iter().any(is_part) {
+                wrong.push(format!("mesh-{name}: {circle}"));
+            }
+            gone.retain(|known| !is_part(known));
+        }
+    }
+    wrong.extend(gone.iter().map(|(name, modules)| {
+        let modules = modules.join(", ");
+        format!("mesh-{name}: the circle of {modules} is gone; take it from the list of known ones")
+    }));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

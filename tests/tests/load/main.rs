@@ -1,0 +1,6 @@
+//! Load: tests that need the whole machine, since they load it or measure it. Each of them waits for its turn first.
+
+mod noisy_neighbours;
+mod secure_flood;
+mod swap_endurance;
+mod swap_storm;

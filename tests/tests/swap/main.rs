@@ -1,0 +1,8 @@
+//! Swaps: versions of components are replaced while the mesh serves.
+
+mod dev;
+mod swap;
+mod swap_clients;
+mod swap_file;
+mod swap_kill;
+mod swap_state;
