@@ -308,7 +308,7 @@ pub fn targets_of(options: &Options<'_>) -> Option<Targets> {
     let sessions = options
         .target_clients
         .filter(|targets| json::is_truthy(targets))
-        .map(|targets| named_sessions(targets));
+        .map(named_sessions);
     (sessions.is_some() || options.no_cluster).then_some(Targets {
         sessions,
         without_cluster: options.no_cluster,

@@ -56,6 +56,33 @@ fn an_event_for_named_sessions_reaches_them_alone() {
 }
 
 #[test]
+fn an_event_for_what_is_no_session_reaches_nobody_else() {
+    for (targets, expected) in [
+        (json!([]), 0),
+        (json!([5, null]), 0),
+        (json!({"id": "somebody"}), 0),
+        (json!("nobody"), 0),
+        (json!("NAMED"), 1),
+        (json!(["NAMED", null, 7]), 1),
+    ] {
+        let mut world = World::new(1);
+        let [publisher, named, other] = [0; 3].map(|_| world.connect(Dialect::Happn4));
+        for client in [named, other] {
+            world.listen(client, "/rooms/1");
+        }
+        let id = world.session(named).id().to_owned();
+        let targets = targets.to_string().replace("NAMED", &id);
+        let targets: Value = serde_json::from_str(&targets).unwrap();
+        world.request(
+            publisher,
+            &setting("/rooms/1", &json!({}), &json!({"targetClients": targets})),
+        );
+        assert_eq!(world.events(named).len(), expected, "{targets}");
+        assert_eq!(world.events(other).len(), 0, "{targets}");
+    }
+}
+
+#[test]
 fn an_event_that_stays_on_the_node_does_not_reach_other_nodes() {
     let mut world = World::new(1);
     let [publisher, client, node] = [0; 3].map(|_| world.connect(Dialect::Happn4));

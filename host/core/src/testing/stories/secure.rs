@@ -168,3 +168,26 @@ fn what_the_directory_keeps_is_found_by_nobody() {
         assert_eq!(found, [] as [&str; 0], "{pattern}");
     }
 }
+
+#[test]
+fn a_request_on_behalf_of_what_is_no_name_is_refused() {
+    let mut world = world();
+    for dialect in GENERATIONS {
+        let client = world.connect_as(dialect, "all");
+        for name in [json!({"username": "ada"}), json!(["ada"]), json!(5), json!(true)] {
+            let options = json!({"onBehalfOf": name});
+            for request in [
+                json!({"action": "set", "path": "/rooms/1", "data": {}, "options": options}),
+                json!({"action": "get", "path": "/rooms/*", "options": options}),
+                json!({"action": "on", "path": "/ALL@/rooms/*", "options": options}),
+                json!({"action": "remove", "path": "/rooms/*", "options": options}),
+            ] {
+                let answer = world.request(client, &request);
+                assert_eq!(
+                    answer["_meta"]["status"], "error",
+                    "{dialect:?}: {request}: {answer}"
+                );
+            }
+        }
+    }
+}
