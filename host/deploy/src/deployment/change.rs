@@ -190,7 +190,7 @@ pub fn load_request(
         limits: Limits {
             bytes: config.calls.queue_bytes,
             calls_of_each: config.calls.max_pending_per_session,
-            lanes: entry.lanes.value as usize,
+            lanes: entry.lanes.value,
         },
         stage: stage.clone(),
         start_timeout: entry.start_timeout,
