@@ -107,6 +107,9 @@ impl Limits {
 /// Subscriptions of one subscriber on one channel: clients make one for each listener.
 const MOST_ON_ONE_CHANNEL: usize = 1024;
 
+/// First generation: subscriptions of one session with text behind a `*`. Each costs every publication that begins like it.
+const MOST_SEARCHED: usize = 1000;
+
 /// A session has as many subscriptions as it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TooManySubscriptions {
@@ -116,6 +119,9 @@ pub enum TooManySubscriptions {
         /// How many there may be.
         most: usize,
     },
+    /// By what they cost others.
+    #[error("too many subscriptions: a session may have {MOST_SEARCHED} with text behind a *")]
+    Searched,
     /// By what they take.
     #[error("too many subscriptions: those of a session may take {most} bytes of memory")]
     Bytes {
@@ -197,10 +203,12 @@ impl Index {
             principal: subscription.principal,
         };
         let mut tables = self.write();
-        let (known, references, bytes) = tables.of_subscriber(number).map_or((None, 0, 0), |of| {
-            let known = of.channels.get(subscription.text).copied();
-            (known, of.references, of.bytes)
-        });
+        let of_subscriber = tables.of_subscriber(number);
+        let known = of_subscriber.and_then(|of| of.channels.get(subscription.text).copied());
+        let references = of_subscriber.map_or(0, |of| of.references);
+        let bytes = of_subscriber.map_or(0, |of| of.bytes);
+        let searched = of_subscriber.map_or(0, |of| of.searched);
+        let mut is_searched = false;
         if references >= most.count {
             return Err(too_many);
         }
@@ -225,6 +233,10 @@ impl Index {
             added
         } else {
             let pattern = Pattern::parse(channel.pattern, subscription.dialect);
+            is_searched = pattern.is_searched();
+            if is_searched && searched >= MOST_SEARCHED && matches!(subscriber, Subscriber::Session(_)) {
+                return Err(TooManySubscriptions::Searched);
+            }
             let registration = Registration {
                 subscriber: subscriber.clone(),
                 channel: subscription.text.into(),
@@ -251,6 +263,7 @@ impl Index {
         tables.with_subscriber(number, |of_subscriber| {
             of_subscriber.references += 1;
             of_subscriber.bytes += added;
+            of_subscriber.searched += usize::from(is_searched);
         });
         Ok(id)
     }
@@ -423,10 +436,12 @@ impl Index {
             true => (0, 0),
             false => (registration.references.len(), registration.bytes()),
         };
+        let was_searched = has_ended && registration.pattern.is_searched();
         shrink_list(&mut registration.references);
         tables.with_subscriber(subscriber, |of_subscriber| {
             of_subscriber.references -= references - references_left;
             of_subscriber.bytes -= bytes - bytes_left;
+            of_subscriber.searched -= usize::from(was_searched);
         });
         if has_ended {
             tables.take_channel(subscriber, text, position);

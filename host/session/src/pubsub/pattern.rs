@@ -50,6 +50,11 @@ impl Pattern {
         }
     }
 
+    /// Whether its text behind a `*` has to be looked for in each path that begins like it: no table finds it.
+    pub(super) fn is_searched(&self) -> bool {
+        matches!(self, Pattern::Text { parts, .. } if !parts.is_empty())
+    }
+
     /// Whether the pattern matches; for [`Pattern::Deep`] whether it does when its depth suffices.
     pub fn matches(&self, path: &str) -> bool {
         match self {

@@ -35,6 +35,8 @@ pub(super) struct OfSubscriber {
     pub(super) channels: HashMap<Arc<str>, usize>,
     /// Those that may match an answer of the exchange.
     pub(super) responses: Vec<usize>,
+    /// Channels whose patterns have to be looked for in each path that begins like them.
+    pub(super) searched: usize,
     /// References on all channels.
     pub(super) references: usize,
     /// Bytes that all of it takes, about.

@@ -121,3 +121,39 @@ fn tables_shrink_when_a_crowd_leaves_somebody_behind() {
     index.unsubscribe_all(2);
     assert_eq!(index.count(), 0);
 }
+
+#[test]
+fn a_session_has_a_limited_number_of_patterns_that_every_publication_is_searched_for() {
+    let index = Index::new(Limits::NONE);
+    let session = Arc::new(Session::new(1, ([127, 0, 0, 1], 1).into(), 1000));
+    let subscribe = |text: &str| {
+        let subscription = Subscription {
+            text,
+            channel: Channel::parse(text),
+            dialect: Dialect::Happn1,
+            filter: VersionFilter::Any,
+            depth: Depth {
+                segments: 5,
+                named: false,
+            },
+            count: 1,
+            as_sent: false,
+            principal: None,
+            is_in_part: false,
+        };
+        index.subscribe(&Subscriber::Session(session.clone()), subscription)
+    };
+    for number in 0..MOST_SEARCHED {
+        subscribe(&format!("/SET@/news/*a*b{number}")).unwrap();
+    }
+    assert_eq!(subscribe("/SET@/news/*more"), Err(TooManySubscriptions::Searched));
+    subscribe("/SET@/news/*a*b1").unwrap();
+    for found_by_a_table in ["/SET@/news/*", "/SET@/news/today", "/ALL@*"] {
+        subscribe(found_by_a_table).unwrap();
+    }
+    index.unsubscribe_channel(1, "/SET@/news/*a*b2");
+    subscribe("/SET@/news/*more").unwrap();
+    assert!(subscribe("/SET@/news/*even more").is_err());
+    index.unsubscribe_all(1);
+    subscribe("/SET@/news/*even more").unwrap();
+}
