@@ -28,7 +28,7 @@ fn request() -> LoadRequest {
     let library = build_folder().join("libfixture_churn.so");
     assert!(
         library.is_file(),
-        "{} is missing: run `cargo build --release` first",
+        "{} is missing: run `cargo build --workspace` first",
         library.display()
     );
     LoadRequest {

@@ -1,7 +1,7 @@
 //! `api` (docs/mesh-protocol.md 6.2): one method that shows a client that its calls arrive and are answered.
 //!
 //! What enters: `test(message)`. What leaves: `"<message> tested ok"`. Guarantees: whatever the message is, there is an
-//! answer. The bundle for web pages under `/api/client` is not served yet, so the route is not listed.
+//! answer. The client for web pages under `/api/client` is a path of the host itself, so no route is listed.
 
 use super::{MethodEntry, arguments_of};
 use mesh_plugin::{Answer, Native, NativeCall, Status};

@@ -107,7 +107,7 @@ impl Native for System {
                 self.replace_timer(None);
                 Value::Null
             }
-            // Documents are kept in memory: there is no file to look at or to make smaller.
+            // The store makes its file smaller itself, and clients are told nothing of files of this machine.
             b"getDBFileInfo" => return answer.answer(Status::OK, b"[]"),
             _ => Value::Null,
         };
