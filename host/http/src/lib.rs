@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod operations;
 mod paths;
 mod query;
 pub mod system;

@@ -4,8 +4,7 @@
 //! waits for publications of other connections is not handed out before these have tried to write them; who waits for
 //! frames of this batch is told when they were tried.
 
-use super::outbound::Closing;
-use super::{After, InFlight};
+use super::{After, Closing, InFlight};
 use mesh_wire::protocol::Frame;
 
 /// A frame in a queue.

@@ -5,7 +5,7 @@
 //! woken. One wake-up less is a good part of the time that a call takes when it is the only one.
 
 use super::batch::{Batch, Queued};
-use super::{After, InFlight};
+use super::{After, Closing, InFlight};
 use futures_util::task::AtomicWaker;
 use mesh_wire::protocol::Frame;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,17 +14,6 @@ use std::task::Waker;
 use tokio::net::tcp::OwnedWriteHalf;
 use tungstenite::protocol::frame::Frame as WebSocketFrame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
-
-/// Why a session is being closed by the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
-    /// The client read too slowly and its queue was full.
-    SlowConsumer,
-    /// The host is stopping; clients are expected to reconnect.
-    HostStops,
-    /// The session has lost its right to be there; what is queued says why.
-    Ended,
-}
 
 /// Frames on their way out of one session.
 #[derive(Debug)]

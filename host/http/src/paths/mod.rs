@@ -7,6 +7,8 @@ mod table;
 
 pub(crate) use table::{TABLE, WEBSOCKETS};
 
+pub(crate) use crate::operations::{Access, Documented, Operation, OwnFailure};
+
 use crate::query;
 use crate::system::client::ClientFile;
 use crate::system::rest;
@@ -71,17 +73,6 @@ pub(crate) enum Refused {
     Never,
 }
 
-/// Who may use a path in a secure mesh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Anybody.
-    Anybody,
-    /// Users with the permission for `/@HTTP` and the path.
-    Permission,
-    /// Users with the permission for the method that they call. The handler looks at that.
-    PermissionOfMethod,
-}
-
 /// What answers requests for a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Handler {
@@ -124,34 +115,15 @@ pub(crate) enum Authentication {
     LogOut,
 }
 
-/// What the OpenAPI document says of a path.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Operation {
-    /// Its name.
-    pub(crate) id: &'static str,
-    /// The one verb that is described, in small letters.
-    pub(crate) verb: &'static str,
-    /// Its meaning in one sentence.
-    pub(crate) summary: &'static str,
-    /// The schema of the body, which is required then.
-    pub(crate) body: Option<&'static str>,
-    /// The schema of a successful answer; without one it is any object.
-    pub(crate) success: Option<&'static str>,
-    /// The failures that it shares with others, by their status; those of a missing permission are added.
-    pub(crate) failures: &'static [&'static str],
-    /// A failure that no other path has.
-    pub(crate) own_failure: Option<OwnFailure>,
-}
-
-/// A failure of one path alone.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OwnFailure {
-    /// Its status.
-    pub(crate) status: &'static str,
-    /// Its meaning in one sentence.
-    pub(crate) description: &'static str,
-    /// The schema of its body.
-    pub(crate) schema: &'static str,
+/// What the OpenAPI document says of the fixed paths.
+pub(crate) fn documented() -> Vec<Documented> {
+    let operations = TABLE.iter().filter_map(|row| Some((row, row.operation?)));
+    let documented = operations.map(|(row, operation)| Documented {
+        path: row.path,
+        access: row.access,
+        operation,
+    });
+    documented.collect()
 }
 
 /// The row that a path belongs to.

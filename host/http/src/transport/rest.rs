@@ -10,7 +10,7 @@ use super::body::RequestBody;
 use super::cors::Grant;
 use super::http::{self, Answer};
 use super::target::Target;
-use crate::paths::Found;
+use crate::paths::{self, Found};
 use crate::system::rest::{self, Reply, Request, Route};
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -78,6 +78,7 @@ async fn reply(
         headers: &http::headers_json(&head.headers),
         body: &body,
         visitor,
+        documented: paths::documented,
     };
     answer_of(rest::reply(mesh, route, found.below, &request).await)
 }

@@ -12,6 +12,7 @@ mod parameters;
 mod schema;
 
 use super::own_component;
+use crate::operations::Documented;
 use crate::query;
 use answer::Outcome;
 use bytes::Bytes;
@@ -74,6 +75,8 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// Who asks.
     pub visitor: Visitor,
+    /// The paths of the host itself, for the document.
+    pub(crate) documented: fn() -> Vec<Documented>,
 }
 
 /// Whether a mesh has this component, and no configured one in its place.
@@ -87,7 +90,7 @@ pub(crate) async fn reply(mesh: &Arc<Mesh>, route: Route, below: &str, request: 
         Route::Login => log_in(mesh, request).await,
         Route::Describe => Ok(describe(mesh, request)),
         Route::Method => call(mesh, below, request).await,
-        Route::OpenApi => Ok(openapi::document(mesh, &request.visitor)),
+        Route::OpenApi => Ok(openapi::document(mesh, &request.visitor, &(request.documented)())),
     };
     replied.unwrap_or_else(|refused| refused)
 }

@@ -9,17 +9,17 @@
 //! is not what HTTP promises of it, and its query can carry texts only.
 
 use super::{Reply, for_each_method, schema};
-use crate::paths::{Access, Operation, TABLE};
+use crate::operations::{Access, Documented, Operation};
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Component, Method};
 use mesh_security::Visitor;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// The document for somebody.
-pub(super) fn document(mesh: &Mesh, visitor: &Visitor) -> Reply {
+/// The document for somebody, in which the paths of the host itself come first.
+pub(super) fn document(mesh: &Mesh, visitor: &Visitor, own: &[Documented]) -> Reply {
     let is_secure = mesh.security().is_some();
-    let mut paths = own_paths(is_secure);
+    let mut paths = own_paths(own, is_secure);
     let (mut tags, mut tagged) = (vec![tag("mesh", "The mesh itself.")], BTreeSet::new());
     for_each_method(mesh, visitor, |component, method| {
         if tagged.insert(component.name().to_owned()) {
@@ -67,13 +67,10 @@ fn tag(name: &str, description: &str) -> Value {
 }
 
 /// What the mesh itself answers.
-fn own_paths(is_secure: bool) -> Map<String, Value> {
-    let described = TABLE
-        .iter()
-        .filter_map(|row| Some((row, row.operation.as_ref()?)));
-    let described = described.map(|(row, operation)| {
-        let path = json!({ operation.verb: own_operation(operation, row.access, is_secure) });
-        (row.path.to_owned(), path)
+fn own_paths(own: &[Documented], is_secure: bool) -> Map<String, Value> {
+    let described = own.iter().map(|own| {
+        let operation = own_operation(&own.operation, own.access, is_secure);
+        (own.path.to_owned(), json!({ own.operation.verb: operation }))
     });
     described.collect()
 }

@@ -272,6 +272,7 @@ mod tests {
                 is_forwarded: false,
                 is_first_generation: false,
             },
+            documented: Vec::new,
         };
         let (_, method) = descriptor.method("m").unwrap();
         Parameters::read(&request, false)
