@@ -76,6 +76,9 @@ pub fn fixture(file: &str) -> PathBuf {
 }
 
 fn workspace() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap_or(tests).to_owned()
+    // Tests of several crates, at different depths, compile this file.
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut above = own.ancestors().skip(1);
+    let found = above.find(|folder| folder.join("plugin-sdk").is_dir());
+    found.unwrap_or(own).to_owned()
 }
