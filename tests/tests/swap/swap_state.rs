@@ -120,7 +120,7 @@ async fn a_version_that_hangs_in_its_snapshot_goes_on_where_it_has_another_lane(
     let callers: Vec<_> = (0..4).map(|_| call(&host)).collect();
     let reason = refused(&host, target(&folder, Bad::SnapshotHangs, "1.1.0")).await;
     assert!(
-        reason.contains("did not give its state: it did not answer within 200 ms"),
+        reason.contains("did not give its state: it did not answer within"),
         "{reason}"
     );
     // It hangs on, so the next one fares no better.

@@ -76,7 +76,9 @@ impl Transaction {
     /// the limit of the whole pause.
     fn patience(&self, own: Duration) -> Duration {
         match self.paused {
-            Some(paused) => own.min(self.limits.handover.saturating_sub(paused.elapsed())),
+            Some(paused) => own.min(in_round_numbers(
+                self.limits.handover.saturating_sub(paused.elapsed()),
+            )),
             None => own,
         }
     }
@@ -268,6 +270,12 @@ impl Transaction {
             ));
         }
     }
+}
+
+/// A time that is said to people: to the next hundredth of a second.
+fn in_round_numbers(time: Duration) -> Duration {
+    let hundredths = time.as_millis().div_ceil(10);
+    Duration::from_millis(u64::try_from(hundredths * 10).unwrap_or(u64::MAX))
 }
 
 /// What a component still has to do before it can be asked for its state.
