@@ -46,5 +46,6 @@ pub use job::{Abandoned, Answer, Job, JobKind, NO_PUBLISHER, Response};
 pub use lane::{Lane, Limits, Refusal, Refused, Wake};
 pub use latency::{Latencies, STEPS as LATENCY_STEPS};
 pub use mesh_plugin_abi::Status;
+pub use orders::Patience;
 pub use rehearsal::Rehearsal;
 pub use stage::{Stage, remove_left_behind};

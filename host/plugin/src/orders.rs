@@ -18,13 +18,28 @@ use tokio::sync::oneshot;
 /// How often it is looked whether calls have been answered.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// How long an order may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// How long from now.
+    pub left: Duration,
+    /// The limit that this is the rest of, as it is told.
+    pub limit: Duration,
+}
+
+impl From<Duration> for Patience {
+    fn from(limit: Duration) -> Patience {
+        Patience { left: limit, limit }
+    }
+}
+
 impl Component {
     /// Tells it to get ready.
     ///
     /// # Errors
     ///
     /// [`LoadErrorKind::Start`] when it does not want to, or not within `patience`.
-    pub async fn start(&self, patience: Duration) -> Result<(), LoadError> {
+    pub async fn start(&self, patience: impl Into<Patience>) -> Result<(), LoadError> {
         let outcome = self.order(Job::new(JobKind::Start, 0), patience).await;
         outcome.map_err(|reason| self.failed(LoadErrorKind::Start, "did not start", &reason))?;
         self.set_state(ComponentState::Active);
@@ -36,7 +51,7 @@ impl Component {
     /// # Errors
     ///
     /// [`LoadErrorKind::Health`] when it is not well, or does not say within `patience`.
-    pub async fn check_health(&self, patience: Duration) -> Result<(), LoadError> {
+    pub async fn check_health(&self, patience: impl Into<Patience>) -> Result<(), LoadError> {
         if self.descriptor().has_health() {
             let outcome = self.order(Job::new(JobKind::Health, 0), patience).await;
             outcome.map_err(|reason| self.failed(LoadErrorKind::Health, "is not healthy", &reason))?;
@@ -49,7 +64,7 @@ impl Component {
     /// # Errors
     ///
     /// [`LoadErrorKind::State`] when it does not give it, or not within `patience`.
-    pub async fn snapshot(&self, patience: Duration) -> Result<Bytes, LoadError> {
+    pub async fn snapshot(&self, patience: impl Into<Patience>) -> Result<Bytes, LoadError> {
         let outcome = self.order(Job::new(JobKind::Snapshot, 0), patience).await;
         outcome.map_err(|reason| self.failed(LoadErrorKind::State, "did not give its state", &reason))
     }
@@ -59,7 +74,12 @@ impl Component {
     /// # Errors
     ///
     /// [`LoadErrorKind::State`] when it does not take it, or not within `patience`.
-    pub async fn restore(&self, state: Bytes, schema: u32, patience: Duration) -> Result<(), LoadError> {
+    pub async fn restore(
+        &self,
+        state: Bytes,
+        schema: u32,
+        patience: impl Into<Patience>,
+    ) -> Result<(), LoadError> {
         let job = Job {
             payload: state,
             method: schema,
@@ -193,7 +213,7 @@ impl Component {
         self.set_state(ComponentState::Draining);
         self.settle(drain).await;
         let patience = drain.max(Duration::from_secs(1));
-        let stopped = self.order_followed_by(Job::new(JobKind::Stop, 0), behind, patience);
+        let stopped = self.order_followed_by(Job::new(JobKind::Stop, 0), behind, patience.into());
         if let Err(reason) = stopped.await {
             tracing::warn!(
                 component = self.name(),
@@ -228,29 +248,29 @@ impl Component {
     }
 
     /// Gives an order to lane 0 and waits for its completion.
-    async fn order(&self, job: Job, patience: Duration) -> Result<Bytes, String> {
-        self.order_followed_by(job, Vec::new(), patience).await
+    async fn order(&self, job: Job, patience: impl Into<Patience>) -> Result<Bytes, String> {
+        self.order_followed_by(job, Vec::new(), patience.into()).await
     }
 
     async fn order_followed_by(
         &self,
         job: Job,
         behind: Vec<Job>,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<Bytes, String> {
         let (sender, outcome) = oneshot::channel();
         let kind = job.kind;
         let Some(lane) = self.instance.lanes().first() else {
             return Err("it has no lane".to_owned());
         };
-        match lane.submit(job, Box::new(Told(sender)), Instant::now() + patience) {
+        match lane.submit(job, Box::new(Told(sender)), Instant::now() + patience.left) {
             Ok(wake) => {
                 behind.into_iter().for_each(|job| drop(lane.push(job)));
                 drop(wake);
             }
             Err(_) => return Err("its lane takes no more work".to_owned()),
         }
-        match tokio::time::timeout(patience, outcome).await {
+        match tokio::time::timeout(patience.left, outcome).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err("it was given up".to_owned()),
             Err(_) => {
@@ -258,7 +278,10 @@ impl Component {
                 if kind == JobKind::Stop || !lane.withdraw(kind) {
                     lane.note_that_it_hangs();
                 }
-                Err(format!("it did not answer within {} ms", patience.as_millis()))
+                Err(format!(
+                    "it did not answer within {} ms",
+                    patience.limit.as_millis()
+                ))
             }
         }
     }

@@ -6,7 +6,7 @@
 use super::machine::Kind;
 use super::transaction::{Part, Transaction};
 use mesh_core::mesh::Takeover;
-use mesh_plugin::{Abandoned, Component, ComponentState, JobKind, LoadError, Nested, Unloaded};
+use mesh_plugin::{Abandoned, Component, ComponentState, JobKind, LoadError, Nested, Patience, Unloaded};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,12 +74,17 @@ impl Transaction {
 
     /// How long an order may take of which nobody but its component is in a hurry, while calls may be waiting: not beyond
     /// the limit of the whole pause.
-    fn patience(&self, own: Duration) -> Duration {
-        match self.paused {
-            Some(paused) => own.min(in_round_numbers(
-                self.limits.handover.saturating_sub(paused.elapsed()),
-            )),
-            None => own,
+    fn patience(&self, own: Duration) -> Patience {
+        let Some(paused) = self.paused else {
+            return own.into();
+        };
+        let left = self.limits.handover.saturating_sub(paused.elapsed());
+        match own < left {
+            true => own.into(),
+            false => Patience {
+                left,
+                limit: self.limits.handover,
+            },
         }
     }
 
@@ -270,12 +275,6 @@ impl Transaction {
             ));
         }
     }
-}
-
-/// A time that is said to people: to the next hundredth of a second.
-fn in_round_numbers(time: Duration) -> Duration {
-    let hundredths = time.as_millis().div_ceil(10);
-    Duration::from_millis(u64::try_from(hundredths * 10).unwrap_or(u64::MAX))
 }
 
 /// What a component still has to do before it can be asked for its state.
