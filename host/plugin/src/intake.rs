@@ -127,6 +127,14 @@ impl Intake {
         }
     }
 
+    /// Takes out all that waits. Nobody takes over by that: what comes is routed again only where somebody has.
+    pub(super) fn give_up(&mut self) -> Vec<Waiting> {
+        match self {
+            Intake::Sealed => Vec::new(),
+            Intake::Open | Intake::Held(_) => self.open(),
+        }
+    }
+
     /// Takes out the calls that wait.
     pub(super) fn take_calls(&mut self) -> Vec<Waiting> {
         let Intake::Held(held) = self else {

@@ -5,7 +5,6 @@
 
 use super::{Lane, Owed, split_token};
 use crate::Status;
-use crate::intake::Intake;
 use crate::job::{Abandoned, Job, JobKind};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -80,12 +79,7 @@ impl Lane {
         );
         self.note_that_it_hangs();
         self.close();
-        let was_replaced = matches!(self.lock().intake, Intake::Sealed);
         let given_up = self.abandon(Abandoned::Stopped);
-        if !was_replaced {
-            // Nobody has taken over: what comes is refused, and not routed again.
-            self.lock().intake = Intake::Open;
-        }
         (0..given_up.max(1)).for_each(|_| self.faults.count(Status::PANIC));
     }
 
@@ -93,7 +87,7 @@ impl Lane {
     pub(crate) fn abandon(&self, why: Abandoned) -> usize {
         let mut state = self.lock();
         let left = state.pending.remove_where(|_| true);
-        let waiting = state.intake.seal();
+        let waiting = state.intake.give_up();
         self.load.fetch_sub(waiting.len(), Ordering::Relaxed);
         drop(state);
         let waiting = waiting.into_iter().filter_map(|waiting| Some(waiting.call?.0));

@@ -345,6 +345,17 @@ fn a_call_of_a_replaced_version_is_routed_again_also_when_that_has_ended() {
 }
 
 #[test]
+fn a_call_of_a_version_that_ended_without_a_successor_is_not_routed_again() {
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
+    let (sender, _told) = channel();
+    lane.hold(Nested::Waits);
+    lane.close();
+    lane.abandon(Abandoned::Stopped);
+    let refused = lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), Instant::now());
+    assert_eq!(refused.err().unwrap().why, Refusal::Closed);
+}
+
+#[test]
 fn a_lane_that_its_library_left_gives_up_what_it_owes_and_takes_nothing_more() {
     let lane = Arc::new(Lane::new(0, limits(1000), None));
     let (sender, told) = channel();
