@@ -145,8 +145,7 @@ impl Scan for Presenting {
             if out.len() > 1 {
                 out.push(',');
             }
-            let meta = (document.meta, document.modified_by.as_deref());
-            write_item(&mut out, path, &document.data, meta, dialect);
+            write_item(&mut out, path, &document.data, document, dialect);
             if pushes {
                 let event_id = asked.request.event_id.map_or("undefined", RawValue::get);
                 gate.send(initial_publication(

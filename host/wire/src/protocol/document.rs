@@ -26,6 +26,33 @@ pub struct DocumentMeta {
     pub modified: u64,
 }
 
+/// What an item of an array says of its document.
+#[derive(Clone, Copy, Debug)]
+pub struct ItemMeta<'a> {
+    /// When it was written.
+    pub times: DocumentMeta,
+    /// Who has written it last, where somebody may be told.
+    pub modified_by: Option<&'a str>,
+}
+
+impl From<DocumentMeta> for ItemMeta<'_> {
+    fn from(times: DocumentMeta) -> Self {
+        ItemMeta {
+            times,
+            modified_by: None,
+        }
+    }
+}
+
+impl<'a> From<&'a Document> for ItemMeta<'a> {
+    fn from(document: &'a Document) -> Self {
+        ItemMeta {
+            times: document.meta,
+            modified_by: document.modified_by.as_deref(),
+        }
+    }
+}
+
 /// Appends who has written a document, as a member of its `_meta`.
 pub fn write_modified_by(out: &mut String, name: &str) {
     out.push_str(r#""modifiedBy":"#);

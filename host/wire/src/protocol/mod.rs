@@ -20,7 +20,7 @@ pub mod value;
 
 pub use action::{Action, EventAction};
 pub use dialect::Dialect;
-pub use document::{Document, DocumentMeta, write_modified_by};
+pub use document::{Document, DocumentMeta, ItemMeta, write_modified_by};
 pub use error::WireError;
 pub use options::Options;
 pub use publication::{

@@ -4,7 +4,7 @@
 //! `_meta.error`.
 
 use super::document::write_modified_by;
-use super::{Action, Dialect, DocumentMeta, Frame, Request, WireError, json, tagged, value};
+use super::{Action, Dialect, Frame, ItemMeta, Request, WireError, json, tagged, value};
 use std::borrow::Cow;
 
 /// Everything an answer repeats of its request.
@@ -166,13 +166,14 @@ impl ArrayResponse {
 }
 
 /// Appends a document as it stands in an array: its own fields and a `_meta`.
-pub fn write_item(
+pub fn write_item<'a>(
     out: &mut String,
     path: &str,
     data: &str,
-    (meta, modified_by): (DocumentMeta, Option<&str>),
+    meta: impl Into<ItemMeta<'a>>,
     dialect: Dialect,
 ) {
+    let meta = meta.into();
     let tag = tagged::tag_of(path, data);
     let bare = match tag {
         Some(_) => Cow::Owned(value::without_meta(data)),
@@ -189,8 +190,8 @@ pub fn write_item(
         out.push_str(tag);
         out.push(',');
     }
-    meta.write(out);
-    if let Some(name) = modified_by.filter(|_| dialect.is_first_generation()) {
+    meta.times.write(out);
+    if let Some(name) = meta.modified_by.filter(|_| dialect.is_first_generation()) {
         out.push(',');
         write_modified_by(out, name);
     }
@@ -206,6 +207,7 @@ pub fn write_item(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::DocumentMeta;
     use crate::protocol::Parsed;
 
     fn request(text: &str) -> Request<'_> {
@@ -247,11 +249,14 @@ mod tests {
         let response = Response::to(Dialect::Happn4, Action::Get, &request);
         let mut array = response.array();
         let mut push = |path: &str, data: &str, created: u64, by: Option<&str>| {
-            let meta = DocumentMeta {
-                created,
-                modified: created + 1,
+            let meta = ItemMeta {
+                times: DocumentMeta {
+                    created,
+                    modified: created + 1,
+                },
+                modified_by: by,
             };
-            array.push_with(|out| write_item(out, path, data, (meta, by), Dialect::Happn4));
+            array.push_with(|out| write_item(out, path, data, meta, Dialect::Happn4));
         };
         push("/v/1", r#"{"a":1}"#, 1, Some("bob"));
         push("/v/2", "{ }", 3, None);
@@ -268,18 +273,15 @@ mod tests {
 
     #[test]
     fn an_item_of_the_first_generation_says_who_has_written_it() {
-        let meta = DocumentMeta {
-            created: 1,
-            modified: 2,
+        let meta = ItemMeta {
+            times: DocumentMeta {
+                created: 1,
+                modified: 2,
+            },
+            modified_by: Some("b\"b"),
         };
         let mut item = String::new();
-        write_item(
-            &mut item,
-            "/v/1",
-            r#"{"a":1}"#,
-            (meta, Some("b\"b")),
-            Dialect::Happn1,
-        );
+        write_item(&mut item, "/v/1", r#"{"a":1}"#, meta, Dialect::Happn1);
         assert_eq!(
             item,
             r#"{"a":1,"_meta":{"created":1,"modified":2,"modifiedBy":"b\"b","path":"/v/1","_id":"/v/1"}}"#

@@ -191,8 +191,7 @@ impl<'a> Query<'a> {
     /// Appends the document as an item of an array: the data asked for, and a `_meta`.
     pub fn write_item(&self, out: &mut String, path: &str, document: &Document) {
         if self.projection.is_none() {
-            let meta = (document.meta, document.modified_by.as_deref());
-            return write_item(out, path, &document.data, meta, self.dialect);
+            return write_item(out, path, &document.data, document, self.dialect);
         }
         let data = self.data(document);
         let inner = data.strip_suffix('}').unwrap_or("{");
