@@ -48,7 +48,8 @@ struct Announced<'a> {
     info: Option<&'a RawValue>,
 }
 
-fn announced<'a>(request: &Request<'a>) -> Announced<'a> {
+/// What an object in the request's data says; what nothing says where there is none, or one that cannot be read.
+pub(super) fn read_object<'a, T: Deserialize<'a> + Default>(request: &Request<'a>) -> T {
     let data = request.data.filter(|data| data.get().starts_with('{'));
     data.and_then(|data| serde_json::from_str(data.get()).ok())
         .unwrap_or_default()
@@ -82,7 +83,7 @@ impl Gate {
             return self
                 .send(Response::to(self.session.dialect(), Action::ConfigureSession, request).data("null"));
         };
-        let announced = announced(request);
+        let announced: Announced<'_> = read_object(request);
         self.announced = Announcement {
             protocol: short_text(announced.protocol),
             version: short_text(announced.version),
@@ -118,7 +119,7 @@ impl Gate {
     /// What every login is answered with: a JSON object.
     pub(super) fn login_answer(&self, request: &Request<'_>) -> String {
         let dialect = self.session.dialect();
-        let announced = announced(request);
+        let announced: Announced<'_> = read_object(request);
         let protocol = short_text(announced.protocol).or_else(|| self.announced.protocol.clone());
         let mut out = String::from("{");
         if !dialect.is_first_generation() {

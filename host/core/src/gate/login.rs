@@ -5,6 +5,7 @@
 
 use super::Gate;
 use super::guard::unauthorized;
+use super::handshake::read_object;
 use crate::mesh::{Concerned, Mesh};
 use mesh_security::{Accepted, Client, Credentials, Denied, Info, Offer, Security, TokenKind, User};
 use mesh_session::{Lapse, Session};
@@ -30,12 +31,6 @@ struct Offered<'a> {
     digest: Option<&'a RawValue>,
     #[serde(borrow)]
     info: Option<&'a RawValue>,
-}
-
-fn offered<'a>(request: &Request<'a>) -> Offered<'a> {
-    let data = request.data.filter(|data| data.get().starts_with('{'));
-    data.and_then(|data| serde_json::from_str(data.get()).ok())
-        .unwrap_or_default()
 }
 
 impl Offered<'_> {
@@ -120,7 +115,9 @@ impl Gate {
 
     fn give_nonce(&mut self, request: &Request<'_>) {
         let response = Response::to(self.session.dialect(), Action::RequestNonce, request);
-        let key = offered(request).public_key.and_then(json::as_text);
+        let key = read_object::<Offered<'_>>(request)
+            .public_key
+            .and_then(json::as_text);
         let nonce = match (&key, self.mesh.security()) {
             (Some(key), Some(security)) => security.nonce(key),
             _ => None,
@@ -134,7 +131,7 @@ impl Gate {
 
     /// Checks credentials elsewhere; the session's next requests wait for the answer.
     fn log_in(&mut self, request: &Request<'_>, frame: &Frame) {
-        let offered = offered(request);
+        let offered: Offered<'_> = read_object(request);
         let credentials = offered.credentials();
         let dialect = self.session.dialect();
         let client = Client {
@@ -257,10 +254,7 @@ impl Gate {
             #[serde(borrow, rename = "newPassword")]
             new: Option<&'a RawValue>,
         }
-        let data = request.data.filter(|data| data.get().starts_with('{'));
-        let asked: Passwords = data
-            .and_then(|data| serde_json::from_str(data.get()).ok())
-            .unwrap_or_default();
+        let asked: Passwords<'_> = read_object(request);
         let text = |raw: Option<&RawValue>| raw.and_then(json::as_text).map(String::from);
         let (old, new) = (text(asked.old), text(asked.new));
         let (mesh, session, frame) = (self.mesh.clone(), self.session.clone(), frame.clone());

@@ -87,8 +87,8 @@ impl Gate {
         self.now = now;
     }
 
-    /// Wakes the lanes that got work, and writes for recipients that sleep. To be called when the frames at hand are worked off. Returns how many
-    /// calls there were among them.
+    /// Wakes the lanes that got work, and writes for recipients that sleep. To be called when the frames at hand are worked off.
+    /// Returns how many calls there were among them.
     pub fn finish(&mut self) -> usize {
         let called = std::mem::take(&mut self.called);
         self.wakes.clear();
