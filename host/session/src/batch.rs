@@ -122,7 +122,8 @@ impl Batch {
         }
     }
 
-    /// The texts of all frames that were not handed out yet, in their order. Tests look at them.
+    /// The texts of all frames that were not handed out yet, in their order.
+    #[cfg(test)]
     pub fn texts(&self) -> Vec<&str> {
         self.frames.iter().map(|queued| queued.frame.as_str()).collect()
     }

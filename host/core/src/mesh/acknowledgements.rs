@@ -182,7 +182,7 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mesh_session::Batch;
+    use mesh_session::{Batch, Next};
 
     fn session(number: u64) -> Arc<Session> {
         Arc::new(Session::new(number, ([127, 0, 0, 1], 1).into(), 1 << 20))
@@ -191,10 +191,12 @@ mod tests {
     fn told(publisher: &Session) -> Vec<serde_json::Value> {
         let mut batch = Batch::default();
         publisher.outbound().take(&mut batch);
-        batch
-            .texts()
-            .iter()
-            .map(|frame| serde_json::from_str(frame).unwrap())
+        let frames = std::iter::from_fn(|| match batch.next_frame() {
+            Next::Frame(frame) => Some(frame),
+            Next::Wait(_) | Next::End => None,
+        });
+        frames
+            .map(|frame| serde_json::from_str(&frame).unwrap())
             .collect()
     }
 
