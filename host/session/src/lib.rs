@@ -24,6 +24,8 @@ mod order;
 mod outbound;
 pub mod pubsub;
 mod registry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -5,26 +5,11 @@
 //! one, so that whatever may happen between two of them does. A failure names the seed.
 
 use super::{After, Batch, Closing, InFlight, Next, Outbound};
+use crate::testing::Choices;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
-
-/// Numbers from a seed: splitmix64.
-struct Choices(u64);
-
-impl Choices {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-}
 
 struct Flag(AtomicBool);
 
@@ -227,7 +212,7 @@ impl World {
 }
 
 fn run(seed: u64) {
-    let mut choices = Choices(seed);
+    let mut choices = Choices::new(seed);
     let place = format!("seed {seed}");
     let mut world = World::new(2 + choices.below(4));
     let count = world.connections.len();

@@ -3,9 +3,9 @@
 //! What enters: frames as a client sends them. What leaves: frames as a client reads them. Guarantees: it writes only when it was
 //! woken, as the task of a connection does, so that a waking that is missing shows as a frame that never comes.
 
-use super::choices::Choices;
 use crate::gate::{ConnectionInfo, Gate};
 use crate::mesh::Mesh;
+use mesh_session::testing::Choices;
 use mesh_session::{Batch, Closing, Next, Session};
 use mesh_wire::protocol::Frame;
 use std::collections::VecDeque;

@@ -8,7 +8,6 @@
 //! Time stands still until a test lets it pass. That holds for deadlines of calls, acknowledgements and logins. The times in
 //! documents, tokens and nonces, and the turns of scans, still go by the clock of the system.
 
-mod choices;
 mod component;
 mod connection;
 mod departures;
@@ -20,7 +19,6 @@ mod users;
 mod world;
 mod worlds;
 
-pub use choices::Choices;
 pub use component::{Call, Outcome, TestComponent};
 pub use departures::{Departure, Kind};
 pub use link::{End, Faults, Link};

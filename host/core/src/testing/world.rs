@@ -3,7 +3,6 @@
 //! What enters: requests of clients as JSON. What leaves: frames as clients read them. Guarantees: a step is one batch of requests, one
 //! turn of writing or one answer of a component; a world that does not come to rest says so, with its seed.
 
-use super::choices::Choices;
 use super::component::{Clerk, Desk, TestComponent, Waiting, expire, orphaned};
 use super::connection::Connection;
 use super::departures::{Departure, Departures};
@@ -12,6 +11,7 @@ use crate::mesh::{Clock, Mesh, Settings, Site};
 use mesh_plugin::{Component, Rehearsal, Stage};
 use mesh_security::{Administrator, Security};
 use mesh_session::pubsub::Limits;
+use mesh_session::testing::Choices;
 use mesh_session::{AdmissionLimits, Session};
 use mesh_store::{MemoryStore, Store};
 use mesh_wire::protocol::Dialect;

@@ -4,6 +4,7 @@
 //! All choices come from seeds, and a failure names the seed and the operation.
 
 use super::*;
+use crate::testing::Choices;
 use crate::{Batch, Session};
 use mesh_wire::protocol::{Dialect, EventAction, Publication};
 use mesh_wire::versions::RequestedRange;
@@ -11,29 +12,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-/// Numbers from a seed: splitmix64, which needs no state but a counter.
-struct Choices(u64);
-
+/// What is chosen here: paths and patterns.
 impl Choices {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.below(list.len())]
-    }
-
     fn path(&mut self) -> String {
         const SEGMENTS: [&str; 10] = ["a", "a", "b", "b", "c", "A", "ab", "", "_exchange", "é"];
         match self.below(20) {
@@ -387,7 +367,7 @@ impl World {
 fn the_index_finds_what_a_naive_matcher_finds() {
     let mut delivered = 0;
     for seed in 0..60 {
-        let mut choices = Choices(seed);
+        let mut choices = Choices::new(seed);
         let mut world = World::new();
         for operation in 0..700 {
             // Worlds fill up and empty again.
@@ -427,7 +407,7 @@ fn the_index_finds_what_a_naive_matcher_finds() {
 /// `may_match_below` must never deny what `matches` finds: events would be lost.
 #[test]
 fn nothing_below_a_prefix_is_overlooked() {
-    let mut choices = Choices(99);
+    let mut choices = Choices::new(99);
     for _ in 0..20_000 {
         let text = choices.pattern();
         let dialect = *choices.pick(&[Dialect::Happn1, Dialect::Happn4]);

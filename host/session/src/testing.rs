@@ -20,6 +20,20 @@ impl Choices {
         ((mixed ^ (mixed >> 31)) % limit.max(1) as u64) as usize
     }
 
+    /// True in one of so many cases.
+    pub fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == 0
+    }
+
+    /// One of a list, which must not be empty.
+    ///
+    /// # Panics
+    ///
+    /// When the list is empty.
+    pub fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+        &list[self.below(list.len())]
+    }
+
     /// True in so many of a hundred cases.
     pub fn percent(&mut self, share: u32) -> bool {
         self.below(100) < share as usize
