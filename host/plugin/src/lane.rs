@@ -182,6 +182,13 @@ impl Lane {
         self.at_work_since.store(since, Ordering::Relaxed);
     }
 
+    /// Whether something waits for the lane's thread, or the thread works on something now. A thread that the component drives
+    /// is only known to have taken what waited.
+    pub(super) fn is_busy(&self) -> bool {
+        let works = self.descriptor.is_none() && self.at_work_since.load(Ordering::Relaxed) != 0;
+        works || !self.lock().jobs.is_empty()
+    }
+
     /// Whether calls had better go to another lane.
     pub(super) fn hangs(&self) -> bool {
         self.hangs.load(Ordering::Relaxed)

@@ -193,6 +193,25 @@ impl Component {
         }
     }
 
+    /// Waits for the answers of calls that it has. It waits for `later` where the component answers later than it is handed a
+    /// call, and goes on while threads that have not come to their calls answer one at least in each `standstill`.
+    pub async fn catch_up(&self, later: Duration, standstill: Duration) {
+        let began = Instant::now();
+        let (mut least, mut answered) = (usize::MAX, began);
+        loop {
+            let (pending, now) = (self.pending(), Instant::now());
+            if pending < least {
+                (least, answered) = (pending, now);
+            }
+            let is_busy = || self.instance.lanes().iter().any(|lane| lane.is_busy());
+            let stands_still = now >= answered + standstill;
+            if pending == 0 || stands_still || (now >= began + later && !is_busy()) {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Gives up the calls that it has not answered.
     pub fn abandon_calls(&self, why: Abandoned) -> usize {
         self.instance.lanes().iter().map(|lane| lane.abandon(why)).sum()

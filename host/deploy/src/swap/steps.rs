@@ -10,9 +10,12 @@ use mesh_plugin::{Abandoned, Component, ComponentState, JobKind, LoadError, Nest
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Calls of the new version wait this long at most for those that the old one has, so that answers of a connection do not
-/// go back from the new version to the old.
+/// Calls of the new version wait this long for those that the old one has, so that answers of a connection do not go back from
+/// the new version to the old.
 const OVERLAP: Duration = Duration::from_millis(3);
+/// Where threads of the old version have not come to their calls, as on a machine with too much to do, calls of the new version
+/// wait until none was answered for so long.
+const STANDSTILL: Duration = Duration::from_millis(200);
 /// How often it is looked whether calls have been answered.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 /// How long a version may take to stop, once its calls are done.
@@ -161,11 +164,10 @@ impl Transaction {
 
     /// Tells the old versions that they were replaced, lets waiting calls into the new ones, and tells the clients.
     pub(super) async fn let_in(&self, takeovers: &[Takeover]) {
-        let until = Instant::now() + OVERLAP;
         for old in takeovers.iter().filter_map(|change| change.old.as_ref()) {
             old.set_state(ComponentState::Draining);
             old.hint(JobKind::Quiesce);
-            old.settle(until.saturating_duration_since(Instant::now())).await;
+            old.catch_up(OVERLAP, STANDSTILL).await;
         }
         for new in takeovers.iter().filter_map(|change| change.new.as_ref()) {
             new.set_state(ComponentState::Active);

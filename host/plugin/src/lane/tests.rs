@@ -49,6 +49,28 @@ fn a_call_is_completed_once() {
 }
 
 #[test]
+fn a_lane_is_busy_from_the_call_in_its_queue_until_its_thread_asks_for_more() {
+    let (sender, _told) = channel();
+    let lane = Arc::new(Lane::new(0, limits(1000), None));
+    let soon = Instant::now() + Duration::from_secs(10);
+    assert!(!lane.is_busy());
+    let submit = || lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), soon);
+    drop(submit().ok().unwrap());
+    assert!(lane.is_busy(), "the call waits for the thread");
+    let mut jobs = Vec::new();
+    assert!(lane.wait(&mut jobs));
+    assert!(lane.is_busy(), "the thread works on it");
+    jobs.clear();
+    lane.close();
+    assert!(!lane.wait(&mut jobs));
+    assert!(
+        !lane.is_busy(),
+        "the thread has nothing to do, and the call is answered later"
+    );
+    assert_eq!(lane.pending(), 1);
+}
+
+#[test]
 fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
     for keeps in [true, false] {
         let (sender, _told) = channel();
