@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Calls that do not end are given up after so many milliseconds.
 const LIMIT: &str = "calls.timeout_ms=1000";
+/// How many requests of its own making it tries for each operation, without `MESH_TESTS_LONG=1`.
+const FEW: [&str; 2] = ["--max-examples", "10"];
 /// How long a run may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -47,6 +49,7 @@ fn run(host: &Host, more: &[String]) {
         .arg(folder.join("schemathesis.toml"))
         .args(["run", &format!("{}/rest/openapi.json", host.url())])
         .args(["--exclude-path-regex", &format!("^({})$", LEFT_OUT.join("|"))])
+        .args(std::env::var_os("MESH_TESTS_LONG").is_none().then_some(FEW).into_iter().flatten())
         .args(more)
         .stdin(Stdio::null())
         .stdout(output.try_clone().expect("a file has several handles"))
