@@ -1,6 +1,6 @@
 //! Schemathesis (PyPI) calls everything that the OpenAPI document says, rightly and wrongly, and compares the answers with it.
 //!
-//! What enters: the document of a running host, `openapi/schemathesis.toml`. What leaves: what schemathesis found. Guarantees: the
+//! Enters: the document of a running host, `openapi/schemathesis.toml`. Leaves: what schemathesis found. Guarantees: the
 //! host answers all of it, with the statuses and bodies that the document has for it, and has nothing left to do afterwards; the
 //! cases are the same in each run. Without Python or PyPI the tests are skipped.
 
@@ -49,7 +49,13 @@ fn run(host: &Host, more: &[String]) {
         .arg(folder.join("schemathesis.toml"))
         .args(["run", &format!("{}/rest/openapi.json", host.url())])
         .args(["--exclude-path-regex", &format!("^({})$", LEFT_OUT.join("|"))])
-        .args(std::env::var_os("MESH_TESTS_LONG").is_none().then_some(FEW).into_iter().flatten())
+        .args(
+            std::env::var_os("MESH_TESTS_LONG")
+                .is_none()
+                .then_some(FEW)
+                .into_iter()
+                .flatten(),
+        )
         .args(more)
         .stdin(Stdio::null())
         .stdout(output.try_clone().expect("a file has several handles"))
