@@ -17,6 +17,9 @@ static TARGET: LazyLock<&Target> = LazyLock::new(|| {
 });
 
 fn prepare() {
+    // libFuzzer's own hook ends the process at once, and the store goes on where redb panics about a damaged file. A panic that leaves
+    // the target ends the process all the same.
+    drop(std::panic::take_hook());
     if let Some(folder) = std::env::var_os("MESH_FUZZ_SEEDS") {
         campaign::write_seeds(&TARGET, Path::new(&folder));
     }
