@@ -1,6 +1,6 @@
 //! A target is tried with its corpus and with inputs made from it.
 //!
-//! What enters: a target, and what the environment says. What leaves: nothing, or a panic that says where the input is and how to try it
+//! Enters: a target, and what the environment says. Leaves: nothing, or a panic that says where the input is and how to try it
 //! again. Guarantees: each seed is tried; without `MESH_FUZZ_SECONDS` the number of inputs is fixed, and they follow from the seed.
 //!
 //! | variable | what it does |

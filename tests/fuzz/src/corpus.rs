@@ -1,6 +1,6 @@
 //! The inputs in the tree.
 //!
-//! What enters: the name of a target. What leaves: its inputs, in the order of their names. Guarantees: a folder that is missing or
+//! Enters: the name of a target. Leaves: its inputs, in the order of their names. Guarantees: a folder that is missing or
 //! empty is a failure, since a target without seeds reaches little.
 //!
 //! Seeds are files of `tests/fuzz/corpus/TARGET`. A file whose name ends with `.lines` holds one seed in each line, written as the

@@ -1,6 +1,6 @@
 //! An input taken apart.
 //!
-//! What enters: the bytes of an input. What leaves: numbers, choices and texts, in the order in which they are asked for. Guarantees:
+//! Enters: the bytes of an input. Leaves: numbers, choices and texts, in the order in which they are asked for. Guarantees:
 //! any input gives something; one that has ended gives zeros and empty texts.
 
 /// The rest of an input.

@@ -1,6 +1,6 @@
 //! Fuzz targets: what holds for any input, and the means to try many inputs.
 //!
-//! What enters: bytes, from the corpora in `tests/fuzz/corpus`, from a seed, or from libFuzzer. What leaves: nothing, or a panic that
+//! Enters: bytes, from the corpora in `tests/fuzz/corpus`, from a seed, or from libFuzzer. Leaves: nothing, or a panic that
 //! names the property that does not hold. Guarantees: a target needs no socket and no network; the same bytes give the same verdict;
 //! the same seed gives the same bytes.
 //!

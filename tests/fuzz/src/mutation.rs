@@ -1,6 +1,6 @@
 //! New inputs from old ones.
 //!
-//! What enters: seeds, and numbers from a seed. What leaves: inputs that look like the seeds and differ from them. Guarantees: the same
+//! Enters: seeds, and numbers from a seed. Leaves: inputs that look like the seeds and differ from them. Guarantees: the same
 //! numbers give the same inputs; no input is longer than the limit.
 
 use crate::corpus::Seed;

@@ -1,6 +1,6 @@
 //! Files of a target.
 //!
-//! What enters: nothing. What leaves: a folder of this process alone. Guarantees: it is gone when it is dropped.
+//! Enters: nothing. Leaves: a folder of this process alone. Guarantees: it is gone when it is dropped.
 
 use std::fs;
 use std::path::{Path, PathBuf};

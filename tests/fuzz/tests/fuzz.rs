@@ -1,6 +1,6 @@
 //! Each target with its corpus, and with inputs that are made from it.
 //!
-//! What enters: the corpora, and the variables of [`mesh_fuzz::campaign`]. What leaves: for a fault, the input in a file of the target
+//! Enters: the corpora, and the variables of [`mesh_fuzz::campaign`]. Leaves: for a fault, the input in a file of the target
 //! folder. Guarantees: each target has a test whose name begins with its own, so that it can be run alone.
 
 use mesh_fuzz::{campaign, targets};

@@ -1,6 +1,6 @@
 //! What clients send before anybody knows them, without a socket, for tests.
 //!
-//! What enters: bytes, and of how many bytes the pieces are in which they arrive. What leaves: what this crate makes of them.
+//! Enters: bytes, and of how many bytes the pieces are in which they arrive. Leaves: what this crate makes of them.
 //! Guarantees: each function does what a connection does with the same bytes; none waits.
 
 use super::deflate::Inflater;

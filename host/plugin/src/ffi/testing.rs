@@ -1,6 +1,6 @@
 //! A library without code, for tests: it calls the host's functions as a loaded one does.
 //!
-//! What enters: calls, and the order in which they are answered. What leaves: what the host makes of that. Guarantees: everything goes
+//! Enters: calls, and the order in which they are answered. Leaves: what the host makes of that. Guarantees: everything goes
 //! through the table of functions that a library gets; nothing runs on other threads.
 
 use super::host_table::Bound;

@@ -1,6 +1,6 @@
 //! One target under libFuzzer, which keeps inputs that reach code that no input has reached before.
 //!
-//! What enters: the name of the target in `MESH_FUZZ_TARGET`, and what libFuzzer is told on the command line. What leaves: new inputs in
+//! Enters: the name of the target in `MESH_FUZZ_TARGET`, and what libFuzzer is told on the command line. Leaves: new inputs in
 //! the first folder that is named there, and for a fault a file with the input. With `MESH_FUZZ_SEEDS` the seeds of the target are written
 //! to that folder first, a file each. `.ci/fuzz` builds and runs it.
 

@@ -1,6 +1,6 @@
 //! Completions: a library answers calls in any order, late, twice, or with tokens that never were.
 //!
-//! What enters: steps of clients, of two versions of a component, and of the host that swaps them (some bytes each). Checked:
+//! Enters: steps of clients, of two versions of a component, and of the host that swaps them (some bytes each). Checked:
 //! - Each call is answered exactly once: by the library, or by the host that gives it up or refuses it.
 //! - A completion answers the call that it names and no other, with the bytes that were given.
 //! - A completion that answers nothing is counted.

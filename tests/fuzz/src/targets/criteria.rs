@@ -1,6 +1,6 @@
 //! Queries: criteria, fields, order and limits.
 //!
-//! What enters: a dialect (one byte), the options of a request (one line of JSON), and documents (one line of JSON each). Checked:
+//! Enters: a dialect (one byte), the options of a request (one line of JSON), and documents (one line of JSON each). Checked:
 //! - A query that is written anew, as JSON, is read in the same way and finds the same documents.
 //! - `select` and `admits` agree.
 //! - The order is that of the arrangement: sorting twice changes nothing, and leaving out early what is not needed changes nothing.

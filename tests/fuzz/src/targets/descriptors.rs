@@ -1,6 +1,6 @@
 //! What a library says of itself.
 //!
-//! What enters: a name, a version, a text about the SDK (a line each), and a descriptor. Checked:
+//! Enters: a name, a version, a text about the SDK (a line each), and a descriptor. Checked:
 //! - What is refused is refused in one sentence that names the file.
 //! - What is accepted has a name that can be a segment of a path, and each method once, at its own position.
 //! - What the host sends on to clients is JSON of the promised kind.

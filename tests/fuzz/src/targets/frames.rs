@@ -1,6 +1,6 @@
 //! Frames of clients in all dialects.
 //!
-//! What enters: a dialect and a kind of mesh (a byte each), and frames, a line each. Checked:
+//! Enters: a dialect and a kind of mesh (a byte each), and frames, a line each. Checked:
 //! - Each request is answered exactly once, with its own `eventId`, in the order of the requests. What is no request is not answered.
 //! - Each frame that the host writes is JSON, and of a kind that clients know.
 //! - A session that has not logged in to a secure mesh gets no publication.

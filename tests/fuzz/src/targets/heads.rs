@@ -1,6 +1,6 @@
 //! What clients send over HTTP before anybody knows them.
 //!
-//! What enters: a kind and the size of pieces (a byte each), and the bytes of a client. Checked:
+//! Enters: a kind and the size of pieces (a byte each), and the bytes of a client. Checked:
 //! - It makes no difference in which pieces bytes arrive.
 //! - Each answer is HTTP/1.1, and its head holds no line that nobody wrote.
 //! - The two looks at the first request see what a plain reading of its head sees.

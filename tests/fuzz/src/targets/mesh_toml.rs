@@ -1,6 +1,6 @@
 //! `mesh.toml`.
 //!
-//! What enters: what is to be written into the file (two lines), and its text. Checked:
+//! Enters: what is to be written into the file (two lines), and its text. Checked:
 //! - Each mistake has a place: a line and a column of the text, or the override that it is in. It is one line of plain text.
 //! - The same text means the same, with line ends of either kind.
 //! - A password that an override sets is shown nowhere.

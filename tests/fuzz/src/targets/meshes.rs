@@ -1,6 +1,6 @@
 //! A whole mesh: two clients write, remove and subscribe, and one looks on.
 //!
-//! What enters: a seed (two bytes), the dialects of the clients (a byte each), and what they do (some bytes each). Checked:
+//! Enters: a seed (two bytes), the dialects of the clients (a byte each), and what they do (some bytes each). Checked:
 //! - What was published, in the order in which the onlooker heard it, makes the documents that are found.
 //! - A client hears what the onlooker hears, as far as it matches what it has subscribed to, in the same order.
 //! - Each request has its answer, and a `get` finds what a plain model of documents holds.

@@ -1,6 +1,6 @@
 //! The targets, one file each.
 //!
-//! What enters: an input. What leaves: nothing, or a panic. Guarantees: each file names the properties that it checks, and
+//! Enters: an input. Leaves: nothing, or a panic. Guarantees: each file names the properties that it checks, and
 //! [`ALL`] lists every target.
 
 mod completions;

@@ -1,6 +1,6 @@
 //! Matching of paths.
 //!
-//! What enters: a dialect (one byte), a path (one line), and patterns (a line each). Checked:
+//! Enters: a dialect (one byte), a path (one line), and patterns (a line each). Checked:
 //! - One pattern matches what a plain matcher of the same rule says.
 //! - The index of subscriptions finds exactly the patterns that match, and as many as it says.
 //! - A pattern that matches below a prefix says that it may.

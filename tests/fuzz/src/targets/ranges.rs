@@ -1,6 +1,6 @@
 //! Versions and ranges of versions.
 //!
-//! What enters: a range, a version, and another range, a line each. Checked:
+//! Enters: a range, a version, and another range, a line each. Checked:
 //! - A range shows the text that it was read from, and is read from it again.
 //! - The prepared answer is the one of [`coerced_satisfies`].
 //! - A single comparator with an operator means what the crate `semver` says, for full versions.

@@ -1,6 +1,6 @@
 //! A file of documents that is not what was written.
 //!
-//! What enters: which file (one byte), and what happens to its bytes: flips, cuts, doubled ends, pages in the wrong place. Checked:
+//! Enters: which file (one byte), and what happens to its bytes: flips, cuts, doubled ends, pages in the wrong place. Checked:
 //! - The file is refused as damaged, or opens with what was committed up to some moment; each document that differs from that is named.
 //! - No document is there that was never committed.
 //! - A store that has opened takes writes, and has them when it is opened again.

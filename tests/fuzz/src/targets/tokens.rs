@@ -1,6 +1,6 @@
 //! Tokens.
 //!
-//! What enters: a kind (one byte) and, for it, a text or the parts of claims and changes of a token. Checked:
+//! Enters: a kind (one byte) and, for it, a text or the parts of claims and changes of a token. Checked:
 //! - A text that was not issued is refused, whatever it looks like.
 //! - Claims that are issued are read again as they were.
 //! - A token that is cut, lengthened, changed in one letter or joined from two is refused.
