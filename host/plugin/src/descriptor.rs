@@ -2,6 +2,7 @@
 
 use super::{LoadError, LoadErrorKind};
 use bytes::Bytes;
+use mesh_wire::protocol::json::shorten;
 use mesh_wire::versions::ComponentVersion;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -131,7 +132,8 @@ impl Descriptor {
         let name = text("name", name)?;
         if !is_name(&name) {
             return Err(wrong(format!(
-                "the component's name {name:?} must not be empty or contain `/`, `*`, `@` or spaces"
+                "the component's name {:?} must not be empty or contain `/`, `*`, `@` or spaces",
+                shorten(&name)
             )));
         }
         let version = ComponentVersion::parse(&text("version", version)?)
@@ -139,7 +141,8 @@ impl Descriptor {
         let sdk = text("sdk", sdk)?;
         let raw: RawDescriptor = serde_json::from_str(&text("descriptor", json)?).map_err(|error| {
             wrong(format!(
-                "the descriptor of component {name} is not as plugins must write it: {error}"
+                "the descriptor of component {name} is not as plugins must write it: {}",
+                shorten(&error.to_string())
             ))
         })?;
         let mut by_name = HashMap::new();
@@ -148,7 +151,7 @@ impl Descriptor {
             if !is_name(&method.name) {
                 return Err(wrong(format!(
                     "component {name} has a method named {:?}; a name must not be empty or contain `/`, `*`, `@` or spaces",
-                    method.name
+                    shorten(&method.name)
                 )));
             }
             if method
@@ -290,4 +293,21 @@ pub fn is_name(text: &str) -> bool {
 
 fn raw_json<T: serde::Serialize>(value: &T) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_of_a_library_is_cut_in_the_error() {
+        let long = "x y".repeat(10_000);
+        let method = format!(r#"{{"methods":[{{"name":"{long}","parameters":[]}}]}}"#);
+        let kind = format!(r#"{{"methods":"{long}"}}"#);
+        for (name, described) in [(&*long, "{}"), ("calc", &*method), ("calc", &*kind)] {
+            let checked = Descriptor::check("lib.so", name.as_bytes(), b"1.0.0", b"", described.as_bytes());
+            let said = checked.unwrap_err().to_string();
+            assert!(said.len() < 400, "{said}");
+        }
+    }
 }

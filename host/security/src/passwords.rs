@@ -28,7 +28,7 @@ use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -146,6 +146,17 @@ struct Queue {
     closed: bool,
 }
 
+/// A text that no password fits. It is the same for the whole process, since nobody knows what it was made from.
+fn dummy() -> Result<String, PasswordError> {
+    static DUMMY: OnceLock<String> = OnceLock::new();
+    if let Some(known) = DUMMY.get() {
+        return Ok(known.clone());
+    }
+    let nobody = BASE64.encode(&random::<32>()?);
+    let made = password::hash(&nobody)?;
+    Ok(DUMMY.get_or_init(|| made).clone())
+}
+
 impl Passwords {
     /// Starts the threads: half as many as there are cores, and at least one.
     ///
@@ -162,7 +173,6 @@ impl Passwords {
     }
 
     fn with_threads(threads: usize, patience: Patience) -> Result<Passwords, StartError> {
-        let nobody = BASE64.encode(&random::<32>().map_err(PasswordError::from)?);
         let passwords = Passwords {
             shared: Arc::new(Shared {
                 queue: Mutex::new(Queue {
@@ -171,7 +181,7 @@ impl Passwords {
                     closed: false,
                 }),
                 bell: Condvar::new(),
-                dummy: password::hash(&nobody)?,
+                dummy: dummy()?,
                 has_pbkdf2: AtomicBool::new(false),
             }),
             hasher: RandomState::new(),

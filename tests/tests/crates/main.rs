@@ -149,6 +149,31 @@ fn a_crate_depends_only_on_those_that_it_may_know() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A feature that one crate asks for counts for all that are built together. So a number would be another value in the one build than in
+/// the other, if a crate chose how numbers are read.
+#[test]
+fn how_numbers_in_json_are_read_is_said_in_one_place() {
+    let whole = manifest(&repository());
+    let chosen = &whole["workspace"]["dependencies"]["serde_json"]["features"];
+    let chosen = chosen.as_array().expect("features are a list");
+    assert!(chosen.contains(&"float_roundtrip".into()), "{chosen:?}");
+    let members = whole["workspace"]["members"]
+        .as_array()
+        .expect("members are a list");
+    for member in members {
+        let folder = repository().join(member.as_str().expect("a member is a folder"));
+        let manifest = manifest(&folder);
+        for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(asked) = manifest.get(table).and_then(|table| table.get("serde_json")) else {
+                continue;
+            };
+            let place = folder.join("Cargo.toml");
+            assert_eq!(asked.get("workspace"), Some(&true.into()), "{}", place.display());
+            assert_eq!(asked.get("features"), None, "{}", place.display());
+        }
+    }
+}
+
 #[test]
 fn a_pure_crate_is_built_without_a_runtime() {
     for name in PURE {

@@ -32,6 +32,8 @@ mod rest;
 mod socket;
 mod stream;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod unpacking;
 mod web;
 

@@ -10,3 +10,5 @@ pub mod interpose;
 pub(super) mod lane_thread;
 pub(super) mod library;
 pub mod process;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -60,7 +60,7 @@ impl Pattern {
         match self {
             Pattern::Everything => true,
             Pattern::Exact(exact) => **exact == *without_slash(path),
-            Pattern::ExactText(exact) => path.len() == exact.len() && path.to_lowercase() == **exact,
+            Pattern::ExactText(exact) => is_in_lower_case(path, exact),
             Pattern::Text { prefix, parts } => path
                 .strip_prefix(&**prefix)
                 .is_some_and(|rest| follow(rest, parts)),
@@ -106,6 +106,14 @@ impl Pattern {
                 .zip(parts_of(pattern))
                 .all(|(segment, part)| fits(part, Some(segment))),
         }
+    }
+}
+
+/// Whether a path in lower case is this text. Some letters have another length in lower case.
+fn is_in_lower_case(path: &str, lower: &str) -> bool {
+    match path.is_ascii() {
+        true => path.eq_ignore_ascii_case(lower),
+        false => path.to_lowercase() == *lower,
     }
 }
 
@@ -194,6 +202,18 @@ mod tests {
         first("*/b/c", &["/x/b/c", "/a/b/c/d"], &["/b/x/c"]);
         first("/a/***", &["/a/b"], &["/b"]);
         first("*", &["", "/x"], &[]);
+    }
+
+    #[test]
+    fn a_letter_of_another_length_in_lower_case_is_the_same_letter() {
+        for (pattern, path) in [
+            ("/İ", "/İ"),
+            ("/İ", "/i\u{307}"),
+            ("/\u{212a}", "/k"),
+            ("/k", "/\u{212a}"),
+        ] {
+            check(Dialect::Happn1, pattern, &[path], &["/x"]);
+        }
     }
 
     #[test]

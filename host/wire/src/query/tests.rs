@@ -33,6 +33,23 @@ fn found(options: &str, dialect: Dialect, documents: &[(&str, &str)]) -> Vec<Str
     found.iter().map(|found| found.path.to_string()).collect()
 }
 
+/// As in JavaScript. A build in which numbers are read otherwise, one of this crate alone included, must not be possible.
+#[test]
+fn a_number_is_the_nearest_double_to_its_text() {
+    let mut bits = 0x3fe0_0000_0000_0000_u64;
+    for _ in 0..10_000 {
+        bits = bits
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let number = f64::from_bits(bits);
+        if number.is_finite() {
+            let text = format!("{number:e}");
+            let read: f64 = serde_json::from_str(&text).unwrap();
+            assert_eq!(read.to_bits(), number.to_bits(), "{text}");
+        }
+    }
+}
+
 #[test]
 fn nothing_asked() {
     for options in [
