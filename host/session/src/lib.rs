@@ -117,7 +117,7 @@ impl Session {
             gone: AtomicBool::new(false),
             peer,
             since: Instant::now(),
-            dialect: AtomicU8::new(0),
+            dialect: AtomicU8::new(Dialect::default().number()),
             is_cluster_member: AtomicBool::new(false),
             uncommitted: AtomicUsize::new(0),
             shown: ArcSwapOption::const_empty(),
@@ -278,7 +278,7 @@ impl Session {
 
     /// Takes over an announced dialect.
     pub fn set_dialect(&self, dialect: Dialect) {
-        self.dialect.store(dialect as u8, Ordering::Relaxed);
+        self.dialect.store(dialect.number(), Ordering::Relaxed);
     }
 
     /// Notes whether the client is another node of a cluster: publications with `noCluster` do not go there.
@@ -343,7 +343,7 @@ impl Session {
     pub fn end_because(&self, reason: &str) {
         let dialect = self.dialect();
         self.outbound.push(session_end_notice(dialect, reason));
-        if !dialect.is_first_generation() {
+        if dialect.says_that_it_closes() {
             self.outbound.push(primus::closed());
         }
         self.outbound.close(Closing::Ended);

@@ -11,7 +11,7 @@ use mesh_security::directory::ROOT;
 use mesh_security::permission::{Action, checked_path};
 use mesh_security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
 use mesh_session::{Lapse, Login, Principal};
-use mesh_wire::protocol::{Dialect, WireError, json};
+use mesh_wire::protocol::{Dialect, ExpiredLogin, RefusalTexts, WireError, json};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -113,14 +113,14 @@ impl Gate {
         self.hidden_from(actor, action, false)
     }
 
-    /// The same for what a subscription reaches: patterns of the first generation mean more than their text says.
+    /// The same for what a subscription reaches: some patterns mean more than their text says.
     pub(super) fn hidden_from_listening(
         &self,
         actor: &Actor,
         action: Action,
         dialect: Dialect,
     ) -> Option<Hidden> {
-        self.hidden_from(actor, action, dialect.is_first_generation())
+        self.hidden_from(actor, action, dialect.matching().is_open_ended())
     }
 
     fn hidden_from(&self, actor: &Actor, action: Action, is_loose: bool) -> Option<Hidden> {
@@ -268,17 +268,14 @@ impl Gate {
         };
         let Err(lapse) = outcome else { return Ok(()) };
         let dialect = self.session.dialect();
-        if dialect.is_first_generation() {
-            // It stays connected, and hears nothing more.
-            self.mesh.subscriptions().unsubscribe_all(self.session.number());
+        match dialect.expired_login() {
+            ExpiredLogin::StaysOpen => self.mesh.subscriptions().unsubscribe_all(self.session.number()),
+            // The answer goes first.
+            ExpiredLogin::Ends => self.ends_with = Some(lapse.reason()),
         }
-        if dialect.is_first_generation() && lapse == Lapse::Revoked {
+        if lapse == Lapse::Revoked && dialect.refusal_texts() == RefusalTexts::Original {
             let reason = format!("session with id {} has been revoked", login.session_id);
             return Err(unauthorized().because(reason));
-        }
-        if !dialect.is_first_generation() {
-            // The answer goes first.
-            self.ends_with = Some(lapse.reason());
         }
         Err(Denied::Lapsed(lapse).to_wire(dialect))
     }

@@ -183,7 +183,7 @@ impl Services for MeshServices {
             let subscription = Subscription {
                 text: &text,
                 channel: Some(channel),
-                dialect: Dialect::Happn4,
+                dialect: Dialect::OF_COMPONENTS,
                 filter,
                 depth: Depth {
                     segments: DEFAULT_DEPTH,
@@ -353,7 +353,7 @@ fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<
 
 fn item(path: &str, data: &str, meta: DocumentMeta) -> String {
     let mut out = String::with_capacity(data.len() + path.len() + 80);
-    write_item(&mut out, path, data, meta, Dialect::Happn4);
+    write_item(&mut out, path, data, meta, Dialect::OF_COMPONENTS);
     out
 }
 

@@ -40,10 +40,9 @@ pub(super) async fn log_in(
         Err(denied) => {
             let status = match denied {
                 Denied::Busy | Denied::Provider => 503,
-                _ if visitor.is_first_generation => 500,
-                _ => 401,
+                _ => visitor.dialect.rest_faults().status(401),
             };
-            let error = denied.to_wire(visitor.dialect());
+            let error = denied.to_wire(visitor.dialect);
             Err(Reply::failed_with(status, "Failure logging in", &error))
         }
     }

@@ -97,11 +97,7 @@ pub(crate) async fn reply(mesh: &Arc<Mesh>, route: Route, below: &str, request: 
 
 async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     let parameters = Parameters::read(request, true)?;
-    let status = if request.visitor.is_first_generation {
-        500
-    } else {
-        401
-    };
+    let status = request.visitor.dialect.rest_faults().status(401);
     let missing = |name: &str| Reply::failed(status, "Failure parsing request body", &format!("no {name}"));
     if !parameters.has("username") {
         return Err(missing("username"));
@@ -178,11 +174,7 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
     let refused =
         |status: u16, error: &str| Err(Reply::failed(status, "Failure parsing request body", error));
     if segments.len() > MOST_SEGMENTS {
-        let status = if request.visitor.is_first_generation {
-            500
-        } else {
-            400
-        };
+        let status = request.visitor.dialect.rest_faults().status(400);
         return refused(status, "call path cannot have more than 4 segments");
     }
     let mut from_behind = segments.iter().rev();

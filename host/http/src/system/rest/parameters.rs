@@ -270,7 +270,7 @@ mod tests {
                 accepted: None,
                 address: std::net::Ipv4Addr::LOCALHOST.into(),
                 is_forwarded: false,
-                is_first_generation: false,
+                dialect: mesh_wire::protocol::Dialect::OF_HTTP,
             },
             documented: Vec::new,
         };

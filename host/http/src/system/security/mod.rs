@@ -235,10 +235,9 @@ impl Request<'_> {
             "removeUserPermissions" => self.change_user_permissions(Purpose::Remove).await,
 
             "addGroup" => self.add_group().await,
-            // The first generation writes what it is given; later ones merge it into what there is.
             "updateGroup" => {
-                self.upsert_group(self.mesh.is_of_first_generation(&self.origin))
-                    .await
+                let dialect = self.mesh.dialect_of(&self.origin);
+                self.upsert_group(dialect.replaces_permissions_of_group()).await
             }
             "upsertGroup" => {
                 let overwrites = self.option(1, "overwritePermissions");
