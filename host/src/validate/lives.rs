@@ -111,7 +111,7 @@ fn unasked(kind: JobKind) -> impl Iterator<Item = Job> {
             ["", "null", "{}", "[1,{\"a\":\"b\"}]"].map(|payload| Job {
                 target: Bytes::from_static(b"/_events/check-plugin/nobody/nothing"),
                 payload: Bytes::from_static(payload.as_bytes()),
-                origin: Bytes::from_static(b"{}"),
+                meta: "{}".to_owned(),
                 status: i32::from(kind == JobKind::Reply && payload.is_empty()),
                 ..Job::new(kind, token)
             })

@@ -15,6 +15,7 @@
 
 pub mod address;
 pub mod network;
+pub mod origin;
 pub mod protocol;
 pub mod query;
 pub mod stamp;

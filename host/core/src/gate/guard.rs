@@ -6,11 +6,11 @@
 //! the directory of users keeps.
 
 use super::Gate;
-use bytes::Bytes;
 use mesh_security::directory::ROOT;
 use mesh_security::permission::{Action, checked_path};
 use mesh_security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
 use mesh_session::{Lapse, Login, Principal};
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{Dialect, ExpiredLogin, RefusalTexts, WireError, json};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ pub(super) struct Actor {
     /// The user's name, in a secure mesh.
     pub(super) username: Option<Arc<str>>,
     /// What a component learns of the caller, where that is not the session's own user.
-    pub(super) origin: Option<Bytes>,
+    pub(super) origin: Option<Origin>,
     /// The rights that decide, in a secure mesh: the session's own, or those of the user that it acts for.
     access: Option<Arc<UserAccess>>,
     /// The session acts for somebody else.
@@ -235,10 +235,9 @@ impl Gate {
                 NotOnBehalf::NotPermitted => refused,
             })
         })?;
-        let origin = serde_json::json!({"id": self.session.id(), "username": &*other.user().name});
         Ok(Actor {
             username: Some(other.user().name.clone()),
-            origin: Some(origin.to_string().into()),
+            origin: Some(Origin::of_user(self.session.id(), &other.user().name)),
             access: Some(other),
             is_other: true,
         })

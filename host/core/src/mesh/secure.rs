@@ -14,6 +14,7 @@ use mesh_security::{Hidden, Security, UserAccess};
 use mesh_session::pubsub::EVERYTHING;
 use mesh_session::{Audience, Lapse, Login, Principal, Session};
 use mesh_store::{Commit, StoreError};
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{Dialect, ExpiredLogin, json, security_notice};
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
@@ -249,17 +250,10 @@ impl Mesh {
         shown
     }
 
-    /// The dialect of the session that a call comes from. `origin` is what the component learns of it.
-    pub fn dialect_of(&self, origin: &[u8]) -> Dialect {
-        #[derive(serde::Deserialize)]
-        struct Origin<'a> {
-            id: &'a str,
-        }
-        let Ok(origin) = serde_json::from_slice::<Origin>(origin) else {
-            return Dialect::OF_COMPONENTS;
-        };
+    /// The dialect of the session that a call comes from.
+    pub fn dialect_of(&self, origin: &Origin) -> Dialect {
         let sessions = self.sessions().all();
-        let session = sessions.iter().find(|session| session.id() == origin.id);
+        let session = sessions.iter().find(|session| Some(session.id()) == origin.id());
         session.map_or(Dialect::OF_COMPONENTS, |session| session.dialect())
     }
 

@@ -143,7 +143,7 @@ impl Services for MeshServices {
             });
             let job = Job {
                 payload: Bytes::copy_from_slice(arguments),
-                origin: mesh.origin_of(&caller.authority),
+                origin: Some(mesh.origin_of(&caller.authority)),
                 chain: Some(caller.instance.chain()),
                 ..Job::new(JobKind::Call, 0)
             };
@@ -476,7 +476,7 @@ impl Listener for ComponentListener {
         let job = Job {
             target: Bytes::copy_from_slice(publication.path.as_bytes()),
             payload: Bytes::copy_from_slice(publication.data.as_bytes()),
-            origin: meta.into(),
+            meta,
             publisher: match *publication.session_id == *self.mesh {
                 true => NO_PUBLISHER,
                 false => publisher(publication.session_id),

@@ -5,11 +5,11 @@
 
 use super::parameters::{Parameters, field_of_body, unreadable};
 use super::{Reply, Request};
-use bytes::Bytes;
 use mesh_core::mesh::Mesh;
 use mesh_security::permission::Action;
 use mesh_security::{Asking, Credentials, Denied, NotOnBehalf, Offer, Security, Visitor};
 use mesh_wire::address::Address;
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{WireError, json};
 use serde_json::value::RawValue;
 
@@ -72,7 +72,7 @@ pub(super) fn filter<'a>(mesh: &'a Mesh, visitor: &'a Visitor) -> impl Fn(&str, 
     }
 }
 
-/// What a component learns of the caller of one of its methods: a JSON object.
+/// What a component learns of the caller of one of its methods.
 ///
 /// # Errors
 ///
@@ -82,9 +82,9 @@ pub(super) fn caller(
     request: &Request<'_>,
     component: &str,
     method: &str,
-) -> Result<Bytes, Reply> {
+) -> Result<Origin, Reply> {
     let Some(security) = mesh.security() else {
-        return Ok(Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())));
+        return Ok(mesh.origin().clone());
     };
     let accepted = request.visitor.accepted.as_ref();
     let accepted = accepted.ok_or_else(|| Reply::failed(403, "Bad origin", "origin of call unknown"))?;
@@ -136,8 +136,7 @@ pub(super) fn caller(
         })?;
     let name = &*other.user().name;
     audit(Some(name));
-    let origin = serde_json::json!({"id": &*login.session_id, "username": name});
-    Ok(Bytes::from(origin.to_string()))
+    Ok(Origin::of_user(&login.session_id, name))
 }
 
 /// `as` in the body.

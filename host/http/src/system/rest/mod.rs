@@ -15,10 +15,10 @@ use super::own_component;
 use crate::operations::Documented;
 use crate::query;
 use answer::Outcome;
-use bytes::Bytes;
 use mesh_core::mesh::{Asked, Mesh};
 use mesh_plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, Method, Native, NativeCall};
 use mesh_security::{ANONYMOUS, Visitor};
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::json;
 use parameters::{Parameters, is_callback, unreadable};
 use std::sync::Arc;
@@ -234,7 +234,7 @@ async fn submit(
     mesh: &Mesh,
     target: (&str, &str),
     arguments: String,
-    origin: Bytes,
+    origin: Origin,
     visitor: &Visitor,
 ) -> Outcome {
     let limit = mesh.call_timeout();
@@ -242,7 +242,7 @@ async fn submit(
     let waiting = waiting.counted_in(mesh.http_calls().of(visitor.address));
     let job = Job {
         payload: arguments.into(),
-        origin,
+        origin: Some(origin),
         ..Job::new(JobKind::Call, 0)
     };
     match mesh.call_from_host(target, "", job, limit, Box::new(waiting)) {
