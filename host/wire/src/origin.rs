@@ -1,6 +1,6 @@
 //! Who calls, as the called component is told (docs/mesh-protocol.md 2.8).
 //!
-//! What enters: the session of a caller, and its user where somebody has logged in. What leaves: both, and the JSON that libraries
+//! Enters: the session of a caller, and its user where somebody has logged in. Leaves: both, and the JSON that libraries
 //! get. Guarantees: the JSON is written once; a copy costs as much as one of an `Arc`; nobody has to read the JSON again.
 
 use crate::protocol::json;

@@ -1,6 +1,6 @@
 //! Nothing but the folder of the dialects decides by the name of one.
 //!
-//! What enters: the sources of the host, as text. What leaves: each line elsewhere that names a dialect. Guarantees: comments and
+//! Enters: the sources of the host, as text. Leaves: each line elsewhere that names a dialect. Guarantees: comments and
 //! tests do not count, nor does what only tests are built with.
 
 use crate::sources::{code, list};

@@ -1,6 +1,6 @@
 //! Sources as text, without what does not run in a host.
 //!
-//! What enters: a folder of sources, or the text of one. What leaves: its files, or the text that counts. Guarantees: files and
+//! Enters: a folder of sources, or the text of one. Leaves: its files, or the text that counts. Guarantees: files and
 //! modules of tests do not count, nor do comments.
 
 use std::path::{Path, PathBuf};

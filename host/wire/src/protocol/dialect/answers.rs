@@ -1,6 +1,6 @@
 //! Answers that are more than yes or no.
 //!
-//! What enters and leaves: nothing, these are names. Guarantees: each variant says what is done, and none who does it.
+//! Enters and leaves: nothing, these are names. Guarantees: each variant says what is done, and none who does it.
 
 /// The `data` of a `server-side-disconnect` message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The first generation: `happn_1.…`, all that is not known, and clients that announce nothing.
 //!
-//! What leaves: its answers. Guarantees: without an announcement only the end of frames differs.
+//! Leaves: its answers. Guarantees: without an announcement only the end of frames differs.
 
 use super::answers::{
     ChannelOrder, EndNotice, ExpiredLogin, HttpRefusal, Listeners, LoginAnswer, LoginUser, Matching,

@@ -1,6 +1,6 @@
 //! `happn_2`: the first of the later generations.
 //!
-//! What leaves: its answers. Guarantees: none is taken from another dialect.
+//! Leaves: its answers. Guarantees: none is taken from another dialect.
 
 use super::answers::{
     ChannelOrder, EndNotice, ExpiredLogin, HttpRefusal, Listeners, LoginAnswer, LoginUser, Matching,

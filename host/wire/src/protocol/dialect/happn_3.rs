@@ -1,6 +1,6 @@
 //! `happn_3`: its clients are told when the rights of their users change.
 //!
-//! What leaves: its answers. Guarantees: all that is not named here is as in `happn_2`.
+//! Leaves: its answers. Guarantees: all that is not named here is as in `happn_2`.
 
 use super::happn_2;
 use super::questions::Answers;

@@ -1,6 +1,6 @@
 //! `happn_4`: the server sends the heartbeats, and answers may be short.
 //!
-//! What leaves: its answers. Guarantees: all that is not named here is as in `happn_3`.
+//! Leaves: its answers. Guarantees: all that is not named here is as in `happn_3`.
 
 use super::happn_3;
 use super::questions::Answers;

@@ -1,6 +1,6 @@
 //! The four dialects, and everything in which they differ.
 //!
-//! What enters: the text that a client announced (docs/protocol.md 3.2). What leaves: a [`Dialect`], and its answer to each
+//! Enters: the text that a client announced (docs/protocol.md 3.2). Leaves: a [`Dialect`], and its answer to each
 //! question. Guarantees: nothing outside this folder names a dialect in order to decide something; a dialect is one file here,
 //! whose answers are complete; an answer costs one read of a table.
 

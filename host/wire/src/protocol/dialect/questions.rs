@@ -1,6 +1,6 @@
 //! The questions that code asks a dialect, one for each difference that a client can see.
 //!
-//! What enters: a dialect. What leaves: its answer. Guarantees: a dialect without an answer to one of them does not compile. The
+//! Enters: a dialect. Leaves: its answer. Guarantees: a dialect without an answer to one of them does not compile. The
 //! numbers are sections of docs/protocol.md, whose section 14 is the table of the answers.
 
 use super::Dialect;
