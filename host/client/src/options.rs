@@ -46,6 +46,24 @@ impl Protocol {
         self == Protocol::Happn4
     }
 
+    /// Whether the server counts the listeners of a channel, and gives none an id.
+    #[must_use]
+    pub fn counts_listeners(self) -> bool {
+        self == Protocol::Happn1
+    }
+
+    /// Whether an `on` carries a `listenerId`.
+    #[must_use]
+    pub fn names_listeners(self) -> bool {
+        matches!(self, Protocol::Happn1 | Protocol::Happn2)
+    }
+
+    /// Whether a `**` at the end of a channel needs a depth.
+    #[must_use]
+    pub fn has_depths(self) -> bool {
+        self != Protocol::Happn1
+    }
+
     /// Whether the client says `disconnect` and waits for the answer before it closes.
     #[must_use]
     pub fn says_goodbye(self) -> bool {

@@ -6,7 +6,7 @@
 
 use super::connection::Outgoing;
 use super::handle::{Client, Request, Response};
-use super::{ClientError, ErrorKind, Protocol, Publication};
+use super::{ClientError, ErrorKind, Publication};
 use futures_util::Stream;
 use serde_json::{Map, Value, json};
 use std::pin::Pin;
@@ -86,12 +86,13 @@ impl Client {
             .path(channel)
             .option("event_type", event.to_ascii_lowercase())
             .option("count", 0);
-        match self.protocol() {
-            Protocol::Happn1 => request = request.option("listenerId", 0).option("refCount", 1),
-            Protocol::Happn2 => request = request.option("listenerId", 0),
-            Protocol::Happn3 | Protocol::Happn4 => {}
+        if self.protocol().names_listeners() {
+            request = request.option("listenerId", 0);
         }
-        let variable_depth = channel.ends_with("/**") && self.protocol() != Protocol::Happn1;
+        if self.protocol().counts_listeners() {
+            request = request.option("refCount", 1);
+        }
+        let variable_depth = channel.ends_with("/**") && self.protocol().has_depths();
         if let Some(depth) = options.depth.or(variable_depth.then_some(DEFAULT_DEPTH)) {
             request = request.option("depth", depth);
         }
@@ -109,8 +110,8 @@ impl Client {
 
     fn off_request(&self, channel: &str, reference: Option<Value>) -> Request {
         let request = Request::new("off").path(channel);
-        match (self.protocol(), reference) {
-            (Protocol::Happn1, reference) => {
+        match (self.protocol().counts_listeners(), reference) {
+            (true, reference) => {
                 // Without a reference, all listeners of the channel, as many as one session will ever have.
                 let (count, listener) = if reference.is_some() {
                     (1, 0)
@@ -119,8 +120,8 @@ impl Client {
                 };
                 request.option("refCount", count).option("listenerId", listener)
             }
-            (_, Some(reference)) => request.option("referenceId", reference),
-            (_, None) => request,
+            (false, Some(reference)) => request.option("referenceId", reference),
+            (false, None) => request,
         }
     }
 }
@@ -182,7 +183,7 @@ impl Subscription {
     fn own_reference(&self) -> Option<Value> {
         self.reference
             .clone()
-            .or((self.client.protocol() == Protocol::Happn1).then_some(Value::Null))
+            .or(self.client.protocol().counts_listeners().then_some(Value::Null))
     }
 }
 

@@ -5,7 +5,7 @@
 //! instance never stands for a call of this one; what is remembered of a thread needs no destructor, and so never keeps a
 //! library in memory.
 
-use bytes::Bytes;
+use mesh_wire::origin::Origin;
 use std::cell::Cell;
 
 /// With whose rights a component asks for something.
@@ -14,8 +14,8 @@ pub enum Authority {
     /// Its own: it may do everything.
     #[default]
     Component,
-    /// Those of the caller of one of its calls: the call's origin, a JSON object.
-    Caller(Bytes),
+    /// Those of the caller of one of its calls.
+    Caller(Origin),
     /// Those of a caller who waits no more, or never was.
     Gone,
 }

@@ -10,6 +10,7 @@ use super::latency::Latencies;
 use super::lifecycle::{self, LaneZero};
 use super::{Descriptor, LoadError, LoadErrorKind, Stage};
 use bytes::Bytes;
+use mesh_wire::origin::Origin;
 use mesh_wire::stamp::Stamp;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -128,8 +129,8 @@ pub struct NativeCall {
     pub method: Bytes,
     /// A JSON array of arguments.
     pub arguments: Bytes,
-    /// A JSON object about the caller.
-    pub origin: Bytes,
+    /// Who calls.
+    pub origin: Origin,
 }
 
 impl Component {
@@ -425,7 +426,7 @@ impl Component {
                 NativeCall {
                     method: job.target,
                     arguments: job.payload,
-                    origin: job.origin,
+                    origin: job.origin.unwrap_or_else(Origin::nobody),
                 },
                 answer,
             );

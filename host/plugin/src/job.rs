@@ -5,6 +5,7 @@
 use super::chain::Began;
 use bytes::Bytes;
 use mesh_session::{After, Share};
+use mesh_wire::origin::Origin;
 
 /// The publisher of events that are not counted by publisher: the mesh itself.
 pub const NO_PUBLISHER: u8 = u8::MAX;
@@ -66,8 +67,10 @@ pub struct Job {
     pub target: Bytes,
     /// JSON. For [`JobKind::Http`]: the body, any bytes.
     pub payload: Bytes,
-    /// JSON of the caller, or of an event's `_meta`.
-    pub origin: Bytes,
+    /// For a call or a web request: who asks.
+    pub origin: Option<Origin>,
+    /// For an event: the JSON of its `_meta`.
+    pub meta: String,
     /// For a call that a component makes: when the chain of calls began that led to it, since the first of them may wait for its
     /// answer.
     pub chain: Option<Began>,
@@ -86,14 +89,23 @@ impl Job {
             method: u32::MAX,
             target: Bytes::new(),
             payload: Bytes::new(),
-            origin: Bytes::new(),
+            origin: None,
+            meta: String::new(),
             chain: None,
             publisher: NO_PUBLISHER,
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Job>() + self.payload.len() + self.target.len() + self.origin.len()
+        size_of::<Job>() + self.payload.len() + self.target.len() + self.about().len()
+    }
+
+    /// Who asks, or an event's `_meta`, as libraries get it: JSON.
+    pub(super) fn about(&self) -> &[u8] {
+        match &self.origin {
+            Some(origin) => origin.json().as_bytes(),
+            None => self.meta.as_bytes(),
+        }
     }
 }
 

@@ -21,8 +21,8 @@ use super::job::{Answer, Job, JobKind, Response};
 use super::latency::Latency;
 use super::owed::Owed;
 use super::slots::{Slots, Ticket};
-use bytes::Bytes;
 use mesh_session::{After, Share};
+use mesh_wire::origin::Origin;
 use room::Events;
 use state::{Pending, State};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -131,9 +131,9 @@ impl Lane {
     }
 
     /// Who made a call that is not answered yet.
-    pub(super) fn origin_of(&self, ticket: Ticket) -> Option<Bytes> {
+    pub(super) fn origin_of(&self, ticket: Ticket) -> Option<Origin> {
         let state = self.lock();
-        state.pending.get(ticket)?.origin.as_deref().cloned()
+        state.pending.get(ticket)?.origin.clone()
     }
 
     fn pending_of(&self, job: &Job, owed: Owed, deadline: Instant) -> Pending {
@@ -147,7 +147,7 @@ impl Lane {
             } else {
                 0
             },
-            origin: is_kept.then(|| Box::new(job.origin.clone())),
+            origin: job.origin.as_ref().filter(|_| is_kept).cloned(),
         }
     }
 

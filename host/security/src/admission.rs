@@ -28,8 +28,8 @@ impl Security {
         if !profile.token_logins {
             return Err(Denied::TokenLogins);
         }
-        // The first generation has always taken both.
-        if claims.kind != client.kind && claims.kind == TokenKind::Stateless && !client.is_first_generation {
+        let is_of_http = claims.kind != client.kind && claims.kind == TokenKind::Stateless;
+        if is_of_http && !client.dialect.takes_tokens_of_http() {
             return Err(Denied::TokenKind);
         }
         self.accept(user, Some((token, &claims)), client)

@@ -5,7 +5,7 @@
 
 use super::ANONYMOUS;
 use super::token::TokenKind;
-use mesh_wire::protocol::json;
+use mesh_wire::protocol::{Dialect, json};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -111,8 +111,8 @@ pub struct Client {
     pub is_encrypted: bool,
     /// What it says of itself.
     pub info: Info,
-    /// Whether it speaks the first generation of the protocol.
-    pub is_first_generation: bool,
+    /// What it speaks.
+    pub dialect: Dialect,
     /// The session that is to be logged in.
     pub session_id: String,
 }

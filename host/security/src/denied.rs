@@ -1,10 +1,10 @@
-//! Why a login or a request is refused, in the words of either generation (docs/protocol.md 9.3 and 9.7).
+//! Why a login or a request is refused, in the words of each dialect (docs/protocol.md 9.3 and 9.7).
 //!
-//! Enters: the reason. Leaves: the error that clients of a generation understand: those of the first stop trying
-//! on 403 alone, later ones on 401 and 403.
+//! Enters: the reason. Leaves: the error that clients of a dialect understand: some stop trying on 403 alone, others on
+//! 401 and 403.
 
 use mesh_session::Expiry;
-use mesh_wire::protocol::{Dialect, WireError};
+use mesh_wire::protocol::{Dialect, RefusalTexts, WireError};
 
 /// Why nobody is let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,28 +67,28 @@ pub enum Denied {
 impl Denied {
     /// The error for a session of this dialect.
     pub fn to_wire(&self, dialect: Dialect) -> WireError {
-        let first = dialect.is_first_generation();
-        let unknown = |message: String| match first {
-            true => WireError::access_denied(message),
-            false => WireError::unauthenticated(message),
+        let original = dialect.refusal_texts() == RefusalTexts::Original;
+        let unknown = |message: &str| match dialect.has_code_401() {
+            true => WireError::unauthenticated(message),
+            false => WireError::access_denied(message),
         };
         match self {
-            Denied::Token if first => WireError::access_denied("invalid credentials: invalid session token"),
-            Denied::Token => WireError::unauthenticated("Invalid credentials: invalid session token"),
-            Denied::Revoked(id) if first => {
+            Denied::Token if original => unknown("invalid credentials: invalid session token"),
+            Denied::Token => unknown("Invalid credentials: invalid session token"),
+            Denied::Revoked(id) if original => {
                 WireError::access_denied(format!("session with id {id} has been revoked"))
             }
             Denied::Revoked(_) => WireError::access_denied("token has been revoked"),
-            Denied::TokenLogins | Denied::TokenOrigin if first => {
+            Denied::TokenLogins | Denied::TokenOrigin if original => {
                 WireError::access_denied(format!("invalid credentials: {self}"))
             }
-            // The first generation knows of nobody who is nobody.
-            Denied::Anonymous if first => WireError::access_denied(Denied::Credentials.to_string()),
+            // There it is not known that somebody may be nobody.
+            Denied::Anonymous if original => unknown(&Denied::Credentials.to_string()),
             Denied::TokenKind => WireError::access_denied(
                 "token was created using the login type 0, which does not match how the new token is to be created",
             ),
-            Denied::Credentials | Denied::Anonymous | Denied::Address => unknown(self.to_string()),
-            Denied::Expired(expiry) if first => {
+            Denied::Credentials | Denied::Anonymous | Denied::Address => unknown(&self.to_string()),
+            Denied::Expired(expiry) if original => {
                 WireError::access_denied("unauthorized").because(expiry.message())
             }
             Denied::Busy | Denied::Provider => WireError::system(self.to_string()),

@@ -64,6 +64,7 @@ pub use token::TokenKind;
 
 use lockout::Lockout;
 use mesh_store::{Commit, StoreError, now};
+use mesh_wire::address::{EVENTS, REQUESTS, RESPONSES};
 use nonce::Nonces;
 use permission::{Access, Action, Decision, Facts, LookupPermission, Table, lookup_allows};
 use revocations::Revocations;
@@ -421,7 +422,7 @@ fn is_nested(path: &str) -> bool {
 
 /// The same path without what follows an `@` in the name of the component: `/_events/D/calc@1/key` is `/_events/D/calc/key`.
 fn without_version(path: &str) -> Cow<'_, str> {
-    let folders = ["/_exchange/requests/", "/_exchange/responses/", "/_events/"];
+    let folders = [REQUESTS, RESPONSES, EVENTS];
     let Some(folder) = folders.iter().find(|folder| path.starts_with(**folder)) else {
         return Cow::Borrowed(path);
     };

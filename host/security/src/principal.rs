@@ -16,8 +16,8 @@ pub struct WebPrincipal {
     pub address: IpAddr,
     /// Whether a proxy brought it here.
     pub is_forwarded: bool,
-    /// Whether it is answered as the first generation of servers would.
-    pub is_first_generation: bool,
+    /// In whose words it is answered.
+    pub dialect: Dialect,
 }
 
 impl WebPrincipal {
@@ -28,16 +28,8 @@ impl WebPrincipal {
             kind: TokenKind::Stateless,
             is_encrypted: false,
             info: Info::default(),
-            is_first_generation: self.is_first_generation,
+            dialect: self.dialect,
             session_id: uuid::Uuid::new_v4().to_string(),
-        }
-    }
-
-    /// In whose words it is answered.
-    pub fn dialect(&self) -> Dialect {
-        match self.is_first_generation {
-            true => Dialect::Happn1,
-            false => Dialect::Happn4,
         }
     }
 }

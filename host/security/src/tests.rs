@@ -6,6 +6,7 @@ use super::token::{Claims, Tokens};
 use super::*;
 use mesh_config::ProfileConfig;
 use mesh_store::{MemoryStore, Store};
+use mesh_wire::protocol::Dialect;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicUsize;
 
@@ -56,7 +57,7 @@ fn client() -> Client {
         kind: TokenKind::Stateful,
         is_encrypted: false,
         info: Info::default(),
-        is_first_generation: false,
+        dialect: Dialect::OF_HTTP,
         session_id: uuid::Uuid::new_v4().to_string(),
     }
 }

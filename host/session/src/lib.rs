@@ -41,7 +41,7 @@ pub use outbound::Outbound;
 pub use registry::Sessions;
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{Dialect, Frame, primus, session_end_notice};
 use mesh_wire::versions::{Advertised, Line};
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ pub struct Session {
     /// The UUID that clients know the session by.
     id: Box<str>,
     /// `{"id":"…"}`: what components learn of a caller that has not logged in. Made once.
-    origin: Bytes,
+    origin: Origin,
     /// Who is at the other end, in a secure mesh.
     login: ArcSwapOption<Login>,
     /// What it may hear; nothing where that is everything that it has subscribed to.
@@ -103,7 +103,7 @@ impl Session {
     /// A session that is admitted. `limit` is the number of bytes its queue may hold.
     pub fn new(number: u64, peer: SocketAddr, limit: usize) -> Session {
         let id = uuid::Uuid::new_v4().to_string().into_boxed_str();
-        let origin = Bytes::from(format!(r#"{{"id":"{id}"}}"#));
+        let origin = Origin::of_session(&id);
         Session {
             number,
             id,
@@ -117,7 +117,7 @@ impl Session {
             gone: AtomicBool::new(false),
             peer,
             since: Instant::now(),
-            dialect: AtomicU8::new(0),
+            dialect: AtomicU8::new(Dialect::default().number()),
             is_cluster_member: AtomicBool::new(false),
             uncommitted: AtomicUsize::new(0),
             advertised: ArcSwapOption::const_empty(),
@@ -140,7 +140,7 @@ impl Session {
     }
 
     /// What components learn of the caller: a JSON object.
-    pub fn origin(&self) -> Bytes {
+    pub fn origin(&self) -> Origin {
         match &*self.login.load() {
             Some(login) => login.origin.clone(),
             None => self.origin.clone(),
@@ -278,7 +278,7 @@ impl Session {
 
     /// Takes over an announced dialect.
     pub fn set_dialect(&self, dialect: Dialect) {
-        self.dialect.store(dialect as u8, Ordering::Relaxed);
+        self.dialect.store(dialect.number(), Ordering::Relaxed);
     }
 
     /// Notes whether the client is another node of a cluster: publications with `noCluster` do not go there.
@@ -346,7 +346,7 @@ impl Session {
     pub fn end_because(&self, reason: &str) {
         let dialect = self.dialect();
         self.outbound.push(session_end_notice(dialect, reason));
-        if !dialect.is_first_generation() {
+        if dialect.says_that_it_closes() {
             self.outbound.push(primus::closed());
         }
         self.outbound.close(Closing::Ended);

@@ -3,7 +3,7 @@
 //! Enters: a login that was found to be right. Leaves: what others ask of it. Guarantees: a login that has expired
 //! never comes back.
 
-use bytes::Bytes;
+use mesh_wire::origin::Origin;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,8 +46,8 @@ pub struct Login {
     pub parent_id: Box<str>,
     /// What the client shows later.
     pub token: Box<str>,
-    /// What components learn of the caller: a JSON object.
-    pub origin: Bytes,
+    /// What components learn of the caller.
+    pub origin: Origin,
     /// Milliseconds since 1970.
     pub timestamp: u64,
     /// How long it holds.
@@ -125,14 +125,13 @@ impl Login {
         timestamp: u64,
         policy: Policy,
     ) -> Login {
-        let origin = serde_json::json!({ "id": session_id, "username": username });
         Login {
             username: username.into(),
             user_id: user_id.into(),
             session_id: session_id.into(),
             parent_id: parent_id.into(),
             token: token.into(),
-            origin: Bytes::from(origin.to_string()),
+            origin: Origin::of_user(session_id, username),
             timestamp,
             policy,
             info: None,

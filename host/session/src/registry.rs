@@ -1,6 +1,7 @@
 //! All live sessions, for stopping them, counting them and finding one by its id.
 
 use super::{Admission, AdmissionLimits, Closing, Session};
+use mesh_wire::protocol::Dialect;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +15,8 @@ pub struct Sessions {
     slow_consumers: AtomicU64,
     outbound_limit: usize,
     admission: Arc<Admission>,
-    /// Addresses whose last websocket spoke the first generation of the protocol.
-    first_generation: RwLock<HashSet<IpAddr>>,
+    /// Addresses whose requests over HTTP are answered in the dialect of their last websocket.
+    over_http: RwLock<HashMap<IpAddr, Dialect>>,
 }
 
 /// Bytes that a session may have queued that was not let in: a few answers of its own.
@@ -33,46 +34,41 @@ impl Sessions {
             slow_consumers: AtomicU64::new(0),
             outbound_limit,
             admission: Admission::new(admission),
-            first_generation: RwLock::default(),
+            over_http: RwLock::default(),
         }
     }
 
-    /// Notes which generation of the protocol a client speaks. Requests over HTTP do not say it, and expect the status
-    /// codes of their own generation.
-    pub fn note_generation(&self, address: IpAddr, is_first: bool) {
+    /// Notes which dialect a client speaks. Requests over HTTP do not say it, and expect the status codes of their own.
+    pub fn note_dialect(&self, address: IpAddr, dialect: Dialect) {
+        let kept = Some(dialect).filter(|dialect| dialect.is_kept_over_http());
         let known = self
-            .first_generation
+            .over_http
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .contains(&address);
-        if known == is_first {
+            .get(&address)
+            .copied();
+        if known == kept {
             return;
         }
-        let mut addresses = self
-            .first_generation
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !is_first {
+        let mut addresses = self.over_http.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(dialect) = kept else {
             addresses.remove(&address);
-        } else {
-            if addresses.len() >= MOST_ADDRESSES {
-                // Those who are not connected any more are told in the words of later generations until they come back.
-                let live: HashSet<IpAddr> = self.all().iter().map(|session| session.peer().ip()).collect();
-                addresses.retain(|address| live.contains(address));
-            }
-            if addresses.len() < MOST_ADDRESSES {
-                addresses.insert(address);
-            }
+            return;
+        };
+        if known.is_none() && addresses.len() >= MOST_ADDRESSES {
+            // Those who are not connected any more are answered as others are until they come back.
+            let live: HashSet<IpAddr> = self.all().iter().map(|session| session.peer().ip()).collect();
+            addresses.retain(|address, _| live.contains(address));
+        }
+        if known.is_some() || addresses.len() < MOST_ADDRESSES {
+            addresses.insert(address, dialect);
         }
     }
 
-    /// Whether the last websocket from an address spoke the first generation of the protocol.
-    pub fn spoke_first_generation(&self, address: IpAddr) -> bool {
-        let addresses = self
-            .first_generation
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        addresses.contains(&address)
+    /// In which dialect requests over HTTP from an address are answered.
+    pub fn dialect_over_http(&self, address: IpAddr) -> Dialect {
+        let addresses = self.over_http.read().unwrap_or_else(PoisonError::into_inner);
+        addresses.get(&address).copied().unwrap_or(Dialect::OF_HTTP)
     }
 
     /// Connections that nobody has logged in with.

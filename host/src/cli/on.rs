@@ -8,6 +8,7 @@ use super::call::split_target;
 use super::connection::Connection;
 use crate::terminal::{self, OneLine};
 use mesh_client::{Client, Publication, SubscriptionOptions};
+use mesh_wire::address::Address;
 use mesh_wire::versions::{Range, coerced_satisfies};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -77,7 +78,12 @@ async fn print(
     event: &str,
     arguments: &Arguments,
 ) -> Result<(), CommandError> {
-    let channel = format!("/SET@/_events/{}/{component}/{event}", client.domain().await?);
+    let address = Address::Event {
+        domain: client.domain().await?,
+        component,
+        key: event,
+    };
+    let channel = format!("/SET@{address}");
     let options = SubscriptionOptions {
         version: arguments.version.clone(),
         ..SubscriptionOptions::default()

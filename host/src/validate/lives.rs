@@ -8,6 +8,7 @@ use super::subject::Loaded;
 use crate::server;
 use bytes::Bytes;
 use mesh_plugin::{Component, Job, JobKind, LoadError, Rehearsal, Unloaded};
+use mesh_wire::address::Address;
 
 /// Opens the library and asks what it is.
 pub(super) async fn inspect(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
@@ -104,14 +105,21 @@ pub(super) async fn unexpected_work(
     Ok(findings)
 }
 
+/// An event that nobody listens to.
+const NOWHERE: Address<'_> = Address::Event {
+    domain: "check-plugin",
+    component: "nobody",
+    key: "nothing",
+};
+
 fn unasked(kind: JobKind) -> impl Iterator<Item = Job> {
     [1, 2, 77, u64::from(u32::MAX) + 1, u64::MAX]
         .into_iter()
         .flat_map(move |token| {
             ["", "null", "{}", "[1,{\"a\":\"b\"}]"].map(|payload| Job {
-                target: Bytes::from_static(b"/_events/check-plugin/nobody/nothing"),
+                target: NOWHERE.to_string().into(),
                 payload: Bytes::from_static(payload.as_bytes()),
-                origin: Bytes::from_static(b"{}"),
+                meta: "{}".to_owned(),
                 status: i32::from(kind == JobKind::Reply && payload.is_empty()),
                 ..Job::new(kind, token)
             })

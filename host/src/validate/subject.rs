@@ -12,6 +12,7 @@ use mesh_http::web::{Failure, Reply, ended};
 use mesh_plugin::{
     Abandoned, Answer, Awaited, Component, Job, JobKind, Limits, LoadError, LoadRequest, Rehearsal, Unloaded,
 };
+use mesh_wire::origin::Origin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -151,7 +152,7 @@ impl Loaded {
             method: self.component.descriptor().route(route).unwrap_or(u32::MAX),
             target: head.into(),
             payload: body,
-            origin: Bytes::from_static(b"{\"id\":\"check-plugin\"}"),
+            origin: Some(Origin::of_session("check-plugin")),
             deadline_milliseconds: self.answer_time.as_millis() as u32,
             ..Job::new(JobKind::Http, 0)
         };
@@ -222,7 +223,7 @@ impl Loaded {
             method: known.map_or(u32::MAX, |(position, _)| position),
             target: Bytes::copy_from_slice(method.as_bytes()),
             payload,
-            origin: Bytes::from_static(b"{\"id\":\"check-plugin\"}"),
+            origin: Some(Origin::of_session("check-plugin")),
             deadline_milliseconds: time.as_millis() as u32,
             ..Job::new(JobKind::Call, 0)
         };

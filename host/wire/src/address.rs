@@ -7,6 +7,8 @@ use std::fmt;
 
 /// What the paths of all events begin with.
 pub const EVENTS: &str = "/_events/";
+/// What the paths of all calls and answers begin with.
+pub const EXCHANGE: &str = "/_exchange/";
 /// What the paths of all calls begin with.
 pub const REQUESTS: &str = "/_exchange/requests/";
 /// What the paths of all answers begin with.
@@ -210,6 +212,11 @@ mod tests {
         assert_eq!(first("/_exchange/responses//S"), Some("S"));
         assert_eq!(first("/_exchange/responses*"), None);
         assert_eq!(first("/_exchange/*"), None);
+    }
+
+    #[test]
+    fn calls_and_answers_are_in_the_exchange() {
+        assert!(REQUESTS.starts_with(EXCHANGE) && RESPONSES.starts_with(EXCHANGE));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! - The protocol needs no socket, no clock and no runtime. Only [`stamp`] looks at a file, at its time and length.
 //! - No input panics, however it is nested or cut off. Its cost grows with its length.
 //! - Payloads stay raw JSON. They are parsed only where a query asks for a field.
-//! - Each difference between the four dialects is in `protocol/dialect.rs`, or in a function that asks it.
+//! - Each difference between the four dialects is an answer in `protocol/dialect`, which other code asks for.
 //!
 //! This crate knows no other crate of the host.
 
@@ -15,6 +15,7 @@
 
 pub mod address;
 pub mod network;
+pub mod origin;
 pub mod protocol;
 pub mod query;
 pub mod stamp;

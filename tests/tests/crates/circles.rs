@@ -3,6 +3,7 @@
 //! Enters: the folder `src` of a crate. Leaves: each group of modules that reach each other, with the lines that do it.
 //! Guarantees: comments and tests do not count; a name that the crate's root passes on counts as one of the module that has it.
 
+use crate::sources::{code, list};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -36,8 +37,7 @@ impl fmt::Display for Circle {
 
 /// All circles of a crate.
 pub fn of(source: &Path) -> Vec<Circle> {
-    let mut files = Vec::new();
-    list(source, &mut files);
+    let files = list(source);
     let modules: BTreeSet<String> = files.iter().filter_map(|file| module_of(source, file)).collect();
     let passed_on = passed_on(source, &modules);
     let mut imports = Vec::new();
@@ -103,26 +103,6 @@ fn reach<'a>(from: &'a String, imports: &'a [Import]) -> BTreeSet<&'a String> {
     reached
 }
 
-/// The sources below a folder, without those of tests, in order.
-fn list(folder: &Path, files: &mut Vec<PathBuf>) {
-    let entries = std::fs::read_dir(folder).expect("a folder of sources can be read");
-    let mut paths: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("its entries can be read").path())
-        .collect();
-    paths.sort();
-    for path in paths {
-        let is_of_tests = path.file_stem().is_some_and(|stem| stem == "tests");
-        if is_of_tests {
-            continue;
-        }
-        if path.is_dir() {
-            list(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-}
-
 /// The path of a file's module: `a::b` for `a/b.rs`, empty for the root.
 fn path_of(source: &Path, file: &Path) -> Vec<String> {
     let below = file.strip_prefix(source).expect("it is below the folder");
@@ -144,27 +124,6 @@ fn module_of(source: &Path, file: &Path) -> Option<String> {
 
 fn depth(source: &Path, file: &Path) -> usize {
     path_of(source, file).len()
-}
-
-/// The text without comments and tests; lines stay where they are.
-fn code(text: &str) -> String {
-    let mut code = String::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if line.trim() != "#[cfg(test)]" {
-            code.push_str(line.split("//").next().unwrap_or_default());
-            code.push('\n');
-            continue;
-        }
-        code.push('\n');
-        let tested = lines.next().unwrap_or_default();
-        if tested.trim_end().ends_with('{') && tested.contains("mod ") {
-            // By custom the last of a file.
-            break;
-        }
-        code.push('\n');
-    }
-    code
 }
 
 /// What a text takes from the crate's root, with the places: `name` for `crate::name::…`, `crate::{name, …}`, and for as many

@@ -1,7 +1,8 @@
 //! The order of crates, which docs and reviews rely on.
 //!
 //! Enters: manifests and sources of the host's crates, as text. Leaves: each dependency that is not allowed, each
-//! circle of modules with the lines that make it. Guarantees: needs no host and no network; a crate without a rule fails.
+//! circle of modules with the lines that make it, each line that decides by the name of a dialect. Guarantees: needs no host and
+//! no network; a crate without a rule fails.
 
 use mesh_tests::host::repository;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 mod circles;
+mod dialects;
+mod sources;
 
 /// What a crate may know, without `mesh-`: the crates of this list, and nothing else of ours.
 const ALLOWED: [(&str, &[&str]); 13] = [

@@ -197,6 +197,11 @@ fn upgrades_that_cannot_be_made_are_told_why() {
         ("/primus", key.to_owned(), 400),
         ("/primus", format!("{key}Sec-WebSocket-Version: 99\r\n"), 400),
         ("/primus", "Sec-WebSocket-Version: 13\r\n".to_owned(), 400),
+        (
+            "/primus",
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n".to_owned(),
+            400,
+        ),
         ("/nothing", format!("{key}Sec-WebSocket-Version: 13\r\n"), 404),
     ] {
         is_clear(&format!("{path} {more}"), &upgrade(path, &more), status);

@@ -12,7 +12,7 @@ use super::process;
 use super::scan::{Scanner, Sighting, event_finder, event_number};
 use super::template::{GAP, Template};
 use super::{BenchError, Progress};
-use crate::{Connector, Protocol, ResponseLayout};
+use crate::{Connector, ResponseLayout};
 use serde_json::{Value, json};
 use std::io;
 use std::rc::Rc;
@@ -163,7 +163,7 @@ impl Ready {
 
     async fn subscribe(&self, plan: &Plan, session: &mut Session, channel: &str) -> Result<(), BenchError> {
         let mut options = json!({ "event_type": "set", "count": 0, "timeout": 60000 });
-        if plan.protocol == Protocol::Happn1 {
+        if plan.protocol.counts_listeners() {
             options["listenerId"] = json!(0);
             options["refCount"] = json!(1);
         }

@@ -6,12 +6,12 @@
 //! the directory of users keeps.
 
 use super::Gate;
-use bytes::Bytes;
 use mesh_security::directory::ROOT;
 use mesh_security::permission::{Action, checked_path};
 use mesh_security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
 use mesh_session::{Expiry, Login, Principal};
-use mesh_wire::protocol::{Dialect, WireError, json};
+use mesh_wire::origin::Origin;
+use mesh_wire::protocol::{Dialect, ExpiredLogin, RefusalTexts, WireError, json};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(super) struct Actor {
     /// The user's name, in a secure mesh.
     pub(super) username: Option<Arc<str>>,
     /// What a component learns of the caller, where that is not the session's own user.
-    pub(super) origin: Option<Bytes>,
+    pub(super) origin: Option<Origin>,
     /// The rights that decide, in a secure mesh: the session's own, or those of the user that it acts for.
     access: Option<Arc<UserAccess>>,
     /// The session acts for somebody else.
@@ -113,14 +113,14 @@ impl Gate {
         self.hidden_from(actor, action, false)
     }
 
-    /// The same for what a subscription reaches: patterns of the first generation mean more than their text says.
+    /// The same for what a subscription reaches: some patterns mean more than their text says.
     pub(super) fn hidden_from_listening(
         &self,
         actor: &Actor,
         action: Action,
         dialect: Dialect,
     ) -> Option<Hidden> {
-        self.hidden_from(actor, action, dialect.is_first_generation())
+        self.hidden_from(actor, action, dialect.matching().is_open_ended())
     }
 
     fn hidden_from(&self, actor: &Actor, action: Action, is_loose: bool) -> Option<Hidden> {
@@ -235,10 +235,9 @@ impl Gate {
                 NotOnBehalf::NotPermitted => refused,
             })
         })?;
-        let origin = serde_json::json!({"id": self.session.id(), "username": &*other.user().name});
         Ok(Actor {
             username: Some(other.user().name.clone()),
-            origin: Some(origin.to_string().into()),
+            origin: Some(Origin::of_user(self.session.id(), &other.user().name)),
             access: Some(other),
             is_other: true,
         })
@@ -268,17 +267,14 @@ impl Gate {
         };
         let Err(expiry) = outcome else { return Ok(()) };
         let dialect = self.session.dialect();
-        if dialect.is_first_generation() {
-            // It stays connected, and hears nothing more.
-            self.mesh.subscriptions().unsubscribe_all(self.session.number());
+        match dialect.expired_login() {
+            ExpiredLogin::StaysOpen => self.mesh.subscriptions().unsubscribe_all(self.session.number()),
+            // The answer goes first.
+            ExpiredLogin::Ends => self.ends_with = Some(expiry.reason()),
         }
-        if dialect.is_first_generation() && expiry == Expiry::Revoked {
+        if expiry == Expiry::Revoked && dialect.refusal_texts() == RefusalTexts::Original {
             let reason = format!("session with id {} has been revoked", login.session_id);
             return Err(unauthorized().because(reason));
-        }
-        if !dialect.is_first_generation() {
-            // The answer goes first.
-            self.ends_with = Some(expiry.reason());
         }
         Err(Denied::Expired(expiry).to_wire(dialect))
     }

@@ -4,7 +4,7 @@
 //! Guarantees: nothing here needs a permission, and nothing here tells a secret.
 
 use super::Gate;
-use mesh_wire::protocol::{Action, Dialect, Request, Response, json};
+use mesh_wire::protocol::{Action, Dialect, LoginAnswer, Request, Response, json};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -93,17 +93,18 @@ impl Gate {
             .announced
             .protocol
             .as_deref()
-            .map_or(Dialect::Unconfigured, Dialect::from_announcement);
+            .map(Dialect::from_announcement)
+            .unwrap_or_default();
         self.session.set_dialect(dialect);
-        let (address, is_first) = (self.session.peer().ip(), dialect.is_first_generation());
-        self.mesh.sessions().note_generation(address, is_first);
+        let address = self.session.peer().ip();
+        self.mesh.sessions().note_dialect(address, dialect);
         self.send(Response::to(dialect, Action::ConfigureSession, request).data("null"));
     }
 
     pub(super) fn describe(&mut self, request: &Request<'_>) {
         let dialect = self.session.dialect();
         let mut out = String::from("{");
-        if self.announced.browser && !dialect.is_first_generation() {
+        if self.announced.browser && dialect.login_answer() == LoginAnswer::Large {
             out.push_str(&format!(r#""cookieName":"{COOKIE_NAME}","#));
         }
         self.write_server(&mut out, dialect);
@@ -122,7 +123,8 @@ impl Gate {
         let announced: Announced<'_> = read_object(request);
         let protocol = short_text(announced.protocol).or_else(|| self.announced.protocol.clone());
         let mut out = String::from("{");
-        if !dialect.is_first_generation() {
+        let is_large = dialect.login_answer() == LoginAnswer::Large;
+        if is_large {
             out.push_str(&format!(r#""msgCount":{},"#, self.received));
         }
         out.push_str(&format!(r#""id":"{}","protocol":"#, self.session.id()));
@@ -130,7 +132,7 @@ impl Gate {
         out.push_str(r#","happn":{"#);
         self.write_server(&mut out, dialect);
         out.push('}');
-        if !dialect.is_first_generation() {
+        if is_large {
             self.write_connection(&mut out);
         }
         if let Some(info) = announced.info {
@@ -142,7 +144,7 @@ impl Gate {
         out
     }
 
-    /// `name` and `secure`, and what the first generation adds.
+    /// `name` and `secure`, and what small answers add.
     fn write_server(&self, out: &mut String, dialect: Dialect) {
         out.push_str(r#""name":"#);
         json::write_string(out, self.mesh.name());
@@ -150,12 +152,12 @@ impl Gate {
             None => r#","secure":false"#,
             Some(_) => r#","secure":true"#,
         });
-        if dialect.is_first_generation() {
+        if dialect.login_answer() == LoginAnswer::Small {
             out.push_str(&format!(r#","encryptPayloads":false,"publicKey":"{PUBLIC_KEY}""#));
         }
     }
 
-    /// What later generations tell a client of its own connection.
+    /// What large answers tell a client of its own connection.
     fn write_connection(&self, out: &mut String) {
         let peer = self.session.peer();
         out.push_str(&format!(

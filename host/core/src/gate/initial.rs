@@ -1,7 +1,7 @@
 //! The documents that a new subscription finds there already (docs/protocol.md 5.5.1).
 //!
-//! Enters: a subscription that was made. Leaves: its answer with these documents, and for clients of the first
-//! generation that asked for it a publication of each. Guarantees: what the user must not hear is left out; no answer is larger
+//! Enters: a subscription that was made. Leaves: its answer with these documents, and for some clients that
+//! asked for it a publication of each. Guarantees: what the user must not hear is left out; no answer is larger
 //! than the mesh allows; where it would be, there is no subscription either.
 
 use super::Gate;
@@ -14,7 +14,7 @@ use mesh_security::permission;
 use mesh_session::pubsub::{Channel, Pattern};
 use mesh_store::{Document, Item, PathPattern, Walk, Walked};
 use mesh_wire::protocol::{
-    Action, Dialect, Frame, Options, Request, WireError, initial_publication, write_item,
+    Action, Dialect, Frame, Listeners, Options, Request, WireError, initial_publication, write_item,
 };
 use serde_json::value::RawValue;
 use std::ops::ControlFlow;
@@ -65,16 +65,16 @@ fn pattern<'a>(asked: &'a Asked<'_>) -> &'a str {
 /// The paths among which the documents are.
 fn reach(asked: &Asked<'_>, dialect: Dialect) -> String {
     let pattern = pattern(asked);
-    // Subscriptions of the first generation are open at their end, which wildcards of `get` are not.
+    // Wildcards of `get` are not open at their end.
     match PathPattern::new(pattern) {
-        all if dialect.is_first_generation() && all.has_wildcard() => format!("{}*", all.literal()),
+        all if dialect.matching().is_open_ended() && all.has_wildcard() => format!("{}*", all.literal()),
         _ => pattern.to_owned(),
     }
 }
 
 /// Whether each document is to be delivered like an event, too.
 fn pushes(asked: &Asked<'_>, dialect: Dialect) -> bool {
-    dialect.is_first_generation() && Options::read(asked.request.options).initial_emit
+    dialect.publishes_initial_values() && Options::read(asked.request.options).initial_emit
 }
 
 impl Scan for Presenting {
@@ -135,7 +135,7 @@ impl Scan for Presenting {
 
     fn finish(mut self, gate: &mut Gate, asked: &Asked<'_>) {
         let dialect = gate.session.dialect();
-        if !dialect.is_first_generation() {
+        if dialect.orders_initial_values_by_time() {
             self.found.sort_by_key(|(_, document)| document.meta.modified);
         }
         let pushes = pushes(asked, dialect);
@@ -159,7 +159,7 @@ impl Scan for Presenting {
         }
         out.push(']');
         let meta = |meta: &mut String| {
-            if !dialect.is_first_generation() {
+            if dialect.listeners() == Listeners::ById {
                 meta.push_str(r#""referenceId":""#);
                 meta.push_str(&self.made.id);
                 meta.push_str("\",");

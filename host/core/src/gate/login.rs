@@ -10,7 +10,9 @@ use crate::mesh::{Concerned, Mesh};
 use mesh_security::{Accepted, Client, Credentials, Denied, Info, Offer, Security, TokenKind, User};
 use mesh_session::{Expiry, Session};
 use mesh_store::StoreError;
-use mesh_wire::protocol::{Action, Dialect, Frame, Parsed, Request, Response, WireError, json};
+use mesh_wire::protocol::{
+    Action, Dialect, ExpiredLogin, Frame, LoginUser, Parsed, RefusalTexts, Request, Response, WireError, json,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -49,14 +51,14 @@ impl Offered<'_> {
 impl Gate {
     /// Works off a request of a session in a secure mesh.
     pub(super) fn answer_securely(&mut self, action: Action, request: &Request<'_>, frame: &Frame) {
-        let later = !self.session.dialect().is_first_generation();
+        let dialect = self.session.dialect();
         match action {
             Action::ConfigureSession => self.configure(request),
             Action::Describe => self.describe(request),
             Action::Login => self.log_in(request, frame),
             Action::RequestNonce => self.give_nonce(request),
             _ if !self.is_let_in() => {
-                let response = Response::to(self.session.dialect(), action, request);
+                let response = Response::to(dialect, action, request);
                 self.send(response.error(&unauthorized()));
             }
             // What these ask for is checked where it is decided, and counted there.
@@ -64,18 +66,23 @@ impl Gate {
             Action::Set => self.set(request, frame),
             Action::Remove => self.remove(request, frame),
             Action::On => self.on(request, frame),
-            Action::Count if later => self.count(request, frame),
+            Action::Count if dialect.has_count() => self.count(request, frame),
             Action::Disconnect => self.disconnect(request, frame),
             _ if self.refuses_expired(action, request) => {}
             Action::Off => self.off(request),
             Action::Acknowledge => self.acknowledge(request),
-            Action::RevokeToken if later => self.revoke_own(request, action, frame),
-            // Clients of happn_2 have this name for it, too.
+            Action::RevokeToken if dialect.has_requests_about_login() => {
+                self.revoke_own(request, action, frame)
+            }
             Action::RevokeSession => self.revoke_own(request, action, frame),
-            Action::DisconnectChildSessions if later => self.end_children(request),
-            Action::ChangePassword if later => self.change_password(request, frame),
+            Action::DisconnectChildSessions if dialect.has_requests_about_login() => {
+                self.end_children(request)
+            }
+            Action::ChangePassword if dialect.has_requests_about_login() => {
+                self.change_password(request, frame)
+            }
             _ => {
-                let response = Response::to(self.session.dialect(), action, request);
+                let response = Response::to(dialect, action, request);
                 self.send(response.data("null"));
             }
         }
@@ -103,10 +110,11 @@ impl Gate {
             Err(expiry) => expiry,
         };
         let dialect = self.session.dialect();
-        if !dialect.is_first_generation() {
+        if dialect.expired_login() == ExpiredLogin::Ends {
             // The answer goes first.
             self.ends_with = Some(expiry.reason());
-        } else if is_revoked {
+        }
+        if is_revoked && dialect.refusal_texts() == RefusalTexts::Original {
             let reason = format!("session with id {} has been revoked", login.session_id);
             return Err(unauthorized().because(reason));
         }
@@ -139,7 +147,7 @@ impl Gate {
             kind: TokenKind::Stateful,
             is_encrypted: self.info.encrypted,
             info: Info::of(offered.info),
-            is_first_generation: dialect.is_first_generation(),
+            dialect,
             session_id: self.session.id().to_owned(),
         };
         let is_forwarded = self.info.is_forwarded;
@@ -293,7 +301,7 @@ pub async fn change_own(mesh: &Arc<Mesh>, username: &str, old: String, new: Stri
         .await
         .map_err(|denied| match denied {
             Denied::Credentials => invalid(),
-            Denied::Locked => Denied::Locked.to_wire(Dialect::Happn4),
+            Denied::Locked => Denied::Locked.to_wire(Dialect::OF_COMPONENTS),
             _ => busy(),
         })?;
     let hash = security.hash(username, new).await.map_err(|_| busy())?;
@@ -371,31 +379,32 @@ fn login_data(answer: &str, security: &Security, accepted: &Accepted, dialect: D
         "policy": {"0": policy, "1": policy},
         "token": &*login.token,
     });
-    if dialect.is_first_generation() {
-        if let Some(public_key) = &user.public_key {
-            shown["publicKey"] = public_key.as_str().into();
+    match dialect.login_user() {
+        LoginUser::Documents => {
+            if let Some(public_key) = &user.public_key {
+                shown["publicKey"] = public_key.as_str().into();
+            }
+            let meta = |path: String, meta: mesh_wire::protocol::DocumentMeta| json!({"created": meta.created, "modified": meta.modified, "path": path.as_str(), "_id": path});
+            let folder = format!("{}_USER/{}", mesh_security::directory::ROOT, user.name);
+            shown["_meta"] = meta(folder.clone(), user.meta);
+            let memberships = user.groups.iter().map(|(group, since)| {
+                let path = format!("{folder}/_USER_GROUP/{group}");
+                let membership = json!({"data": {}, "_meta": meta(path, *since)});
+                (group.to_string(), membership)
+            });
+            shown["groups"] = Value::Object(memberships.collect());
+            more["isEncrypted"] = false.into();
+            more["permissionSetKey"] = format!("/{}/", groups.join("/")).into();
         }
-        let meta = |path: String, meta: mesh_wire::protocol::DocumentMeta| json!({"created": meta.created, "modified": meta.modified, "path": path.as_str(), "_id": path});
-        let folder = format!("{}_USER/{}", mesh_security::directory::ROOT, user.name);
-        shown["_meta"] = meta(folder.clone(), user.meta);
-        let memberships = user.groups.iter().map(|(group, since)| {
-            let path = format!("{folder}/_USER_GROUP/{group}");
-            (
-                group.to_string(),
-                json!({"data": {}, "_meta": meta(path, *since)}),
-            )
-        });
-        shown["groups"] = Value::Object(memberships.collect());
-        more["isEncrypted"] = false.into();
-        more["permissionSetKey"] = format!("/{}/", groups.join("/")).into();
-    } else {
-        shown["userid"] = user.id.as_str().into();
-        shown["permissions"] = json!({});
-        more["cookieName"] = super::handshake::COOKIE_NAME.into();
-        more["parentId"] = (*login.parent_id).into();
-        let key = xxhash_rust::xxh3::xxh3_128(groups.join("/").as_bytes());
-        more["permissionSetKey"] = format!("{key:032x}").into();
-        more["authType"] = "default".into();
+        LoginUser::Account => {
+            shown["userid"] = user.id.as_str().into();
+            shown["permissions"] = json!({});
+            more["cookieName"] = super::handshake::COOKIE_NAME.into();
+            more["parentId"] = (*login.parent_id).into();
+            let key = xxhash_rust::xxh3::xxh3_128(groups.join("/").as_bytes());
+            more["permissionSetKey"] = format!("{key:032x}").into();
+            more["authType"] = "default".into();
+        }
     }
     more["user"] = shown;
     let mut all: serde_json::Map<String, Value> = serde_json::from_str(answer).unwrap_or_default();

@@ -152,7 +152,7 @@ impl Gate {
             self.took_time = true;
             self.deferred.write();
         }
-        let later = !self.session.dialect().is_first_generation();
+        let dialect = self.session.dialect();
         if self.mesh.security().is_some() {
             return self.answer_securely(action, request, frame);
         }
@@ -169,12 +169,16 @@ impl Gate {
             Action::Off => self.off(request),
             Action::Acknowledge => self.acknowledge(request),
             Action::RequestNonce => self.refuse(action, request, nonce_refusal(request)),
-            Action::RevokeToken if later => self.refuse(action, request, "Cannot revoke-token Not Secure"),
-            Action::ChangePassword if later => {
+            Action::RevokeToken if dialect.has_requests_about_login() => {
+                self.refuse(action, request, "Cannot revoke-token Not Secure")
+            }
+            Action::ChangePassword if dialect.has_requests_about_login() => {
                 self.refuse(action, request, "Cannot change-password Not Secure")
             }
-            Action::RevokeSession if !later => self.refuse(action, request, "invalid session token"),
-            Action::Count if later => self.count(request, frame),
+            Action::RevokeSession if dialect.refuses_to_revoke_nothing() => {
+                self.refuse(action, request, "invalid session token")
+            }
+            Action::Count if dialect.has_count() => self.count(request, frame),
             _ => {
                 let response = Response::to(self.session.dialect(), action, request);
                 self.send(response.data("null"));

@@ -81,7 +81,7 @@ impl Gate {
         }
         let published = self.mesh.publish_change(&publisher, &change);
         let dialect = self.session.dialect();
-        if consistency == 1 || !dialect.is_first_generation() {
+        if consistency == 1 || dialect.acknowledges_consistency_0() {
             let outcome = Outcome {
                 successful: published.recipients,
                 acknowledged: None,
@@ -118,7 +118,7 @@ impl Gate {
                 .acknowledgements()
                 .acknowledge(self.session.number(), &id)
         });
-        self.send(if known || !dialect.is_first_generation() {
+        self.send(if known || !dialect.refuses_unknown_acknowledgements() {
             response.data("null")
         } else {
             response.error(&WireError::service(

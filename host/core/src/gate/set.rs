@@ -66,7 +66,7 @@ impl Gate {
             true => Some(RawValue::NULL),
             false => request.data,
         };
-        let silent = options.bulk && !options.no_store && !dialect.is_first_generation();
+        let silent = options.bulk && !options.no_store && dialect.has_bulk_writes();
         let publishes = !options.no_publish
             && !silent
             && match is_call {
@@ -87,7 +87,7 @@ impl Gate {
                 false => plan.mode(&options, dialect),
             };
             // Who may write and not read learns of a merge, and of a gauge, what was sent.
-            let hides = matches!(mode, WriteMode::Merge { .. } | WriteMode::Increment(_))
+            let hides = matches!(mode, WriteMode::Merge(_) | WriteMode::Increment(_))
                 && !self.may_also(&actor, permission::Action::Get, &document_path);
             let write = Write {
                 path: &document_path,
@@ -119,7 +119,7 @@ impl Gate {
                     if names_path {
                         write_meta(out, written.stored, &document_path);
                     }
-                    if let Some(name) = modified_by.filter(|_| dialect.is_first_generation()) {
+                    if let Some(name) = modified_by.filter(|_| dialect.names_modifier()) {
                         write_modified_by(out, name);
                         out.push(',');
                     }
@@ -221,7 +221,7 @@ enum Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(options: &Options<'a>, dialect: Dialect, path: &str) -> Plan<'a> {
-        if !dialect.is_first_generation() {
+        if !dialect.has_tags_and_siblings() {
             return Plan::Write;
         }
         match options.tag {
@@ -242,11 +242,10 @@ impl<'a> Plan<'a> {
     }
 
     fn mode<'o>(&self, options: &Options<'o>, dialect: Dialect) -> WriteMode<'o> {
-        let first_generation = dialect.is_first_generation();
         match options.increment {
             _ if options.no_store => WriteMode::Unstored,
-            _ if options.merge => WriteMode::Merge { first_generation },
-            Some(step) if !first_generation => WriteMode::Increment(step),
+            _ if options.merge => WriteMode::Merge(dialect.merge_rule()),
+            Some(step) if dialect.has_increment() => WriteMode::Increment(step),
             _ => WriteMode::Replace,
         }
     }

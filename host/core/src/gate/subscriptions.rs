@@ -13,7 +13,7 @@ use mesh_session::pubsub::{
 };
 use mesh_store::now;
 use mesh_wire::address;
-use mesh_wire::protocol::{Action, Dialect, Frame, Options, Request, Response, WireError, json};
+use mesh_wire::protocol::{Action, Dialect, Frame, Listeners, Options, Request, Response, WireError, json};
 use mesh_wire::versions::RequestedRange;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -45,7 +45,7 @@ pub(super) struct Made {
     pub(super) id: String,
     reference: u64,
     channel: Box<str>,
-    /// For how many listeners of a client of the first generation.
+    /// For how many listeners, where these are counted.
     count: i64,
 }
 
@@ -70,9 +70,9 @@ impl Gate {
     /// Takes a subscription back that was just made.
     pub(super) fn unmake(&self, made: &Made) {
         let (subscriptions, session) = (self.mesh.subscriptions(), self.session.number());
-        match self.session.dialect().is_first_generation() {
-            true => subscriptions.unsubscribe_count(session, &made.channel, made.count),
-            false => subscriptions.unsubscribe_reference(session, &made.channel, made.reference),
+        match self.session.dialect().listeners() {
+            Listeners::Counted => subscriptions.unsubscribe_count(session, &made.channel, made.count),
+            Listeners::ById => subscriptions.unsubscribe_reference(session, &made.channel, made.reference),
         }
     }
 
@@ -85,9 +85,8 @@ impl Gate {
     ) -> Result<Listened, WireError> {
         let asked = path::checked(request, dialect)?;
         let mut actor = self.authorize(permission::Action::On, &asked, || options.on_behalf_of)?;
-        // Later generations take a bare star for everything.
         let (text, channel) = match Channel::parse(&asked) {
-            None if dialect.is_first_generation() => {
+            None if dialect.requires_channel() => {
                 return Err(WireError::service("subscribe failed", "SubscriptionService"));
             }
             None if asked == "*" => (EVERYTHING, Channel::parse("/ALL@*")),
@@ -122,7 +121,7 @@ impl Gate {
             filter: version_filter(options),
             depth,
             count,
-            as_sent: options.merge && !dialect.is_first_generation(),
+            as_sent: options.merge && dialect.has_merge_subscriptions(),
             principal: principal.clone(),
             is_in_part: security.is_some_and(|security| security.hears_in_part(pattern)),
         };
@@ -177,7 +176,7 @@ impl Gate {
         let named = options.reference_id.filter(|id| json::is_truthy(id));
         if text == "*" {
             subscriptions.unsubscribe_all(session);
-        } else if dialect.is_first_generation() {
+        } else if dialect.listeners() == Listeners::Counted {
             match options.reference_count {
                 Some(count) => subscriptions.unsubscribe_count(session, &text, count.clamp(0.0, 1e9) as i64),
                 None => subscriptions.unsubscribe_channel(session, &text),
@@ -192,10 +191,10 @@ impl Gate {
             subscriptions.unsubscribe_channel(session, &text);
         }
         let data = format!(r#"{{"id":{}}}"#, named.map_or("false", RawValue::get));
-        self.send(response.data(if dialect.is_first_generation() {
-            "{}"
-        } else {
+        self.send(response.data(if dialect.echoes_reference_at_off() {
             &data
+        } else {
+            "{}"
         }));
     }
 }
@@ -236,7 +235,7 @@ fn listening(pattern: &str, session_id: &str, dialect: Dialect) -> Listening {
         return Listening::Allowed;
     }
     let star_too_early = responses.first().contains('*');
-    if dialect.is_first_generation() && star_too_early {
+    if dialect.refuses_to_hear_all_answers() && star_too_early {
         Listening::Forbidden
     } else {
         Listening::Pretended

@@ -65,7 +65,7 @@ impl Provider for Authentication {
                 let (waiting, outcome) = Awaited::new();
                 let job = Job {
                     payload: arguments.clone().into(),
-                    origin: format!(r#"{{"id":"{}"}}"#, mesh.id()).into(),
+                    origin: Some(mesh.origin().clone()),
                     ..Job::new(JobKind::Call, 0)
                 };
                 let target = (self.component.as_str(), METHOD);

@@ -62,7 +62,7 @@ fn collect_on(mesh: &Mesh, reach: &Reach, walk: &mut Walk, out: &mut String, bud
         if out.len() > 1 {
             out.push(',');
         }
-        write_item(out, &path, &document.data, document.meta, Dialect::Happn4);
+        write_item(out, &path, &document.data, document.meta, Dialect::OF_COMPONENTS);
         ControlFlow::Continue(())
     })
 }

@@ -6,24 +6,13 @@
 //! over, the user is gone, or it is not known who called.
 
 use super::Mesh;
-use bytes::Bytes;
 use mesh_plugin::{Authority, Identity};
 use mesh_security::UserAccess;
 use mesh_security::permission::Action;
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{WireError, json};
-use serde::Deserialize;
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-
-/// Who called, as components are told.
-#[derive(Deserialize)]
-struct Origin<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    username: Option<Cow<'a, str>>,
-}
 
 impl Mesh {
     /// Whether a component may do something with these rights, and with whose, where they are not its own. `path` is written out
@@ -38,13 +27,13 @@ impl Mesh {
         let origin = match authority {
             Authority::Component => return Ok(None),
             Authority::Gone => None,
-            Authority::Caller(origin) => serde_json::from_slice::<Origin<'_>>(origin).ok(),
+            Authority::Caller(origin) => Some(origin).filter(|origin| origin.id().is_some()),
         };
         let path = path.to_string();
-        let outcome = self.permits(origin.as_ref(), action, &path);
+        let outcome = self.permits(origin, action, &path);
         if outcome.is_err() {
-            let user = origin.as_ref().and_then(|origin| origin.username.as_deref());
-            let session = origin.as_ref().map(|origin| &*origin.id);
+            let user = origin.and_then(Origin::username);
+            let session = origin.and_then(Origin::id);
             tracing::info!(
                 target: "audit", event = "denied", user, session, component = component.component,
                 action = action.word(), path = &*json::shorten(&path), "denied"
@@ -55,7 +44,7 @@ impl Mesh {
 
     fn permits(
         &self,
-        origin: Option<&Origin<'_>>,
+        origin: Option<&Origin>,
         action: Action,
         path: &str,
     ) -> Result<Option<Arc<UserAccess>>, WireError> {
@@ -70,9 +59,9 @@ impl Mesh {
         let Some(origin) = origin else {
             return denied("nobody waits for the call any more");
         };
-        match origin.username.as_deref() {
+        match origin.username() {
             // The host asks for itself, or a component does that acts for nobody else.
-            None if *origin.id == *self.id() => Ok(None),
+            None if origin.id() == Some(self.id()) => Ok(None),
             None => denied("nobody has logged in"),
             Some(name) => match security.access_of(name) {
                 Some(access) if security.lets_ask(&access, action, path) => Ok(Some(access)),
@@ -82,10 +71,10 @@ impl Mesh {
     }
 
     /// What the component that is called learns of the caller: whoever called first, along a chain of calls.
-    pub(super) fn origin_of(&self, authority: &Authority) -> Bytes {
+    pub(super) fn origin_of(&self, authority: &Authority) -> Origin {
         match authority {
             Authority::Caller(origin) => origin.clone(),
-            Authority::Component | Authority::Gone => Bytes::from(format!(r#"{{"id":"{}"}}"#, self.id())),
+            Authority::Component | Authority::Gone => self.origin().clone(),
         }
     }
 }

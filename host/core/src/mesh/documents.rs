@@ -4,7 +4,7 @@ use super::{Mesh, Reach};
 use mesh_session::pubsub::{Event, EventVersion, Published, Targets};
 use mesh_session::{Deferred, Session};
 use mesh_store::{Commit, Document, StoreError, StoreErrorKind, Stored, now};
-use mesh_wire::protocol::{DocumentMeta, EventAction, Publication, custom_meta, json, value};
+use mesh_wire::protocol::{DocumentMeta, EventAction, MergeRule, Publication, custom_meta, json, value};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -47,11 +47,8 @@ pub enum WriteMode<'a> {
     Replace,
     /// It is only published.
     Unstored,
-    /// Its fields are laid over those of what is stored, by the rule of a generation.
-    Merge {
-        /// By that of the first.
-        first_generation: bool,
-    },
+    /// Its fields are laid over those of what is stored, by this rule.
+    Merge(MergeRule),
     /// It names a gauge, to which this number is added.
     Increment(&'a RawValue),
 }
@@ -173,12 +170,12 @@ impl Mesh {
                     commit: stored.commit,
                 });
             }
-            WriteMode::Merge { first_generation } => {
+            WriteMode::Merge(rule) => {
                 let data = value::document(write.value);
                 self.update_document(write, &mut |before| {
                     Some(match before {
                         None => (*data).into(),
-                        Some(before) => value::merged(&before.data, &data, first_generation).into(),
+                        Some(before) => value::merged(&before.data, &data, rule).into(),
                     })
                 })?
             }

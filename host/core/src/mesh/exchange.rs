@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mesh_plugin::{Answer, Component, Job, JobKind, Refusal, Refused, Wake};
 use mesh_session::Session;
 use mesh_wire::address::{Address, RESPONSES, Response};
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{WireError, json};
 use mesh_wire::versions::RequestedRange;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -164,8 +165,8 @@ impl Aim<'_> {
 pub struct Caller<'a> {
     /// The session that gets the answer.
     pub session: &'a Arc<Session>,
-    /// What the component learns of it: a JSON object.
-    pub origin: Bytes,
+    /// What the component learns of it.
+    pub origin: Origin,
 }
 
 /// The range that a session asked for last, parsed: clients ask for the same one in every call.
@@ -220,7 +221,7 @@ impl Mesh {
         let job = Job {
             deadline_milliseconds: milliseconds(self.call_timeout()),
             payload: arguments,
-            origin,
+            origin: Some(origin),
             ..Job::new(JobKind::Call, 0)
         };
         let deadline = now + self.call_timeout();

@@ -50,6 +50,7 @@ use mesh_security::Security;
 use mesh_session::pubsub::{Index, Limits};
 use mesh_session::{AddressShares, AdmissionLimits, Sessions};
 use mesh_store::Store;
+use mesh_wire::origin::Origin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -90,6 +91,8 @@ pub struct Mesh {
     settings: Settings,
     /// The session id under which the mesh itself publishes.
     id: Box<str>,
+    /// The mesh itself as a caller.
+    origin: Origin,
     /// Counts what the mesh itself has published.
     published: AtomicU64,
     /// Replaced as a whole; readers never wait.
@@ -134,6 +137,7 @@ impl Mesh {
         security: Option<Arc<Security>>,
         clock: Clock,
     ) -> Arc<Mesh> {
+        let id: Box<str> = uuid::Uuid::new_v4().to_string().into();
         Arc::new(Mesh {
             security,
             sessions: Sessions::new(settings.session_queue, settings.admission),
@@ -141,7 +145,8 @@ impl Mesh {
             scans: Scans::new(2 * settings.session_queue),
             acknowledgements: Acknowledgements::new(settings.acknowledge_timeout),
             settings,
-            id: uuid::Uuid::new_v4().to_string().into(),
+            origin: Origin::of_session(&id),
+            id,
             published: AtomicU64::new(0),
             registry: ArcSwap::from_pointee(Registry::default()),
             serves: AtomicBool::new(false),
@@ -172,6 +177,11 @@ impl Mesh {
     /// The session id under which the mesh itself publishes.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The mesh itself, as the components that it calls are told.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Who subscribed to what.

@@ -14,7 +14,8 @@ use mesh_security::{Hidden, Security, UserAccess};
 use mesh_session::pubsub::EVERYTHING;
 use mesh_session::{Audience, Expiry, Login, Principal, Session};
 use mesh_store::{Commit, StoreError};
-use mesh_wire::protocol::{Dialect, json, security_notice};
+use mesh_wire::origin::Origin;
+use mesh_wire::protocol::{Dialect, ExpiredLogin, json, security_notice};
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use tokio::sync::oneshot;
@@ -95,7 +96,7 @@ impl Mesh {
                 continue;
             }
             self.review_subscriptions(&session, access().as_ref());
-            if session.dialect() >= Dialect::Happn3 {
+            if session.dialect().tells_security_changes() {
                 session
                     .outbound()
                     .push(security_notice(session.dialect(), &notice));
@@ -160,7 +161,7 @@ impl Mesh {
         });
         for (session, login) in self.logged_in() {
             let Err(expiry) = login.check(now) else { continue };
-            let stays = session.dialect().is_first_generation();
+            let stays = session.dialect().expired_login() == ExpiredLogin::StaysOpen;
             if !stays && !session.outbound().is_closing() {
                 tracing::info!(target: "audit", event = "expiry", user = &*login.username, session = session.id(), reason = expiry.reason(), "session ended");
             }
@@ -168,15 +169,14 @@ impl Mesh {
         }
     }
 
-    /// Lets a session that has lost its right hear nothing more. Those of later generations are disconnected; clients of the
-    /// first are told when they ask for something.
+    /// Lets a session that has lost its right hear nothing more. Some are disconnected; others are told when they
+    /// ask for something.
     pub fn expel(&self, session: &Session, reason: &str) {
         self.subscriptions().unsubscribe_all(session.number());
-        if session.dialect().is_first_generation() && session.is_admitted() {
-            self.sessions().withdraw(session);
-        }
-        if !session.dialect().is_first_generation() && !session.outbound().is_closing() {
-            session.end_because(reason);
+        match session.dialect().expired_login() {
+            ExpiredLogin::StaysOpen if session.is_admitted() => self.sessions().withdraw(session),
+            ExpiredLogin::Ends if !session.outbound().is_closing() => session.end_because(reason),
+            ExpiredLogin::StaysOpen | ExpiredLogin::Ends => {}
         }
     }
 
@@ -216,10 +216,7 @@ impl Mesh {
             "ttl": limit(login.policy.ttl).unwrap_or(0),
             "inactivity_threshold": limit(login.policy.inactivity),
         });
-        let protocol = match session.dialect() {
-            dialect if dialect.is_first_generation() => "happn_1.3.0",
-            dialect => dialect.name(),
-        };
+        let protocol = session.dialect().listed_as();
         let mut user = json!({"username": &*login.username, "userid": &*login.user_id, "permissions": {}});
         let known = self
             .security()
@@ -253,18 +250,11 @@ impl Mesh {
         shown
     }
 
-    /// Whether a call comes from a session whose client is of the first generation. `origin` is what the component learns of it.
-    pub fn is_of_first_generation(&self, origin: &[u8]) -> bool {
-        #[derive(serde::Deserialize)]
-        struct Origin<'a> {
-            id: &'a str,
-        }
-        let Ok(origin) = serde_json::from_slice::<Origin>(origin) else {
-            return false;
-        };
+    /// The dialect of the session that a call comes from.
+    pub fn dialect_of(&self, origin: &Origin) -> Dialect {
         let sessions = self.sessions().all();
-        let session = sessions.iter().find(|session| session.id() == origin.id);
-        session.is_some_and(|session| session.dialect().is_first_generation())
+        let session = sessions.iter().find(|session| Some(session.id()) == origin.id());
+        session.map_or(Dialect::OF_COMPONENTS, |session| session.dialect())
     }
 
     /// All sessions of users.

@@ -143,7 +143,7 @@ impl Services for MeshServices {
             });
             let job = Job {
                 payload: Bytes::copy_from_slice(arguments),
-                origin: mesh.origin_of(&caller.authority),
+                origin: Some(mesh.origin_of(&caller.authority)),
                 chain: Some(caller.instance.chain()),
                 ..Job::new(JobKind::Call, 0)
             };
@@ -183,7 +183,7 @@ impl Services for MeshServices {
             let subscription = Subscription {
                 text: &text,
                 channel: Some(channel),
-                dialect: Dialect::Happn4,
+                dialect: Dialect::OF_COMPONENTS,
                 filter,
                 depth: Depth {
                     segments: DEFAULT_DEPTH,
@@ -353,7 +353,7 @@ fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<
 
 fn item(path: &str, data: &str, meta: DocumentMeta) -> String {
     let mut out = String::with_capacity(data.len() + path.len() + 80);
-    write_item(&mut out, path, data, meta, Dialect::Happn4);
+    write_item(&mut out, path, data, meta, Dialect::OF_COMPONENTS);
     out
 }
 
@@ -476,7 +476,7 @@ impl Listener for ComponentListener {
         let job = Job {
             target: Bytes::copy_from_slice(publication.path.as_bytes()),
             payload: Bytes::copy_from_slice(publication.data.as_bytes()),
-            origin: meta.into(),
+            meta,
             publisher: match *publication.session_id == *self.mesh {
                 true => NO_PUBLISHER,
                 false => publisher(publication.session_id),

@@ -129,7 +129,7 @@ impl TestComponent {
         let parsed = |json: &Bytes| serde_json::from_slice(json).unwrap_or(Value::Null);
         let call = Call {
             arguments: parsed(&waiting.call.arguments),
-            origin: parsed(&waiting.call.origin),
+            origin: serde_json::from_str(waiting.call.origin.json()).unwrap_or(Value::Null),
             services,
             instance,
         };

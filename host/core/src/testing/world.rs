@@ -158,13 +158,9 @@ impl World {
         let port = 1024 + client.0 as u16;
         self.connections
             .push(Connection::open(&self.mesh, ([127, 0, 0, 1], port).into()));
-        let protocol = match dialect {
-            Dialect::Happn1 => "happn_1.3.0",
-            dialect => dialect.name(),
-        };
         self.request(
             client,
-            &json!({"action": "configure-session", "data": {"protocol": protocol}}),
+            &json!({"action": "configure-session", "data": {"protocol": dialect.name()}}),
         );
         client
     }

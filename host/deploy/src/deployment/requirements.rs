@@ -6,6 +6,7 @@
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Component, Descriptor, LoadError, LoadErrorKind, StateSchema};
 use mesh_session::pubsub::VersionFilter;
+use mesh_wire::address::Address;
 use mesh_wire::versions::{ComponentVersion, Line, Range};
 use std::collections::BTreeMap;
 
@@ -68,9 +69,13 @@ impl Requirements {
         let stays = |other: &&std::sync::Arc<Component>| !old.is_some_and(|old| std::ptr::eq(old, &***other));
         let beside = registry.versions(component).iter().filter(stays);
         let mut subscribed: BTreeMap<String, Subscribed> = BTreeMap::new();
-        let below = format!("/_events/{}/{component}/", mesh.domain());
+        let events = Address::Event {
+            domain: mesh.domain(),
+            component,
+            key: "",
+        };
         mesh.subscriptions()
-            .ranges_below(&below, &mut |filter, is_client| {
+            .ranges_below(&events.to_string(), &mut |filter, is_client| {
                 let VersionFilter::Range(range) = filter else {
                     return;
                 };

@@ -17,7 +17,7 @@ use hyper::{StatusCode, Uri};
 use mesh_core::mesh::Mesh;
 use mesh_security::permission::Action;
 use mesh_security::{Accepted, Asking, Credentials, Denied, Offer, Security, WebPrincipal};
-use mesh_wire::protocol::{WireError, json};
+use mesh_wire::protocol::{HttpRefusal, WireError, json};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ pub(super) async fn admit(
         accepted: None,
         address,
         is_forwarded: is_forwarded(&head.headers),
-        is_first_generation: mesh.sessions().spoke_first_generation(address),
+        dialect: mesh.sessions().dialect_over_http(address),
     };
     let Some(security) = mesh.security() else {
         return Ok(principal);
@@ -182,7 +182,7 @@ async fn log_in(pairs: &[(String, String)], principal: &WebPrincipal, security: 
             None,
         ),
         Err(denied) => {
-            let error = denied.to_wire(principal.dialect());
+            let error = denied.to_wire(principal.dialect);
             let status = match (&denied, error.code()) {
                 (Denied::Busy | Denied::Provider, _) => StatusCode::SERVICE_UNAVAILABLE,
                 (_, Some(401)) => StatusCode::UNAUTHORIZED,
@@ -271,12 +271,13 @@ fn outcome(status: StatusCode, message: &str, data: Option<&str>, error: Option<
 
 /// What somebody is told who has no token, or one that does not hold.
 fn unknown(head: &Parts, principal: &WebPrincipal, denied: Option<&Denied>) -> Answer {
+    let refusal = principal.dialect.http_refusal();
     let body = match denied {
-        None if principal.is_first_generation => "happn_token cookie missing in request".to_owned(),
+        None if refusal == HttpRefusal::Forbidden => "happn_token cookie missing in request".to_owned(),
         None | Some(Denied::Token) => NO_TOKEN.to_owned(),
         Some(denied) => format!("authorization failed: {denied}"),
     };
-    if principal.is_first_generation {
+    if refusal == HttpRefusal::Forbidden {
         let answer = refusal::known_as_text(&head.headers, StatusCode::FORBIDDEN, body);
         return with_reason(answer);
     }

@@ -284,6 +284,9 @@ fn accepted(head: &Parts, body: &RequestBody, compresses: bool) -> Result<Answer
     let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
         return Err("Sec-WebSocket-Key is missing");
     };
+    if !is_nonce(key.as_bytes()) {
+        return Err("Sec-WebSocket-Key must be 16 bytes in base64");
+    }
     let accepted = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
         .map_err(|_| "Sec-WebSocket-Key is not usable")?;
     let mut answer = Response::new(Body::default());
@@ -299,6 +302,14 @@ fn accepted(head: &Parts, body: &RequestBody, compresses: bool) -> Result<Answer
         out.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     Ok(answer)
+}
+
+/// Whether a key is 16 bytes in base64 (RFC 6455, section 4.2.1). The last letter may carry bits that belong to no byte, as the keys
+/// of some clients do.
+fn is_nonce(key: &[u8]) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.strip_suffix(b"==")
+        .is_some_and(|letters| letters.len() == 22 && letters.iter().all(is_letter))
 }
 
 /// The subprotocol that is chosen: the first that is offered. Browsers end a connection that is answered with the whole list.
@@ -384,5 +395,30 @@ mod tests {
             r#"{"host":"mesh:55000","x-forwarded-for":"192.0.2.7, 192.0.2.8","sec-websocket-key":"k"}"#
         );
         assert!(info.is_forwarded);
+    }
+
+    #[test]
+    fn a_key_is_sixteen_bytes_in_base64() {
+        for key in [
+            "dGhlIHNhbXBsZSBub25jZQ==",
+            "+/+/+/+/+/+/+/+/+/+/+w==",
+            "AAAAAAAAAAAAAAAAAAAAAB==",
+        ] {
+            assert!(is_nonce(key.as_bytes()), "{key}");
+        }
+        for key in [
+            "",
+            "x",
+            "==",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "dGhlIHNhbXBsZSBub25jZSE=",
+            "dGhlIHNhbXBsZSBub25jZQ===",
+            "dGhl-HNhbXBsZSBub25jZQ==",
+            "dGhlIHNhbXBsZSBub25j ZQ==",
+            "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==",
+        ] {
+            assert!(!is_nonce(key.as_bytes()), "{key}");
+        }
     }
 }

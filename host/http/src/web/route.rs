@@ -10,6 +10,7 @@ use bytes::Bytes;
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Awaited, Job, JobKind};
 use mesh_security::WebPrincipal;
+use mesh_wire::origin::Origin;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ pub async fn ask(
     let waiting = waiting.counted_in(mesh.http_calls().of(request.principal.address));
     let job = Job {
         target: head(route, &request).into(),
-        origin: origin(mesh, request.principal),
+        origin: Some(origin(mesh, request.principal)),
         payload: request.body,
         ..Job::new(JobKind::Http, 0)
     };
@@ -73,10 +74,10 @@ fn head(route: &str, request: &Request<'_>) -> String {
 }
 
 /// Who asks, as components are told.
-fn origin(mesh: &Mesh, principal: &WebPrincipal) -> Bytes {
+fn origin(mesh: &Mesh, principal: &WebPrincipal) -> Origin {
     match &principal.accepted {
         Some(accepted) => accepted.login.origin.clone(),
-        None if mesh.security().is_some() => Bytes::from_static(b"null"),
-        None => Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())),
+        None if mesh.security().is_some() => Origin::nobody(),
+        None => mesh.origin().clone(),
     }
 }

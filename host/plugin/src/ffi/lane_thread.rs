@@ -76,6 +76,6 @@ pub(super) fn item(job: &Job) -> abi::Work {
         reserved: 0,
         target: abi::Slice::new(&job.target),
         payload: abi::Slice::new(&job.payload),
-        origin: abi::Slice::new(&job.origin),
+        origin: abi::Slice::new(job.about()),
     }
 }

@@ -6,7 +6,7 @@
 use super::room::{Events, Load};
 use super::{BETWEEN_SWEEPS, Intake, Job, JobKind, Owed, Slots};
 use crate::chain::Began;
-use bytes::Bytes;
+use mesh_wire::origin::Origin;
 use std::time::{Duration, Instant};
 
 pub(super) struct Pending {
@@ -16,8 +16,8 @@ pub(super) struct Pending {
     pub(super) began: Began,
     /// For a call, how many milliseconds it may take; 0 for what the host itself asks.
     pub(super) limit_milliseconds: u32,
-    /// Who called. Boxed, and kept only where somebody will ask: most calls shall not pay for it.
-    pub(super) origin: Option<Box<Bytes>>,
+    /// Who called. Kept only where somebody will ask: most calls shall not pay for it.
+    pub(super) origin: Option<Origin>,
 }
 
 impl Pending {

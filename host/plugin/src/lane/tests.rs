@@ -3,6 +3,7 @@
 use super::*;
 use crate::intake::Nested;
 use crate::job::Abandoned;
+use bytes::Bytes;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
         let soon = Instant::now() + Duration::from_secs(10);
         let submit = |kind| {
             let job = Job {
-                origin: Bytes::from_static(b"{}"),
+                origin: Some(Origin::of_session("S")),
                 ..Job::new(kind, 0)
             };
             let submitted = lane.submit(job, Box::new(Reply(sender.clone())), soon);

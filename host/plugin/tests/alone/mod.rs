@@ -7,6 +7,7 @@ use mesh_plugin::{
     Abandoned, Answer, Caller, Component, Instance, Job, JobKind, LoadRequest, Rehearsal, Services, Stage,
     Status,
 };
+use mesh_wire::origin::Origin;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,7 +75,7 @@ pub async fn ask(component: &Component, method: &'static str) -> (i32, String) {
         method: position,
         target: Bytes::from_static(method.as_bytes()),
         payload: Bytes::from_static(b"[]"),
-        origin: Bytes::from_static(b"{\"id\":\"S\"}"),
+        origin: Some(Origin::of_session("S")),
         ..Job::new(JobKind::Call, 0)
     };
     let called = component.call(job, Box::new(Reply(sender)), Instant::now() + PATIENCE);

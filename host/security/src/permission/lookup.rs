@@ -10,6 +10,7 @@ use super::entry::Words;
 use super::error::{PermissionError, shown};
 use super::pattern::{LONGEST_PATH, covers, literal_beginning};
 use super::template::{Facts, try_fill};
+use mesh_wire::address::{EVENTS, REQUESTS, RESPONSES};
 use mesh_wire::query::compile_with_groups;
 use regex::{Captures, Regex};
 use serde_json::{Value, json};
@@ -143,7 +144,7 @@ impl LookupPermission {
     /// As [`LookupPermission::from_value`]. Component and event may be expressions, to capture parts of the path.
     pub fn of_event(value: &Value, domain: &str) -> Result<LookupPermission, PermissionError> {
         let (component, event) = (text(value, "component")?, text(value, "event")?);
-        let source = format!("^/_events/{}/{component}/{event}", regex::escape(domain));
+        let source = format!("^{EVENTS}{}/{component}/{event}", regex::escape(domain));
         LookupPermission::new(source, Actions::of(Action::On).into(), value)
     }
 
@@ -155,11 +156,11 @@ impl LookupPermission {
     pub fn of_method(value: &Value, domain: &str) -> Result<[LookupPermission; 2], PermissionError> {
         let (component, method) = (text(value, "component")?, text(value, "method")?);
         let domain = regex::escape(domain);
-        let source = |kind: &str| format!("^/_exchange/{kind}/{domain}/{component}/{method}");
+        let source = |folder: &str| format!("^{folder}{domain}/{component}/{method}");
         let set = Words::from(Actions::of(Action::Set));
         Ok([
-            LookupPermission::new(source("requests"), set, value)?,
-            LookupPermission::new(source("responses"), set.with(Actions::of(Action::On)), value)?,
+            LookupPermission::new(source(REQUESTS), set, value)?,
+            LookupPermission::new(source(RESPONSES), set.with(Actions::of(Action::On)), value)?,
         ])
     }
 

@@ -11,11 +11,9 @@ use super::error::{PermissionError, shown};
 use super::pattern::{covers, literal_beginning};
 use super::rules::{Holder, Reading, Rules};
 use mesh_config::nearest;
+use mesh_wire::address::{EVENTS, REQUESTS, RESPONSES};
 use serde_json::{Map, Value, json};
 
-const EVENTS: &str = "/_events/";
-const REQUESTS: &str = "/_exchange/requests/";
-const RESPONSES: &str = "/_exchange/responses/";
 const WEB: &str = "/@HTTP/";
 
 /// What permissions are about, in the order in which they are read: of two keys that mean the same path the last one counts.
@@ -159,18 +157,18 @@ impl Entry<'_> {
     }
 
     fn event(&self, domain: &str, reading: &mut Reading) {
-        let path = format!("/_events{}", in_domain(self.path, domain));
+        let path = below(EVENTS, self.path, domain);
         let permission = self.fixed(Actions::of(Action::On), reading);
         reading.permission(&path, permission);
     }
 
     fn method(&self, domain: &str, reading: &mut Reading) {
         let set = Actions::of(Action::Set);
-        let path = format!("/_exchange/requests{}", in_domain(self.path, domain));
+        let path = below(REQUESTS, self.path, domain);
         let permission = self.fixed(set, reading);
         reading.permission(&path, permission);
         let answers = format!("{}/*", self.path.trim_end_matches(['/', '*']));
-        let path = format!("/_exchange/responses{}", in_domain(&answers, domain));
+        let path = below(RESPONSES, &answers, domain);
         let both = set.union(Actions::of(Action::On));
         let permission = match self.allows(false) {
             true => Permission::allow(both),
@@ -249,6 +247,11 @@ fn with_slash(path: &str) -> String {
     } else {
         format!("/{path}")
     }
+}
+
+/// The path in a folder of the mesh, which has one folder for each domain.
+fn below(folder: &str, path: &str, domain: &str) -> String {
+    format!("{}{}", folder.trim_end_matches('/'), in_domain(path, domain))
 }
 
 /// The path with the domain as its first segment: `lab/echo` is `/D/lab/echo`.

@@ -6,6 +6,7 @@
 use super::actions::{Action, Actions};
 use super::entry::Permission;
 use super::rules::Rules;
+use mesh_wire::address::{EVENTS, EXCHANGE, REQUESTS, RESPONSES};
 
 /// The methods of `security` by which users change their own password.
 const OWN_PASSWORD: [&str; 3] = ["updateOwnUser", "changePassword", "resetPassword"];
@@ -20,8 +21,8 @@ pub fn admin() -> Rules {
 /// `_MESH_ADM`: all of the mesh, and no data.
 pub fn mesh_admin() -> Rules {
     let mut rules = Rules::new();
-    for path in ["/mesh/*", "/_exchange/*", "/_events/*"] {
-        rules.add(path, Permission::allow(Actions::ANY));
+    for folder in ["/mesh/", EXCHANGE, EVENTS] {
+        rules.add(format!("{folder}*"), Permission::allow(Actions::ANY));
     }
     rules
 }
@@ -38,11 +39,11 @@ pub fn guest() -> Rules {
     rules.add("/mesh/schema/*", Permission::allow(read));
     for method in OWN_PASSWORD {
         rules.add(
-            format!("/_exchange/requests/{{{{happn.name}}}}/security/{method}"),
+            format!("{REQUESTS}{{{{happn.name}}}}/security/{method}"),
             Permission::allow(Actions::of(Action::Set)),
         );
         rules.add(
-            format!("/_exchange/responses/{{{{happn.name}}}}/security/{method}/*/*"),
+            format!("{RESPONSES}{{{{happn.name}}}}/security/{method}/*/*"),
             Permission::allow(Actions::of(Action::On)),
         );
     }

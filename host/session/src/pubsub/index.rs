@@ -8,7 +8,7 @@ use super::tables::Tables;
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::{After, Deferred, InFlight, Principal, Session};
 use mesh_wire::address::REQUESTS;
-use mesh_wire::protocol::{Dialect, EventAction, Frame, Publication};
+use mesh_wire::protocol::{Dialect, EventAction, Frame, Listeners, Publication};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -216,7 +216,7 @@ impl Index {
             if registration.references.len() >= MOST_ON_ONE_CHANNEL {
                 return Err(too_many);
             }
-            let is_repeated = subscription.dialect.is_first_generation()
+            let is_repeated = subscription.dialect.listeners() == Listeners::Counted
                 && registration
                     .references
                     .iter()
@@ -245,7 +245,7 @@ impl Index {
                 sequence: id,
                 pattern,
                 is_loose: subscription.is_in_part
-                    || subscription.dialect.is_first_generation()
+                    || subscription.dialect.matching().is_open_ended()
                     || !channel.pattern.starts_with('/'),
                 references: vec![reference],
                 count: subscription.count,

@@ -5,7 +5,7 @@
 //! [`super::Index`] finds the same answers for many patterns at once.
 
 use mesh_wire::address::RESPONSES;
-use mesh_wire::protocol::Dialect;
+use mesh_wire::protocol::{Dialect, Matching};
 
 /// How many segments a `**` reaches when the client names no depth.
 pub const DEFAULT_DEPTH: u32 = 5;
@@ -43,10 +43,9 @@ impl Pattern {
         if text == "*" {
             return Pattern::Everything;
         }
-        if dialect.is_first_generation() {
-            parse_text(text)
-        } else {
-            parse_segments(text)
+        match dialect.matching() {
+            Matching::Text => parse_text(text),
+            Matching::Segments => parse_segments(text),
         }
     }
 

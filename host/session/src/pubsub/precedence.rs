@@ -10,7 +10,7 @@
 
 use super::pattern::{ANY, parts_of};
 use super::{ChannelAction, Pattern};
-use mesh_wire::protocol::Dialect;
+use mesh_wire::protocol::{ChannelOrder, Dialect};
 
 /// Where a registration stands among those of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ struct Ranked {
 impl Place {
     pub(super) fn new(action: ChannelAction, pattern: &Pattern, dialect: Dialect) -> Place {
         let is_for_all = action == ChannelAction::All;
-        if dialect.is_first_generation() {
+        if dialect.channel_order() == ChannelOrder::ActionFirst {
             let within = match pattern {
                 Pattern::Everything => 0,
                 Pattern::Text { prefix, .. } => 2 + prefix.len() as u64,

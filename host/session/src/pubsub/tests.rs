@@ -6,7 +6,7 @@
 use super::*;
 use crate::testing::Choices;
 use crate::{Batch, Session};
-use mesh_wire::protocol::{Dialect, EventAction, Publication};
+use mesh_wire::protocol::{Dialect, EventAction, Listeners, Publication};
 use mesh_wire::versions::RequestedRange;
 use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -213,7 +213,7 @@ impl World {
                 self.index.unsubscribe_channel(number, "/SET@/never/subscribed");
                 self.index.unsubscribe_all(77_777);
             }
-            _ if entry.dialect.is_first_generation() => {
+            _ if entry.dialect.listeners() == Listeners::Counted => {
                 let count = 1 + choices.below(2) as i64;
                 self.index.unsubscribe_count(number, &text, count);
                 entry.count -= count;

@@ -3,7 +3,7 @@
 //! Enters: one text frame. Leaves: a borrowed [`Request`], or finished frames as [`Frame`].
 //! Guarantees: payloads stay raw JSON; every outgoing frame is one that no published client stumbles over (response
 //! `data` is an object, an array or `null`, each error has a name and a message, each publication has `data`). All
-//! differences between the four dialects are in [`Dialect`] and the two writers beside it.
+//! differences between the four dialects are answers of [`Dialect`].
 
 mod action;
 mod dialect;
@@ -19,7 +19,10 @@ pub mod tagged;
 pub mod value;
 
 pub use action::{Action, EventAction};
-pub use dialect::Dialect;
+pub use dialect::{
+    ChannelOrder, Dialect, EndNotice, ExpiredLogin, HttpRefusal, Listeners, LoginAnswer, LoginUser, Matching,
+    MergeRule, QueryRules, RefusalTexts, RestFaults,
+};
 pub use document::{Document, DocumentMeta, ItemMeta, write_modified_by};
 pub use error::WireError;
 pub use options::Options;

@@ -3,7 +3,7 @@
 //! A publication is written once per distinct (dialect, channel) by [`Publication::frame`] and then shared.
 
 use super::document::write_modified_by;
-use super::{Dialect, DocumentMeta, EventAction, Frame, json};
+use super::{Dialect, DocumentMeta, EndNotice, EventAction, Frame, json};
 use serde_json::value::RawValue;
 
 /// One event on one path, as all its recipients see it.
@@ -68,7 +68,7 @@ impl Publication<'_> {
     /// The `_meta` without a channel, as a JSON object: what components see.
     pub fn meta_object(&self, out: &mut String) {
         out.push('{');
-        self.write_meta(out, Dialect::Happn4);
+        self.write_meta(out, Dialect::OF_COMPONENTS);
         out.push('}');
     }
 
@@ -91,7 +91,7 @@ impl Publication<'_> {
             out.push(',');
             stored.write(out);
         }
-        if let Some(name) = self.modified_by.filter(|_| dialect.is_first_generation()) {
+        if let Some(name) = self.modified_by.filter(|_| dialect.names_modifier()) {
             out.push(',');
             write_modified_by(out, name);
         }
@@ -255,13 +255,16 @@ pub fn disconnect_notice() -> Frame {
 /// Tells a client why its session ends (docs/protocol.md 3.8).
 pub fn session_end_notice(dialect: Dialect, reason: &str) -> Frame {
     let mut out = String::from(r#"{"_meta":{"type":"system"},"eventKey":"server-side-disconnect","data":"#);
-    if dialect.is_first_generation() {
-        json::write_string(&mut out, reason);
-        out.push_str(r#","__outbound":true}"#);
-    } else {
-        out.push_str(r#"{"reason":"#);
-        json::write_string(&mut out, reason);
-        out.push_str("}}");
+    match dialect.end_notice() {
+        EndNotice::Text => {
+            json::write_string(&mut out, reason);
+            out.push_str(r#","__outbound":true}"#);
+        }
+        EndNotice::Object => {
+            out.push_str(r#"{"reason":"#);
+            json::write_string(&mut out, reason);
+            out.push_str("}}");
+        }
     }
     out.into()
 }

@@ -191,7 +191,7 @@ pub fn write_item<'a>(
         out.push(',');
     }
     meta.times.write(out);
-    if let Some(name) = meta.modified_by.filter(|_| dialect.is_first_generation()) {
+    if let Some(name) = meta.modified_by.filter(|_| dialect.names_modifier()) {
         out.push(',');
         write_modified_by(out, name);
     }

@@ -1,6 +1,7 @@
 //! The value rule of `set` (docs/protocol.md 5.1): a plain object is taken as it is, without its own `_meta`; anything else
 //! becomes `{"value":…}`.
 
+use super::MergeRule;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -99,15 +100,14 @@ pub fn without_meta(text: &str) -> String {
 }
 
 /// The document that the option `merge` makes of what is stored and a new document: the fields of both, the new ones
-/// winning (docs/protocol.md 5.1.1). In the first generation a new `null` does not win, and new fields come first.
-pub fn merged(stored: &str, new: &str, first_generation: bool) -> String {
+/// winning (docs/protocol.md 5.1.1), unless the rule says otherwise.
+pub fn merged(stored: &str, new: &str, rule: MergeRule) -> String {
     let (Some(stored), Some(new)) = (Fields::read(stored), Fields::read(new)) else {
         return new.to_owned();
     };
-    let (mut base, over) = if first_generation {
-        (new, stored)
-    } else {
-        (stored, new)
+    let (mut base, over) = match rule {
+        MergeRule::NullKeeps => (new, stored),
+        MergeRule::NullReplaces => (stored, new),
     };
     let mut known: HashMap<Cow<'_, str>, usize> = HashMap::new();
     for (position, (key, _)) in base.0.iter().enumerate() {
@@ -116,7 +116,7 @@ pub fn merged(stored: &str, new: &str, first_generation: bool) -> String {
     for (key, value) in over.0 {
         match known.get(&key).map(|position| &mut base.0[*position].1) {
             // Here the stored document is laid over the new one.
-            Some(kept) if first_generation => {
+            Some(kept) if rule == MergeRule::NullKeeps => {
                 if kept.get() == "null" {
                     *kept = value;
                 }
@@ -201,11 +201,17 @@ mod tests {
     }
 
     #[test]
-    fn merging_in_each_generation() {
+    fn merging_by_each_rule() {
         let stored = r#"{"a":1,"b":{"x":1},"c":3}"#;
         let new = r#"{"d":4,"b":null,"a":2}"#;
-        assert_eq!(merged(stored, new, false), r#"{"a":2,"b":null,"c":3,"d":4}"#);
-        assert_eq!(merged(stored, new, true), r#"{"d":4,"b":{"x":1},"a":2,"c":3}"#);
+        assert_eq!(
+            merged(stored, new, MergeRule::NullReplaces),
+            r#"{"a":2,"b":null,"c":3,"d":4}"#
+        );
+        assert_eq!(
+            merged(stored, new, MergeRule::NullKeeps),
+            r#"{"d":4,"b":{"x":1},"a":2,"c":3}"#
+        );
     }
 
     #[test]

@@ -43,10 +43,10 @@ impl QueryError {
         self.kind
     }
 
-    /// The error as the clients of this dialect know it (docs/protocol.md 5.2 and 8.3). The first generation hears nothing
-    /// but that it failed; `path` is the one of the request.
+    /// The error as the clients of this dialect know it (docs/protocol.md 5.2 and 8.3). Some hear nothing but
+    /// that it failed; `path` is the one of the request.
     pub fn to_wire(&self, dialect: Dialect, path: &str) -> WireError {
-        if dialect.is_first_generation() {
+        if !dialect.explains_query_errors() {
             return WireError::service("doGet failed", SERVICE);
         }
         WireError::service(

@@ -26,7 +26,7 @@ mod tests;
 pub use error::{QueryError, QueryErrorKind};
 pub use regular::compile_with_groups;
 
-use crate::protocol::{Dialect, Document, DocumentMeta, write_item, write_modified_by};
+use crate::protocol::{Dialect, Document, DocumentMeta, QueryRules as Rules, write_item, write_modified_by};
 use condition::Condition;
 use field::Record;
 use json::Json;
@@ -35,25 +35,6 @@ use projection::Projection;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::Arc;
-
-/// Whose rules hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rules {
-    /// The first generation's: like is compared with like, arrays match by their elements.
-    First,
-    /// The later ones': there is one order for everything, arrays are values.
-    Later,
-}
-
-impl Rules {
-    fn of(dialect: Dialect) -> Rules {
-        if dialect.is_first_generation() {
-            Rules::First
-        } else {
-            Rules::Later
-        }
-    }
-}
 
 /// The query of one request.
 #[derive(Debug)]
@@ -131,14 +112,14 @@ impl<'a> Query<'a> {
 
     /// Whether a document fulfils the criteria.
     pub fn admits(&self, path: &str, data: &str, meta: DocumentMeta) -> bool {
-        let rules = Rules::of(self.dialect);
+        let rules = self.dialect.query_rules();
         self.condition.is_always()
             || self.with_record(path, data, meta, |record| self.condition.holds(record, rules))
     }
 
     /// The document, when it fulfils the criteria, with what it is to be sorted by.
     pub fn select(&self, path: Arc<str>, document: Document) -> Option<Found> {
-        let rules = Rules::of(self.dialect);
+        let rules = self.dialect.query_rules();
         let keys = if self.wanted.is_empty() && self.condition.is_always() && self.arrangement.is_none() {
             Some(Box::default())
         } else {
@@ -152,7 +133,7 @@ impl<'a> Query<'a> {
 
     /// Leaves out of documents, selected in the order of their paths, what cannot be part of the answer any more.
     pub fn keep_needed(&self, found: &mut Vec<Found>) {
-        self.arrangement.keep_needed(found, Rules::of(self.dialect));
+        self.arrangement.keep_needed(found, self.dialect.query_rules());
     }
 
     /// About how many bytes a document takes until it is part of an answer.
@@ -172,14 +153,14 @@ impl<'a> Query<'a> {
     /// Puts documents, selected in the order of their paths, into the order asked for, and leaves out what is to be
     /// skipped or beyond the limit.
     pub fn arrange(&self, found: &mut Vec<Found>) {
-        self.arrangement.arrange(found, Rules::of(self.dialect));
+        self.arrangement.arrange(found, self.dialect.query_rules());
     }
 
     /// The document's data as far as it was asked for: an object.
     pub fn data<'d>(&self, document: &'d Document) -> Cow<'d, str> {
         match &self.projection {
             None => Cow::Borrowed(&document.data),
-            Some(projection) => Cow::Owned(projection.apply(&document.data, Rules::of(self.dialect))),
+            Some(projection) => Cow::Owned(projection.apply(&document.data, self.dialect.query_rules())),
         }
     }
 
@@ -224,7 +205,7 @@ impl<'a> Query<'a> {
         }
         // Those who ask for fields get no other.
         let name = document.modified_by.as_deref();
-        let is_told = self.projection.is_none() && self.dialect.is_first_generation();
+        let is_told = self.projection.is_none() && self.dialect.names_modifier();
         if let Some(name) = name.filter(|_| is_told) {
             write_modified_by(out, name);
             out.push(',');

@@ -85,7 +85,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
 pub(super) fn query<'a>(options: Option<&'a RawValue>, dialect: Dialect) -> Result<Query<'a>, QueryError> {
     let outer = Parts::read(options);
     let inner = Parts::read(outer.options);
-    if Rules::of(dialect) == Rules::Later {
+    if dialect.refuses_aggregates() {
         for (name, asked) in [
             ("aggregate", outer.aggregate.or(inner.aggregate)),
             ("collation", outer.collation.or(inner.collation)),
@@ -109,7 +109,7 @@ pub(super) fn query_for_count<'a>(
 }
 
 fn read<'a>(outer: &Parts<'a>, inner: &Parts<'a>, dialect: Dialect) -> Result<Query<'a>, QueryError> {
-    let rules = Rules::of(dialect);
+    let rules = dialect.query_rules();
     let mut query = Query {
         dialect,
         condition: Condition::Always,

@@ -16,13 +16,7 @@ use mesh_wire::protocol::Dialect;
 use serde_json::json;
 
 /// All dialects, the default one too.
-const DIALECTS: [Dialect; 5] = [
-    Dialect::Unconfigured,
-    Dialect::Happn1,
-    Dialect::Happn2,
-    Dialect::Happn3,
-    Dialect::Happn4,
-];
+const DIALECTS: [Dialect; 5] = Dialect::ALL;
 
 /// A component that adds two numbers.
 fn calculator() -> TestComponent {

@@ -5,11 +5,11 @@
 
 use super::parameters::{Parameters, field_of_body, unreadable};
 use super::{Reply, Request};
-use bytes::Bytes;
 use mesh_core::mesh::Mesh;
 use mesh_security::permission::Action;
 use mesh_security::{Asking, Credentials, Denied, NotOnBehalf, Offer, Security, WebPrincipal};
 use mesh_wire::address::Address;
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{WireError, json};
 use serde_json::value::RawValue;
 
@@ -40,10 +40,9 @@ pub(super) async fn log_in(
         Err(denied) => {
             let status = match denied {
                 Denied::Busy | Denied::Provider => 503,
-                _ if principal.is_first_generation => 500,
-                _ => 401,
+                _ => principal.dialect.rest_faults().status(401),
             };
-            let error = denied.to_wire(principal.dialect());
+            let error = denied.to_wire(principal.dialect);
             Err(Reply::failed_with(status, "Failure logging in", &error))
         }
     }
@@ -73,7 +72,7 @@ pub(super) fn filter<'a>(mesh: &'a Mesh, principal: &'a WebPrincipal) -> impl Fn
     }
 }
 
-/// What a component learns of the caller of one of its methods: a JSON object.
+/// What a component learns of the caller of one of its methods.
 ///
 /// # Errors
 ///
@@ -83,9 +82,9 @@ pub(super) fn caller(
     request: &Request<'_>,
     component: &str,
     method: &str,
-) -> Result<Bytes, Reply> {
+) -> Result<Origin, Reply> {
     let Some(security) = mesh.security() else {
-        return Ok(Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())));
+        return Ok(mesh.origin().clone());
     };
     let accepted = request.principal.accepted.as_ref();
     let accepted = accepted.ok_or_else(|| Reply::failed(403, "Bad origin", "origin of call unknown"))?;
@@ -137,8 +136,7 @@ pub(super) fn caller(
         })?;
     let name = &*other.user().name;
     audit(Some(name));
-    let origin = serde_json::json!({"id": &*login.session_id, "username": name});
-    Ok(Bytes::from(origin.to_string()))
+    Ok(Origin::of_user(&login.session_id, name))
 }
 
 /// `as` in the body.

@@ -15,10 +15,10 @@ use super::own_component;
 use crate::operations::Documented;
 use crate::query;
 use answer::Outcome;
-use bytes::Bytes;
 use mesh_core::mesh::{Asked, Mesh};
 use mesh_plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, Method, Native, NativeCall};
 use mesh_security::{ANONYMOUS, WebPrincipal};
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::json;
 use parameters::{Parameters, is_callback, unreadable};
 use std::sync::Arc;
@@ -101,11 +101,7 @@ pub(crate) async fn reply(mesh: &Arc<Mesh>, route: Route, below: &str, request: 
 
 async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     let parameters = Parameters::read(request, true)?;
-    let status = if request.principal.is_first_generation {
-        500
-    } else {
-        401
-    };
+    let status = request.principal.dialect.rest_faults().status(401);
     let missing = |name: &str| Reply::failed(status, "Failure parsing request body", &format!("no {name}"));
     if !parameters.has("username") {
         return Err(missing("username"));
@@ -182,11 +178,7 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
     let refused =
         |status: u16, error: &str| Err(Reply::failed(status, "Failure parsing request body", error));
     if segments.len() > MOST_SEGMENTS {
-        let status = if request.principal.is_first_generation {
-            500
-        } else {
-            400
-        };
+        let status = request.principal.dialect.rest_faults().status(400);
         return refused(status, "call path cannot have more than 4 segments");
     }
     let mut from_behind = segments.iter().rev();
@@ -246,7 +238,7 @@ async fn submit(
     mesh: &Mesh,
     target: (&str, &str),
     arguments: String,
-    origin: Bytes,
+    origin: Origin,
     principal: &WebPrincipal,
 ) -> Outcome {
     let limit = mesh.call_timeout();
@@ -254,7 +246,7 @@ async fn submit(
     let waiting = waiting.counted_in(mesh.http_calls().of(principal.address));
     let job = Job {
         payload: arguments.into(),
-        origin,
+        origin: Some(origin),
         ..Job::new(JobKind::Call, 0)
     };
     match mesh.call_from_host(target, "", job, limit, Box::new(waiting)) {

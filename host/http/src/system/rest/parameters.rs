@@ -6,6 +6,7 @@
 use super::{Reply, Request};
 use crate::query;
 use mesh_plugin::Method;
+use mesh_wire::origin::Origin;
 use mesh_wire::protocol::json;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -107,7 +108,7 @@ impl Parameters {
     }
 
     /// The arguments for a method, as a JSON array.
-    pub(super) fn arguments(&self, method: &Method, request: &Request<'_>, caller: &[u8]) -> String {
+    pub(super) fn arguments(&self, method: &Method, request: &Request<'_>, caller: &Origin) -> String {
         let values: Vec<Cow<'_, str>> = match self {
             Parameters::Positional(values) => values.iter().map(|value| value.get().into()).collect(),
             Parameters::Named(fields) => names(method)
@@ -116,7 +117,7 @@ impl Parameters {
                 .map(|name| match (&**name, name.strip_prefix("$req_")) {
                     ("$restParams", _) => all_of(fields).into(),
                     ("$userSession", _) if request.principal.accepted.is_some() => {
-                        String::from_utf8_lossy(caller)
+                        Cow::Borrowed(caller.json())
                     }
                     (_, Some(property)) => property_of(request, property),
                     _ => Cow::Borrowed(self.named(name).map_or("null", RawValue::get)),
@@ -270,13 +271,13 @@ mod tests {
                 accepted: None,
                 address: std::net::Ipv4Addr::LOCALHOST.into(),
                 is_forwarded: false,
-                is_first_generation: false,
+                dialect: mesh_wire::protocol::Dialect::OF_HTTP,
             },
             documented: Vec::new,
         };
         let (_, method) = descriptor.method("m").unwrap();
         Parameters::read(&request, false)
-            .map(|parameters| parameters.arguments(method, &request, b"{}"))
+            .map(|parameters| parameters.arguments(method, &request, &Origin::of_session("S")))
             .map_err(|reply| reply.status)
     }
 

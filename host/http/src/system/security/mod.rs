@@ -13,7 +13,6 @@ mod shapes;
 mod users;
 
 use super::{MethodEntry, arguments_of, is_truthy};
-use bytes::Bytes;
 use failure::Failure;
 use mesh_core::mesh::{Concerned, Mesh, error_array};
 use mesh_plugin::{Answer, Native, NativeCall, Status};
@@ -21,6 +20,7 @@ use mesh_scans::{Memory, Owner};
 use mesh_security::permission::Purpose;
 use mesh_security::{ANONYMOUS, Switch};
 use mesh_store::{Commit, StoreError};
+use mesh_wire::origin::Origin;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Weak};
 
@@ -164,8 +164,8 @@ pub(super) struct Request<'a> {
     mesh: &'a Arc<Mesh>,
     security: &'a mesh_security::Security,
     caller: Caller,
-    /// What is known of the caller: a JSON object.
-    origin: Bytes,
+    /// What is known of the caller.
+    origin: Origin,
     arguments: Vec<Value>,
 }
 
@@ -184,12 +184,11 @@ enum Caller {
 }
 
 impl Caller {
-    fn of(origin: &[u8], mesh: &str) -> Caller {
-        let origin: Value = serde_json::from_slice(origin).unwrap_or_default();
-        match (origin.get("username"), origin.get("id")) {
-            (Some(Value::String(name)), _) => Caller::User(name.clone()),
+    fn of(origin: &Origin, mesh: &str) -> Caller {
+        match (origin.username(), origin.id()) {
+            (Some(name), _) => Caller::User(name.to_owned()),
             (None, Some(id)) if id == mesh => Caller::Mesh,
-            _ => Caller::Unknown,
+            (None, _) => Caller::Unknown,
         }
     }
 
@@ -235,10 +234,9 @@ impl Request<'_> {
             "removeUserPermissions" => self.change_user_permissions(Purpose::Remove).await,
 
             "addGroup" => self.add_group().await,
-            // The first generation writes what it is given; later ones merge it into what there is.
             "updateGroup" => {
-                self.upsert_group(self.mesh.is_of_first_generation(&self.origin))
-                    .await
+                let dialect = self.mesh.dialect_of(&self.origin);
+                self.upsert_group(dialect.replaces_permissions_of_group()).await
             }
             "upsertGroup" => {
                 let overwrites = self.option(1, "overwritePermissions");
@@ -420,21 +418,23 @@ mod tests {
 
     #[test]
     fn only_an_origin_that_says_so_is_the_mesh_itself() {
-        let caller = |origin: &str| Caller::of(origin.as_bytes(), "mesh-id");
-        assert_eq!(caller(r#"{"id":"mesh-id"}"#), Caller::Mesh);
+        let caller = |origin: Origin| Caller::of(&origin, "mesh-id");
+        assert_eq!(caller(Origin::of_session("mesh-id")), Caller::Mesh);
         let bob = Caller::User("bob".to_owned());
-        assert_eq!(caller(r#"{"id":"1","username":"bob"}"#), bob);
-        assert_eq!(caller(r#"{"id":"mesh-id","username":"bob"}"#), bob);
+        assert_eq!(caller(Origin::of_user("1", "bob")), bob);
+        assert_eq!(caller(Origin::of_user("mesh-id", "bob")), bob);
+        // An empty name is a name all the same.
+        assert_eq!(
+            caller(Origin::of_user("mesh-id", "")),
+            Caller::User(String::new())
+        );
         for odd in [
-            "",
-            "{}",
-            "null",
-            "{\"id\":",
-            r#"{"id":"1"}"#,
-            r#"{"id":"mesh-id","username":null}"#,
-            r#"{"username":7}"#,
+            Origin::nobody(),
+            Origin::of_session(""),
+            Origin::of_session("1"),
+            Origin::of_session("mesh-id "),
         ] {
-            assert_eq!(caller(odd), Caller::Unknown, "{odd}");
+            assert_eq!(caller(odd.clone()), Caller::Unknown, "{odd:?}");
         }
     }
 }

@@ -113,10 +113,10 @@ pub(super) fn removed(count: u64, path: &str) -> Value {
 }
 
 impl Request<'_> {
-    /// Permissions as those who ask for them see them. The first generation keeps lists of actions as they were given; later
-    /// ones keep each action by itself, and show them sorted.
+    /// Permissions as those who ask for them see them. Some expect lists of actions as they were given, others
+    /// each action by itself, sorted.
     pub(super) fn kept_order(&self) -> impl for<'r> Fn(&'r Rules) -> Cow<'r, Rules> {
-        let keeps_lists = self.mesh.is_of_first_generation(&self.origin);
+        let keeps_lists = self.mesh.dialect_of(&self.origin).keeps_order_of_permissions();
         move |rules| match keeps_lists {
             true => Cow::Borrowed(rules),
             false => Cow::Owned(rules.sorted()),
@@ -173,7 +173,8 @@ impl Request<'_> {
 fn chosen(query: &Map<String, Value>, all: Vec<Value>) -> Result<Vec<Value>, Failure> {
     let text = serde_json::to_string(query).unwrap_or_default();
     let raw: Option<&RawValue> = serde_json::from_str(&text).ok();
-    let query = Query::read(raw, Dialect::Happn4).map_err(|error| Failure::plain(error.to_string()))?;
+    let query =
+        Query::read(raw, Dialect::OF_COMPONENTS).map_err(|error| Failure::plain(error.to_string()))?;
     let mut found = Vec::new();
     for (position, value) in all.iter().enumerate() {
         let document = Document {

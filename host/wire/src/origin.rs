@@ -1,0 +1,103 @@
+//! Who calls, as the called component is told (docs/mesh-protocol.md 2.8).
+//!
+//! Enters: the session of a caller, and its user where somebody has logged in. Leaves: both, and the JSON that libraries
+//! get. Guarantees: the JSON is written once; a copy costs as much as one of an `Arc`; nobody has to read the JSON again.
+
+use crate::protocol::json;
+use std::sync::Arc;
+
+/// Who calls. Copies share what they say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(Arc<Told>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    id: Option<Box<str>>,
+    username: Option<Box<str>>,
+    json: Box<str>,
+}
+
+impl Origin {
+    /// A session that nobody has logged in with, or the mesh itself: `{"id":…}`.
+    pub fn of_session(id: &str) -> Origin {
+        Origin::new(Some(id), None)
+    }
+
+    /// A session of a user: `{"id":…,"username":…}`.
+    pub fn of_user(id: &str, username: &str) -> Origin {
+        Origin::new(Some(id), Some(username))
+    }
+
+    /// Somebody of whom nothing is known: `null`.
+    pub fn nobody() -> Origin {
+        Origin::new(None, None)
+    }
+
+    fn new(id: Option<&str>, username: Option<&str>) -> Origin {
+        let mut written = String::new();
+        match id {
+            None => written.push_str("null"),
+            Some(id) => {
+                written.push_str(r#"{"id":"#);
+                json::write_string(&mut written, id);
+                if let Some(username) = username {
+                    written.push_str(r#","username":"#);
+                    json::write_string(&mut written, username);
+                }
+                written.push('}');
+            }
+        }
+        Origin(Arc::new(Told {
+            id: id.map(Into::into),
+            username: username.map(Into::into),
+            json: written.into(),
+        }))
+    }
+
+    /// The session's id; none where nothing is known.
+    pub fn id(&self) -> Option<&str> {
+        self.0.id.as_deref()
+    }
+
+    /// The user's name; none where nobody has logged in.
+    pub fn username(&self) -> Option<&str> {
+        self.0.username.as_deref()
+    }
+
+    /// What libraries get.
+    pub fn json(&self) -> &str {
+        &self.0.json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn libraries_are_told_the_session_and_its_user() {
+        let odd = "a\"b\\c\n\u{2028}é";
+        for (origin, expected) in [
+            (Origin::of_session("S"), json!({"id": "S"})),
+            (Origin::of_user("S", "bob"), json!({"id": "S", "username": "bob"})),
+            (Origin::of_user(odd, odd), json!({"id": odd, "username": odd})),
+            (Origin::nobody(), Value::Null),
+        ] {
+            let read: Value = serde_json::from_str(origin.json()).unwrap();
+            assert_eq!(read, expected);
+            assert_eq!(origin.id(), expected["id"].as_str());
+            assert_eq!(origin.username(), expected["username"].as_str());
+        }
+        assert_eq!(
+            Origin::of_user("S", "bob").json(),
+            r#"{"id":"S","username":"bob"}"#
+        );
+    }
+
+    #[test]
+    fn a_copy_shares_its_text() {
+        let origin = Origin::of_session("S");
+        assert!(std::ptr::eq(origin.json(), origin.clone().json()));
+    }
+}
