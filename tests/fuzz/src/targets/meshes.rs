@@ -10,7 +10,7 @@
 use super::DIALECTS;
 use crate::{Input, Target};
 use mesh_core::testing::{Client, World, is_event, setting};
-use mesh_wire::protocol::Dialect;
+use mesh_wire::protocol::{Dialect, Matching};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -247,7 +247,7 @@ fn is_for(pattern: &str, path: &str, dialect: Dialect) -> bool {
         return pattern == path;
     };
     let is_below = path.strip_prefix(front);
-    is_below.is_some_and(|rest| front.is_empty() || dialect.is_first_generation() || !rest.contains('/'))
+    is_below.is_some_and(|rest| front.is_empty() || dialect.matching() == Matching::Text || !rest.contains('/'))
 }
 
 /// Whether a `remove` of a path removes a document.

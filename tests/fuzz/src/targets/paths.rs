@@ -14,7 +14,7 @@ use mesh_session::pubsub::{
 use mesh_session::{Batch, Next, Session};
 use mesh_store::PathPattern;
 use mesh_wire::address::{REQUESTS, RESPONSES};
-use mesh_wire::protocol::{Dialect, EventAction, Publication};
+use mesh_wire::protocol::{Dialect, EventAction, Matching, Publication};
 use regex::Regex;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -52,16 +52,16 @@ fn run(bytes: &[u8]) {
 /// What a subscription's pattern says of a path, compared with the plain matcher.
 fn one_pattern(text: &str, path: &str, dialect: Dialect) {
     let pattern = Pattern::parse(text, dialect);
-    let expected = match dialect.is_first_generation() {
-        true => first_generation(text, path),
-        false => later_generations(text, path).is_some(),
+    let expected = match dialect.matching() {
+        Matching::Text => first_generation(text, path),
+        Matching::Segments => later_generations(text, path).is_some(),
     };
     assert_eq!(
         pattern.matches(path),
         expected,
         "{dialect:?} {text:?} {path:?}: {pattern:?}"
     );
-    if !dialect.is_first_generation() {
+    if dialect.matching() == Matching::Segments {
         let depth = later_generations(text, path).flatten();
         assert_eq!(pattern.depth_of(path), depth, "{text:?} {path:?}");
     }
