@@ -2,8 +2,8 @@
 
 use super::address::{self, Address, Bound};
 use mesh_core::mesh::Status;
-use mesh_deploy::deployment::{Deployment, Plan, SwapRequest};
-use mesh_deploy::swap::{Ongoing, Progress, Report};
+use mesh_deploy::deployment::{Deployment, DeploymentError, Insistence, Plan, SwapRequest};
+use mesh_deploy::swap::{FailureKind, Ongoing, Progress, Report};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -65,7 +65,25 @@ pub enum Reply {
     /// What a swap would do.
     Plan(Plan),
     /// It was not even tried, for this reason.
-    Error(String),
+    Error(Failure),
+}
+
+/// Why a host did not try what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of failure it is, for programs.
+    pub kind: FailureKind,
+    /// The same as a sentence, for people.
+    pub message: String,
+}
+
+impl From<DeploymentError> for Failure {
+    fn from(error: DeploymentError) -> Failure {
+        Failure {
+            kind: error.kind(),
+            message: error.to_string(),
+        }
+    }
 }
 
 /// Why a running host could not be asked.
@@ -176,12 +194,16 @@ async fn answer(stream: UnixStream, deployment: &Arc<Deployment>, url: &str) -> 
                 Some(swap) => deployment.plan_swap(&swap).await,
                 None => deployment.plan_apply().await,
             };
-            plan.map_or_else(Reply::Error, Reply::Plan)
+            plan.map_or_else(|error| Reply::Error(error.into()), Reply::Plan)
         }
         Ok(Request::Apply { insist, wait }) => {
             let (sender, progress) = mpsc::unbounded_channel();
             let own = deployment.clone();
-            let swap = tokio::spawn(async move { own.apply(insist, Some(sender)).await });
+            let insistence = match insist {
+                true => Insistence::ButForRange,
+                false => Insistence::None,
+            };
+            let swap = tokio::spawn(async move { own.apply(insistence, Some(sender)).await });
             report(swap, wait, progress, &mut write).await?
         }
         Ok(Request::Swap { swap, wait }) => {
@@ -191,14 +213,17 @@ async fn answer(stream: UnixStream, deployment: &Arc<Deployment>, url: &str) -> 
             let swap = tokio::spawn(async move { own.swap(swap, Some(sender)).await });
             report(swap, wait, progress, &mut write).await?
         }
-        Err(error) => Reply::Error(format!("not a request: {error}")),
+        Err(error) => Reply::Error(Failure {
+            kind: FailureKind::Request,
+            message: format!("not a request: {error}"),
+        }),
     };
     send(&mut write, &reply).await
 }
 
 /// Tells of a swap's progress until it has switched, or until it is over.
 async fn report(
-    mut swap: JoinHandle<Result<Ongoing, String>>,
+    mut swap: JoinHandle<Result<Ongoing, DeploymentError>>,
     wait: bool,
     mut progress: mpsc::UnboundedReceiver<Progress>,
     write: &mut OwnedWriteHalf,
@@ -212,8 +237,13 @@ async fn report(
     };
     let ongoing = match ongoing {
         Ok(Ok(ongoing)) => ongoing,
-        Ok(Err(reason)) => return Ok(Reply::Error(reason)),
-        Err(error) => return Ok(Reply::Error(format!("the swap ended unexpectedly: {error}"))),
+        Ok(Err(error)) => return Ok(Reply::Error(error.into())),
+        Err(error) => {
+            return Ok(Reply::Error(Failure {
+                kind: FailureKind::Unexpected,
+                message: format!("the swap ended unexpectedly: {error}"),
+            }));
+        }
     };
     if !wait || ongoing.report.ending.is_some() {
         return Ok(Reply::Report(Box::new(ongoing.report)));
@@ -253,7 +283,7 @@ async fn answering(config: &Path) -> Result<Vec<(Address, Status)>, ControlError
     for address in address::find(config) {
         match ask(&address, &Request::Status).await {
             Ok(Reply::Status(status)) => found.push((address, *status)),
-            Ok(Reply::Error(message)) => trouble = Some(message),
+            Ok(Reply::Error(failure)) => trouble = Some(failure.message),
             Ok(_) => trouble = Some("it answered something else".to_owned()),
             // A host that was killed leaves its socket behind.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => address.forget(),

@@ -1,7 +1,7 @@
 //! What a new version must keep to, so that nobody who relies on the old one is let down.
 //!
 //! What enters: what a library says of itself, and who relies on what now. What leaves: objections, one sentence each.
-//! Guarantees: a version is never loaded twice under one name; everything else can be overridden by whoever insists.
+//! Guarantees: a version is never loaded twice under one name; most other objections can be overridden ([`Insistence`]).
 
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Component, Descriptor, LoadError, LoadErrorKind, StateSchema};
@@ -18,6 +18,28 @@ pub struct Objection {
     pub text: String,
     /// Whether somebody may insist.
     pub can_be_overridden: bool,
+}
+
+/// Which objections an operator overrides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insistence {
+    /// None.
+    None,
+    /// All but the range in mesh.toml, which is the operator's own word.
+    ButForRange,
+    /// All that can be overridden.
+    Full,
+}
+
+impl Insistence {
+    fn overrides(self, objection: &Objection) -> bool {
+        objection.can_be_overridden
+            && match self {
+                Insistence::None => false,
+                Insistence::ButForRange => objection.kind != LoadErrorKind::VersionRange,
+                Insistence::Full => true,
+            }
+    }
 }
 
 /// What is known before the library is looked at.
@@ -246,20 +268,24 @@ impl Requirements {
         found
     }
 
-    /// Refuses a library for the first objection; where somebody insists, only for one that cannot be overridden.
+    /// What stands against a library and is overridden.
     ///
     /// # Errors
     ///
-    /// The objection.
-    pub fn check(&self, descriptor: &Descriptor, insists: bool) -> Result<(), LoadError> {
-        let objections = self.objections(descriptor);
-        match objections
-            .into_iter()
-            .find(|objection| !insists || !objection.can_be_overridden)
-        {
-            Some(objection) => Err(LoadError::new(objection.kind, objection.text)),
-            None => Ok(()),
+    /// The first objection that is not.
+    pub fn check(
+        &self,
+        descriptor: &Descriptor,
+        insistence: Insistence,
+    ) -> Result<Vec<Objection>, LoadError> {
+        let mut overridden = Vec::new();
+        for objection in self.objections(descriptor) {
+            if !insistence.overrides(&objection) {
+                return Err(LoadError::new(objection.kind, objection.text));
+            }
+            overridden.push(objection);
         }
+        Ok(overridden)
     }
 }
 
