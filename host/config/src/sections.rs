@@ -21,7 +21,7 @@ use super::types::{
     StoreConfig, SwapConfig, TlsConfig, WebConfig,
 };
 use super::web;
-use mesh_store::Durability;
+use mesh_files::Durability;
 
 /// Everything the file says.
 pub(super) struct Contents {

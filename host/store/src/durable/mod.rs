@@ -24,6 +24,7 @@ mod tests;
 
 pub use error::{FileError, FileErrorKind};
 pub use file::{Compacted, DamagedRecord, StoreFile};
+pub use mesh_files::Durability;
 pub use record::{Entry, Record};
 
 use super::index::Index;
@@ -35,18 +36,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// When a write is acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// When it is on disk.
-    #[default]
-    Commit,
-    /// At once; it is on disk after an interval. A crash takes what was written in the interval.
-    Interval,
-    /// At once; it is on disk when that is convenient, and after a clean stop.
-    None,
-}
 
 /// How a store treats writes.
 #[derive(Clone, Debug)]
