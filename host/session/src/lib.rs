@@ -20,6 +20,7 @@ mod calls;
 mod closing;
 mod deferred;
 mod login;
+mod metrics;
 mod order;
 mod outbound;
 pub mod pubsub;

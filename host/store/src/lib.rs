@@ -19,6 +19,7 @@ mod cursor;
 mod durable;
 mod index;
 mod memory;
+mod metrics;
 mod pattern;
 mod public;
 mod removal;
