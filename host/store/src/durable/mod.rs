@@ -23,8 +23,9 @@ mod salvage;
 mod tests;
 
 pub use error::{FileError, FileErrorKind};
-pub use file::{Compacted, DamagedRecord, StoreFile};
+pub use file::{Compacted, DamagedRecord, Others, StoreFile};
 pub use mesh_files::Durability;
+pub use opening::IfMissing;
 pub use record::{Entry, Record};
 
 use super::index::Index;
@@ -74,7 +75,7 @@ impl DurableStore {
     ///
     /// What stands against it, in one sentence.
     pub fn open(path: &Path, options: &Options) -> Result<DurableStore, FileError> {
-        match StoreFile::open(path, true) {
+        match StoreFile::open(path, IfMissing::Create) {
             Err(full) if full.kind() == FileErrorKind::Full => DurableStore::for_reading(path, options, full),
             opened => DurableStore::of_file(opened?, options),
         }

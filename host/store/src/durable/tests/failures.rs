@@ -198,7 +198,7 @@ fn a_file_system_that_is_really_full() {
             "{count} of {}",
             acknowledged.len()
         );
-        let other = StoreFile::open(&folder.file(), false).err().unwrap();
+        let other = StoreFile::open(&folder.file(), IfMissing::Refuse).err().unwrap();
         assert_eq!(other.kind(), FileErrorKind::InUse, "{other}");
         if let Some(failure) = store.health().failure {
             assert!(
