@@ -36,7 +36,7 @@ pub use batch::{Batch, Next};
 pub use calls::{AddressShares, Held, Share};
 pub use closing::Closing;
 pub use deferred::Deferred;
-pub use login::{Lapse, Login, Policy, Usage};
+pub use login::{Lapse, Login, LoginFacts, Policy, Usage};
 pub use order::{After, InFlight};
 pub use outbound::Outbound;
 pub use registry::Sessions;

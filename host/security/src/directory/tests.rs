@@ -213,12 +213,12 @@ fn removing_nobody_removes_nothing_of_anybody() {
     ] {
         assert_eq!(
             directory.change().remove_user(name, 1).unwrap().value,
-            (0, 0),
+            RemovedUser::default(),
             "{name}"
         );
         assert_eq!(
             directory.change().remove_group(name).unwrap().value,
-            (0, 0, 0),
+            RemovedGroup::default(),
             "{name}"
         );
     }
@@ -265,7 +265,12 @@ fn a_group_that_a_full_disk_keeps_is_what_it_was() {
         assert_eq!(removed.is_ok(), disk == Disk::Takes);
         assert_eq!(directory.group("team").is_none(), removed.is_ok());
         if let Ok(removed) = removed {
-            assert_eq!(removed.value, (1, 1, 2));
+            let expected = RemovedGroup {
+                own: 1,
+                links: 1,
+                permissions: 2,
+            };
+            assert_eq!(removed.value, expected);
         }
         store.answer_commits(false);
         assert_eq!(directory.members("team").len(), 1);

@@ -20,7 +20,7 @@ use mesh_core::mesh::{Asked, Mesh};
 use mesh_plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, Method, Native, NativeCall};
 use mesh_security::{ANONYMOUS, Visitor};
 use mesh_wire::protocol::json;
-use parameters::{Parameters, is_callback, unreadable};
+use parameters::{Form, Parameters, is_callback, unreadable};
 use std::sync::Arc;
 
 pub use answer::Reply;
@@ -96,7 +96,7 @@ pub(crate) async fn reply(mesh: &Arc<Mesh>, route: Route, below: &str, request: 
 }
 
 async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
-    let parameters = Parameters::read(request, true)?;
+    let parameters = Parameters::read(request, Form::WrappedOrBare)?;
     let status = if request.visitor.is_first_generation {
         500
     } else {
@@ -193,7 +193,7 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
         component.map_or("", String::as_str),
         method.map_or("", String::as_str),
     )?;
-    let parameters = Parameters::read(request, false)?;
+    let parameters = Parameters::read(request, Form::Wrapped)?;
     let (Some(method), Some(component)) = (method, component) else {
         return refused(
             404,
