@@ -30,7 +30,7 @@ mod subscription;
 mod tests;
 mod trust;
 
-pub(crate) use call::ResponseLayout;
+pub(crate) use call::{Answered, Called, ResponseLayout};
 pub use call::{CallError, CallErrorKind};
 pub use description::{Component, Description, Event, Method, Parameter, Route};
 pub use error::{ClientError, ErrorKind, RemoteError};

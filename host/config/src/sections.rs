@@ -49,10 +49,10 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     let name = reader
         .required_text(&mut top, "name", "MyMesh")
         .unwrap_or_else(unset);
-    check_name(reader, &name, "name", false);
+    check_name(reader, &name, "name", Named::Mesh);
     let domain = reader.text(&mut top, "domain").unwrap_or_else(|| name.clone());
     if domain.at != name.at {
-        check_name(reader, &domain, "domain", false);
+        check_name(reader, &domain, "domain", Named::Mesh);
     }
     let section = reader.section(&mut top, "happn");
     let happn = happn(reader, section, folder);
@@ -242,8 +242,17 @@ fn console<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ConsoleConf
     }
 }
 
+/// What a name is given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// The mesh, or its domain.
+    Mesh,
+    /// An entry of `[[components]]`.
+    Component,
+}
+
 /// Reports a name that cannot be part of a path such as `/name/method`.
-pub(super) fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, key: &str, component: bool) {
+pub(super) fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, key: &str, of: Named) {
     if name.at == Location::Default {
         return;
     }
@@ -253,12 +262,15 @@ pub(super) fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, key: &
         "must not contain control characters".to_owned()
     } else if let Some(letter) = name.chars().find(|letter| matches!(letter, '/' | '*')) {
         format!("must not contain `{letter}`")
-    } else if component && name.contains(char::is_whitespace) {
+    } else if of == Named::Component && name.contains(char::is_whitespace) {
         "must not contain spaces".to_owned()
     } else {
         return;
     };
-    let place = if component { " in [[components]]" } else { "" };
+    let place = match of {
+        Named::Mesh => "",
+        Named::Component => " in [[components]]",
+    };
     let message = format!("`{key}`{place} {wrong}, found {}", quoted(name));
     let better: Vec<&str> = name
         .split(|letter: char| !is_plain(letter) && letter != '.')
