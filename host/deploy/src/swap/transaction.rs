@@ -244,7 +244,10 @@ impl Transaction {
             .collect();
         let switched = self.switched.unwrap_or(self.began);
         loop {
-            self.park(switched.elapsed() >= self.limits.drain);
+            if switched.elapsed() >= self.limits.drain {
+                self.give_up_calls();
+            }
+            self.park();
             for watch in &mut watches {
                 if let Err(error) = watch.look().await
                     && standing.take_back()
@@ -264,12 +267,16 @@ impl Transaction {
         }
     }
 
-    /// Notes which old versions have no calls any more. With `late`, those that they have are answered.
-    fn park(&mut self, late: bool) {
+    /// Answers the calls that old versions still have.
+    fn give_up_calls(&mut self) {
         for old in self.parts.iter().filter_map(|part| part.old.as_ref()) {
-            if late {
-                give_up(old, &mut self.report.notes, self.limits.drain);
-            }
+            give_up(old, &mut self.report.notes, self.limits.drain);
+        }
+    }
+
+    /// Notes which old versions have no calls any more.
+    fn park(&self) {
+        for old in self.parts.iter().filter_map(|part| part.old.as_ref()) {
             if old.pending() == 0 {
                 old.set_state(ComponentState::Parked);
             }
