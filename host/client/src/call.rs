@@ -10,12 +10,10 @@ use super::{ClientError, ErrorKind, RemoteError, SubscriptionOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::{Mutex, OnceCell};
+use std::sync::atomic::Ordering;
 use tokio::time::timeout;
 
 /// Why a call has no result.
@@ -62,14 +60,6 @@ impl CallError {
             CallError::Component(error) | CallError::Dispatch(error) => Some(error),
         }
     }
-}
-
-/// The response channels of a connection: subscribed to once, when first needed.
-#[derive(Debug, Default)]
-pub(super) struct ResponseChannels {
-    subscribed: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
-    domain: OnceCell<String>,
-    calls: AtomicU64,
 }
 
 /// The data of a request.

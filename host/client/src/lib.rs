@@ -16,6 +16,7 @@
 
 pub mod bench;
 mod call;
+mod channels;
 mod connect;
 mod connection;
 mod description;
@@ -24,6 +25,7 @@ mod frame;
 mod handle;
 mod options;
 mod pending;
+mod session;
 mod stream;
 mod subscription;
 #[cfg(test)]

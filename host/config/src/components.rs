@@ -14,12 +14,12 @@ use serde_json::{Map, Number};
 use super::error::ErrorKind;
 use super::keys;
 use super::read::{Reader, Section};
-use super::sections::{
-    Named, check_name, check_path, default_text, is_plain, located_path, size_of_number, unset,
-};
 use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::ComponentConfig;
+use super::values::{
+    Named, check_name, check_path, default_text, is_plain, located_path, size_of_number, unset,
+};
 
 /// Reads all entries. `folder` is where relative paths start.
 pub(super) fn read<'a>(
