@@ -25,8 +25,6 @@ mod order;
 mod outbound;
 pub mod pubsub;
 mod registry;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -17,11 +17,14 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("metrics", &[]),
     ("scans", &[]),
     ("client", &[]),
-    ("store", &["files", "metrics", "scans", "wire"]),
+    ("store", &["choices", "files", "metrics", "scans", "wire"]),
     ("config", &["files"]),
-    ("session", &["metrics", "wire"]),
+    ("session", &["choices", "metrics", "wire"]),
     ("plugin", &["files", "metrics", "plugin-abi", "session", "wire"]),
-    ("security", &["config", "metrics", "session", "store", "wire"]),
+    (
+        "security",
+        &["choices", "config", "metrics", "session", "store", "wire"],
+    ),
     ("core", CORE_KNOWS),
     ("deploy", CORE_AND_BELOW),
     ("http", CORE_AND_BELOW),
@@ -29,6 +32,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 const CORE_KNOWS: &[&str] = &[
+    "choices",
     "config",
     "files",
     "metrics",
@@ -42,6 +46,7 @@ const CORE_KNOWS: &[&str] = &[
 ];
 
 const CORE_AND_BELOW: &[&str] = &[
+    "choices",
     "config",
     "core",
     "files",
@@ -56,6 +61,7 @@ const CORE_AND_BELOW: &[&str] = &[
 ];
 
 const ALL: &[&str] = &[
+    "choices",
     "client",
     "config",
     "core",
