@@ -1,6 +1,6 @@
 //! What the calls of a connection have in common.
 //!
-//! What enters: channels that calls need. What leaves: the same channels, each subscribed to once. Guarantees: two calls at the
+//! Enters: channels that calls need. Leaves: the same channels, each subscribed to once. Guarantees: two calls at the
 //! same time wait for one subscription; no two calls have one number.
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! The session of a connection.
 //!
-//! What enters: the answers to `describe` and `login`. What leaves: what requests and calls need of them. Guarantees: it does not
+//! Enters: the answers to `describe` and `login`. Leaves: what requests and calls need of them. Guarantees: it does not
 //! change while the connection lasts.
 
 use serde_json::value::RawValue;

@@ -1,6 +1,6 @@
 //! The labels that tell the samples of a family apart.
 //!
-//! What enters: names, and values of any text. What leaves: the part of a line in braces, or nothing where there are no labels.
+//! Enters: names, and values of any text. Leaves: the part of a line in braces, or nothing where there are no labels.
 //! Guarantees: no value ends its quotes or its line.
 
 use std::fmt::{self, Display, Formatter, Write};

@@ -1,6 +1,6 @@
 //! What is counted of each version of a component, and of the libraries together.
 //!
-//! What enters: the versions that are loaded. What leaves: their series. Guarantees: each version has lines of its own, and no
+//! Enters: the versions that are loaded. Leaves: their series. Guarantees: each version has lines of its own, and no
 //! counter goes back while its version is loaded; components of the host itself are left out.
 
 use super::ffi::interpose;

@@ -1,6 +1,6 @@
 //! What is counted of logins.
 //!
-//! What enters: refused logins, by reason. What leaves: their series. Guarantees: a reason that has not occurred has no line.
+//! Enters: refused logins, by reason. Leaves: their series. Guarantees: a reason that has not occurred has no line.
 
 use super::Security;
 use mesh_metrics::{Collect, Kind, Labels, Page};

@@ -1,6 +1,6 @@
 //! What is counted of sessions, of connections that nobody has logged in with, and of subscriptions.
 //!
-//! What enters: the counts that sessions and their admission keep. What leaves: their series. Guarantees: those of the index are
+//! Enters: the counts that sessions and their admission keep. Leaves: their series. Guarantees: those of the index are
 //! apart, since a mesh has it beside its sessions.
 
 use super::pubsub::Index;

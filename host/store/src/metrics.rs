@@ -1,6 +1,6 @@
 //! What is counted of a store.
 //!
-//! What enters: how a store says that it is. What leaves: its series. Guarantees: the same series for each engine; an engine
+//! Enters: how a store says that it is. Leaves: its series. Guarantees: the same series for each engine; an engine
 //! without a disk has nothing waiting.
 
 use super::Store;

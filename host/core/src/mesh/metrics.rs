@@ -1,6 +1,6 @@
 //! The state of a mesh for Prometheus: `/metrics`.
 //!
-//! What enters: counters that the parts of the mesh keep anyway, each described by the crate that counts. What leaves: one page
+//! Enters: counters that the parts of the mesh keep anyway, each described by the crate that counts. Leaves: one page
 //! of all of them. Guarantees: the order of the families stays; counters never go back while what they count is there.
 
 use super::Mesh;

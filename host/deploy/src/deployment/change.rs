@@ -1,7 +1,7 @@
 //! One component that is to change: from an entry of mesh.toml and the version that serves for it, to what swaps and plans
 //! need.
 //!
-//! What enters: a [`Change`]. What leaves: a [`Wanted`] or a [`PlannedChange`] of it. Guarantees: both are judged by the
+//! Enters: a [`Change`]. Leaves: a [`Wanted`] or a [`PlannedChange`] of it. Guarantees: both are judged by the
 //! same [`Requirements`].
 
 use super::plan::{self, PlannedChange};
@@ -54,8 +54,8 @@ impl Deployment {
             .zip(requirements)
             .map(|((entry, library), requirements)| {
                 let approve: Approval = Box::new(move |descriptor| {
-                    for objection in requirements.check(descriptor, insistence)? {
-                        tracing::warn!("in spite of this: {}", objection.text);
+                    for failed_check in requirements.check(descriptor, insistence)? {
+                        tracing::warn!("in spite of this: {}", failed_check.text);
                     }
                     Ok(())
                 });
@@ -86,7 +86,7 @@ impl Deployment {
                 plan::describe(&mut planned, change.old.as_deref(), &descriptor, &requirements);
             }
             Err(error) => {
-                planned.objections.push(error.to_string());
+                planned.failed_checks.push(error.to_string());
                 planned.is_impossible = true;
             }
         }

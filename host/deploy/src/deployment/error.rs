@@ -1,6 +1,6 @@
 //! Why a deployment did not do what an operator asks for.
 //!
-//! What enters: what a part refused or failed at. What leaves: [`DeploymentError`] for what could not even be tried, and
+//! Enters: what a part refused or failed at. Leaves: [`DeploymentError`] for what could not even be tried, and
 //! [`RecordError`] where mesh.toml does not name what runs. Guarantees: callers decide by the kind; what a mesh.toml causes
 //! has it as its source, and stands on one line unless the whole file is meant.
 

@@ -1,7 +1,7 @@
 //! What a new version must keep to, so that nobody who relies on the old one is let down.
 //!
-//! What enters: what a library says of itself, and who relies on what now. What leaves: objections, one sentence each.
-//! Guarantees: a version is never loaded twice under one name; most other objections can be overridden ([`Insistence`]).
+//! Enters: what a library says of itself, and who relies on what now. Leaves: failed checks, one sentence each.
+//! Guarantees: a version is never loaded twice under one name; most other failed checks can be overridden ([`Insistence`]).
 
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Component, Descriptor, LoadError, LoadErrorKind, StateSchema};
@@ -11,16 +11,16 @@ use std::collections::BTreeMap;
 
 /// What stands against a new version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Objection {
-    /// What kind of objection.
+pub struct FailedCheck {
+    /// What kind of failed check.
     pub kind: LoadErrorKind,
-    /// The objection in one sentence.
+    /// The failed check in one sentence.
     pub text: String,
     /// Whether somebody may insist.
     pub can_be_overridden: bool,
 }
 
-/// Which objections an operator overrides.
+/// Which failed checks an operator overrides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Insistence {
     /// None.
@@ -32,11 +32,11 @@ pub enum Insistence {
 }
 
 impl Insistence {
-    fn overrides(self, objection: &Objection) -> bool {
-        objection.can_be_overridden
+    fn overrides(self, failed_check: &FailedCheck) -> bool {
+        failed_check.can_be_overridden
             && match self {
                 Insistence::None => false,
-                Insistence::ButForRange => objection.kind != LoadErrorKind::VersionRange,
+                Insistence::ButForRange => failed_check.kind != LoadErrorKind::VersionRange,
                 Insistence::Full => true,
             }
     }
@@ -142,11 +142,11 @@ impl Requirements {
     }
 
     /// Everything that stands against a library.
-    pub fn objections(&self, descriptor: &Descriptor) -> Vec<Objection> {
+    pub fn failed_checks(&self, descriptor: &Descriptor) -> Vec<FailedCheck> {
         let (name, new) = (&self.component, descriptor.version());
         let mut found = Vec::new();
         let mut object = |kind, can_be_overridden, text| {
-            found.push(Objection {
+            found.push(FailedCheck {
                 kind,
                 text,
                 can_be_overridden,
@@ -272,18 +272,18 @@ impl Requirements {
     ///
     /// # Errors
     ///
-    /// The first objection that is not.
+    /// The first failed check that is not.
     pub fn check(
         &self,
         descriptor: &Descriptor,
         insistence: Insistence,
-    ) -> Result<Vec<Objection>, LoadError> {
+    ) -> Result<Vec<FailedCheck>, LoadError> {
         let mut overridden = Vec::new();
-        for objection in self.objections(descriptor) {
-            if !insistence.overrides(&objection) {
-                return Err(LoadError::new(objection.kind, objection.text));
+        for failed_check in self.failed_checks(descriptor) {
+            if !insistence.overrides(&failed_check) {
+                return Err(LoadError::new(failed_check.kind, failed_check.text));
             }
-            overridden.push(objection);
+            overridden.push(failed_check);
         }
         Ok(overridden)
     }

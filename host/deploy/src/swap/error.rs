@@ -1,6 +1,6 @@
 //! Why a swap was refused, or its version rolled back.
 //!
-//! What enters: the failure of a step, with what is known about it. What leaves: [`SwapError`], whose `Display` is the sentence
+//! Enters: the failure of a step, with what is known about it. Leaves: [`SwapError`], whose `Display` is the sentence
 //! of the report. Guarantees: callers decide by [`SwapError::kind`]; an error that was caused by another one names it as its
 //! source.
 

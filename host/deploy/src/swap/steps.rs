@@ -1,6 +1,6 @@
 //! What each step of a swap does.
 //!
-//! What enters: the parts of a [`Transaction`]. What leaves: the same parts, a step further, or a
+//! Enters: the parts of a [`Transaction`]. Leaves: the same parts, a step further, or a
 //! [`SwapError`]. Guarantees: every wait has a limit.
 
 use super::SwapError;

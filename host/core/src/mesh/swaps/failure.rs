@@ -1,6 +1,6 @@
 //! Kinds of failures of swaps, for programs that act on them.
 //!
-//! What enters: nothing. What leaves: one word for each kind, the same in a report, in an answer of the control socket and in
+//! Enters: nothing. Leaves: one word for each kind, the same in a report, in an answer of the control socket and in
 //! code. Guarantees: a kind says what to do next; sentences beside it are for people, and may change.
 
 use serde::{Deserialize, Serialize};
