@@ -9,7 +9,7 @@ mod exposed;
 mod secure;
 
 use mesh_config::{ComponentConfig, Config, ConfigError, TlsConfig};
-use mesh_core::mesh::{Mesh, Origins, Settings, Site};
+use mesh_core::mesh::{Mesh, Origins, Settings, Site, StartProgress};
 use mesh_deploy::deployment::{Deployment, is_in, load_request};
 use mesh_http::system;
 use mesh_http::transport::{self, Limits};
@@ -102,7 +102,7 @@ impl Server {
             &config.rest.cors_origins,
             config.rest.cors_credentials,
         ));
-        announce(&mesh, address.port(), true);
+        announce(&mesh, address.port(), StartProgress::Initializing);
         let is_configured = |name: &str| config.components.iter().any(|other| other.name.value == name);
         system::register(&mesh, is_configured)
             .map_err(|error| config.diagnose(config.name.at, error.to_string(), None))?;
@@ -131,7 +131,7 @@ impl Server {
         if let Some(component) = &config.security.authentication {
             mesh.check_authentication(component);
         }
-        announce(&mesh, address.port(), false);
+        announce(&mesh, address.port(), StartProgress::Ready);
         mesh.set_serving(true);
         let limits = Limits {
             frame: config.happn.max_frame_bytes,
@@ -341,10 +341,10 @@ async fn on_a_thread<T: Send + 'static>(
         .map_err(|_| io::Error::other("its thread has panicked"))
 }
 
-fn announce(mesh: &Mesh, port: u16, initializing: bool) {
+fn announce(mesh: &Mesh, port: u16, progress: StartProgress) {
     let announced = mesh
-        .publish_description(initializing)
-        .and_then(|()| mesh.publish_config(port, mesh.security().is_some()));
+        .publish_description(progress)
+        .and_then(|()| mesh.publish_config(port));
     if let Err(error) = announced {
         tracing::error!("the schema could not be written: {error}");
     }

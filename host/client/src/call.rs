@@ -10,12 +10,10 @@ use super::{ClientError, ErrorKind, RemoteError, SubscriptionOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::{Mutex, OnceCell};
+use std::sync::atomic::Ordering;
 use tokio::time::timeout;
 
 /// Why a call has no result.
@@ -64,14 +62,6 @@ impl CallError {
     }
 }
 
-/// The response channels of a connection: subscribed to once, when first needed.
-#[derive(Debug, Default)]
-pub(super) struct ResponseChannels {
-    subscribed: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
-    domain: OnceCell<String>,
-    calls: AtomicU64,
-}
-
 /// The data of a request.
 #[derive(Serialize)]
 struct CallData<'a> {
@@ -99,6 +89,24 @@ struct CallAnswer<'a> {
     args: Vec<&'a RawValue>,
 }
 
+/// The session that responses go to.
+pub(crate) struct Answered<'a> {
+    /// Its id.
+    pub(crate) session: &'a str,
+    /// It is one of a secure server.
+    pub(crate) is_secure: bool,
+}
+
+/// A method, by its full name.
+pub(crate) struct Called<'a> {
+    /// The domain of its mesh.
+    pub(crate) domain: &'a str,
+    /// Its component.
+    pub(crate) component: &'a str,
+    /// Its own name.
+    pub(crate) method: &'a str,
+}
+
 /// Where the responses to a method's calls arrive.
 pub(crate) struct ResponseLayout {
     /// Channel to subscribe to.
@@ -109,15 +117,15 @@ pub(crate) struct ResponseLayout {
 
 impl ResponseLayout {
     /// The layout for a session. On secure servers each method has its own channel, so that it can be permitted alone.
-    pub(crate) fn new(
-        secure: bool,
-        session: &str,
-        domain: &str,
-        component: &str,
-        method: &str,
-    ) -> ResponseLayout {
+    pub(crate) fn of(session: &Answered<'_>, method: &Called<'_>) -> ResponseLayout {
+        let Called {
+            domain,
+            component,
+            method,
+        } = method;
         let target = format!("{domain}/{component}/{method}");
-        if secure {
+        let Answered { session, is_secure } = session;
+        if *is_secure {
             let address = format!("/_exchange/responses/{target}/{session}/");
             ResponseLayout {
                 channel: format!("/SET@{address}*"),
@@ -153,7 +161,16 @@ impl Client {
             .into());
         }
         let domain = self.domain().await?;
-        let layout = ResponseLayout::new(self.is_secure(), self.session_id(), domain, component, method);
+        let answered = Answered {
+            session: self.session_id(),
+            is_secure: self.is_secure(),
+        };
+        let called = Called {
+            domain,
+            component,
+            method,
+        };
+        let layout = ResponseLayout::of(&answered, &called);
         self.subscribe_responses(&layout.channel).await?;
 
         let number = self.shared.channels.calls.fetch_add(1, Ordering::Relaxed) + 1;
@@ -309,12 +326,21 @@ mod tests {
 
     #[test]
     fn layouts() {
-        let open = ResponseLayout::new(false, "S", "D", "c", "m");
+        let called = Called {
+            domain: "D",
+            component: "c",
+            method: "m",
+        };
+        let layout = |is_secure| {
+            let session = "S";
+            ResponseLayout::of(&Answered { session, is_secure }, &called)
+        };
+        let open = layout(false);
         assert_eq!(
             (open.channel.as_str(), open.address.as_str()),
             ("/SET@/_exchange/responses/S/*", "/_exchange/responses/S/D/c/m/")
         );
-        let secure = ResponseLayout::new(true, "S", "D", "c", "m");
+        let secure = layout(true);
         assert_eq!(secure.channel, "/SET@/_exchange/responses/D/c/m/S/*");
         assert_eq!(secure.address, "/_exchange/responses/D/c/m/S/");
     }

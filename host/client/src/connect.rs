@@ -3,36 +3,27 @@
 //! Enters: [`Options`]. Leaves: the websocket, or a logged-in [`Session`]. Guarantees: credentials are sent
 //! only to a server that says it is secure, as the published clients do.
 
+use super::connection::drive;
 use super::handle::{Client, Request};
+use super::pending::Pending;
+use super::session::Session;
 use super::{ClientError, Connector, ErrorKind, Options, Stream};
 use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 use std::io;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// Size of the buffers of one connection. tungstenite's own default is 128 KiB each.
 const BUFFER_SIZE: usize = 16 * 1024;
+/// How many frames may wait for the socket before a sender waits.
+const OUTGOING_FRAMES: usize = 1024;
 /// The largest frame that is accepted.
 const LARGEST_FRAME: usize = 256 * 1024 * 1024;
-
-/// What the server said about the session.
-#[derive(Debug)]
-pub(super) struct Session {
-    /// The session's id.
-    pub(super) id: String,
-    /// Name of the user, on secure servers.
-    pub(super) username: Option<String>,
-    /// Whether the server is secure: this decides where responses are expected.
-    pub(super) secure: bool,
-    /// Name of the server.
-    pub(super) server_name: String,
-    /// The whole answer to `login`.
-    pub(super) login: Box<RawValue>,
-}
 
 #[derive(Deserialize)]
 struct Description {
@@ -57,8 +48,22 @@ struct User {
     username: Option<String>,
 }
 
+impl Client {
+    /// Connects and logs in.
+    pub async fn connect(options: Options) -> Result<Client, ClientError> {
+        let socket = open(&options).await?;
+        let pending = Arc::new(Pending::new());
+        let (outgoing, frames) = mpsc::channel(OUTGOING_FRAMES);
+        tokio::spawn(drive(socket, frames, Arc::clone(&pending), options.protocol));
+        let client = Client::over(outgoing, pending, &options);
+        let session = log_in(&client, &options).await?;
+        client.set_session(session);
+        Ok(client)
+    }
+}
+
 /// Opens the websocket.
-pub(super) async fn open(options: &Options) -> Result<WebSocketStream<Stream>, ClientError> {
+async fn open(options: &Options) -> Result<WebSocketStream<Stream>, ClientError> {
     let connector = Connector::new(&options.url, &options.trust)?;
     let address = connector.address();
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
@@ -108,7 +113,7 @@ fn is_untrusted(error: &io::Error) -> bool {
 }
 
 /// Opens the session on a connection that is being driven.
-pub(super) async fn log_in(client: &Client, options: &Options) -> Result<Session, ClientError> {
+async fn log_in(client: &Client, options: &Options) -> Result<Session, ClientError> {
     let announced = options.protocol.as_str();
     let mut configuration = json!({ "protocol": announced });
     if options.protocol.server_pings() {

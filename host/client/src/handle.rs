@@ -3,10 +3,10 @@
 //! Enters: requests from any task. Leaves: their answers. Guarantees: a request that is dropped leaves
 //! nothing behind; a request that is not answered in time fails with its action, path and number.
 
-use super::call::ResponseChannels;
-use super::connect::{self, Session};
-use super::connection::{Outgoing, drive};
+use super::channels::ResponseChannels;
+use super::connection::Outgoing;
 use super::pending::Pending;
+use super::session::Session;
 use super::{ClientError, ErrorKind, Options, Protocol};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,9 +18,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-
-/// How many frames may wait for the socket before a sender waits.
-const OUTGOING_FRAMES: usize = 1024;
 
 /// One connection to a happn server. Clones share it; it closes when the last one and all subscriptions are dropped.
 #[derive(Clone)]
@@ -155,13 +152,9 @@ impl Response {
 }
 
 impl Client {
-    /// Connects and logs in.
-    pub async fn connect(options: Options) -> Result<Client, ClientError> {
-        let socket = connect::open(&options).await?;
-        let pending = Arc::new(Pending::new());
-        let (outgoing, frames) = mpsc::channel(OUTGOING_FRAMES);
-        tokio::spawn(drive(socket, frames, Arc::clone(&pending), options.protocol));
-        let client = Client {
+    /// A client over a connection that is being driven. Nobody has logged in yet.
+    pub(super) fn over(outgoing: mpsc::Sender<Outgoing>, pending: Arc<Pending>, options: &Options) -> Client {
+        Client {
             shared: Arc::new(Shared {
                 pending,
                 outgoing,
@@ -172,11 +165,12 @@ impl Client {
                 session: OnceLock::new(),
                 channels: ResponseChannels::default(),
             }),
-        };
-        let session = connect::log_in(&client, &options).await?;
-        // The cell is empty: only this function fills it.
-        let _ = client.shared.session.set(session);
-        Ok(client)
+        }
+    }
+
+    /// Notes what the server said at the login. A second one counts for nothing.
+    pub(super) fn set_session(&self, session: Session) {
+        let _ = self.shared.session.set(session);
     }
 
     fn session(&self) -> Option<&Session> {

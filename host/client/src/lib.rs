@@ -16,6 +16,7 @@
 
 pub mod bench;
 mod call;
+mod channels;
 mod connect;
 mod connection;
 mod description;
@@ -24,13 +25,14 @@ mod frame;
 mod handle;
 mod options;
 mod pending;
+mod session;
 mod stream;
 mod subscription;
 #[cfg(test)]
 mod tests;
 mod trust;
 
-pub(crate) use call::ResponseLayout;
+pub(crate) use call::{Answered, Called, ResponseLayout};
 pub use call::{CallError, CallErrorKind};
 pub use description::{Component, Description, Event, Method, Parameter, Route};
 pub use error::{ClientError, ErrorKind, RemoteError};

@@ -14,10 +14,12 @@ use serde_json::{Map, Number};
 use super::error::ErrorKind;
 use super::keys;
 use super::read::{Reader, Section};
-use super::sections::{check_name, check_path, default_text, is_plain, located_path, size_of_number, unset};
 use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::ComponentConfig;
+use super::values::{
+    Named, check_name, check_path, default_text, is_plain, located_path, size_of_number, unset,
+};
 
 /// Reads all entries. `folder` is where relative paths start.
 pub(super) fn read<'a>(
@@ -87,7 +89,7 @@ fn component<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Pat
     let name = reader
         .required_text(&mut section, "name", "calc")
         .unwrap_or_else(unset);
-    check_name(reader, &name, "name", true);
+    check_name(reader, &name, "name", Named::Component);
     let example = match name.as_str() {
         plain if !plain.is_empty() && plain.chars().all(is_plain) => plain,
         _ => "calc",

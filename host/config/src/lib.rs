@@ -35,6 +35,7 @@ mod suggest;
 mod tests;
 mod tree;
 mod types;
+mod values;
 mod web;
 
 use std::path::{Path, PathBuf};

@@ -29,8 +29,29 @@ enum Step {
 /// Parts a key may have; as deep as TOML itself may nest.
 const MOST_STEPS: usize = 64;
 
-/// What is wrong and what would help.
-type Wrong = (String, Option<String>);
+/// What is wrong with an override.
+struct Wrong {
+    message: String,
+    /// What would help.
+    help: Option<String>,
+}
+
+impl Wrong {
+    fn new(message: impl Into<String>) -> Wrong {
+        Wrong {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    fn helped_by(self, help: impl Into<String>) -> Wrong {
+        let help = Some(help.into());
+        Wrong { help, ..self }
+    }
+}
+
+/// The form of an override, as a help.
+const FORM: &str = "write `key=value`, as in `happn.port=0` or `components.calc.lanes=4`";
 
 /// Reads all overrides; those that cannot be read are reported.
 pub(super) fn parse_all(texts: &[String], source: &Source) -> (Vec<Override>, Vec<Diagnostic>) {
@@ -40,7 +61,7 @@ pub(super) fn parse_all(texts: &[String], source: &Source) -> (Vec<Override>, Ve
         let at = Location::Override(index);
         match parse(text, at) {
             Ok((steps, value)) => overrides.push(Override { at, steps, value }),
-            Err((message, help)) => {
+            Err(Wrong { message, help }) => {
                 diagnostics.push(source.diagnostic(ErrorKind::Override, at, message, help));
             }
         }
@@ -50,17 +71,16 @@ pub(super) fn parse_all(texts: &[String], source: &Source) -> (Vec<Override>, Ve
 
 /// Puts one override into the tree; returns what is wrong when it has no place there.
 pub(super) fn apply(change: Override, root: &mut Node, source: &Source) -> Option<Diagnostic> {
-    let (message, help) = put(root, &change.steps, change.value, change.at).err()?;
+    let Wrong { message, help } = put(root, &change.steps, change.value, change.at).err()?;
     Some(source.diagnostic(ErrorKind::Override, change.at, message, help))
 }
 
 fn parse(text: &str, at: Location) -> Result<(Vec<Step>, Value), Wrong> {
-    let form = || Some("write `key=value`, as in `happn.port=0` or `components.calc.lanes=4`".to_owned());
     let mut steps = Vec::new();
     let mut rest = text.trim_start();
     loop {
         if steps.len() >= MOST_STEPS {
-            return Err((format!("the key has more than {MOST_STEPS} parts"), form()));
+            return Err(Wrong::new(format!("the key has more than {MOST_STEPS} parts")).helped_by(FORM));
         }
         let (key, after) = parse_key(rest)?;
         steps.push(Step::Key(key));
@@ -68,10 +88,10 @@ fn parse(text: &str, at: Location) -> Result<(Vec<Step>, Value), Wrong> {
         while let Some(inner) = rest.strip_prefix('[') {
             let (digits, after) = inner
                 .split_once(']')
-                .ok_or_else(|| ("no `]` after `[`".to_owned(), form()))?;
+                .ok_or_else(|| Wrong::new("no `]` after `[`").helped_by(FORM))?;
             let index = digits.trim().parse().map_err(|_| {
                 let message = format!("{} is not the number of an element", tree::quoted(digits));
-                (message, Some("the first component is `components[0]`".to_owned()))
+                Wrong::new(message).helped_by("the first component is `components[0]`")
             })?;
             steps.push(Step::Index(index));
             if steps.len() >= MOST_STEPS {
@@ -83,7 +103,7 @@ fn parse(text: &str, at: Location) -> Result<(Vec<Step>, Value), Wrong> {
             return Ok((steps, parse_value(after.trim(), at)?));
         }
         let Some(after) = rest.strip_prefix('.') else {
-            return Err(("there is no `=` and value".to_owned(), form()));
+            return Err(Wrong::new("there is no `=` and value").helped_by(FORM));
         };
         rest = after.trim_start();
     }
@@ -95,14 +115,14 @@ fn parse_key(text: &str) -> Result<(String, &str), Wrong> {
         let inner = &text[quote.len_utf8()..];
         return match inner.split_once(quote) {
             Some((key, after)) => Ok((key.to_owned(), after.trim_start())),
-            None => Err(("a quote in the key is not closed".to_owned(), None)),
+            None => Err(Wrong::new("a quote in the key is not closed")),
         };
     }
     let end = text.find(['.', '=', '[']).unwrap_or(text.len());
     let key = text[..end].trim();
     if key.is_empty() {
         let help = "write `key=value`, as in `happn.port=0`";
-        return Err(("the key is empty".to_owned(), Some(help.to_owned())));
+        return Err(Wrong::new("the key is empty").helped_by(help));
     }
     Ok((key.to_owned(), &text[end..]))
 }
@@ -114,10 +134,7 @@ fn parse_value(text: &str, at: Location) -> Result<Value, Wrong> {
         Err(_) if !text.starts_with(['"', '\'', '[', '{']) => Ok(Value::Text(text.to_owned())),
         Err(error) => {
             let help = "close what the first character opens, or leave out the quotes";
-            Err((
-                format!("the value is not valid TOML: {}", error.message()),
-                Some(help.to_owned()),
-            ))
+            Err(Wrong::new(format!("the value is not valid TOML: {}", error.message())).helped_by(help))
         }
     }
 }
@@ -135,11 +152,11 @@ fn put(root: &mut Node, steps: &[Step], value: Value, at: Location) -> Result<()
                     entry(entries, key, at, lists_components)
                 }
                 Value::Array(components) if in_components => component(components, key)?,
-                _ => return Err((format!("`{path}` is {found}, which has no keys"), None)),
+                _ => return Err(Wrong::new(format!("`{path}` is {found}, which has no keys"))),
             },
             Step::Index(index) => match &mut current.value {
                 Value::Array(items) => element(items, *index, &path)?,
-                _ => return Err((format!("`{path}` is {found}, which has no elements"), None)),
+                _ => return Err(Wrong::new(format!("`{path}` is {found}, which has no elements"))),
             },
         };
         match step {
@@ -188,12 +205,7 @@ fn component<'a>(components: &'a mut [Node], name: &str) -> Result<&'a mut Node,
 
 fn element<'a>(items: &'a mut [Node], index: usize, path: &str) -> Result<&'a mut Node, Wrong> {
     let count = items.len();
-    let missing = || {
-        (
-            format!("`{path}[{index}]` does not exist"),
-            Some(counted(path, count)),
-        )
-    };
+    let missing = || Wrong::new(format!("`{path}[{index}]` does not exist")).helped_by(counted(path, count));
     items.get_mut(index).ok_or_else(missing)
 }
 
@@ -242,7 +254,7 @@ fn ambiguous(name: &str, components: &[Node], places: &[usize]) -> Wrong {
         tree::quoted(name)
     );
     let help = format!("say which by its place in the file: {}", list.join(", "));
-    (message, Some(help))
+    Wrong::new(message).helped_by(help)
 }
 
 fn no_such_component(name: &str, names: &[String]) -> Wrong {
@@ -257,5 +269,5 @@ fn no_such_component(name: &str, names: &[String]) -> Wrong {
         None if names.is_empty() => "the configuration has no components".to_owned(),
         None => format!("components: {list}"),
     };
-    (message, Some(help))
+    Wrong::new(message).helped_by(help)
 }

@@ -27,8 +27,12 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> Res
         let message = "`cors_origins` in [rest] has `*` beside other origins".to_owned();
         let help = "write `cors_origins = [\"*\"]` for all, or the origins without `*`".to_owned();
         reader.report(ErrorKind::InvalidValue, any.at, message, Some(help));
-    } else if credentials.value && credentials.at != Location::Default {
-        credentials_fit(reader, credentials.at, any.is_some(), origins.is_empty());
+    } else if credentials.value
+        && credentials.at != Location::Default
+        && let Some((kind, message)) = unfit_for_credentials(&origins)
+    {
+        let help = "name the origins, as in `cors_origins = [\"https://app.example\"]`".to_owned();
+        reader.report(kind, credentials.at, message.to_owned(), Some(help));
     }
     RestConfig {
         cors_origins: origins.into_iter().map(|origin| origin.value).collect(),
@@ -36,20 +40,20 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> Res
     }
 }
 
-fn credentials_fit(reader: &mut Reader<'_>, at: Location, is_any: bool, is_empty: bool) {
-    let (kind, message) = if is_any {
-        let message = "`cors_credentials = true` and `cors_origins = [\"*\"]` in [rest] cannot stand together: \
-             every page could act as whoever looks at it";
-        (ErrorKind::InvalidValue, message)
-    } else if is_empty {
-        let message =
-            "`cors_credentials` in [rest] needs `cors_origins`: without them no other origin is let in";
-        (ErrorKind::MissingKey, message)
-    } else {
-        return;
-    };
-    let help = "name the origins, as in `cors_origins = [\"https://app.example\"]`".to_owned();
-    reader.report(kind, at, message.to_owned(), Some(help));
+/// Why credentials cannot stand beside these origins, if so.
+fn unfit_for_credentials(origins: &[Spanned<String>]) -> Option<(ErrorKind, &'static str)> {
+    match origins {
+        [] => Some((
+            ErrorKind::MissingKey,
+            "`cors_credentials` in [rest] needs `cors_origins`: without them no other origin is let in",
+        )),
+        [only] if only.value == ANY => Some((
+            ErrorKind::InvalidValue,
+            "`cors_credentials = true` and `cors_origins = [\"*\"]` in [rest] cannot stand together: \
+             every page could act as whoever looks at it",
+        )),
+        _ => None,
+    }
 }
 
 /// Reports what no browser sends as an origin.

@@ -5,7 +5,7 @@
 //! the ranges their types document.
 
 use std::net::Ipv6Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::components;
@@ -20,8 +20,9 @@ use super::types::{
     CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, RestConfig, SecurityConfig,
     StoreConfig, SwapConfig, TlsConfig, WebConfig,
 };
+use super::values::{Named, check_name, default_text, located_path, size, unset};
 use super::web;
-use mesh_store::Durability;
+use mesh_files::Durability;
 
 /// Everything the file says.
 pub(super) struct Contents {
@@ -49,10 +50,10 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     let name = reader
         .required_text(&mut top, "name", "MyMesh")
         .unwrap_or_else(unset);
-    check_name(reader, &name, "name", false);
+    check_name(reader, &name, "name", Named::Mesh);
     let domain = reader.text(&mut top, "domain").unwrap_or_else(|| name.clone());
     if domain.at != name.at {
-        check_name(reader, &domain, "domain", false);
+        check_name(reader, &domain, "domain", Named::Mesh);
     }
     let section = reader.section(&mut top, "happn");
     let happn = happn(reader, section, folder);
@@ -242,41 +243,6 @@ fn console<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ConsoleConf
     }
 }
 
-/// Reports a name that cannot be part of a path such as `/name/method`.
-pub(super) fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, key: &str, component: bool) {
-    if name.at == Location::Default {
-        return;
-    }
-    let wrong = if name.trim().is_empty() {
-        "must not be empty".to_owned()
-    } else if name.contains(char::is_control) {
-        "must not contain control characters".to_owned()
-    } else if let Some(letter) = name.chars().find(|letter| matches!(letter, '/' | '*')) {
-        format!("must not contain `{letter}`")
-    } else if component && name.contains(char::is_whitespace) {
-        "must not contain spaces".to_owned()
-    } else {
-        return;
-    };
-    let place = if component { " in [[components]]" } else { "" };
-    let message = format!("`{key}`{place} {wrong}, found {}", quoted(name));
-    let better: Vec<&str> = name
-        .split(|letter: char| !is_plain(letter) && letter != '.')
-        .collect();
-    let better = better
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("-");
-    let help = (!better.is_empty()).then(|| format!("write for example `{key} = \"{better}\"`"));
-    reader.report(ErrorKind::InvalidValue, name.at, message, help);
-}
-
-/// Whether a letter may stand in any name.
-pub(super) fn is_plain(letter: char) -> bool {
-    letter.is_alphanumeric() || matches!(letter, '-' | '_')
-}
-
 fn check_host(reader: &mut Reader<'_>, host: &Spanned<String>) {
     let text = host.as_str();
     let help = if text.is_empty() {
@@ -297,51 +263,4 @@ fn check_host(reader: &mut Reader<'_>, host: &Spanned<String>) {
         quoted(text)
     );
     reader.report(ErrorKind::InvalidValue, host.at, message, Some(help.to_owned()));
-}
-
-pub(super) fn located_path(
-    reader: &mut Reader<'_>,
-    label: &str,
-    path: Spanned<String>,
-    folder: &Path,
-) -> Spanned<PathBuf> {
-    check_path(reader, label, &path);
-    path.map(|path| folder.join(path))
-}
-
-/// Reports text that cannot name a file.
-pub(super) fn check_path(reader: &mut Reader<'_>, label: &str, path: &Spanned<String>) {
-    if path.trim().is_empty() {
-        let help = Some("`.` is the folder of the configuration file".to_owned());
-        reader.report(
-            ErrorKind::InvalidValue,
-            path.at,
-            format!("{label} must not be empty"),
-            help,
-        );
-    } else if path.contains(char::is_control) {
-        let message = format!(
-            "{label} must not contain control characters, found {}",
-            quoted(path)
-        );
-        let help = Some("in double quotes `\\` starts an escape; use `/` between folders".to_owned());
-        reader.report(ErrorKind::InvalidValue, path.at, message, help);
-    }
-}
-
-pub(super) fn default_text(text: &str) -> Spanned<String> {
-    Spanned::new(text.to_owned(), Location::Default)
-}
-
-/// Stands for a required string whose absence has been reported.
-pub(super) fn unset() -> Spanned<String> {
-    Spanned::new(String::new(), Location::Default)
-}
-
-fn size(number: &Spanned<u64>) -> usize {
-    size_of_number(number.value)
-}
-
-pub(super) fn size_of_number(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }

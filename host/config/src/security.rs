@@ -11,9 +11,9 @@ use ipnet::IpNet;
 use super::error::ErrorKind;
 use super::keys;
 use super::read::{Reader, Section};
-use super::sections::unset;
 use super::tree::{Value, quoted, shown};
 use super::types::{InfoCondition, ProfileConfig, ProfileKind, Secret, SecurityConfig};
+use super::values::unset;
 
 /// Shorter secrets could be guessed.
 const SHORTEST_SECRET: usize = 32;

@@ -250,8 +250,7 @@ impl Source {
         let line = self.line_at(start);
         let masked_from = self.mask_start(line_start).unwrap_or(usize::MAX);
 
-        // One cell for each character shown, with whether the mistake covers it.
-        let mut cells: Vec<(char, bool)> = Vec::new();
+        let mut cells: Vec<Cell> = Vec::new();
         let mut first_marked = None;
         for (offset, character) in line
             .char_indices()
@@ -267,12 +266,12 @@ impl Source {
                 }
                 let blank = line[offset - line_start..].starts_with(' ');
                 if blank {
-                    cells.push((' ', false));
+                    cells.push(Cell::unmarked(' '));
                 }
                 if marked && first_marked.is_none() {
                     first_marked = Some(cells.len());
                 }
-                cells.extend(MASK.chars().map(|character| (character, marked)));
+                cells.extend(MASK.chars().map(|shown| Cell { shown, marked }));
                 break;
             }
             let marked = offset >= start && offset < end;
@@ -284,30 +283,44 @@ impl Source {
             } else {
                 character
             };
-            cells.push((shown, marked));
+            cells.push(Cell { shown, marked });
         }
         let first_marked = first_marked.unwrap_or(cells.len());
         let (cells, first_marked) = windowed(cells, first_marked);
 
         let mut marker = String::new();
-        for (character, _) in &cells[..first_marked] {
-            match character {
+        for cell in &cells[..first_marked] {
+            match cell.shown {
                 '\t' => marker.push('\t'),
-                other => marker.extend(std::iter::repeat_n(' ', columns_of(*other))),
+                other => marker.extend(std::iter::repeat_n(' ', columns_of(other))),
             }
         }
-        let covered = cells[first_marked..].iter().take_while(|(_, marked)| *marked);
-        let width: usize = covered.map(|(character, _)| columns_of(*character)).sum();
+        let covered = cells[first_marked..].iter().take_while(|cell| cell.marked);
+        let width: usize = covered.map(|cell| columns_of(cell.shown)).sum();
         marker.extend(std::iter::repeat_n('^', width.max(1)));
         Excerpt {
-            text: cells.into_iter().map(|(character, _)| character).collect(),
+            text: cells.into_iter().map(|cell| cell.shown).collect(),
             marker,
         }
     }
 }
 
+/// One character of an excerpt.
+#[derive(Clone, Copy)]
+struct Cell {
+    shown: char,
+    /// The mistake covers it.
+    marked: bool,
+}
+
+impl Cell {
+    fn unmarked(shown: char) -> Cell {
+        Cell { shown, marked: false }
+    }
+}
+
 /// Cuts a long line around its mistake.
-fn windowed(cells: Vec<(char, bool)>, first_marked: usize) -> (Vec<(char, bool)>, usize) {
+fn windowed(cells: Vec<Cell>, first_marked: usize) -> (Vec<Cell>, usize) {
     if cells.len() <= EXCERPT_CHARACTERS {
         return (cells, first_marked);
     }
@@ -315,12 +328,12 @@ fn windowed(cells: Vec<(char, bool)>, first_marked: usize) -> (Vec<(char, bool)>
     let to = (from + EXCERPT_CHARACTERS).min(cells.len());
     let mut shown = Vec::new();
     if from > 0 {
-        shown.push(('…', false));
+        shown.push(Cell::unmarked('…'));
     }
     let first_marked = first_marked - from + shown.len();
     shown.extend_from_slice(&cells[from..to]);
     if to < cells.len() {
-        shown.push(('…', false));
+        shown.push(Cell::unmarked('…'));
     }
     (shown, first_marked)
 }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use mesh_store::Durability;
+use mesh_files::Durability;
 
 mod difference;
 mod files;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::keys;
 use super::source::{Location, Spanned};
-use mesh_store::Durability;
+use mesh_files::Durability;
 
 /// `[happn]`: where and how clients connect.
 #[derive(Clone, Debug)]

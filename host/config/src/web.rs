@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::error::ErrorKind;
 use super::keys;
 use super::read::{Reader, Section};
-use super::sections::{located_path, size_of_number, unset};
 use super::source::Spanned;
 use super::tree::quoted;
 use super::types::{RootRouteConfig, WebConfig, WebFolderConfig};
+use super::values::{located_path, size_of_number, unset};
 
 pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> WebConfig {
     let max_body_bytes = reader.integer(&mut section, "max_body_bytes", keys::MAX_BODY_BYTES);

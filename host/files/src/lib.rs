@@ -1,5 +1,5 @@
 //! Files of the host alone, and files that exist only while a process works on them: private copies of libraries, the next
-//! mesh.toml.
+//! mesh.toml. And how sure it is that what was written is there after a crash.
 //!
 //! Enters: paths. Leaves: files and folders that only this user can reach, and working files that this process holds locked.
 //!
@@ -14,6 +14,18 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is on disk.
+    #[default]
+    Commit,
+    /// At once; it is on disk after an interval. A crash takes what was written in the interval.
+    Interval,
+    /// At once; it is on disk when that is convenient, and after a clean stop.
+    None,
+}
 
 /// Length of [`unique`].
 const UNIQUE_LENGTH: usize = 32;

@@ -13,7 +13,7 @@ use super::profiles::{Circumstances, admits, policy_of};
 use super::token::{Claims, TokenKind};
 use super::{ANONYMOUS, Security};
 use mesh_config::ProfileConfig;
-use mesh_session::{Expiry, Login, Usage};
+use mesh_session::{Expiry, Login, LoginFacts, Usage};
 use mesh_store::now;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,13 +42,15 @@ impl Security {
     /// Why it does not hold.
     pub fn holder_of(&self, token: &str, address: IpAddr) -> Result<Accepted, Denied> {
         let (user, claims, profile) = self.check_token(token, address)?;
-        let login = Login::new(
-            (&user.name, &user.id),
-            (&claims.id, &claims.parent_id),
-            token.to_owned(),
-            claims.timestamp,
-            policy_of(&profile),
-        );
+        let login = Login::new(LoginFacts {
+            username: &user.name,
+            user_id: &user.id,
+            session_id: &claims.id,
+            parent_id: &claims.parent_id,
+            token: token.to_owned(),
+            timestamp: claims.timestamp,
+            policy: policy_of(&profile),
+        });
         let usage = self.usage_of(&claims, &profile);
         Ok(Accepted {
             login: Arc::new(login.sharing(usage)),
@@ -178,14 +180,16 @@ impl Security {
         let age = shown.map_or(Duration::ZERO, |(_, claims)| age_of(claims));
         let usage = self.usages.of(parent, age, &policy, Instant::now());
         usage.touch(Instant::now());
-        let login = Login::new(
-            (&user.name, &user.id),
-            (&client.session_id, parent),
+        let facts = LoginFacts {
+            username: &user.name,
+            user_id: &user.id,
+            session_id: &client.session_id,
+            parent_id: parent,
             token,
             timestamp,
             policy,
-        )
-        .sharing(usage);
+        };
+        let login = Login::new(facts).sharing(usage);
         Ok(Accepted {
             login: Arc::new(login.of_client(client.info.clone().into_text(), client.is_encrypted)),
             user,

@@ -26,6 +26,7 @@ mod hidden;
 mod issued;
 mod local;
 pub mod lockout;
+mod metrics;
 mod names;
 pub mod nonce;
 pub mod password;

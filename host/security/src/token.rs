@@ -208,6 +208,7 @@ pub fn new_secret() -> Result<[u8; 64], NoRandomness> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mesh_choices::Choices;
 
     const SECRET: &[u8] = b"a secret of at least 32 bytes for tests";
 
@@ -347,13 +348,8 @@ mod tests {
     fn no_text_makes_the_reader_panic() {
         let tokens = tokens();
         let token = tokens.issue(&claims()).unwrap();
-        let mut state = 0x5eed_u64;
-        let mut below = |limit: usize| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % limit
-        };
+        let mut choices = Choices::new(0x5eed);
+        let mut below = |limit: usize| choices.below(limit);
         let pieces = [
             ".",
             "..",

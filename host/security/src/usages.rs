@@ -72,12 +72,21 @@ impl Usages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mesh_session::{Expiry, Login};
+    use mesh_session::{Expiry, Login, LoginFacts};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn shown(usage: Arc<Usage>, policy: Policy) -> Login {
-        Login::new(("bob", "u"), ("S", "S"), String::new(), 0, policy).sharing(usage)
+        let facts = LoginFacts {
+            username: "bob",
+            user_id: "u",
+            session_id: "S",
+            parent_id: "S",
+            token: String::new(),
+            timestamp: 0,
+            policy,
+        };
+        Login::new(facts).sharing(usage)
     }
 
     #[test]

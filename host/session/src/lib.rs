@@ -20,12 +20,11 @@ mod calls;
 mod closing;
 mod deferred;
 mod login;
+mod metrics;
 mod order;
 mod outbound;
 pub mod pubsub;
 mod registry;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +34,7 @@ pub use batch::{Batch, Next};
 pub use calls::{AddressShares, Held, Share};
 pub use closing::Closing;
 pub use deferred::Deferred;
-pub use login::{Expiry, Login, Policy, Usage};
+pub use login::{Expiry, Login, LoginFacts, Policy, Usage};
 pub use order::{After, InFlight};
 pub use outbound::Outbound;
 pub use registry::Sessions;

@@ -33,6 +33,25 @@ pub enum Expiry {
     Revoked,
 }
 
+/// What a login is made from: see the fields of [`Login`].
+#[derive(Clone, Debug)]
+pub struct LoginFacts<'a> {
+    /// The user's name.
+    pub username: &'a str,
+    /// Differs when a user of the same name is made again.
+    pub user_id: &'a str,
+    /// The session's id.
+    pub session_id: &'a str,
+    /// The session that the token was made for.
+    pub parent_id: &'a str,
+    /// What the client shows later.
+    pub token: String,
+    /// Milliseconds since 1970.
+    pub timestamp: u64,
+    /// How long it holds.
+    pub policy: Policy,
+}
+
 /// A user at the other end.
 #[derive(Debug)]
 pub struct Login {
@@ -118,13 +137,16 @@ impl Usage {
 
 impl Login {
     /// A login that holds from now on.
-    pub fn new(
-        (username, user_id): (&str, &str),
-        (session_id, parent_id): (&str, &str),
-        token: String,
-        timestamp: u64,
-        policy: Policy,
-    ) -> Login {
+    pub fn new(facts: LoginFacts<'_>) -> Login {
+        let LoginFacts {
+            username,
+            user_id,
+            session_id,
+            parent_id,
+            token,
+            timestamp,
+            policy,
+        } = facts;
         Login {
             username: username.into(),
             user_id: user_id.into(),
@@ -211,7 +233,15 @@ mod tests {
     use super::*;
 
     fn login(policy: Policy) -> Login {
-        Login::new(("bob", "u"), ("S", "S"), String::new(), 0, policy)
+        Login::new(LoginFacts {
+            username: "bob",
+            user_id: "u",
+            session_id: "S",
+            parent_id: "S",
+            token: String::new(),
+            timestamp: 0,
+            policy,
+        })
     }
 
     #[test]

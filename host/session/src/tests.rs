@@ -5,7 +5,7 @@
 //! one, so that whatever may happen between two of them does. A failure names the seed.
 
 use super::{After, Batch, Closing, InFlight, Next, Outbound};
-use crate::testing::Choices;
+use mesh_choices::Choices;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

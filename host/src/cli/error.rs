@@ -3,11 +3,13 @@
 //! Enters: errors of the parts that commands use. Leaves: [`CommandError`], whose `Display` is what the user
 //! reads. Guarantees: the exit code depends on the kind alone; scripts may rely on it.
 
+use crate::control::Failure;
 use crate::terminal::{self, OneLine};
 use mesh_client::bench::BenchError;
 use mesh_client::{CallError, ClientError, ErrorKind, RemoteError};
 use mesh_config::ConfigError;
 use mesh_deploy::dev::DevelopmentError;
+use mesh_deploy::swap::FailureKind;
 use std::error::Error;
 use std::fmt::Write;
 use std::io;
@@ -18,6 +20,14 @@ pub enum CommandError {
     /// What was asked for failed.
     #[error("{0}")]
     Failed(String),
+    /// A running host did not do it, or undid it.
+    #[error("{message}")]
+    Refused {
+        /// What kind of failure it was.
+        kind: FailureKind,
+        /// The sentence of the host.
+        message: String,
+    },
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -55,6 +65,8 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             CommandError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            // The mesh serves as before, whatever the kind. So a wrong mesh.toml is not 78 here, which says that nothing serves.
+            CommandError::Refused { .. } => 1,
             CommandError::Failed(_) | CommandError::Remote(_) | CommandError::Output(_) => 1,
             CommandError::Usage(_) => 2,
             CommandError::Unreachable(_) => 69,
@@ -69,6 +81,13 @@ impl CommandError {
             terminal::note(self);
         }
         code
+    }
+}
+
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> CommandError {
+        let Failure { kind, message } = failure;
+        CommandError::Refused { kind, message }
     }
 }
 

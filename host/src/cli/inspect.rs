@@ -14,7 +14,8 @@ use std::path::PathBuf;
 Example:
     mesh inspect target/release/libcalc.so
 
-The library is opened and asked; no component is made and no method is called.")]
+The library is opened and asked; no component is made and no method is called. In JSON, `host_abi` is what this host
+offers, not what the library was built for.")]
 pub struct Arguments {
     /// The library file.
     #[arg(value_name = "LIBRARY")]
@@ -56,7 +57,7 @@ fn as_json(descriptor: &Descriptor) -> Value {
         "name": descriptor.name(),
         "version": descriptor.version().text(),
         "sdk": descriptor.sdk(),
-        "abi": format!("{}.{}", mesh_plugin_abi::ABI_MAJOR, mesh_plugin_abi::ABI_MINOR),
+        "host_abi": format!("{}.{}", mesh_plugin_abi::ABI_MAJOR, mesh_plugin_abi::ABI_MINOR),
         "methods": methods,
         "events": descriptor.events(),
         "state": descriptor.state().map(|state| json!({"schema": state.schema, "restores": state.restores})),

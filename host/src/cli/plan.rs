@@ -64,7 +64,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         .map_err(unreachable)?
     {
         Reply::Plan(plan) => tell(&plan, json),
-        Reply::Error(reason) => Err(CommandError::failed(reason)),
+        Reply::Error(failure) => Err(failure.into()),
         _ => Err(CommandError::failed("the host answered something else")),
     }
 }

@@ -7,8 +7,8 @@ use super::CommandError;
 use crate::terminal::{self, OneLine};
 use clap::{Subcommand, ValueEnum};
 use mesh_config::Config;
-use mesh_store::StoreFile;
-use mesh_store::transfer::{self, Format, TransferError};
+use mesh_store::transfer::{self, Format, SystemDocuments, TransferError};
+use mesh_store::{IfMissing, Others, StoreFile};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -144,7 +144,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
 }
 
 fn export(arguments: &Export) -> Result<(), CommandError> {
-    let mut file = open(&arguments.place, false)?;
+    let mut file = open(&arguments.place, IfMissing::Refuse)?;
     let all = file.count().map_err(failed)?;
     let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &arguments.output {
         Some(path) => Box::new(
@@ -196,16 +196,24 @@ fn import(arguments: Import) -> Result<(), CommandError> {
         FormatName::Nedb => Some(Format::Nedb),
     };
     // Before the store, which is made if it is not there.
-    let source = transfer::read(BufReader::new(input), format, arguments.system).map_err(&wrong)?;
+    let system = match arguments.system {
+        true => SystemDocuments::TakeAlong,
+        false => SystemDocuments::LeaveOut,
+    };
+    let source = transfer::read(BufReader::new(input), format, system).map_err(&wrong)?;
     if source.is_cut_off {
         terminal::note(format_args!(
             "{named}: the last line was cut off by a crash and is left out"
         ));
     }
-    let mut file = open(&arguments.place, true)?;
+    let mut file = open(&arguments.place, IfMissing::Create)?;
     let mut progress = Progress::new("imported");
     let entries = source.entries.inspect(|_| progress.one_more(None));
-    let documents = file.write_all(arguments.replace, entries).map_err(&wrong)?;
+    let others = match arguments.replace {
+        true => Others::Remove,
+        false => Others::Keep,
+    };
+    let documents = file.write_all(others, entries).map_err(&wrong)?;
     let imported = progress.count;
     let path = file.path().display().to_string();
     file.close().map_err(failed)?;
@@ -233,7 +241,7 @@ fn import(arguments: Import) -> Result<(), CommandError> {
 }
 
 fn compact(arguments: &Compact) -> Result<(), CommandError> {
-    let mut file = open(&arguments.place, false)?;
+    let mut file = open(&arguments.place, IfMissing::Refuse)?;
     let path = file.path().to_owned();
     let before = file.compact().map_err(failed)?.before;
     file.close().map_err(failed)?;
@@ -252,7 +260,7 @@ fn compact(arguments: &Compact) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn open(place: &Place, create: bool) -> Result<StoreFile, CommandError> {
+fn open(place: &Place, missing: IfMissing) -> Result<StoreFile, CommandError> {
     let path = match &place.path {
         Some(path) => path.clone(),
         None => {
@@ -268,7 +276,7 @@ fn open(place: &Place, create: bool) -> Result<StoreFile, CommandError> {
             }
         }
     };
-    StoreFile::open(&path, create).map_err(failed)
+    StoreFile::open(&path, missing).map_err(failed)
 }
 
 fn failed(error: mesh_store::FileError) -> CommandError {

@@ -4,7 +4,7 @@ use super::CommandError;
 use crate::control::{self, ControlError, Reply, Request};
 use crate::terminal::{self, OneLine};
 use mesh_deploy::deployment::SwapRequest;
-use mesh_deploy::swap::{Ending, Report};
+use mesh_deploy::swap::{Ending, FailureKind, Report};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -103,7 +103,7 @@ pub(super) async fn carry_out(config: &Path, request: &Request, json: bool) -> R
     });
     match reply.await.map_err(unreachable)? {
         Reply::Report(report) => tell(&report, json),
-        Reply::Error(reason) => Err(CommandError::failed(reason)),
+        Reply::Error(failure) => Err(failure.into()),
         _ => Err(CommandError::failed("the host answered something else")),
     }
 }
@@ -128,7 +128,10 @@ fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
         for note in &report.notes {
             text.push_str(&format!("\n  {note}"));
         }
-        return Err(CommandError::failed(text));
+        return Err(CommandError::Refused {
+            kind: report.failure.unwrap_or(FailureKind::Unexpected),
+            message: text,
+        });
     }
     if json {
         return Ok(());

@@ -2,8 +2,8 @@
 
 use super::address::{self, Address, Bound};
 use mesh_core::mesh::Status;
-use mesh_deploy::deployment::{Deployment, Plan, SwapRequest};
-use mesh_deploy::swap::{Ongoing, Progress, Report};
+use mesh_deploy::deployment::{Deployment, DeploymentError, Insistence, Plan, SwapRequest};
+use mesh_deploy::swap::{FailureKind, Ongoing, Progress, Report};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -65,30 +65,66 @@ pub enum Reply {
     /// What a swap would do.
     Plan(Plan),
     /// It was not even tried, for this reason.
-    Error(String),
+    Error(Failure),
+}
+
+/// Why a host did not try what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of failure it is, for programs.
+    pub kind: FailureKind,
+    /// The same as a sentence, for people.
+    pub message: String,
+}
+
+impl From<DeploymentError> for Failure {
+    fn from(error: DeploymentError) -> Failure {
+        Failure {
+            kind: error.kind(),
+            message: error.to_string(),
+        }
+    }
 }
 
 /// Why a running host could not be asked.
 #[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct ControlError {
-    kind: ControlErrorKind,
-    message: String,
-}
-
-/// Kinds of [`ControlError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ControlErrorKind {
+pub enum ControlError {
     /// No host runs with this configuration.
-    NotRunning,
-    /// A host runs but did not answer as it should.
-    NoAnswer,
+    #[error("no host of this user runs with {}", config.display())]
+    NotRunning {
+        /// The file.
+        config: PathBuf,
+    },
+    /// It is not clear which one is meant.
+    #[error("several hosts run with {} (pid {one} and {another}): end all but one", config.display())]
+    Several {
+        /// The file.
+        config: PathBuf,
+        /// The process of the host that was started last.
+        one: u32,
+        /// The process of the one before it.
+        another: u32,
+    },
+    /// A host runs, and its answer did not come or could not be read.
+    #[error("the host does not answer: {source}")]
+    NoAnswer {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A host runs, and did not understand what it was asked.
+    #[error("the host does not answer: {}", failure.message)]
+    NotUnderstood {
+        /// What it said.
+        failure: Failure,
+    },
+    /// A host runs, and answered something that was not asked for.
+    #[error("the host does not answer: it answered something else")]
+    OtherAnswer,
 }
 
-impl ControlError {
-    /// What kind of failure it was.
-    pub fn kind(&self) -> ControlErrorKind {
-        self.kind
+impl From<io::Error> for ControlError {
+    fn from(source: io::Error) -> ControlError {
+        ControlError::NoAnswer { source }
     }
 }
 
@@ -176,12 +212,16 @@ async fn answer(stream: UnixStream, deployment: &Arc<Deployment>, url: &str) -> 
                 Some(swap) => deployment.plan_swap(&swap).await,
                 None => deployment.plan_apply().await,
             };
-            plan.map_or_else(Reply::Error, Reply::Plan)
+            plan.map_or_else(|error| Reply::Error(error.into()), Reply::Plan)
         }
         Ok(Request::Apply { insist, wait }) => {
             let (sender, progress) = mpsc::unbounded_channel();
             let own = deployment.clone();
-            let swap = tokio::spawn(async move { own.apply(insist, Some(sender)).await });
+            let insistence = match insist {
+                true => Insistence::ButForRange,
+                false => Insistence::None,
+            };
+            let swap = tokio::spawn(async move { own.apply(insistence, Some(sender)).await });
             report(swap, wait, progress, &mut write).await?
         }
         Ok(Request::Swap { swap, wait }) => {
@@ -191,14 +231,17 @@ async fn answer(stream: UnixStream, deployment: &Arc<Deployment>, url: &str) -> 
             let swap = tokio::spawn(async move { own.swap(swap, Some(sender)).await });
             report(swap, wait, progress, &mut write).await?
         }
-        Err(error) => Reply::Error(format!("not a request: {error}")),
+        Err(error) => Reply::Error(Failure {
+            kind: FailureKind::Request,
+            message: format!("not a request: {error}"),
+        }),
     };
     send(&mut write, &reply).await
 }
 
 /// Tells of a swap's progress until it has switched, or until it is over.
 async fn report(
-    mut swap: JoinHandle<Result<Ongoing, String>>,
+    mut swap: JoinHandle<Result<Ongoing, DeploymentError>>,
     wait: bool,
     mut progress: mpsc::UnboundedReceiver<Progress>,
     write: &mut OwnedWriteHalf,
@@ -212,8 +255,13 @@ async fn report(
     };
     let ongoing = match ongoing {
         Ok(Ok(ongoing)) => ongoing,
-        Ok(Err(reason)) => return Ok(Reply::Error(reason)),
-        Err(error) => return Ok(Reply::Error(format!("the swap ended unexpectedly: {error}"))),
+        Ok(Err(error)) => return Ok(Reply::Error(error.into())),
+        Err(error) => {
+            return Ok(Reply::Error(Failure {
+                kind: FailureKind::Unexpected,
+                message: format!("the swap ended unexpectedly: {error}"),
+            }));
+        }
     };
     if !wait || ongoing.report.ending.is_some() {
         return Ok(Reply::Report(Box::new(ongoing.report)));
@@ -253,22 +301,18 @@ async fn answering(config: &Path) -> Result<Vec<(Address, Status)>, ControlError
     for address in address::find(config) {
         match ask(&address, &Request::Status).await {
             Ok(Reply::Status(status)) => found.push((address, *status)),
-            Ok(Reply::Error(message)) => trouble = Some(message),
-            Ok(_) => trouble = Some("it answered something else".to_owned()),
+            Ok(Reply::Error(failure)) => trouble = Some(ControlError::NotUnderstood { failure }),
+            Ok(_) => trouble = Some(ControlError::OtherAnswer),
             // A host that was killed leaves its socket behind.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => address.forget(),
-            Err(error) => trouble = Some(error.to_string()),
+            Err(error) => trouble = Some(error.into()),
         }
     }
     match trouble {
         _ if !found.is_empty() => Ok(found),
-        Some(message) => Err(ControlError {
-            kind: ControlErrorKind::NoAnswer,
-            message: format!("the host does not answer: {message}"),
-        }),
-        None => Err(ControlError {
-            kind: ControlErrorKind::NotRunning,
-            message: format!("no host of this user runs with {}", config.display()),
+        Some(error) => Err(error),
+        None => Err(ControlError::NotRunning {
+            config: config.to_owned(),
         }),
     }
 }
@@ -310,31 +354,20 @@ pub async fn request(
     request: &Request,
     mut told: impl FnMut(&Progress),
 ) -> Result<Reply, ControlError> {
-    let failed = |kind, message| ControlError { kind, message };
     let running = answering(config).await?;
     if let [(_, one), (_, another), ..] = &*running {
-        return Err(failed(
-            ControlErrorKind::NoAnswer,
-            format!(
-                "several hosts run with {} (pid {} and {}): end all but one",
-                config.display(),
-                one.pid,
-                another.pid
-            ),
-        ));
+        return Err(ControlError::Several {
+            config: config.to_owned(),
+            one: one.pid,
+            another: another.pid,
+        });
     }
-    let trouble = |error: io::Error| {
-        failed(
-            ControlErrorKind::NoAnswer,
-            format!("the host does not answer: {error}"),
-        )
-    };
     let Some((address, _)) = running.first() else {
-        return Err(trouble(io::ErrorKind::NotFound.into()));
+        return Err(io::Error::from(io::ErrorKind::NotFound).into());
     };
-    let mut replies = begin(address, request).await.map_err(trouble)?;
+    let mut replies = begin(address, request).await?;
     loop {
-        match next(&mut replies).await.map_err(trouble)? {
+        match next(&mut replies).await? {
             Reply::Progress(progress) => told(&progress),
             reply => return Ok(reply),
         }

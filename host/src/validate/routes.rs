@@ -15,8 +15,16 @@ use serde_json::{Value, json};
 /// A route that has not answered so often is not asked for again.
 const SILENCES: u32 = 2;
 
-/// A request: in words, its HTTP method, what follows the route, headers, and the body.
-type Sent = (&'static str, &'static str, &'static str, Value, Bytes);
+/// A request of the check.
+struct Sent {
+    /// What it is, in words.
+    words: &'static str,
+    verb: &'static str,
+    /// What follows the route.
+    below: &'static str,
+    headers: Value,
+    body: Bytes,
+}
 
 /// Asks for each route in several ways.
 pub(super) async fn routes(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
@@ -42,7 +50,14 @@ pub(super) async fn routes(subject: &Subject, reporter: &mut Reporter) -> Result
     let mut findings: Vec<Finding> = Vec::new();
     for route in routes {
         let mut silences = 0;
-        for (words, verb, below, headers, body) in requests() {
+        for sent in requests() {
+            let Sent {
+                words,
+                verb,
+                below,
+                headers,
+                body,
+            } = sent;
             let asked = format!("{verb} of route `{route}` {words}");
             reporter.step(&*asked);
             let head = json!({
@@ -79,41 +94,41 @@ pub(super) async fn routes(subject: &Subject, reporter: &mut Reporter) -> Result
 fn requests() -> Vec<Sent> {
     let odd: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
     vec![
-        (
-            "as a browser asks",
-            "GET",
-            "",
-            json!({"accept": "text/html"}),
-            Bytes::new(),
-        ),
-        (
-            "with an odd path and query",
-            "GET",
-            "/%00/..%2f%ff/%?=&&a=%&%zz=\u{fc}",
-            json!({}),
-            Bytes::new(),
-        ),
-        (
-            "with a megabyte of no text",
-            "POST",
-            "",
-            json!({"content-type": "application/json"}),
-            odd.into(),
-        ),
-        (
-            "with a body that ends too early",
-            "PUT",
-            "/deep/er",
-            json!({"content-type": "application/json"}),
-            Bytes::from_static(b"{\"a\":["),
-        ),
-        (
-            "which is a method that nobody knows",
-            "BREW",
-            ".json",
-            json!({"x-long": "x".repeat(60_000), "cookie": "a=;=;;"}),
-            Bytes::new(),
-        ),
+        Sent {
+            words: "as a browser asks",
+            verb: "GET",
+            below: "",
+            headers: json!({"accept": "text/html"}),
+            body: Bytes::new(),
+        },
+        Sent {
+            words: "with an odd path and query",
+            verb: "GET",
+            below: "/%00/..%2f%ff/%?=&&a=%&%zz=\u{fc}",
+            headers: json!({}),
+            body: Bytes::new(),
+        },
+        Sent {
+            words: "with a megabyte of no text",
+            verb: "POST",
+            below: "",
+            headers: json!({"content-type": "application/json"}),
+            body: odd.into(),
+        },
+        Sent {
+            words: "with a body that ends too early",
+            verb: "PUT",
+            below: "/deep/er",
+            headers: json!({"content-type": "application/json"}),
+            body: Bytes::from_static(b"{\"a\":["),
+        },
+        Sent {
+            words: "which is a method that nobody knows",
+            verb: "BREW",
+            below: ".json",
+            headers: json!({"x-long": "x".repeat(60_000), "cookie": "a=;=;;"}),
+            body: Bytes::new(),
+        },
     ]
 }
 

@@ -19,6 +19,7 @@ mod cursor;
 mod durable;
 mod index;
 mod memory;
+mod metrics;
 mod pattern;
 mod public;
 mod removal;
@@ -26,8 +27,8 @@ pub mod transfer;
 
 pub use cursor::{Cursor, Item, Walk, Walked};
 pub use durable::{
-    Compacted, DamagedRecord, Durability, DurableStore, Entry, FileError, FileErrorKind, Options, Record,
-    StoreFile,
+    Compacted, DamagedRecord, Durability, DurableStore, Entry, FileError, FileErrorKind, IfMissing, Options,
+    Others, Record, StoreFile,
 };
 pub use memory::MemoryStore;
 pub use mesh_wire::protocol::Document;

@@ -3,6 +3,7 @@
 //! Enters: this program itself, started again as a writer that prints each acknowledged write. Leaves: nothing.
 //! Guarantees: what is looked at is what a real SIGKILL leaves behind. `MESH_TESTS_LONG=1` kills 200 times and not 20.
 
+use mesh_choices::Choices;
 use mesh_store::{Commit, Durability, DurableStore, Options, PathPattern, Store, now};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -111,11 +112,10 @@ fn kill_again_and_again(durability: &str, rounds: u64) {
     let folder = Folder(std::env::temp_dir().join(name));
     std::fs::create_dir_all(&folder.0).unwrap();
     let file = folder.0.join("store.redb");
-    let (mut seed, mut acknowledged_in_all) = (now(), 0);
+    let (mut choices, mut acknowledged_in_all) = (Choices::new(now()), 0);
     // What is at each path for certain: round and number of the last write, and whether it left a document.
     let mut certain: HashMap<String, (u64, u64)> = HashMap::new();
     for round in 1..=rounds {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "writer", "--nocapture"])
             .env(FILE, &file)
@@ -138,7 +138,7 @@ fn kill_again_and_again(durability: &str, rounds: u64) {
         });
         // With an interval, long enough for most writes to be older than that.
         let least = if durability == "interval" { 500 } else { 20 };
-        std::thread::sleep(Duration::from_millis(least + (seed >> 33) % 350));
+        std::thread::sleep(Duration::from_millis(least + choices.below(350) as u64));
         let killed_at = now();
         child.kill().unwrap();
         child.wait().unwrap();

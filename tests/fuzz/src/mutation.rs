@@ -4,7 +4,7 @@
 //! numbers give the same inputs; no input is longer than the limit.
 
 use crate::corpus::Seed;
-use mesh_session::testing::Choices;
+use mesh_choices::Choices;
 use std::collections::BTreeSet;
 
 /// Most changes of one input.

@@ -2,6 +2,7 @@
 //!
 //! `MESH_TESTS_LONG=1` makes the storm last a minute. `MESH_TESTS_SEED=N` repeats one that went wrong.
 
+use mesh_choices::Choices;
 use mesh_tests::c_library;
 use mesh_tests::host::{Folder, Host, executable};
 use mesh_tests::session::{self, Receiver, Sender};
@@ -24,25 +25,14 @@ fn is_long() -> bool {
     std::env::var_os("MESH_TESTS_LONG").is_some()
 }
 
-/// Numbers that look like chance and can be had again.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Dice {
-        let seed = std::env::var("MESH_TESTS_SEED")
-            .ok()
-            .and_then(|text| text.parse().ok());
-        let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) * 7919 + 1);
-        println!("MESH_TESTS_SEED={seed}");
-        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
+/// Choices of a seed that is printed, or that was given to have them again.
+fn choices() -> Choices {
+    let seed = std::env::var("MESH_TESTS_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) * 7919 + 1);
+    println!("MESH_TESTS_SEED={seed}");
+    Choices::new(seed)
 }
 
 /// Libraries of the fixture `storm`, made as they are needed.
@@ -156,7 +146,7 @@ async fn collect(mut receiver: Receiver) -> Vec<(u64, Instant, Value)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_notices_a_storm_of_swaps() {
     let _turn = turns::of_heavy_tests();
-    let mut dice = Dice::new();
+    let mut choices = choices();
     let libraries = Libraries::new();
     let config = libraries.config(&libraries.good(0));
     let host = Host::start(&config, &[]);
@@ -199,8 +189,8 @@ async fn nobody_notices_a_storm_of_swaps() {
     let (mut good, mut refused) = (0, 0);
     while good < swaps {
         tokio::time::sleep(BETWEEN_SWAPS).await;
-        let fault = match dice.roll(4) {
-            0 => Some(["CREATE_FAILS", "START_FAILS", "HEALTH_FAILS"][dice.roll(3) as usize]),
+        let fault = match choices.below(4) {
+            0 => Some(["CREATE_FAILS", "START_FAILS", "HEALTH_FAILS"][choices.below(3)]),
             _ => None,
         };
         let library = match fault {

@@ -199,6 +199,7 @@ async fn a_version_that_fails_in_its_probation_is_rolled_back() {
     assert_eq!(of_target.len(), 1, "{told}");
     assert_eq!(of_target[0]["version"], "1.0.0");
     assert_eq!(told["swaps"][1]["ending"], "rolled-back", "{told}");
+    assert_eq!(told["swaps"][1]["failure"], "probation", "{told}");
     stop.store(true, Ordering::Relaxed);
     let answers = calls.await.expect("it calls");
     let last = answers.last().expect("answers");

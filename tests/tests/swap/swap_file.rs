@@ -1,5 +1,6 @@
 //! mesh.toml and what runs: applied, planned, saved, and written by the host itself.
 
+use mesh_tests::control;
 use mesh_tests::host::{Folder, Host, library, mesh};
 use mesh_tests::session;
 use mesh_tests::swapping::{answer_to, config, status, storm, swap};
@@ -138,6 +139,13 @@ async fn the_file_is_applied_as_a_whole_or_not_at_all() {
     let finished = run(&["apply"]).await;
     assert_eq!(finished.code, 1, "{finished:?}");
     assert!(finished.err.contains("did you mean `library`"), "{finished:?}");
+    let apply = json!({"command": "apply", "insist": false, "wait": false});
+    let unknown = json!({"command": "swap", "swap": {"component": "nobody", "library": "x"}, "wait": false});
+    for (request, kind) in [(apply, "configuration"), (unknown, "not-found")] {
+        let replies = control::send(&host, &request);
+        let reply = tokio::task::spawn_blocking(|| replies.last()).await;
+        assert_eq!(reply.expect("it ends")["error"]["kind"], kind, "{request}");
+    }
     sender.call("TestNode/storm/ping", 1000, json!([])).await;
     assert_eq!(
         answer_to(&mut receiver, 1000).await["args"][1]["version"],

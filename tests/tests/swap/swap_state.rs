@@ -64,6 +64,7 @@ async fn refused(host: &Host, library: PathBuf) -> String {
         .await
         .expect("it ends");
     assert_eq!(reply["report"]["ending"], "refused", "{reply}");
+    assert_eq!(reply["report"]["failure"], "state", "{reply}");
     reply["report"]["reason"].as_str().expect("a reason").to_owned()
 }
 

@@ -8,6 +8,7 @@
 use crate::{Connector, Protocol, Stream};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -148,12 +149,12 @@ impl Link {
         let mut input = std::mem::take(&mut self.input);
         let mut position = 0;
         let result = loop {
-            let Some((opcode, start, end)) = next_frame(&input[position..self.filled]) else {
+            let Some(frame) = next_frame(&input[position..self.filled]) else {
                 break Ok(());
             };
-            let payload = &input[position + start..position + end];
-            position += end;
-            match opcode {
+            let payload = &input[position..][frame.payload.clone()];
+            position += frame.payload.end;
+            match frame.opcode {
                 TEXT if payload.starts_with(b"\"primus::") => self.answer_control(payload),
                 TEXT => visit(payload),
                 PING => {
@@ -192,8 +193,17 @@ impl Link {
     }
 }
 
-/// The first frame: its opcode, and where its payload begins and ends. Fragments come out with an opcode of their own.
-fn next_frame(input: &[u8]) -> Option<(u8, usize, usize)> {
+/// A frame of the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Frame {
+    /// 0 for each fragment.
+    opcode: u8,
+    /// Where its payload is; the frame ends there.
+    payload: Range<usize>,
+}
+
+/// The first frame, if it is there as a whole.
+fn next_frame(input: &[u8]) -> Option<Frame> {
     let (first, second) = (*input.first()?, *input.get(1)?);
     let opcode = if first & 0x80 == 0 { 0 } else { first & 0x0f };
     let (start, length): (usize, usize) = match second & 0x7f {
@@ -208,7 +218,8 @@ fn next_frame(input: &[u8]) -> Option<(u8, usize, usize)> {
         short => (2, usize::from(short)),
     };
     let end = start.checked_add(length)?;
-    (end <= input.len()).then_some((opcode, start, end))
+    let payload = start..end;
+    (end <= input.len()).then_some(Frame { opcode, payload })
 }
 
 #[cfg(test)]
@@ -217,14 +228,15 @@ mod tests {
 
     #[test]
     fn frames_are_cut() {
-        assert_eq!(next_frame(b"\x81\x02ab\x81"), Some((TEXT, 2, 4)));
+        let frame = |opcode, payload| Some(Frame { opcode, payload });
+        assert_eq!(next_frame(b"\x81\x02ab\x81"), frame(TEXT, 2..4));
         assert_eq!(next_frame(b"\x81\x03ab"), None);
-        assert_eq!(next_frame(b"\x81\x7e\x00\x02ab"), Some((TEXT, 4, 6)));
+        assert_eq!(next_frame(b"\x81\x7e\x00\x02ab"), frame(TEXT, 4..6));
         assert_eq!(
             next_frame(b"\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x01a"),
-            Some((TEXT, 10, 11))
+            frame(TEXT, 10..11)
         );
-        assert_eq!(next_frame(b"\x01\x01a"), Some((0, 2, 3)));
+        assert_eq!(next_frame(b"\x01\x01a"), frame(0, 2..3));
         assert_eq!(next_frame(b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"), None);
         assert_eq!(next_frame(b""), None);
     }

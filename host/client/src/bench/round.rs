@@ -12,7 +12,7 @@ use super::process;
 use super::scan::{Scanner, Sighting, event_finder, event_number};
 use super::template::{GAP, Template};
 use super::{BenchError, Progress};
-use crate::{Connector, ResponseLayout};
+use crate::{Answered, Called, Connector, ResponseLayout};
 use serde_json::{Value, json};
 use std::io;
 use std::rc::Rc;
@@ -217,7 +217,16 @@ impl Ready {
         let Some((component, method, arguments, version)) = call else {
             return Err(self.refused("plan", "nothing to send"));
         };
-        let layout = ResponseLayout::new(self.is_secure, &session.id, &self.domain, component, method);
+        let answered = Answered {
+            session: &session.id,
+            is_secure: self.is_secure,
+        };
+        let called = Called {
+            domain: &self.domain,
+            component,
+            method,
+        };
+        let layout = ResponseLayout::of(&answered, &called);
         self.subscribe(plan, &mut session, &layout.channel).await?;
         let mut origin = json!({ "id": session.id });
         if let Some(username) = &session.username {

@@ -14,23 +14,32 @@ pub const CONFIG: &str = "/mesh/schema/config";
 
 const SET_OPTIONS: &str = r#"{"timeout":10000,"noStore":true}"#;
 
+/// How far a mesh has come when it describes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartProgress {
+    /// It loads its components, and lists none of them.
+    Initializing,
+    /// It lists all that there are.
+    Ready,
+}
+
 impl Mesh {
-    /// Writes and publishes the description: with `initializing` and no components, or with all that there are.
+    /// Writes and publishes the description.
     ///
     /// # Errors
     ///
     /// When the store cannot write.
-    pub fn publish_description(&self, initializing: bool) -> Result<(), WriteError> {
-        self.publish_description_without(initializing, &[])
+    pub fn publish_description(&self, progress: StartProgress) -> Result<(), WriteError> {
+        self.publish_description_without(progress, &[])
     }
 
     /// As [`Mesh::publish_description`], leaving out components of these names.
     pub(super) fn publish_description_without(
         &self,
-        initializing: bool,
+        progress: StartProgress,
         hidden: &[&str],
     ) -> Result<(), WriteError> {
-        let description = self.description_without(initializing, hidden);
+        let description = self.description_without(progress, hidden);
         let shown = self.registry().advertised().clone();
         for session in self.subscriptions().sessions_of(DESCRIPTION) {
             session.set_advertised(shown.clone());
@@ -50,7 +59,8 @@ impl Mesh {
     /// # Errors
     ///
     /// When the store cannot write.
-    pub fn publish_config(&self, port: u16, secure: bool) -> Result<(), WriteError> {
+    pub fn publish_config(&self, port: u16) -> Result<(), WriteError> {
+        let secure = self.security().is_some();
         let happn = format!(r#"{{"port":{port},"secure":{secure},"setOptions":{SET_OPTIONS}}}"#);
         let mut out = String::from(r#"{"name":"#);
         json::write_string(&mut out, self.domain());
@@ -63,12 +73,8 @@ impl Mesh {
     /// The description as JSON. Of a component with several versions, the one that serves calls without a range stands
     /// under the component's name, and each other under a name that no older client asks for
     /// ([`Registry::listed_name`](super::Registry::listed_name)).
-    pub fn description(&self, initializing: bool) -> String {
-        self.description_without(initializing, &[])
-    }
-
-    /// As [`Mesh::description`], leaving out components of these names.
-    fn description_without(&self, initializing: bool, hidden: &[&str]) -> String {
+    fn description_without(&self, progress: StartProgress, hidden: &[&str]) -> String {
+        let initializing = progress == StartProgress::Initializing;
         let mut out = String::from(r#"{"name":"#);
         json::write_string(&mut out, self.domain());
         out.push_str(&format!(

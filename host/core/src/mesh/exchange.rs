@@ -218,6 +218,10 @@ impl Mesh {
         let (named, method) = last_two(path);
         let component = target_of(path, self.domain()).0;
         let answer = SessionAnswer::new(self.clone(), session.clone(), address, named, method);
+        let Some(component) = component else {
+            answer.fail(&unknown_component(named, method));
+            return None;
+        };
         let job = Job {
             deadline_milliseconds: milliseconds(self.call_timeout()),
             payload: arguments,
@@ -225,7 +229,7 @@ impl Mesh {
             ..Job::new(JobKind::Call, 0)
         };
         let deadline = now + self.call_timeout();
-        let target = (component.unwrap_or_default(), Aim::Method(method));
+        let target = (component, Aim::Method(method));
         let version = request.version.filter(|version| version.get() != "null");
         let outcome = match version {
             // What is no text is no range, and matches nothing.

@@ -29,6 +29,7 @@ pub use acknowledgements::Acknowledgements;
 pub use answer::error_array;
 pub use clock::Clock;
 pub use components::{Asked, Registry, listed};
+pub use description::StartProgress;
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
 pub use exchange::{CallRequest, Caller, RangeCache, is_own_address};
 pub use origins::Origins;

@@ -5,7 +5,7 @@
 //! old version first and to the new one ever after; what waited is taken in order.
 
 use super::exchange::unknown_method;
-use super::{Mesh, Registry, WriteError};
+use super::{Mesh, Registry, StartProgress, WriteError};
 use mesh_plugin::{Component, Nested, Waiting};
 use std::sync::{Arc, PoisonError};
 
@@ -92,9 +92,9 @@ impl Mesh {
             .map(|(_, new)| new.name())
             .collect();
         if !changed.is_empty() {
-            self.publish_description_without(false, &changed)?;
+            self.publish_description_without(StartProgress::Ready, &changed)?;
         }
-        self.publish_description(false)
+        self.publish_description(StartProgress::Ready)
     }
 
     fn lock_retired(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Component>>> {

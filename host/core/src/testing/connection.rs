@@ -5,7 +5,7 @@
 
 use crate::gate::{ConnectionInfo, Gate};
 use crate::mesh::Mesh;
-use mesh_session::testing::Choices;
+use mesh_choices::Choices;
 use mesh_session::{Batch, Closing, Next, Session};
 use mesh_wire::protocol::Frame;
 use std::collections::VecDeque;

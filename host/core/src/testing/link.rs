@@ -3,7 +3,7 @@
 //! Enters: messages at either end, a seed, and how bad the line is. Leaves: the messages at the other end. Guarantees: what
 //! happens to each message follows from the seed. Without faults all messages arrive once, in order, with the next tick.
 
-use mesh_session::testing::Choices;
+use mesh_choices::Choices;
 
 /// How bad a line is. Shares are of a hundred messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 //! Enters: the file as it is now. Leaves: one swap of all components that differ, or a plan of it. Guarantees: a
 //! file that is wrong changes nothing; what only a restart could change is named.
 
-use super::change::{Change, Insistence, serving};
-use super::{Deployment, Plan, limits, one_line};
+use super::change::{Change, serving};
+use super::{Deployment, DeploymentError, Insistence, Plan, limits};
 use crate::swap::{Ending, Ongoing, Progress, Report};
 use mesh_config::{ComponentConfig, Config, difference};
 use mesh_core::mesh::Origins;
@@ -26,12 +26,12 @@ impl Deployment {
     ///
     /// # Errors
     ///
-    /// One text, when the file is wrong.
+    /// When the file is wrong, or names a library that is not there.
     pub async fn apply(
         self: &Arc<Deployment>,
-        insist: bool,
+        insistence: Insistence,
         progress: Option<mpsc::UnboundedSender<Progress>>,
-    ) -> Result<Ongoing, String> {
+    ) -> Result<Ongoing, DeploymentError> {
         let wanted = self.read_again()?;
         let pending = self.pending(&wanted)?;
         let restart = pending
@@ -47,12 +47,9 @@ impl Deployment {
                 ..Report::default()
             };
             let (_, end) = oneshot::channel();
-            return Ok(Ongoing { report, end });
+            let refusal = None;
+            return Ok(Ongoing { report, refusal, end });
         }
-        let insistence = match insist {
-            true => Insistence::ButForRange,
-            false => Insistence::None,
-        };
         let swaps = pending
             .changes
             .into_iter()
@@ -70,10 +67,10 @@ impl Deployment {
     /// As [`Deployment::apply`], and says in the log how it went. `why` is what made it happen.
     pub async fn apply_and_log(self: &Arc<Deployment>, why: &str) {
         tracing::info!("{why}: applying {}", self.config().file().display());
-        match self.apply(false, None).await {
-            Err(reason) => {
+        match self.apply(Insistence::None, None).await {
+            Err(error) => {
                 // An event is one line.
-                for line in format!("nothing was changed: {reason}").lines() {
+                for line in format!("nothing was changed: {error}").lines() {
                     tracing::error!("{line}");
                 }
             }
@@ -111,8 +108,8 @@ impl Deployment {
     ///
     /// # Errors
     ///
-    /// One text, when the file is wrong.
-    pub async fn plan_apply(&self) -> Result<Plan, String> {
+    /// When the file is wrong, or names a library that is not there.
+    pub async fn plan_apply(&self) -> Result<Plan, DeploymentError> {
         let wanted = self.read_again()?;
         let pending = self.pending(&wanted)?;
         let mut changes = Vec::new();
@@ -125,8 +122,9 @@ impl Deployment {
         })
     }
 
-    fn read_again(&self) -> Result<Config, String> {
-        self.config().load_again().map_err(|error| error.to_string())
+    fn read_again(&self) -> Result<Config, DeploymentError> {
+        let read = self.config().load_again();
+        read.map_err(|source| DeploymentError::Config { source })
     }
 
     fn set_running(&self, config: Config) {
@@ -136,7 +134,7 @@ impl Deployment {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    fn pending(&self, wanted: &Config) -> Result<Pending, String> {
+    fn pending(&self, wanted: &Config) -> Result<Pending, DeploymentError> {
         let running = self.config();
         let registry = self.mesh.registry();
         let difference = difference(&running, wanted);
@@ -144,7 +142,7 @@ impl Deployment {
         for entry in &wanted.components {
             let library = wanted
                 .resolve_library(entry)
-                .map_err(|error| one_line(&error.to_string()))?;
+                .map_err(|source| DeploymentError::Library { source })?;
             let name = &entry.name.value;
             let is_added = difference.added.iter().any(|other| is_same(other, entry));
             let changed = difference

@@ -5,11 +5,11 @@
 //! same [`Requirements`].
 
 use super::plan::{self, PlannedChange};
-use super::{Deployment, Requirements, is_in};
+use super::{Deployment, Insistence, Requirements, is_in};
 use crate::swap::Wanted;
 use mesh_config::{ComponentConfig, Config};
 use mesh_core::mesh::{Mesh, Registry};
-use mesh_plugin::{Approval, Component, Limits, LoadErrorKind, LoadRequest, Stage};
+use mesh_plugin::{Approval, Component, Limits, LoadRequest, Stage};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,17 +23,6 @@ pub(super) struct Change {
     pub(super) new: Option<(ComponentConfig, PathBuf)>,
     /// The state of what goes is not handed over.
     pub(super) drops_state: bool,
-}
-
-/// Which failed checks an operator overrides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Insistence {
-    /// None.
-    None,
-    /// All but the range in mesh.toml, which is the operator's own word.
-    ButForRange,
-    /// All that can be overridden.
-    Full,
 }
 
 impl Change {
@@ -65,24 +54,10 @@ impl Deployment {
             .zip(requirements)
             .map(|((entry, library), requirements)| {
                 let approve: Approval = Box::new(move |descriptor| {
-                    let insists = insistence != Insistence::None;
-                    match requirements.check(descriptor, false) {
-                        Err(error)
-                            if insistence == Insistence::ButForRange
-                                && error.kind() == LoadErrorKind::VersionRange =>
-                        {
-                            Err(error)
-                        }
-                        Err(_) if insists => {
-                            for failed_check in requirements.failed_checks(descriptor) {
-                                if failed_check.can_be_overridden {
-                                    tracing::warn!("in spite of this: {}", failed_check.text);
-                                }
-                            }
-                            requirements.check(descriptor, true)
-                        }
-                        outcome => outcome,
+                    for failed_check in requirements.check(descriptor, insistence)? {
+                        tracing::warn!("in spite of this: {}", failed_check.text);
                     }
+                    Ok(())
                 });
                 load_request(config, &entry, library, &self.mesh, &self.stage, approve)
             });

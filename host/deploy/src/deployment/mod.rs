@@ -6,18 +6,20 @@
 
 mod apply;
 mod change;
+mod error;
 mod plan;
 mod record;
 mod requirements;
 mod watch;
 
 pub use change::load_request;
+pub use error::{DeploymentError, RecordError};
 pub use plan::{Plan, PlannedChange};
-pub use requirements::{FailedCheck, Requirements, is_in};
+pub use requirements::{FailedCheck, Insistence, Requirements, is_in};
 pub use watch::watch;
 
-use crate::swap::{Ending, Limits, Ongoing, Progress, Report, Swaps, version_of};
-use change::{Change, Insistence, entry_of};
+use crate::swap::{Ending, Limits, Ongoing, Progress, Report, SwapError, Swaps, version_of};
+use change::{Change, entry_of};
 use mesh_config::{ComponentConfig, Config, Location, Spanned};
 use mesh_core::mesh::{Mesh, listed};
 use mesh_plugin::{Component, Stage};
@@ -87,12 +89,12 @@ impl Deployment {
     ///
     /// # Errors
     ///
-    /// One sentence, when it could not even be tried.
+    /// When it could not even be tried.
     pub async fn swap(
         self: &Arc<Deployment>,
         request: SwapRequest,
         progress: Option<mpsc::UnboundedSender<Progress>>,
-    ) -> Result<Ongoing, String> {
+    ) -> Result<Ongoing, DeploymentError> {
         let config = self.config();
         let insistence = match request.insist {
             true => Insistence::Full,
@@ -117,8 +119,8 @@ impl Deployment {
     ///
     /// # Errors
     ///
-    /// One sentence, when it could not even be tried.
-    pub async fn plan_swap(&self, request: &SwapRequest) -> Result<Plan, String> {
+    /// When it could not even be tried.
+    pub async fn plan_swap(&self, request: &SwapRequest) -> Result<Plan, DeploymentError> {
         let config = self.config();
         let (_, change) = self.change(&config, request)?;
         Ok(Plan {
@@ -128,15 +130,18 @@ impl Deployment {
     }
 
     /// What a request asks for, and the entry of mesh.toml that it is about.
-    fn change(&self, config: &Config, request: &SwapRequest) -> Result<(ComponentConfig, Change), String> {
+    fn change(
+        &self,
+        config: &Config,
+        request: &SwapRequest,
+    ) -> Result<(ComponentConfig, Change), DeploymentError> {
         let name = &request.component;
         let old = self.replaced(request)?;
         let entry = entry_of(config, name, old.as_deref()).ok_or_else(|| {
+            let component = name.clone();
             match self.mesh.registry().versions(name) {
-                [] => format!(
-                    "there is no component {name}; a new one is added to mesh.toml, then `mesh apply`"
-                ),
-                _ => format!("component {name} is part of the host and cannot be replaced"),
+                [] => DeploymentError::NoEntry { component },
+                _ => SwapError::PartOfTheHost { component }.into(),
             }
         })?;
         let new = ComponentConfig {
@@ -148,7 +153,7 @@ impl Deployment {
         };
         let library = config
             .resolve_library(&new)
-            .map_err(|error| one_line(&error.to_string()))?;
+            .map_err(|source| DeploymentError::Library { source })?;
         let change = Change {
             component: name.clone(),
             old,
@@ -159,18 +164,18 @@ impl Deployment {
     }
 
     /// The version that a request wants to replace.
-    fn replaced(&self, request: &SwapRequest) -> Result<Option<Arc<Component>>, String> {
+    fn replaced(&self, request: &SwapRequest) -> Result<Option<Arc<Component>>, DeploymentError> {
         let registry = self.mesh.registry();
         let name = &request.component;
         match (&request.replaces, registry.versions(name)) {
             _ if request.beside => Ok(None),
             (None, []) => Ok(None),
             (None, [only]) => Ok(Some(only.clone())),
-            (None, versions) => Err(format!(
-                "component {name} has several versions ({}): say which one is to be replaced, with --replaces VERSION",
-                listed(versions)
-            )),
-            (Some(text), versions) => version_of(name, versions, text).cloned().map(Some),
+            (None, versions) => Err(DeploymentError::SeveralVersions {
+                component: name.clone(),
+                loaded: listed(versions),
+            }),
+            (Some(text), versions) => Ok(Some(version_of(name, versions, text)?.clone())),
         }
     }
 }
@@ -183,13 +188,4 @@ fn limits(config: &Config) -> Limits {
         handover: swap.handover_timeout,
         max_error_percent: u64::from(swap.max_error_percent),
     }
-}
-
-fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines.join(" ")
 }

@@ -3,7 +3,7 @@
 //! Enters: a swap that an operator asked for and that has stood its probation. Leaves: the same file with another
 //! library, or with one entry more. Guarantees: a file that does not say what runs is never left without a word about it.
 
-use super::{Deployment, SwapRequest, is_in, one_line};
+use super::{Deployment, RecordError, SwapRequest, is_in};
 use crate::swap::Report;
 use mesh_config::{ComponentConfig, Config, Edit, Location, is_inline, rewrite};
 use mesh_wire::versions::ComponentVersion;
@@ -20,15 +20,16 @@ impl Deployment {
             if edits.is_empty() {
                 return Ok(running.clone());
             }
-            rewrite(&running, &edits).map_err(|error| one_line(&error.to_string()))
+            Ok(rewrite(&running, &edits)?)
         });
         match outcome {
             Ok(changed) => {
                 *running = changed;
                 report.notes.push(format!("{file} names the new library"));
             }
-            Err(reason) => {
-                let note = format!("{file} does not say what runs: {reason}");
+            Err(error) => {
+                report.not_recorded = Some(error.kind());
+                let note = format!("{file} does not say what runs: {error}");
                 tracing::warn!("{note}");
                 report.notes.push(note);
             }
@@ -41,12 +42,12 @@ fn edits(
     request: &SwapRequest,
     entry: &ComponentConfig,
     report: &Report,
-) -> Result<Vec<Edit>, String> {
+) -> Result<Vec<Edit>, RecordError> {
     let version: ComponentVersion = report
         .components
         .first()
         .and_then(|part| part.to.as_ref()?.parse().ok())
-        .ok_or("the new version is not known")?;
+        .ok_or(RecordError::VersionUnknown)?;
     let library = from_folder(running.folder(), &request.library);
     if request.beside {
         return Ok(vec![further_entry(running, entry, &library, &version)?]);
@@ -55,7 +56,7 @@ fn edits(
         .components
         .iter()
         .find(|other| other.is_same_entry(entry))
-        .ok_or("the component has no entry any more")?;
+        .ok_or(RecordError::NoEntry)?;
     let mut edits = Vec::new();
     if entry.library.value != library {
         edits.push(Edit::replace(entry.library.at, library));
@@ -72,7 +73,7 @@ fn further_entry(
     like: &ComponentConfig,
     library: &str,
     version: &ComponentVersion,
-) -> Result<Edit, String> {
+) -> Result<Edit, RecordError> {
     #[derive(Serialize)]
     struct Root<'a> {
         components: [Entry<'a>; 1],
@@ -101,7 +102,9 @@ fn further_entry(
     let range = [format!("^{version}"), version.text().to_owned()]
         .into_iter()
         .find(|range| !is_taken(range))
-        .ok_or_else(|| format!("it has an entry for {version} already"))?;
+        .ok_or_else(|| RecordError::Taken {
+            version: version.to_string(),
+        })?;
     let entry = Entry {
         name: &like.name.value,
         library,
@@ -111,23 +114,20 @@ fn further_entry(
         authority_delegation: like.authority_delegation,
         config: Some(&like.config.value).filter(|config| !is_empty(config)),
     };
-    let wrong =
-        |error: &dyn std::error::Error| one_line(&format!("its settings cannot be written as TOML: {error}"));
     // Behind an array of inline tables no `[[components]]` may follow.
     if let Some(last) = running
         .components
         .last()
         .filter(|last| is_inline(running, last.at))
     {
-        let value = toml::Value::try_from(entry).map_err(|error| wrong(&error))?;
+        let value = toml::Value::try_from(entry)?;
         return Ok(Edit::After {
             at: last.at,
             more: format!(", {value}"),
         });
     }
-    toml::to_string(&Root { components: [entry] })
-        .map(|text| Edit::Append(format!("\n{text}")))
-        .map_err(|error| wrong(&error))
+    let text = toml::to_string(&Root { components: [entry] })?;
+    Ok(Edit::Append(format!("\n{text}")))
 }
 
 fn is_empty(config: &serde_json::Value) -> bool {

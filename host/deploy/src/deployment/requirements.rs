@@ -1,7 +1,7 @@
 //! What a new version must keep to, so that nobody who relies on the old one is let down.
 //!
 //! Enters: what a library says of itself, and who relies on what now. Leaves: failed checks, one sentence each.
-//! Guarantees: a version is never loaded twice under one name; everything else can be overridden by whoever insists.
+//! Guarantees: a version is never loaded twice under one name; most other failed checks can be overridden ([`Insistence`]).
 
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Component, Descriptor, LoadError, LoadErrorKind, StateSchema};
@@ -19,6 +19,28 @@ pub struct FailedCheck {
     pub text: String,
     /// Whether somebody may insist.
     pub can_be_overridden: bool,
+}
+
+/// Which failed checks an operator overrides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insistence {
+    /// None.
+    None,
+    /// All but the range in mesh.toml, which is the operator's own word.
+    ButForRange,
+    /// All that can be overridden.
+    Full,
+}
+
+impl Insistence {
+    fn overrides(self, failed_check: &FailedCheck) -> bool {
+        failed_check.can_be_overridden
+            && match self {
+                Insistence::None => false,
+                Insistence::ButForRange => failed_check.kind != LoadErrorKind::VersionRange,
+                Insistence::Full => true,
+            }
+    }
 }
 
 /// What is known before the library is looked at.
@@ -251,20 +273,24 @@ impl Requirements {
         found
     }
 
-    /// Refuses a library for the first failed check; where somebody insists, only for one that cannot be overridden.
+    /// What stands against a library and is overridden.
     ///
     /// # Errors
     ///
-    /// The failed check.
-    pub fn check(&self, descriptor: &Descriptor, insists: bool) -> Result<(), LoadError> {
-        let failed_checks = self.failed_checks(descriptor);
-        match failed_checks
-            .into_iter()
-            .find(|failed_check| !insists || !failed_check.can_be_overridden)
-        {
-            Some(failed_check) => Err(LoadError::new(failed_check.kind, failed_check.text)),
-            None => Ok(()),
+    /// The first failed check that is not.
+    pub fn check(
+        &self,
+        descriptor: &Descriptor,
+        insistence: Insistence,
+    ) -> Result<Vec<FailedCheck>, LoadError> {
+        let mut overridden = Vec::new();
+        for failed_check in self.failed_checks(descriptor) {
+            if !insistence.overrides(&failed_check) {
+                return Err(LoadError::new(failed_check.kind, failed_check.text));
+            }
+            overridden.push(failed_check);
         }
+        Ok(overridden)
     }
 }
 

@@ -11,12 +11,13 @@ mod sources;
 pub use build::BuildError;
 
 use crate::deployment::Deployment;
-use crate::swap::Ending;
+use crate::swap::SwapError;
 use mesh_config::{ComponentConfig, Config, ConfigError};
 use mesh_plugin::Component;
 use project::Project;
 use sources::Sources;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -67,7 +68,26 @@ struct Loaded {
 enum Deployed {
     Same,
     Serves,
-    Refused(String),
+    Refused(RefusedLibrary),
+}
+
+/// Why a library that was built does not serve.
+#[derive(Debug, thiserror::Error)]
+enum RefusedLibrary {
+    /// mesh.toml names another file, which is not there.
+    #[error("{0}")]
+    NotFound(#[source] ConfigError),
+    /// It cannot be read.
+    #[error("{} cannot be read: {source}", library.display())]
+    Unreadable {
+        /// The file.
+        library: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The swap was refused.
+    #[error("{0}")]
+    Swap(#[source] SwapError),
 }
 
 impl Watched {
@@ -217,8 +237,8 @@ impl Development {
                 Deployed::Same if built.is_none() => {}
                 Deployed::Same => tracing::info!("{name}: {duration}the same as what serves"),
                 Deployed::Serves => tracing::info!("{name}: {duration}serves"),
-                Deployed::Refused(reason) => {
-                    tracing::error!("{name}: {duration}refused: {reason}; {AS_BEFORE}")
+                Deployed::Refused(error) => {
+                    tracing::error!("{name}: {duration}refused: {error}; {AS_BEFORE}")
                 }
             }
         }
@@ -244,11 +264,11 @@ impl Development {
                 );
                 built.to_owned()
             }
-            (Err(error), None) => return Deployed::Refused(error.to_string()),
+            (Err(error), None) => return Deployed::Refused(RefusedLibrary::NotFound(error)),
         };
         let digest = match std::fs::read(&library) {
             Ok(bytes) => xxh3_128(&bytes),
-            Err(error) => return Deployed::Refused(format!("{} cannot be read: {error}", library.display())),
+            Err(source) => return Deployed::Refused(RefusedLibrary::Unreadable { library, source }),
         };
         let serving = deployment.serving(entry);
         let key = key(entry);
@@ -258,9 +278,8 @@ impl Development {
         {
             return Deployed::Same;
         }
-        let report = deployment.replace(entry, library).await.report;
-        if report.ending == Some(Ending::Refused) {
-            return Deployed::Refused(report.reason.unwrap_or_default());
+        if let Some(error) = deployment.replace(entry, library).await.refusal {
+            return Deployed::Refused(RefusedLibrary::Swap(error));
         }
         if let Some(component) = deployment.serving(entry) {
             let component = Arc::downgrade(&component);

@@ -1,9 +1,10 @@
 //! Watching a version that has just taken over.
 //!
-//! Enters: the counters of the new version and of the one before. Leaves: a sentence when the new one is bad.
+//! Enters: the counters of the new version and of the one before. Leaves: a [`SwapError`] when the new one is bad.
 //! Guarantees: one panic is enough; errors are compared with what was usual before, since a component may well have
 //! errors that are no defect.
 
+use super::SwapError;
 use mesh_plugin::Component;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,9 +65,9 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// One sentence that says why the version should not stay.
-    pub async fn look(&mut self) -> Result<(), String> {
-        let name = format!(
+    /// Why the version should not stay.
+    pub async fn look(&mut self) -> Result<(), SwapError> {
+        let version = format!(
             "{} {}",
             self.component.name(),
             self.component.descriptor().version().text()
@@ -78,23 +79,23 @@ impl Watch {
             panics: now.panics - self.before.panics,
         };
         if since.panics > 0 {
-            let times = if since.panics == 1 { "call" } else { "calls" };
-            return Err(format!("{name} panicked in {} {times}", since.panics));
+            let panics = since.panics;
+            return Err(SwapError::Panicked { version, panics });
         }
         let rise = since.percent() - self.usual_percent;
         if since.calls >= FEWEST_CALLS && rise > self.max_rise_percent {
-            return Err(format!(
-                "{:.0} % of the calls of {name} failed ({} of {}), {:.0} % were usual before",
-                since.percent(),
-                since.failed,
-                since.calls,
-                self.usual_percent
-            ));
+            return Err(SwapError::Failing {
+                version,
+                calls: since.calls,
+                failed: since.failed,
+                percent: since.percent(),
+                usual_percent: self.usual_percent,
+            });
         }
         if self.asked.elapsed() >= BETWEEN_HEALTH_CHECKS {
             self.asked = Instant::now();
             let health = self.component.check_health(HEALTH_PATIENCE).await;
-            health.map_err(|error| error.to_string())?;
+            health.map_err(|source| SwapError::Unwell { source })?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! What each step of a swap does.
 //!
-//! Enters: the parts of a [`Transaction`]. Leaves: the same parts, a step further, or one sentence that says
-//! why not. Guarantees: every wait has a limit.
+//! Enters: the parts of a [`Transaction`]. Leaves: the same parts, a step further, or a
+//! [`SwapError`]. Guarantees: every wait has a limit.
 
+use super::SwapError;
 use super::machine::Kind;
 use super::transaction::{Part, Transaction};
 use mesh_core::mesh::Takeover;
@@ -22,12 +23,21 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 const LEAST_STOP: Duration = Duration::from_secs(1);
 const MOST_STOP: Duration = Duration::from_secs(10);
 
+/// The versions on one side of a swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Those that served before.
+    Old,
+    /// Those that are to take over.
+    New,
+}
+
 impl Transaction {
-    pub(super) async fn create(&mut self) -> Result<(), String> {
+    pub(super) async fn create(&mut self) -> Result<(), SwapError> {
         let began = Instant::now();
         for (part, report) in self.parts.iter_mut().zip(&mut self.report.components) {
             let Some(load) = part.load.take() else { continue };
-            let new = Component::create(load).await.map_err(|error| error.to_string())?;
+            let new = Component::create(load).await?;
             report.to = Some(version(&new));
             part.new = Some(Arc::new(new));
         }
@@ -51,7 +61,7 @@ impl Transaction {
 
     /// Lets calls wait until none is under way. What a call under way asks of these components itself is let in, or it
     /// would wait for itself.
-    pub(super) async fn quiet(&mut self, components: Vec<Arc<Component>>) -> Result<(), String> {
+    pub(super) async fn quiet(&mut self, components: Vec<Arc<Component>>) -> Result<(), SwapError> {
         let until = Instant::now() + self.limits.handover;
         components
             .iter()
@@ -63,11 +73,11 @@ impl Transaction {
                     .find_map(|component| Some((component, unfinished(component)?)));
                 // Where all have just finished, the next look settles it.
                 if let Some((busy, what)) = unfinished {
-                    return Err(format!(
-                        "{} did not finish {what} within {} ms, so its state could not be handed over",
-                        title(busy),
-                        self.limits.handover.as_millis()
-                    ));
+                    return Err(SwapError::Unfinished {
+                        version: title(busy),
+                        unfinished: what,
+                        limit: self.limits.handover,
+                    });
                 }
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -92,21 +102,19 @@ impl Transaction {
     }
 
     /// What failed, and where calls waited too long because of it, also that.
-    fn because(&self, error: &LoadError) -> String {
+    fn because(&self, source: LoadError) -> SwapError {
+        let limit = self.limits.handover;
         match self.paused {
-            Some(paused) if paused.elapsed() >= self.limits.handover => format!(
-                "{error}; calls may wait {} ms for all of a hand-over, which is handover_timeout_ms",
-                self.limits.handover.as_millis()
-            ),
-            _ => error.to_string(),
+            Some(paused) if paused.elapsed() >= limit => SwapError::HandoverTooLong { source, limit },
+            _ => source.into(),
         }
     }
 
-    pub(super) async fn snapshot(&mut self) -> Result<(), String> {
+    pub(super) async fn snapshot(&mut self) -> Result<(), SwapError> {
         let patience = self.patience(self.limits.handover);
         for (part, report) in self.parts.iter_mut().zip(&mut self.report.components) {
             let Some((old, _)) = part.stateful() else { continue };
-            let state = old.snapshot(patience).await.map_err(|error| error.to_string())?;
+            let state = old.snapshot(patience).await?;
             let schema = old.descriptor().state().map_or(0, |state| state.schema);
             report.state_bytes = Some(state.len());
             part.state = Some((state, schema));
@@ -114,35 +122,34 @@ impl Transaction {
         Ok(())
     }
 
-    pub(super) async fn restore(&mut self) -> Result<(), String> {
+    pub(super) async fn restore(&mut self) -> Result<(), SwapError> {
         let patience = self.patience(self.limits.handover);
         for part in &mut self.parts {
             let Some((state, schema)) = part.state.take() else {
                 continue;
             };
             let Some((_, new)) = part.stateful() else { continue };
-            let restored = new.restore(state, schema, patience).await;
-            restored.map_err(|error| error.to_string())?;
+            new.restore(state, schema, patience).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn start(&mut self) -> Result<(), String> {
+    pub(super) async fn start(&mut self) -> Result<(), SwapError> {
         let began = Instant::now();
         for part in &self.parts {
             let Some(new) = &part.new else { continue };
             let started = new.start(self.patience(part.start_timeout)).await;
-            started.map_err(|error| self.because(&error))?;
+            started.map_err(|error| self.because(error))?;
         }
         self.report.start_milliseconds += milliseconds(began.elapsed());
         Ok(())
     }
 
-    pub(super) async fn health(&mut self) -> Result<(), String> {
+    pub(super) async fn health(&mut self) -> Result<(), SwapError> {
         for part in &self.parts {
             let Some(new) = &part.new else { continue };
             let healthy = new.check_health(self.patience(part.start_timeout)).await;
-            healthy.map_err(|error| self.because(&error))?;
+            healthy.map_err(|error| self.because(error))?;
         }
         Ok(())
     }
@@ -178,7 +185,7 @@ impl Transaction {
         }
     }
 
-    pub(super) async fn drain(&mut self) -> Result<(), String> {
+    pub(super) async fn drain(&mut self) -> Result<(), SwapError> {
         let until = self.switched.unwrap_or(self.began) + self.limits.drain;
         for old in self.parts.iter().filter_map(|part| part.old.as_ref()) {
             old.set_state(ComponentState::Draining);
@@ -197,10 +204,13 @@ impl Transaction {
     }
 
     /// Stops and unloads the old versions, or the new ones.
-    pub(super) async fn unload(&mut self, new: bool) -> Result<(), String> {
+    pub(super) async fn unload(&mut self, which: Which) -> Result<(), SwapError> {
         let patience = self.limits.drain.clamp(LEAST_STOP, MOST_STOP);
         for part in &mut self.parts {
-            let component = if new { part.new.take() } else { part.old.take() };
+            let component = match which {
+                Which::Old => part.old.take(),
+                Which::New => part.new.take(),
+            };
             let Some(component) = component else { continue };
             let unloaded = match component.state() {
                 ComponentState::Starting => component.discard(LEAST_STOP).await,
@@ -228,26 +238,25 @@ impl Transaction {
         }
     }
 
-    pub(super) async fn snapshot_back(&mut self) -> Result<(), String> {
+    pub(super) async fn snapshot_back(&mut self) -> Result<(), SwapError> {
         let patience = self.limits.handover;
         for part in &mut self.parts {
             let Some((_, new)) = part.stateful() else { continue };
             let schema = new.descriptor().state().map_or(0, |state| state.schema);
-            let state = new.snapshot(patience).await.map_err(|error| error.to_string())?;
+            let state = new.snapshot(patience).await?;
             part.state = Some((state, schema));
         }
         Ok(())
     }
 
-    pub(super) async fn restore_back(&mut self) -> Result<(), String> {
+    pub(super) async fn restore_back(&mut self) -> Result<(), SwapError> {
         let patience = self.limits.handover;
         for part in &mut self.parts {
             let Some((state, schema)) = part.state.take() else {
                 continue;
             };
             let Some((old, _)) = part.stateful() else { continue };
-            let restored = old.restore(state, schema, patience).await;
-            restored.map_err(|error| error.to_string())?;
+            old.restore(state, schema, patience).await?;
         }
         self.state_is_back = true;
         Ok(())

@@ -5,7 +5,7 @@
 
 use super::standing::Standing;
 use super::transaction::{Part, Transaction};
-use super::{Ending, Limits, Progress, Report};
+use super::{Ending, Limits, Progress, Report, SwapError};
 use mesh_core::mesh::{Mesh, listed};
 use mesh_plugin::{Component, LoadRequest};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +36,8 @@ pub struct Wanted {
 pub struct Ongoing {
     /// What became of it so far.
     pub report: Report,
+    /// Why it was refused, exactly when it was.
+    pub refusal: Option<SwapError>,
     /// Gets the report at the end, after the probation.
     pub end: oneshot::Receiver<Report>,
 }
@@ -64,17 +66,20 @@ impl Swaps {
         let turn = self.turn(&names).await;
         let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let (sender, end) = oneshot::channel();
-        let parts: Result<Vec<Part>, String> = wanted.into_iter().map(|wanted| self.part(wanted)).collect();
+        let parts: Result<Vec<Part>, SwapError> =
+            wanted.into_iter().map(|wanted| self.part(wanted)).collect();
         let parts = match parts {
             Ok(parts) => parts,
-            Err(reason) => {
+            Err(error) => {
                 let report = Report {
                     ending: Some(Ending::Refused),
-                    reason: Some(reason),
+                    reason: Some(error.to_string()),
+                    failure: Some(error.kind()),
                     ..Report::begin(number, Vec::new())
                 };
                 let _ = sender.send(self.remember(report.clone()));
-                return Ongoing { report, end };
+                let refusal = Some(error);
+                return Ongoing { report, refusal, end };
             }
         };
         let mut transaction = Transaction::new(self.mesh.clone(), number, parts, limits, progress);
@@ -88,7 +93,8 @@ impl Swaps {
                 report.reason.as_deref().unwrap_or("no reason")
             );
             let _ = sender.send(report.clone());
-            return Ongoing { report, end };
+            let refusal = transaction.into_failure();
+            return Ongoing { report, refusal, end };
         }
         tracing::info!(
             milliseconds = report.switched_after_milliseconds,
@@ -113,7 +119,8 @@ impl Swaps {
             }
             let _ = sender.send(swaps.remember(report));
         });
-        Ongoing { report, end }
+        let refusal = None;
+        Ongoing { report, refusal, end }
     }
 
     /// Whether a swap of this component has switched, and what runs is not settled yet.
@@ -142,7 +149,7 @@ impl Swaps {
         }
     }
 
-    fn part(&self, wanted: Wanted) -> Result<Part, String> {
+    fn part(&self, wanted: Wanted) -> Result<Part, SwapError> {
         let name = &wanted.component;
         let registry = self.mesh.registry();
         let versions = registry.versions(name);
@@ -151,9 +158,9 @@ impl Swaps {
             Some(text) => Some(version_of(name, versions, text)?),
         };
         if old.is_some_and(|old| old.is_native()) {
-            return Err(format!(
-                "component {name} is part of the host and cannot be replaced"
-            ));
+            return Err(SwapError::PartOfTheHost {
+                component: name.clone(),
+            });
         }
         let mut part = Part::new(name, old.cloned(), wanted.load);
         part.drops_state = wanted.drops_state;
@@ -174,19 +181,22 @@ impl Swaps {
 ///
 /// # Errors
 ///
-/// One sentence, when there is none.
+/// When there is none.
 pub fn version_of<'a>(
     name: &str,
     versions: &'a [Arc<Component>],
     text: &str,
-) -> Result<&'a Arc<Component>, String> {
+) -> Result<&'a Arc<Component>, SwapError> {
     let has = |component: &&Arc<Component>| component.descriptor().version().text() == text;
     match versions.iter().find(has) {
         Some(found) => Ok(found),
-        None if versions.is_empty() => Err(format!("there is no component {name}")),
-        None => Err(format!(
-            "component {name} has no version {text}, there is {}",
-            listed(versions)
-        )),
+        None if versions.is_empty() => Err(SwapError::NoComponent {
+            component: name.to_owned(),
+        }),
+        None => Err(SwapError::NoVersion {
+            component: name.to_owned(),
+            version: text.to_owned(),
+            loaded: listed(versions),
+        }),
     }
 }

@@ -1,13 +1,13 @@
 //! One swap, carried out: the machine's steps done to real components.
 //!
 //! Enters: parts, each an old version, a library for a new one, or both. Leaves: a [`Report`]. Guarantees: all
-//! parts switch in the same moment or none does; whatever fails, the old versions serve on, and one sentence says why.
+//! parts switch in the same moment or none does; whatever fails, the old versions serve on, and a [`SwapError`] says why.
 
-use super::Limits;
 use super::machine::{Kind, Machine, Next, Outcome};
 use super::probation::Watch;
 use super::standing::Standing;
-use super::steps::{give_up, milliseconds, version};
+use super::steps::{Which, give_up, milliseconds, version};
+use super::{Limits, SwapError};
 use bytes::Bytes;
 use mesh_core::mesh::swaps::{PartReport, Progress, Report, Step, StepReport};
 use mesh_core::mesh::{Mesh, Takeover};
@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, mpsc};
 
 /// How often a version in probation is looked at.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
 /// One component's part in a swap.
 pub struct Part {
     /// The component's name.
@@ -69,6 +70,8 @@ pub struct Transaction {
     pub(super) parts: Vec<Part>,
     pub(super) machine: Machine,
     pub(super) report: Report,
+    /// What the report's reason is the sentence of.
+    failure: Option<SwapError>,
     progress: Option<mpsc::UnboundedSender<Progress>>,
     pub(super) began: Instant,
     pub(super) paused: Option<Instant>,
@@ -103,6 +106,7 @@ impl Transaction {
             parts,
             machine: Machine::new(kind),
             report,
+            failure: None,
             progress,
             began: Instant::now(),
             paused: None,
@@ -114,6 +118,11 @@ impl Transaction {
     /// What became of it so far.
     pub fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// Why the new versions do not serve, when they do not.
+    pub fn into_failure(self) -> Option<SwapError> {
+        self.failure
     }
 
     /// Goes on until the new versions serve, or will not. Nobody else may change components meanwhile.
@@ -152,8 +161,11 @@ impl Transaction {
         self.tell(step);
         let outcome = match self.perform(step).await {
             Ok(()) => Outcome::Done,
-            Err(reason) => {
-                self.report.reason.get_or_insert(reason);
+            Err(error) => {
+                // Later ones follow from the first.
+                if self.failure.is_none() {
+                    self.fail(error);
+                }
                 Outcome::Failed
             }
         };
@@ -164,7 +176,13 @@ impl Transaction {
         }
     }
 
-    async fn perform(&mut self, step: Step) -> Result<(), String> {
+    fn fail(&mut self, error: SwapError) {
+        self.report.reason = Some(error.to_string());
+        self.report.failure = Some(error.kind());
+        self.failure = Some(error);
+    }
+
+    async fn perform(&mut self, step: Step) -> Result<(), SwapError> {
         match step {
             Step::Create => self.create().await,
             Step::Quiet => {
@@ -182,12 +200,12 @@ impl Transaction {
             }
             Step::Probation => Ok(()),
             Step::Drain => self.drain().await,
-            Step::Unload => self.unload(false).await,
+            Step::Unload => self.unload(Which::Old).await,
             Step::Reopen => {
                 self.reopen();
                 Ok(())
             }
-            Step::Discard => self.unload(true).await,
+            Step::Discard => self.unload(Which::New).await,
             Step::QuietBack => {
                 let news = self.stateful().map(|(_, new)| new.clone()).collect();
                 self.quiet(news).await
@@ -200,7 +218,7 @@ impl Transaction {
             }
             Step::UnloadNew => {
                 self.drain_new().await;
-                self.unload(true).await
+                self.unload(Which::New).await
             }
         }
     }
@@ -226,12 +244,15 @@ impl Transaction {
             .collect();
         let switched = self.switched.unwrap_or(self.began);
         loop {
-            self.park(switched.elapsed() >= self.limits.drain);
+            if switched.elapsed() >= self.limits.drain {
+                self.give_up_calls();
+            }
+            self.park();
             for watch in &mut watches {
-                if let Err(reason) = watch.look().await
+                if let Err(error) = watch.look().await
                     && standing.take_back()
                 {
-                    self.report.reason = Some(reason);
+                    self.fail(error);
                     return Outcome::Failed;
                 }
             }
@@ -246,12 +267,16 @@ impl Transaction {
         }
     }
 
-    /// Notes which old versions have no calls any more. With `late`, those that they have are answered.
-    fn park(&mut self, late: bool) {
+    /// Answers the calls that old versions still have.
+    fn give_up_calls(&mut self) {
         for old in self.parts.iter().filter_map(|part| part.old.as_ref()) {
-            if late {
-                give_up(old, &mut self.report.notes, self.limits.drain);
-            }
+            give_up(old, &mut self.report.notes, self.limits.drain);
+        }
+    }
+
+    /// Notes which old versions have no calls any more.
+    fn park(&self) {
+        for old in self.parts.iter().filter_map(|part| part.old.as_ref()) {
             if old.pending() == 0 {
                 old.set_state(ComponentState::Parked);
             }

@@ -62,7 +62,7 @@ impl System {
                 let Some(own) = own_component(&mesh, "system") else {
                     return;
                 };
-                let statistics = meter.measure(&mesh, true).to_string();
+                let statistics = meter.measure(&mesh, Detail::WithRates).to_string();
                 services.emit(own.instance(), "stats/system", statistics.as_bytes(), b"");
             }
         });
@@ -92,7 +92,8 @@ impl Native for System {
         };
         let result = match &*call.method {
             b"systemInfo" => system_info().into(),
-            b"getStats" => self.meter.measure(&mesh, is_truthy(first)),
+            b"getStats" if is_truthy(first) => self.meter.measure(&mesh, Detail::WithRates),
+            b"getStats" => self.meter.measure(&mesh, Detail::Counts),
             b"activateStatistics" => match interval_of(first) {
                 Ok(interval) => {
                     self.activate(interval);
@@ -152,6 +153,14 @@ struct Measurement {
     calls: HashMap<String, u64>,
 }
 
+/// How much of a measurement is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    Counts,
+    /// Also per second since the last measurement.
+    WithRates,
+}
+
 impl Meter {
     fn new() -> Meter {
         Meter {
@@ -164,8 +173,8 @@ impl Meter {
         }
     }
 
-    /// The state at this moment; with `rates`, also per second since the last measurement.
-    fn measure(&self, mesh: &Mesh, rates: bool) -> Value {
+    /// The state at this moment.
+    fn measure(&self, mesh: &Mesh, detail: Detail) -> Value {
         let mut components: Map<String, Value> = Map::new();
         let mut calls: HashMap<String, u64> = HashMap::new();
         for component in mesh.registry().in_order() {
@@ -193,7 +202,7 @@ impl Meter {
         let seconds = now.saturating_duration_since(last.at).as_secs_f64();
         let total: u64 = calls.values().sum();
         let mut statistics = Map::new();
-        if rates {
+        if detail == Detail::WithRates {
             let rate = |count: u64, before: u64| {
                 let rate = count.saturating_sub(before) as f64 / seconds.max(0.001);
                 Value::from((rate * 1000.0).round() / 1000.0)

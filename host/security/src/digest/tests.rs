@@ -1,6 +1,7 @@
 //! Signatures that the real clients' crypto libraries made, and what must not pass as one.
 
 use super::*;
+use mesh_choices::Choices;
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;
@@ -89,13 +90,8 @@ fn a_signature_is_good_for_its_key_and_its_nonce_only() {
 #[test]
 fn no_text_makes_the_verification_panic() {
     let rows = rows();
-    let mut state = 0x5eed_u64;
-    let mut below = |limit: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % limit.max(1)
-    };
+    let mut choices = Choices::new(0x5eed);
+    let mut below = |limit: usize| choices.below(limit);
     for _ in 0..3000 {
         let row = &rows[below(rows.len())];
         let mut texts = [

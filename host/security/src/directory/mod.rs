@@ -102,6 +102,26 @@ pub struct Saved<T> {
     pub commit: Commit,
 }
 
+/// How many documents of a user were removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RemovedUser {
+    /// The user's own: one, or none.
+    pub own: u64,
+    /// Those below it.
+    pub below: u64,
+}
+
+/// How many documents of a group were removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RemovedGroup {
+    /// The group's own: one, or none.
+    pub own: u64,
+    /// Memberships of users.
+    pub links: u64,
+    /// Its permissions.
+    pub permissions: u64,
+}
+
 /// The right to change the directory. Nobody else changes it meanwhile.
 pub struct Change<'a> {
     directory: &'a Directory,
@@ -294,15 +314,15 @@ impl Change<'_> {
         Ok(Saved { value: group, commit })
     }
 
-    /// Removes a user, all of whose tokens are older than `mark`. Returns how many documents there were: the user's own, and those below it.
+    /// Removes a user, all of whose tokens are older than `mark`.
     ///
     /// # Errors
     ///
     /// When the store cannot write. The user is gone all the same, until the host is started again.
-    pub fn remove_user(&self, name: &str, mark: u64) -> Result<Saved<(u64, u64)>, StoreError> {
+    pub fn remove_user(&self, name: &str, mark: u64) -> Result<Saved<RemovedUser>, StoreError> {
         // A name that is nobody's may still be part of a path that is somebody's.
         if self.directory.user(name).is_none() {
-            return Ok(nothing((0, 0)));
+            return Ok(nothing(RemovedUser::default()));
         }
         let removed = storage::remove_user(&*self.directory.store, name, mark);
         let mut state = self.directory.write();
@@ -312,15 +332,14 @@ impl Change<'_> {
         removed
     }
 
-    /// Removes a group and all memberships of it. Returns how many documents there were: the group's own, memberships,
-    /// permissions.
+    /// Removes a group and all memberships of it.
     ///
     /// # Errors
     ///
     /// When the store cannot write. The group and its memberships are what they were.
-    pub fn remove_group(&self, name: &str) -> Result<Saved<(u64, u64, u64)>, StoreError> {
+    pub fn remove_group(&self, name: &str) -> Result<Saved<RemovedGroup>, StoreError> {
         let Some(group) = self.directory.group(name) else {
-            return Ok(nothing((0, 0, 0)));
+            return Ok(nothing(RemovedGroup::default()));
         };
         let members = self.directory.members(name);
         let removed = storage::remove_group(&*self.directory.store, name, &members)?;

@@ -5,7 +5,7 @@
 //! belongs to a user or group is removed before its own document is, so that nobody of the same name inherits it; no two
 //! permissions share a document; what both allows and prohibits an action prohibits it, before and after a restart.
 
-use super::{Group, Saved, State, User};
+use super::{Group, RemovedGroup, RemovedUser, Saved, State, User};
 use crate::permission::{Actions, Holder, LookupPermission, LookupTable, Permission, Rules, Words, Written};
 use mesh_store::{Commit, PathPattern, Store, StoreError};
 use mesh_wire::protocol::DocumentMeta;
@@ -415,15 +415,19 @@ fn remove_below(store: &dyn Store, folder: &str) -> Result<(u64, Commit), StoreE
 }
 
 /// Removes a user. `mark` stays, so that nobody of the same name takes over the tokens.
-pub(super) fn remove_user(store: &dyn Store, name: &str, mark: u64) -> Result<Saved<(u64, u64)>, StoreError> {
+pub(super) fn remove_user(
+    store: &dyn Store,
+    name: &str,
+    mark: u64,
+) -> Result<Saved<RemovedUser>, StoreError> {
     let document = json!({ TOKENS_VALID_FROM: mark });
     store.set(&format!("{ROOT}{USERS_REMOVED}"), &document.to_string())?;
     let path = format!("{ROOT}{USER}{name}");
     remove_below(store, &format!("{ROOT}{PERMISSIONS}{OF_USER}{name}"))?;
-    let (tree, _) = remove_below(store, &path)?;
+    let (below, _) = remove_below(store, &path)?;
     let (own, commit) = remove_one(store, &path)?;
     Ok(Saved {
-        value: (own, tree),
+        value: RemovedUser { own, below },
         commit,
     })
 }
@@ -433,7 +437,7 @@ pub(super) fn remove_group(
     store: &dyn Store,
     name: &str,
     members: &[Arc<str>],
-) -> Result<Saved<(u64, u64, u64)>, StoreError> {
+) -> Result<Saved<RemovedGroup>, StoreError> {
     let own = format!("{ROOT}{GROUP}{name}");
     let lookups = format!("{ROOT}{LOOKUPS}{name}");
     let folder = format!("{ROOT}{PERMISSIONS}{name}/");
@@ -441,15 +445,15 @@ pub(super) fn remove_group(
         .iter()
         .map(|member| format!("{ROOT}{USER}{member}{MEMBERSHIP}{name}"));
     let memberships: BTreeSet<String> = of_members.collect();
-    let (mut groups, mut links, mut permissions) = (0, 0, 0);
+    let mut removed = RemovedGroup::default();
     let everything = format!("{ROOT}*");
     let (_, commit) = store.remove(&PathPattern::new(&everything), &mut |path, _| {
         let count = if path == own {
-            &mut groups
+            &mut removed.own
         } else if path.starts_with(&folder) {
-            &mut permissions
+            &mut removed.permissions
         } else if memberships.contains(path) {
-            &mut links
+            &mut removed.links
         } else {
             return path == lookups;
         };
@@ -457,7 +461,7 @@ pub(super) fn remove_group(
         true
     })?;
     Ok(Saved {
-        value: (groups, links, permissions),
+        value: removed,
         commit,
     })
 }

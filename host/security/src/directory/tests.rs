@@ -3,6 +3,7 @@
 use super::*;
 use crate::full_disk::{Disk, FullDisk};
 use crate::permission::{Actions, Holder, Permission, Words, Written};
+use mesh_choices::Choices;
 use mesh_store::MemoryStore;
 use serde_json::json;
 
@@ -51,18 +52,13 @@ fn assert_same(before: &Directory, after: &Directory) {
     assert_eq!(shown(before), shown(after));
 }
 
-/// Random numbers that are the same in every run.
-struct Dice(u64);
+/// What is chosen here.
+trait Chosen {
+    fn words(&mut self) -> Words;
+    fn rules(&mut self) -> Rules;
+}
 
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        ((self.0 >> 33) as usize) % end
-    }
-
+impl Chosen for Choices {
     fn words(&mut self) -> Words {
         let words = ["*", "get", "set", "on", "remove", "post"];
         let count = self.below(4);
@@ -100,13 +96,13 @@ impl Dice {
 
 #[test]
 fn what_was_changed_at_random_is_the_same_after_a_restart() {
-    let mut dice = Dice(7);
+    let mut choices = Choices::new(7);
     let directory = directory();
     for _ in 0..600 {
-        let name = ["get", "set", "carol"][dice.below(3)];
-        let rules = dice.rules();
+        let name = ["get", "set", "carol"][choices.below(3)];
+        let rules = choices.rules();
         let change = directory.change();
-        match dice.below(6) {
+        match choices.below(6) {
             0 => drop(change.remove_user(name, 1).unwrap()),
             1 => drop(change.remove_group(name).unwrap()),
             2 | 3 => drop(change.put_group(group(name, &rules)).unwrap()),
@@ -115,7 +111,7 @@ fn what_was_changed_at_random_is_the_same_after_a_restart() {
                 let groups: Vec<&str> = groups
                     .iter()
                     .map(|group| &*group.name)
-                    .filter(|_| dice.below(2) == 0)
+                    .filter(|_| choices.below(2) == 0)
                     .collect();
                 change.put_user(user(name, &groups, &rules)).unwrap();
             }
@@ -213,12 +209,12 @@ fn removing_nobody_removes_nothing_of_anybody() {
     ] {
         assert_eq!(
             directory.change().remove_user(name, 1).unwrap().value,
-            (0, 0),
+            RemovedUser::default(),
             "{name}"
         );
         assert_eq!(
             directory.change().remove_group(name).unwrap().value,
-            (0, 0, 0),
+            RemovedGroup::default(),
             "{name}"
         );
     }
@@ -265,7 +261,12 @@ fn a_group_that_a_full_disk_keeps_is_what_it_was() {
         assert_eq!(removed.is_ok(), disk == Disk::Takes);
         assert_eq!(directory.group("team").is_none(), removed.is_ok());
         if let Ok(removed) = removed {
-            assert_eq!(removed.value, (1, 1, 2));
+            let expected = RemovedGroup {
+                own: 1,
+                links: 1,
+                permissions: 2,
+            };
+            assert_eq!(removed.value, expected);
         }
         store.answer_commits(false);
         assert_eq!(directory.members("team").len(), 1);

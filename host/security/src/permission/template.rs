@@ -92,13 +92,16 @@ pub(super) fn try_fill<'a>(
     let mut parts = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     let mut rest = template;
-    while let Some((before, name, behind)) = next_place(rest) {
-        let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            names.push(name);
-            names.len() - 1
-        });
-        parts.push((before, place));
-        rest = behind;
+    while let Some(found) = next_place(rest) {
+        let place = names
+            .iter()
+            .position(|known| *known == found.name)
+            .unwrap_or_else(|| {
+                names.push(found.name);
+                names.len() - 1
+            });
+        parts.push((found.before, place));
+        rest = found.behind;
     }
     let values = names.iter().map(|name| texts(name)).collect::<Option<Vec<_>>>()?;
     let count = values
@@ -133,11 +136,20 @@ pub(super) fn try_fill<'a>(
     Some(paths)
 }
 
-/// The text before the next name, the name, and what is behind it.
-fn next_place(text: &str) -> Option<(&str, &str, &str)> {
+/// A name in a template.
+struct Place<'a> {
+    /// The text before it.
+    before: &'a str,
+    name: &'a str,
+    /// What is behind it.
+    behind: &'a str,
+}
+
+/// The next name.
+fn next_place(text: &str) -> Option<Place<'_>> {
     let (before, behind) = text.split_once(OPEN)?;
     let (name, behind) = behind.split_once(CLOSE)?;
-    Some((before, name, behind))
+    Some(Place { before, name, behind })
 }
 
 #[cfg(test)]

@@ -1,19 +1,10 @@
 //! Turns under arrivals that a seed chooses.
 
 use super::*;
+use mesh_choices::Choices;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
-
-/// Numbers that a seed chooses.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % end
-    }
-}
 
 /// What waits: who it is of, and which of theirs.
 type Item = (u64, u64, u64);
@@ -139,17 +130,18 @@ fn who_waited_long_enough_or_has_gone_gives_the_place_back() {
 #[test]
 fn under_any_arrivals_places_are_bounded_nobody_is_lost_and_one_after_the_other_is_served() {
     for seed in 0..60 {
-        let mut dice = Dice(seed);
-        let places = 1 + dice.below(40) as usize;
-        let (networks, names) = (1 + dice.below(12), 1 + dice.below(30));
+        let mut choices = Choices::new(seed);
+        let mut below = |end: u64| choices.number() % end;
+        let places = 1 + below(40) as usize;
+        let (networks, names) = (1 + below(12), 1 + below(30));
         let mut turns = Turns::new(places);
         let (mut pushed, mut gone, mut served) = (0, 0, 0);
         let mut last: HashMap<(u64, u64), u64> = HashMap::new();
         for number in 0..3000 {
-            if dice.below(100) < 70 {
+            if below(100) < 70 {
                 // The first network and the first name come as often as all others together.
-                let network = dice.below(2) * dice.below(networks);
-                let name = dice.below(2) * dice.below(names);
+                let network = below(2) * below(networks);
+                let name = below(2) * below(names);
                 let item = (network, name, number);
                 gone += turns
                     .push(Class::Attempt, who(network, name), later(), item)
@@ -174,7 +166,8 @@ fn under_any_arrivals_places_are_bounded_nobody_is_lost_and_one_after_the_other_
 #[test]
 fn under_a_flood_everybody_else_gets_a_share() {
     for seed in 0..20 {
-        let mut dice = Dice(seed);
+        let mut choices = Choices::new(seed);
+        let mut below = |end: u64| choices.number() % end;
         let mut turns = Turns::new(64);
         let (mut asked, mut had) = (0, 0);
         let evicted = |item: Option<Item>| {
@@ -186,12 +179,12 @@ fn under_a_flood_everybody_else_gets_a_share() {
         for number in 0..5000 {
             // Ten guesses, with names of their own or not, for each one that is looked at.
             for _ in 0..10 {
-                let name = dice.below(1 + seed * 100);
+                let name = below(1 + seed * 100);
                 evicted(turns.push(Class::Attempt, who(0, name), later(), (0, name, number)));
             }
             // Five networks that ask seldom.
-            if dice.below(100) < 40 {
-                let network = 1 + dice.below(5);
+            if below(100) < 40 {
+                let network = 1 + below(5);
                 asked += 1;
                 evicted(turns.push(Class::Attempt, who(network, 1), later(), (network, 1, number)));
             }

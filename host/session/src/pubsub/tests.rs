@@ -4,16 +4,21 @@
 //! All choices come from seeds, and a failure names the seed and the operation.
 
 use super::*;
-use crate::testing::Choices;
 use crate::{Batch, Session};
+use mesh_choices::Choices;
 use mesh_wire::protocol::{Dialect, EventAction, Listeners, Publication};
 use mesh_wire::versions::RequestedRange;
 use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-/// What is chosen here: paths and patterns.
-impl Choices {
+/// What is chosen here.
+trait Chosen {
+    fn path(&mut self) -> String;
+    fn pattern(&mut self) -> String;
+}
+
+impl Chosen for Choices {
     fn path(&mut self) -> String {
         const SEGMENTS: [&str; 10] = ["a", "a", "b", "b", "c", "A", "ab", "", "_exchange", "é"];
         match self.below(20) {

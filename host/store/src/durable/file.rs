@@ -9,7 +9,7 @@ use super::batches::{self, MERGE_AT, Unmerged};
 use super::error::{FileError, FileErrorKind};
 use super::format;
 use super::held::{Held, Reading};
-use super::opening::{self, Opened};
+use super::opening::{self, IfMissing, Opened};
 use super::record::{self, Entry, Record};
 use super::salvage::salvage;
 use redb::{
@@ -67,24 +67,33 @@ pub struct Compacted {
     pub after: u64,
 }
 
+/// What becomes of the documents that are not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// They stay.
+    Keep,
+    /// They are removed.
+    Remove,
+}
+
 impl StoreFile {
     /// Opens a file, checks the whole of it, and finishes or rolls back what a crash has interrupted. Makes a new one,
-    /// and the folders above it, if there is none and `create` says so. Replaces a damaged file by what can be saved of
+    /// and the folders above it, if there is none and `missing` says so. Replaces a damaged file by what can be saved of
     /// it, and keeps the damaged one under another name.
     ///
     /// # Errors
     ///
     /// What stands against it.
-    pub fn open(path: &Path, create: bool) -> Result<StoreFile, FileError> {
-        match StoreFile::open_sound(path, create) {
+    pub fn open(path: &Path, missing: IfMissing) -> Result<StoreFile, FileError> {
+        match StoreFile::open_sound(path, missing) {
             Err(refused) if refused.kind() == FileErrorKind::Damaged => salvage(path, refused),
             other => other,
         }
     }
 
     /// As [`StoreFile::open`], and refuses a damaged file.
-    pub(super) fn open_sound(path: &Path, create: bool) -> Result<StoreFile, FileError> {
-        let Opened { file, made } = opening::open(path, create)?;
+    pub(super) fn open_sound(path: &Path, missing: IfMissing) -> Result<StoreFile, FileError> {
+        let Opened { file, made } = opening::open(path, missing)?;
         let held = Held::new(file).map_err(|error| FileError::opening(path, &error))?;
         let opened = StoreFile::of_held(held, path).inspect_err(|_| {
             if !made.is_empty() {
@@ -111,7 +120,7 @@ impl StoreFile {
     /// Opens a file to read it, where nothing can be written: what a crash has interrupted is finished or rolled back in memory.
     pub(super) fn open_for_reading(path: &Path) -> Result<StoreFile, FileError> {
         let failed = |error: std::io::Error| FileError::opening(path, &error);
-        let held = Held::new(opening::open(path, false)?.file).map_err(failed)?;
+        let held = Held::new(opening::open(path, IfMissing::Refuse)?.file).map_err(failed)?;
         let reading = Reading::new(held.clone()).map_err(failed)?;
         let mut file = StoreFile::with_backend(reading, path)?;
         file.held = Some(held);
@@ -302,22 +311,21 @@ impl StoreFile {
         Ok(())
     }
 
-    /// Writes entries as one transaction, in their order. `replace` removes everything else. Returns how many documents
-    /// there are now.
+    /// Writes entries as one transaction, in their order. Returns how many documents there are now.
     ///
     /// # Errors
     ///
     /// The first error of the iterator, or that the file cannot be written; nothing has been changed then.
     pub fn write_all<E: From<FileError>>(
         &mut self,
-        replace: bool,
+        others: Others,
         entries: impl Iterator<Item = Result<Entry, E>>,
     ) -> Result<u64, E> {
         self.merge()?;
         let mut refused = None;
         let mut format = self.format;
         let written = self.transaction(|transaction| {
-            if replace {
+            if others == Others::Remove {
                 transaction.delete_table(DOCUMENTS).map_err(redb::Error::from)?;
             }
             let mut documents = transaction.open_table(DOCUMENTS).map_err(redb::Error::from)?;

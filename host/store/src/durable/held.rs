@@ -13,6 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Range = (Bound<u64>, Bound<u64>);
 
+/// Who else may lock the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LockKind {
+    /// Others that lock them in this way, too.
+    Shared,
+    /// Nobody.
+    Exclusive,
+}
+
 /// A file with its locks. Copies are the same file.
 #[derive(Clone, Debug)]
 pub(super) struct Held(Arc<Kept>);
@@ -22,7 +31,7 @@ struct Kept {
     backend: FileBackend,
     file: File,
     /// What redb has locked at some time, and whether for all or for itself.
-    locks: Mutex<Vec<(Range, bool)>>,
+    locks: Mutex<Vec<(Range, LockKind)>>,
 }
 
 impl Held {
@@ -43,16 +52,16 @@ impl Held {
     fn lock(
         &self,
         range: Range,
-        shared: bool,
+        kind: LockKind,
         take: impl FnOnce() -> Result<bool, BackendError>,
     ) -> Result<bool, BackendError> {
         let mut locks = self.0.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        if locks.contains(&(range, shared)) {
+        if locks.contains(&(range, kind)) {
             return Ok(true);
         }
         let is_taken = take()?;
         if is_taken {
-            locks.push((range, shared));
+            locks.push((range, kind));
         }
         Ok(is_taken)
     }
@@ -80,11 +89,13 @@ impl StorageBackend for Held {
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.lock((start, end), false, || self.0.backend.try_lock_range(start, end))
+        self.lock((start, end), LockKind::Exclusive, || {
+            self.0.backend.try_lock_range(start, end)
+        })
     }
 
     fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.lock((start, end), true, || {
+        self.lock((start, end), LockKind::Shared, || {
             self.0.backend.try_lock_shared_range(start, end)
         })
     }

@@ -23,7 +23,9 @@ mod salvage;
 mod tests;
 
 pub use error::{FileError, FileErrorKind};
-pub use file::{Compacted, DamagedRecord, StoreFile};
+pub use file::{Compacted, DamagedRecord, Others, StoreFile};
+pub use mesh_files::Durability;
+pub use opening::IfMissing;
 pub use record::{Entry, Record};
 
 use super::index::Index;
@@ -35,18 +37,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// When a write is acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// When it is on disk.
-    #[default]
-    Commit,
-    /// At once; it is on disk after an interval. A crash takes what was written in the interval.
-    Interval,
-    /// At once; it is on disk when that is convenient, and after a clean stop.
-    None,
-}
 
 /// How a store treats writes.
 #[derive(Clone, Debug)]
@@ -85,7 +75,7 @@ impl DurableStore {
     ///
     /// What stands against it, in one sentence.
     pub fn open(path: &Path, options: &Options) -> Result<DurableStore, FileError> {
-        match StoreFile::open(path, true) {
+        match StoreFile::open(path, IfMissing::Create) {
             Err(full) if full.kind() == FileErrorKind::Full => DurableStore::for_reading(path, options, full),
             opened => DurableStore::of_file(opened?, options),
         }

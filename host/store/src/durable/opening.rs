@@ -14,8 +14,17 @@ pub(super) struct Opened {
     pub(super) made: Vec<PathBuf>,
 }
 
-/// Opens a file for reading and writing. If it is not there and `create` says so, it is made.
-pub(super) fn open(path: &Path, create: bool) -> Result<Opened, FileError> {
+/// What is done where there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// One is made.
+    Create,
+    /// It is an error.
+    Refuse,
+}
+
+/// Opens a file for reading and writing.
+pub(super) fn open(path: &Path, missing: IfMissing) -> Result<Opened, FileError> {
     let failed = |error: io::Error| FileError::opening(path, &error);
     match fs::metadata(path) {
         Ok(about) if about.is_dir() => return Err(FileError::folder(path)),
@@ -24,7 +33,7 @@ pub(super) fn open(path: &Path, create: bool) -> Result<Opened, FileError> {
         _ => {}
     }
     match OpenOptions::new().read(true).write(true).open(path) {
-        Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if missing == IfMissing::Create && error.kind() == io::ErrorKind::NotFound => {
             // A link that leads to nothing leads to where the file is to be.
             let target = fs::read_link(path).map_or_else(|_| path.to_owned(), |to| folder_of(path).join(to));
             let made = make_folders(&target).map_err(failed)?;

@@ -6,9 +6,10 @@
 //!
 //! redb refuses a file as a whole, while most damage is to a single record, and records carry checksums of their own.
 
+use super::IfMissing;
 use super::batches::Unmerged;
 use super::error::{FileError, FileErrorKind};
-use super::file::{BATCHES, DOCUMENTS, DamagedRecord, StoreFile};
+use super::file::{BATCHES, DOCUMENTS, DamagedRecord, Others, StoreFile};
 use super::format::{ABOUT, FORMATS};
 use super::record::{self, Entry};
 use crate::now;
@@ -47,8 +48,8 @@ pub(super) fn salvage(path: &Path, refused: FileError) -> Result<StoreFile, File
     );
     // What an earlier attempt has left.
     let _ = fs::remove_file(&rebuilt);
-    let mut new = StoreFile::open_sound(&rebuilt, true)?;
-    new.write_all(false, entries.into_iter().map(Ok::<_, FileError>))?;
+    let mut new = StoreFile::open_sound(&rebuilt, IfMissing::Create)?;
+    new.write_all(Others::Keep, entries.into_iter().map(Ok::<_, FileError>))?;
     let in_place = fs::hard_link(path, &kept)
         .and_then(|()| fs::rename(&rebuilt, path))
         .and_then(|()| fs::set_permissions(&kept, Permissions::from_mode(0o600)))

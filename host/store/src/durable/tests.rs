@@ -40,22 +40,6 @@ impl Drop for Folder {
     }
 }
 
-/// Numbers that depend on a seed alone (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-}
-
 /// Waits until a commit is done or has failed.
 fn outcome(store: &DurableStore, commit: Commit) -> Result<(), StoreError> {
     let (tell, received) = mpsc::channel();

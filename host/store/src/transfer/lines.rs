@@ -27,8 +27,8 @@ struct Line<'a> {
 /// The documents of a file.
 pub(super) fn entries(input: impl BufRead) -> impl Iterator<Item = Result<Entry, TransferError>> {
     numbered(input).map(|line| {
-        let (number, line, _) = line?;
-        entry(&line).map_err(|what| wrong(number, what))
+        let line = line?;
+        entry(&line.text).map_err(|what| wrong(line.number, what))
     })
 }
 

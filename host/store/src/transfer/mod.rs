@@ -57,8 +57,16 @@ pub struct Source<'a> {
 /// What belongs to a happn server and not to its users: its name, its keys, its users and their passwords.
 const SYSTEM: &str = "/_SYSTEM/";
 
-/// Reads a file with documents; `format` is found out when it is not said. Of a happn-3 file, `system` takes along what
-/// is below `/_SYSTEM/`.
+/// Documents of a happn-3 file below `/_SYSTEM/`, which belong to the server that wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemDocuments {
+    /// They are left out, and counted.
+    LeaveOut,
+    /// They are taken along.
+    TakeAlong,
+}
+
+/// Reads a file with documents; `format` is found out when it is not said.
 ///
 /// # Errors
 ///
@@ -66,7 +74,7 @@ const SYSTEM: &str = "/_SYSTEM/";
 pub fn read<'a>(
     mut input: impl BufRead + 'a,
     format: Option<Format>,
-    system: bool,
+    system: SystemDocuments,
 ) -> Result<Source<'a>, TransferError> {
     let mut first = Vec::new();
     while first.trim_ascii().is_empty() {
@@ -143,19 +151,32 @@ pub fn write_line(out: &mut impl Write, path: &str, record: Record<'_>) -> io::R
     out.write_all(line.as_bytes())
 }
 
-/// The lines of a file with their numbers, without those that are blank; and whether a line break ends each.
-fn numbered(mut input: impl BufRead) -> impl Iterator<Item = Result<(u64, Vec<u8>, bool), TransferError>> {
+/// One line of a file.
+struct NumberedLine {
+    /// Its number, from 1.
+    number: u64,
+    text: Vec<u8>,
+    /// A line break ends it.
+    is_whole: bool,
+}
+
+/// The lines of a file, without those that are blank.
+fn numbered(mut input: impl BufRead) -> impl Iterator<Item = Result<NumberedLine, TransferError>> {
     let mut number = 0;
     std::iter::from_fn(move || {
         loop {
-            let mut line = Vec::new();
+            let mut text = Vec::new();
             number += 1;
-            match input.read_until(b'\n', &mut line) {
+            match input.read_until(b'\n', &mut text) {
                 Ok(0) => return None,
-                Ok(_) if line.trim_ascii().is_empty() => {}
+                Ok(_) if text.trim_ascii().is_empty() => {}
                 Ok(_) => {
-                    let is_whole = line.ends_with(b"\n");
-                    return Some(Ok((number, line, is_whole)));
+                    let is_whole = text.ends_with(b"\n");
+                    return Some(Ok(NumberedLine {
+                        number,
+                        text,
+                        is_whole,
+                    }));
                 }
                 Err(error) => return Some(Err(error.into())),
             }

@@ -5,7 +5,9 @@
 //! last line about a path counts and a last line that a crash has cut off does not; times and `modifiedBy` are kept;
 //! `_tag`, which this host does not have, is dropped; a date (`{"$$date":…}`) becomes the text that clients get for it.
 
-use super::{Entry, Format, SYSTEM, Source, TransferError, numbered, said, wrong};
+use super::{
+    Entry, Format, NumberedLine, SYSTEM, Source, SystemDocuments, TransferError, numbered, said, wrong,
+};
 use crate::now;
 use mesh_wire::protocol::{DocumentMeta, value};
 use serde::Deserialize;
@@ -32,12 +34,16 @@ struct Line<'a> {
 }
 
 /// Reads the whole file: only at its end it is known what is there.
-pub(super) fn read<'a>(input: impl BufRead, system: bool) -> Result<Source<'a>, TransferError> {
+pub(super) fn read<'a>(input: impl BufRead, system: SystemDocuments) -> Result<Source<'a>, TransferError> {
     let mut documents: BTreeMap<String, Entry> = BTreeMap::new();
     let mut is_cut_off = false;
     for line in numbered(input) {
-        let (number, line, is_whole) = line?;
-        match read_line(&line) {
+        let NumberedLine {
+            number,
+            text,
+            is_whole,
+        } = line?;
+        match read_line(&text) {
             Ok(Change::Document(entry)) => drop(documents.insert(entry.path.clone(), entry)),
             Ok(Change::Removal(path)) => drop(documents.remove(&path)),
             Ok(Change::Other) => {}
@@ -46,7 +52,7 @@ pub(super) fn read<'a>(input: impl BufRead, system: bool) -> Result<Source<'a>, 
         }
     }
     let before = documents.len();
-    if !system {
+    if system == SystemDocuments::LeaveOut {
         documents.retain(|path, _| !path.starts_with(SYSTEM));
     }
     Ok(Source {

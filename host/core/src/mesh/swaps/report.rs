@@ -1,5 +1,6 @@
 //! What is told of a swap: while it goes on, when it has switched, and when it is over.
 
+use super::FailureKind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -100,6 +101,9 @@ pub struct Report {
     pub ending: Option<Ending>,
     /// Why it was refused or rolled back, in one sentence.
     pub reason: Option<String>,
+    /// What kind of failure `reason` is about.
+    #[serde(default)]
+    pub failure: Option<FailureKind>,
     /// The components.
     pub components: Vec<PartReport>,
     /// Milliseconds from the beginning until the new versions served.
@@ -121,6 +125,9 @@ pub struct Report {
     /// Milliseconds from the beginning to the end, when there is one.
     #[serde(default)]
     pub ended_after_milliseconds: Option<f64>,
+    /// Why mesh.toml does not name what runs, though it should; a sentence about it is among the notes.
+    #[serde(default)]
+    pub not_recorded: Option<FailureKind>,
 }
 
 impl fmt::Display for PartReport {

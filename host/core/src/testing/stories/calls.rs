@@ -2,6 +2,7 @@
 
 use super::{DIALECTS, calculator};
 use crate::testing::{Outcome, TestComponent, World, setting};
+use mesh_wire::address::{REQUESTS, RESPONSES};
 use mesh_wire::protocol::Dialect;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -62,6 +63,26 @@ fn an_unknown_component_is_named_in_each_dialect() {
             json!({"args": [{"message": message, "name": "bad endpoint"}]}),
             "{dialect:?}"
         );
+    }
+}
+
+#[test]
+fn a_path_that_is_no_method_of_this_mesh_is_named_by_its_last_two_segments() {
+    for path in ["Other/calc/add", "TestNode/more/calc/add", "calc/add"] {
+        let mut world = World::new(1);
+        world.start(calculator());
+        let client = world.connect(Dialect::Happn4);
+        world.expect_answers(client);
+        let address = format!("{RESPONSES}{}/TestNode/calc/add/1", world.session(client).id());
+        let call = json!({"args": [1, 2], "callbackAddress": address});
+        world.send(
+            client,
+            &setting(&format!("{REQUESTS}{path}"), &call, &json!({"noStore": true})),
+        );
+        world.settle();
+        let message = "Call to unconfigured component: [calc.add]";
+        let expected = json!({"args": [{"message": message, "name": "bad endpoint"}]});
+        assert_eq!(world.answers(client, &address), [expected], "{path}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every publication passes one door.
 
-use crate::mesh::Concerned;
+use crate::mesh::{Concerned, StartProgress};
 use crate::testing::{Departure, Kind, Outcome, TestComponent, World, setting};
 use mesh_wire::protocol::Dialect;
 use serde_json::{Value, json};
@@ -114,8 +114,8 @@ fn a_call_that_somebody_watches_leaves_as_a_request_and_as_an_answer() {
 #[test]
 fn the_description_and_the_configuration_pass_the_door() {
     let mut world = World::new(1);
-    world.mesh().publish_description(false).unwrap();
-    world.mesh().publish_config(1, false).unwrap();
+    world.mesh().publish_description(StartProgress::Ready).unwrap();
+    world.mesh().publish_config(1).unwrap();
     let expected = ["/mesh/schema/description", "/mesh/schema/config"];
     assert_eq!(
         left(&mut world),

@@ -1,6 +1,7 @@
 //! Which version of a component answers.
 
 use super::version;
+use crate::mesh::StartProgress;
 use crate::testing::{Client, Outcome, TestComponent, World, paths};
 use mesh_wire::protocol::Dialect;
 use serde_json::{Value, json};
@@ -54,14 +55,14 @@ fn a_version_that_is_no_text_matches_nothing() {
 #[test]
 fn a_client_goes_on_with_the_line_that_it_was_shown() {
     let (mut world, client) = world_with(&["1.2.0"]);
-    world.mesh().publish_description(false).unwrap();
+    world.mesh().publish_description(StartProgress::Ready).unwrap();
     let read = json!({"action": "get", "path": "/mesh/schema/description"});
     world.request(client, &read);
     world.start(version("2.0.0"));
     assert_eq!(answering(&mut world, client, &Value::Null), "1.2.0");
     let newcomer = world.connect(Dialect::Happn4);
     world.expect_answers(newcomer);
-    world.mesh().publish_description(false).unwrap();
+    world.mesh().publish_description(StartProgress::Ready).unwrap();
     world.request(newcomer, &read);
     assert_eq!(answering(&mut world, newcomer, &Value::Null), "2.0.0");
 }

@@ -20,7 +20,7 @@ use mesh_plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, Method, N
 use mesh_security::{ANONYMOUS, WebPrincipal};
 use mesh_wire::origin::Origin;
 use mesh_wire::protocol::json;
-use parameters::{Parameters, is_callback, unreadable};
+use parameters::{Form, Parameters, is_callback, unreadable};
 use std::sync::Arc;
 
 pub use answer::Reply;
@@ -100,7 +100,7 @@ pub(crate) async fn reply(mesh: &Arc<Mesh>, route: Route, below: &str, request: 
 }
 
 async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
-    let parameters = Parameters::read(request, true)?;
+    let parameters = Parameters::read(request, Form::WrappedOrBare)?;
     let status = request.principal.dialect.rest_faults().status(401);
     let missing = |name: &str| Reply::failed(status, "Failure parsing request body", &format!("no {name}"));
     if !parameters.has("username") {
@@ -189,7 +189,7 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
         component.map_or("", String::as_str),
         method.map_or("", String::as_str),
     )?;
-    let parameters = Parameters::read(request, false)?;
+    let parameters = Parameters::read(request, Form::Wrapped)?;
     let (Some(method), Some(component)) = (method, component) else {
         return refused(
             404,

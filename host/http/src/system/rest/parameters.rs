@@ -26,12 +26,20 @@ pub(super) enum Parameters {
     Positional(Vec<Box<RawValue>>),
 }
 
+/// Where a body has its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Below `parameters`.
+    Wrapped,
+    /// Below `parameters`; or, without that, the body itself is an object of them.
+    WrappedOrBare,
+}
+
 impl Parameters {
-    /// Reads them from the body, or from the query of a `GET`. With `bare`, a body without `parameters` is itself an
-    /// object of parameters.
-    pub(super) fn read(request: &Request<'_>, bare: bool) -> Result<Parameters, Reply> {
+    /// Reads them from the body, or from the query of a `GET`.
+    pub(super) fn read(request: &Request<'_>, form: Form) -> Result<Parameters, Reply> {
         if let Some(body) = body(request)? {
-            return Parameters::of_body(&body, bare);
+            return Parameters::of_body(&body, form);
         }
         let pairs = query::pairs(query::split(request.url).1);
         // A name that is there more than once is an array.
@@ -51,7 +59,7 @@ impl Parameters {
         Ok(Parameters::Named(named.collect()))
     }
 
-    fn of_body(text: &str, bare: bool) -> Result<Parameters, Reply> {
+    fn of_body(text: &str, form: Form) -> Result<Parameters, Reply> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Parameters::Named(Vec::new()));
@@ -64,7 +72,7 @@ impl Parameters {
                 match inner.filter(|(_, value)| value.get() != RawValue::NULL.get()) {
                     Some((_, inner)) => Parameters::of(inner)
                         .ok_or_else(|| unreadable("`parameters` must be an object or an array")),
-                    None if bare => Ok(Parameters::Named(fields)),
+                    None if form == Form::WrappedOrBare => Ok(Parameters::Named(fields)),
                     None => Ok(Parameters::Named(Vec::new())),
                 }
             }
@@ -276,7 +284,7 @@ mod tests {
             documented: Vec::new,
         };
         let (_, method) = descriptor.method("m").unwrap();
-        Parameters::read(&request, false)
+        Parameters::read(&request, Form::Wrapped)
             .map(|parameters| parameters.arguments(method, &request, &Origin::of_session("S")))
             .map_err(|reply| reply.status)
     }

@@ -5,9 +5,9 @@
 
 use super::failure::Failure;
 
-use super::{Request, Results, shapes};
+use super::{Request, Results, Write, shapes};
 use mesh_core::mesh::Concerned;
-use mesh_security::directory::{RESERVED_GROUP, Saved, own_fields};
+use mesh_security::directory::{RESERVED_GROUP, RemovedGroup, Saved, own_fields};
 use mesh_security::permission::{Front, Holder, Purpose, Rules, from_mesh, hidden_prohibitions};
 use mesh_security::{ADMIN, GUESTS, Group, LONGEST_NAME, POWERFUL, User, has_invisible_letters};
 use mesh_store::PathPattern;
@@ -37,22 +37,22 @@ impl Request<'_> {
                 "Cannot convert undefined or null to object: a group needs `permissions`",
             ));
         }
-        let saved = self.write_group(&name, true, false).await?;
+        let saved = self.write_group(&name, Write::New).await?;
         Ok(vec![changed(&saved)])
     }
 
-    pub(super) async fn upsert_group(&self, overwrites: bool) -> Results {
+    pub(super) async fn upsert_group(&self, write: Write) -> Results {
         let given = self.object(0, "group")?;
         let name = match given.get("name").and_then(Value::as_str) {
             Some(name) if self.security.directory().group(name).is_some() => name.to_owned(),
             _ => group_name(given.get("name"))?,
         };
-        let saved = self.write_group(&name, false, overwrites).await?;
+        let saved = self.write_group(&name, write).await?;
         Ok(vec![changed(&saved)])
     }
 
     /// Merges what is given into what there is.
-    async fn write_group(&self, name: &str, is_new: bool, overwrites: bool) -> Result<Arc<Group>, Failure> {
+    async fn write_group(&self, name: &str, write: Write) -> Result<Arc<Group>, Failure> {
         let given = self.object(0, "group")?;
         self.check_power_of(name)?;
         let rules = match given.get("permissions") {
@@ -67,7 +67,7 @@ impl Request<'_> {
         let saved = {
             let change = self.security.directory().change();
             let before = self.security.directory().group(name);
-            if is_new && before.is_some() {
+            if write == Write::New && before.is_some() {
                 return Err(exists(name));
             }
             let mut group = before.map_or_else(
@@ -82,7 +82,7 @@ impl Request<'_> {
             }
             group.fields.extend(own_fields(given.clone()));
             match &rules {
-                Some(rules) if overwrites => {
+                Some(rules) if write == Write::Replace => {
                     let hidden = hidden_prohibitions(&group.rules, rules);
                     group.rules = rules.clone();
                     group.rules.merge(&hidden, Front::Older)?;
@@ -139,7 +139,11 @@ impl Request<'_> {
             let members = self.security.directory().members(&name);
             (group, members, change.remove_group(&name)?)
         };
-        let (own, links, permissions) = saved.value;
+        let RemovedGroup {
+            own,
+            links,
+            permissions,
+        } = saved.value;
         let mut obj = shapes::bare_group(&group);
         obj["permissions"] = self.kept_order()(&group.rules).to_value();
         let path = shapes::link_path("*", &name);

@@ -4,7 +4,7 @@
 //! answered, for whoever it concerns; one that cannot be kept gives nothing.
 
 use super::failure::Failure;
-use super::{Request, Results};
+use super::{ListChange, Request, Results};
 use mesh_core::mesh::Concerned;
 use mesh_security::Group;
 use mesh_security::directory::table_value;
@@ -57,16 +57,16 @@ impl Request<'_> {
         Ok(vec![Value::Null])
     }
 
-    pub(super) async fn change_lookup_path(&self, inserts: bool) -> Results {
+    pub(super) async fn change_lookup_path(&self, change_of_list: ListChange) -> Results {
         let name = self.text(0, "the table's name")?;
         let path = self.text(1, "the path")?;
         let commit = {
             let change = self.security.directory().change();
             let tables = self.security.directory().tables();
             let mut table = tables.get(name).cloned().unwrap_or_default();
-            match inserts {
-                true => table.insert(path)?,
-                false => drop(table.remove(path)),
+            match change_of_list {
+                ListChange::Add => table.insert(path)?,
+                ListChange::Remove => drop(table.remove(path)),
             }
             change.put_table(name, table)?
         };
@@ -95,7 +95,7 @@ impl Request<'_> {
         Ok(vec![Value::Array(shown)])
     }
 
-    pub(super) async fn change_lookup_permissions(&self, method: &str, adds: bool) -> Results {
+    pub(super) async fn change_lookup_permissions(&self, method: &str, change: ListChange) -> Results {
         let given = self.argument(1);
         let domain = self.mesh.domain();
         let permissions: Vec<LookupPermission> = if method.contains("Event") {
@@ -113,9 +113,9 @@ impl Request<'_> {
             let mut changed = Vec::new();
             for permission in &permissions {
                 let known = lookups.iter().position(|lookup| lookup == permission);
-                match (known, adds) {
-                    (None, true) => lookups.push(permission.clone()),
-                    (Some(place), false) => drop(lookups.remove(place)),
+                match (known, change) {
+                    (None, ListChange::Add) => lookups.push(permission.clone()),
+                    (Some(place), ListChange::Remove) => drop(lookups.remove(place)),
                     _ => continue,
                 }
                 changed.push(permission.table().to_owned());
@@ -124,7 +124,7 @@ impl Request<'_> {
         })
         .await?;
         let is_list = method.ends_with("Permissions") || method.contains("Exchange");
-        Ok(vec![match is_list && !adds {
+        Ok(vec![match is_list && change == ListChange::Remove {
             true => permissions.iter().map(|_| Value::Null).collect(),
             false => Value::Null,
         }])

@@ -24,6 +24,42 @@ use mesh_wire::origin::Origin;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Weak};
 
+/// What becomes of a user or group that is there already when one is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    /// There must be none.
+    New,
+    /// It gets what is given beside what it has.
+    Merge,
+    /// What is given stands in the place of its permissions, or of its memberships.
+    Replace,
+}
+
+impl Write {
+    fn replacing_if(replaces: bool) -> Write {
+        match replaces {
+            true => Write::Replace,
+            false => Write::Merge,
+        }
+    }
+}
+
+/// What is done to a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ListChange {
+    Add,
+    Remove,
+}
+
+/// What a list of revocations is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Revoked {
+    /// Sessions, with their ids.
+    Sessions,
+    /// Tokens, which nobody is shown.
+    Tokens,
+}
+
 /// The methods of the first generation in their order, then those that the second one added. A parameter that only one
 /// generation has is listed: clients cut off arguments for which there is no parameter.
 pub(super) const METHODS: &[MethodEntry] = &[
@@ -236,11 +272,12 @@ impl Request<'_> {
             "addGroup" => self.add_group().await,
             "updateGroup" => {
                 let dialect = self.mesh.dialect_of(&self.origin);
-                self.upsert_group(dialect.replaces_permissions_of_group()).await
+                let replaces = dialect.replaces_permissions_of_group();
+                self.upsert_group(Write::replacing_if(replaces)).await
             }
             "upsertGroup" => {
-                let overwrites = self.option(1, "overwritePermissions");
-                self.upsert_group(overwrites).await
+                let replaces = self.option(1, "overwritePermissions");
+                self.upsert_group(Write::replacing_if(replaces)).await
             }
             "addGroupPermissions" => self.change_group_permissions(Purpose::Add).await,
             "removeGroupPermissions" => self.change_group_permissions(Purpose::Remove).await,
@@ -258,16 +295,16 @@ impl Request<'_> {
             "associateGroups" => self.associate_groups().await,
             "unlinkGroups" => self.unlink_groups().await,
 
-            "attachToSecurityChanges" => self.switch(&self.security.activity().security_events, true),
-            "attachToSessionChanges" => self.switch(&self.security.activity().session_events, true),
+            "attachToSecurityChanges" => self.switch_on(&self.security.activity().security_events),
+            "attachToSessionChanges" => self.switch_on(&self.security.activity().session_events),
             "activateSessionManagement" => self.activate_session_management(),
             "deactivateSessionManagement" => self.deactivate_session_management(),
-            "activateSessionActivity" => self.switch(&self.security.activity().logging, true),
+            "activateSessionActivity" => self.switch_on(&self.security.activity().logging),
             "deactivateSessionActivity" => {
                 if self.arguments.first().is_some_and(is_truthy) {
                     self.security.activity().clear();
                 }
-                self.switch(&self.security.activity().logging, false)
+                self.switch_off(&self.security.activity().logging)
             }
             "clearSessionActivity" => {
                 self.security.activity().clear();
@@ -279,26 +316,30 @@ impl Request<'_> {
             "listSessionActivity" => self.list_session_activity(),
             "revokeSession" => self.revoke_session().await,
             "restoreSession" => self.restore_session().await,
-            "listRevokedSessions" => self.list_revoked(true),
+            "listRevokedSessions" => self.list_revoked(Revoked::Sessions),
             "revokeToken" => self.revoke_token().await,
             "restoreToken" => self.restore_token().await,
-            "listRevokedTokens" => self.list_revoked(false),
+            "listRevokedTokens" => self.list_revoked(Revoked::Tokens),
 
             "upsertLookupTable" => self.upsert_lookup_table().await,
             "fetchLookupTable" => self.fetch_lookup_table(),
             "deleteLookupTable" => self.delete_lookup_table().await,
-            "insertLookupPath" => self.change_lookup_path(true).await,
-            "removeLookupPath" => self.change_lookup_path(false).await,
+            "insertLookupPath" => self.change_lookup_path(ListChange::Add).await,
+            "removeLookupPath" => self.change_lookup_path(ListChange::Remove).await,
             "unlinkLookupTable" => self.unlink_lookup_table().await,
             "fetchLookupPermissions" => self.fetch_lookup_permissions(),
             "upsertLookupPermission"
             | "upsertLookupPermissions"
             | "upsertEventLookupPermission"
-            | "upsertExchangeLookupPermission" => self.change_lookup_permissions(method, true).await,
+            | "upsertExchangeLookupPermission" => {
+                self.change_lookup_permissions(method, ListChange::Add).await
+            }
             "removeLookupPermission"
             | "removeLookupPermissions"
             | "removeEventLookupPermission"
-            | "removeExchangeLookupPermission" => self.change_lookup_permissions(method, false).await,
+            | "removeExchangeLookupPermission" => {
+                self.change_lookup_permissions(method, ListChange::Remove).await
+            }
             _ => Err(Failure::plain(format!(
                 "Call to unconfigured method [security.{method}()]"
             ))),
@@ -326,8 +367,13 @@ impl Request<'_> {
         Ok(vec![json!({"events": events, "methods": methods, "web": web})])
     }
 
-    fn switch(&self, switch: &Switch, on: bool) -> Results {
-        switch.set(on);
+    fn switch_on(&self, switch: &Switch) -> Results {
+        switch.set(true);
+        Ok(vec![])
+    }
+
+    fn switch_off(&self, switch: &Switch) -> Results {
+        switch.set(false);
         Ok(vec![])
     }
 

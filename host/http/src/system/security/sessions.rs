@@ -4,7 +4,7 @@
 //! whoever is revoked is out when that is answered, also where it cannot be kept.
 
 use super::failure::Failure;
-use super::{Request, Results, is_truthy};
+use super::{Request, Results, Revoked, is_truthy};
 use serde_json::{Value, json};
 
 /// A token of this mesh.
@@ -31,7 +31,7 @@ impl Request<'_> {
         if self.arguments.first().is_some_and(is_truthy) {
             activity.logging.set(true);
         }
-        self.switch(&activity.management, true)
+        self.switch_on(&activity.management)
     }
 
     /// As real servers do, it takes what was noted with it.
@@ -41,7 +41,7 @@ impl Request<'_> {
             activity.logging.set(false);
             activity.clear();
         }
-        self.switch(&activity.management, false)
+        self.switch_off(&activity.management)
     }
 
     fn check_management(&self) -> Result<(), Failure> {
@@ -165,12 +165,12 @@ impl Request<'_> {
     }
 
     /// Revoked sessions, or their tokens: the same, without the tokens.
-    pub(super) fn list_revoked(&self, with_id: bool) -> Results {
+    pub(super) fn list_revoked(&self, what: Revoked) -> Results {
         self.check_management()?;
         let revoked = self.security.revocations().into_iter();
         let shown = revoked.map(|(id, revocation)| {
             let mut shown = json!({"reason": revocation.reason, "timestamp": revocation.timestamp, "ttl": 0});
-            if with_id {
+            if what == Revoked::Sessions {
                 shown["id"] = id.into();
             }
             shown

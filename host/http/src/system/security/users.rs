@@ -4,10 +4,10 @@
 //! answered; only administrators make administrators, and nobody changes the one of the configuration.
 
 use super::failure::Failure;
-use super::{Request, Results, shapes};
+use super::{Request, Results, Write, shapes};
 use mesh_core::gate::change_own;
 use mesh_core::mesh::Concerned;
-use mesh_security::directory::{Saved, own_fields};
+use mesh_security::directory::{RemovedUser, Saved, own_fields};
 use mesh_security::permission::{Front, Holder, Purpose, from_mesh};
 use mesh_security::{ADMIN, ANONYMOUS, GUESTS, LONGEST_NAME, POWERFUL, User, is_username};
 use mesh_store::PathPattern;
@@ -23,23 +23,23 @@ impl Request<'_> {
         if self.security.directory().user(&name).is_some() {
             return Err(exists(&name));
         }
-        let (_, shown) = self.write_user(given, &name, false, true, &[]).await?;
+        let (_, shown) = self.write_user(given, &name, Write::New, &[]).await?;
         Ok(vec![shown])
     }
 
     pub(super) async fn update_user(&self) -> Results {
         let given = self.object(0, "user")?;
         let name = self.username(given)?;
-        let (_, shown) = self.write_user(given, &name, false, false, &[]).await?;
+        let (_, shown) = self.write_user(given, &name, Write::Merge, &[]).await?;
         Ok(vec![shown])
     }
 
     pub(super) async fn upsert_user(&self) -> Results {
         let given = self.object(0, "user")?;
-        let overwrites = self.option(1, "overwriteMemberships");
-        let groups = groups_of(given)?;
+        let write = Write::replacing_if(self.option(1, "overwriteMemberships"));
+        let groups = memberships_of(given)?;
         let (saved, _) = self
-            .write_user(given, &self.username(given)?, overwrites, false, &groups)
+            .write_user(given, &self.username(given)?, write, &groups)
             .await?;
         Ok(vec![shapes::whole_user(&saved, &self.kept_order()(&saved.rules))])
     }
@@ -49,9 +49,8 @@ impl Request<'_> {
         &self,
         given: &Map<String, Value>,
         name: &str,
-        overwrites: bool,
-        is_new: bool,
-        groups: &[(String, bool)],
+        write: Write,
+        groups: &[Membership],
     ) -> Result<(Arc<User>, Value), Failure> {
         if name == ADMIN {
             return Err(Failure::plain("updates to the _ADMIN user are forbidden"));
@@ -69,10 +68,8 @@ impl Request<'_> {
             None | Some(Value::Null) => None,
             Some(permissions) => Some(self.rules_of(permissions)?),
         };
-        for (group, linked) in groups {
-            if *linked {
-                self.check_link(group)?;
-            }
+        for membership in groups.iter().filter(|membership| membership.is_linked) {
+            self.check_link(&membership.group)?;
         }
         let hash = match password {
             Some(password) => Some(self.security.hash(self.caller.shown(), password).await?),
@@ -83,11 +80,11 @@ impl Request<'_> {
             let change = self.security.directory().change();
             // The user may have become an administrator while the password was hashed.
             self.check_power_over(name)?;
-            for (group, _) in groups.iter().filter(|(_, linked)| *linked) {
-                self.check_link(group)?;
+            for membership in groups.iter().filter(|membership| membership.is_linked) {
+                self.check_link(&membership.group)?;
             }
             let before = self.security.directory().user(name);
-            if is_new && before.is_some() {
+            if write == Write::New && before.is_some() {
                 return Err(exists(name));
             }
             let mut user = match &before {
@@ -116,12 +113,15 @@ impl Request<'_> {
             if let Some(rules) = &rules {
                 user.rules.merge(rules, Front::Newer)?;
             }
-            if overwrites {
-                let listed = |group: &str| groups.iter().any(|(name, linked)| *linked && *name == *group);
+            if write == Write::Replace {
+                let listed = |group: &str| {
+                    let mut linked = groups.iter().filter(|membership| membership.is_linked);
+                    linked.any(|membership| membership.group == group)
+                };
                 user.groups.retain(|group, _| listed(group));
             }
-            for (group, linked) in groups {
-                match linked {
+            for Membership { group, is_linked } in groups {
+                match is_linked {
                     true => drop(user.groups.entry(group.as_str().into()).or_default()),
                     false => drop(user.groups.remove(group.as_str())),
                 }
@@ -135,7 +135,11 @@ impl Request<'_> {
         let mut published = shapes::user(&saved.value);
         published["permissions"] = rules.unwrap_or_default().to_value();
         published["_meta"] = shapes::meta(&shapes::user_path(name), saved.value.meta);
-        self.user_changed(&saved, &earlier, &published, has_new_password && !is_new);
+        self.user_changed(&saved, &earlier, &published);
+        if has_new_password && write != Write::New {
+            let by = self.caller.shown();
+            tracing::info!(target: "audit", event = "password", user = name, by, "password set");
+        }
         self.kept(saved.commit).await?;
         Ok((saved.value, published))
     }
@@ -146,14 +150,10 @@ impl Request<'_> {
         saved: &Saved<Arc<User>>,
         earlier: &BTreeMap<Arc<str>, DocumentMeta>,
         published: &Value,
-        password_changed: bool,
     ) {
         let user = &saved.value;
         let name = user.name.clone();
         self.audit("upsert-user", &name);
-        if password_changed {
-            tracing::info!(target: "audit", event = "password", user = &*name, by = self.caller.shown(), "password set");
-        }
         let concerned = [name];
         let tell = |what: &str, published: &Value| {
             self.mesh
@@ -232,7 +232,7 @@ impl Request<'_> {
             self.end_sessions_of(&name);
             self.not_kept(error)
         })?;
-        let (own, tree) = saved.value;
+        let RemovedUser { own, below: tree } = saved.value;
         let path = shapes::user_path(&name);
         // What was below it is counted with it, as real servers do.
         let shown = json!({
@@ -412,14 +412,22 @@ fn check_username(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Groups to be linked, and to be unlinked.
-fn groups_of(given: &Map<String, Value>) -> Result<Vec<(String, bool)>, Failure> {
+/// What is said of one group of a user.
+struct Membership {
+    group: String,
+    /// The user is to be in it; otherwise it is not to be.
+    is_linked: bool,
+}
+
+/// What is said of the groups of a user.
+fn memberships_of(given: &Map<String, Value>) -> Result<Vec<Membership>, Failure> {
     match given.get("groups") {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Object(groups)) => {
-            let groups = groups
-                .iter()
-                .map(|(name, linked)| (name.clone(), super::is_truthy(linked)));
+            let groups = groups.iter().map(|(group, linked)| Membership {
+                group: group.clone(),
+                is_linked: super::is_truthy(linked),
+            });
             Ok(groups.collect())
         }
         Some(_) => Err(Failure::plain("validation failure: groups must be an object")),

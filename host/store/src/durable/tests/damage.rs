@@ -2,6 +2,7 @@
 
 use super::super::file::DOCUMENTS;
 use super::*;
+use mesh_choices::Choices;
 use redb::ReadableTable;
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +10,10 @@ use std::fs;
 /// A store with documents of all sizes and some history, closed; and what is in it.
 fn sample(path: &Path) -> BTreeMap<String, String> {
     let store = DurableStore::open(path, &Options::default()).unwrap();
-    let mut random = Random(7);
+    let mut choices = Choices::new(7);
     for _ in 0..5 {
         for number in 0..120 {
-            let length = [10, 100, 300, 5000][random.below(4) as usize];
+            let length = [10, 100, 300, 5000][choices.below(4)];
             let data = format!(r#"{{"n":{number},"x":"{}"}}"#, "y".repeat(length));
             store.set(&format!("/documents/{number}"), &data).unwrap();
         }
@@ -121,7 +122,7 @@ fn flipped_bits() {
     let original = folder.0.join("original.redb");
     let expected = sample(&original);
     let bytes = fs::read(&original).unwrap();
-    let (mut random, mut tally) = (Random(11), Tally::default());
+    let (mut choices, mut tally) = (Choices::new(11), Tally::default());
     let rounds = if std::env::var_os("MESH_TESTS_LONG").is_some() {
         5000
     } else {
@@ -131,8 +132,8 @@ fn flipped_bits() {
         let mut flipped = bytes.clone();
         // Half of the rounds in the first pages, where redb's own structures are.
         let limit = if round % 2 == 0 { 4096 * 4 } else { bytes.len() };
-        for _ in 0..=random.below(3) {
-            let bit = random.below(limit as u64 * 8) as usize;
+        for _ in 0..=choices.below(3) {
+            let bit = choices.below(limit * 8);
             flipped[bit / 8] ^= 1 << (bit % 8);
         }
         fs::write(folder.file(), flipped).unwrap();
@@ -177,13 +178,13 @@ fn overwritten_and_missing_pages() {
     let original = folder.0.join("original.redb");
     let expected = sample(&original);
     let bytes = fs::read(&original).unwrap();
-    let (mut random, mut tally) = (Random(12), Tally::default());
+    let (mut choices, mut tally) = (Choices::new(12), Tally::default());
     for round in 0..100 {
         let mut harmed = bytes.clone();
-        let page = random.below(bytes.len() as u64 / 4096) as usize * 4096;
+        let page = choices.below(bytes.len() / 4096) * 4096;
         match round % 3 {
             0 => harmed[page..page + 4096].fill(0),
-            1 => harmed[page..page + 4096].fill_with(|| random.next() as u8),
+            1 => harmed[page..page + 4096].fill_with(|| choices.number() as u8),
             _ => harmed.truncate(page.max(4096)),
         }
         fs::write(folder.file(), harmed).unwrap();

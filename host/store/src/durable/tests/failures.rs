@@ -2,6 +2,7 @@
 
 use super::disk::{Disk, Fault};
 use super::*;
+use mesh_choices::Choices;
 use std::collections::BTreeMap;
 
 fn on(disk: &Disk, options: &Options) -> DurableStore {
@@ -13,18 +14,18 @@ fn on(disk: &Disk, options: &Options) -> DurableStore {
 #[allow(clippy::type_complexity)]
 fn until_failure(
     store: &DurableStore,
-    random: &mut Random,
+    choices: &mut Choices,
 ) -> (BTreeMap<String, String>, Vec<(String, Option<String>)>) {
     let mut acknowledged = BTreeMap::new();
     for round in 0..10_000 {
         let mut batch = Vec::new();
-        for number in 0..random.below(20) {
-            let path = format!("/{}", random.below(40));
-            let made = if random.below(4) == 0 {
+        for number in 0..choices.below(20) {
+            let path = format!("/{}", choices.below(40));
+            let made = if choices.below(4) == 0 {
                 let removed = store.remove(&PathPattern::new(&path), &mut |_, _| true);
                 removed.map(|(_, commit)| (commit, None))
             } else {
-                let length = random.below(3000) as usize;
+                let length = choices.below(3000);
                 let data = format!(r#"{{"round":{round},"n":{number},"x":"{}"}}"#, "x".repeat(length));
                 store.set(&path, &data).map(|stored| (stored.commit, Some(data)))
             };
@@ -59,11 +60,11 @@ fn until_failure(
 }
 
 fn story(seed: u64, fault: Fault) {
-    let mut random = Random(seed);
+    let mut choices = Choices::new(seed);
     let disk = Disk::default();
     let store = on(&disk, &Options::default());
-    disk.fail(fault, random.below(300));
-    let (acknowledged, lost) = until_failure(&store, &mut random);
+    disk.fail(fault, choices.below(300) as u64);
+    let (acknowledged, lost) = until_failure(&store, &mut choices);
     let what = format!("seed {seed}, {fault:?}");
     // A write that only removed what was not there has nothing to lose.
     let shown: BTreeMap<String, String> = content(&store).into_iter().collect();
@@ -124,14 +125,14 @@ fn a_disk_that_forgets_that_it_did_not_sync() {
 #[test]
 fn a_file_that_cannot_grow() {
     (400..405).for_each(|seed| {
-        let mut random = Random(seed);
+        let mut choices = Choices::new(seed);
         let disk = Disk::default();
         let store = on(&disk, &Options::default());
         disk.fail(Fault::NoGrowth, 0);
         let data = format!(r#"{{"x":"{}"}}"#, "x".repeat(200_000));
         let mut written = 0;
         let error = loop {
-            let commit = match store.set(&format!("/{}", random.next()), &data) {
+            let commit = match store.set(&format!("/{}", choices.number()), &data) {
                 Ok(stored) => stored.commit,
                 Err(error) => break error,
             };
@@ -198,7 +199,7 @@ fn a_file_system_that_is_really_full() {
             "{count} of {}",
             acknowledged.len()
         );
-        let other = StoreFile::open(&folder.file(), false).err().unwrap();
+        let other = StoreFile::open(&folder.file(), IfMissing::Refuse).err().unwrap();
         assert_eq!(other.kind(), FileErrorKind::InUse, "{other}");
         if let Some(failure) = store.health().failure {
             assert!(

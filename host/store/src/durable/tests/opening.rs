@@ -149,9 +149,9 @@ fn an_import_with_names_is_not_taken_for_a_file_of_earlier_hosts() {
         data: "{}".to_owned(),
     };
     for (name, number) in [(None, 1), (Some("bob"), 2), (None, 2)] {
-        let mut file = StoreFile::open(&folder.file(), true).unwrap();
+        let mut file = StoreFile::open(&folder.file(), IfMissing::Create).unwrap();
         let entries = [Ok::<_, FileError>(entry(name))];
-        file.write_all(true, entries.into_iter()).unwrap();
+        file.write_all(Others::Remove, entries.into_iter()).unwrap();
         file.close().unwrap();
         assert_eq!(format(&folder.file()), number);
     }

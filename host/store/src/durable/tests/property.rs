@@ -1,22 +1,23 @@
-//! A store beside a plain map, under random operations and reopenings.
+//! A store beside a plain map, under choices operations and reopenings.
 
 use super::*;
+use mesh_choices::Choices;
 use std::collections::BTreeMap;
 
 /// Paths that share beginnings, so that wildcards hit some of them.
-fn path(random: &mut Random) -> String {
-    let depth = 1 + random.below(3);
+fn path(choices: &mut Choices) -> String {
+    let depth = 1 + choices.below(3);
     (0..depth)
-        .map(|_| format!("/{}", ["a", "b", "ab", "ü", ""][random.below(5) as usize]))
+        .map(|_| format!("/{}", ["a", "b", "ab", "ü", ""][choices.below(5)]))
         .collect()
 }
 
-fn pattern(random: &mut Random) -> String {
-    match random.below(4) {
-        0 => path(random),
-        1 => format!("{}*", path(random)),
-        2 => format!("*{}", path(random)),
-        _ => format!("{}*{}", path(random), path(random)),
+fn pattern(choices: &mut Choices) -> String {
+    match choices.below(4) {
+        0 => path(choices),
+        1 => format!("{}*", path(choices)),
+        2 => format!("*{}", path(choices)),
+        _ => format!("{}*{}", path(choices), path(choices)),
     }
 }
 
@@ -29,18 +30,18 @@ fn matches(pattern: &[u8], path: &[u8]) -> bool {
     }
 }
 
-fn data(random: &mut Random) -> String {
-    let length = match random.below(20) {
+fn data(choices: &mut Choices) -> String {
+    let length = match choices.below(20) {
         0 => 20_000,
-        _ => random.below(100) as usize,
+        _ => choices.below(100),
     };
-    format!(r#"{{"n":{},"text":"{}"}}"#, random.next(), "x".repeat(length))
+    format!(r#"{{"n":{},"text":"{}"}}"#, choices.number(), "x".repeat(length))
 }
 
 fn story(seed: u64) {
-    let mut random = Random(seed);
+    let mut choices = Choices::new(seed);
     let folder = Folder::new();
-    let durability = [Durability::Commit, Durability::Interval, Durability::None][random.below(3) as usize];
+    let durability = [Durability::Commit, Durability::Interval, Durability::None][choices.below(3)];
     let options = Options {
         durability,
         interval: Duration::from_millis(5),
@@ -52,10 +53,10 @@ fn story(seed: u64) {
     let mut model: BTreeMap<String, (String, u64, Option<Arc<str>>)> = BTreeMap::new();
     for step in 0..300 {
         let what = format!("seed {seed}, step {step}, {durability:?}");
-        match random.below(100) {
+        match choices.below(100) {
             0..50 => {
-                let (path, data) = (path(&mut random), data(&mut random));
-                let by = names[random.below(3) as usize].clone();
+                let (path, data) = (path(&mut choices), data(&mut choices));
+                let by = names[choices.below(3)].clone();
                 let stored = store.set_by(&path, &data, by.as_ref()).unwrap();
                 let meta = stored.document.meta;
                 let created = model.get(&path).map_or(meta.created, |(_, created, _)| *created);
@@ -65,9 +66,9 @@ fn story(seed: u64) {
                 model.insert(path, (data, created, by));
             }
             50..65 => {
-                let path = path(&mut random);
-                let wanted = random.below(3) > 0;
-                let by = names[random.below(3) as usize].clone();
+                let path = path(&mut choices);
+                let wanted = choices.below(3) > 0;
+                let by = names[choices.below(3)].clone();
                 let updated = store
                     .update_by(&path, by.as_ref(), &mut |before| {
                         let before = before.map(|document| document.data.to_string());
@@ -83,8 +84,8 @@ fn story(seed: u64) {
                 }
             }
             65..80 => {
-                let pattern = pattern(&mut random);
-                let odd = random.below(2) == 0;
+                let pattern = pattern(&mut choices);
+                let odd = choices.below(2) == 0;
                 let admits = |data: &str| !odd || data.len() % 2 == 1;
                 let removed = store
                     .remove(&PathPattern::new(&pattern), &mut |_, document| {
@@ -98,7 +99,7 @@ fn story(seed: u64) {
                 assert_eq!(removed.0 as usize, before - model.len(), "{what}: {pattern}");
             }
             80..97 => {
-                let pattern = pattern(&mut random);
+                let pattern = pattern(&mut choices);
                 let mut seen = Vec::new();
                 store.scan(&PathPattern::new(&pattern), &mut |path, _| {
                     seen.push(path.to_owned());
@@ -112,7 +113,7 @@ fn story(seed: u64) {
                 assert_eq!(seen, expected, "{what}: {pattern}");
             }
             _ => {
-                if random.below(2) == 0 {
+                if choices.below(2) == 0 {
                     store.close().unwrap();
                     assert_eq!(
                         store.set("/late", "{}").unwrap_err().kind(),

@@ -1,6 +1,8 @@
-//! Numbers from a seed.
+//! Numbers from a seed, for the tests of all crates.
 //!
 //! Enters: a seed. Leaves: numbers that look like chance. Guarantees: the same seed gives the same numbers, on each machine.
+
+#![forbid(unsafe_code)]
 
 /// Choices that follow from a seed.
 #[derive(Clone, Debug)]
@@ -12,12 +14,17 @@ impl Choices {
         Choices(seed)
     }
 
-    /// A number below a limit, which must not be 0. These are the steps of splitmix64.
-    pub fn below(&mut self, limit: usize) -> usize {
+    /// Any number. These are the steps of splitmix64.
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % limit.max(1) as u64) as usize
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below a limit; 0 where the limit is 0.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.number() % limit.max(1) as u64) as usize
     }
 
     /// True in one of so many cases.
