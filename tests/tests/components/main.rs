@@ -2,6 +2,7 @@
 
 mod check_plugin;
 mod components;
+mod cpp;
 mod golden;
 mod loader;
 mod panics;
