@@ -7,3 +7,4 @@ mod golden;
 mod loader;
 mod panics;
 mod rehearsal;
+mod schemas;
