@@ -1,6 +1,6 @@
 //! Compiles component libraries written in C++, for tests that load them.
 //!
-//! What enters: one C++ source file and the flags that choose its variant. What leaves: a shared library, or what the compiler
+//! Enters: one C++ source file and the flags that choose its variant. Leaves: a shared library, or what the compiler
 //! said. Guarantees: as for libraries in C ([`crate::c_library`]), and a warning is an error.
 
 use crate::c_library::workspace;

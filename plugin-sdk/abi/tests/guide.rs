@@ -1,6 +1,6 @@
 //! The examples in C and C++ of the guides compile.
 //!
-//! What enters: `docs/plugins-c.md` and `docs/plugins-cpp.md`. What leaves: what a strict compiler says of each block marked as C
+//! Enters: `docs/plugins-c.md` and `docs/plugins-cpp.md`. Leaves: what a strict compiler says of each block marked as C
 //! or C++. Guarantees: each block stands for itself, as a reader would copy it.
 
 use std::path::{Path, PathBuf};

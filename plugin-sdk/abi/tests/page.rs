@@ -1,6 +1,6 @@
 //! The page about the ABI tells the truth.
 //!
-//! What enters: the tables of `docs/abi.md`, and the C header, which `header.rs` holds equal to the crate. What leaves: a failed
+//! Enters: the tables of `docs/abi.md`, and the C header, which `header.rs` holds equal to the crate. Leaves: a failed
 //! test that names the row that is wrong. Guarantees: each struct, field, offset, size, type, constant and function of the
 //! header stands on the page as it is, and nothing stands there that the header lacks.
 

@@ -1,6 +1,6 @@
 //! Components in C++, in a real host.
 //!
-//! What enters: `plugins/greeter-cpp`, and a fixture that does what goes wrong in C++. What leaves: answers, reports of
+//! Enters: `plugins/greeter-cpp`, and a fixture that does what goes wrong in C++. Leaves: answers, reports of
 //! `mesh check-plugin`, and what a host holds after many swaps. Guarantees: see the names of the tests. Without a compiler for
 //! C++ they are skipped.
 

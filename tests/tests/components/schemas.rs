@@ -1,6 +1,6 @@
 //! The JSON Schemas of `docs/schema` say of documents what the host says and does.
 //!
-//! What enters: descriptors of libraries, good and bad ones, and the documents that a component gets. What leaves: what a
+//! Enters: descriptors of libraries, good and bad ones, and the documents that a component gets. Leaves: what a
 //! validator from npm says of them, and what the host says. Guarantees: a descriptor that the schema refuses is refused by the
 //! host; all components of this tree keep the schema. Without Node the validator is skipped.
 

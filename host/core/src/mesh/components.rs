@@ -1,7 +1,7 @@
 //! Which components there are, and which version of one serves a call.
 
 use mesh_plugin::{Component, Instance, LoadError, LoadErrorKind};
-use mesh_wire::versions::{Line, RequestedRange, Shown};
+use mesh_wire::versions::{Advertised, Line, RequestedRange};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub struct Registry {
     /// In the order in which they were added.
     order: Vec<Arc<Component>>,
     /// What a client learns that reads the description now.
-    shown: Arc<Shown>,
+    advertised: Arc<Advertised>,
 }
 
 /// Which version a call wants.
@@ -21,8 +21,8 @@ pub struct Registry {
 pub enum Asked<'a> {
     /// Whichever serves the component's bare name.
     Any,
-    /// One like the version that the caller was shown.
-    Shown(&'a Arc<Shown>),
+    /// One like the version that the caller was advertised.
+    Advertised(&'a Arc<Advertised>),
     /// The highest inside a range.
     Range(&'a RequestedRange),
 }
@@ -77,7 +77,7 @@ impl Registry {
             let version = versions.first()?.descriptor().version();
             Some((name.clone(), Line::of(version.exact())))
         });
-        self.shown = Arc::new(Shown::new(first));
+        self.advertised = Arc::new(Advertised::new(first));
     }
 
     /// The versions of a component, the one that serves its bare name first.
@@ -93,8 +93,8 @@ impl Registry {
             Asked::Range(range) => versions
                 .iter()
                 .find(|component| range.admits(component.descriptor().version())),
-            Asked::Shown(shown) if Arc::ptr_eq(shown, &self.shown) => versions.first(),
-            Asked::Shown(shown) => match shown.line(name) {
+            Asked::Advertised(advertised) if Arc::ptr_eq(advertised, &self.advertised) => versions.first(),
+            Asked::Advertised(advertised) => match advertised.line(name) {
                 None => versions.first(),
                 Some(line) => versions
                     .iter()
@@ -104,8 +104,8 @@ impl Registry {
     }
 
     /// What a client learns that reads the description now.
-    pub fn shown(&self) -> &Arc<Shown> {
-        &self.shown
+    pub fn advertised(&self) -> &Arc<Advertised> {
+        &self.advertised
     }
 
     /// All components, in no particular order.

@@ -1,6 +1,6 @@
 //! Components that are written in a test.
 //!
-//! What enters: methods as functions. What leaves: native components, whose calls wait on a desk until the world takes one.
+//! Enters: methods as functions. Leaves: native components, whose calls wait on a desk until the world takes one.
 //! Guarantees: each call is answered once or stays; an answer leaves behind the events that the component emitted before.
 
 use bytes::Bytes;
