@@ -75,7 +75,8 @@ pub fn fixture(file: &str) -> PathBuf {
     workspace().join("tests/fixtures/c").join(file)
 }
 
-fn workspace() -> PathBuf {
+/// The folder of this workspace.
+pub(crate) fn workspace() -> PathBuf {
     // Tests of several crates, at different depths, compile this file.
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut above = own.ancestors().skip(1);

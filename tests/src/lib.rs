@@ -6,6 +6,7 @@
 pub mod c_library;
 pub mod certificates;
 pub mod control;
+pub mod cpp_library;
 pub mod host;
 pub mod http;
 pub mod kit;

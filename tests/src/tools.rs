@@ -21,6 +21,8 @@ pub enum Tool {
     Node,
     /// Python with `venv`, and the registry for pinned packages.
     Python,
+    /// A compiler for C++17: `c++`, or the one that the variable `CXX` names.
+    Cpp,
     /// Chromium, or the program that the variable `CHROMIUM` names.
     Chromium,
     /// `promtool`, which judges metrics.
@@ -45,9 +47,10 @@ pub struct UnknownTool {
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Tool; 8] = [
+    pub const ALL: [Tool; 9] = [
         Tool::Node,
         Tool::Python,
+        Tool::Cpp,
         Tool::Chromium,
         Tool::Promtool,
         Tool::Prlimit,
@@ -61,6 +64,7 @@ impl Tool {
         match self {
             Tool::Node => "node",
             Tool::Python => "python",
+            Tool::Cpp => "c++",
             Tool::Chromium => "chromium",
             Tool::Promtool => "promtool",
             Tool::Prlimit => "prlimit",
@@ -120,6 +124,7 @@ impl Tool {
                 .into_iter()
                 .find_map(|program| try_out(program, &["--version"])),
             Tool::Python => try_out("python3", &["-c", "import ensurepip, venv"]),
+            Tool::Cpp => try_out(crate::cpp_library::compiler(), &["--version"]),
             Tool::Chromium => {
                 let program = chromium();
                 (!program.exists()).then(|| format!("there is no {}", program.display()))
@@ -201,7 +206,7 @@ mod tests {
         let said = error.to_string();
         assert!(said.contains("\"nodejs\""), "{said}");
         assert!(
-            said.contains("node, python, chromium, promtool, prlimit, script, users, disks"),
+            said.contains("node, python, c++, chromium, promtool, prlimit, script, users, disks"),
             "{said}"
         );
     }

@@ -1,4 +1,4 @@
-//! `mesh new`: a component, in Rust or in C, that builds and loads as it is.
+//! `mesh new`: a component, in Rust, C or C++, that builds and loads as it is.
 
 use super::CommandError;
 use crate::terminal;
@@ -17,13 +17,16 @@ Example:
     mesh run --dev      # builds by itself, now and whenever a source is saved
 
     mesh new greeter --language c
+    cd greeter && make && mesh run
+
+    mesh new greeter --language cpp
     cd greeter && make && mesh run")]
 pub struct Arguments {
     /// The folder's name: lower-case letters, digits and dashes. The component is named after it, `my-shop` becomes
     /// `myShop`.
     #[arg(value_name = "NAME")]
     name: String,
-    /// What to write it in. C needs nothing but a compiler; the header comes along.
+    /// What to write it in. C and C++ need nothing but a compiler; the headers come along.
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     language: Language,
     /// For Rust, the folder of the plugin SDK. Found by itself in this folder or above it, or above the `mesh` executable.
@@ -38,6 +41,8 @@ enum Language {
     Rust,
     /// One source file, a Makefile and the header of the contract.
     C,
+    /// One source file in C++17, a Makefile and the headers of the layer for C++.
+    Cpp,
 }
 
 const RUST_FILES: [(&str, &str); 3] = [
@@ -55,6 +60,39 @@ const C_FILES: [(&str, &str); 4] = [
     ("Makefile", include_str!("template/c/Makefile.txt")),
     ("mesh.toml", include_str!("template/c/mesh.toml.txt")),
 ];
+
+/// Makes an entry for each file of the layer for C++.
+macro_rules! headers {
+    ($($file:literal),* $(,)?) => {
+        [$((
+            concat!("mesh/", $file),
+            include_str!(concat!("../../../plugin-sdk/cpp/mesh/", $file)),
+        )),*]
+    };
+}
+
+const CPP_FILES: [(&str, &str); 4] = [
+    ("component.cpp", include_str!("template/cpp/component.cpp.txt")),
+    (
+        "mesh_plugin.h",
+        include_str!("../../../plugin-sdk/include/mesh_plugin.h"),
+    ),
+    ("Makefile", include_str!("template/cpp/Makefile.txt")),
+    ("mesh.toml", include_str!("template/c/mesh.toml.txt")),
+];
+
+const CPP_HEADERS: [(&str, &str); 10] = headers!(
+    "call.hpp",
+    "component.map",
+    "convert.hpp",
+    "description.hpp",
+    "error.hpp",
+    "host.hpp",
+    "json.hpp",
+    "json_text.hpp",
+    "link.hpp",
+    "plugin.hpp",
+);
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
@@ -75,12 +113,17 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             "cargo build --release",
             sdk(arguments.sdk.as_deref())?,
         ),
-        Language::C if arguments.sdk.is_some() => {
+        Language::C | Language::Cpp if arguments.sdk.is_some() => {
             return Err(CommandError::usage(
-                "--sdk is for Rust: a component in C needs its header only, and gets a copy",
+                "--sdk is for Rust: a component in C or C++ needs its headers only, and gets copies",
             ));
         }
         Language::C => (&C_FILES[..], "make", PathBuf::new()),
+        Language::Cpp => (&CPP_FILES[..], "make", PathBuf::new()),
+    };
+    let headers = match arguments.language {
+        Language::Cpp => &CPP_HEADERS[..],
+        Language::Rust | Language::C => &[],
     };
     let folder = PathBuf::from(&name);
     if folder.exists() {
@@ -90,7 +133,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     let component = camel_case(&name);
     let library = format!("lib{}.so", name.replace('-', "_"));
-    for (file, template) in files {
+    for (file, template) in files.iter().chain(headers) {
         let path = folder.join(file);
         let text = template
             .replace("@NAME@", &name)
@@ -173,5 +216,17 @@ mod tests {
     fn component_names() {
         assert_eq!(camel_case("greeter"), "greeter");
         assert_eq!(camel_case("my-web-shop2"), "myWebShop2");
+    }
+
+    #[test]
+    fn all_headers_for_cpp_come_along() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin-sdk/cpp/mesh");
+        let mut there: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| format!("mesh/{}", entry.unwrap().file_name().to_string_lossy()))
+            .collect();
+        there.sort_unstable();
+        let copied: Vec<&str> = CPP_HEADERS.iter().map(|(file, _)| *file).collect();
+        assert_eq!(copied, there);
     }
 }

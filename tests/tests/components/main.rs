@@ -2,7 +2,9 @@
 
 mod check_plugin;
 mod components;
+mod cpp;
 mod golden;
 mod loader;
 mod panics;
 mod rehearsal;
+mod schemas;

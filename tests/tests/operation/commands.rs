@@ -5,6 +5,7 @@ use mesh_tests::host::{
 };
 use mesh_tests::secure::Client;
 use mesh_tests::terminal;
+use mesh_tests::tools::Tool;
 use mesh_tests::turns;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -191,6 +192,41 @@ fn a_new_component_in_c_builds_and_loads_as_it_is() {
         r#"["Hello, quotes \"here\" and a line\n!"]"#
     );
     assert!(greet("[]").err.contains("whom should I greet?"));
+    let library = own.join("libmy_greeter.so");
+    let checked = mesh(&["check-plugin", library.to_str().unwrap(), "--rounds", "25"]);
+    assert_eq!(checked.code, 0, "{}\n{}", checked.out, checked.err);
+    assert!(checked.out.contains("14 ok"), "{}", checked.out);
+}
+
+#[test]
+fn a_new_component_in_cpp_builds_and_loads_as_it_is() {
+    if !Tool::Cpp.is_there() {
+        return;
+    }
+    let folder = Folder::new("new-cpp");
+    let made = Command::new(executable())
+        .args(["new", "my-greeter", "--language", "cpp"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let own = folder.path().join("my-greeter");
+    let built = Command::new("make").arg("-s").current_dir(&own).output().unwrap();
+    assert!(
+        built.status.success() && built.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let here = format!("plugins.dir={}", own.display());
+    let host = Host::start(&own.join("mesh.toml"), &[&here]);
+    let greet = |name: &str| mesh(&["call", "--url", &host.url(), "--json", "myGreeter/greet", name]);
+    assert_eq!(greet("\"World\"").out.trim(), r#"["Hello, World!"]"#);
+    assert_eq!(
+        greet(r#""quotes \"here\" and a line\n""#).out.trim(),
+        r#"["Hello, quotes \"here\" and a line\n!"]"#
+    );
+    assert!(greet("\"\"").err.contains("whom should I greet?"));
+    assert!(greet("7").err.contains("expected a string, found a number `7`"));
     let library = own.join("libmy_greeter.so");
     let checked = mesh(&["check-plugin", library.to_str().unwrap(), "--rounds", "25"]);
     assert_eq!(checked.code, 0, "{}\n{}", checked.out, checked.err);

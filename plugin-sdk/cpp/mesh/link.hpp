@@ -1,0 +1,279 @@
+/*
+ * What ties an instance to its host: the host's functions, and who waits for what.
+ *
+ * What enters: the host's table, completions from any thread, replies and cancellations. What leaves: calls of the host's
+ * functions. Guarantees: a call is completed once, whoever completes it, and with an error when the last who could is gone;
+ * after the end of the instance nothing reaches the host any more; no lock is held while code of the component runs.
+ */
+#ifndef MESH_LINK_HPP
+#define MESH_LINK_HPP
+
+#include "convert.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+namespace mesh {
+
+class Event;
+class Reply;
+
+/* How loud a line of the host's log is. */
+enum class Level : std::int32_t {
+    error = MESH_LEVEL_ERROR,
+    warn = MESH_LEVEL_WARN,
+    info = MESH_LEVEL_INFO,
+    debug = MESH_LEVEL_DEBUG,
+    trace = MESH_LEVEL_TRACE,
+};
+
+/* Parts of this layer that authors do not name. */
+namespace detail {
+
+/* How a call is answered: a status and the payload for it. */
+struct Outcome {
+    std::int32_t status = MESH_STATUS_OK;
+    std::string payload;
+};
+
+/* To be called where an exception was caught: what its caller is told. A `mesh::Error` is itself. Another exception is an
+ * error with its text. What is no exception is a defect, as a panic is. */
+inline Outcome outcome_of_exception() noexcept {
+    static constexpr char NO_MEMORY[] = "[{\"message\":\"out of memory\",\"name\":\"Error\"}]";
+    Outcome outcome;
+    try {
+        try {
+            throw;
+        } catch (const Error &error) {
+            outcome = {error.status(), error.payload().text()};
+        } catch (const Mismatch &error) {
+            outcome = {MESH_STATUS_ERROR, Error(error.what(), "TypeError").payload().text()};
+        } catch (const JsonError &error) {
+            outcome = {MESH_STATUS_ERROR, Error(error.what(), "SyntaxError").payload().text()};
+        } catch (const std::bad_alloc &) {
+            outcome = {MESH_STATUS_ERROR, NO_MEMORY};
+        } catch (const std::exception &error) {
+            outcome = {MESH_STATUS_ERROR, Error(error.what()).payload().text()};
+        } catch (...) {
+            outcome = {MESH_STATUS_PANIC, Error("something was thrown that is no exception", "Panic").payload().text()};
+        }
+    } catch (...) {
+        /* There is no memory for the text of the error. An empty payload is an error without a reason. */
+        outcome.status = MESH_STATUS_ERROR;
+        outcome.payload.clear();
+    }
+    return outcome;
+}
+
+class PendingCall;
+
+/* A request of the component that the host has not answered yet. */
+struct Waiting {
+    std::function<void(Reply &)> handler;
+    /* The call that it is made for. Keeps it from being given up meanwhile. */
+    std::shared_ptr<PendingCall> call;
+};
+
+using EventHandler = std::function<void(Event &)>;
+
+/* One for each instance. Shared by all that may speak to the host, and closed when the instance ends. */
+class Link {
+  public:
+    explicit Link(const mesh_host *host)
+        : host_(host), exchange_(find<mesh_exchange_extension>(MESH_EXCHANGE_EXTENSION)),
+          events_(find<mesh_events_extension>(MESH_EVENTS_EXTENSION)),
+          data_(find<mesh_data_extension>(MESH_DATA_EXTENSION)), timer_(find<mesh_timer_extension>(MESH_TIMER_EXTENSION)),
+          delegation_(find<mesh_delegation_extension>(MESH_DELEGATION_EXTENSION)) {}
+    Link(const Link &) = delete;
+    Link &operator=(const Link &) = delete;
+
+    /* Web requests come only to a component that has looked this up. */
+    void serve_web() noexcept { http_ = find<mesh_http_extension>(MESH_HTTP_EXTENSION); }
+
+    const mesh_exchange_extension *exchange() const noexcept { return exchange_; }
+    const mesh_events_extension *events() const noexcept { return events_; }
+    const mesh_data_extension *data() const noexcept { return data_; }
+    const mesh_timer_extension *timer() const noexcept { return timer_; }
+    const mesh_delegation_extension *delegation() const noexcept { return delegation_; }
+    const mesh_http_extension *http() const noexcept { return http_; }
+    const void *context() const noexcept { return host_->context; }
+
+    /* Whether the instance is still there. */
+    bool is_open() const noexcept { return is_open_.load(std::memory_order_acquire); }
+
+    /* From now on nothing reaches the host. */
+    void close() noexcept { is_open_.store(false, std::memory_order_release); }
+
+    void complete(mesh_token token, std::int32_t status, std::string_view payload) const noexcept {
+        if (is_open()) {
+            host_->complete(host_->context, token, status, slice(payload));
+        }
+    }
+
+    void log(Level level, std::string_view part, std::string_view message) const noexcept {
+        if (is_open()) {
+            host_->log(host_->context, static_cast<std::int32_t>(level), slice(part), slice(message));
+        }
+    }
+
+    /* To be called where an exception was caught that has no caller to be told. */
+    void log_exception(std::string_view where) const noexcept {
+        try {
+            log(Level::error, where, outcome_of_exception().payload);
+        } catch (...) {
+            /* There is no memory for a line. */
+        }
+    }
+
+    /* A number for a request or a subscription: never zero, never used twice. */
+    mesh_token next_token() noexcept { return next_.fetch_add(1, std::memory_order_relaxed); }
+
+    /* To be called before the request is made: its reply may come on another lane at once. */
+    void remember(mesh_token token, Waiting waiting) {
+        const std::lock_guard<std::mutex> guard(lock_);
+        waiting_.emplace(token, std::move(waiting));
+    }
+
+    /* Takes out who waits for a reply; nobody when that is not known (any more). */
+    Waiting recall(mesh_token token) noexcept {
+        const std::lock_guard<std::mutex> guard(lock_);
+        const auto found = waiting_.find(token);
+        if (found == waiting_.end()) {
+            return {};
+        }
+        Waiting waiting = std::move(found->second);
+        waiting_.erase(found);
+        return waiting;
+    }
+
+    /* Gives up all requests and subscriptions. What they held is freed here, behind the lock: it may want that. */
+    void forget() noexcept {
+        std::unordered_map<mesh_token, Waiting> waiting;
+        std::unordered_map<mesh_token, std::shared_ptr<const EventHandler>> subscriptions;
+        const std::lock_guard<std::mutex> guard(lock_);
+        waiting.swap(waiting_);
+        subscriptions.swap(subscriptions_);
+    }
+
+    void add_subscription(mesh_token token, std::shared_ptr<const EventHandler> handler) {
+        const std::lock_guard<std::mutex> guard(lock_);
+        subscriptions_.emplace(token, std::move(handler));
+    }
+
+    /* Returns the handler, to be freed without the lock. */
+    std::shared_ptr<const EventHandler> remove_subscription(mesh_token token) noexcept {
+        const std::lock_guard<std::mutex> guard(lock_);
+        const auto found = subscriptions_.find(token);
+        if (found == subscriptions_.end()) {
+            return nullptr;
+        }
+        std::shared_ptr<const EventHandler> handler = std::move(found->second);
+        subscriptions_.erase(found);
+        return handler;
+    }
+
+    std::shared_ptr<const EventHandler> subscription(mesh_token token) const noexcept {
+        const std::lock_guard<std::mutex> guard(lock_);
+        const auto found = subscriptions_.find(token);
+        return found == subscriptions_.end() ? nullptr : found->second;
+    }
+
+    void add_call(mesh_token token, const std::shared_ptr<PendingCall> &call) {
+        const std::lock_guard<std::mutex> guard(lock_);
+        calls_.insert_or_assign(token, call);
+    }
+
+    void remove_call(mesh_token token) noexcept {
+        const std::lock_guard<std::mutex> guard(lock_);
+        calls_.erase(token);
+    }
+
+    std::shared_ptr<PendingCall> pending_call(mesh_token token) const noexcept {
+        const std::lock_guard<std::mutex> guard(lock_);
+        const auto found = calls_.find(token);
+        return found == calls_.end() ? nullptr : found->second.lock();
+    }
+
+  private:
+    const mesh_host *host_;
+    const mesh_exchange_extension *exchange_;
+    const mesh_events_extension *events_;
+    const mesh_data_extension *data_;
+    const mesh_timer_extension *timer_;
+    const mesh_delegation_extension *delegation_;
+    const mesh_http_extension *http_ = nullptr;
+    std::atomic<bool> is_open_{true};
+    std::atomic<mesh_token> next_{1};
+    mutable std::mutex lock_;
+    std::unordered_map<mesh_token, Waiting> waiting_;
+    std::unordered_map<mesh_token, std::shared_ptr<const EventHandler>> subscriptions_;
+    std::unordered_map<mesh_token, std::weak_ptr<PendingCall>> calls_;
+
+    /* An extension; null where the host has none of that name. */
+    template <class Extension> const Extension *find(std::string_view name) const noexcept {
+        return static_cast<const Extension *>(host_->get_extension(host_->context, slice(name)));
+    }
+};
+
+/* A call that is answered later than its method returns. Freed when the last answer and the last request for it are gone. */
+class PendingCall {
+  public:
+    PendingCall(std::shared_ptr<Link> link, mesh_token token, std::uint32_t lane,
+                std::chrono::steady_clock::time_point deadline, bool is_web) noexcept
+        : link_(std::move(link)), token_(token), lane_(lane), deadline_(deadline), is_web_(is_web) {}
+    PendingCall(const PendingCall &) = delete;
+    PendingCall &operator=(const PendingCall &) = delete;
+
+    ~PendingCall() {
+        complete(MESH_STATUS_ERROR, "[{\"message\":\"the component dropped the call without an answer\",\"name\":\"Error\"}]");
+        link_->remove_call(token_);
+    }
+
+    const std::shared_ptr<Link> &link() const noexcept { return link_; }
+    mesh_token token() const noexcept { return token_; }
+    std::uint32_t lane() const noexcept { return lane_; }
+    std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
+    bool is_web() const noexcept { return is_web_; }
+
+    /* Whether somebody waits for its answer. */
+    bool is_wanted() const noexcept { return !is_over_.load(std::memory_order_acquire) && link_->is_open(); }
+
+    /* The first completion counts. Returns whether it was this one. */
+    bool complete(std::int32_t status, std::string_view payload) noexcept {
+        if (!end()) {
+            return false;
+        }
+        link_->complete(token_, status, payload);
+        return true;
+    }
+
+    bool respond(std::uint32_t status, std::string_view headers, std::string_view body) noexcept {
+        if (!end()) {
+            return false;
+        }
+        if (link_->is_open()) {
+            link_->http()->respond(link_->context(), token_, status, slice(headers), slice(body));
+        }
+        return true;
+    }
+
+    /* Nobody waits any more. Returns whether somebody did. */
+    bool end() noexcept { return !is_over_.exchange(true, std::memory_order_acq_rel); }
+
+  private:
+    std::shared_ptr<Link> link_;
+    mesh_token token_;
+    std::uint32_t lane_;
+    std::chrono::steady_clock::time_point deadline_;
+    bool is_web_;
+    std::atomic<bool> is_over_{false};
+};
+
+} // namespace detail
+} // namespace mesh
+
+#endif

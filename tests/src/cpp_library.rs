@@ -1,0 +1,62 @@
+//! Compiles component libraries written in C++, for tests that load them.
+//!
+//! Enters: one C++ source file and the flags that choose its variant. Leaves: a shared library, or what the compiler
+//! said. Guarantees: as for libraries in C ([`crate::c_library`]), and a warning is an error.
+
+use crate::c_library::workspace;
+use crate::tools::Tool;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The compiler: `c++`, or the one that the variable `CXX` names.
+pub fn compiler() -> OsString {
+    std::env::var_os("CXX").unwrap_or_else(|| "c++".into())
+}
+
+/// Compiles `source` to a shared library at `output`, as a component's Makefile does. Each of `defines` is what follows `-D`.
+///
+/// # Errors
+///
+/// One text that names the source file, with the compiler's messages.
+pub fn compile(source: &Path, defines: &[&str], output: &Path) -> Result<(), String> {
+    let failed = |reason: String| format!("cannot compile {}: {reason}", source.display());
+    let sdk = workspace().join("plugin-sdk");
+    let exports = sdk.join("cpp/mesh/component.map");
+    let mut command = Command::new(compiler());
+    command
+        .args(["-std=c++17", "-O1", "-shared", "-fPIC", "-pthread"])
+        .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fvisibility=hidden"])
+        .arg(format!("-Wl,--version-script={}", exports.display()))
+        .arg("-I")
+        .arg(sdk.join("cpp"))
+        .arg("-I")
+        .arg(sdk.join("include"))
+        .args(defines.iter().map(|define| format!("-D{define}")))
+        .arg("-o")
+        .arg(output)
+        .arg(source);
+    let compiled = command.output().map_err(|error| failed(error.to_string()))?;
+    match compiled.status.success() {
+        true => Ok(()),
+        false => Err(failed(String::from_utf8_lossy(&compiled.stderr).into_owned())),
+    }
+}
+
+/// A fixture in C++, compiled into a folder; nothing where there is no compiler.
+///
+/// # Panics
+///
+/// When it does not compile, or when a compiler is required and missing.
+pub fn component(source: &Path, defines: &[&str], output: PathBuf) -> Option<PathBuf> {
+    if !Tool::Cpp.is_there() {
+        return None;
+    }
+    compile(source, defines, &output).unwrap_or_else(|error| panic!("{error}"));
+    Some(output)
+}
+
+/// The path of a fixture in C++: a file of `tests/fixtures/cpp`.
+pub fn fixture(file: &str) -> PathBuf {
+    workspace().join("tests/fixtures/cpp").join(file)
+}
