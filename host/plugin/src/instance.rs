@@ -1,30 +1,18 @@
 //! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
+//!
+//! What enters: jobs, and completions from threads of the library. What leaves: jobs on the lanes, requests of the component through
+//! [`Services`]. Guarantees: a job goes to one lane; what comes too late is counted and harms nobody.
 
 use super::authority::{Authority, act_for, acting_for};
 use super::chain::{Began, Hold};
+use super::emitter::{Emitter, Identity};
 use super::job::{Answer, Job, Response};
 use super::lane::{Lane, Refusal, Refused, Wake, clock, split_token};
-use mesh_session::After;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-
-/// Who a component is, as it learns itself when it is created.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The mesh's name.
-    pub mesh: String,
-    /// The mesh's domain: the second segment of request and event paths.
-    pub domain: String,
-    /// The name under which the component is registered.
-    pub component: String,
-    /// The version of the library.
-    pub version: String,
-    /// Groups what this loaded version subscribed to. Never used twice while the host runs.
-    pub number: u64,
-}
 
 /// Where the reply to a request of a component goes.
 #[derive(Clone, Debug)]
@@ -41,8 +29,8 @@ pub struct Caller {
 
 /// What a component may ask of the host. All functions are called from threads of the component and never wait.
 pub trait Services: Send + Sync {
-    /// Publishes an event of the component.
-    fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]);
+    /// Publishes an event of a component.
+    fn emit(&self, emitter: &Emitter, key: &str, data: &[u8], options: &[u8]);
     /// Calls a method of a component.
     fn call(
         &self,
@@ -69,7 +57,7 @@ pub trait Services: Send + Sync {
 
 /// A loaded version. Outlives the library's code: whatever still points here is answered, late and politely.
 pub struct Instance {
-    identity: Identity,
+    emitter: Emitter,
     lanes: Box<[Arc<Lane>]>,
     services: Arc<dyn Services>,
     /// Why the library says it cannot be created.
@@ -84,10 +72,6 @@ pub struct Instance {
     knows_delegation: AtomicBool,
     /// Whether it has looked up how web requests are answered.
     knows_http: AtomicBool,
-    /// Whether it has published something that may still be on its way.
-    has_published: AtomicBool,
-    /// What waits for all that.
-    published: Mutex<Option<After>>,
 }
 
 /// One subscription of a component, as it asked for it.
@@ -115,7 +99,7 @@ impl fmt::Debug for Instance {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Instance")
-            .field("identity", &self.identity)
+            .field("identity", self.identity())
             .field("lanes", &self.lanes.len())
             .finish()
     }
@@ -124,7 +108,7 @@ impl fmt::Debug for Instance {
 impl Instance {
     pub(super) fn new(identity: Identity, lanes: Box<[Arc<Lane>]>, services: Arc<dyn Services>) -> Instance {
         Instance {
-            identity,
+            emitter: Emitter::new(identity),
             lanes,
             services,
             failure: Mutex::default(),
@@ -133,8 +117,6 @@ impl Instance {
             interests: Mutex::default(),
             knows_delegation: AtomicBool::new(false),
             knows_http: AtomicBool::new(false),
-            has_published: AtomicBool::new(false),
-            published: Mutex::default(),
         }
     }
 
@@ -172,38 +154,6 @@ impl Instance {
             .retain(|interest| interest.token != token);
     }
 
-    /// Notes that it has just published something: its answers from now on leave behind it.
-    pub fn published(&self, after: Option<After>) {
-        if let Some(after) = after {
-            self.follow(after, After::and_before);
-        }
-    }
-
-    /// Notes that a component which it has called had published something before it answered.
-    pub fn answered_after(&self, after: After) {
-        self.follow(after, After::both);
-    }
-
-    fn follow(&self, after: After, join: fn(After, After) -> After) {
-        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        *published = Some(match published.take() {
-            Some(earlier) => join(after, earlier),
-            None => after,
-        });
-        self.has_published.store(true, Ordering::Release);
-    }
-
-    /// What an answer has to wait for.
-    pub fn unwritten(&self) -> Option<After> {
-        if !self.has_published.load(Ordering::Acquire) {
-            return None;
-        }
-        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        published.take_if(|after| after.is_over());
-        self.has_published.store(published.is_some(), Ordering::Release);
-        published.clone()
-    }
-
     /// Of the subscriptions of another version: which of its own mean the same.
     pub(super) fn counterparts(&self, other: &Instance) -> HashMap<u64, (u32, u64)> {
         let mut own = self.interests();
@@ -219,7 +169,12 @@ impl Instance {
 
     /// Who it is.
     pub fn identity(&self) -> &Identity {
-        &self.identity
+        self.emitter.identity()
+    }
+
+    /// Who it is, where events are emitted.
+    pub fn emitter(&self) -> &Emitter {
+        &self.emitter
     }
 
     /// Whether it may ask with the rights of its callers.
@@ -250,7 +205,7 @@ impl Instance {
 
     /// From now on this thread asks for the caller of `call`; for the component itself with 0.
     pub(super) fn act_for(&self, call: u64) {
-        act_for(self.identity.number, call);
+        act_for(self.identity().number, call);
     }
 
     /// With whose rights this thread asks.
@@ -258,7 +213,7 @@ impl Instance {
         if !self.delegates() {
             return Authority::Component;
         }
-        let Some(call) = acting_for(self.identity.number) else {
+        let Some(call) = acting_for(self.identity().number) else {
             return Authority::Component;
         };
         let (lane, ticket) = split_token(call);
@@ -326,7 +281,7 @@ impl Instance {
     pub(super) fn complete(&self, token: u64, status: i32, payload: &[u8]) {
         let (lane, ticket) = split_token(token);
         match self.lanes.get(lane) {
-            Some(lane) => lane.complete(ticket, (status, payload), self.unwritten()),
+            Some(lane) => lane.complete(ticket, (status, payload), self.emitter.unwritten()),
             None => {
                 self.misdirected.fetch_add(1, Ordering::Relaxed);
             }

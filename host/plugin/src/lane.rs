@@ -70,8 +70,8 @@ pub struct Lane {
 pub struct Wake(Option<Arc<Lane>>);
 
 impl Wake {
-    /// No duty at all.
-    pub(super) fn nobody() -> Wake {
+    /// No duty at all: for what is taken without a lane.
+    pub fn nobody() -> Wake {
         Wake(None)
     }
 }

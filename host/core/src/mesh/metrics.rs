@@ -154,11 +154,7 @@ impl Mesh {
     fn write_components(&self, out: &mut Exposition) {
         let registry = self.registry();
         let retired = self.retired();
-        let all: Vec<&Arc<Component>> = registry
-            .in_order()
-            .chain(&retired)
-            .filter(|component| !component.is_native())
-            .collect();
+        let all: Vec<&Arc<Component>> = registry.libraries().chain(&retired).collect();
         for (name, kind, help, read) in FAMILIES {
             out.family(name, kind, help);
             for component in &all {

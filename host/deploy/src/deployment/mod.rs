@@ -162,16 +162,20 @@ impl Deployment {
     fn replaced(&self, request: &SwapRequest) -> Result<Option<Arc<Component>>, String> {
         let registry = self.mesh.registry();
         let name = &request.component;
-        match (&request.replaces, registry.versions(name)) {
-            _ if request.beside => Ok(None),
-            (None, []) => Ok(None),
-            (None, [only]) => Ok(Some(only.clone())),
-            (None, versions) => Err(format!(
-                "component {name} has several versions ({}): say which one is to be replaced, with --replaces VERSION",
-                listed(versions)
-            )),
-            (Some(text), versions) => version_of(name, versions, text).cloned().map(Some),
-        }
+        let old = match (&request.replaces, registry.versions(name)) {
+            _ if request.beside => return Ok(None),
+            (None, []) => return Ok(None),
+            (None, [only]) => only,
+            (None, versions) => {
+                return Err(format!(
+                    "component {name} has several versions ({}): say which one is to be replaced, with --replaces VERSION",
+                    listed(versions)
+                ));
+            }
+            (Some(text), versions) => version_of(name, versions, text)?,
+        };
+        let old = old.replaceable().map_err(|error| error.to_string())?;
+        Ok(Some(old.clone()))
     }
 }
 

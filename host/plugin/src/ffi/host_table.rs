@@ -265,7 +265,7 @@ unsafe extern "C" fn emit(context: *const c_void, key: abi::Slice, data: abi::Sl
     guard(context, (), |bound| {
         let instance = &bound.instance;
         instance.services().emit(
-            instance,
+            instance.emitter(),
             text(bound, key),
             bytes(bound, data),
             bytes(bound, options),

@@ -4,16 +4,17 @@
 //! other lanes, waits for them, and frees the instance. What is left then (the library, its keys) is cleared away by
 //! a short-lived thread, since closing runs the library's destructors.
 
-use super::component::{LoadRequest, Unloaded};
-use super::ffi::eventfd;
-use super::ffi::host_table::Bound;
-use super::ffi::interpose::{self, Owner, Strangers, threads_of};
-use super::ffi::lane_thread::{self, InstancePointer};
-use super::ffi::library::{ComponentTable, Library};
-use super::instance::{Identity, Instance};
-use super::lane::Lane;
-use super::stage::{Stage, Staged};
-use super::{Descriptor, LoadError, LoadErrorKind};
+use crate::emitter::Identity;
+use crate::ffi::eventfd;
+use crate::ffi::host_table::Bound;
+use crate::ffi::interpose::{self, Owner, Strangers, threads_of};
+use crate::ffi::lane_thread::{self, InstancePointer};
+use crate::ffi::library::{ComponentTable, Library};
+use crate::instance::Instance;
+use crate::lane::Lane;
+use crate::runner::{LoadRequest, Unloaded};
+use crate::stage::{Stage, Staged};
+use crate::{Descriptor, LoadError, LoadErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,9 +44,9 @@ struct Refused {
 }
 
 /// What the host gets to know when an instance was made.
-pub(super) struct Opened {
-    pub(super) instance: Arc<Instance>,
-    pub(super) descriptor: Arc<Descriptor>,
+pub(in crate::runner) struct Opened {
+    pub(in crate::runner) instance: Arc<Instance>,
+    pub(in crate::runner) descriptor: Arc<Descriptor>,
 }
 
 /// How long a library that is only looked at may take.
