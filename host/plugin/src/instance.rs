@@ -23,7 +23,7 @@ pub struct Caller {
     pub lane: u32,
     /// The number that it chose for the request.
     pub token: u64,
-    /// With whose rights it asked.
+    /// For which call it asked, and with whose rights.
     pub authority: Authority,
 }
 
@@ -208,17 +208,17 @@ impl Instance {
         act_for(self.identity().number, call);
     }
 
-    /// With whose rights this thread asks.
+    /// For which call this thread asks, and with whose rights.
     pub(super) fn authority(&self) -> Authority {
         if !self.delegates() {
-            return Authority::Component;
+            return Authority::default();
         }
         let Some(call) = acting_for(self.identity().number) else {
-            return Authority::Component;
+            return Authority::default();
         };
         let (lane, ticket) = split_token(call);
-        let origin = self.lanes.get(lane).and_then(|lane| lane.origin_of(ticket));
-        origin.map_or(Authority::Gone, Authority::Caller)
+        let caller = self.lanes.get(lane).and_then(|lane| lane.caller_of(ticket));
+        Authority::for_call(call, caller)
     }
 
     pub(super) fn services(&self) -> &Arc<dyn Services> {
@@ -322,5 +322,95 @@ impl Caller {
             ..Job::new(super::JobKind::Reply, self.token)
         };
         self.instance.push(self.lane, job);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::{Rights, ServedCall};
+    use crate::job::{Abandoned, JobKind};
+    use crate::lane::Limits;
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    struct NoServices;
+
+    impl Services for NoServices {
+        fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {}
+        fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
+        fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
+        fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
+        fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) {}
+        fn data_get(&self, _: Caller, _: &str) {}
+        fn data_remove(&self, _: Caller, _: &str) {}
+        fn after(&self, _: Caller, _: u64) {}
+    }
+
+    struct Nobody;
+
+    impl Answer for Nobody {
+        fn answer(self: Box<Self>, _: i32, _: &[u8]) {}
+        fn abandon(self: Box<Self>, _: Abandoned) {}
+    }
+
+    fn instance(number: u64, delegates: bool) -> Instance {
+        let identity = Identity {
+            mesh: "M".to_owned(),
+            domain: "M".to_owned(),
+            component: "asks".to_owned(),
+            version: "1.0.0".to_owned(),
+            number,
+        };
+        let limits = Limits {
+            bytes: 10_000,
+            calls_of_each: 10,
+            lanes: 1,
+        };
+        let lane = Lane::new(0, limits, None).keeping_origins(delegates);
+        Instance::new(identity, Box::new([Arc::new(lane)]), Arc::new(NoServices))
+    }
+
+    /// Hands a call to the instance, and says that this thread works on it.
+    fn work_on_a_call(instance: &Instance, deadline: Instant) -> u64 {
+        let job = Job {
+            origin: Bytes::from_static(br#"{"id":"S"}"#),
+            ..Job::new(JobKind::Call, 0)
+        };
+        drop(instance.submit(job, Box::new(Nobody), deadline).ok().unwrap());
+        let mut jobs = Vec::new();
+        assert!(instance.lanes()[0].wait(&mut jobs));
+        instance.act_for(jobs[0].token);
+        jobs[0].token
+    }
+
+    #[test]
+    fn a_request_names_the_call_that_it_is_made_for() {
+        let instance = instance(41, true);
+        let deadline = Instant::now() + Duration::from_secs(9);
+        let token = work_on_a_call(&instance, deadline);
+        let authority = instance.authority();
+        assert_eq!(
+            authority.rights,
+            Rights::Caller(Bytes::from_static(br#"{"id":"S"}"#))
+        );
+        let deadline = Some(deadline);
+        assert_eq!(authority.call, Some(ServedCall { token, deadline }));
+        instance.complete(token, crate::Status::OK, b"[]");
+        let authority = instance.authority();
+        assert_eq!(authority.rights, Rights::Gone);
+        let deadline = None;
+        assert_eq!(authority.call, Some(ServedCall { token, deadline }));
+        instance.act_for(0);
+        assert_eq!(instance.authority().rights, Rights::Component);
+        assert_eq!(instance.authority().call, None);
+    }
+
+    #[test]
+    fn a_component_that_asks_for_itself_names_no_call() {
+        let instance = instance(42, false);
+        work_on_a_call(&instance, Instant::now() + Duration::from_secs(9));
+        assert_eq!(instance.authority().rights, Rights::Component);
+        assert_eq!(instance.authority().call, None);
     }
 }

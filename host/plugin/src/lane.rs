@@ -14,6 +14,7 @@ pub use refused::{Refusal, Refused};
 pub use room::Limits;
 
 use super::Status;
+use super::authority::WaitingCaller;
 use super::chain::Began;
 use super::faults::Faults;
 use super::intake::Intake;
@@ -21,7 +22,6 @@ use super::job::{Answer, Job, JobKind, Response};
 use super::latency::Latency;
 use super::owed::Owed;
 use super::slots::{Slots, Ticket};
-use bytes::Bytes;
 use mesh_session::{After, Share};
 use room::Events;
 use state::{Pending, State};
@@ -130,10 +130,14 @@ impl Lane {
         self.keeps_origins
     }
 
-    /// Who made a call that is not answered yet.
-    pub(super) fn origin_of(&self, ticket: Ticket) -> Option<Bytes> {
+    /// Who made a call that is not answered yet, where that is remembered.
+    pub(super) fn caller_of(&self, ticket: Ticket) -> Option<WaitingCaller> {
         let state = self.lock();
-        state.pending.get(ticket)?.origin.as_deref().cloned()
+        let pending = state.pending.get(ticket)?;
+        Some(WaitingCaller {
+            origin: pending.origin.as_deref()?.clone(),
+            deadline: pending.deadline,
+        })
     }
 
     fn pending_of(&self, job: &Job, owed: Owed, deadline: Instant) -> Pending {

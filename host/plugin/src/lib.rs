@@ -35,7 +35,7 @@ mod runner;
 mod slots;
 mod stage;
 
-pub use authority::Authority;
+pub use authority::{Authority, Rights, ServedCall};
 pub use awaited::{Awaited, Given};
 pub use chain::Began;
 pub use component::{Component, ComponentState};

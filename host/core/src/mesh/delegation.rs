@@ -7,7 +7,7 @@
 
 use super::Mesh;
 use bytes::Bytes;
-use mesh_plugin::{Authority, Identity};
+use mesh_plugin::{Authority, Identity, Rights};
 use mesh_security::UserAccess;
 use mesh_security::permission::Action;
 use mesh_wire::protocol::{WireError, json};
@@ -35,10 +35,10 @@ impl Mesh {
         action: Action,
         path: impl fmt::Display,
     ) -> Result<Option<Arc<UserAccess>>, WireError> {
-        let origin = match authority {
-            Authority::Component => return Ok(None),
-            Authority::Gone => None,
-            Authority::Caller(origin) => serde_json::from_slice::<Origin<'_>>(origin).ok(),
+        let origin = match &authority.rights {
+            Rights::Component => return Ok(None),
+            Rights::Gone => None,
+            Rights::Caller(origin) => serde_json::from_slice::<Origin<'_>>(origin).ok(),
         };
         let path = path.to_string();
         let outcome = self.permits(origin.as_ref(), action, &path);
@@ -83,9 +83,9 @@ impl Mesh {
 
     /// What the component that is called learns of the caller: whoever called first, along a chain of calls.
     pub(super) fn origin_of(&self, authority: &Authority) -> Bytes {
-        match authority {
-            Authority::Caller(origin) => origin.clone(),
-            Authority::Component | Authority::Gone => Bytes::from(format!(r#"{{"id":"{}"}}"#, self.id())),
+        match &authority.rights {
+            Rights::Caller(origin) => origin.clone(),
+            Rights::Component | Rights::Gone => Bytes::from(format!(r#"{{"id":"{}"}}"#, self.id())),
         }
     }
 }

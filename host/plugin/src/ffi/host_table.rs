@@ -104,7 +104,7 @@ fn caller(bound: &Bound, lane: u32, token: abi::Token) -> Caller {
         instance: bound.instance.clone(),
         lane,
         token,
-        authority: Authority::Component,
+        authority: Authority::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::intake::Nested;
 use crate::job::Abandoned;
+use bytes::Bytes;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -73,11 +74,11 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
         let tickets: Vec<Ticket> = jobs.iter().map(|job| split_token(job.token).1).collect();
         let known: Vec<bool> = tickets
             .iter()
-            .map(|ticket| lane.origin_of(*ticket).is_some())
+            .map(|ticket| lane.caller_of(*ticket).is_some())
             .collect();
         assert_eq!(known, [false, keeps, keeps]);
         lane.complete(tickets[1], (0, b"[]"), None);
-        assert_eq!(lane.origin_of(tickets[1]), None);
+        assert!(lane.caller_of(tickets[1]).is_none());
     }
 }
 
