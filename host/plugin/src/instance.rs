@@ -6,7 +6,7 @@
 use super::authority::{Authority, act_for, acting_for};
 use super::chain::{Began, Hold};
 use super::emitter::{Emitter, Identity};
-use super::job::{Answer, Job, Response};
+use super::job::{Answer, Completion, Job, Response};
 use super::lane::{Lane, Refusal, Refused, Wake, clock, split_token};
 use std::collections::HashMap;
 use std::fmt;
@@ -278,10 +278,10 @@ impl Instance {
         }
     }
 
-    pub(super) fn complete(&self, token: u64, status: i32, payload: &[u8]) {
+    pub(super) fn complete(&self, token: u64, given: Completion<'_>) {
         let (lane, ticket) = split_token(token);
         match self.lanes.get(lane) {
-            Some(lane) => lane.complete(ticket, (status, payload), self.emitter.unwritten()),
+            Some(lane) => lane.complete(ticket, given, self.emitter.unwritten()),
             None => {
                 self.misdirected.fetch_add(1, Ordering::Relaxed);
             }
@@ -396,7 +396,11 @@ mod tests {
         );
         let deadline = Some(deadline);
         assert_eq!(authority.call, Some(ServedCall { token, deadline }));
-        instance.complete(token, crate::Status::OK, b"[]");
+        let given = Completion {
+            status: crate::Status::OK,
+            payload: b"[]",
+        };
+        instance.complete(token, given);
         let authority = instance.authority();
         assert_eq!(authority.rights, Rights::Gone);
         let deadline = None;

@@ -15,6 +15,11 @@ fn limits(bytes: usize) -> Limits {
     }
 }
 
+fn ok(payload: &[u8]) -> Completion<'_> {
+    let status = Status::OK;
+    Completion { status, payload }
+}
+
 struct Told(Sender<String>);
 
 impl Answer for Told {
@@ -43,8 +48,8 @@ fn a_call_is_completed_once() {
     assert!(lane.wait(&mut jobs));
     let (number, ticket) = split_token(jobs[0].token);
     assert_eq!(number, 3);
-    lane.complete(ticket, (0, b"[1]"), None);
-    lane.complete(ticket, (0, b"[2]"), None);
+    lane.complete(ticket, ok(b"[1]"), None);
+    lane.complete(ticket, ok(b"[2]"), None);
     assert_eq!(told.try_iter().collect::<Vec<_>>(), ["0 [1]"]);
     assert_eq!((lane.late_completions(), lane.pending()), (1, 0));
 }
@@ -77,7 +82,7 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
             .map(|ticket| lane.caller_of(*ticket).is_some())
             .collect();
         assert_eq!(known, [false, keeps, keeps]);
-        lane.complete(tickets[1], (0, b"[]"), None);
+        lane.complete(tickets[1], ok(b"[]"), None);
         assert!(lane.caller_of(tickets[1]).is_none());
     }
 }
@@ -183,7 +188,7 @@ fn a_caller_takes_its_share_and_gets_it_back_with_each_answer() {
     assert_eq!(call_on(&lane, &greedy, 10).0, 0);
     assert_eq!(call_on(&lane, &other, 10).0, 10_000);
     for job in &jobs[..5] {
-        lane.complete(split_token(job.token).1, (0, b"[]"), None);
+        lane.complete(split_token(job.token).1, ok(b"[]"), None);
     }
     assert_eq!(call_on(&lane, &greedy, 10).0, 5);
     assert_eq!(lane.abandon(Abandoned::Stopped), 20_000);

@@ -49,6 +49,14 @@ pub(in crate::runner) struct Opened {
     pub(in crate::runner) descriptor: Arc<Descriptor>,
 }
 
+/// The rehearsal of a library that is about to be opened.
+struct Trial {
+    /// How long it may take.
+    limit: Duration,
+    /// Is told when it is over.
+    passed: Option<oneshot::Sender<()>>,
+}
+
 /// How long a library that is only looked at may take.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -58,16 +66,16 @@ fn open(
     path: &Path,
     stage: &Stage,
     shown: &str,
-    (limit, after_rehearsal): (Duration, Option<oneshot::Sender<()>>),
+    trial: Trial,
 ) -> Result<(Remains, ComponentTable), Box<Refused>> {
     let unopened = |error| Box::new(Refused { error, remains: None });
     let staged = Staged::copy(path, &stage.folder).map_err(unopened)?;
     stage
         .rehearsal
-        .of(staged.path(), shown, limit)
+        .of(staged.path(), shown, trial.limit)
         .map_err(unopened)?;
     // Nobody may wait for it any more.
-    let _ = after_rehearsal.map(|after| after.send(()));
+    let _ = trial.passed.map(|passed| passed.send(()));
     let owner = Owner::new();
     owner.enter();
     let strangers = Strangers::now();
@@ -96,8 +104,11 @@ pub(super) fn lane_zero(
     report: oneshot::Sender<Result<Opened, LoadError>>,
 ) -> LaneZero {
     let shown = request.library.display().to_string();
-    let limit = (request.start_timeout, Some(after_rehearsal));
-    let opened = open(&request.library, &request.stage, &shown, limit);
+    let trial = Trial {
+        limit: request.start_timeout,
+        passed: Some(after_rehearsal),
+    };
+    let opened = open(&request.library, &request.stage, &shown, trial);
     let (mut remains, table) = match opened {
         Ok(opened) => opened,
         Err(refused) => {
@@ -172,7 +183,15 @@ pub(super) fn look(
             let checked = Descriptor::check(&shown, &said.name, &said.version, &said.sdk, &said.descriptor);
             (checked, None)
         }
-        Ok(None) => match open(path, stage, &shown, (LOOK, None)) {
+        Ok(None) => match open(
+            path,
+            stage,
+            &shown,
+            Trial {
+                limit: LOOK,
+                passed: None,
+            },
+        ) {
             Ok((remains, table)) => (described(&shown, &remains.library, &table), Some(remains)),
             Err(refused) => (Err(refused.error), refused.remains),
         },
