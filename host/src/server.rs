@@ -1,6 +1,6 @@
 //! A whole host: from a configuration to a mesh that answers, and back to nothing.
 //!
-//! What enters: a checked [`Config`]. What leaves: a running [`Server`], or every mistake that was found, each at its
+//! Enters: a checked [`Config`]. Leaves: a running [`Server`], or every mistake that was found, each at its
 //! place in the configuration. Guarantees: the port is taken before anything is loaded; when something fails, all that
 //! was started is stopped again.
 

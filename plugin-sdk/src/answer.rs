@@ -1,6 +1,6 @@
 //! What a method's return value becomes on the wire.
 //!
-//! What enters: whatever a method returns. What leaves: a status and a JSON array for the host.
+//! Enters: whatever a method returns. Leaves: a status and a JSON array for the host.
 
 use crate::error::parse;
 use crate::raw::Raw;

@@ -1,6 +1,6 @@
 //! From a JSON array of arguments to a method's parameters.
 //!
-//! What enters: the array's bytes, borrowed. What leaves: a tuple of the parameters' types, made in one pass. Missing
+//! Enters: the array's bytes, borrowed. Leaves: a tuple of the parameters' types, made in one pass. Missing
 //! arguments are `null`, surplus ones are skipped.
 
 use crate::Error;

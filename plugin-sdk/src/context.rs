@@ -1,6 +1,6 @@
 //! A component's access to the mesh.
 //!
-//! What enters: requests in the component's own types. What leaves: JSON for the host, and futures for its replies.
+//! Enters: requests in the component's own types. Leaves: JSON for the host, and futures for its replies.
 //! Guarantees: nothing here blocks; a reply arrives on the lane whose context asked; where authority delegation is on, the
 //! context of a call asks with the rights of the caller.
 

@@ -1,6 +1,6 @@
 //! Failures of calls, as clients see them.
 //!
-//! What enters: what a component wants to say about a failure, or the payload of a failed reply. What leaves: a status
+//! Enters: what a component wants to say about a failure, or the payload of a failed reply. Leaves: a status
 //! and a JSON array for the host. A failure that is handed on with `?` keeps every field it came with.
 
 use crate::javascript;

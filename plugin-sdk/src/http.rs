@@ -1,6 +1,6 @@
 //! Web routes: what a browser asks, and what it is answered.
 //!
-//! What enters: a work item of the host, or whatever a function with `#[route]` returns. What leaves: a request in safe
+//! Enters: a work item of the host, or whatever a function with `#[route]` returns. Leaves: a request in safe
 //! types, and a response as bytes. Guarantees: nothing that a client sends panics here; a response that cannot be written
 //! is an error of the component's, told to the client as status 500.
 

@@ -1,6 +1,6 @@
 //! An instance of a component with its lanes: from work items to the component's code.
 //!
-//! What enters: batches of work items on a lane. What leaves: completions. Guarantees: a panic of the component ends
+//! Enters: batches of work items on a lane. Leaves: completions. Guarantees: a panic of the component ends
 //! here; what was started is dropped before the instance is.
 
 use crate::call::Call;

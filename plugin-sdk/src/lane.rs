@@ -1,6 +1,6 @@
 //! One lane of an instance: its tasks, what it asked the host for, and what it listens to.
 //!
-//! What enters: requests of the component and replies of the host. What leaves: calls of host functions, and replies to
+//! Enters: requests of the component and replies of the host. Leaves: calls of host functions, and replies to
 //! those who wait. Guarantees: the reply to a request made on a lane arrives on that lane; numbers of requests are
 //! unique within the instance.
 

@@ -1,6 +1,6 @@
 //! The state of a component, on its way to another version.
 //!
-//! What enters: what `#[snapshot]` returns. What leaves: its bytes, or why it cannot be written. Guarantees: numbers are
+//! Enters: what `#[snapshot]` returns. Leaves: its bytes, or why it cannot be written. Guarantees: numbers are
 //! written as they are, not as JavaScript shows them, since no client reads them.
 
 use crate::Error;

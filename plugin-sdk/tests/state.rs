@@ -211,7 +211,7 @@ fn a_new_version_of_the_same_schema_goes_on_where_the_old_one_was() {
         new.call("all", ()).unwrap().one::<Vec<String>>().unwrap(),
         ["Ada", "Bob"]
     );
-    // The new version is taken back: the old one gets what was added since.
+    // The new version is rolled back: the old one gets what was added since.
     let (schema, state) = new.snapshot().unwrap();
     old.restore(schema, &state).unwrap();
     assert_eq!(

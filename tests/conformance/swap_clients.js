@@ -3,7 +3,7 @@
 //
 //   node swap_clients.js PORT
 //
-// What enters: the port of a host with the components `storm` and `counter`; a line on stdin that ends the calls. What
+// Enters: the port of a host with the components `storm` and `counter`; a line on stdin that ends the calls. What
 // leaves: the line READY when all clients call; at the end one line of JSON with everything that each client was answered
 // and has heard, in the order of arrival. Nothing is judged here.
 const { load } = require('./lib/clients');

@@ -1,6 +1,6 @@
 //! Replays recorded traces against a running server: `replay [--real-time SECONDS] ADDR FILE…`.
 //!
-//! What enters: the address of a server and recordings. What leaves: one report per recording on stdout. Guarantees: the
+//! Enters: the address of a server and recordings. Leaves: one report per recording on stdout. Guarantees: the
 //! exit status is 0 only if nothing mismatched.
 
 use std::net::SocketAddr;

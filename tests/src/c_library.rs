@@ -1,6 +1,6 @@
 //! Compiles component libraries written in C, for tests that load them.
 //!
-//! What enters: one C source file and the flags that choose its variant. What leaves: a shared library, or what the
+//! Enters: one C source file and the flags that choose its variant. Leaves: a shared library, or what the
 //! compiler said. Guarantees: the output appears whole or not at all, so that tests may compile to the same place at
 //! the same time; nothing is built through a shell; the source sees `plugin-sdk/include` of this workspace.
 

@@ -1,6 +1,6 @@
 //! Certificates made for one test, and clients that look at what they are shown.
 //!
-//! What enters: nothing but a folder to write to. What leaves: PEM files, and TLS streams. Guarantees: keys are new each
+//! Enters: nothing but a folder to write to. Leaves: PEM files, and TLS streams. Guarantees: keys are new each
 //! time; the names are those of this machine's loopback.
 
 use crate::host::Folder;

@@ -1,6 +1,6 @@
 //! The control socket of a running host, as `mesh swap` uses it, without a process for each request.
 //!
-//! What enters: a request as a JSON document. What leaves: the replies, one JSON document each. Guarantees: a request goes to
+//! Enters: a request as a JSON document. Leaves: the replies, one JSON document each. Guarantees: a request goes to
 //! the host that the test has started, whichever others run; a reply that does not come fails the test.
 
 use crate::host::Host;
@@ -110,7 +110,7 @@ impl Replies {
     ///
     /// # Panics
     ///
-    /// When the swap was refused or taken back.
+    /// When the swap was refused or rolled back.
     pub fn report(self) -> Value {
         let reply = self.last();
         let report = &reply["report"];

@@ -1,6 +1,6 @@
 //! Starts the real `mesh` and stops it again.
 //!
-//! What enters: a configuration file and overrides. What leaves: a process that serves, with its address. Guarantees:
+//! Enters: a configuration file and overrides. Leaves: a process that serves, with its address. Guarantees:
 //! the process ends with the value that stands for it; libraries are taken from the folder that the tests were built
 //! into, whatever the configuration says.
 

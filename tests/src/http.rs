@@ -1,6 +1,6 @@
 //! HTTP as it goes over the wire, so that a test can send what no library would.
 //!
-//! What enters: a request, well formed or not. What leaves: status, headers and body of the answer. Guarantees: each request
+//! Enters: a request, well formed or not. Leaves: status, headers and body of the answer. Guarantees: each request
 //! has a connection of its own; an answer that does not come fails the test.
 
 use std::io::{Read, Write};

@@ -1,6 +1,6 @@
 //! What the black-box tests of the mesh host share.
 //!
-//! What enters: the address of a running host, or the configuration to start one. What leaves: reports and assertions.
+//! Enters: the address of a running host, or the configuration to start one. Leaves: reports and assertions.
 //! Guarantees: nothing here links against the host; it is driven over the network as clients drive it.
 
 pub mod c_library;

@@ -1,6 +1,6 @@
 //! Programs from PyPI, where Python is installed.
 //!
-//! What enters: a list of pinned packages and the registry. What leaves: a virtual environment with exactly these packages.
+//! Enters: a list of pinned packages and the registry. Leaves: a virtual environment with exactly these packages.
 //! Guarantees: nothing is installed outside of the folder for it; it is made once, however many tests, binaries and profiles want
 //! it; where it cannot be had, that is told as of every tool.
 

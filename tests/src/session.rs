@@ -1,6 +1,6 @@
 //! A client that is nothing but a websocket: what it sends and in which order things arrive is the test's business.
 //!
-//! What enters: calls and subscriptions. What leaves: frames in the order of their arrival. Guarantees: nothing is
+//! Enters: calls and subscriptions. Leaves: frames in the order of their arrival. Guarantees: nothing is
 //! repeated, buffered or sorted on the way.
 
 use futures_util::stream::{SplitSink, SplitStream};

@@ -1,6 +1,6 @@
 //! Swaps of a running host, and what is seen of them.
 //!
-//! What enters: the configuration file that a host runs with. What leaves: the outcome of commands, and answers of calls.
+//! Enters: the configuration file that a host runs with. Leaves: the outcome of commands, and answers of calls.
 //! Guarantees: nothing is looked at but what an operator and a client see.
 
 use crate::c_library::{compile, fixture};

@@ -1,6 +1,6 @@
 //! `mesh` on a terminal, as a person has it before the eyes.
 //!
-//! What enters: arguments of `mesh`. What leaves: a command that runs it on a terminal of its own, and what is shown there.
+//! Enters: arguments of `mesh`. Leaves: a command that runs it on a terminal of its own, and what is shown there.
 //! Guarantees: arguments arrive as they are; without `script`, which makes terminals, the test is skipped and says so.
 
 use crate::host::executable;

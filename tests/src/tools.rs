@@ -1,7 +1,7 @@
 //! Tools that some tests need and that a machine may lack.
 //!
-//! What enters: the variable `MESH_TESTS_REQUIRE`, a list such as `node,python`. What leaves: whether a tool is there.
-//! Guarantees: a listed tool that is missing fails the test; each other one is told in one line of the form
+//! Enters: the variable `MESH_TESTS_REQUIRE`, a list such as `node,python`. Leaves: whether a tool is there.
+//! Guarantees: a listed tool that is missing fails the test; each other one is printed in one line of the form
 //! `skipped: TEST: TOOL is missing: REASON`, which the test harness does not capture; a name that no tool has is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,7 @@ impl Tool {
         }
     }
 
-    /// Whether a test can use it. Where it cannot, that is told.
+    /// Whether a test can use it. Where it cannot, that is printed.
     ///
     /// # Panics
     ///
@@ -93,7 +93,7 @@ impl Tool {
     ///
     /// When the tool is required.
     pub fn is_missing(self, reason: &str) {
-        static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        static PRINTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
         let list = std::env::var(REQUIRE).unwrap_or_default();
         let required = required(&list).unwrap_or_else(|error| panic!("{error}"));
         let name = self.name();
@@ -106,8 +106,8 @@ impl Tool {
         // One line, so that lines can be counted.
         let reason = reason.lines().next().unwrap_or_default();
         let line = format!("skipped: {test}: {name} is missing: {reason}\n");
-        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.insert(line.clone()) {
+        let mut printed = PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if printed.insert(line.clone()) {
             // The macros that print are captured by the harness where a test passes.
             let _ = std::io::stderr().write_all(line.as_bytes());
         }

@@ -1,7 +1,7 @@
 //! Replays recorded traces of real servers and clients against a running host.
 //!
-//! What enters: a recording (one JSON document per line, see [`recording`]), the rules of `traces/deviations.toml`, and
-//! the address of a running host. What leaves: a [`Report`] per trace. Guarantees: whatever a client sent in the
+//! Enters: a recording (one JSON document per line, see [`recording`]), the rules of `traces/deviations.toml`, and
+//! the address of a running host. Leaves: a [`Report`] per trace. Guarantees: whatever a client sent in the
 //! recording is sent again with the identifiers of the live session; every frame that the real server answered is
 //! awaited and compared field by field; nothing is left out silently, since what is not compared is counted with the
 //! rule that says why.

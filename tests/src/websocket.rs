@@ -1,6 +1,6 @@
 //! A websocket by hand, for tests that must send what no library would.
 //!
-//! What enters: bytes and frames. What leaves: the head of the answer to the upgrade, and frames as they came. Guarantees: nothing
+//! Enters: bytes and frames. Leaves: the head of the answer to the upgrade, and frames as they came. Guarantees: nothing
 //! is sent that the test did not ask for, not even the answer to a ping or a close.
 
 use serde_json::Value;

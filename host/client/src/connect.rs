@@ -1,6 +1,6 @@
 //! Opening a session: TCP, TLS where the address says so, websocket, `configure-session`, `describe`, `login`.
 //!
-//! What enters: [`Options`]. What leaves: the websocket, or a logged-in [`Session`]. Guarantees: credentials are sent
+//! Enters: [`Options`]. Leaves: the websocket, or a logged-in [`Session`]. Guarantees: credentials are sent
 //! only to a server that says it is secure, as the published clients do.
 
 use super::handle::{Client, Request};

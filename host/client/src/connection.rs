@@ -1,6 +1,6 @@
 //! The one task of a connection: it writes what the handles send and reads what the server says.
 //!
-//! What enters: text frames from the handles, through a bounded queue. What leaves: frames to the socket, one flush for
+//! Enters: text frames from the handles, through a bounded queue. Leaves: frames to the socket, one flush for
 //! all that are queued; incoming frames to [`Pending`]. Guarantees: reading never waits for writing; heartbeats go in
 //! the direction of the protocol; when the task ends, for whatever reason, everything pending fails with that reason.
 

@@ -1,6 +1,6 @@
 //! What a mesh offers, as it describes itself.
 //!
-//! What enters: the document `/mesh/schema/description`. What leaves: a [`Description`] in the document's own order,
+//! Enters: the document `/mesh/schema/description`. Leaves: a [`Description`] in the document's own order,
 //! with the raw document beside it. Guarantees: a part that has an unexpected form is left out, not an error.
 
 use super::{Client, ClientError, ErrorKind};

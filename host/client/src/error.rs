@@ -1,6 +1,6 @@
 //! What can go wrong between the client and a server.
 //!
-//! What enters: causes from the socket, from JSON and from the server. What leaves: [`ClientError`], matched by its
+//! Enters: causes from the socket, from JSON and from the server. Leaves: [`ClientError`], matched by its
 //! [`ErrorKind`] and readable by people. Guarantees: the text names the request concerned and never a password.
 
 use serde_json::{Map, Value};

@@ -1,6 +1,6 @@
 //! Reading the frames of a server.
 //!
-//! What enters: the text of one frame. What leaves: an [`Incoming`]. Guarantees: any text is accepted; what is not a
+//! Enters: the text of one frame. Leaves: an [`Incoming`]. Guarantees: any text is accepted; what is not a
 //! frame of the protocol is [`Incoming::Unknown`]. Keys may come in any order, numbers may be written as strings.
 
 use super::RemoteError;

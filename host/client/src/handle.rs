@@ -1,6 +1,6 @@
 //! The handle of a connection, and plain happn requests.
 //!
-//! What enters: requests from any task. What leaves: their answers. Guarantees: a request that is dropped leaves
+//! Enters: requests from any task. Leaves: their answers. Guarantees: a request that is dropped leaves
 //! nothing behind; a request that is not answered in time fails with its action, path and number.
 
 use super::call::ResponseChannels;

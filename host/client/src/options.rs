@@ -1,6 +1,6 @@
 //! How a client connects: where to, in which protocol, as whom, and how long it waits.
 //!
-//! What enters: text from a command line. What leaves: [`Options`] and the parsed [`Address`]. Guarantees: a password
+//! Enters: text from a command line. Leaves: [`Options`] and the parsed [`Address`]. Guarantees: a password
 //! never appears in `Debug` output.
 
 use super::{ClientError, ErrorKind, Trust};

@@ -1,6 +1,6 @@
 //! Who waits for what on one connection.
 //!
-//! What enters: expectations of requests, calls and subscriptions; frames from the connection. What leaves: each frame
+//! Enters: expectations of requests, calls and subscriptions; frames from the connection. Leaves: each frame
 //! to whoever waits for it. Guarantees: once the connection is closed nobody is left waiting, and nobody can begin to.
 
 use super::frame::{Answer, Incoming, Publication};

@@ -1,6 +1,6 @@
 //! The byte stream of a client, with TLS or without.
 //!
-//! What enters: the address of a server and whom to trust. What leaves: connected streams. Guarantees: with `https` and
+//! Enters: the address of a server and whom to trust. Leaves: connected streams. Guarantees: with `https` and
 //! `wss` nothing is sent before the server has shown a certificate that is trusted; the authorities are read once,
 //! however many streams are opened.
 

@@ -1,6 +1,6 @@
 //! Subscriptions: `on`, `off`, and the stream of publications between them.
 //!
-//! What enters: a channel such as `/SET@/a/*`. What leaves: publications, in the order in which the server sent them.
+//! Enters: a channel such as `/SET@/a/*`. Leaves: publications, in the order in which the server sent them.
 //! Guarantees: nothing published after the server accepted the subscription is missed; a reader that falls too far
 //! behind is ended with an error instead of losing publications; dropping a subscription unsubscribes.
 

@@ -1,6 +1,6 @@
 //! Whose certificates a client believes.
 //!
-//! What enters: the system's authorities, or a file of one's own. What leaves: what a TLS handshake needs. Guarantees:
+//! Enters: the system's authorities, or a file of one's own. Leaves: what a TLS handshake needs. Guarantees:
 //! TLS 1.2 and 1.3 only; everything is checked unless [`Trust::Anyone`] says otherwise, and then at least that the server
 //! has the key of the certificate it shows.
 

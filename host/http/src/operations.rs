@@ -1,6 +1,6 @@
 //! What can be said of a fixed path to who reads about it.
 //!
-//! What enters: nothing. What leaves: the words and numbers of which the OpenAPI document is made. Guarantees: nothing here knows
+//! Enters: nothing. Leaves: the words and numbers of which the OpenAPI document is made. Guarantees: nothing here knows
 //! which paths there are, nor what answers them.
 
 /// Who may use a path in a secure mesh.

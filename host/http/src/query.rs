@@ -1,6 +1,6 @@
 //! The query of a URL: names and values.
 //!
-//! What enters: the text behind the `?`, as it was sent. What leaves: decoded pairs in their order. Guarantees: any text
+//! Enters: the text behind the `?`, as it was sent. Leaves: decoded pairs in their order. Guarantees: any text
 //! can be read; what is no valid escape stays as it is, and what is not UTF-8 is replaced.
 
 use hyper::Uri;

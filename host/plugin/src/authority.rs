@@ -1,6 +1,6 @@
 //! For which call a component asks the host for something, and with whose rights.
 //!
-//! What enters: the call that a thread of the component says it works on. What leaves: that call and its caller, as long as
+//! Enters: the call that a thread of the component says it works on. Leaves: that call and its caller, as long as
 //! the call is to be answered. Guarantees: a thread speaks for one instance at a time, so that the token of another
 //! instance never stands for a call of this one; what is remembered of a thread needs no destructor, and so never keeps a
 //! library in memory.

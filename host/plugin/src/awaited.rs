@@ -1,6 +1,6 @@
 //! Awaited for what a component gives.
 //!
-//! What enters: a completion, or that there will be none. What leaves: what was given, read as the one who waits wants it. Guarantees:
+//! Enters: a completion, or that there will be none. Leaves: what was given, read as the one who waits wants it. Guarantees:
 //! nobody waits longer than the limit; who does not wait any more is seen by the lane, which gives the call up.
 
 use super::Status;

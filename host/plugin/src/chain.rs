@@ -1,6 +1,6 @@
 //! Which calls descend from calls that were under way before versions began to change places.
 //!
-//! What enters: the moments at which calls begin and at which calls are held back. What leaves: whether a call began before such a
+//! Enters: the moments at which calls begin and at which calls are held back. Leaves: whether a call began before such a
 //! moment. Guarantees: a call that another one makes is never younger than that one; while nothing is held back, a call costs one
 //! look at a number.
 

@@ -1,6 +1,6 @@
 //! A loaded version of a component as the host holds it: started, called, stopped.
 //!
-//! What enters: a [`LoadRequest`], and calls. What leaves: answers, and figures about them. Guarantees: what its library does, and on
+//! Enters: a [`LoadRequest`], and calls. Leaves: answers, and figures about them. Guarantees: what its library does, and on
 //! which threads, is its runner's business (`runner`); a call goes to a lane without passing that.
 
 use super::instance::Instance;

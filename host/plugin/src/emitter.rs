@@ -1,6 +1,6 @@
 //! Who emits events: a version of a component, by what the mesh knows it.
 //!
-//! What enters: an identity, and what was published in its name. What leaves: what an answer has to wait for. Guarantees: an answer
+//! Enters: an identity, and what was published in its name. Leaves: what an answer has to wait for. Guarantees: an answer
 //! that waits for what is left here leaves behind all that was published before it; a version that has published nothing
 //! costs an answer one look at a flag.
 

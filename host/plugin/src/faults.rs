@@ -1,6 +1,6 @@
 //! Counting the calls of a version that failed.
 //!
-//! What enters: the status of each completion. What leaves: numbers, by which a version in probation is judged.
+//! Enters: the status of each completion. Leaves: numbers, by which a version in probation is judged.
 
 use super::Status;
 use std::sync::atomic::{AtomicU64, Ordering};

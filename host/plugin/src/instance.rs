@@ -1,6 +1,6 @@
 //! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
 //!
-//! What enters: jobs, and completions from threads of the library. What leaves: jobs on the lanes, requests of the component through
+//! Enters: jobs, and completions from threads of the library. Leaves: jobs on the lanes, requests of the component through
 //! [`Services`]. Guarantees: a job goes to one lane; what comes too late is counted and harms nobody.
 
 use super::authority::{Authority, act_for, acting_for};

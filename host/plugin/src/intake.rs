@@ -1,6 +1,6 @@
 //! What becomes of calls and events that come in while versions change places.
 //!
-//! What enters: calls and events that the version behind a lane must not see now. What leaves: the same, in their order,
+//! Enters: calls and events that the version behind a lane must not see now. Leaves: the same, in their order,
 //! to that version or to the one that took over. Guarantees: what waits is bounded in bytes, and nothing is lost or
 //! taken twice.
 

@@ -1,6 +1,6 @@
 //! What a component is asked, and who waits for its answer.
 //!
-//! What enters: a kind, and bytes that belong to it. What leaves: work for a lane. Guarantees: numbers are those of the ABI.
+//! Enters: a kind, and bytes that belong to it. Leaves: work for a lane. Guarantees: numbers are those of the ABI.
 
 use super::chain::Began;
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! How long the calls of a lane took, counted by steps.
 //!
-//! What enters: the time of each completed call. What leaves: how many took at most so long, and the sum of all. Guarantees:
+//! Enters: the time of each completed call. Leaves: how many took at most so long, and the sum of all. Guarantees:
 //! counting takes no lock and no memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};

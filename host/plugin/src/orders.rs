@@ -1,7 +1,7 @@
 //! What the host itself asks of a loaded version: start, give and take state, pause, stop; and holding calls back while
 //! versions change places.
 //!
-//! What enters: orders, each with a limit of time. What leaves: their outcome, in one sentence where it is bad.
+//! Enters: orders, each with a limit of time. Leaves: their outcome, in one sentence where it is bad.
 //! Guarantees: an order is answered within its limit, whatever the component does.
 
 use super::component::{Component, ComponentState};
@@ -251,7 +251,7 @@ impl Component {
         let Some(lane) = self.instance.lanes().first() else {
             return Err("it has no lane".to_owned());
         };
-        match lane.submit(job, Box::new(Told(sender)), Instant::now() + patience.left) {
+        match lane.submit(job, Box::new(Reply(sender)), Instant::now() + patience.left) {
             Ok(wake) => {
                 behind.into_iter().for_each(|job| drop(lane.push(job)));
                 drop(wake);
@@ -276,9 +276,9 @@ impl Component {
 }
 
 /// Waits for the outcome of an order.
-struct Told(oneshot::Sender<Result<Bytes, String>>);
+struct Reply(oneshot::Sender<Result<Bytes, String>>);
 
-impl Answer for Told {
+impl Answer for Reply {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         let outcome = if status == Status::OK {
             Ok(Bytes::copy_from_slice(payload))

@@ -1,6 +1,6 @@
 //! The answer that is owed for a call, counted in its caller's share until it is given or dropped.
 //!
-//! What enters: calls as they are taken. What leaves: the one who waits for the answer. Guarantees: the share counts
+//! Enters: calls as they are taken. Leaves: the one who waits for the answer. Guarantees: the share counts
 //! each call exactly as long as its answer is owed.
 
 use super::job::Answer;

@@ -238,12 +238,12 @@ mod tests {
             };
             scans.spawn(owner("greedy"), Memory::Constant, endless).unwrap();
         }
-        let (told, done) = mpsc::channel();
+        let (signal, done) = mpsc::channel();
         let honest = move |share: Share| async move {
             for _ in 0..10 {
                 share.give_way(0).await;
             }
-            told.send(()).unwrap();
+            signal.send(()).unwrap();
         };
         let before = turns.load(Ordering::Relaxed);
         scans.spawn(owner("honest"), Memory::Constant, honest).unwrap();
@@ -257,10 +257,10 @@ mod tests {
         scans
             .spawn(owner("a"), Memory::Constant, |_| async { panic!("on purpose") })
             .unwrap();
-        let (told, done) = mpsc::channel();
+        let (signal, done) = mpsc::channel();
         scans
             .spawn(owner("a"), Memory::Constant, |_| async move {
-                told.send(()).unwrap();
+                signal.send(()).unwrap();
             })
             .unwrap();
         done.recv_timeout(std::time::Duration::from_secs(30)).unwrap();

@@ -1,6 +1,6 @@
 //! Logging in: from credentials to a login, or to why not.
 //!
-//! What enters: credentials, and where they come from. What leaves: a login with its token. Guarantees: an unknown user and a
+//! Enters: credentials, and where they come from. Leaves: a login with its token. Guarantees: an unknown user and a
 //! wrong password are answered alike, after the same time; every attempt is in the log, without anything secret.
 
 use super::credentials::{Client, Credentials};

@@ -1,6 +1,6 @@
 //! What administrators can watch: changes of the directory, sessions that come and go, what each session did last.
 //!
-//! What enters: switches, and what sessions do. What leaves: what is listed. Guarantees: nothing is remembered unless somebody
+//! Enters: switches, and what sessions do. Leaves: what is listed. Guarantees: nothing is remembered unless somebody
 //! asked for it, and nothing of a session that has ended.
 
 use super::permission::Action;

@@ -1,6 +1,6 @@
 //! Tokens at work: who shows one, whether it holds, and what a login with it is.
 //!
-//! What enters: tokens, and users who were found to be who they say. What leaves: logins. Guarantees: a token holds no longer than it
+//! Enters: tokens, and users who were found to be who they say. Leaves: logins. Guarantees: a token holds no longer than it
 //! says, than its profile says, and than its user has the password that it was given for; showing it renews nothing; a token that
 //! was issued before a change of the password never holds after it, and one that was issued afterwards does, whatever the clock
 //! of the host does meanwhile.
@@ -13,7 +13,7 @@ use super::profiles::{Circumstances, admits, policy_of};
 use super::token::{Claims, TokenKind};
 use super::{ANONYMOUS, Security};
 use mesh_config::ProfileConfig;
-use mesh_session::{Lapse, Login, Usage};
+use mesh_session::{Expiry, Login, Usage};
 use mesh_store::now;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -106,12 +106,12 @@ impl Security {
         // What the profile says today may shorten a token's life, and does not bring one back.
         let has_ended = claims.expires.is_some_and(|expires| expires <= now());
         if has_ended || profile.ttl.is_some_and(|ttl| age_of(&claims) >= ttl) {
-            return Err(Denied::Lapsed(Lapse::Expired));
+            return Err(Denied::Expired(Expiry::Elapsed));
         }
         let usage = self.usage_of(&claims, &profile);
         usage
             .check(&policy_of(&profile), Instant::now())
-            .map_err(Denied::Lapsed)?;
+            .map_err(Denied::Expired)?;
         if !admits(&profile, address.to_canonical()) {
             return Err(Denied::Address);
         }

@@ -1,6 +1,6 @@
 //! Which requests leave a line in the log, besides logins and denials.
 //!
-//! What enters: paths of requests that are allowed. What leaves: lines of the target `audit`. Guarantees: a wildcard that reaches a path
+//! Enters: paths of requests that are allowed. Leaves: lines of the target `audit`. Guarantees: a wildcard that reaches a path
 //! that is audited is audited, too; what a request writes is in no line; without configured paths nothing is looked at.
 
 use super::permission::Action;

@@ -1,6 +1,6 @@
 //! What somebody offers to be let in, and who offers it.
 //!
-//! What enters: what a request to log in says, over a websocket or HTTP. What leaves: one kind of credentials, and the circumstances
+//! Enters: what a request to log in says, over a websocket or HTTP. Leaves: one kind of credentials, and the circumstances
 //! of the login. Guarantees: the same words mean the same, whichever way they come; what a client says of itself is bounded.
 
 use super::ANONYMOUS;

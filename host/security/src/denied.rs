@@ -1,9 +1,9 @@
 //! Why a login or a request is refused, in the words of either generation (docs/protocol.md 9.3 and 9.7).
 //!
-//! What enters: the reason. What leaves: the error that clients of a generation understand: those of the first stop trying
+//! Enters: the reason. Leaves: the error that clients of a generation understand: those of the first stop trying
 //! on 403 alone, later ones on 401 and 403.
 
-use mesh_session::Lapse;
+use mesh_session::Expiry;
 use mesh_wire::protocol::{Dialect, WireError};
 
 /// Why nobody is let in.
@@ -55,7 +55,7 @@ pub enum Denied {
     Admin,
     /// The login does not hold any more.
     #[error("{}", .0.message())]
-    Lapsed(Lapse),
+    Expired(Expiry),
     /// The component that checks passwords does not.
     #[error("logins cannot be checked at present, try again later")]
     Provider,
@@ -88,8 +88,8 @@ impl Denied {
                 "token was created using the login type 0, which does not match how the new token is to be created",
             ),
             Denied::Credentials | Denied::Anonymous | Denied::Address => unknown(self.to_string()),
-            Denied::Lapsed(lapse) if first => {
-                WireError::access_denied("unauthorized").because(lapse.message())
+            Denied::Expired(expiry) if first => {
+                WireError::access_denied("unauthorized").because(expiry.message())
             }
             Denied::Busy | Denied::Provider => WireError::system(self.to_string()),
             Denied::Locked
@@ -100,7 +100,7 @@ impl Denied {
             | Denied::OtherUser(_)
             | Denied::Outdated
             | Denied::Admin
-            | Denied::Lapsed(_) => WireError::access_denied(self.to_string()),
+            | Denied::Expired(_) => WireError::access_denied(self.to_string()),
         }
     }
 
@@ -121,7 +121,7 @@ impl Denied {
             Denied::Anonymous => "anonymous",
             Denied::Address => "address",
             Denied::Admin => "admin over network",
-            Denied::Lapsed(_) => "lapsed",
+            Denied::Expired(_) => "expired",
             Denied::Provider => "provider",
             Denied::Busy => "busy",
         }

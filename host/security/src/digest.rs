@@ -1,6 +1,6 @@
 //! Digests: a nonce signed with a client's key pair, instead of a password.
 //!
-//! What enters: a public key, the nonce's bytes, and what the client made of them, each as text from the network. What
+//! Enters: a public key, the nonce's bytes, and what the client made of them, each as text from the network. What
 //! leaves: whether the signature is the key's. That the key is the user's is for others to say.
 //! Guarantees: both generations' forms; keys that are too weak, texts that are too long and everything unreadable are
 //! refused; nothing panics.

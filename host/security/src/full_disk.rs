@@ -1,6 +1,6 @@
 //! A store for tests that runs out of room.
 //!
-//! What enters: writes. What leaves: the same as from a store in memory, or errors. Guarantees: commits are answered when the
+//! Enters: writes. Leaves: the same as from a store in memory, or errors. Guarantees: commits are answered when the
 //! test says so, in their order; one that fails takes its change back, and all that came after it.
 
 use mesh_store::{Commit, Committed, Cursor, Document, Item, MemoryStore, PathPattern, Step, Store};

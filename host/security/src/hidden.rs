@@ -1,6 +1,6 @@
 //! What a wildcard reaches and its user must not have.
 //!
-//! What enters: the rights that a request is decided by, and the paths that it reaches, one by one. What leaves: whether a path is
+//! Enters: the rights that a request is decided by, and the paths that it reaches, one by one. Leaves: whether a path is
 //! left out. Guarantees: it is the user's own rights that count, whoever asks for the user.
 
 use super::permission::Action;

@@ -31,6 +31,7 @@ pub mod nonce;
 pub mod password;
 pub mod passwords;
 pub mod permission;
+mod principal;
 mod profiles;
 mod provider;
 mod random;
@@ -44,7 +45,6 @@ pub mod tls;
 pub mod token;
 mod turns;
 mod usages;
-mod visitor;
 
 pub use accounts::Accepted;
 pub use activity::{Activity, Switch};
@@ -55,12 +55,12 @@ pub use directory::{Directory, Group, User};
 pub use hidden::Hidden;
 pub use names::{LONGEST_NAME, Names, has_invisible_letters, is_username};
 pub use passwords::{HashError, Passwords};
+pub use principal::WebPrincipal;
 pub use profiles::Profiles;
 pub use provider::{Answer, Answering, Person, Provider, Question};
 pub use revocations::{Revocation, RevokedToken};
 pub use setup::{Administrator, OpenError, Settings};
 pub use token::TokenKind;
-pub use visitor::Visitor;
 
 use lockout::Lockout;
 use mesh_store::{Commit, StoreError, now};
@@ -364,7 +364,7 @@ impl Security {
         }
     }
 
-    /// Whether a token does not hold any more, revoked or not: nothing of this is ever taken back.
+    /// Whether a token does not hold any more, revoked or not: nothing of this is ever withdrawn.
     fn is_over(&self, token: &RevokedToken) -> bool {
         let valid_from = match self.directory.user(&token.username) {
             Some(user) if self.settings.lock_token_to_user && user.id != token.userid => return true,

@@ -1,6 +1,6 @@
 //! The administrator on this machine alone, behind a proxy too: `[security] admin_over_network = false`.
 //!
-//! What enters: a login or the holder of a token, and whether a proxy brought it. What leaves: the same, or a refusal. Guarantees:
+//! Enters: a login or the holder of a token, and whether a proxy brought it. Leaves: the same, or a refusal. Guarantees:
 //! a proxy on this machine makes nobody local; a wrong password and a right one are refused alike.
 
 use super::{ADMIN, Accepted, Client, Credentials, Denied, Security};

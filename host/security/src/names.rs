@@ -1,6 +1,6 @@
 //! Names of users and groups: which are the same, and which nobody can tell apart by looking.
 //!
-//! What enters: names. What leaves: the form in which a name is kept, or why it is refused. Guarantees: the names that the host
+//! Enters: names. Leaves: the form in which a name is kept, or why it is refused. Guarantees: the names that the host
 //! itself uses are compared letter by letter, whatever is configured.
 
 use super::{ADMIN, ANONYMOUS};

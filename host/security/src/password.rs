@@ -1,6 +1,6 @@
 //! Passwords as they are stored, and whether one is right.
 //!
-//! What enters: passwords, and texts that the store holds for them. What leaves: texts to be stored, and verdicts.
+//! Enters: passwords, and texts that the store holds for them. Leaves: texts to be stored, and verdicts.
 //! Guarantees: new texts are argon2id in the PHC form; happn's pbkdf2 texts verify and are called outdated; a stored text
 //! that would cost more than a second or two, or that cannot be read, is never right. Comparisons take constant time.
 //!

@@ -1,6 +1,6 @@
 //! What holds for a session or a token of some kind of login (docs/protocol.md 9.7).
 //!
-//! What enters: who logs in, and how. What leaves: the first profile that fits. Guarantees: a browser that no profile is
+//! Enters: who logs in, and how. Leaves: the first profile that fits. Guarantees: a browser that no profile is
 //! about does not stay logged in for ever.
 
 use super::credentials::Info;

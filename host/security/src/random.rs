@@ -1,6 +1,6 @@
 //! Random bytes for secrets, salts and nonces.
 //!
-//! What enters: nothing. What leaves: bytes of the operating system's generator.
+//! Enters: nothing. Leaves: bytes of the operating system's generator.
 //! Guarantees: bytes that nobody can guess, or an error; never weaker bytes instead.
 
 use ring::rand::{SecureRandom, SystemRandom};

@@ -1,6 +1,6 @@
 //! What was last noted about names that strangers choose.
 //!
-//! What enters: names of any length and what is to be remembered of each. What leaves: what was remembered.
+//! Enters: names of any length and what is to be remembered of each. Leaves: what was remembered.
 //! Guarantees: never more than a fixed number of entries of a fixed size; the one that was noted longest ago goes
 //! first; the memory of many entries is given back when they are gone.
 

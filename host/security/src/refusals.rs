@@ -1,6 +1,6 @@
 //! How many refused logins are told in the log.
 //!
-//! What enters: refusals, as they happen. What leaves: whether one is a line of its own, how many were not, and how many there were
+//! Enters: refusals, as they happen. Leaves: whether one is a line of its own, how many were not, and how many there were
 //! for each reason. Guarantees: strangers who fail as often as they can write a bounded number of lines; every refusal is
 //! counted in one.
 

@@ -1,8 +1,8 @@
 //! Sessions whose tokens were taken away.
 //!
-//! What enters: ids of sessions, and what is known of their tokens. What leaves: whether their tokens hold. Guarantees: a
+//! Enters: ids of sessions, and what is known of their tokens. Leaves: whether their tokens hold. Guarantees: a
 //! revocation counts at once, and survives what the store survives; where the store cannot write, it counts until the host
-//! stops, and one that is taken back counts again; it is forgotten when its token would not hold without it either, and not
+//! stops, and one that is withdrawn counts again; it is forgotten when its token would not hold without it either, and not
 //! before; tokens themselves are not kept.
 
 use super::directory::ROOT;
@@ -216,7 +216,7 @@ mod tests {
             store.answer_commits(false);
             assert!(
                 revocations.is_revoked("s"),
-                "what could not be committed is taken back"
+                "what could not be committed is rolled back"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! From a configuration and a store to the security of a mesh.
 //!
-//! What enters: settings, the store, the administrator's password. What leaves: a [`Security`] that knows its groups, its
+//! Enters: settings, the store, the administrator's password. Leaves: a [`Security`] that knows its groups, its
 //! administrator and its secret. Guarantees: what is there already is kept; the administrator's password is the configured one
 //! afterwards; there is no password that nobody chose.
 

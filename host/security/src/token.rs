@@ -1,6 +1,6 @@
 //! Session tokens: JSON web tokens, signed with HMAC-SHA256 and nothing else.
 //!
-//! What enters: claims to be signed, and texts that claim to be tokens. What leaves: three segments of base64, and the
+//! Enters: claims to be signed, and texts that claim to be tokens. Leaves: three segments of base64, and the
 //! claims of tokens that this host has signed.
 //! Guarantees: nothing of a text is parsed before its signature is known to be right, and the algorithm is not taken from
 //! the text: the header has to be the one that the host writes itself, letter by letter. Signatures are compared in

@@ -1,7 +1,7 @@
 //! What was asked for with each token: what profiles say of use and idleness is about all sessions of a token, and all requests
 //! over HTTP that show it.
 //!
-//! What enters: ids of tokens. What leaves: what counts their requests. Guarantees: whoever shows a token again, over whatever,
+//! Enters: ids of tokens. Leaves: what counts their requests. Guarantees: whoever shows a token again, over whatever,
 //! goes on where the others are; a token of which nothing is known any more is as idle as it is old; memory is bounded, and
 //! only tokens that are limited take some. Counts begin anew when the host does.
 
@@ -72,7 +72,7 @@ impl Usages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mesh_session::{Lapse, Login};
+    use mesh_session::{Expiry, Login};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -91,8 +91,8 @@ mod tests {
         assert_eq!(show("a").note_request(now), Ok(()));
         assert_eq!(show("a").note_request(now), Ok(()));
         assert_eq!(show("b").note_request(now), Ok(()), "another token");
-        assert_eq!(show("a").note_request(now), Err(Lapse::UsedUp));
-        assert_eq!(show("a").check(now), Err(Lapse::UsedUp));
+        assert_eq!(show("a").note_request(now), Err(Expiry::UsedUp));
+        assert_eq!(show("a").check(now), Err(Expiry::UsedUp));
     }
 
     #[test]
@@ -110,15 +110,15 @@ mod tests {
         for age in [0, 6, 12, 21] {
             assert_eq!(show(age), Ok(()), "{age}");
         }
-        assert_eq!(show(31), Err(Lapse::Inactive));
-        assert_eq!(show(32), Err(Lapse::Inactive), "it does not come back");
+        assert_eq!(show(31), Err(Expiry::Inactive));
+        assert_eq!(show(32), Err(Expiry::Inactive), "it does not come back");
         let after = Usages::default();
         let usage = |age: u32| after.of("a", age * SECOND, &policy, begin);
         assert_eq!(usage(9).check(&policy, begin), Ok(()));
         let usage = after.of("b", 11 * SECOND, &policy, begin);
         assert_eq!(
             usage.check(&policy, begin),
-            Err(Lapse::Inactive),
+            Err(Expiry::Inactive),
             "after a restart"
         );
     }

@@ -1,6 +1,6 @@
 //! Users and groups are read from the store as they were written.
 //!
-//! What enters: users and groups with fields that applications keep. What leaves: the same, from a directory that was opened
+//! Enters: users and groups with fields that applications keep. Leaves: the same, from a directory that was opened
 //! anew. Guarantees: fields with a meaning are not among those that are kept for others.
 
 use mesh_security::directory::own_fields;

@@ -1,8 +1,8 @@
 //! Connections that nobody has logged in with yet: how many there may be, and what each may cost.
 //!
-//! What enters: the address of each accepted connection, and the moment when it counts no longer. What leaves: a place, or that
+//! Enters: the address of each accepted connection, and the moment when it counts no longer. Leaves: a place, or that
 //! there is none. Guarantees: places are bounded together and for each address; a place that is dropped is free again; what
-//! all of them may hold together grows no further once there are more than a few hundred; refusals are counted, and told at
+//! all of them may hold together grows no further once there are more than a few hundred; refusals are counted, and reported at
 //! most once in each call of [`Admission::tell`].
 
 use mesh_wire::network::network_of;
@@ -35,7 +35,7 @@ pub struct Admission {
     by_address: Mutex<HashMap<IpAddr, usize>>,
     refused: AtomicU64,
     /// Those of `refused` that the log knows of.
-    told: AtomicU64,
+    reported: AtomicU64,
     timed_out: AtomicU64,
 }
 
@@ -65,7 +65,7 @@ impl Admission {
             all: AtomicUsize::new(0),
             by_address: Mutex::default(),
             refused: AtomicU64::new(0),
-            told: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
             timed_out: AtomicU64::new(0),
         })
     }
@@ -152,12 +152,12 @@ impl Admission {
     /// Says in the log how many were refused since it was said last. To be called about once a second.
     pub fn tell(&self) {
         let refused = self.refused();
-        let told = self.told.swap(refused, Ordering::Relaxed);
-        if refused > told {
+        let reported = self.reported.swap(refused, Ordering::Relaxed);
+        if refused > reported {
             let (now, limits) = (self.count(), self.limits);
             tracing::warn!(
                 "{} connections were refused: {now} are open without a login; {} may be, and {} of one address",
-                refused - told,
+                refused - reported,
                 limits.all,
                 limits.per_address
             );

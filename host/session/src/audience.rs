@@ -1,6 +1,6 @@
 //! What a session may hear of the events that it subscribed to, for itself and for others.
 //!
-//! What enters: the path of an event. What leaves: whether the user may hear it. Guarantees: whoever may hear everything that its
+//! Enters: the path of an event. Leaves: whether the user may hear it. Guarantees: whoever may hear everything that its
 //! subscriptions say costs a publication nothing; somebody for whom a session listens hears nothing until it is known what.
 
 use arc_swap::ArcSwapOption;

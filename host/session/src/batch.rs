@@ -1,6 +1,6 @@
 //! Frames that a connection has taken from its queue and writes one after the other.
 //!
-//! What enters: frames from [`super::Outbound`]. What leaves: frames for the websocket, in order. Guarantees: a frame that
+//! Enters: frames from [`super::Outbound`]. Leaves: frames for the websocket, in order. Guarantees: a frame that
 //! waits for publications of other connections is not handed out before these have tried to write them; who waits for
 //! frames of this batch is told when they were tried.
 

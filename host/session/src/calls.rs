@@ -1,6 +1,6 @@
 //! What one caller has pending, so that nobody takes all that a lane can hold.
 //!
-//! What enters: calls as they are taken and as they end. What leaves: how many there are, and how large they are together.
+//! Enters: calls as they are taken and as they end. Leaves: how many there are, and how large they are together.
 //! Guarantees: one atomic step for each call that begins or ends, and no lock.
 
 use std::collections::hash_map::RandomState;

@@ -1,6 +1,6 @@
 //! Why the host closes a session.
 //!
-//! What enters: nothing. What leaves: the reasons, for queues, connections and counters.
+//! Enters: nothing. Leaves: the reasons, for queues, connections and counters.
 
 /// Why a session is being closed by the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

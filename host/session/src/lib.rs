@@ -35,7 +35,7 @@ pub use batch::{Batch, Next};
 pub use calls::{AddressShares, Held, Share};
 pub use closing::Closing;
 pub use deferred::Deferred;
-pub use login::{Lapse, Login, Policy, Usage};
+pub use login::{Expiry, Login, Policy, Usage};
 pub use order::{After, InFlight};
 pub use outbound::Outbound;
 pub use registry::Sessions;
@@ -43,7 +43,7 @@ pub use registry::Sessions;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use mesh_wire::protocol::{Dialect, Frame, primus, session_end_notice};
-use mesh_wire::versions::{Line, Shown};
+use mesh_wire::versions::{Advertised, Line};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,8 +86,8 @@ pub struct Session {
     /// Answers that wait for the store.
     uncommitted: AtomicUsize,
     /// The description that the client has read last.
-    shown: ArcSwapOption<Shown>,
-    /// Components that it has called without a range, relying on what it was shown.
+    advertised: ArcSwapOption<Advertised>,
+    /// Components that it has called without a range, relying on what it was advertised.
     relied_on: Mutex<Vec<Box<str>>>,
     /// The one among them that it called last: the number of the instance.
     relied_on_last: AtomicU64,
@@ -120,7 +120,7 @@ impl Session {
             dialect: AtomicU8::new(0),
             is_cluster_member: AtomicBool::new(false),
             uncommitted: AtomicUsize::new(0),
-            shown: ArcSwapOption::const_empty(),
+            advertised: ArcSwapOption::const_empty(),
             relied_on: Mutex::default(),
             relied_on_last: AtomicU64::new(0),
             calls: Share::default(),
@@ -292,13 +292,13 @@ impl Session {
     }
 
     /// What the client was promised: the versions in the description that it has read last.
-    pub fn shown(&self) -> Option<Arc<Shown>> {
-        self.shown.load_full()
+    pub fn advertised(&self) -> Option<Arc<Advertised>> {
+        self.advertised.load_full()
     }
 
     /// Notes what the client is about to read.
-    pub fn set_shown(&self, shown: Arc<Shown>) {
-        self.shown.store(Some(shown));
+    pub fn set_advertised(&self, advertised: Arc<Advertised>) {
+        self.advertised.store(Some(advertised));
     }
 
     /// Notes that the client called an instance of this component without a range.
@@ -312,11 +312,14 @@ impl Session {
         }
     }
 
-    /// Whether the client calls the component without a range, having been shown versions of this line.
+    /// Whether the client calls the component without a range, having been advertised versions of this line.
     pub fn relies_on(&self, component: &str, line: Line) -> bool {
         let names = self.relied_on.lock().unwrap_or_else(PoisonError::into_inner);
         names.iter().any(|name| **name == *component)
-            && self.shown().and_then(|shown| shown.line(component)) == Some(line)
+            && self
+                .advertised()
+                .and_then(|advertised| advertised.line(component))
+                == Some(line)
     }
 
     /// One more answer waits for the store.

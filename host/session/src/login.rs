@@ -1,6 +1,6 @@
 //! Who a session, or the holder of a token, is in a secure mesh, and for how long.
 //!
-//! What enters: a login that was found to be right. What leaves: what others ask of it. Guarantees: a login that has lapsed
+//! Enters: a login that was found to be right. Leaves: what others ask of it. Guarantees: a login that has expired
 //! never comes back.
 
 use bytes::Bytes;
@@ -22,9 +22,9 @@ pub struct Policy {
 
 /// Why a login does not hold any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lapse {
+pub enum Expiry {
     /// Its time is over.
-    Expired,
+    Elapsed,
     /// Nothing was asked for too long.
     Inactive,
     /// Too much was asked.
@@ -103,14 +103,14 @@ impl Usage {
     /// # Errors
     ///
     /// Why not.
-    pub fn check(&self, policy: &Policy, now: Instant) -> Result<(), Lapse> {
+    pub fn check(&self, policy: &Policy, now: Instant) -> Result<(), Expiry> {
         // The request that was refused for being too many is counted, too.
         let requests = self.requests.load(Ordering::Relaxed);
         if policy.usage_limit.is_some_and(|limit| requests > limit) {
-            return Err(Lapse::UsedUp);
+            return Err(Expiry::UsedUp);
         }
         match policy.inactivity {
-            Some(most) if self.idle(now) >= most => Err(Lapse::Inactive),
+            Some(most) if self.idle(now) >= most => Err(Expiry::Inactive),
             _ => Ok(()),
         }
     }
@@ -160,13 +160,13 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// When the login has lapsed, or lapses with this request.
-    pub fn note_request(&self, now: Instant) -> Result<(), Lapse> {
+    /// When the login has expired, or expires with this request.
+    pub fn note_request(&self, now: Instant) -> Result<(), Expiry> {
         self.check(now)?;
         self.usage.touch(now);
         let requests = self.usage.requests.fetch_add(1, Ordering::Relaxed);
         match self.policy.usage_limit {
-            Some(limit) if requests >= limit => Err(Lapse::UsedUp),
+            Some(limit) if requests >= limit => Err(Expiry::UsedUp),
             _ => Ok(()),
         }
     }
@@ -176,33 +176,33 @@ impl Login {
     /// # Errors
     ///
     /// Why not.
-    pub fn check(&self, now: Instant) -> Result<(), Lapse> {
+    pub fn check(&self, now: Instant) -> Result<(), Expiry> {
         let since = now.saturating_duration_since(self.began);
         if self.policy.ttl.is_some_and(|ttl| since >= ttl) {
-            return Err(Lapse::Expired);
+            return Err(Expiry::Elapsed);
         }
         self.usage.check(&self.policy, now)
     }
 }
 
-impl Lapse {
+impl Expiry {
     /// What the client is told when a request comes too late (docs/protocol.md 9.7).
     pub fn message(self) -> &'static str {
         match self {
-            Lapse::Expired => "expired session token",
-            Lapse::Inactive => "session inactivity threshold reached",
-            Lapse::UsedUp => "session usage limit reached",
-            Lapse::Revoked => "token has been revoked",
+            Expiry::Elapsed => "expired session token",
+            Expiry::Inactive => "session inactivity threshold reached",
+            Expiry::UsedUp => "session usage limit reached",
+            Expiry::Revoked => "token has been revoked",
         }
     }
 
     /// What the client is told before the socket closes (docs/protocol.md 3.8).
     pub fn reason(self) -> &'static str {
         match self {
-            Lapse::Expired => "token-expired",
-            Lapse::Inactive => "inactivity-threshold",
-            Lapse::UsedUp => "usage-limit",
-            Lapse::Revoked => "token-revoked",
+            Expiry::Elapsed => "token-expired",
+            Expiry::Inactive => "inactivity-threshold",
+            Expiry::UsedUp => "usage-limit",
+            Expiry::Revoked => "token-revoked",
         }
     }
 }
@@ -224,7 +224,7 @@ mod tests {
         });
         let begin = ttl.began;
         assert_eq!(ttl.note_request(begin + 9 * second), Ok(()));
-        assert_eq!(ttl.note_request(begin + 10 * second), Err(Lapse::Expired));
+        assert_eq!(ttl.note_request(begin + 10 * second), Err(Expiry::Elapsed));
 
         let inactive = login(Policy {
             inactivity: Some(2 * second),
@@ -233,7 +233,7 @@ mod tests {
         let begin = inactive.began;
         assert_eq!(inactive.note_request(begin + second), Ok(()));
         assert_eq!(inactive.check(begin + 2 * second), Ok(()));
-        assert_eq!(inactive.note_request(begin + 3 * second), Err(Lapse::Inactive));
+        assert_eq!(inactive.note_request(begin + 3 * second), Err(Expiry::Inactive));
 
         let used = login(Policy {
             usage_limit: Some(2),
@@ -243,8 +243,8 @@ mod tests {
         assert_eq!(used.note_request(now), Ok(()));
         assert_eq!(used.note_request(now), Ok(()));
         assert_eq!(used.check(now), Ok(()));
-        assert_eq!(used.note_request(now), Err(Lapse::UsedUp));
-        assert_eq!(used.check(now), Err(Lapse::UsedUp));
-        assert_eq!(used.note_request(now), Err(Lapse::UsedUp));
+        assert_eq!(used.note_request(now), Err(Expiry::UsedUp));
+        assert_eq!(used.check(now), Err(Expiry::UsedUp));
+        assert_eq!(used.note_request(now), Err(Expiry::UsedUp));
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers from a seed.
 //!
-//! What enters: a seed. What leaves: numbers that look like chance. Guarantees: the same seed gives the same numbers, on each machine.
+//! Enters: a seed. Leaves: numbers that look like chance. Guarantees: the same seed gives the same numbers, on each machine.
 
 /// Choices that follow from a seed.
 #[derive(Clone, Debug)]

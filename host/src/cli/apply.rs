@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Components that were added to the file are loaded, those that are gone from it are removed, and those whose library
 (also the file itself), range, config or lanes changed are replaced: all of them in one moment, or none. As with
-`mesh swap`, a version that turns out to be bad is taken back. Saving the file does the same, unless `watch = false` in
+`mesh swap`, a version that turns out to be bad is rolled back. Saving the file does the same, unless `watch = false` in
 [swap], and so does SIGHUP. `mesh plan` says what would happen.
 
 Keys that need a restart are named and left as they are.
@@ -19,7 +19,7 @@ Examples:
     mesh plan && mesh apply
     mesh apply --config production.toml --wait --json")]
 pub struct Arguments {
-    /// Replace in spite of objections.
+    /// Replace although checks fail.
     #[arg(long)]
     force: bool,
     /// Answer when the probation is over, not when the new versions serve.

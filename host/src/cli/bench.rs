@@ -1,6 +1,6 @@
 //! `mesh bench`: measures happn servers.
 //!
-//! What enters: what to measure, where, and how hard. What leaves: a table or a JSON object on stdout, progress on
+//! Enters: what to measure, where, and how hard. Leaves: a table or a JSON object on stdout, progress on
 //! stderr. Guarantees: exit code 1 when an operation failed or none succeeded, so that a script does not mistake a broken
 //! server for a fast one.
 

@@ -1,6 +1,6 @@
 //! `mesh call`: calls a method of a component and prints what it answers.
 //!
-//! What enters: the component, the method and its arguments as words. What leaves: the results on stdout. Guarantees: an
+//! Enters: the component, the method and its arguments as words. Leaves: the results on stdout. Guarantees: an
 //! error of the component goes to stderr with all its fields and ends the command with exit code 1.
 
 use super::CommandError;

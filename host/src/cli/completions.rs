@@ -1,6 +1,6 @@
 //! `mesh completions` and `mesh man`: made from the same definitions as the command line itself.
 //!
-//! What enters: the definitions. What leaves: a script for a shell, or pages for `man`.
+//! Enters: the definitions. Leaves: a script for a shell, or pages for `man`.
 
 use super::CommandError;
 use clap::Command;

@@ -1,6 +1,6 @@
 //! The flags of all commands that talk to a running host.
 //!
-//! What enters: flags and environment. What leaves: a connected [`Client`]. Guarantees: a password is shown neither in
+//! Enters: flags and environment. Leaves: a connected [`Client`]. Guarantees: a password is shown neither in
 //! the help nor in errors.
 
 use super::CommandError;

@@ -1,6 +1,6 @@
 //! `mesh describe`: prints what a mesh offers.
 //!
-//! What enters: perhaps the name of a component. What leaves: its description on stdout, or that of all components.
+//! Enters: perhaps the name of a component. Leaves: its description on stdout, or that of all components.
 //! Guarantees: with `--json` the description is what the host sent, unchanged.
 
 use super::CommandError;

@@ -1,6 +1,6 @@
 //! How a command ends when it does not end well.
 //!
-//! What enters: errors of the parts that commands use. What leaves: [`CommandError`], whose `Display` is what the user
+//! Enters: errors of the parts that commands use. Leaves: [`CommandError`], whose `Display` is what the user
 //! reads. Guarantees: the exit code depends on the kind alone; scripts may rely on it.
 
 use crate::terminal::{self, OneLine};

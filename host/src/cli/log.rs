@@ -1,6 +1,6 @@
 //! The log of a running host.
 //!
-//! What enters: the wishes of the command line, and events with fields that strangers wrote parts of. What leaves: one line of
+//! Enters: the wishes of the command line, and events with fields that strangers wrote parts of. Leaves: one line of
 //! standard error for each event. Guarantees: no event has a second line, so that nobody forges one; no control character
 //! leaves but for the colours of a terminal; a log that cannot be written stops nothing.
 

@@ -1,6 +1,6 @@
 //! Telling the service manager how it goes: the protocol of `sd_notify`.
 //!
-//! What enters: states. What leaves: datagrams to the socket that `NOTIFY_SOCKET` names. Guarantees: without that variable,
+//! Enters: states. Leaves: datagrams to the socket that `NOTIFY_SOCKET` names. Guarantees: without that variable,
 //! or where the socket does not take anything, nothing happens and nothing fails.
 
 use std::os::linux::net::SocketAddrExt;

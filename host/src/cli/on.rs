@@ -1,6 +1,6 @@
 //! `mesh on`: prints the events of a component as they happen.
 //!
-//! What enters: the component and the event. What leaves: one line for each event. Guarantees: each line is written
+//! Enters: the component and the event. Leaves: one line for each event. Guarantees: each line is written
 //! when its event arrives; ctrl-c and a full `--count` end the command with exit code 0, a lost connection with 1.
 
 use super::CommandError;

@@ -1,6 +1,6 @@
 //! Whether the system lets this process have what a command needs: threads, and descriptors of files.
 //!
-//! What enters: how many. What leaves: a sentence that names the limit, what is needed and what to set. Guarantees: a shortage at
+//! Enters: how many. Leaves: a sentence that names the limit, what is needed and what to set. Guarantees: a shortage at
 //! the start is an error before anything is begun, and never a panic.
 
 use super::CommandError;

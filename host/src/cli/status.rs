@@ -113,6 +113,6 @@ fn outcome(swap: &Report) -> String {
             .to_owned(),
         Some(Ending::Replaced) => "complete".to_owned(),
         Some(Ending::Refused) => format!("refused: {reason}"),
-        Some(Ending::TakenBack) => format!("taken back: {reason}"),
+        Some(Ending::RolledBack) => format!("rolled back: {reason}"),
     }
 }

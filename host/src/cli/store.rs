@@ -1,6 +1,6 @@
 //! `mesh store`: the data of a host that has stopped.
 //!
-//! What enters: the file of a store. What leaves: its documents as lines, or a file with other documents, or a smaller
+//! Enters: the file of a store. Leaves: its documents as lines, or a file with other documents, or a smaller
 //! file. Guarantees: a file that a host holds is not touched; an import takes all of its documents or none.
 
 use super::CommandError;

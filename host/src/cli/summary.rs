@@ -1,6 +1,6 @@
 //! What a host that has just started tells in five lines.
 //!
-//! What enters: a running host and its configuration. What leaves: components, where clients connect, what is served over HTTP,
+//! Enters: a running host and its configuration. Leaves: components, where clients connect, what is served over HTTP,
 //! where the data is, and how the host is controlled. Guarantees: no secret is among it.
 
 use crate::server::Server;

@@ -50,7 +50,7 @@ struct What {
     /// Keep what serves, and load the library beside it.
     #[arg(long)]
     beside: bool,
-    /// Replace in spite of objections.
+    /// Replace although checks fail.
     #[arg(long)]
     force: bool,
     /// Begin without the state of what serves: for a version that cannot give it.
@@ -121,7 +121,7 @@ fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
     if !went_well {
         let reason = report.reason.as_deref().unwrap_or("no reason was given");
         let what = match report.ending {
-            Some(Ending::TakenBack) => "was taken back",
+            Some(Ending::RolledBack) => "was rolled back",
             _ => "was refused",
         };
         let mut text = format!("the swap {what}: {reason}");

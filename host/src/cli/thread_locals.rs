@@ -1,6 +1,6 @@
 //! Room for the thread-locals of libraries.
 //!
-//! What enters: the environment of the process. What leaves: the same program with more room, in the same process. Guarantees: it is
+//! Enters: the environment of the process. Leaves: the same program with more room, in the same process. Guarantees: it is
 //! started again at most once; where that cannot be done, it goes on as it is.
 
 use std::os::unix::process::CommandExt;

@@ -1,6 +1,6 @@
 //! Where the control socket of a host is.
 //!
-//! What enters: the path of a mesh.toml, and `MESH_SOCKET`. What leaves: a socket that only this user can reach, and the way of a
+//! Enters: the path of a mesh.toml, and `MESH_SOCKET`. Leaves: a socket that only this user can reach, and the way of a
 //! command to it. Guarantees: nothing is said to a socket before it is known that it is served by a user who is to be believed; a
 //! host is found by the name of its mesh.toml also when a link in that path leads elsewhere meanwhile.
 

@@ -1,6 +1,6 @@
 //! The control socket: how commands on the same machine ask a running host about itself.
 //!
-//! What enters: one line of JSON per request, over a Unix socket that only this user can reach. What leaves: one line
+//! Enters: one line of JSON per request, over a Unix socket that only this user can reach. Leaves: one line
 //! of JSON. Guarantees: never reachable from the network, nor by other users; a command believes no other user.
 
 mod address;

@@ -1,6 +1,6 @@
 //! The folder for what a running host needs to keep: control sockets, private copies of libraries.
 //!
-//! What enters: the environment. What leaves: folders that belong to this user and that nobody else may enter. Guarantees: a
+//! Enters: the environment. Leaves: folders that belong to this user and that nobody else may enter. Guarantees: a
 //! folder, or a link to one, that somebody else has put in its place is neither used nor believed; a start goes on with
 //! another folder then, and commands look into all of them.
 

@@ -40,7 +40,7 @@ pub enum Request {
     },
     /// Make the mesh what mesh.toml says.
     Apply {
-        /// In spite of objections.
+        /// Although checks fail.
         insist: bool,
         /// Answer only when the probation is over.
         wait: bool,

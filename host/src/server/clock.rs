@@ -1,6 +1,6 @@
 //! What a host looks after once a second: calls that take too long, and memory that nobody needs any more.
 //!
-//! What enters: a mesh, and the room for connections. What leaves: nothing. Guarantees: nobody waits for it.
+//! Enters: a mesh, and the room for connections. Leaves: nothing. Guarantees: nobody waits for it.
 
 use mesh_core::mesh::Mesh;
 use mesh_http::transport::Room;

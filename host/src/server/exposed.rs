@@ -1,6 +1,6 @@
 //! Files with secrets that other users of the machine can read.
 //!
-//! What enters: a configuration. What leaves: a sentence for each file that others may read, with the command that mends it.
+//! Enters: a configuration. Leaves: a sentence for each file that others may read, with the command that mends it.
 //! Guarantees: nothing is changed, since somebody may have meant it so.
 
 use mesh_config::{Config, Location};

@@ -1,6 +1,6 @@
 //! The security of a mesh, as its configuration wants it.
 //!
-//! What enters: a configuration, the environment, the store. What leaves: a [`Security`], or what is wrong and where it is written.
+//! Enters: a configuration, the environment, the store. Leaves: a [`Security`], or what is wrong and where it is written.
 //! Guarantees: a secure mesh has an administrator who can log in; no message shows a password or a secret.
 
 use mesh_config::{Config, ConfigError};

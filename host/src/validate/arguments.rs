@@ -1,6 +1,6 @@
 //! Arguments that a method gets from clients who do not know it, or mean harm.
 //!
-//! What enters: how many parameters a method declares. What leaves: payloads, each with words for it. Guarantees: each
+//! Enters: how many parameters a method declares. Leaves: payloads, each with words for it. Guarantees: each
 //! is valid JSON or empty, as is all that a serving host hands to a component.
 
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! The checks that call methods.
 //!
-//! What enters: a subject. What leaves: findings about its answers. Guarantees: every declared method is called; a
+//! Enters: a subject. Leaves: findings about its answers. Guarantees: every declared method is called; a
 //! method that keeps its lane busy costs its own instance, and the others are called on a new one.
 
 use super::arguments::{self, Shape};

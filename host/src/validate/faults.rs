@@ -1,6 +1,6 @@
 //! What can be wrong with the answers of a method, collected over many calls.
 //!
-//! What enters: a [`Fault`] and where it was seen. What leaves: one [`Finding`] for each kind of fault, which names the
+//! Enters: a [`Fault`] and where it was seen. Leaves: one [`Finding`] for each kind of fault, which names the
 //! first places. Guarantees: a library that fails in every call makes a short report all the same.
 
 use super::report::{Finding, Verdict};

@@ -1,6 +1,6 @@
 //! The check of a component that says how it is.
 //!
-//! What enters: a subject. What leaves: findings about HEALTH. Guarantees: a component that does not declare health is
+//! Enters: a subject. Leaves: findings about HEALTH. Guarantees: a component that does not declare health is
 //! not asked; one that says that it is ill is believed, since nothing that it depends on is there.
 
 use super::judge::{judge, reason};

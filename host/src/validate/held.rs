@@ -1,6 +1,6 @@
 //! What this process holds of the operating system.
 //!
-//! What enters: `/proc/self`. What leaves: a [`Held`], and a [`Finding`] where a series of memory sizes grows.
+//! Enters: `/proc/self`. Leaves: a [`Held`], and a [`Finding`] where a series of memory sizes grows.
 //! Guarantees: taking it allocates no more than it gives back.
 
 use super::report::Finding;

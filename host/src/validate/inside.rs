@@ -1,6 +1,6 @@
 //! One check, in the process that may be lost for it.
 //!
-//! What enters: the check's name and the socket to the supervisor, as standard input. What leaves: messages through that
+//! Enters: the check's name and the socket to the supervisor, as standard input. Leaves: messages through that
 //! socket. Guarantees: the last message is that the check is over, unless the library ended the process first.
 
 use super::report::{Finding, Message, Reporter};

@@ -1,6 +1,6 @@
 //! Whether an answer is one that the contract knows.
 //!
-//! What enters: a status and a payload as the library gave them. What leaves: the [`Fault`], if there is one.
+//! Enters: a status and a payload as the library gave them. Leaves: the [`Fault`], if there is one.
 //! Guarantees: nothing here recurses, however deep a payload nests.
 
 use super::faults::Fault;

@@ -1,6 +1,6 @@
 //! The checks of a component's life, and of work that it does not expect.
 //!
-//! What enters: a subject. What leaves: findings. Guarantees: a library that stays in memory is always said to.
+//! Enters: a subject. Leaves: findings. Guarantees: a library that stays in memory is always said to.
 
 use super::Subject;
 use super::report::{About, Finding, Message, Reporter};

@@ -1,7 +1,7 @@
 //! What the checks of state, health and pausing have in common: how an order of the host must end, and whether the
 //! component still serves after it.
 //!
-//! What enters: the [`Outcome`] of an order. What leaves: the bytes that it gave, or a [`Finding`]. Guarantees: each
+//! Enters: the [`Outcome`] of an order. Leaves: the bytes that it gave, or a [`Finding`]. Guarantees: each
 //! sentence says what was seen and what the contract asks for.
 
 use super::calls;

@@ -1,6 +1,6 @@
 //! The check of a component that is told to pause and to go on.
 //!
-//! What enters: a subject. What leaves: findings about QUIESCE and RESUME. Guarantees: every component is told,
+//! Enters: a subject. Leaves: findings about QUIESCE and RESUME. Guarantees: every component is told,
 //! since every version that is replaced is.
 
 use super::Subject;

@@ -1,6 +1,6 @@
 //! What a check found, and how it gets from the process that checks to the one that supervises it.
 //!
-//! What enters: steps and findings. What leaves: one line of JSON for each, through a socket that the library does not
+//! Enters: steps and findings. Leaves: one line of JSON for each, through a socket that the library does not
 //! know of. Guarantees: a checking process whose supervisor is gone ends.
 
 use super::Check;

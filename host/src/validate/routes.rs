@@ -1,6 +1,6 @@
 //! The check that asks for web routes.
 //!
-//! What enters: a subject. What leaves: findings about its responses. Guarantees: every declared route is asked for, with requests
+//! Enters: a subject. Leaves: findings about its responses. Guarantees: every declared route is asked for, with requests
 //! as browsers and strangers send them; a component that says that something is wrong is believed.
 
 use super::orders;

@@ -1,6 +1,6 @@
 //! A host without a mesh: what a component under test may ask for.
 //!
-//! What enters: requests of the component, from its threads. What leaves: replies, each one once. Guarantees: there are
+//! Enters: requests of the component, from its threads. Leaves: replies, each one once. Guarantees: there are
 //! no other components and nobody listens; data is kept in memory; timers run.
 
 use mesh_plugin::{Caller, Emitter, Instance, Services, Status};

@@ -1,6 +1,6 @@
 //! The check of a component that hands its state over.
 //!
-//! What enters: a subject. What leaves: findings about SNAPSHOT, RESTORE and RESUME in the order in which swaps use them:
+//! Enters: a subject. Leaves: findings about SNAPSHOT, RESTORE and RESUME in the order in which swaps use them:
 //! to a new instance, and back to the old one. Guarantees: a component that declares no state is not asked for any.
 
 use super::held::{self, Held};
@@ -144,7 +144,7 @@ impl Handover<'_> {
         Ok(())
     }
 
-    /// What the old version hears when its successor is taken back. Returns whether it serves.
+    /// What the old version hears when its successor is rolled back. Returns whether it serves.
     async fn take_back(&mut self, old: &mut Loaded, state: &Bytes) -> bool {
         if self
             .snapshot(old, "SNAPSHOT before another version takes over")
@@ -158,7 +158,7 @@ impl Handover<'_> {
         self.restore(old, state, "RESTORE in an instance that has served")
             .await
             && self
-                .resume(old, "after QUIESCE, RESTORE and RESUME, when it is taken back")
+                .resume(old, "after QUIESCE, RESTORE and RESUME, when it is rolled back")
                 .await
     }
 

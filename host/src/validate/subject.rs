@@ -1,6 +1,6 @@
 //! The component under test: loaded, called, given up, stopped.
 //!
-//! What enters: methods and payloads. What leaves: an [`Outcome`] for each call, whatever the component does.
+//! Enters: methods and payloads. Leaves: an [`Outcome`] for each call, whatever the component does.
 //! Guarantees: no call waits longer than the subject's answer time; what completes more often than it was called is
 //! counted.
 
@@ -47,9 +47,9 @@ pub(super) struct Loaded {
     reported: u64,
 }
 
-struct Told(oneshot::Sender<Outcome>);
+struct Replied(oneshot::Sender<Outcome>);
 
-impl Answer for Told {
+impl Answer for Replied {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         let _ = self.0.send(Outcome::Answered(status, payload.to_vec()));
     }
@@ -194,7 +194,7 @@ impl Loaded {
     fn hand_over(&self, job: Job, sender: oneshot::Sender<Outcome>, time: Duration) {
         match self
             .component
-            .call(job, Box::new(Told(sender)), Instant::now() + time)
+            .call(job, Box::new(Replied(sender)), Instant::now() + time)
         {
             Ok(wake) => drop(wake),
             Err(refused) => refused.answer.abandon(Abandoned::Stopped),

@@ -1,6 +1,6 @@
 //! The process that stays alive: starts one for each check, listens to it, and ends it when it hangs.
 //!
-//! What enters: a check and the command that makes it. What leaves: its report. Guarantees: returns within the step time
+//! Enters: a check and the command that makes it. Leaves: its report. Guarantees: returns within the step time
 //! after the last sign of life, whatever the library does; a crash is a finding that names the signal and the step.
 
 use super::Check;

@@ -1,6 +1,6 @@
 //! What the host itself has to complain about while it runs a component.
 //!
-//! What enters: events of the host's log. What leaves: the messages of warnings and errors, in order. Guarantees: what
+//! Enters: events of the host's log. Leaves: the messages of warnings and errors, in order. Guarantees: what
 //! a component logs is not among them.
 
 use std::fmt::{Debug, Write};

@@ -1,6 +1,6 @@
 //! The check of states that a component cannot read.
 //!
-//! What enters: a subject. What leaves: findings about RESTORE of bytes and schemas that are not its own. Guarantees: a
+//! Enters: a subject. Leaves: findings about RESTORE of bytes and schemas that are not its own. Guarantees: a
 //! component that declares no state is not given any; bytes that might be a state of some component by chance may be
 //! taken.
 

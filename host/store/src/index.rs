@@ -1,6 +1,6 @@
 //! Documents in order of their paths: what every engine answers reads from.
 //!
-//! What enters: writes, one at a time. What leaves: documents, and for each write the [`Change`] it made. Guarantees:
+//! Enters: writes, one at a time. Leaves: documents, and for each write the [`Change`] it made. Guarantees:
 //! undoing changes, the last one first, restores exactly what was there before them.
 
 use super::cursor::{Cursor, Item, SLICE};

@@ -32,7 +32,7 @@ pub use durable::{
 pub use memory::MemoryStore;
 pub use mesh_wire::protocol::Document;
 pub use pattern::PathPattern;
-pub use public::{KEPT, PublicStore};
+pub use public::{PublicStore, RESERVED};
 pub use removal::{Removal, STEP, Step};
 
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub enum StoreErrorKind {
     /// More is waiting to be written than the engine takes on; later writes may succeed.
     Busy,
     /// The document is the host's own.
-    Kept,
+    Reserved,
 }
 
 impl StoreError {
@@ -98,7 +98,7 @@ pub struct Stored {
 /// An engine that keeps documents. All functions may be called from any thread and never wait for a disk.
 ///
 /// A write is seen by everybody at once, and is acknowledged to whoever asked for it once its [`Commit`] is done. When a
-/// commit fails the engine takes back what was seen of it and of all writes behind it.
+/// commit fails the engine rolls back what was seen of it and of all writes behind it.
 pub trait Store: Send + Sync {
     /// The document at exactly this path.
     fn get(&self, path: &str) -> Option<Document>;

@@ -1,6 +1,6 @@
 //! The documents that clients and components may reach: all but those that the host keeps for itself.
 //!
-//! What enters: any request to a store. What leaves: its outcome, as if what is below [`KEPT`] were not there. Guarantees:
+//! Enters: any request to a store. Leaves: its outcome, as if what is below [`RESERVED`] were not there. Guarantees:
 //! whoever has only this store neither sees nor changes users, their hashes, or what tokens are signed with.
 
 use super::{Commit, Committed, Cursor, Document, Health, Item, PathPattern, Step, Store, StoreError};
@@ -8,7 +8,7 @@ use super::{StoreErrorKind, Stored};
 use std::sync::Arc;
 
 /// What the host keeps for itself (docs/protocol.md 9.2).
-pub const KEPT: &str = "/_SYSTEM/_SECURITY/";
+pub const RESERVED: &str = "/_SYSTEM/_SECURITY/";
 
 /// A store without what the host keeps for itself.
 pub struct PublicStore(Arc<dyn Store>);
@@ -22,13 +22,13 @@ impl PublicStore {
     /// Whether a pattern can match something that is kept.
     fn may_reach(pattern: &PathPattern<'_>) -> bool {
         let literal = pattern.literal();
-        KEPT.starts_with(literal) || literal.starts_with(KEPT)
+        RESERVED.starts_with(literal) || literal.starts_with(RESERVED)
     }
 
     fn check(path: &str) -> Result<(), StoreError> {
-        if path.starts_with(KEPT) {
-            let message = format!("what is below {KEPT} is kept by the host itself");
-            return Err(StoreError::new(StoreErrorKind::Kept, message));
+        if path.starts_with(RESERVED) {
+            let message = format!("what is below {RESERVED} is kept by the host itself");
+            return Err(StoreError::new(StoreErrorKind::Reserved, message));
         }
         Ok(())
     }
@@ -36,7 +36,7 @@ impl PublicStore {
 
 impl Store for PublicStore {
     fn get(&self, path: &str) -> Option<Document> {
-        self.0.get(path).filter(|_| !path.starts_with(KEPT))
+        self.0.get(path).filter(|_| !path.starts_with(RESERVED))
     }
 
     fn update_by(
@@ -63,7 +63,7 @@ impl Store for PublicStore {
             return self.0.remove(pattern, admits);
         }
         self.0.remove(pattern, &mut |path, document| {
-            !path.starts_with(KEPT) && admits(path, document)
+            !path.starts_with(RESERVED) && admits(path, document)
         })
     }
 
@@ -81,7 +81,7 @@ impl Store for PublicStore {
         let before = found.len();
         let seen = self.0.slice(pattern, cursor, found);
         if PublicStore::may_reach(pattern) && found.len() > before {
-            found.retain(|(path, _)| !path.starts_with(KEPT));
+            found.retain(|(path, _)| !path.starts_with(RESERVED));
         }
         seen
     }
@@ -111,13 +111,13 @@ mod tests {
     #[test]
     fn what_is_kept_is_not_there() {
         let all: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let user = format!("{KEPT}_USER/bob");
+        let user = format!("{RESERVED}_USER/bob");
         all.set(&user, r#"{"password":"hash"}"#).unwrap();
         let public = PublicStore::new(all.clone());
         public.set("/a", "{}").unwrap();
         assert!(public.get(&user).is_none());
         let refused = public.set(&user, "{}").unwrap_err();
-        assert_eq!(refused.kind(), StoreErrorKind::Kept);
+        assert_eq!(refused.kind(), StoreErrorKind::Reserved);
         assert!(public.update_by(&user, None, &mut |_| Some("{}".into())).is_err());
         for pattern in [
             "*",

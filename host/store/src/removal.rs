@@ -1,6 +1,6 @@
 //! Removal of the documents that match a pattern, in steps.
 //!
-//! What enters: a store, a pattern, and a judge of documents. What leaves: how many were removed, and the commit of the last.
+//! Enters: a store, a pattern, and a judge of documents. Leaves: how many were removed, and the commit of the last.
 //! Guarantees: the store is locked for one step at a time, and documents are judged before that; each document goes at most once;
 //! up to [`STEP`] documents go at one moment, more of them in the order of their paths. What was on disk before a crash is a
 //! beginning of that order.

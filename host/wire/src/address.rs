@@ -1,6 +1,6 @@
 //! The paths to which the mesh gives a meaning: events of components, calls, and answers of calls.
 //!
-//! What enters: a path, or the parts of one. What leaves: its parts, or the path. Guarantees: nobody else has to spell these paths;
+//! Enters: a path, or the parts of one. Leaves: its parts, or the path. Guarantees: nobody else has to spell these paths;
 //! what is written here is read here as the same.
 
 use std::fmt;

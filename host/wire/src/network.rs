@@ -1,6 +1,6 @@
 //! The addresses that one client can have.
 //!
-//! What enters: an address. What leaves: the address that stands for all of a client's. Guarantees: an address of IPv4 is the same when
+//! Enters: an address. Leaves: the address that stands for all of a client's. Guarantees: an address of IPv4 is the same when
 //! it is written as one of IPv6; of IPv6 a whole network is one client, since each customer of a provider has one.
 
 use std::net::{IpAddr, Ipv6Addr};

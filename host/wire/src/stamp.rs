@@ -1,6 +1,6 @@
 //! When a file was last written, as far as that can be seen from outside.
 //!
-//! What enters: a path. What leaves: something that differs when the file was written in between. Guarantees: the file is
+//! Enters: a path. Leaves: something that differs when the file was written in between. Guarantees: the file is
 //! not opened. Two writings of the same length within one tick of the file system's clock are not told apart.
 
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Comments, tests and documents cite sections of `docs/protocol.md` and `docs/mesh-protocol.md` by number.
 //!
-//! What enters: the Rust, Markdown and TOML files of the repository. What leaves: nothing, or a list of citations that name no
+//! Enters: the Rust, Markdown and TOML files of the repository. Leaves: nothing, or a list of citations that name no
 //! section. Guarantees: a section that is renumbered or removed is noticed, with file, line and number.
 
 use std::collections::BTreeSet;

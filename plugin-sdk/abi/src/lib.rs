@@ -1,6 +1,6 @@
 //! The contract between the host and a component library, as plain C data.
 //!
-//! What enters and leaves: `#[repr(C)]` structs, function pointers and UTF-8 JSON bytes; nothing of Rust's own ABI.
+//! Enters and leaves: `#[repr(C)]` structs, function pointers and UTF-8 JSON bytes; nothing of Rust's own ABI.
 //! The same contract for C is `include/mesh_plugin.h`; the two are kept equal by a test.
 //!
 //! Guarantees every party gives:

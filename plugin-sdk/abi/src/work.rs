@@ -31,7 +31,7 @@ impl WorkKind {
     pub const SNAPSHOT: u32 = 8;
     /// Comes on lane 0, to a component whose descriptor declares `state`: take over the state in `payload`, which was
     /// written with the schema number in `method`. Complete `token`. A new instance gets it before
-    /// [`WorkKind::START`]; one that has started may get it too, when the version that replaced it is taken back: the
+    /// [`WorkKind::START`]; one that has started may get it too, when the version that replaced it is rolled back: the
     /// state replaces its own. Since minor version 1.
     pub const RESTORE: u32 = 9;
     /// A hint, on lane 0: another version has taken over. Calls taken before are still to be answered; what the

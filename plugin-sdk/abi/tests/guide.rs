@@ -1,6 +1,6 @@
 //! The examples in C of the guide compile.
 //!
-//! What enters: `docs/plugins-c.md`. What leaves: what a strict compiler says of each block marked as C. Guarantees: each
+//! Enters: `docs/plugins-c.md`. Leaves: what a strict compiler says of each block marked as C. Guarantees: each
 //! block stands for itself, as a reader would copy it.
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The C header says the same as this crate, and neither moves by accident.
 //!
-//! What enters: the crate's types and `include/mesh_plugin.h`. What leaves: a failed test that names the struct, field
+//! Enters: the crate's types and `include/mesh_plugin.h`. Leaves: a failed test that names the struct, field
 //! or constant that differs. Guarantees, as far as a C compiler is there: every struct has the same size, alignment,
 //! fields, offsets and field types in both languages; every constant has the same value; none exists on one side only;
 //! the header compiles as C99, C11 and C++17 without a warning. And without any compiler: the layout on 64-bit

@@ -1,6 +1,6 @@
 //! The `#[component]` attribute of `mesh-plugin-sdk`, which re-exports it: use it from there.
 //!
-//! What enters: an `impl` block. What leaves: the same block, an implementation of the SDK's `Component` trait beside
+//! Enters: an `impl` block. Leaves: the same block, an implementation of the SDK's `Component` trait beside
 //! it, and the library's entry function.
 
 use proc_macro::TokenStream;

@@ -1,7 +1,7 @@
 //! What a component hands over to its other versions: the functions that write, take over and migrate its state.
 //!
-//! What enters: the schema number of `#[component(state = …)]` and the functions with `#[snapshot]`, `#[restore]` and
-//! `#[migrate]`. What leaves: the schemas that can be read, and the code that does it. Guarantees: code is written only
+//! Enters: the schema number of `#[component(state = …)]` and the functions with `#[snapshot]`, `#[restore]` and
+//! `#[migrate]`. Leaves: the schemas that can be read, and the code that does it. Guarantees: code is written only
 //! when a way leads from every schema that is read to the component's own.
 
 use crate::expand::{fallible, given};

@@ -1,6 +1,6 @@
 //! The boundary to the host: the only place of the SDK with `unsafe` code.
 //!
-//! What enters: pointers and numbers of the C ABI. What leaves: safe types. Nothing borrowed from the host outlives the
+//! Enters: pointers and numbers of the C ABI. Leaves: safe types. Nothing borrowed from the host outlives the
 //! function it was passed to, and no panic crosses.
 
 mod current;

@@ -1,6 +1,6 @@
 //! Components under test, without a host.
 //!
-//! What enters: calls, events and time, as the test says. What leaves: results, and what the component emitted, logged
+//! Enters: calls, events and time, as the test says. Leaves: results, and what the component emitted, logged
 //! and stored. Time is the test's own: a component that sleeps an hour is awake at once.
 
 mod host;
@@ -246,7 +246,7 @@ impl<C: Component> Harness<C> {
         Ok((C::STATE, self.order(WorkKind::SNAPSHOT, "snapshot")?))
     }
 
-    /// Lets the component, which has started, take over a state: as when the version after it is taken back. See
+    /// Lets the component, which has started, take over a state: as when the version after it is rolled back. See
     /// [`Harness::with_state`] for the state that comes before the start.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Web requests of a component under test.
 //!
-//! What enters: a request as a browser sends it. What leaves: the component's response, or its error.
+//! Enters: a request as a browser sends it. Leaves: the component's response, or its error.
 
 use super::Harness;
 use super::host::{Completion, Item};

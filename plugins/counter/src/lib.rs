@@ -1,6 +1,6 @@
 //! Component `counter`: a count that goes on in the next version, with as much ballast as one likes.
 //!
-//! What enters: calls, and the state of another instance. What leaves: the count with each answer and as event
+//! Enters: calls, and the state of another instance. Leaves: the count with each answer and as event
 //! `counted`, and the state. Guarantees: every call counts once, on any number of lanes.
 
 use mesh_plugin_sdk::prelude::*;

@@ -1,6 +1,6 @@
 //! A headless browser for the tests of pages.
 //!
-//! What enters: nothing but the environment (`CHROMIUM`). What leaves: how to start it, or why it is skipped. Guaranteed: no
+//! Enters: nothing but the environment (`CHROMIUM`). Leaves: how to start it, or why it is skipped. Guaranteed: no
 //! traffic but that of the pages.
 'use strict';
 const fs = require('node:fs');

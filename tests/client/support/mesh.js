@@ -1,6 +1,6 @@
 //! A mesh of the tests' own, and the client's file as the host serves it.
 //!
-//! What enters: settings for mesh.toml. What leaves: a running host with its address, which can be stopped, killed and started
+//! Enters: settings for mesh.toml. Leaves: a running host with its address, which can be stopped, killed and started
 //! again on the same port; the parts of the client in one text; a page server. Guaranteed: only what was started here ends here.
 'use strict';
 const { spawn, execFile } = require('node:child_process');

@@ -2,7 +2,7 @@
 
 // Writes rows.jsonl: digests that the crypto libraries of happn clients made, and what those libraries say of them.
 //
-// What enters: nothing but the packages pinned in package-lock.json. What leaves: one JSON object per line, described in
+// Enters: nothing but the packages pinned in package-lock.json. Leaves: one JSON object per line, described in
 // README.md. Keys are random: two runs write different bytes that say the same.
 
 const assert = require('assert');

@@ -2,7 +2,7 @@
 
 // Writes paths.json and rows.jsonl: which paths real happn-3 servers of both generations match with which patterns.
 //
-// What enters: the servers of ../query, whose packages are pinned there; all choices come from a seed. What leaves: JSON
+// Enters: the servers of ../query, whose packages are pinned there; all choices come from a seed. Leaves: JSON
 // lines, described in README.md. Two runs write the same bytes.
 
 const fs = require('fs');

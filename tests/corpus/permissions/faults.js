@@ -2,7 +2,7 @@
 
 // What is right, and the faults of each generation's decision, one by one.
 //
-// What enters: the permissions of a user as a server has them, an action, a path, and which faults are in effect. What
+// Enters: the permissions of a user as a server has them, an action, a path, and which faults are in effect. What
 // leaves: a decision. Without faults it is the right one; with all of them it is the server's. Where both differ, the
 // fewest faults that make up for it are the reason.
 

@@ -3,7 +3,7 @@
 // Writes worlds.jsonl, rows.jsonl and mesh.jsonl: what real secured servers of both generations allow to users, and how a
 // real mesh stores and shows the permissions of groups.
 //
-// What enters: the servers of servers.js; all choices come from a seed. What leaves: JSON lines, described in README.md.
+// Enters: the servers of servers.js; all choices come from a seed. Leaves: JSON lines, described in README.md.
 // Two runs write the same bytes.
 
 const fs = require('fs');

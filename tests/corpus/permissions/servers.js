@@ -2,7 +2,7 @@
 
 // Starts a real, secured happn-3 server of each generation inside this process, and asks it.
 //
-// What leaves: for each generation `add(world)`, which makes its groups and users, and `session(user)`, which gives
+// Leaves: for each generation `add(world)`, which makes its groups and users, and `session(user)`, which gives
 // `may(action, path)`, as the server decides for a request, and the permissions of the user as the server has them;
 // and the security component of a real mesh on the later server.
 

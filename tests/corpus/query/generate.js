@@ -2,7 +2,7 @@
 
 // Writes documents.jsonl and rows.jsonl: what real happn-3 servers of both generations answer to queries.
 //
-// What enters: the packages pinned in package-lock.json; all choices come from a seed. What leaves: JSON lines, described
+// Enters: the packages pinned in package-lock.json; all choices come from a seed. Leaves: JSON lines, described
 // in README.md. Two runs write the same bytes.
 
 const fs = require('fs');

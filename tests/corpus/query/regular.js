@@ -2,7 +2,7 @@
 
 // Writes regular.jsonl: what JavaScript's regular expressions find, since `$regex` means those.
 //
-// What enters: choices from a seed. What leaves: JSON lines, described in README.md. Look-around and back-references are
+// Enters: choices from a seed. Leaves: JSON lines, described in README.md. Look-around and back-references are
 // left out; this host refuses them.
 
 const fs = require('fs');

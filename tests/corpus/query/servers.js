@@ -2,7 +2,7 @@
 
 // Starts a real happn-3 server of each generation inside this process, with a clock that stands still.
 //
-// What leaves: `start()`, which gives for each generation `set`, `get` and `count` of a client inside the server, and
+// Leaves: `start()`, which gives for each generation `set`, `get` and `count` of a client inside the server, and
 // the server's own store; and `mended()`, the later store with faults taken out that are named here.
 
 const assert = require('assert');

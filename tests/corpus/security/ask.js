@@ -2,7 +2,7 @@
 
 // Asks a server, as a client of its own generation does, with the arguments as they are.
 //
-// What enters: a method and arguments. What leaves: `{results}`, `{error}` or `{silent: true}`, and the events that came.
+// Enters: a method and arguments. Leaves: `{results}`, `{error}` or `{silent: true}`, and the events that came.
 // Times, identifiers and tokens are replaced by words.
 
 const SETTLE = 120;

@@ -2,8 +2,8 @@
 
 // Writes corpus.jsonl: what the semver packages of real clients answer.
 //
-// What enters: nothing but the packages pinned in package-lock.json; all choices come from a seeded generator.
-// What leaves: one JSON object per line, described in README.md. Two runs write the same bytes.
+// Enters: nothing but the packages pinned in package-lock.json; all choices come from a seeded generator.
+// Leaves: one JSON object per line, described in README.md. Two runs write the same bytes.
 
 const assert = require('assert');
 const fs = require('fs');

@@ -1,6 +1,6 @@
 //! Whether an answer is what a real server answers.
 //!
-//! What enters: two answers in the words of the corpus. What leaves: differences with their places. Guarantees: a field that
+//! Enters: two answers in the words of the corpus. Leaves: differences with their places. Guarantees: a field that
 //! neither generation has is a difference, and so is one that is missing; the order of events is none.
 
 use serde_json::{Map, Value};

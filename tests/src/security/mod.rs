@@ -1,6 +1,6 @@
 //! The scenarios of `corpus/security`, played to the host.
 //!
-//! What enters: `rows.jsonl`, what real servers answered, `deviations.toml`, and a secured host. What leaves: what the host
+//! Enters: `rows.jsonl`, what real servers answered, `deviations.toml`, and a secured host. Leaves: what the host
 //! answers otherwise. Guarantees: every step is asked in its order; a rule that no step needs is reported.
 
 mod compare;

@@ -1,6 +1,6 @@
 //! Where the host answers otherwise on purpose, as data.
 //!
-//! What enters: `deviations.toml`, and steps with the host's answers. What leaves: the differences that no rule explains.
+//! Enters: `deviations.toml`, and steps with the host's answers. Leaves: the differences that no rule explains.
 //! Guarantees: every rule has a reason; what a rule says the host answers is compared; rules that nothing needed are known.
 //!
 //! | Table | Meaning |

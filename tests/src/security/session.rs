@@ -1,6 +1,6 @@
 //! A session that asks the component `security`, one question after the other.
 //!
-//! What enters: credentials, methods with their arguments. What leaves: answers, in the words of the corpus, and the events
+//! Enters: credentials, methods with their arguments. Leaves: answers, in the words of the corpus, and the events
 //! that came before them. Guarantees: arguments are sent as they are, whatever the description says.
 
 use futures_util::{SinkExt, StreamExt};

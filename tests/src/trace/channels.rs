@@ -1,6 +1,6 @@
 //! Which channels a recorded session is subscribed to.
 //!
-//! What enters: the recorded `on` and `off` requests. What leaves: whether a publication is on a channel that the session
+//! Enters: the recorded `on` and `off` requests. Leaves: whether a publication is on a channel that the session
 //! has left. Guarantees: counts as a server without defects would (sessions of the first generation by `refCount`,
 //! later ones by subscription). Real servers of the first generation keep some subscriptions after `off *`.
 

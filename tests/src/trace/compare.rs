@@ -1,6 +1,6 @@
 //! Field by field comparison of a recorded and a live frame.
 //!
-//! What enters: two frames that belong together. What leaves: the fields in which they differ. Guarantees: every field
+//! Enters: two frames that belong together. Leaves: the fields in which they differ. Guarantees: every field
 //! of either frame is looked at; identifiers are compared by binding, times by binding and by their order.
 
 use serde_json::{Map, Value};

@@ -1,6 +1,6 @@
 //! One bare websocket to the host.
 //!
-//! What enters: payloads to send. What leaves: the frames that arrived, in order of arrival, each only once. Guarantees:
+//! Enters: payloads to send. Leaves: the frames that arrived, in order of arrival, each only once. Guarantees:
 //! nothing between the host and the comparison repairs, answers or drops a frame, apart from heartbeats of the server
 //! when they are not what the recording is about.
 

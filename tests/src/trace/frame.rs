@@ -1,6 +1,6 @@
 //! What a frame of the server is, and what it belongs to.
 //!
-//! What enters: a frame as JSON. What leaves: its kind, the key by which the same frame is found in another run, and the
+//! Enters: a frame as JSON. Leaves: its kind, the key by which the same frame is found in another run, and the
 //! request that caused it. Guarantees: reads only fields that every server must send.
 
 use std::collections::{HashMap, HashSet};

@@ -1,6 +1,6 @@
 //! What stands in the live run for the identifiers of the recording.
 //!
-//! What enters: pairs of recorded and live texts at the same place of the same frame. What leaves: whether they can
+//! Enters: pairs of recorded and live texts at the same place of the same frame. Leaves: whether they can
 //! stand for each other, and requests in which recorded identifiers are replaced by live ones. Guarantees: a recorded
 //! session stands for exactly one live session and the other way round.
 

@@ -1,6 +1,6 @@
 //! The three kinds of patterns that the rules use.
 //!
-//! What enters: a pattern and a text. What leaves: whether they match. Guarantees: anchored at both ends.
+//! Enters: a pattern and a text. Leaves: whether they match. Guarantees: anchored at both ends.
 
 /// Matches `text` against `pattern`, in which `*` stands for any characters, none included, and `\\*` for a star.
 #[must_use]

@@ -1,6 +1,6 @@
 //! A recording as it lies in `traces/`: one JSON document per line.
 //!
-//! What enters: the lines of a file. What leaves: [`Recording`], a list of entries in the order in which they happened.
+//! Enters: the lines of a file. Leaves: [`Recording`], a list of entries in the order in which they happened.
 //! Guarantees: every connection has a number of its own, even if the file uses one name for several connections that
 //! followed each other; lines that are of no use for a replay (results of a client's API, plain HTTP) are left out.
 //!

@@ -1,6 +1,6 @@
 //! The replay of one recording.
 //!
-//! What enters: a [`Recording`], [`Rules`], the address of a host. What leaves: a [`Report`]. Guarantees: requests are
+//! Enters: a [`Recording`], [`Rules`], the address of a host. Leaves: a [`Report`]. Guarantees: requests are
 //! sent in recorded order, each only after all frames that were recorded before it have arrived or are overdue; a frame
 //! of the host is used for one recorded frame only, and what is left over is reported.
 

@@ -1,6 +1,6 @@
 //! What a replay found out.
 //!
-//! What enters: counts and mismatches while a trace is replayed. What leaves: text for people. Guarantees: what was
+//! Enters: counts and mismatches while a trace is replayed. Leaves: text for people. Guarantees: what was
 //! skipped is never counted as compared.
 
 use std::collections::BTreeMap;

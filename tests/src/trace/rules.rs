@@ -1,6 +1,6 @@
 //! What a replay may leave out and where the host differs on purpose, as data.
 //!
-//! What enters: `traces/deviations.toml`. What leaves: [`Rules`], asked for every request, frame and difference.
+//! Enters: `traces/deviations.toml`. Leaves: [`Rules`], asked for every request, frame and difference.
 //! Guarantees: unknown keys are errors; each rule has an id and a reason, and a report names every rule it used.
 //!
 //! | Table | Meaning |

@@ -1,6 +1,6 @@
 //! The replay of one recording, all of whose connections may or may not depend on each other.
 //!
-//! What enters: a [`Recording`], [`Rules`], the address of a host. What leaves: one [`Report`]. Guarantees: connections of
+//! Enters: a [`Recording`], [`Rules`], the address of a host. Leaves: one [`Report`]. Guarantees: connections of
 //! a recording about time never wait for each other; those of all others are replayed in recorded order.
 
 use std::future::poll_fn;

@@ -1,6 +1,6 @@
 //! Documents that can no longer be compared because a request that would have written them was skipped.
 //!
-//! What enters: the requests of a recording, one after the other. What leaves: for each whether it is sent and whether its
+//! Enters: the requests of a recording, one after the other. Leaves: for each whether it is sent and whether its
 //! frames are compared. Guarantees: a document is compared again once it is written anew or removed.
 
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The client for browsers and the console: in Node, and in headless Chromium where that is installed.
 //!
-//! What enters: the scripts of `tests/client`, and their packages from npm. What leaves: their report. Guarantees: without Node
+//! Enters: the scripts of `tests/client`, and their packages from npm. Leaves: their report. Guarantees: without Node
 //! nothing is tested, and without Chromium only what needs no page; both are told.
 
 use mesh_tests::host::{executable, repository};

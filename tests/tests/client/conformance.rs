@@ -1,6 +1,6 @@
 //! Runs the conformance kit, in which published clients drive the host, where Node is installed.
 //!
-//! What enters: `conformance/` (the kit), the npm registry for its clients, a host with `conformance/mesh.toml`. What
+//! Enters: `conformance/` (the kit), the npm registry for its clients, a host with `conformance/mesh.toml`. What
 //! leaves: the kit's table. Guarantees: every case passes except those of `conformance/pending.json`, and each of those
 //! really fails. Without Node the tests are skipped.
 //!

@@ -1,7 +1,7 @@
 //! Replays the recordings of real servers and clients against the host.
 //!
-//! What enters: `traces/*.jsonl`, the rules of `traces/deviations.toml`, a host that is started afresh for each recording.
-//! What leaves: a report per recording. Guarantees: a group passes only if nothing but documented deviations was found;
+//! Enters: `traces/*.jsonl`, the rules of `traces/deviations.toml`, a host that is started afresh for each recording.
+//! Leaves: a report per recording. Guarantees: a group passes only if nothing but documented deviations was found;
 //! every recording belongs to exactly one group.
 //!
 //! The recordings about heartbeats take five minutes; they run when `MESH_TESTS_LONG=1`.

@@ -1,6 +1,6 @@
 //! Websockets from their upgrade to their end: what they may cost before a login, and how they are closed.
 //!
-//! What enters: frames that no client library would send, connections that never log in, and clients beside them that do. What
+//! Enters: frames that no client library would send, connections that never log in, and clients beside them that do. What
 //! leaves: close codes, and what the host counts. Guarantees: see the names of the tests; no time is asserted.
 
 use mesh_tests::host::{Folder, Host};

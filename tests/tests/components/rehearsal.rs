@@ -1,6 +1,6 @@
 //! Libraries that do something bad at the moment when they are opened or closed, or leave something behind.
 //!
-//! What enters: a correct component that serves, and libraries that crash, exit, hang or change the process. What leaves: one sentence
+//! Enters: a correct component that serves, and libraries that crash, exit, hang or change the process. Leaves: one sentence
 //! about each, from a running host and from `mesh inspect`. Guarantees: the host serves on, and ends when it is asked to.
 
 use mesh_tests::c_library::{compile, fixture};

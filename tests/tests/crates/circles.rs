@@ -1,6 +1,6 @@
 //! Circles of imports between the top modules of a crate, read from its sources as text.
 //!
-//! What enters: the folder `src` of a crate. What leaves: each group of modules that reach each other, with the lines that do it.
+//! Enters: the folder `src` of a crate. Leaves: each group of modules that reach each other, with the lines that do it.
 //! Guarantees: comments and tests do not count; a name that the crate's root passes on counts as one of the module that has it.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! The order of crates, which docs and reviews rely on.
 //!
-//! What enters: manifests and sources of the host's crates, as text. What leaves: each dependency that is not allowed, each
+//! Enters: manifests and sources of the host's crates, as text. Leaves: each dependency that is not allowed, each
 //! circle of modules with the lines that make it. Guarantees: needs no host and no network; a crate without a rule fails.
 
 use mesh_tests::host::repository;

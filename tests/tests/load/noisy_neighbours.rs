@@ -1,7 +1,7 @@
 //! Everything hostile at once, and one client beside it that behaves well.
 //!
-//! What enters: guessed passwords, scans, a flood of calls that nobody answers, readers that stall, and a crowd of idle
-//! connections, each from an address of its own, for some seconds. What leaves: how long the calls of a well-behaved client and
+//! Enters: guessed passwords, scans, a flood of calls that nobody answers, readers that stall, and a crowd of idle
+//! connections, each from an address of its own, for some seconds. Leaves: how long the calls of a well-behaved client and
 //! `/healthz` took meanwhile, and the most memory that the host held. Guarantees: every call of that client is answered; the host's
 //! memory stays below the sum of the limits that it was started with; 99 of 100 calls are answered within 50 ms in the long form.
 //!

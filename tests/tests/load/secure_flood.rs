@@ -1,6 +1,6 @@
 //! Crowds that never log in, and crowds that log in wrongly: whoever is logged in is served on.
 //!
-//! What enters: connections that say nothing, or not enough, and wrong passwords over many names, while one client calls. What
+//! Enters: connections that say nothing, or not enough, and wrong passwords over many names, while one client calls. What
 //! leaves: that client's answers, and what the host holds afterwards. Guarantees: all calls are answered; threads return to about
 //! what they were, and memory to what the allocator keeps for the next crowd. Rates are printed, and not asserted.
 //!

@@ -1,7 +1,7 @@
 //! Thousands of swaps in one process: what a version took is given back when it goes.
 //!
-//! What enters: a component with a tokio runtime, threads and thread-locals in each call (`fixtures/churn`), swapped again and
-//! again through the control socket while a client calls it. What leaves: threads, descriptors, mappings and thread keys as
+//! Enters: a component with a tokio runtime, threads and thread-locals in each call (`fixtures/churn`), swapped again and
+//! again through the control socket while a client calls it. Leaves: threads, descriptors, mappings and thread keys as
 //! after the first swaps, and a slope of memory. `MESH_TESTS_LONG=1` makes it 5,000 swaps and looks at the slope, which a few
 //! hundred cannot show.
 

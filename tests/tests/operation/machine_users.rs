@@ -1,6 +1,6 @@
 //! What other users of the same machine can do to a host.
 //!
-//! What enters: a umask that forbids nothing, users with names that they take first, links, environment variables. What leaves:
+//! Enters: a umask that forbids nothing, users with names that they take first, links, environment variables. Leaves:
 //! modes of files, and what commands say. Guarantees: files of the host are its own; a command believes no other user.
 
 use mesh_tests::host::{Folder, Host, executable, library, mesh};

@@ -1,6 +1,6 @@
 //! What somebody can do who has not logged in to a secure mesh: nothing but log in.
 //!
-//! What enters: raw frames of every action in every dialect, with forged sessions, and wrong logins. What leaves: answers, and
+//! Enters: raw frames of every action in every dialect, with forged sessions, and wrong logins. Leaves: answers, and
 //! what a second client, who may hear everything, has heard. Guarantees: see the names of the tests.
 
 use mesh_tests::secure::{

@@ -1,6 +1,6 @@
 //! What an administrator takes away is gone at once: for the next request, the next call and the next event.
 //!
-//! What enters: changes of users, groups and tokens while sessions of all four dialects are connected. What leaves: what these
+//! Enters: changes of users, groups and tokens while sessions of all four dialects are connected. Leaves: what these
 //! sessions are answered, what they hear, and how they are told. Guarantees: see the names of the tests. "At once" means: by
 //! the time that the administrator has the answer; nothing here waits for time to pass.
 

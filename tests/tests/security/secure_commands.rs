@@ -1,6 +1,6 @@
 //! The commands of `mesh` against a secure host.
 //!
-//! What enters: `--username` and `--password`, or their variables. What leaves: output, exit codes, and one clear sentence where
+//! Enters: `--username` and `--password`, or their variables. Leaves: output, exit codes, and one clear sentence where
 //! they are wrong. Guarantees: a password is printed nowhere; whoever owns the host needs none for `status` and `swap`.
 
 use mesh_tests::control::run_folder;

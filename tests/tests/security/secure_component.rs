@@ -1,6 +1,6 @@
 //! The component `security` answers as it does on real servers, method by method.
 //!
-//! What enters: the scenarios of `corpus/security` with the answers of two generations of servers. What leaves: a host that is
+//! Enters: the scenarios of `corpus/security` with the answers of two generations of servers. Leaves: a host that is
 //! asked the same in the same order. Guarantees: what the host answers is what one of them answers, or what
 //! `corpus/security/deviations.toml` says, with a reason.
 

@@ -1,7 +1,7 @@
 //! What the host keeps of its users is nobody's: not the administrator's, not a component's, and not the log's.
 //!
-//! What enters: every way to read, write, count and listen that there is, aimed at what is below `/_SYSTEM/_SECURITY`, and a run
-//! through all of secure mode with the log at its most talkative. What leaves: answers, results, events, the log. Guarantees:
+//! Enters: every way to read, write, count and listen that there is, aimed at what is below `/_SYSTEM/_SECURITY`, and a run
+//! through all of secure mode with the log at its most talkative. Leaves: answers, results, events, the log. Guarantees:
 //! what is searched for is what the store really holds, and not a guess.
 
 use mesh_tests::control;

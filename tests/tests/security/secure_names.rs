@@ -1,7 +1,7 @@
 //! What somebody who manages users and groups, and is no administrator, cannot do to administrators; and what names of nobody
 //! do to somebody.
 //!
-//! What enters: calls of the component `security`. What leaves: answers, and memberships as they are afterwards. Guarantees:
+//! Enters: calls of the component `security`. Leaves: answers, and memberships as they are afterwards. Guarantees:
 //! each refusal is followed by a look at what it should have protected.
 
 use mesh_tests::secure::{Client, error, host, is_ok};

@@ -1,6 +1,6 @@
 //! For how long, how often and from where somebody may be logged in: profiles, lockout, anonymous and the administrator.
 //!
-//! What enters: a mesh whose profiles have small limits, sessions of all four dialects. What leaves: what happens to those that
+//! Enters: a mesh whose profiles have small limits, sessions of all four dialects. Leaves: what happens to those that
 //! reach a limit, in the words of either generation. Guarantees: a limit that counts time is waited for, never measured.
 
 use mesh_tests::host::{Folder, Host};

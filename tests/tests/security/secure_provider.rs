@@ -1,6 +1,6 @@
 //! A component that checks passwords, in the place of the host.
 //!
-//! What enters: logins of all dialects and over HTTP, in a mesh with the fixture `doorman`, which is replaced meanwhile. What leaves: who is
+//! Enters: logins of all dialects and over HTTP, in a mesh with the fixture `doorman`, which is replaced meanwhile. Leaves: who is
 //! let in, and as whom. Guarantees: the administrator always comes in; whatever is no clear yes is a refusal; no password is in the log.
 
 use mesh_tests::control;

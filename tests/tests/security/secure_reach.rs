@@ -1,6 +1,6 @@
 //! Wildcards, options and names reach no further than permissions do.
 //!
-//! What enters: requests that mean more than their text. What leaves: what they were answered, and what was heard. Guarantees:
+//! Enters: requests that mean more than their text. Leaves: what they were answered, and what was heard. Guarantees:
 //! see the names of the tests.
 
 use mesh_tests::host::Host;

@@ -1,6 +1,6 @@
 //! Starting a secure mesh, and starting it again after it was killed.
 //!
-//! What enters: configurations with and without a password, a store, `kill -9`. What leaves: exit codes, words, and what users
+//! Enters: configurations with and without a password, a store, `kill -9`. Leaves: exit codes, words, and what users
 //! may do afterwards. Guarantees: what an administrator was answered holds after a kill that follows at once.
 
 use mesh_tests::host::{Folder, Host, executable, mesh};

@@ -1,6 +1,6 @@
 //! What ends a right, and when: passwords, tokens and their time, guesses, and cookies that browsers send by themselves.
 //!
-//! What enters: a secure mesh, users who lose something, strangers. What leaves: refusals. Guarantees: a limit that counts time
+//! Enters: a secure mesh, users who lose something, strangers. Leaves: refusals. Guarantees: a limit that counts time
 //! is waited for, never measured.
 
 use mesh_tests::secure::{Client, error, host, is_ok};

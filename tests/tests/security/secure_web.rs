@@ -1,6 +1,6 @@
 //! Web routes and folders of a secure mesh: who gets what, and as whom.
 //!
-//! What enters: requests with and without tokens, in all spellings that lead to the same place. What leaves: what clients were
+//! Enters: requests with and without tokens, in all spellings that lead to the same place. Leaves: what clients were
 //! answered. Guarantees: see the names of the tests.
 
 use mesh_tests::c_library::{compile, fixture};

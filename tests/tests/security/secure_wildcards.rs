@@ -341,7 +341,7 @@ async fn what_is_added_and_not_authorized_grants_nothing() {
             assert!(is_denied(&client.on("/ALL@/_events/TestNode/emitter/x").await));
         }
     }
-    // The prohibition outweighs what another group allows, until it is taken back.
+    // The prohibition outweighs what another group allows, until it is withdrawn.
     let all = json!({"name": "All", "permissions": {"methods": {"/calc/*": {"authorized": true}}}});
     admin.security("addGroup", json!([all])).await;
     admin

@@ -1,6 +1,6 @@
 //! Who has written a document: `_meta.modifiedBy`, which servers of the first generation tell.
 //!
-//! What enters: documents that two users and a component write, in memory and on disk. What leaves: answers, events and
+//! Enters: documents that two users and a component write, in memory and on disk. Leaves: answers, events and
 //! documents in all four dialects. Guarantees: what is compared is what happner-2 3.1.2 answered; later dialects have no such
 //! name.
 

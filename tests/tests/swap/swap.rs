@@ -1,4 +1,4 @@
-//! Versions that take over from others: with state, refused, taken back, side by side, and stuck.
+//! Versions that take over from others: with state, refused, rolled back, side by side, and stuck.
 
 use mesh_tests::c_library::{compile, fixture};
 use mesh_tests::host::{Folder, Host, library, mesh};
@@ -170,7 +170,7 @@ async fn the_old_version_answers_every_call_while_bad_ones_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_version_that_fails_in_its_probation_is_taken_back() {
+async fn a_version_that_fails_in_its_probation_is_rolled_back() {
     let folder = Folder::new("probation");
     let good = target(&folder, 0, "1.0.0");
     let file = config(
@@ -187,7 +187,7 @@ async fn a_version_that_fails_in_its_probation_is_taken_back() {
     for (bad, reason) in [(13, "of the calls of target 1.1.0 failed"), (14, "panicked")] {
         let finished = swap(&file, "target", &target(&folder, bad, "1.1.0"), &["--wait"]).await;
         assert_eq!(finished.code, 1, "{finished:?}");
-        assert!(finished.err.contains("taken back"), "{finished:?}");
+        assert!(finished.err.contains("rolled back"), "{finished:?}");
         assert!(finished.err.contains(reason), "{finished:?}");
     }
     let told = status(&file);
@@ -198,7 +198,7 @@ async fn a_version_that_fails_in_its_probation_is_taken_back() {
         .collect();
     assert_eq!(of_target.len(), 1, "{told}");
     assert_eq!(of_target[0]["version"], "1.0.0");
-    assert_eq!(told["swaps"][1]["ending"], "taken-back", "{told}");
+    assert_eq!(told["swaps"][1]["ending"], "rolled-back", "{told}");
     stop.store(true, Ordering::Relaxed);
     let answers = calls.await.expect("it calls");
     let last = answers.last().expect("answers");

@@ -1,7 +1,7 @@
 //! Published clients call and listen while what they call is swapped: happner-client 2.0.0 and 12.7.6, and the MeshClient of
 //! happner-2 13.1.1.
 //!
-//! What enters: `conformance/swap_clients.js`, which calls 450 times a second. What leaves: all that the clients were
+//! Enters: `conformance/swap_clients.js`, which calls 450 times a second. Leaves: all that the clients were
 //! answered and have heard, looked at call by call. Without Node the test passes and says so, unless it is required.
 //!
 //! `MESH_TESTS_LONG=1` makes it 100 swaps in place of 20.

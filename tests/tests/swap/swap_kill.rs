@@ -1,6 +1,6 @@
 //! Hosts that are killed in the middle of a swap: the next one serves a version that worked, and mesh.toml is whole.
 //!
-//! What enters: a component that can be held in each step of its life (`fixtures/c/steps.c`). What leaves: more than 40
+//! Enters: a component that can be held in each step of its life (`fixtures/c/steps.c`). Leaves: more than 40
 //! points at which a host was killed. Guarantees after each: mesh.toml has its comments and names the old library or the new
 //! one, nothing else; it is known which of the two; the next host serves that one, and nothing of the killed one is left.
 
@@ -251,7 +251,7 @@ async fn killed_while_the_old_version_goes_it_comes_back_once_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_while_a_bad_version_is_taken_back_it_stays_away() {
+async fn killed_while_a_bad_version_is_rolled_back_it_stays_away() {
     let lab = Lab::new(&["steps"], &[]);
     let old = [lab.text(OLD, LONG_PROBATION)];
     for step in [
@@ -267,7 +267,7 @@ async fn killed_while_a_bad_version_is_taken_back_it_stays_away() {
         let answer = call(&host, "steps", "panic").await;
         assert_eq!(answer["status"], "error", "{answer}");
         lab.until_reached(step, &host);
-        lab.after_killing(host, &format!("{step}, taken back"), &old)
+        lab.after_killing(host, &format!("{step}, rolled back"), &old)
             .await;
     }
 }

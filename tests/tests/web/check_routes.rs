@@ -1,6 +1,6 @@
 //! `mesh check-plugin` asks for web routes.
 //!
-//! What enters: components whose routes answer rightly and wrongly. What leaves: the report. Guarantees: see the names of the
+//! Enters: components whose routes answer rightly and wrongly. Leaves: the report. Guarantees: see the names of the
 //! tests.
 
 use mesh_tests::c_library::{compile, fixture};

@@ -1,6 +1,6 @@
 //! Pages of other origins: what browsers are told about them, and what they are let do (`[rest]` in mesh.toml).
 //!
-//! What enters: requests as browsers send them, and configurations with and without mistakes. What leaves: the headers that browsers
+//! Enters: requests as browsers send them, and configurations with and without mistakes. Leaves: the headers that browsers
 //! look at, and whether a method was called. Guarantees: see the names of the tests.
 
 use mesh_tests::host::{Finished, Folder, Host, library, mesh};

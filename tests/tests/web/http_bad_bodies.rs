@@ -1,6 +1,6 @@
 //! Bodies of REST requests that cannot be read, or only just: what is wrong is said, and nothing is called with a guess.
 //!
-//! What enters: bodies of all kinds, encodings, sizes and depths. What leaves: what they were answered. Guarantees: see the names of
+//! Enters: bodies of all kinds, encodings, sizes and depths. Leaves: what they were answered. Guarantees: see the names of
 //! the tests.
 
 use mesh_tests::host::{Host, repository};

@@ -1,6 +1,6 @@
 //! What the port answers to requests that are wrong, whatever they are about: a clear failure as JSON, and it goes on serving.
 //!
-//! What enters: requests that no library would send. What leaves: what they were answered. Guarantees: see the names of the tests.
+//! Enters: requests that no library would send. Leaves: what they were answered. Guarantees: see the names of the tests.
 //! What bodies can be is in `http_bad_bodies.rs`.
 
 use mesh_tests::host::{Folder, Host, library, repository};

@@ -1,6 +1,6 @@
 //! The OpenAPI document: what a host says of its methods to tools that know nothing of happner.
 //!
-//! What enters: documents of running hosts, and requests built from nothing but them. What leaves: what a validator from npm says
+//! Enters: documents of running hosts, and requests built from nothing but them. Leaves: what a validator from npm says
 //! of them (`openapi/`), and whether they are true. Guarantees: see the names of the tests. Without Node the validator is
 //! skipped.
 

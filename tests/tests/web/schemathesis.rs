@@ -1,6 +1,6 @@
 //! Schemathesis (PyPI) calls everything that the OpenAPI document says, rightly and wrongly, and compares the answers with it.
 //!
-//! What enters: the document of a running host, `openapi/schemathesis.toml`. What leaves: what schemathesis found. Guarantees: the
+//! Enters: the document of a running host, `openapi/schemathesis.toml`. Leaves: what schemathesis found. Guarantees: the
 //! host answers all of it, with the statuses and bodies that the document has for it, and has nothing left to do afterwards; the
 //! cases are the same in each run. Without Python or PyPI the tests are skipped.
 

@@ -1,6 +1,6 @@
 //! Web routes of components, and folders of files, over plain HTTP.
 //!
-//! What enters: requests of all kinds, and components that answer rightly and wrongly (`fixtures/c/web.c`). What leaves: what
+//! Enters: requests of all kinds, and components that answer rightly and wrongly (`fixtures/c/web.c`). Leaves: what
 //! clients were answered. Guarantees: see the names of the tests.
 
 use mesh_tests::c_library::{compile, fixture};

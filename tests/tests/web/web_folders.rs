@@ -1,6 +1,6 @@
 //! Files of folders over plain HTTP, and what is not served.
 //!
-//! What enters: a folder with files, links and secrets. What leaves: what clients were answered. Guarantees: see the names of
+//! Enters: a folder with files, links and secrets. Leaves: what clients were answered. Guarantees: see the names of
 //! the tests.
 
 use mesh_tests::host::{Folder, Host, library};

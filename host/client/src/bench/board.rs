@@ -1,6 +1,6 @@
 //! The operations in flight of one round, shared by its connections.
 //!
-//! What enters: what was sent, and what the connections have seen. What leaves: which operations may begin, and the
+//! Enters: what was sent, and what the connections have seen. Leaves: which operations may begin, and the
 //! [`Record`] of the round. Guarantees: an operation ends once, when its last part has arrived or the first one says that
 //! it failed; only what arrives in the measured time is recorded.
 //!

@@ -1,6 +1,6 @@
 //! Documents to read and write.
 //!
-//! What enters: how many there are and what is done with them. What leaves: requests to make, use and remove them.
+//! Enters: how many there are and what is done with them. Leaves: requests to make, use and remove them.
 //! Guarantees: everything is below one path of this run, so that nothing else in the store is touched.
 
 use super::plan::{Data, Operation};

@@ -1,6 +1,6 @@
 //! Runs a plan on a thread of its own.
 //!
-//! What enters: a [`Plan`]. What leaves: a [`Report`], and [`Progress`] once a second while it runs. Guarantees: one
+//! Enters: a [`Plan`]. Leaves: a [`Report`], and [`Progress`] once a second while it runs. Guarantees: one
 //! thread for all load, independent of the caller's runtime; servers take turns in rotating order; documents that were
 //! made are removed, also when the measurement fails.
 

@@ -1,6 +1,6 @@
 //! One connection of the load generator: a websocket reduced to what a benchmark needs.
 //!
-//! What enters: text to send. What leaves: the text frames of the server. Guarantees: everything queued goes out in as few
+//! Enters: text to send. Leaves: the text frames of the server. Guarantees: everything queued goes out in as few
 //! writes as the socket takes; reading never waits for writing; heartbeats are answered, and sent when the protocol
 //! wants them. Frames are masked with the key 0, which is valid and costs nothing here; for a server it is as much work
 //! as any other key.

@@ -1,6 +1,6 @@
 //! `mesh bench`: how fast a happn server answers, and what it pays for that.
 //!
-//! What enters: a [`Plan`] with one or more servers. What leaves: a [`Report`]. It speaks plain happn, so that any happn
+//! Enters: a [`Plan`] with one or more servers. Leaves: a [`Report`]. It speaks plain happn, so that any happn
 //! or happner server can be measured by the same program; with several servers they take turns, round by round, so that
 //! whatever else the machine does hits all of them alike and their ratio means something.
 //!

@@ -1,6 +1,6 @@
 //! What must be there before a server is measured: documents, and subscriptions of no interest.
 //!
-//! What enters: a plan. What leaves: a server with that many documents or subscriptions. Guarantees: many requests are in
+//! Enters: a plan. Leaves: a server with that many documents or subscriptions. Guarantees: many requests are in
 //! flight at a time, and one that fails ends it with what the server said.
 
 use super::BenchError;

@@ -1,6 +1,6 @@
 //! What a local process costs, as the kernel accounts it.
 //!
-//! What enters: a process id, or the port of a server. What leaves: CPU time and memory. Guarantees: reads only `/proc`;
+//! Enters: a process id, or the port of a server. Leaves: CPU time and memory. Guarantees: reads only `/proc`;
 //! what is not there, not readable or not on this machine is `None`.
 
 use std::fs;

@@ -1,6 +1,6 @@
 //! What a benchmark found, for people and for programs.
 //!
-//! What enters: the outcomes of all rounds. What leaves: a [`Report`], which is written as one JSON object or, by
+//! Enters: the outcomes of all rounds. Leaves: a [`Report`], which is written as one JSON object or, by
 //! [`Report::table`], as a table. Guarantees: throughput is the median of the rounds, latencies and CPU time are those of
 //! all rounds together; what could not be measured is absent, never zero.
 

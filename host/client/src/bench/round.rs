@@ -1,6 +1,6 @@
 //! One server's turn: connect, warm up, measure, let what is in flight arrive, disconnect.
 //!
-//! What enters: a [`Ready`] server and the plan. What leaves: an [`Outcome`]. Guarantees: CPU time is read at the same
+//! Enters: a [`Ready`] server and the plan. Leaves: an [`Outcome`]. Guarantees: CPU time is read at the same
 //! moments at which recording begins and ends; a connection that breaks is an error in the outcome, not the end of it.
 
 use super::board::{Board, Phase};

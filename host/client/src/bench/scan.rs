@@ -1,6 +1,6 @@
 //! Finding the few numbers that matter in a frame without parsing it.
 //!
-//! What enters: the text of a frame. What leaves: which operation it belongs to and whether it is good news. Guarantees:
+//! Enters: the text of a frame. Leaves: which operation it belongs to and whether it is good news. Guarantees:
 //! the quick way only ever says "good"; whatever it does not recognise is parsed properly before it counts as an error,
 //! so that a server may order its keys as it likes.
 

@@ -1,6 +1,6 @@
 //! Requests with gaps for numbers, so that sending one costs a few copies.
 //!
-//! What enters: JSON text in which [`GAP`] stands for each number. What leaves: requests. Guarantees: a character that
+//! Enters: JSON text in which [`GAP`] stands for each number. Leaves: requests. Guarantees: a character that
 //! cannot occur in JSON text marks the gaps, so that no payload can be taken for one.
 
 use std::io::Write;

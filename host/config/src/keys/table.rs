@@ -1,6 +1,6 @@
 //! The table of all keys.
 //!
-//! What leaves: [`KEYS`]. Guarantees: see [`super`].
+//! Leaves: [`KEYS`]. Guarantees: see [`super`].
 
 use super::Applies::{Live, Restart};
 use super::*;

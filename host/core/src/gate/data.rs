@@ -1,6 +1,6 @@
 //! get, count and remove (docs/protocol.md 5.2 to 5.4).
 //!
-//! What enters: paths and queries. What leaves: documents, numbers, removals. Guarantees: what a wildcard reaches and the user
+//! Enters: paths and queries. Leaves: documents, numbers, removals. Guarantees: what a wildcard reaches and the user
 //! must not have is left out; no answer is larger than the mesh allows, and no more is collected for one; what is looked through
 //! gives way to others ([`super::scan`]).
 

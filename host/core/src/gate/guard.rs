@@ -1,7 +1,7 @@
 //! What a session may do in a secure mesh (docs/protocol.md 9.5 to 9.7).
 //!
-//! What enters: an action and a path. What leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to a
-//! session that has not logged in, or whose login has lapsed; a request for somebody else is decided as that user's own, and so is
+//! Enters: an action and a path. Leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to a
+//! session that has not logged in, or whose login has expired; a request for somebody else is decided as that user's own, and so is
 //! each document that its wildcard reaches; what was decided once is remembered until a user or a group changes; nobody reaches what
 //! the directory of users keeps.
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use mesh_security::directory::ROOT;
 use mesh_security::permission::{Action, checked_path};
 use mesh_security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
-use mesh_session::{Lapse, Login, Principal};
+use mesh_session::{Expiry, Login, Principal};
 use mesh_wire::protocol::{Dialect, WireError, json};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -263,24 +263,24 @@ impl Gate {
 
     fn check_lapse(&mut self, login: &Login) -> Result<(), WireError> {
         let outcome = match self.guard.is_revoked {
-            true => Err(Lapse::Revoked),
+            true => Err(Expiry::Revoked),
             false => login.note_request(self.now),
         };
-        let Err(lapse) = outcome else { return Ok(()) };
+        let Err(expiry) = outcome else { return Ok(()) };
         let dialect = self.session.dialect();
         if dialect.is_first_generation() {
             // It stays connected, and hears nothing more.
             self.mesh.subscriptions().unsubscribe_all(self.session.number());
         }
-        if dialect.is_first_generation() && lapse == Lapse::Revoked {
+        if dialect.is_first_generation() && expiry == Expiry::Revoked {
             let reason = format!("session with id {} has been revoked", login.session_id);
             return Err(unauthorized().because(reason));
         }
         if !dialect.is_first_generation() {
             // The answer goes first.
-            self.ends_with = Some(lapse.reason());
+            self.ends_with = Some(expiry.reason());
         }
-        Err(Denied::Lapsed(lapse).to_wire(dialect))
+        Err(Denied::Expired(expiry).to_wire(dialect))
     }
 
     /// Forgets who was at the other end.

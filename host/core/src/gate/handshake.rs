@@ -1,6 +1,6 @@
 //! configure-session, describe and login (docs/protocol.md 3).
 //!
-//! What enters: what a client says of itself. What leaves: its dialect, what the mesh is, and in a mesh that is not secure a login.
+//! Enters: what a client says of itself. Leaves: its dialect, what the mesh is, and in a mesh that is not secure a login.
 //! Guarantees: nothing here needs a permission, and nothing here tells a secret.
 
 use super::Gate;

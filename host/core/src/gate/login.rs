@@ -1,6 +1,6 @@
 //! The requests of a secure mesh: login, nonces, and what users do to their own sessions (docs/protocol.md 3.5, 3.9, 9.4).
 //!
-//! What enters: requests of a session, logged in or not. What leaves: answers. Guarantees: before a login nothing is done but
+//! Enters: requests of a session, logged in or not. Leaves: answers. Guarantees: before a login nothing is done but
 //! what leads to one; while a password is being checked the session's next requests wait, and nobody else's.
 
 use super::Gate;
@@ -8,7 +8,7 @@ use super::guard::unauthorized;
 use super::handshake::read_object;
 use crate::mesh::{Concerned, Mesh};
 use mesh_security::{Accepted, Client, Credentials, Denied, Info, Offer, Security, TokenKind, User};
-use mesh_session::{Lapse, Session};
+use mesh_session::{Expiry, Session};
 use mesh_store::StoreError;
 use mesh_wire::protocol::{Action, Dialect, Frame, Parsed, Request, Response, WireError, json};
 use serde::Deserialize;
@@ -66,7 +66,7 @@ impl Gate {
             Action::On => self.on(request, frame),
             Action::Count if later => self.count(request, frame),
             Action::Disconnect => self.disconnect(request, frame),
-            _ if self.refuses_lapsed(action, request) => {}
+            _ if self.refuses_expired(action, request) => {}
             Action::Off => self.off(request),
             Action::Acknowledge => self.acknowledge(request),
             Action::RevokeToken if later => self.revoke_own(request, action, frame),
@@ -82,7 +82,7 @@ impl Gate {
     }
 
     /// Answers a request whose login does not hold any more.
-    fn refuses_lapsed(&mut self, action: Action, request: &Request<'_>) -> bool {
+    fn refuses_expired(&mut self, action: Action, request: &Request<'_>) -> bool {
         let Err(error) = self.check_holds() else {
             return false;
         };
@@ -97,20 +97,20 @@ impl Gate {
             return Ok(());
         };
         let is_revoked = security.is_revoked(&login.session_id) || security.is_revoked(&login.parent_id);
-        let lapse = match login.check(self.now) {
-            _ if is_revoked => Lapse::Revoked,
+        let expiry = match login.check(self.now) {
+            _ if is_revoked => Expiry::Revoked,
             Ok(()) => return Ok(()),
-            Err(lapse) => lapse,
+            Err(expiry) => expiry,
         };
         let dialect = self.session.dialect();
         if !dialect.is_first_generation() {
             // The answer goes first.
-            self.ends_with = Some(lapse.reason());
+            self.ends_with = Some(expiry.reason());
         } else if is_revoked {
             let reason = format!("session with id {} has been revoked", login.session_id);
             return Err(unauthorized().because(reason));
         }
-        Err(Denied::Lapsed(lapse).to_wire(dialect))
+        Err(Denied::Expired(expiry).to_wire(dialect))
     }
 
     fn give_nonce(&mut self, request: &Request<'_>) {

@@ -1,6 +1,6 @@
 //! One session's requests, in the order in which they arrived.
 //!
-//! What enters: text frames of one connection. What leaves: answers in the session's outbound queue, publications,
+//! Enters: text frames of one connection. Leaves: answers in the session's outbound queue, publications,
 //! and jobs for components. Guarantees (docs/protocol.md 15): every request is answered; requests are worked off
 //! strictly in order; what a client says of its own identity is never believed.
 

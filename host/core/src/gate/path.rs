@@ -1,6 +1,6 @@
 //! Paths as requests name them (docs/protocol.md 6.1 and 12.4).
 //!
-//! What enters: requests. What leaves: their paths, or the error that names what is wrong. Guarantees: a path that leaves here has
+//! Enters: requests. Leaves: their paths, or the error that names what is wrong. Guarantees: a path that leaves here has
 //! only characters that the dialect allows.
 
 use mesh_wire::protocol::{Dialect, Request, WireError};

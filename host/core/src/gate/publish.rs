@@ -1,7 +1,7 @@
 //! The end of a `set` or `remove`: its publication and its answer, in the order that its consistency asks for, and the
 //! acknowledgements of publications (docs/protocol.md 7.5).
 //!
-//! What enters: a change and its commit. What leaves: publications and one answer. Guarantees: what is told as stored survives what
+//! Enters: a change and its commit. Leaves: publications and one answer. Guarantees: what is told as stored survives what
 //! the store promises; each request is answered once.
 
 use super::Gate;

@@ -1,6 +1,6 @@
 //! The component that checks passwords, where the configuration names one.
 //!
-//! What enters: a name and a password of somebody who logs in. What leaves: a call of the component's method `authenticate`, and what
+//! Enters: a name and a password of somebody who logs in. Leaves: a call of the component's method `authenticate`, and what
 //! its answer means. Guarantees: an answer is waited for at most [`LIMIT`]; while one version of the component takes over from
 //! another, logins wait for it or are asked again; whatever is not clearly a yes is none.
 

@@ -1,6 +1,6 @@
 //! Components that are part of the host itself.
 //!
-//! What enters: an identity, a descriptor and a handler. What leaves: calls for the handler, and an [`Emitter`] for its events.
+//! Enters: an identity, a descriptor and a handler. Leaves: calls for the handler, and an [`Emitter`] for its events.
 //! Guarantees: there is no library, no lane and no life cycle behind one, so nothing that replaces or stops libraries can take one.
 
 use bytes::Bytes;

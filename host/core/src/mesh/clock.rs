@@ -1,6 +1,6 @@
 //! What time it is for one mesh.
 //!
-//! What enters: nothing, or in tests how much time has passed. What leaves: moments of the monotonic clock. Guarantees: time
+//! Enters: nothing, or in tests how much time has passed. Leaves: moments of the monotonic clock. Guarantees: time
 //! never goes back.
 
 use std::time::Instant;

@@ -1,6 +1,6 @@
 //! Documents of a component, many at once.
 //!
-//! What enters: a component's own path with a wildcard. What leaves: one reply. Guarantees: what takes longer than a millisecond
+//! Enters: a component's own path with a wildcard. Leaves: one reply. Guarantees: what takes longer than a millisecond
 //! goes on in turns on the threads of [`mesh_scans`], and neither the component's lane nor anybody else waits for it.
 
 use super::exchange::MESH_USER;

@@ -30,9 +30,9 @@ impl Mesh {
         hidden: &[&str],
     ) -> Result<(), WriteError> {
         let description = self.description_without(initializing, hidden);
-        let shown = self.registry().shown().clone();
+        let shown = self.registry().advertised().clone();
         for session in self.subscriptions().sessions_of(DESCRIPTION) {
-            session.set_shown(shown.clone());
+            session.set_advertised(shown.clone());
         }
         self.publish_schema(DESCRIPTION, &description)
     }
@@ -40,7 +40,7 @@ impl Mesh {
     /// Notes that a session reads documents: should the description be among them, it is promised what that says.
     pub fn note_reading(&self, session: &Session, pattern: &PathPattern<'_>) {
         if pattern.matches(DESCRIPTION) {
-            session.set_shown(self.registry().shown().clone());
+            session.set_advertised(self.registry().advertised().clone());
         }
     }
 

@@ -1,6 +1,6 @@
 //! One version of a component, wherever it runs: what the registry holds and calls are routed to.
 //!
-//! What enters: calls that were routed to this version. What leaves: the same for a lane, for a part of the host, or for another node.
+//! Enters: calls that were routed to this version. Leaves: the same for a lane, for a part of the host, or for another node.
 //! Guarantees: each kind has what belongs to it and nothing else, so that only a library can be replaced, stopped or unloaded;
 //! the kind of an endpoint costs a call one comparison.
 

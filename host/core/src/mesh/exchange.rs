@@ -239,8 +239,8 @@ impl Mesh {
                 )
             }
             None => {
-                let promised = session.shown();
-                let asked = promised.as_ref().map_or(Asked::Any, Asked::Shown);
+                let promised = session.advertised();
+                let asked = promised.as_ref().map_or(Asked::Any, Asked::Advertised);
                 let routed = self.route(
                     target,
                     asked,
@@ -335,7 +335,7 @@ impl Mesh {
             None => (name, None),
         };
         let asked = match (&named_range, asked) {
-            (Some(range), Asked::Any | Asked::Shown(_)) => Asked::Range(range),
+            (Some(range), Asked::Any | Asked::Advertised(_)) => Asked::Range(range),
             (_, asked) => asked,
         };
         for _ in 0..MOST_TURNS {
@@ -348,7 +348,7 @@ impl Mesh {
                 None => {
                     let present = registry.versions(bare);
                     let asked = match asked {
-                        Asked::Shown(shown) => shown.line(bare).map(|line| line.to_string()),
+                        Asked::Advertised(shown) => shown.line(bare).map(|line| line.to_string()),
                         Asked::Any | Asked::Range(_) => named_range.as_ref().map(|_| name.to_owned()),
                     };
                     let asked = asked.unwrap_or_else(asked_text);

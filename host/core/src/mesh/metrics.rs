@@ -1,6 +1,6 @@
 //! The state of a mesh for Prometheus: `/metrics`.
 //!
-//! What enters: counters that the parts of the mesh keep anyway. What leaves: text in the exposition format 0.0.4. Guarantees:
+//! Enters: counters that the parts of the mesh keep anyway. Leaves: text in the exposition format 0.0.4. Guarantees:
 //! each version of a component has lines of its own; counters never go back while their version is loaded.
 
 use super::Mesh;

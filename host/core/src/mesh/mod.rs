@@ -1,6 +1,6 @@
 //! The mesh: components under their names, calls to them, their events and their data.
 //!
-//! What enters: requests that the gate has checked, and what components ask for. What leaves: jobs for lanes, and
+//! Enters: requests that the gate has checked, and what components ask for. Leaves: jobs for lanes, and
 //! publications. Guarantees (docs/mesh-protocol.md): a call goes to the highest version inside its range; it is answered
 //! once, to its caller alone, after the events that the method emitted before it answered; whoever a call comes from is
 //! taken from the session, never from the request.
@@ -270,7 +270,7 @@ impl Mesh {
     pub fn expire(&self) {
         let now = self.clock.now();
         self.acknowledgements.expire(now);
-        self.end_lapsed(now);
+        self.end_expired(now);
         self.sessions.admission().tell();
         for endpoint in self.registry().all() {
             endpoint.expire(now);

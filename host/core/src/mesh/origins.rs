@@ -1,6 +1,6 @@
 //! Pages of which origins may use the mesh from a browser.
 //!
-//! What enters: origins as the configuration names them, and the header `Origin` of requests. What leaves: whether a page may
+//! Enters: origins as the configuration names them, and the header `Origin` of requests. Leaves: whether a page may
 //! read answers, and whether the cookie of whoever looks at it counts. Guarantees: a cookie counts for named origins only.
 
 use std::collections::HashSet;

@@ -1,6 +1,6 @@
 //! The one door through which publications leave the mesh.
 //!
-//! What enters: an event, and whom it is for. What leaves: frames in the queues of sessions, jobs for components that listen.
+//! Enters: an event, and whom it is for. Leaves: frames in the queues of sessions, jobs for components that listen.
 //! Guarantees: each publication passes [`Mesh::publish`], whoever caused it: a client, a component or the mesh itself. The
 //! documents that a new subscription finds are part of its answer, and are no publications in this sense.
 

@@ -1,11 +1,11 @@
 //! Which components there are, and which version of one serves a call.
 //!
-//! What enters: endpoints as they come and go. What leaves: the one that serves a call. Guarantees: of each version of a component
+//! Enters: endpoints as they come and go. Leaves: the one that serves a call. Guarantees: of each version of a component
 //! there is one; a reader sees the endpoints of one moment.
 
 use super::Endpoint;
 use mesh_plugin::{Component, Identity, LoadError, LoadErrorKind};
-use mesh_wire::versions::{Line, RequestedRange, Shown};
+use mesh_wire::versions::{Advertised, Line, RequestedRange};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Registry {
     /// In the order in which they were added.
     order: Vec<Endpoint>,
     /// What a client learns that reads the description now.
-    shown: Arc<Shown>,
+    shown: Arc<Advertised>,
 }
 
 /// Which version a call wants.
@@ -26,7 +26,7 @@ pub enum Asked<'a> {
     /// Whichever serves the component's bare name.
     Any,
     /// One like the version that the caller was shown.
-    Shown(&'a Arc<Shown>),
+    Advertised(&'a Arc<Advertised>),
     /// The highest inside a range.
     Range(&'a RequestedRange),
 }
@@ -86,7 +86,7 @@ impl Registry {
             let version = versions.first()?.descriptor().version();
             Some((name.clone(), Line::of(version.exact())))
         });
-        self.shown = Arc::new(Shown::new(first));
+        self.shown = Arc::new(Advertised::new(first));
     }
 
     /// The versions of a component, the one that serves its bare name first.
@@ -102,8 +102,8 @@ impl Registry {
             Asked::Range(range) => versions
                 .iter()
                 .find(|endpoint| range.admits(endpoint.descriptor().version())),
-            Asked::Shown(shown) if Arc::ptr_eq(shown, &self.shown) => versions.first(),
-            Asked::Shown(shown) => match shown.line(name) {
+            Asked::Advertised(shown) if Arc::ptr_eq(shown, &self.shown) => versions.first(),
+            Asked::Advertised(shown) => match shown.line(name) {
                 None => versions.first(),
                 Some(line) => versions
                     .iter()
@@ -113,7 +113,7 @@ impl Registry {
     }
 
     /// What a client learns that reads the description now.
-    pub fn shown(&self) -> &Arc<Shown> {
+    pub fn shown(&self) -> &Arc<Advertised> {
         &self.shown
     }
 

@@ -1,7 +1,7 @@
 //! What a change of users, groups or tokens means for those who are connected (docs/protocol.md 9.9, docs/mesh-protocol.md
 //! 7.5).
 //!
-//! What enters: whom a change concerns, and what it was. What leaves: subscriptions that are not allowed any more are gone,
+//! Enters: whom a change concerns, and what it was. Leaves: subscriptions that are not allowed any more are gone,
 //! sessions that have lost their right are closed, and those who want to know are told. Guarantees: all of that has happened
 //! when the change is answered.
 
@@ -12,7 +12,7 @@ use super::{Mesh, Reach};
 use mesh_security::permission::{Action, checked_path};
 use mesh_security::{Hidden, Security, UserAccess};
 use mesh_session::pubsub::EVERYTHING;
-use mesh_session::{Audience, Lapse, Login, Principal, Session};
+use mesh_session::{Audience, Expiry, Login, Principal, Session};
 use mesh_store::{Commit, StoreError};
 use mesh_wire::protocol::{Dialect, json, security_notice};
 use serde_json::{Value, json};
@@ -135,7 +135,7 @@ impl Mesh {
     pub fn expel_sessions_of(&self, session_id: &str) {
         for (session, login) in self.logged_in() {
             if *login.session_id == *session_id || *login.parent_id == *session_id {
-                self.expel(&session, Lapse::Revoked.reason());
+                self.expel(&session, Expiry::Revoked.reason());
             }
         }
     }
@@ -150,7 +150,7 @@ impl Mesh {
     }
 
     /// Ends the sessions whose time is over. To be called about once a second.
-    pub(super) fn end_lapsed(&self, now: std::time::Instant) {
+    pub(super) fn end_expired(&self, now: std::time::Instant) {
         let Some(security) = self.security() else { return };
         security.tell_of_refusals(now);
         security.tidy(now, || {
@@ -159,12 +159,12 @@ impl Mesh {
             ids.collect()
         });
         for (session, login) in self.logged_in() {
-            let Err(lapse) = login.check(now) else { continue };
+            let Err(expiry) = login.check(now) else { continue };
             let stays = session.dialect().is_first_generation();
             if !stays && !session.outbound().is_closing() {
-                tracing::info!(target: "audit", event = "lapse", user = &*login.username, session = session.id(), reason = lapse.reason(), "session ended");
+                tracing::info!(target: "audit", event = "expiry", user = &*login.username, session = session.id(), reason = expiry.reason(), "session ended");
             }
-            self.expel(&session, lapse.reason());
+            self.expel(&session, expiry.reason());
         }
     }
 

@@ -1,6 +1,6 @@
 //! What mesh.toml says of HTTP.
 //!
-//! What enters: a checked configuration. What leaves: the places that it names. Guarantees: paths begin with `/`, and end
+//! Enters: a checked configuration. Leaves: the places that it names. Guarantees: paths begin with `/`, and end
 //! with it only where they are `/`.
 
 use mesh_config::{Config, Spanned};

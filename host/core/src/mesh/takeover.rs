@@ -1,6 +1,6 @@
 //! The moment when one version of a component takes over from another.
 //!
-//! What enters: pairs of versions, old and new. What leaves: a registry in which the new ones serve. Guarantees: each
+//! Enters: pairs of versions, old and new. Leaves: a registry in which the new ones serve. Guarantees: each
 //! call reaches one version and is answered once; each event is heard by one; what one connection asks for goes to the
 //! old version first and to the new one ever after; what waited is taken in order.
 

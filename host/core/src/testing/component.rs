@@ -1,6 +1,6 @@
 //! Components that are written in a test.
 //!
-//! What enters: methods as functions. What leaves: components of the host, whose calls wait on a desk until the world takes one.
+//! Enters: methods as functions. Leaves: components of the host, whose calls wait on a desk until the world takes one.
 //! Guarantees: each call is answered once or stays; an answer leaves behind the events that the component emitted before.
 
 use crate::mesh::{BuiltinCall, Handler};

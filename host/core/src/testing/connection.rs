@@ -1,6 +1,6 @@
 //! A client without a socket: a gate, a queue, and what a connection does with both.
 //!
-//! What enters: frames as a client sends them. What leaves: frames as a client reads them. Guarantees: it writes only when it was
+//! Enters: frames as a client sends them. Leaves: frames as a client reads them. Guarantees: it writes only when it was
 //! woken, as the task of a connection does, so that a waking that is missing shows as a frame that never comes.
 
 use crate::gate::{ConnectionInfo, Gate};

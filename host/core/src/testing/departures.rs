@@ -1,6 +1,6 @@
-//! What leaves the mesh, noted where it leaves.
+//! Leaves the mesh, noted where it leaves.
 //!
-//! What enters: each publication, through the observer of [`Mesh::publish`](crate::mesh::Mesh::publish). What leaves: a list, in order.
+//! Enters: each publication, through the observer of [`Mesh::publish`](crate::mesh::Mesh::publish). Leaves: a list, in order.
 
 use crate::mesh::{Observer, Reach};
 use std::sync::{Arc, Mutex, PoisonError};

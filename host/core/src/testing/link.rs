@@ -1,6 +1,6 @@
 //! Two ends in memory with a bad line between them.
 //!
-//! What enters: messages at either end, a seed, and how bad the line is. What leaves: the messages at the other end. Guarantees: what
+//! Enters: messages at either end, a seed, and how bad the line is. Leaves: the messages at the other end. Guarantees: what
 //! happens to each message follows from the seed. Without faults all messages arrive once, in order, with the next tick.
 
 use mesh_session::testing::Choices;

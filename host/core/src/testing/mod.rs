@@ -1,6 +1,6 @@
 //! A whole mesh in one process and without sockets, for tests.
 //!
-//! What enters: a seed, clients, components and what they do. What leaves: the frames that clients get, in the order in which they
+//! Enters: a seed, clients, components and what they do. Leaves: the frames that clients get, in the order in which they
 //! were written. Guarantees: [`World::settle`] takes one step at a time, and the seed alone says which of the possible ones is next.
 //! The same seed gives the same schedule, as long as nothing is worked off on other threads: logins with a password are, and
 //! so are scans of many documents.

@@ -1,6 +1,6 @@
 //! A component that a world calls and another one has.
 //!
-//! What enters: calls that the mesh routes to it, and outcomes that came back. What leaves: calls to be carried away, and answers.
+//! Enters: calls that the mesh routes to it, and outcomes that came back. Leaves: calls to be carried away, and answers.
 //! Guarantees: each call is answered once, by the first outcome that comes back for it or at its deadline.
 
 use super::component::TestComponent;

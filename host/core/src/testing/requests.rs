@@ -1,6 +1,6 @@
 //! What clients do most of the time, in one line each.
 //!
-//! What enters: paths, values, names of methods. What leaves: answers and events. Guarantees: requests have the form that real clients
+//! Enters: paths, values, names of methods. Leaves: answers and events. Guarantees: requests have the form that real clients
 //! give them; a helper that settles takes no frames but its own.
 
 use super::world::{Client, World};

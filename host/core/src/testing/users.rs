@@ -1,6 +1,6 @@
 //! Users of a world that is secure.
 //!
-//! What enters: names and permissions. What leaves: users in the directory, and tokens that let them in. Guarantees: a token saves the
+//! Enters: names and permissions. Leaves: users in the directory, and tokens that let them in. Guarantees: a token saves the
 //! time that a password takes; a user has a password only where a test gives it one.
 
 use super::World;

@@ -1,6 +1,6 @@
 //! A mesh, its clients and its components, and one seed for all that may happen in more than one order.
 //!
-//! What enters: requests of clients as JSON. What leaves: frames as clients read them. Guarantees: a step is one batch of requests, one
+//! Enters: requests of clients as JSON. Leaves: frames as clients read them. Guarantees: a step is one batch of requests, one
 //! turn of writing or one answer of a component; a world that does not come to rest says so, with its seed.
 
 use super::component::{Clerk, Desk, TestComponent, Waiting, expire, orphaned};

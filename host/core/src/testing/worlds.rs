@@ -1,6 +1,6 @@
 //! Several worlds, each pair of them joined by a line.
 //!
-//! What enters: texts that one world sends to another. What leaves: the texts that have arrived. Guarantees: one seed decides about all
+//! Enters: texts that one world sends to another. Leaves: the texts that have arrived. Guarantees: one seed decides about all
 //! lines and all worlds.
 
 use super::link::{End, Faults, Link};

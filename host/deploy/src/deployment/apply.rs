@@ -1,6 +1,6 @@
 //! Making a running mesh what mesh.toml says: all of it, or nothing.
 //!
-//! What enters: the file as it is now. What leaves: one swap of all components that differ, or a plan of it. Guarantees: a
+//! Enters: the file as it is now. Leaves: one swap of all components that differ, or a plan of it. Guarantees: a
 //! file that is wrong changes nothing; what only a restart could change is named.
 
 use super::change::{Change, Insistence, serving};
@@ -88,7 +88,7 @@ impl Deployment {
         }
     }
 
-    /// Replaces what serves for an entry by a library that was built for it, in spite of all objections but the entry's own
+    /// Replaces what serves for an entry by a library that was built for it, in spite of all failed checks but the entry's own
     /// range. Returns when it serves, or will not. mesh.toml stays as it is.
     pub async fn replace(&self, entry: &ComponentConfig, library: PathBuf) -> Ongoing {
         let config = self.config();

@@ -1,7 +1,7 @@
 //! One component that is to change: from an entry of mesh.toml and the version that serves for it, to what swaps and plans
 //! need.
 //!
-//! What enters: a [`Change`]. What leaves: a [`Wanted`] or a [`PlannedChange`] of it. Guarantees: both are judged by the
+//! Enters: a [`Change`]. Leaves: a [`Wanted`] or a [`PlannedChange`] of it. Guarantees: both are judged by the
 //! same [`Requirements`].
 
 use super::plan::{self, PlannedChange};
@@ -25,7 +25,7 @@ pub(super) struct Change {
     pub(super) drops_state: bool,
 }
 
-/// Which objections an operator overrides.
+/// Which failed checks an operator overrides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Insistence {
     /// None.
@@ -74,9 +74,9 @@ impl Deployment {
                             Err(error)
                         }
                         Err(_) if insists => {
-                            for objection in requirements.objections(descriptor) {
-                                if objection.can_be_overridden {
-                                    tracing::warn!("in spite of this: {}", objection.text);
+                            for failed_check in requirements.failed_checks(descriptor) {
+                                if failed_check.can_be_overridden {
+                                    tracing::warn!("in spite of this: {}", failed_check.text);
                                 }
                             }
                             requirements.check(descriptor, true)
@@ -111,7 +111,7 @@ impl Deployment {
                 plan::describe(&mut planned, change.old.as_deref(), &descriptor, &requirements);
             }
             Err(error) => {
-                planned.objections.push(error.to_string());
+                planned.failed_checks.push(error.to_string());
                 planned.is_impossible = true;
             }
         }

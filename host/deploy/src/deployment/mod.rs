@@ -1,6 +1,6 @@
 //! The configuration that a running mesh was made from, and the ways to change it while the mesh serves.
 //!
-//! What enters: a wish of an operator (`mesh swap`, `mesh apply`, `mesh plan`, a saved mesh.toml). What leaves: swaps, and
+//! Enters: a wish of an operator (`mesh swap`, `mesh apply`, `mesh plan`, a saved mesh.toml). Leaves: swaps, and
 //! in the end a mesh.toml that says what runs. Guarantees: nothing is loaded that the operator did not name; mesh.toml is
 //! written only when a new version has stood its probation.
 
@@ -13,7 +13,7 @@ mod watch;
 
 pub use change::load_request;
 pub use plan::{Plan, PlannedChange};
-pub use requirements::{Objection, Requirements, is_in};
+pub use requirements::{FailedCheck, Requirements, is_in};
 pub use watch::watch;
 
 use crate::swap::{Ending, Limits, Ongoing, Progress, Report, Swaps, version_of};
@@ -38,7 +38,7 @@ pub struct SwapRequest {
     /// Keep what serves, and load the library beside it.
     #[serde(default)]
     pub beside: bool,
-    /// Replace in spite of objections.
+    /// Replace although checks fail.
     #[serde(default)]
     pub insist: bool,
     /// Do not hand the state over.

@@ -26,7 +26,7 @@ pub struct PlannedChange {
     /// What would become of the state, in words.
     pub state: String,
     /// What stands against it, one sentence each.
-    pub objections: Vec<String>,
+    pub failed_checks: Vec<String>,
     /// Whether it would be refused even if somebody insists.
     pub is_impossible: bool,
 }
@@ -43,7 +43,7 @@ pub struct Plan {
 impl Plan {
     /// Whether it would go through without anybody insisting.
     pub fn is_clear(&self) -> bool {
-        self.changes.iter().all(|change| change.objections.is_empty())
+        self.changes.iter().all(|change| change.failed_checks.is_empty())
     }
 }
 
@@ -84,9 +84,9 @@ pub(super) fn describe(
             )
         }
     };
-    for objection in requirements.objections(new) {
-        change.is_impossible |= !objection.can_be_overridden;
-        change.objections.push(objection.text);
+    for failed_check in requirements.failed_checks(new) {
+        change.is_impossible |= !failed_check.can_be_overridden;
+        change.failed_checks.push(failed_check.text);
     }
 }
 
@@ -117,14 +117,14 @@ impl fmt::Display for PlannedChange {
         if !self.state.is_empty() {
             line("state", &self.state)?;
         }
-        for objection in &self.objections {
+        for failed_check in &self.failed_checks {
             line(
                 if self.is_impossible {
                     "impossible"
                 } else {
-                    "objection"
+                    "failed check"
                 },
-                objection,
+                failed_check,
             )?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! mesh.toml says what runs.
 //!
-//! What enters: a swap that an operator asked for and that has stood its probation. What leaves: the same file with another
+//! Enters: a swap that an operator asked for and that has stood its probation. Leaves: the same file with another
 //! library, or with one entry more. Guarantees: a file that does not say what runs is never left without a word about it.
 
 use super::{Deployment, SwapRequest, is_in, one_line};

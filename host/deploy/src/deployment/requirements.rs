@@ -1,6 +1,6 @@
 //! What a new version must keep to, so that nobody who relies on the old one is let down.
 //!
-//! What enters: what a library says of itself, and who relies on what now. What leaves: objections, one sentence each.
+//! Enters: what a library says of itself, and who relies on what now. Leaves: failed checks, one sentence each.
 //! Guarantees: a version is never loaded twice under one name; everything else can be overridden by whoever insists.
 
 use mesh_core::mesh::{Endpoint, Mesh};
@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 
 /// What stands against a new version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Objection {
-    /// What kind of objection.
+pub struct FailedCheck {
+    /// What kind of failed check.
     pub kind: LoadErrorKind,
-    /// The objection in one sentence.
+    /// The failed check in one sentence.
     pub text: String,
     /// Whether somebody may insist.
     pub can_be_overridden: bool,
@@ -123,11 +123,11 @@ impl Requirements {
     }
 
     /// Everything that stands against a library.
-    pub fn objections(&self, descriptor: &Descriptor) -> Vec<Objection> {
+    pub fn failed_checks(&self, descriptor: &Descriptor) -> Vec<FailedCheck> {
         let (name, new) = (&self.component, descriptor.version());
         let mut found = Vec::new();
         let mut object = |kind, can_be_overridden, text| {
-            found.push(Objection {
+            found.push(FailedCheck {
                 kind,
                 text,
                 can_be_overridden,
@@ -249,18 +249,18 @@ impl Requirements {
         found
     }
 
-    /// Refuses a library for the first objection; where somebody insists, only for one that cannot be overridden.
+    /// Refuses a library for the first failed check; where somebody insists, only for one that cannot be overridden.
     ///
     /// # Errors
     ///
-    /// The objection.
+    /// The failed check.
     pub fn check(&self, descriptor: &Descriptor, insists: bool) -> Result<(), LoadError> {
-        let objections = self.objections(descriptor);
-        match objections
+        let failed_checks = self.failed_checks(descriptor);
+        match failed_checks
             .into_iter()
-            .find(|objection| !insists || !objection.can_be_overridden)
+            .find(|failed_check| !insists || !failed_check.can_be_overridden)
         {
-            Some(objection) => Err(LoadError::new(objection.kind, objection.text)),
+            Some(failed_check) => Err(LoadError::new(failed_check.kind, failed_check.text)),
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! Saving mesh.toml applies it.
 //!
-//! What enters: the file, looked at four times a second, which works on every file system and whichever way an editor
-//! replaces it. What leaves: [`Deployment::apply`], once for each change that has come to rest. Guarantees: a file that is
+//! Enters: the file, looked at four times a second, which works on every file system and whichever way an editor
+//! replaces it. Leaves: [`Deployment::apply`], once for each change that has come to rest. Guarantees: a file that is
 //! half written, or wrong, changes nothing and is reported once; while it is away, nothing happens.
 
 use super::Deployment;

@@ -1,6 +1,6 @@
 //! Building one project.
 //!
-//! What enters: a [`Project`]. What leaves: the library that cargo wrote, the sources that took part, and what the compiler
+//! Enters: a [`Project`]. Leaves: the library that cargo wrote, the sources that took part, and what the compiler
 //! has to say, on standard error as cargo shows it. Guarantees: a build that is not waited for any more is ended with
 //! everything that it started.
 

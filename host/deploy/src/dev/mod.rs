@@ -1,6 +1,6 @@
 //! `mesh run --dev`: components follow their sources.
 //!
-//! What enters: the components of mesh.toml that have a `crate`, and a running mesh. What leaves: a swap for every saved
+//! Enters: the components of mesh.toml that have a `crate`, and a running mesh. Leaves: a swap for every saved
 //! change that builds. Guarantees: whatever does not build, load or start leaves the version before it in place, with one
 //! line that says why; a library that is the same as what serves is not swapped; mesh.toml is never written.
 

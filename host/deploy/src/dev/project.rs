@@ -1,6 +1,6 @@
 //! The folders that components are built from.
 //!
-//! What enters: the key `crate` of mesh.toml. What leaves: one [`Project`] for each folder and profile, and an error for
+//! Enters: the key `crate` of mesh.toml. Leaves: one [`Project`] for each folder and profile, and an error for
 //! each that cannot be built. Guarantees: a project has a Cargo.toml or a Makefile, and components that are built from the
 //! same one share it.
 

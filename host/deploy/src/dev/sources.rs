@@ -1,6 +1,6 @@
 //! The files that components are built from, looked at again and again.
 //!
-//! What enters: folders, and files that a build has read. What leaves: whether a change has come to rest. Guarantees: it
+//! Enters: folders, and files that a build has read. Leaves: whether a change has come to rest. Guarantees: it
 //! works on every file system and whichever way an editor writes; what a build writes, a log or a store are no change; what
 //! is saved during a build is one.
 //!

@@ -1,6 +1,6 @@
 //! The order of a swap's steps, and which way leads out of each: no library, no clock, no mesh.
 //!
-//! What enters: how the last step went. What leaves: the next step. Guarantees, each tested for every way in which a
+//! Enters: how the last step went. Leaves: the next step. Guarantees, each tested for every way in which a
 //! swap can go: an old version whose calls were held back is let in again, or its calls go to the new one; a version is
 //! unloaded only when it does not serve; every new version ends as the one that serves, or unloaded; every way ends.
 
@@ -103,11 +103,11 @@ fn after(step: Step, outcome: Outcome, kind: Kind) -> Next {
         (Step::Probation, Failed) => Step::SwitchBack,
         (Step::QuietBack, Done) => Step::SnapshotBack,
         (Step::SnapshotBack, Done) => Step::RestoreBack,
-        // A version that is taken back may well be unable to give its state.
+        // A version that is rolled back may well be unable to give its state.
         (Step::QuietBack | Step::SnapshotBack, Failed) => Step::SwitchBack,
         (Step::RestoreBack, _) => Step::SwitchBack,
         (Step::SwitchBack, _) => Step::UnloadNew,
-        (Step::UnloadNew, _) => return Next::End(Ending::TakenBack),
+        (Step::UnloadNew, _) => return Next::End(Ending::RolledBack),
     };
     Next::Step(step)
 }

@@ -1,6 +1,6 @@
 //! Watching a version that has just taken over.
 //!
-//! What enters: the counters of the new version and of the one before. What leaves: a sentence when the new one is bad.
+//! Enters: the counters of the new version and of the one before. Leaves: a sentence when the new one is bad.
 //! Guarantees: one panic is enough; errors are compared with what was usual before, since a component may well have
 //! errors that are no defect.
 

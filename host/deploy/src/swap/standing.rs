@@ -1,6 +1,6 @@
 //! A swap in its probation, as later swaps see it.
 //!
-//! What enters: a wish to replace a version that is in probation. What leaves: whether that may begin. Guarantees: a
+//! Enters: a wish to replace a version that is in probation. Leaves: whether that may begin. Guarantees: a
 //! probation is either ended by a later swap, or leads back to the old version; never both.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ impl Standing {
         self.components.iter().any(|name| components.contains(name))
     }
 
-    /// Ends the probation because another swap follows. False when the old version is being taken back.
+    /// Ends the probation because another swap follows. False when the old version is being rolled back.
     pub fn supersede(&self) -> bool {
         let mut phase = self.lock();
         match *phase {

@@ -1,6 +1,6 @@
 //! What each step of a swap does.
 //!
-//! What enters: the parts of a [`Transaction`]. What leaves: the same parts, a step further, or one sentence that says
+//! Enters: the parts of a [`Transaction`]. Leaves: the same parts, a step further, or one sentence that says
 //! why not. Guarantees: every wait has a limit.
 
 use super::machine::Kind;

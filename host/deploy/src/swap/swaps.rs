@@ -1,6 +1,6 @@
 //! All swaps of a running mesh: one at a time up to the switch, any number in probation.
 //!
-//! What enters: wishes. What leaves: reports. Guarantees: two swaps never change components at the same moment; a swap of a
+//! Enters: wishes. Leaves: reports. Guarantees: two swaps never change components at the same moment; a swap of a
 //! component whose last swap is in probation ends that probation, and finds the version that won.
 
 use super::standing::Standing;
@@ -106,8 +106,8 @@ impl Swaps {
                 .lock_standings()
                 .retain(|other| !Arc::ptr_eq(other, &standing));
             match (report.ending, &report.reason) {
-                (Some(Ending::TakenBack), Some(reason)) => {
-                    tracing::error!("{} taken back: {reason}", report.title())
+                (Some(Ending::RolledBack), Some(reason)) => {
+                    tracing::error!("{} rolled back: {reason}", report.title())
                 }
                 _ => tracing::info!("{}: the swap is complete", report.title()),
             }

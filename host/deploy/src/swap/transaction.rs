@@ -1,6 +1,6 @@
 //! One swap, carried out: the machine's steps done to real components.
 //!
-//! What enters: parts, each an old version, a library for a new one, or both. What leaves: a [`Report`]. Guarantees: all
+//! Enters: parts, each an old version, a library for a new one, or both. Leaves: a [`Report`]. Guarantees: all
 //! parts switch in the same moment or none does; whatever fails, the old versions serve on, and one sentence says why.
 
 use super::Limits;

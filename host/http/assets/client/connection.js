@@ -1,6 +1,6 @@
 //! One session with a happn server, kept up: a part of the browser client.
 //!
-//! What enters: an address, credentials, a WebSocket class. What leaves: `Connection`, on which requests are made and
+//! Enters: an address, credentials, a WebSocket class. Leaves: `Connection`, on which requests are made and
 //! channels are listened to, and `MeshError`. Guaranteed: a request ends, with an answer, an error or its timeout, and
 //! the requests of a connection that is lost fail at once; a connection that is lost comes back by itself, logged in and
 //! with every subscription; what a channel delivers reaches each listener once; nothing grows without a bound.

@@ -1,6 +1,6 @@
 //! The names of happn's browser script: `HappnClient`, for pages that were written for it.
 //!
-//! What enters: calls as such pages make them, with callbacks or without. What leaves: `HappnClient`, `Emitter` and
+//! Enters: calls as such pages make them, with callbacks or without. Leaves: `HappnClient`, `Emitter` and
 //! the tools that the happner names are made of. Guaranteed: what pages see (results with `_meta`, numbers for listeners,
 //! names of events) is what happn's script shows; everything else is `Connection`'s.
 (function (library) {

@@ -1,6 +1,6 @@
 //! The names of happner's browser script: `MeshClient`, `Happner`, `Primus`, for pages that were written for it.
 //!
-//! What enters: calls as such pages make them. What leaves: `MeshClient`, `HappnerClient`, and in a page the globals
+//! Enters: calls as such pages make them. Leaves: `MeshClient`, `HappnerClient`, and in a page the globals
 //! `MeshClient`, `HappnClient`, `Happner` and `Primus`. Guaranteed: events, arguments and errors are those that pages of happner
 //! know; what was internal to its script is there by name and says that it is not, when it is used.
 (function (library) {

@@ -1,6 +1,6 @@
 //! The mesh on top of a connection: components, calls, events, data.
 //!
-//! What enters: options of a connection, calls, listeners. What leaves: `connect` and `Client`. Guaranteed: a call ends with
+//! Enters: options of a connection, calls, listeners. Leaves: `connect` and `Client`. Guaranteed: a call ends with
 //! its result, an `Error` with the fields that the component gave, or a timeout; a call whose connection is lost fails at
 //! once and says so; `components` follows the mesh's description, and its objects stay the same across swaps and reconnects.
 (function (library) {

@@ -1,6 +1,6 @@
 //! Version ranges as npm writes them, as far as clients need them.
 //!
-//! What enters: versions and ranges as texts. What leaves: whether one satisfies the other. Guaranteed: `^`, `~`, `x`, `*`,
+//! Enters: versions and ranges as texts. Leaves: whether one satisfies the other. Guaranteed: `^`, `~`, `x`, `*`,
 //! `-`, `||`, comparators and exact versions mean what they mean to npm; what is not a range satisfies nothing, and nothing
 //! throws. The host decides which version a call reaches; here listeners of one channel are told apart.
 (function (library) {

@@ -1,6 +1,6 @@
 //! Light or dark: runs before the page is painted, so that it does not flash.
 //!
-//! What enters: what the reader chose last, kept by the browser; without a choice the system decides. What leaves: the attribute
+//! Enters: what the reader chose last, kept by the browser; without a choice the system decides. Leaves: the attribute
 //! `data-theme` on the page, and `window.appearance` to change it. Guaranteed: a browser that keeps nothing works, too.
 (function () {
   'use strict';

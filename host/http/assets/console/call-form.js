@@ -1,6 +1,6 @@
 //! A form to call one method.
 //!
-//! What enters: the method's parameters, and a function that calls. What leaves: the form; in it the answer or the error, and
+//! Enters: the method's parameters, and a function that calls. Leaves: the form; in it the answer or the error, and
 //! how long it took. Guaranteed: nothing is sent while an argument is not what it should be, and each such argument says so
 //! beside its field.
 import { element, setHidden, setText } from './dom.js';

@@ -1,6 +1,6 @@
 //! The list of components: every loaded version with its state and its figures.
 //!
-//! What enters: the figures, or only the description where the figures are denied. What leaves: `onChoose(row)`, and the
+//! Enters: the figures, or only the description where the figures are denied. Leaves: `onChoose(row)`, and the
 //! version that is chosen. Guaranteed: the choice follows a version that is replaced to the one that took over.
 import { announce, badge, byId, element, Rows, setText, showBadge } from './dom.js';
 import { count, latency, rate } from './format.js';

@@ -1,6 +1,6 @@
 //! The console: puts the parts together.
 //!
-//! What enters: what `link.js` tells. What leaves: a page that follows the mesh. Guaranteed: no part of the page is made from
+//! Enters: what `link.js` tells. Leaves: a page that follows the mesh. Guaranteed: no part of the page is made from
 //! markup of the mesh; where figures are denied, what is left works.
 import { announce, byId, element, Rows, setHidden, setText, showBadge } from './dom.js';
 import { Components } from './components.js';

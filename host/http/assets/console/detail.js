@@ -1,6 +1,6 @@
 //! The chosen component: what else is known of it, its methods to call, its routes and events.
 //!
-//! What enters: the chosen row, what the figures or the description say of its methods. What leaves: calls, and
+//! Enters: the chosen row, what the figures or the description say of its methods. Leaves: calls, and
 //! `onListen(component, event)`. Guaranteed: forms stay as they are, with what was typed, while a component only changes
 //! its version or its figures.
 import { CallForm } from './call-form.js';

@@ -1,6 +1,6 @@
 //! Making and changing parts of the page.
 //!
-//! What enters: names of elements, attributes, texts. What leaves: nodes. Guaranteed: whatever the mesh says becomes text, never
+//! Enters: names of elements, attributes, texts. Leaves: nodes. Guaranteed: whatever the mesh says becomes text, never
 //! markup; a text that is the same already is not written again, so that selections and screen readers are left in peace.
 
 export const byId = (id) => document.getElementById(id);
@@ -33,7 +33,7 @@ export function setHidden(node, hidden) {
 const TONES = {
   active: 'good', connected: 'good', complete: 'good',
   starting: 'busy', draining: 'busy', parked: 'busy', 'in probation': 'busy', connecting: 'busy', switching: 'busy',
-  resident: 'bad', disconnected: 'bad', refused: 'bad', 'taken back': 'bad',
+  resident: 'bad', disconnected: 'bad', refused: 'bad', 'rolled back': 'bad',
 };
 
 /** A word on a coloured ground. The word says it all; the colour only repeats it. */

@@ -1,6 +1,6 @@
 //! Events as they happen.
 //!
-//! What enters: a component and a pattern of events, and what the mesh publishes. What leaves: rows, the newest first.
+//! Enters: a component and a pattern of events, and what the mesh publishes. Leaves: rows, the newest first.
 //! Guaranteed: at most two hundred rows, painted once a frame, however many events come; what is not shown is counted.
 import { announce, byId, element, setText } from './dom.js';
 import { clock, compact, count } from './format.js';

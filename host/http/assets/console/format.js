@@ -1,6 +1,6 @@
 //! Numbers, times and values as people read them.
 //!
-//! What enters: a number, a value. What leaves: a short text. Guaranteed: no text is longer than its reader can bear.
+//! Enters: a number, a value. Leaves: a short text. Guaranteed: no text is longer than its reader can bear.
 
 const LONGEST_VALUE = 2000;
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });

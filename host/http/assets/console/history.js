@@ -1,6 +1,6 @@
 //! What counters say over time: rates, and percentiles of latencies.
 //!
-//! What enters: the figures of the host, about once a second. What leaves: for each version of a component, and for all
+//! Enters: the figures of the host, about once a second. Leaves: for each version of a component, and for all
 //! together, the samples of the last five minutes. Guaranteed: a counter that begins again is not taken for a negative
 //! rate; nothing is kept for longer, nor of versions that are gone.
 

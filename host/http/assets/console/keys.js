@@ -1,6 +1,6 @@
 //! Keys that do something wherever the focus is.
 //!
-//! What enters: pressed keys. What leaves: focus on a part of the page, or an action. Guaranteed: nothing happens while
+//! Enters: pressed keys. Leaves: focus on a part of the page, or an action. Guaranteed: nothing happens while
 //! somebody types, or with a modifier; single letters can be switched off, which the browser remembers.
 import { byId } from './dom.js';
 

@@ -1,6 +1,6 @@
 //! The page's way to the host: one session over a websocket, and the figures once a second.
 //!
-//! What enters: a login where one is needed. What leaves: events `state` (connecting, connected, disconnected), `login-needed`
+//! Enters: a login where one is needed. Leaves: events `state` (connecting, connected, disconnected), `login-needed`
 //! ({reason}), `figures`, `figures-denied` ({message}), `description`, and the client to call with. Guaranteed: the
 //! connection comes back by itself; figures are asked for only while the page is seen; the password and the token are in
 //! memory and nowhere else.

@@ -1,6 +1,6 @@
 //! Lines over time, drawn as SVG.
 //!
-//! What enters: samples of `history.js`. What leaves: a plot with a text that says the same. Guaranteed: a gap in the
+//! Enters: samples of `history.js`. Leaves: a plot with a text that says the same. Guaranteed: a gap in the
 //! samples is a gap in the line; the scale fits what is shown.
 import { setText, element } from './dom.js';
 import { SPAN } from './history.js';

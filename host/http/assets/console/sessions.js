@@ -1,6 +1,6 @@
 //! Who is connected.
 //!
-//! What enters: the sessions among the figures, and the page's own. What leaves: a table, the newest first.
+//! Enters: the sessions among the figures, and the page's own. Leaves: a table, the newest first.
 import { byId, element, Rows, setText } from './dom.js';
 import { bytes, count, duration } from './format.js';
 

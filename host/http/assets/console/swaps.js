@@ -1,11 +1,11 @@
 //! Swaps: the steps of the one that goes on, and how the last ones ended.
 //!
-//! What enters: the reports among the figures. What leaves: a list, the newest first. Guaranteed: users of screen readers hear
+//! Enters: the reports among the figures. Leaves: a list, the newest first. Guaranteed: users of screen readers hear
 //! that a swap begins, that it has switched, and how it ends, each once.
 import { announce, badge, byId, element, Rows, setHidden, setText, showBadge } from './dom.js';
 import { bytes, clock, duration, milliseconds } from './format.js';
 
-const ENDINGS = { replaced: 'complete', refused: 'refused', 'taken-back': 'taken back' };
+const ENDINGS = { replaced: 'complete', refused: 'refused', 'rolled-back': 'rolled back' };
 const BACKWARDS = ['reopen', 'discard', 'quiet-back', 'snapshot-back', 'restore-back', 'switch-back', 'unload-new'];
 
 function titleOf({ components }) {

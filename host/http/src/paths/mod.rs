@@ -1,6 +1,6 @@
 //! The fixed HTTP paths of the host.
 //!
-//! What enters: the path of a URL, or of an entry of mesh.toml. What leaves: the row of [`TABLE`] that it belongs to. Guarantees:
+//! Enters: the path of a URL, or of an entry of mesh.toml. Leaves: the row of [`TABLE`] that it belongs to. Guarantees:
 //! routing, access, refused verbs, the paths that mesh.toml may not take and the OpenAPI document all read this one table.
 
 mod table;

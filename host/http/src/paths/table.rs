@@ -1,6 +1,6 @@
 //! The table of fixed paths.
 //!
-//! What leaves: [`TABLE`]. Guarantees: see [`super`].
+//! Leaves: [`TABLE`]. Guarantees: see [`super`].
 
 use super::*;
 use crate::system::console;

@@ -1,7 +1,7 @@
 //! The client for browsers and Node that the host serves at `/api/client`, and at `/browser_client` for pages of happn
 //! (`docs/browser-client.md`).
 //!
-//! What enters: which file. What leaves: a script, or its types. Guarantees: the parts fit together, since they are of one build;
+//! Enters: which file. Leaves: a script, or its types. Guarantees: the parts fit together, since they are of one build;
 //! their tag changes when one of them does.
 
 use std::sync::OnceLock;

@@ -1,6 +1,6 @@
 //! What Linux says of this machine and of this process, in the words of Node's `os` module.
 //!
-//! What enters: files of `/proc`. What leaves: JSON. Guarantees: a file that is missing or says something unexpected
+//! Enters: files of `/proc`. Leaves: JSON. Guarantees: a file that is missing or says something unexpected
 //! costs its own fields only.
 
 use serde_json::{Map, Value, json};

@@ -1,7 +1,7 @@
 //! The components that are part of the host itself: `security`, `api`, `system` and `rest`.
 //!
-//! What enters: a mesh that is being started, later calls by any client, and REST requests that the transport has read.
-//! What leaves: four registered components, their answers, the events of `system`. Guarantees: a description lists only
+//! Enters: a mesh that is being started, later calls by any client, and REST requests that the transport has read.
+//! Leaves: four registered components, their answers, the events of `system`. Guarantees: a description lists only
 //! what works; a configured component of the same name takes the place of one of these; nothing here ever waits.
 
 mod api;

@@ -1,6 +1,6 @@
 //! `system` (docs/mesh-protocol.md 6.1): what the machine is, what the host does, and that again as an event at intervals.
 //!
-//! What enters: calls, and what the mesh knows of its components. What leaves: JSON objects with the fields of both
+//! Enters: calls, and what the mesh knows of its components. Leaves: JSON objects with the fields of both
 //! generations that have a meaning here, and the event `stats/system`. Guarantees: at most one timer runs, whatever
 //! clients ask for; it ends with the mesh. Fields that nobody here counts (emits, errors, log lines, a JavaScript heap)
 //! are left out rather than filled with zeros.

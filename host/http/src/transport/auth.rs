@@ -1,13 +1,13 @@
 //! The HTTP side of a secure mesh: who asks, whether that is allowed, and logging in without a websocket (docs/protocol.md
 //! 10, docs/mesh-protocol.md 9).
 //!
-//! What enters: the head of a request. What leaves: a [`Visitor`] who may go on, or the answer. Guarantees: every path is
+//! Enters: the head of a request. Leaves: a [`WebPrincipal`] who may go on, or the answer. Guarantees: every path is
 //! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
 
 use super::http::{Answer, is_forwarded, text};
 use super::page::Barred;
 use super::target::Target;
-use super::{lure, refusal};
+use super::{csrf, refusal};
 use crate::paths::{Access, Authentication, Handler};
 use crate::query;
 use hyper::ext::ReasonPhrase;
@@ -16,7 +16,7 @@ use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use mesh_core::mesh::Mesh;
 use mesh_security::permission::Action;
-use mesh_security::{Accepted, Asking, Credentials, Denied, Offer, Security, Visitor};
+use mesh_security::{Accepted, Asking, Credentials, Denied, Offer, Security, WebPrincipal};
 use mesh_wire::protocol::{WireError, json};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -33,46 +33,48 @@ pub(super) async fn admit(
     target: &Target<'_>,
     address: IpAddr,
     mesh: &Mesh,
-) -> Result<Visitor, Answer> {
-    let mut visitor = Visitor {
+) -> Result<WebPrincipal, Answer> {
+    let mut principal = WebPrincipal {
         accepted: None,
         address,
         is_forwarded: is_forwarded(&head.headers),
         is_first_generation: mesh.sessions().spoke_first_generation(address),
     };
     let Some(security) = mesh.security() else {
-        return Ok(visitor);
+        return Ok(principal);
     };
     let path = head.uri.path();
-    if let Some(answer) = own_path(head, target, &visitor, mesh, security).await {
+    if let Some(answer) = own_path(head, target, &principal, mesh, security).await {
         return Err(answer);
     }
     let token = token_of(&head.uri, &head.headers);
-    if lure::is_lure(head, target, mesh) {
+    if csrf::is_forged(head, target, mesh) {
         let user = token
             .as_deref()
-            .and_then(|token| holder_of(token, &visitor, security).ok());
+            .and_then(|token| holder_of(token, &principal, security).ok());
         let user = user
             .map(|accepted| accepted.user.name.to_string())
             .unwrap_or_default();
         tracing::info!(target: "audit", event = "denied", user, path = &*json::shorten(path), reason = "page of another origin", "denied");
-        return Err(lured());
+        return Err(forged());
     }
-    let holder = token.as_deref().map(|token| holder_of(token, &visitor, security));
+    let holder = token
+        .as_deref()
+        .map(|token| holder_of(token, &principal, security));
     if is_open(path, target, mesh) {
         let is_request = matches!(target, Target::Place(_)) || target.is_call();
         let may_go_on = |accepted: &Accepted| !is_request || note_request(accepted).is_ok();
-        visitor.accepted = holder.and_then(Result::ok).filter(may_go_on);
-        return Ok(visitor);
+        principal.accepted = holder.and_then(Result::ok).filter(may_go_on);
+        return Ok(principal);
     }
     let accepted = match holder {
         Some(Ok(accepted)) => accepted,
         // Who was let in once, and is not any more, is somebody without permissions.
         Some(Err(Denied::Revoked(_) | Denied::Credentials)) => return Err(forbidden(head)),
-        Some(Err(denied)) => return Err(unknown(head, &visitor, Some(&denied))),
-        None => return Err(unknown(head, &visitor, None)),
+        Some(Err(denied)) => return Err(unknown(head, &principal, Some(&denied))),
+        None => return Err(unknown(head, &principal, None)),
     };
-    note_request(&accepted).map_err(|denied| unknown(head, &visitor, Some(&denied)))?;
+    note_request(&accepted).map_err(|denied| unknown(head, &principal, Some(&denied)))?;
     let wanted = format!("/@HTTP{path}");
     let action = Action::of_verb(head.method.as_str());
     let access = security.access_of(&accepted.user.name);
@@ -96,22 +98,22 @@ pub(super) async fn admit(
         on_behalf_of: None,
     };
     security.settings().audited.note(action, &wanted, who);
-    visitor.accepted = Some(accepted);
-    Ok(visitor)
+    principal.accepted = Some(accepted);
+    Ok(principal)
 }
 
 /// What a page of another origin is told, through the browser of somebody who is logged in.
-fn lured() -> Answer {
+fn forged() -> Answer {
     let message =
         "a page of another origin cannot do this with a cookie: send the token in the header Authorization";
     let error = WireError::access_denied(message);
     outcome(StatusCode::FORBIDDEN, "Access denied", None, Some(&error))
 }
 
-/// Who shows a token from where a visitor is.
-fn holder_of(token: &str, visitor: &Visitor, security: &Security) -> Result<Accepted, Denied> {
-    let accepted = security.holder_of(token, visitor.address)?;
-    security.check_forwarded(&accepted.user.name, visitor.is_forwarded)?;
+/// Who shows a token from where a principal is.
+fn holder_of(token: &str, principal: &WebPrincipal, security: &Security) -> Result<Accepted, Denied> {
+    let accepted = security.holder_of(token, principal.address)?;
+    security.check_forwarded(&accepted.user.name, principal.is_forwarded)?;
     Ok(accepted)
 }
 
@@ -120,7 +122,7 @@ fn note_request(accepted: &Accepted) -> Result<(), Denied> {
     accepted
         .login
         .note_request(Instant::now())
-        .map_err(Denied::Lapsed)
+        .map_err(Denied::Expired)
 }
 
 /// Whether anybody may have what serves the path: what the host serves itself by its name, everything else by configuration.
@@ -136,7 +138,7 @@ fn is_open(path: &str, target: &Target<'_>, mesh: &Mesh) -> bool {
 async fn own_path(
     head: &Parts,
     target: &Target<'_>,
-    visitor: &Visitor,
+    principal: &WebPrincipal,
     mesh: &Mesh,
     security: &Security,
 ) -> Option<Answer> {
@@ -146,10 +148,10 @@ async fn own_path(
     };
     let pairs = query::of(&head.uri);
     Some(match asked {
-        Authentication::LogIn => log_in(&pairs, visitor, security).await,
+        Authentication::LogIn => log_in(&pairs, principal, security).await,
         Authentication::RequestNonce => nonce(&pairs, security),
-        Authentication::LogOut if lure::is_of_other_origin_with_cookie(head) => lured(),
-        Authentication::LogOut => log_out(head, visitor, mesh, security).await,
+        Authentication::LogOut if csrf::is_of_other_origin_with_cookie(head) => forged(),
+        Authentication::LogOut => log_out(head, principal, mesh, security).await,
     })
 }
 
@@ -161,7 +163,7 @@ fn parameter(pairs: &[(String, String)], names: &[&str]) -> Option<String> {
 
 const PUBLIC_KEYS: [&str; 5] = ["publicKey", "public_key", "public", "key", "public-key"];
 
-async fn log_in(pairs: &[(String, String)], visitor: &Visitor, security: &Security) -> Answer {
+async fn log_in(pairs: &[(String, String)], principal: &WebPrincipal, security: &Security) -> Answer {
     let credentials = Credentials::from(Offer {
         username: parameter(pairs, &["username", "user", "u"]),
         password: parameter(pairs, &["password", "pwd", "pass", "p"]),
@@ -170,7 +172,7 @@ async fn log_in(pairs: &[(String, String)], visitor: &Visitor, security: &Securi
         digest: parameter(pairs, &["digest"]),
     });
     match security
-        .login_from(credentials, &visitor.client(), visitor.is_forwarded)
+        .login_from(credentials, &principal.client(), principal.is_forwarded)
         .await
     {
         Ok(accepted) => outcome(
@@ -180,7 +182,7 @@ async fn log_in(pairs: &[(String, String)], visitor: &Visitor, security: &Securi
             None,
         ),
         Err(denied) => {
-            let error = denied.to_wire(visitor.dialect());
+            let error = denied.to_wire(principal.dialect());
             let status = match (&denied, error.code()) {
                 (Denied::Busy | Denied::Provider, _) => StatusCode::SERVICE_UNAVAILABLE,
                 (_, Some(401)) => StatusCode::UNAUTHORIZED,
@@ -215,17 +217,17 @@ fn nonce(pairs: &[(String, String)], security: &Security) -> Answer {
     }
 }
 
-async fn log_out(head: &Parts, visitor: &Visitor, mesh: &Mesh, security: &Security) -> Answer {
+async fn log_out(head: &Parts, principal: &WebPrincipal, mesh: &Mesh, security: &Security) -> Answer {
     if !security.settings().http_logout {
         let error = WireError::access_denied("logouts over http are not allowed");
         return outcome(StatusCode::FORBIDDEN, "logout failed", None, Some(&error));
     }
     let Some(token) = token_of(&head.uri, &head.headers) else {
-        return unknown(head, visitor, None);
+        return unknown(head, principal, None);
     };
-    let accepted = match holder_of(&token, visitor, security) {
+    let accepted = match holder_of(&token, principal, security) {
         Ok(accepted) => accepted,
-        Err(denied) => return unknown(head, visitor, Some(&denied)),
+        Err(denied) => return unknown(head, principal, Some(&denied)),
     };
     let id = &accepted.login.session_id;
     let revoked = match mesh.revoke_session((id, Some(&token)), "logged out", &accepted.user.name) {
@@ -268,13 +270,13 @@ fn outcome(status: StatusCode, message: &str, data: Option<&str>, error: Option<
 }
 
 /// What somebody is told who has no token, or one that does not hold.
-fn unknown(head: &Parts, visitor: &Visitor, denied: Option<&Denied>) -> Answer {
+fn unknown(head: &Parts, principal: &WebPrincipal, denied: Option<&Denied>) -> Answer {
     let body = match denied {
-        None if visitor.is_first_generation => "happn_token cookie missing in request".to_owned(),
+        None if principal.is_first_generation => "happn_token cookie missing in request".to_owned(),
         None | Some(Denied::Token) => NO_TOKEN.to_owned(),
         Some(denied) => format!("authorization failed: {denied}"),
     };
-    if visitor.is_first_generation {
+    if principal.is_first_generation {
         let answer = refusal::known_as_text(&head.headers, StatusCode::FORBIDDEN, body);
         return with_reason(answer);
     }

@@ -1,6 +1,6 @@
 //! The body of a request.
 //!
-//! What enters: a body that a client is sending. What leaves: its bytes, or why they are not taken. Guarantees: no more than the
+//! Enters: a body that a client is sending. Leaves: its bytes, or why they are not taken. Guarantees: no more than the
 //! limit is kept, packed or unpacked, and a client that sends nothing is not waited for; a body that nobody read is read to its
 //! end where it is short, and is the last thing on its connection where it is not.
 

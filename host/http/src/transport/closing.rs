@@ -1,6 +1,6 @@
 //! How a websocket ends (RFC 6455, section 7).
 //!
-//! What enters: a connection that is at its end, and why. What leaves: a close frame where one is due, then the end of the
+//! Enters: a connection that is at its end, and why. Leaves: a close frame where one is due, then the end of the
 //! TCP connection. Guarantees: the close of a client is answered with its own code; a client that closes after the host is
 //! not waited for any longer than that takes; a client that breaks the protocol is told its code, and nothing more of what it
 //! sends is looked at; nobody is waited for longer than [`PATIENCE`].

@@ -2,7 +2,7 @@
 //!
 //! One task, one loop: read the frames that are there, work them off, write what is queued, flush once, sleep.
 //!
-//! What enters: an upgraded connection. What leaves: its end, said to the client. Guarantees: the session leaves the mesh however
+//! Enters: an upgraded connection. Leaves: its end, said to the client. Guarantees: the session leaves the mesh however
 //! its task ends; nobody waits for a client that does not read.
 
 mod reading;

@@ -1,6 +1,6 @@
 //! The console over HTTP: its files, and its figures.
 //!
-//! What enters: a request that was admitted. What leaves: the answer. Guarantees: a browser runs nothing in the page but the
+//! Enters: a request that was admitted. Leaves: the answer. Guarantees: a browser runs nothing in the page but the
 //! files of the console and the client, sends nothing to others, and shows the page in no frame; figures are kept by no cache.
 
 use super::http::{self, Answer};
@@ -12,7 +12,7 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use mesh_core::mesh::Mesh;
-use mesh_security::Visitor;
+use mesh_security::WebPrincipal;
 
 /// The answer to a request for a file of the console.
 pub(super) fn file(head: &Parts, row: &FixedPath) -> Option<Answer> {
@@ -21,11 +21,11 @@ pub(super) fn file(head: &Parts, row: &FixedPath) -> Option<Answer> {
 }
 
 /// The answer to a request for what the console shows.
-pub(super) fn figures(head: &Parts, row: &FixedPath, visitor: &Visitor, mesh: &Mesh) -> Answer {
+pub(super) fn figures(head: &Parts, row: &FixedPath, principal: &WebPrincipal, mesh: &Mesh) -> Answer {
     if let Some(refusal) = refused(head, row) {
         return refusal;
     }
-    let user = visitor.accepted.as_ref().map(|accepted| &*accepted.user.name);
+    let user = principal.accepted.as_ref().map(|accepted| &*accepted.user.name);
     let pairs = query::of(&head.uri);
     let describe = pairs.iter().find(|(name, _)| name == "describe");
     let figures = console::figures(mesh, user, describe.map(|(_, number)| &**number));

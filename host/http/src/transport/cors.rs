@@ -1,6 +1,6 @@
 //! What browsers are told about pages of other origins (the Fetch standard, "CORS protocol").
 //!
-//! What enters: the head of a request, and the origins that the configuration names. What leaves: headers, and the answer to
+//! Enters: the head of a request, and the origins that the configuration names. Leaves: headers, and the answer to
 //! what browsers ask before they let a page send a request. Guarantees: a page of an origin that is not named is invited by
 //! nothing; one origin is never told what holds for another, also not by a cache.
 

@@ -1,6 +1,6 @@
 //! Until when somebody has to log in.
 //!
-//! What enters: when a websocket was opened, and while which times the host was at work on a login of it. What leaves: whether
+//! Enters: when a websocket was opened, and while which times the host was at work on a login of it. Leaves: whether
 //! it is too late. Guarantees: nothing that a client sends moves the deadline; time that a login waits in the host does not
 //! count, up to [`MOST_WAITED`].
 

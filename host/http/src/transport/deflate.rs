@@ -1,6 +1,6 @@
 //! Compression of messages: permessage-deflate (RFC 7692), without context from one message to the next.
 //!
-//! What enters: what a client offers; the bytes of its frames; frames on their way out. What leaves: the answer to the offer; the
+//! Enters: what a client offers; the bytes of its frames; frames on their way out. Leaves: the answer to the offer; the
 //! same frames as the websocket library reads them, inflated; compressed frames where that makes them smaller. Guarantees: a
 //! session holds nothing between two messages; an inflated message obeys the limit of any other, and is given up while it
 //! grows; a frame that many sessions get is compressed once while it is fresh; small ones are left alone.

@@ -1,6 +1,6 @@
 //! Connections with TLS: the handshake, and the byte stream behind it.
 //!
-//! What enters: an accepted TCP connection and the certificate of the moment. What leaves: an encrypted stream, or
+//! Enters: an accepted TCP connection and the certificate of the moment. Leaves: an encrypted stream, or
 //! nothing, with one line in the log that says why. Guarantees: a handshake ends within [`HANDSHAKE`]; who speaks HTTP
 //! without TLS is told so; what other threads push is written by the connection itself, since a record is encrypted
 //! with the state of its connection.

@@ -1,6 +1,6 @@
 //! What is wrong with the frames of a client, found below the websocket library.
 //!
-//! What enters: a fault and its close code. What leaves: an error of a byte stream that carries both through the library.
+//! Enters: a fault and its close code. Leaves: an error of a byte stream that carries both through the library.
 //! Guarantees: [`Fault::of`] finds in an error what was put into it.
 
 use std::io;

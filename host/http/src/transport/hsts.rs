@@ -1,6 +1,6 @@
 //! HTTP Strict Transport Security (RFC 6797): browsers that were here once over TLS do not come back without it.
 //!
-//! What enters: the head of a request that came encrypted. What leaves: the header, if the name that was asked for gets one.
+//! Enters: the head of a request that came encrypted. Leaves: the header, if the name that was asked for gets one.
 //! Guarantees: the names of the machine itself and addresses get none, so that a certificate for development binds no other
 //! server of that machine: what browsers remember holds for all ports of a name.
 

@@ -27,7 +27,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Headers of the upgrade that the answer to a login tells, as later real servers do. Scripts of a page read that answer: it has
 /// nothing that they may not know, such as cookies.
-const TOLD: [&str; 7] = [
+const PASSED_ON: [&str; 7] = [
     "host",
     "sec-websocket-extensions",
     "sec-websocket-key",
@@ -145,16 +145,16 @@ async fn answer(head: &Parts, body: &mut RequestBody, address: IpAddr, mesh: &Ar
     {
         return rest::answer(route, (found, &target), (head, body), address, mesh).await;
     }
-    let visitor = match auth::admit(head, &target, address, mesh).await {
-        Ok(visitor) => visitor,
+    let principal = match auth::admit(head, &target, address, mesh).await {
+        Ok(principal) => principal,
         Err(answer) => return answer,
     };
     let answered = match &target {
-        Target::Place(place) => Some(web::answer(place, (head, body), &visitor, mesh).await),
+        Target::Place(place) => Some(web::answer(place, (head, body), &principal, mesh).await),
         Target::Fixed(found) => match found.row.handler {
             Handler::Client(which) => Some(file(system::client::file(which), &head.headers)),
             Handler::ConsoleFile => console::file(head, found.row),
-            Handler::ConsoleFigures => Some(console::figures(head, found.row, &visitor, mesh)),
+            Handler::ConsoleFigures => Some(console::figures(head, found.row, &principal, mesh)),
             handler => return short(handler, head, mesh),
         },
         Target::Nothing => None,
@@ -318,7 +318,7 @@ fn connection_info(head: &Parts, encrypted: bool) -> ConnectionInfo {
         .path_and_query()
         .map_or(WEBSOCKETS, |whole| whole.as_str());
     ConnectionInfo {
-        headers: json_of(&head.headers, |name| TOLD.contains(&name)).into(),
+        headers: json_of(&head.headers, |name| PASSED_ON.contains(&name)).into(),
         url: url.into(),
         encrypted,
         is_forwarded: is_forwarded(&head.headers),

@@ -1,6 +1,6 @@
 //! Reading on after the last answer (RFC 9112, section 9.6).
 //!
-//! What enters: a connection on which nothing more is written, and what its client still sends. What leaves: nothing; it is
+//! Enters: a connection on which nothing more is written, and what its client still sends. Leaves: nothing; it is
 //! thrown away. Guarantees: a client that sends a body which nobody wants can read why, since a socket that is closed with bytes
 //! unread takes back the answer; bytes, time and silence have a limit.
 

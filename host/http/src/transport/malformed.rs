@@ -1,6 +1,6 @@
 //! What is no HTTP request is told so.
 //!
-//! What enters: what the HTTP library writes before the first request was read. What leaves: for the library's own refusals,
+//! Enters: what the HTTP library writes before the first request was read. Leaves: for the library's own refusals,
 //! which have a status and nothing else, the same with a body that says what was wrong. Guarantees: nothing but such a refusal is
 //! taken for one.
 

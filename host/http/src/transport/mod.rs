@@ -1,6 +1,6 @@
 //! Sockets: HTTP/1.1, the websocket upgrade, and the frames of each connection.
 //!
-//! What enters: a bound listener and a mesh. What leaves: text frames to one [`mesh_core::gate::Gate`] per connection, and
+//! Enters: a bound listener and a mesh. Leaves: text frames to one [`mesh_core::gate::Gate`] per connection, and
 //! what its session has queued back to the socket. Guarantees (docs/protocol.md 2 and 13): heartbeats in the
 //! direction of the session's dialect; frames limited in size; one flush for all that is queued; a connection that
 //! does not read is closed and never waited for; on a stop, clients are told in a way that makes them reconnect. With
@@ -12,6 +12,7 @@ mod closing;
 mod connection;
 mod console;
 mod cors;
+mod csrf;
 mod deadline;
 mod deflate;
 mod encrypted;
@@ -21,7 +22,6 @@ mod heartbeat;
 mod hsts;
 mod http;
 mod linger;
-mod lure;
 mod malformed;
 mod outgoing;
 mod page;

@@ -1,6 +1,6 @@
 //! The body of an answer, and its compression.
 //!
-//! What enters: bytes, or a file that is still being read. What leaves: the same, packed with gzip where the client takes that
+//! Enters: bytes, or a file that is still being read. Leaves: the same, packed with gzip where the client takes that
 //! and the answer is neither too short nor too long and of a kind that gets shorter. Guarantees: an answer that was packed says so, tells caches
 //! what it depends on, and its tag does not claim to be that of the same bytes.
 

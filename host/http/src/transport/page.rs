@@ -1,6 +1,6 @@
 //! Own pages for those who are not let in: `[web] unauthorized_page` and `forbidden_page`.
 //!
-//! What enters: the answer to a request that was refused for want of a login or of rights. What leaves: the same, with the page
+//! Enters: the answer to a request that was refused for want of a login or of rights. Leaves: the same, with the page
 //! that the configuration names for its status. Guarantees: status and headers stay; those who ask for JSON by its name get JSON;
 //! a file that is missing costs the page and not the refusal.
 

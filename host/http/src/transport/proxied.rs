@@ -1,6 +1,6 @@
 //! Websocket upgrades that a proxy sends as HTTP/1.0.
 //!
-//! What enters: the first bytes of a connection. What leaves: the same, but for the version of a `GET /primus…`, which becomes
+//! Enters: the first bytes of a connection. Leaves: the same, but for the version of a `GET /primus…`, which becomes
 //! HTTP/1.1. Guarantees: nothing behind the first line is touched, and the caller learns that a version was changed: an upgrade is
 //! then answered as real servers answer it, and everything else as to a client of HTTP/1.0.
 

@@ -1,6 +1,6 @@
 //! How a request that cannot be served is refused.
 //!
-//! What enters: a request's head and what is wrong with it. What leaves: an answer with a status of 400 and more. Guarantees:
+//! Enters: a request's head and what is wrong with it. Leaves: an answer with a status of 400 and more. Guarantees:
 //! programs get JSON of the one form that failures have, `{"message","data","error":{"message"}}`; people who look with a browser
 //! get text. Where clients of real servers compare a text, they get that text unless they ask for JSON.
 

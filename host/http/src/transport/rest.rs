@@ -1,6 +1,6 @@
 //! REST requests on the HTTP side of the port: reading them, and writing what the REST component replies.
 //!
-//! What enters: a request for one of the component's routes. What leaves: a JSON response. Guarantees: a body is read up
+//! Enters: a request for one of the component's routes. Leaves: a JSON response. Guarantees: a body is read up
 //! to a limit and within a time; a body is JSON and says so, since web pages of any origin can send other kinds without
 //! asking; pages of other origins are invited as far as the configuration says, and what others ask for with a cookie alone is
 //! refused before.
@@ -48,8 +48,8 @@ async fn reply(
     address: IpAddr,
     mesh: &Arc<Mesh>,
 ) -> Answer {
-    let visitor = match auth::admit(head, target, address, mesh).await {
-        Ok(visitor) => visitor,
+    let principal = match auth::admit(head, target, address, mesh).await {
+        Ok(principal) => principal,
         Err(answer) => return answer,
     };
     let verbs = &found.row.verbs;
@@ -77,7 +77,7 @@ async fn reply(
         url: head.uri.path_and_query().map_or("/", |whole| whole.as_str()),
         headers: &http::headers_json(&head.headers),
         body: &body,
-        visitor,
+        principal,
         documented: paths::documented,
     };
     answer_of(rest::reply(mesh, route, found.below, &request).await)

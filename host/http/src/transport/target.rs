@@ -1,6 +1,6 @@
 //! Who answers a request.
 //!
-//! What enters: a path. What leaves: a fixed path of the host, or a place of components and folders. Guarantees: what the host
+//! Enters: a path. Leaves: a fixed path of the host, or a place of components and folders. Guarantees: what the host
 //! answers itself comes before all that the configuration names; it is found out once, so that who is let in and who answers are
 //! decided of the same thing.
 

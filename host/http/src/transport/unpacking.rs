@@ -1,6 +1,6 @@
 //! Bodies that a client has packed with gzip.
 //!
-//! What enters: the bytes of a body as they arrive. What leaves: what the client packed. Guarantees: unpacking ends where the limit
+//! Enters: the bytes of a body as they arrive. Leaves: what the client packed. Guarantees: unpacking ends where the limit
 //! is passed, whatever a few bytes would become; a body that is damaged or cut short is refused.
 
 use super::body::Unreadable;

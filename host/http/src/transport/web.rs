@@ -1,6 +1,6 @@
 //! Requests for web routes and folders on the HTTP side of the port.
 //!
-//! What enters: a request, and the place that serves it. What leaves: the response. Guarantees: errors of the host's own are
+//! Enters: a request, and the place that serves it. Leaves: the response. Guarantees: errors of the host's own are
 //! JSON and name what is wrong; a body is read up to the configured limit; a component that fails is that request's error.
 
 use super::body::RequestBody;
@@ -10,14 +10,14 @@ use crate::web::{self, Failure, Place, Request, Served};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use mesh_core::mesh::{Mesh, WebFolder};
-use mesh_security::Visitor;
+use mesh_security::WebPrincipal;
 use std::sync::Arc;
 
 /// Answers a request for something that is there.
 pub(super) async fn answer(
     place: &Place<'_>,
     (head, body): (&Parts, &mut RequestBody),
-    visitor: &Visitor,
+    principal: &WebPrincipal,
     mesh: &Arc<Mesh>,
 ) -> Answer {
     match &place.served {
@@ -41,7 +41,7 @@ pub(super) async fn answer(
                 length: place.length,
                 headers: &http::headers_json(&head.headers),
                 body,
-                visitor,
+                principal,
             };
             match web::ask(mesh, component, route, request).await {
                 Ok(reply) => {

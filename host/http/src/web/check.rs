@@ -1,6 +1,6 @@
 //! Whether what mesh.toml says of HTTP can be served.
 //!
-//! What enters: a configuration, later the routes that components have. What leaves: every mistake, at its place. Guarantees:
+//! Enters: a configuration, later the routes that components have. Leaves: every mistake, at its place. Guarantees:
 //! no file is read.
 
 use crate::paths::is_reserved;

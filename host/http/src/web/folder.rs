@@ -1,6 +1,6 @@
 //! Files of a folder, as they are.
 //!
-//! What enters: a place, and the head of a request. What leaves: the file, a part of it, that it has not changed, or nothing.
+//! Enters: a place, and the head of a request. Leaves: the file, a part of it, that it has not changed, or nothing.
 //! Guarantees: nothing outside of the folder is sent, also not through links; hidden files are as good as absent; a folder
 //! without `/` at its end is sent there, so that relative links in its page are right.
 

@@ -1,6 +1,6 @@
 //! What a component gave for a web request.
 //!
-//! What enters: a completion, unchecked. What leaves: status, headers and body that can be sent, or why not. Guarantees:
+//! Enters: a completion, unchecked. Leaves: status, headers and body that can be sent, or why not. Guarantees:
 //! headers about the connection and the body's length are the host's own; what cannot be sent is an error that names it.
 
 use hyper::StatusCode;

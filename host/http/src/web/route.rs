@@ -1,6 +1,6 @@
 //! A web request on its way to a component.
 //!
-//! What enters: a request with its body. What leaves: what the component gave for it. Guarantees: it takes the way of every
+//! Enters: a request with its body. Leaves: what the component gave for it. Guarantees: it takes the way of every
 //! call, and ends within the mesh's limit for calls; the component learns of the caller what the token said, and nothing
 //! that the client says of itself.
 
@@ -9,7 +9,7 @@ use crate::query;
 use bytes::Bytes;
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Awaited, Job, JobKind};
-use mesh_security::Visitor;
+use mesh_security::WebPrincipal;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub struct Request<'a> {
     /// The whole body.
     pub body: Bytes,
     /// Who asks.
-    pub visitor: &'a Visitor,
+    pub principal: &'a WebPrincipal,
 }
 
 /// Lets a component answer.
@@ -42,10 +42,10 @@ pub async fn ask(
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
     let (waiting, outcome) = Awaited::new();
-    let waiting = waiting.counted_in(mesh.http_calls().of(request.visitor.address));
+    let waiting = waiting.counted_in(mesh.http_calls().of(request.principal.address));
     let job = Job {
         target: head(route, &request).into(),
-        origin: origin(mesh, request.visitor),
+        origin: origin(mesh, request.principal),
         payload: request.body,
         ..Job::new(JobKind::Http, 0)
     };
@@ -67,14 +67,14 @@ fn head(route: &str, request: &Request<'_>) -> String {
         "path": path.get(request.length..).unwrap_or_default(),
         "query": query,
         "headers": headers,
-        "address": request.visitor.address,
+        "address": request.principal.address,
     })
     .to_string()
 }
 
 /// Who asks, as components are told.
-fn origin(mesh: &Mesh, visitor: &Visitor) -> Bytes {
-    match &visitor.accepted {
+fn origin(mesh: &Mesh, principal: &WebPrincipal) -> Bytes {
+    match &principal.accepted {
         Some(accepted) => accepted.login.origin.clone(),
         None if mesh.security().is_some() => Bytes::from_static(b"null"),
         None => Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())),

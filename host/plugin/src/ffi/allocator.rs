@@ -1,6 +1,6 @@
 //! Giving memory back that the C library keeps for later.
 //!
-//! What enters: nothing. What leaves: pages that nobody uses, back to the operating system. Guarantees: nothing that is in use
+//! Enters: nothing. Leaves: pages that nobody uses, back to the operating system. Guarantees: nothing that is in use
 //! is touched; where the C library is not glibc nothing happens.
 
 /// Gives back what can be given back. Takes milliseconds where there is much, and holds the allocator's locks meanwhile.

@@ -1,6 +1,6 @@
 //! A lane while versions change places.
 //!
-//! What enters: that calls and events have to wait, or go to another version. What leaves: what waited. Guarantees: those of
+//! Enters: that calls and events have to wait, or go to another version. Leaves: what waited. Guarantees: those of
 //! `intake.rs`.
 
 use super::{Lane, Owed};

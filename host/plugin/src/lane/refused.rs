@@ -1,6 +1,6 @@
 //! A call that a lane does not take.
 //!
-//! What enters: the call. What leaves: it again, and why. Guarantees: nothing is lost by being refused.
+//! Enters: the call. Leaves: it again, and why. Guarantees: nothing is lost by being refused.
 
 use crate::job::{Answer, Job};
 

@@ -1,6 +1,6 @@
 //! Whether a lane has room for a call or an event.
 //!
-//! What enters: what the lane holds, what the caller holds, and what is to be added. What leaves: yes, or why not. Guarantees: the
+//! Enters: what the lane holds, what the caller holds, and what is to be added. Leaves: yes, or why not. Guarantees: the
 //! queue is bounded in bytes and calls in number. A caller has no more calls pending than its share, and none takes more calls than
 //! half of those that are still free, nor more than twice the bytes that are still free: so there is always room for one that holds
 //! little, however many take what they can.

@@ -1,6 +1,6 @@
 //! What a lane holds: its queue, and the calls that it owes.
 //!
-//! What enters: jobs and debts, under the lane's lock. What leaves: how much there is. Guarantees: bytes and events are counted with
+//! Enters: jobs and debts, under the lane's lock. Leaves: how much there is. Guarantees: bytes and events are counted with
 //! the jobs that they belong to.
 
 use super::room::{Events, Load};

@@ -20,9 +20,9 @@ fn ok(payload: &[u8]) -> Completion<'_> {
     Completion { status, payload }
 }
 
-struct Told(Sender<String>);
+struct Reply(Sender<String>);
 
-impl Answer for Told {
+impl Answer for Reply {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         self.0
             .send(format!("{status} {}", String::from_utf8_lossy(payload)))
@@ -36,11 +36,11 @@ impl Answer for Told {
 
 #[test]
 fn a_call_is_completed_once() {
-    let (sender, told) = channel();
+    let (sender, replies) = channel();
     let lane = Arc::new(Lane::new(3, limits(1000), None));
     let soon = Instant::now() + Duration::from_secs(10);
     drop(
-        lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), soon)
+        lane.submit(Job::new(JobKind::Call, 0), Box::new(Reply(sender)), soon)
             .ok()
             .unwrap(),
     );
@@ -50,7 +50,7 @@ fn a_call_is_completed_once() {
     assert_eq!(number, 3);
     lane.complete(ticket, ok(b"[1]"), None);
     lane.complete(ticket, ok(b"[2]"), None);
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["0 [1]"]);
+    assert_eq!(replies.try_iter().collect::<Vec<_>>(), ["0 [1]"]);
     assert_eq!((lane.late_completions(), lane.pending()), (1, 0));
 }
 
@@ -65,7 +65,7 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
                 origin: Bytes::from_static(b"{}"),
                 ..Job::new(kind, 0)
             };
-            let submitted = lane.submit(job, Box::new(Told(sender.clone())), soon);
+            let submitted = lane.submit(job, Box::new(Reply(sender.clone())), soon);
             drop(submitted.ok().unwrap());
         };
         submit(JobKind::Start);
@@ -89,18 +89,18 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
 
 #[test]
 fn deadlines_and_the_end() {
-    let (sender, told) = channel();
+    let (sender, replies) = channel();
     let lane = Arc::new(Lane::new(0, limits(1000), None));
     let now = Instant::now();
     drop(
-        lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), now)
+        lane.submit(Job::new(JobKind::Call, 0), Box::new(Reply(sender.clone())), now)
             .ok()
             .unwrap(),
     );
     drop(
         lane.submit(
             Job::new(JobKind::Call, 0),
-            Box::new(Told(sender.clone())),
+            Box::new(Reply(sender.clone())),
             now + Duration::from_secs(9),
         )
         .ok()
@@ -115,11 +115,11 @@ fn deadlines_and_the_end() {
     assert!(!lane.wait(&mut jobs));
     assert_eq!(lane.abandon(Abandoned::Stopped), 1);
     assert_eq!(
-        told.try_iter().collect::<Vec<_>>(),
+        replies.try_iter().collect::<Vec<_>>(),
         ["abandoned: TimedOut", "abandoned: Stopped"]
     );
     assert!(
-        lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), now)
+        lane.submit(Job::new(JobKind::Call, 0), Box::new(Reply(sender)), now)
             .is_err()
     );
 }
@@ -133,8 +133,8 @@ fn the_queue_is_bounded_in_bytes() {
         payload: Bytes::from(vec![b' '; 200]),
         ..Job::new(JobKind::Call, 0)
     };
-    assert!(lane.submit(job(), Box::new(Told(sender.clone())), soon).is_ok());
-    let refused = lane.submit(job(), Box::new(Told(sender)), soon).err();
+    assert!(lane.submit(job(), Box::new(Reply(sender.clone())), soon).is_ok());
+    let refused = lane.submit(job(), Box::new(Reply(sender)), soon).err();
     assert_eq!(refused.map(|refused| refused.why), Some(Refusal::Full));
 }
 
@@ -291,7 +291,7 @@ fn what_waits_for_a_version_counts_as_load_until_it_is_taken_elsewhere() {
     let submit = || {
         let later = Instant::now() + Duration::from_secs(10);
         drop(
-            lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), later)
+            lane.submit(Job::new(JobKind::Call, 0), Box::new(Reply(sender.clone())), later)
                 .ok()
                 .unwrap(),
         );
@@ -318,11 +318,11 @@ fn what_waits_for_a_version_counts_as_load_until_it_is_taken_elsewhere() {
 #[test]
 fn an_order_that_has_not_begun_can_be_taken_out_of_the_queue() {
     let lane = Arc::new(Lane::new(0, limits(1000), None));
-    let (sender, told) = channel();
+    let (sender, replies) = channel();
     let later = Instant::now() + Duration::from_secs(10);
     let order = |kind| {
         drop(
-            lane.submit(Job::new(kind, 0), Box::new(Told(sender.clone())), later)
+            lane.submit(Job::new(kind, 0), Box::new(Reply(sender.clone())), later)
                 .ok()
                 .unwrap(),
         )
@@ -337,7 +337,7 @@ fn an_order_that_has_not_begun_can_be_taken_out_of_the_queue() {
     assert_eq!(jobs.len(), 1);
     assert_eq!(jobs[0].kind, JobKind::Health);
     assert!(!lane.withdraw(JobKind::Health), "the component has it");
-    assert_eq!(told.try_iter().count(), 0);
+    assert_eq!(replies.try_iter().count(), 0);
 }
 
 #[test]
@@ -346,7 +346,11 @@ fn a_call_of_a_replaced_version_is_routed_again_also_when_that_has_ended() {
     let (sender, _told) = channel();
     lane.seal();
     lane.close();
-    let refused = lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), Instant::now());
+    let refused = lane.submit(
+        Job::new(JobKind::Call, 0),
+        Box::new(Reply(sender)),
+        Instant::now(),
+    );
     assert_eq!(refused.err().unwrap().why, Refusal::Replaced);
 }
 
@@ -357,21 +361,25 @@ fn a_call_of_a_version_that_ended_without_a_successor_is_not_routed_again() {
     lane.hold(Nested::Waits);
     lane.close();
     lane.abandon(Abandoned::Stopped);
-    let refused = lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender)), Instant::now());
+    let refused = lane.submit(
+        Job::new(JobKind::Call, 0),
+        Box::new(Reply(sender)),
+        Instant::now(),
+    );
     assert_eq!(refused.err().unwrap().why, Refusal::Closed);
 }
 
 #[test]
 fn a_lane_that_its_library_left_gives_up_what_it_owes_and_takes_nothing_more() {
     let lane = Arc::new(Lane::new(0, limits(1000), None));
-    let (sender, told) = channel();
+    let (sender, replies) = channel();
     let submit = || {
         let later = Instant::now() + Duration::from_secs(10);
-        lane.submit(Job::new(JobKind::Call, 0), Box::new(Told(sender.clone())), later)
+        lane.submit(Job::new(JobKind::Call, 0), Box::new(Reply(sender.clone())), later)
     };
     drop(submit().ok().unwrap());
     lane.note_departure();
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["abandoned: Stopped"]);
+    assert_eq!(replies.try_iter().collect::<Vec<_>>(), ["abandoned: Stopped"]);
     assert_eq!(submit().err().unwrap().why, Refusal::Closed);
     assert!(lane.hangs() && lane.faults().errors() > 0);
     let told_to_stop = Lane::new(0, limits(1000), None);
@@ -405,7 +413,7 @@ fn only_calls_of_chains_that_were_under_way_are_let_in_while_a_version_is_held()
         };
         let later = Instant::now() + Duration::from_secs(10);
         drop(
-            lane.submit(job, Box::new(Told(sender.clone())), later)
+            lane.submit(job, Box::new(Reply(sender.clone())), later)
                 .ok()
                 .unwrap(),
         );

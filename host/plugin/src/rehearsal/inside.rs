@@ -1,6 +1,6 @@
 //! The process that tries a library out.
 //!
-//! What enters: the file of a private copy, and a socket as standard input. What leaves: lines for the host. Guarantees: the process ends
+//! Enters: the file of a private copy, and a socket as standard input. Leaves: lines for the host. Guarantees: the process ends
 //! with the host that started it; the library is opened, asked and closed as in the host, on a thread that is its own.
 
 use super::report::{Message, Refused, Said};

@@ -1,6 +1,6 @@
 //! What runs the code of a library, and all that a component asks of it.
 //!
-//! What enters: a [`LoadRequest`]. What leaves: an instance whose lanes are worked off, and in the end how much of the library is
+//! Enters: a [`LoadRequest`]. Leaves: an instance whose lanes are worked off, and in the end how much of the library is
 //! left. Guarantees: once [`Unloaded::Gone`] is said, no code of the library runs; a runner ends once.
 //!
 //! Calls, events and orders do not pass through here. They go into the lanes of the instance, and a runner takes them from

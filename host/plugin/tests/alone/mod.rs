@@ -1,6 +1,6 @@
 //! A component without a mesh: loaded, called, and alone.
 //!
-//! What enters: a library. What leaves: a request to load it as the only component of the world, and answers to calls.
+//! Enters: a library. Leaves: a request to load it as the only component of the world, and answers to calls.
 
 use bytes::Bytes;
 use mesh_plugin::{
@@ -28,9 +28,9 @@ impl Services for NoServices {
     fn after(&self, _: Caller, _: u64) {}
 }
 
-struct Told(oneshot::Sender<(i32, String)>);
+struct Reply(oneshot::Sender<(i32, String)>);
 
-impl Answer for Told {
+impl Answer for Reply {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         let payload = String::from_utf8_lossy(payload).into_owned();
         let _ = self.0.send((status, payload));
@@ -77,7 +77,7 @@ pub async fn ask(component: &Component, method: &'static str) -> (i32, String) {
         origin: Bytes::from_static(b"{\"id\":\"S\"}"),
         ..Job::new(JobKind::Call, 0)
     };
-    let called = component.call(job, Box::new(Told(sender)), Instant::now() + PATIENCE);
+    let called = component.call(job, Box::new(Reply(sender)), Instant::now() + PATIENCE);
     drop(called.ok().expect("it takes a call"));
     outcome.await.expect("it answers")
 }

@@ -1,6 +1,6 @@
 //! Users and groups: what is known of them, and where it is kept.
 //!
-//! What enters: the documents below `/_SYSTEM/_SECURITY` of the store, and changes. What leaves: users and groups as values
+//! Enters: the documents below `/_SYSTEM/_SECURITY` of the store, and changes. Leaves: users and groups as values
 //! that never change. Guarantees: a directory that is opened again holds what this one does; nobody but those who are named
 //! loses anything by a removal; a change is seen by everybody at once, and is on disk when its [`Commit`] is done; of one that
 //! cannot be kept counts what takes rights away, and not what gives them; a group or a table whose change or removal as a whole

@@ -1,6 +1,6 @@
 //! What counts of a change that the store could not keep: what it takes away.
 //!
-//! What enters: a user or group before a change, and after it. What leaves: the directory without what the change gave.
+//! Enters: a user or group before a change, and after it. Leaves: the directory without what the change gave.
 //! Guarantees: nobody has a right that the change took, nor one that it gave.
 
 use super::{Group, State, User};

@@ -1,7 +1,7 @@
 //! Where users and groups stand in the store (docs/protocol.md 9.2): as later generations keep them, read also as the first
 //! generation kept them.
 //!
-//! What enters: values of the directory. What leaves: documents below [`ROOT`], and the same values again. Guarantees: what
+//! Enters: values of the directory. Leaves: documents below [`ROOT`], and the same values again. Guarantees: what
 //! belongs to a user or group is removed before its own document is, so that nobody of the same name inherits it; no two
 //! permissions share a document; what both allows and prohibits an action prohibits it, before and after a restart.
 
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Everything that has to do with security is below this path.
-pub const ROOT: &str = mesh_store::KEPT;
+pub const ROOT: &str = mesh_store::RESERVED;
 /// What tokens are signed with.
 pub const TOKEN_SECRET: &str = "/_SYSTEM/_SECURITY/SESSION_TOKEN_SECRET";
 

@@ -1,6 +1,6 @@
 //! What waits for a thread that looks at passwords, and what the thread does with it.
 //!
-//! What enters: a proof or a password, and who waits for the outcome. What leaves: the outcome. Guarantees: nothing is done for
+//! Enters: a proof or a password, and who waits for the outcome. Leaves: the outcome. Guarantees: nothing is done for
 //! somebody who does not wait any more.
 
 use super::{Shared, Signed};

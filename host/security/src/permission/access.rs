@@ -1,6 +1,6 @@
 //! What one user may do: the permissions of all groups that the user is in, and the user's own.
 //!
-//! What enters: rules of groups and of the user, facts for templates; later actions and paths. What leaves: yes or no.
+//! Enters: rules of groups and of the user, facts for templates; later actions and paths. Leaves: yes or no.
 //! Guarantees: a prohibition beats whatever allows, from whatever group; what nothing allows is denied; immutable, so
 //! that a decision needs no lock. A change of a group or user makes a new one.
 

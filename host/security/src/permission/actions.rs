@@ -1,6 +1,6 @@
 //! What a request wants to do, and sets of it as permissions name them.
 //!
-//! What enters: words of permissions, actions of requests, verbs of HTTP. What leaves: small sets that answer whether an
+//! Enters: words of permissions, actions of requests, verbs of HTTP. Leaves: small sets that answer whether an
 //! action is in them. Guarantees: only the words that permissions may have become part of a set.
 
 /// What is asked for.

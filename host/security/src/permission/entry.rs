@@ -1,6 +1,6 @@
 //! What one path grants and forbids: as sets, which decide, and as the words in which it was written, which are shown.
 //!
-//! What enters: sets of actions, and words in an order. What leaves: the same, joined and taken apart, and as JSON.
+//! Enters: sets of actions, and words in an order. Leaves: the same, joined and taken apart, and as JSON.
 //! Guarantees: a word occurs once; words stay in the order in which they came; a list of words is a number, and takes no
 //! memory of its own.
 

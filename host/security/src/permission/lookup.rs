@@ -1,7 +1,7 @@
 //! Lookup tables: permissions that depend on a list of paths which changes while everything else stays.
 //!
-//! What enters: tables, and permissions of groups that refer to them (`{regex, actions, table, path}`); later actions
-//! and paths that no other permission is about. What leaves: yes or no. Guarantees: text from the asked path can never
+//! Enters: tables, and permissions of groups that refer to them (`{regex, actions, table, path}`); later actions
+//! and paths that no other permission is about. Leaves: yes or no. Guarantees: text from the asked path can never
 //! become a wildcard or a template; expressions run in linear time and are limited in size; one that cannot be compiled is
 //! refused before it is stored.
 

@@ -1,7 +1,7 @@
 //! Permissions: what groups and users may do, and how that is decided.
 //!
-//! What enters: permissions as administrators write them (happn's form in [`Rules`], the mesh's form in [`from_mesh`]), the
-//! groups of a user and facts about the user; later an action and a path. What leaves: [`Access`], which decides.
+//! Enters: permissions as administrators write them (happn's form in [`Rules`], the mesh's form in [`from_mesh`]), the
+//! groups of a user and facts about the user; later an action and a path. Leaves: [`Access`], which decides.
 //! Guarantees: nothing matching is denied; a prohibition beats every allowance; patterns are anchored; no pattern, template
 //! or expression takes more than linear time or an unbounded amount of memory; everything is immutable once compiled.
 //!

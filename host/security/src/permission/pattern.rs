@@ -1,6 +1,6 @@
 //! The paths of permissions, in which `*` is any run of characters.
 //!
-//! What enters: a pattern as stored, a path as asked for. What leaves: whether the pattern covers the path. Guarantees:
+//! Enters: a pattern as stored, a path as asked for. Leaves: whether the pattern covers the path. Guarantees:
 //! both ends are anchored; letters are compared as they are; a `*` in the path is a character like others; the time
 //! grows with the length of both and not faster, whatever they contain.
 

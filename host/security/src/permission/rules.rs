@@ -1,6 +1,6 @@
 //! What one group or one user grants and forbids, path by path, in the form in which it is stored.
 //!
-//! What enters: JSON `{"/path/*": {"actions": ["get"], "prohibit": ["set"]}}`, changes to it. What leaves: the same, sorted by
+//! Enters: JSON `{"/path/*": {"actions": ["get"], "prohibit": ["set"]}}`, changes to it. Leaves: the same, sorted by
 //! path, with words in the order in which they were given. Guarantees: a path occurs once, and grants or forbids something;
 //! nothing unknown gets in.
 

@@ -1,6 +1,6 @@
 //! The permissions of the groups that every secured mesh has.
 //!
-//! What enters: nothing. What leaves: the rules of `_ADMIN`, `_MESH_ADM`, `_MESH_DELEGATE` and `_MESH_GST`, as real servers
+//! Enters: nothing. Leaves: the rules of `_ADMIN`, `_MESH_ADM`, `_MESH_DELEGATE` and `_MESH_GST`, as real servers
 //! store them. Guarantees: they are the same in each mesh; what an administrator changed of a group is not their business.
 
 use super::actions::{Action, Actions};

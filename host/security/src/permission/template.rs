@@ -1,6 +1,6 @@
 //! Paths of permissions with places for facts about the user: `/users/{{user.username}}/*`.
 //!
-//! What enters: such a path, the facts. What leaves: the paths that it stands for. Guarantees: a fact can never widen a
+//! Enters: such a path, the facts. Leaves: the paths that it stands for. Guarantees: a fact can never widen a
 //! permission (no `*`, no empty text, nothing is filled in twice); a path that cannot be filled stands for nothing; the
 //! number of paths is bounded, whatever lists the facts contain.
 

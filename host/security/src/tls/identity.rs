@@ -1,6 +1,6 @@
 //! A certificate and its private key, from their files to what a handshake needs.
 //!
-//! What enters: the paths of two PEM files. What leaves: an [`Identity`], or which file is wrong and why. Guarantees: the
+//! Enters: the paths of two PEM files. Leaves: an [`Identity`], or which file is wrong and why. Guarantees: the
 //! key is the certificate's; no part of the key is in an error.
 
 use super::validity::is_version_1;

@@ -1,6 +1,6 @@
 //! The certificate that clients are shown, as it is now.
 //!
-//! What enters: the two files of `[happn.tls]`. What leaves: an acceptor for each new connection, made from the newest
+//! Enters: the two files of `[happn.tls]`. Leaves: an acceptor for each new connection, made from the newest
 //! files that could be used. Guarantees: TLS 1.2 and 1.3 only; files that cannot be used, or do not belong together,
 //! replace nothing; each change of them is reported once; connections that are open keep what they began with.
 

@@ -1,6 +1,6 @@
 //! From when until when a certificate may be used.
 //!
-//! What enters: a certificate as DER. What leaves: its [`Validity`], and a warning in time before it ends. Guarantees: no
+//! Enters: a certificate as DER. Leaves: its [`Validity`], and a warning in time before it ends. Guarantees: no
 //! input panics; of a certificate only what leads to this field is looked at, and whoever connects checks the rest.
 
 use std::fmt;

@@ -1,7 +1,7 @@
 //! New certificates are used when their files are there.
 //!
-//! What enters: the two files, looked at once a second, which works on every file system and however they are replaced,
-//! links included. What leaves: [`Certificates::reload`], once for each change that has come to rest, and once a day a
+//! Enters: the two files, looked at once a second, which works on every file system and however they are replaced,
+//! links included. Leaves: [`Certificates::reload`], once for each change that has come to rest, and once a day a
 //! warning while the certificate is about to expire.
 
 use super::{Certificates, Stamps};

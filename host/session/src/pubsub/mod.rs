@@ -1,6 +1,6 @@
 //! Who hears of what: channels, their patterns, and the index that finds the recipients of a publication.
 //!
-//! What enters: subscriptions, and one [`Event`] at a time. What leaves: frames in the queues of the sessions that
+//! Enters: subscriptions, and one [`Event`] at a time. Leaves: frames in the queues of the sessions that
 //! subscribed, and calls of [`Listener`]s inside the host. Guarantees: one frame per (session, channel), written once
 //! per distinct (dialect, channel); the cost of a publication follows its recipients, not the subscriptions
 //! registered; an event is withheld for its version only where no client would have shown it (docs/protocol.md 7.4).

@@ -185,15 +185,15 @@ mod tests {
 
     #[test]
     fn first_generation() {
-        let era = |pattern, hits: &[&str], misses: &[&str]| check(Dialect::Happn1, pattern, hits, misses);
-        era("/a/b", &["/a/b", "/A/b"], &["/a/b/c", "a/b"]);
-        era("/a/*", &["/a/", "/a/b", "/a/b/c"], &["/a", "/b/a/"]);
-        era("/a/*/c", &["/a/b/c", "/a/b/c/d", "/a/x/y/c"], &["/a/b/d"]);
-        era("/a/b*", &["/a/b", "/a/bx", "/a/b/c/d"], &["/a/x"]);
-        era("*b*", &["/abc"], &["/ac"]);
-        era("*/b/c", &["/x/b/c", "/a/b/c/d"], &["/b/x/c"]);
-        era("/a/***", &["/a/b"], &["/b"]);
-        era("*", &["", "/x"], &[]);
+        let first = |pattern, hits: &[&str], misses: &[&str]| check(Dialect::Happn1, pattern, hits, misses);
+        first("/a/b", &["/a/b", "/A/b"], &["/a/b/c", "a/b"]);
+        first("/a/*", &["/a/", "/a/b", "/a/b/c"], &["/a", "/b/a/"]);
+        first("/a/*/c", &["/a/b/c", "/a/b/c/d", "/a/x/y/c"], &["/a/b/d"]);
+        first("/a/b*", &["/a/b", "/a/bx", "/a/b/c/d"], &["/a/x"]);
+        first("*b*", &["/abc"], &["/ac"]);
+        first("*/b/c", &["/x/b/c", "/a/b/c/d"], &["/b/x/c"]);
+        first("/a/***", &["/a/b"], &["/b"]);
+        first("*", &["", "/x"], &[]);
     }
 
     #[test]

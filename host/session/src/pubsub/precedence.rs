@@ -1,6 +1,6 @@
 //! In which order the channels of one session are served when several of them match: that of the real servers.
 //!
-//! What enters: a registration's action and pattern, once, and the paths that it matches. What leaves: keys to sort by.
+//! Enters: a registration's action and pattern, once, and the paths that it matches. Leaves: keys to sort by.
 //! Guarantees: as the servers of both generations do, measured with each.
 //!
 //! The first generation keeps subscriptions to one action before those to all. Among each, `*` comes first, then texts

@@ -1,6 +1,6 @@
 //! Tables that give memory back when what was in them is gone.
 //!
-//! What enters: a table from which something was taken. What leaves: the same, perhaps smaller. Guarantees: what a table takes is
+//! Enters: a table from which something was taken. Leaves: the same, perhaps smaller. Guarantees: what a table takes is
 //! in proportion to what is in it, and giving back costs no more than having taken did.
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! Where registrations are found: by their subscriber, and by what their patterns match.
 //!
-//! What enters: registrations, paths of events. What leaves: the registrations whose patterns match a path, those of one session in
+//! Enters: registrations, paths of events. Leaves: the registrations whose patterns match a path, those of one session in
 //! the order of [`precedence`]. Guarantees: what the tables take is in proportion to what is in them; the cost of finding follows what
 //! is found.
 

@@ -1,6 +1,6 @@
 //! What can be wrong with the file of a store.
 //!
-//! What enters: failures of the operating system and of redb. What leaves: [`FileError`], whose `Display` is one
+//! Enters: failures of the operating system and of redb. Leaves: [`FileError`], whose `Display` is one
 //! sentence for whoever runs the host. Guarantees: the sentence names the file.
 
 use std::fmt;

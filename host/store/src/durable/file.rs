@@ -1,7 +1,7 @@
 //! The file of a store: a redb database with a table of documents, a table of commits that are not merged into it yet, and
 //! a table that says in which format.
 //!
-//! What enters: a path, and changes. What leaves: the documents, and sentences about what is wrong. Guarantees: only
+//! Enters: a path, and changes. Leaves: the documents, and sentences about what is wrong. Guarantees: only
 //! one process has the file open; all changes of one [`StoreFile::write`] are on disk when it returns, or none of them
 //! counts; whatever is in the file, nothing panics beyond this module.
 
@@ -68,7 +68,7 @@ pub struct Compacted {
 }
 
 impl StoreFile {
-    /// Opens a file, checks the whole of it, and finishes or takes back what a crash has interrupted. Makes a new one,
+    /// Opens a file, checks the whole of it, and finishes or rolls back what a crash has interrupted. Makes a new one,
     /// and the folders above it, if there is none and `create` says so. Replaces a damaged file by what can be saved of
     /// it, and keeps the damaged one under another name.
     ///
@@ -108,7 +108,7 @@ impl StoreFile {
         Ok(file)
     }
 
-    /// Opens a file to read it, where nothing can be written: what a crash has interrupted is finished or taken back in memory.
+    /// Opens a file to read it, where nothing can be written: what a crash has interrupted is finished or rolled back in memory.
     pub(super) fn open_for_reading(path: &Path) -> Result<StoreFile, FileError> {
         let failed = |error: std::io::Error| FileError::opening(path, &error);
         let held = Held::new(opening::open(path, false)?.file).map_err(failed)?;
@@ -125,8 +125,8 @@ impl StoreFile {
 
     /// As [`StoreFile::open`], on any storage; `path` is what errors say.
     pub(super) fn with_backend(backend: impl StorageBackend, path: &Path) -> Result<StoreFile, FileError> {
-        let taken_back = Arc::new(AtomicBool::new(false));
-        let noted = taken_back.clone();
+        let rolled_back = Arc::new(AtomicBool::new(false));
+        let noted = rolled_back.clone();
         let panicked = AtomicBool::new(false);
         let database = contained(path, &panicked, || {
             Builder::new()
@@ -142,9 +142,9 @@ impl StoreFile {
                 .create_with_backend(backend)
                 .map_err(redb::Error::from)
         })?;
-        if taken_back.load(Ordering::Relaxed) {
+        if rolled_back.load(Ordering::Relaxed) {
             tracing::warn!(
-                "{}: the last commit was not complete and was taken back",
+                "{}: the last commit was not complete and was rolled back",
                 path.display()
             );
         }

@@ -1,6 +1,6 @@
 //! In which format a file is, and from when on earlier hosts cannot read it.
 //!
-//! What enters: an open file. What leaves: the number of its format, or why it is refused. Guarantees: a file is in the lowest
+//! Enters: an open file. Leaves: the number of its format, or why it is refused. Guarantees: a file is in the lowest
 //! format that can hold what is in it, so that earlier hosts read it for as long as possible, and refuse it afterwards.
 
 use super::error::{FileError, FileErrorKind};

@@ -1,6 +1,6 @@
 //! The way from the index to the disk.
 //!
-//! What enters: the changes of the index, in its order. What leaves: commits, one after the other, and the callbacks
+//! Enters: the changes of the index, in its order. Leaves: commits, one after the other, and the callbacks
 //! that wait for them. Guarantees: the disk sees changes in the order in which readers saw them; while one commit is
 //! on its way to the disk the next collects, so that a commit never waits for company and never lacks it under load;
 //! when a commit fails the index goes back to the last one that succeeded, and nothing is written any more; when it failed
@@ -80,7 +80,7 @@ struct Queue {
     wake_at: Option<usize>,
     closing: bool,
     failure: Option<StoreError>,
-    /// The writes that were taken back before there was room again.
+    /// The writes that were rolled back before there was room again.
     lost: Option<(RangeInclusive<u64>, StoreError)>,
 }
 
@@ -222,7 +222,7 @@ impl Journal {
                         None => UNTIL_RESTART,
                     };
                     tracing::error!(
-                        "{error}; what was not on disk yet is taken back, and nothing is written any more {until}"
+                        "{error}; what was not on disk yet is rolled back, and nothing is written any more {until}"
                     );
                     self.failed(changes, &error, until);
                     return held.map(|held| Disk::Full { held, path });
@@ -276,7 +276,7 @@ impl Journal {
         }
     }
 
-    /// Makes the file what readers see: it may have what was taken back when its commit failed.
+    /// Makes the file what readers see: it may have what was rolled back when its commit failed.
     fn make_equal(&self, file: &mut StoreFile) -> Result<(), FileError> {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let (mut paths, mut other) = (BTreeSet::new(), BTreeSet::new());

@@ -1,6 +1,6 @@
 //! Finding the file of a store, or making it.
 //!
-//! What enters: its path. What leaves: an open file, and sentences about what stands against it. Guarantees: a new file, and the
+//! Enters: its path. Leaves: an open file, and sentences about what stands against it. Guarantees: a new file, and the
 //! folders above it that are new, are of this user alone from their first moment.
 
 use super::error::FileError;

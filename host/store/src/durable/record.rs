@@ -8,7 +8,7 @@
 //!               format 2: length of the name in bytes (2) | the name, UTF-8
 //! ```
 //!
-//! What enters: a document, or bytes read from a disk. What leaves: bytes, or the document. Guarantees: numbers are
+//! Enters: a document, or bytes read from a disk. Leaves: bytes, or the document. Guarantees: numbers are
 //! little-endian; the checksum (XXH3, 64 bits) covers path, format, times, name and text, so that a record is returned
 //! only as it was written, and only under its own path; a record without a name is in the format that all hosts read.
 

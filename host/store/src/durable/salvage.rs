@@ -1,6 +1,6 @@
 //! What can be saved of a damaged file.
 //!
-//! What enters: a file that redb refuses, since the checksum of some page does not match. What leaves: a new file in its
+//! Enters: a file that redb refuses, since the checksum of some page does not match. Leaves: a new file in its
 //! place with all records that are as they were written, and the names of the others. Guarantees: the damaged file is
 //! kept beside the new one; either every record that is left out is named, or nothing is done and the file is refused.
 //!

@@ -1,6 +1,6 @@
 //! Stories about stores on disk.
 //!
-//! Enters: seeds, and disks that fail on purpose. Leaves: nothing. Guarantees: every story can be told again with the
+//! Enters: seeds, and disks that fail on purpose. Leaves: nothing. Guarantees: every story can be received again with the
 //! seed that its failure prints.
 
 use super::*;
@@ -58,10 +58,10 @@ impl Random {
 
 /// Waits until a commit is done or has failed.
 fn outcome(store: &DurableStore, commit: Commit) -> Result<(), StoreError> {
-    let (tell, told) = mpsc::channel();
+    let (tell, received) = mpsc::channel();
     let then: Committed = Box::new(move |result| drop(tell.send(result)));
     store.when_committed(commit, then);
-    told.recv().unwrap()
+    received.recv().unwrap()
 }
 
 fn set(store: &DurableStore, path: &str, data: &str) {

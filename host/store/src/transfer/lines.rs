@@ -1,6 +1,6 @@
 //! One document a line, as `mesh store export` writes them.
 //!
-//! What enters: lines. What leaves: entries. Guarantees: a key that means nothing here is an error and not ignored;
+//! Enters: lines. Leaves: entries. Guarantees: a key that means nothing here is an error and not ignored;
 //! missing times are now.
 
 use super::{Entry, TransferError, numbered, said, wrong};

@@ -1,6 +1,6 @@
 //! Documents as text, to be kept elsewhere or brought along.
 //!
-//! What enters: documents of a store, or a file with documents. What leaves: lines of JSON, or entries for a store.
+//! Enters: documents of a store, or a file with documents. Leaves: lines of JSON, or entries for a store.
 //! Guarantees: what is written by [`write_line`] is read back as it was, times and names included; an error names the line
 //! it is about.
 

@@ -1,7 +1,7 @@
 //! The data file of happn-3 up to version 12, which nedb writes.
 //!
-//! What enters: a log with one JSON object a line: a document with its `_id`, or `{"_id":…,"$$deleted":true}`, or a
-//! remark about an index. What leaves: the documents that are there at its end. Guarantees: as nedb itself does, the
+//! Enters: a log with one JSON object a line: a document with its `_id`, or `{"_id":…,"$$deleted":true}`, or a
+//! remark about an index. Leaves: the documents that are there at its end. Guarantees: as nedb itself does, the
 //! last line about a path counts and a last line that a crash has cut off does not; times and `modifiedBy` are kept;
 //! `_tag`, which this host does not have, is dropped; a date (`{"$$date":…}`) becomes the text that clients get for it.
 

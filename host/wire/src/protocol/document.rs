@@ -1,6 +1,6 @@
 //! A stored document, as answers and queries know it.
 //!
-//! What enters: an object as text, the times of its changes, and who made the last one. What leaves: the members of `_meta` that
+//! Enters: an object as text, the times of its changes, and who made the last one. Leaves: the members of `_meta` that
 //! tell them.
 
 use super::json;

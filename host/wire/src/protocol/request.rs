@@ -1,6 +1,6 @@
 //! One text frame, parsed once into a borrowed envelope.
 //!
-//! What enters: the text of a frame. What leaves: [`Parsed`]. `data` and `options` stay raw; a field of the wrong type
+//! Enters: the text of a frame. Leaves: [`Parsed`]. `data` and `options` stay raw; a field of the wrong type
 //! never fails the envelope, it fails the action that needs it. Of a key given twice the last one counts.
 
 use super::json;

@@ -1,6 +1,6 @@
 //! What `get`, `count` and `remove` ask beyond a path: criteria, fields, sort, skip, limit (docs/protocol.md 5.2, 8.3).
 //!
-//! What enters: the raw `options` of a request, and documents in the order of their paths. What leaves: the documents
+//! Enters: the raw `options` of a request, and documents in the order of their paths. Leaves: the documents
 //! that were asked for, in the order asked for, written as each generation writes them. Guarantees: a request without a
 //! query costs one look over its options and no memory; a document is parsed at most once, only where a condition or an
 //! order is about its data, and only the keys they name; every operator counts; hostile queries (depth, size, regular

@@ -1,6 +1,6 @@
 //! `fields` and `path_only`: which parts of a document are sent.
 //!
-//! What enters: the raw text of a document. What leaves: the raw text of the parts asked for, untouched, so that
+//! Enters: the raw text of a document. Leaves: the raw text of the parts asked for, untouched, so that
 //! numbers and texts are sent exactly as they were stored.
 
 use super::field::{Field, leading_number};

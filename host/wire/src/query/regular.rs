@@ -1,6 +1,6 @@
 //! JavaScript's regular expressions, run by an engine whose time grows with the text and never explodes.
 //!
-//! What enters: the pattern and flags of a client. What leaves: a compiled expression with the same meaning, as far as
+//! Enters: the pattern and flags of a client. Leaves: a compiled expression with the same meaning, as far as
 //! it can be run in linear time. Guarantees: look-around and back-references are refused by name; a compiled expression
 //! is limited in size, so that no pattern can hold up or exhaust the host.
 

@@ -1,6 +1,6 @@
 //! Coercion: the plain version that npm finds in any text.
 //!
-//! What enters: any text. What leaves: the [`Version`] that `coerce` of `happner-semver` finds in it, if any, and the
+//! Enters: any text. Leaves: the [`Version`] that `coerce` of `happner-semver` finds in it, if any, and the
 //! verdict of its `coercedSatisfies`. Guarantees: linear time, no allocation for coercion, and the result never has a
 //! prerelease or build metadata.
 

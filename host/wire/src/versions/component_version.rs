@@ -1,6 +1,6 @@
 //! The version of a component, prepared for comparison.
 //!
-//! What enters: the version text of a component. What leaves: a [`ComponentVersion`], which keeps the text and both
+//! Enters: the version text of a component. Leaves: a [`ComponentVersion`], which keeps the text and both
 //! readings of it (exact and coerced). Guarantees: every version that is accepted is one that all clients can read,
 //! and that they order as the [`semver`] crate does.
 

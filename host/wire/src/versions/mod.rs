@@ -1,8 +1,8 @@
 //! Versions and the ranges that ask for them: the one place that turns npm range syntax into [`semver`] types.
 //!
-//! What enters: the version of a component as its author wrote it ([`ComponentVersion`]) and the range of a call or a
+//! Enters: the version of a component as its author wrote it ([`ComponentVersion`]) and the range of a call or a
 //! subscription as a client wrote it ([`Range`], or [`RequestedRange`] where a malformed text must stay an answer and
-//! not an error). What leaves: one question answered, "does this range admit this version?".
+//! not an error). Leaves: one question answered, "does this range admit this version?".
 //!
 //! Guarantees:
 //! - The answer is the one that the clients themselves compute, with node-semver 5.3 and the coercion that
@@ -15,19 +15,19 @@
 //! npm alone. Once a range is reduced to plain comparators (`>=1.2.0 <2.0.0`) they agree, including the rule for
 //! prereleases, so a [`Range`] is a list of [`semver::VersionReq`] and the comparison itself is that crate's.
 
+mod advertised;
 mod coercion;
 mod component_version;
 mod npm;
 mod partial;
 mod range;
 mod requested_range;
-mod shown;
 
+pub use advertised::{Advertised, Line};
 pub use coercion::{coerce, coerced_satisfies};
 pub use component_version::{ComponentVersion, VersionError, VersionErrorKind};
 pub use range::{Range, RangeError, RangeErrorKind};
 pub use requested_range::RequestedRange;
-pub use shown::{Line, Shown};
 
 /// The largest number that a version may contain: npm computes with doubles, and refuses what they cannot count.
 pub const MAX_NUMBER: u64 = (1 << 53) - 1;

@@ -1,6 +1,6 @@
 //! The syntax of npm's ranges, reduced to plain comparators.
 //!
-//! What enters: the text of a range. What leaves: for each of its alternatives a [`VersionReq`] made only of `=`, `<`,
+//! Enters: the text of a range. Leaves: for each of its alternatives a [`VersionReq`] made only of `=`, `<`,
 //! `<=`, `>` and `>=` with full versions, where the evaluation of that crate and npm's are the same. Guarantees: linear
 //! time; the texts accepted, and what they mean, are those of node-semver 5.3 in its default (strict) mode.
 //!

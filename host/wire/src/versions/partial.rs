@@ -1,6 +1,6 @@
 //! Versions that may be incomplete, as npm writes them inside ranges: `1`, `1.2`, `1.2.x`, `1.2.3-beta+build`, `*`.
 //!
-//! What enters: the text of one such version. What leaves: a [`Partial`] and the limits that it stands for.
+//! Enters: the text of one such version. Leaves: a [`Partial`] and the limits that it stands for.
 //! Guarantees: what is accepted is what npm accepts, before numbers are compared to their limit.
 
 use semver::{BuildMetadata, Prerelease};

@@ -1,6 +1,6 @@
 //! A range of versions, prepared for comparison.
 //!
-//! What enters: the text of a range in npm's syntax. What leaves: a [`Range`], or a [`RangeError`] that says what is
+//! Enters: the text of a range in npm's syntax. Leaves: a [`Range`], or a [`RangeError`] that says what is
 //! wrong. Guarantees: comparing allocates nothing, and follows node-semver, including its rule that a prerelease only
 //! satisfies comparators that name a prerelease of the same version.
 

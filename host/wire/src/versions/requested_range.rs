@@ -1,6 +1,6 @@
 //! The range of a request, which may be malformed.
 //!
-//! What enters: the text that a client sent as range. What leaves: a [`RequestedRange`] that can be asked, whatever the
+//! Enters: the text that a client sent as range. Leaves: a [`RequestedRange`] that can be asked, whatever the
 //! text was. Guarantees: it answers as the clients do, and keeps nothing of a text that is no range but the reason.
 
 use super::{ComponentVersion, Range, RangeError};

@@ -1,6 +1,6 @@
 //! How clients connect.
 //!
-//! What leaves: the keys of `[happn]`, `[happn.tls]`. Guarantees: see [`super::super`].
+//! Leaves: the keys of `[happn]`, `[happn.tls]`. Guarantees: see [`super::super`].
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Components, their calls, and how they are replaced.
 //!
-//! What leaves: the keys of `[plugins]`, `[calls]`, `[swap]`, an entry of `[[components]]`. Guarantees: see [`super::super`].
+//! Leaves: the keys of `[plugins]`, `[calls]`, `[swap]`, an entry of `[[components]]`. Guarantees: see [`super::super`].
 
 use super::*;
 

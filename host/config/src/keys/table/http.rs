@@ -1,6 +1,6 @@
 //! What is served over HTTP beside the mesh itself.
 //!
-//! What leaves: the keys of `[rest]`, `[web]`, an entry of `[[web.routes]]`, an entry of `[[web.folders]]`, `[console]`. Guarantees: see [`super::super`].
+//! Leaves: the keys of `[rest]`, `[web]`, an entry of `[[web.routes]]`, an entry of `[[web.folders]]`, `[console]`. Guarantees: see [`super::super`].
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! What a mesh is called, and where its data is.
 //!
-//! What leaves: the keys of the top level, `[store]`. Guarantees: see [`super::super`].
+//! Leaves: the keys of the top level, `[store]`. Guarantees: see [`super::super`].
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Who may do what, and for how long.
 //!
-//! What leaves: the keys of `[security]`, an entry of `[[security.profiles]]`. Guarantees: see [`super::super`].
+//! Leaves: the keys of `[security]`, an entry of `[[security.profiles]]`. Guarantees: see [`super::super`].
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! What is remembered of the swaps of a mesh, for those who look on.
 //!
-//! What enters: the report of a swap, again with each of its steps. What leaves: the last reports, the oldest first.
+//! Enters: the report of a swap, again with each of its steps. Leaves: the last reports, the oldest first.
 //! Guarantees: one report for each swap, the one that came last; their number is bounded.
 
 use super::Report;

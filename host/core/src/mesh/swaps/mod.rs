@@ -1,6 +1,6 @@
 //! What is told of swaps, and remembered of them.
 //!
-//! What enters: steps and endings, as the machinery of swaps takes them. What leaves: reports, for commands, the console and
+//! Enters: steps and endings, as the machinery of swaps takes them. Leaves: reports, for commands, the console and
 //! the state of the mesh. Guarantees: nothing here decides anything; a report means the same to each who reads it.
 
 mod history;

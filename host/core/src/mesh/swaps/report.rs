@@ -53,7 +53,7 @@ pub enum Ending {
     /// The old version went on serving all the time.
     Refused,
     /// The new version served for a while, then the old one again.
-    TakenBack,
+    RolledBack,
 }
 
 /// A swap goes on to its next step.
@@ -98,7 +98,7 @@ pub struct Report {
     pub number: u64,
     /// How it ended; none while it goes on, for example in probation.
     pub ending: Option<Ending>,
-    /// Why it was refused or taken back, in one sentence.
+    /// Why it was refused or rolled back, in one sentence.
     pub reason: Option<String>,
     /// The components.
     pub components: Vec<PartReport>,

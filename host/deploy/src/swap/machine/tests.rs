@@ -113,7 +113,7 @@ fn every_way_ends_with_one_version_that_serves() {
             assert!(!world.held, "calls wait for ever: {:?}", world.way);
             let expected = match ending {
                 Ending::Replaced => (true, true, false),
-                Ending::Refused | Ending::TakenBack => (false, false, kind.replaces),
+                Ending::Refused | Ending::RolledBack => (false, false, kind.replaces),
             };
             let found = (world.switched, world.new_loaded, world.old_loaded);
             assert_eq!(found, expected, "{ending:?} {:?}", world.way);

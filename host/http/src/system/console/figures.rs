@@ -1,6 +1,6 @@
 //! What the console shows of the mesh at one moment, beside what any client can ask for.
 //!
-//! What enters: a mesh. What leaves: [`Figures`], a JSON document. Guarantees: no token is in it, and of libraries only
+//! Enters: a mesh. Leaves: [`Figures`], a JSON document. Guarantees: no token is in it, and of libraries only
 //! the name of the file; its size does not grow with the number of sessions.
 
 use mesh_core::mesh::swaps::Report;

@@ -1,6 +1,6 @@
 //! The console, a page for people that shows the running mesh (`docs/console.md`).
 //!
-//! What enters: a path. What leaves: a file of the page, or its figures. Guarantees: the files hold nothing
+//! Enters: a path. Leaves: a file of the page, or its figures. Guarantees: the files hold nothing
 //! of the mesh, so anybody may have them; there is no other way to what it shows than [`FIGURES`] and what any client may ask.
 
 mod figures;

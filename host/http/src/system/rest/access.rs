@@ -1,6 +1,6 @@
 //! Who may call what over REST, in a secure mesh (docs/mesh-protocol.md 8.1 and 8.2).
 //!
-//! What enters: the holder of a token. What leaves: as whom a call is made, or why it is not. Guarantees: without a token that
+//! Enters: the holder of a token. Leaves: as whom a call is made, or why it is not. Guarantees: without a token that
 //! holds nothing is called; whoever may not call a method does not learn whether there is one.
 
 use super::parameters::{Parameters, field_of_body, unreadable};
@@ -8,7 +8,7 @@ use super::{Reply, Request};
 use bytes::Bytes;
 use mesh_core::mesh::Mesh;
 use mesh_security::permission::Action;
-use mesh_security::{Asking, Credentials, Denied, NotOnBehalf, Offer, Security, Visitor};
+use mesh_security::{Asking, Credentials, Denied, NotOnBehalf, Offer, Security, WebPrincipal};
 use mesh_wire::address::Address;
 use mesh_wire::protocol::{WireError, json};
 use serde_json::value::RawValue;
@@ -19,7 +19,7 @@ const DENIED: &str = "Access denied";
 pub(super) async fn log_in(
     security: &Security,
     parameters: &Parameters,
-    visitor: &Visitor,
+    principal: &WebPrincipal,
 ) -> Result<Reply, Reply> {
     let credentials = Credentials::from(Offer {
         username: parameters.text("username"),
@@ -28,7 +28,7 @@ pub(super) async fn log_in(
         ..Offer::default()
     });
     match security
-        .login_from(credentials, &visitor.client(), visitor.is_forwarded)
+        .login_from(credentials, &principal.client(), principal.is_forwarded)
         .await
     {
         Ok(accepted) => {
@@ -40,10 +40,10 @@ pub(super) async fn log_in(
         Err(denied) => {
             let status = match denied {
                 Denied::Busy | Denied::Provider => 503,
-                _ if visitor.is_first_generation => 500,
+                _ if principal.is_first_generation => 500,
                 _ => 401,
             };
-            let error = denied.to_wire(visitor.dialect());
+            let error = denied.to_wire(principal.dialect());
             Err(Reply::failed_with(status, "Failure logging in", &error))
         }
     }
@@ -59,10 +59,10 @@ fn request_path(mesh: &Mesh, component: &str, method: &str) -> String {
 }
 
 /// Which methods are shown to somebody.
-pub(super) fn filter<'a>(mesh: &'a Mesh, visitor: &'a Visitor) -> impl Fn(&str, &str) -> bool + 'a {
+pub(super) fn filter<'a>(mesh: &'a Mesh, principal: &'a WebPrincipal) -> impl Fn(&str, &str) -> bool + 'a {
     let security = mesh.security();
     let access = security
-        .zip(visitor.accepted.as_ref())
+        .zip(principal.accepted.as_ref())
         .and_then(|(security, accepted)| security.access_of(&accepted.user.name));
     move |component, method| match (security, &access) {
         (None, _) => true,
@@ -87,7 +87,7 @@ pub(super) fn caller(
     let Some(security) = mesh.security() else {
         return Ok(Bytes::from(format!(r#"{{"id":"{}"}}"#, mesh.id())));
     };
-    let accepted = request.visitor.accepted.as_ref();
+    let accepted = request.principal.accepted.as_ref();
     let accepted = accepted.ok_or_else(|| Reply::failed(403, "Bad origin", "origin of call unknown"))?;
     let login = &accepted.login;
     let path = request_path(mesh, component, method);

@@ -1,6 +1,6 @@
 //! Replies of the REST component: from what a component gave to a status and `{"message","data","error"}`.
 //!
-//! What enters: the outcome of a call. What leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component
+//! Enters: the outcome of a call. Leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component
 //! gave; results are handed on as they were written; an error is an object with a message.
 
 use super::parameters;

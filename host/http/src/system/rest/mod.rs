@@ -1,6 +1,6 @@
 //! `rest` (docs/mesh-protocol.md 8): the methods of all components over plain HTTP.
 //!
-//! What enters: requests that the transport has read, their bodies limited in size. What leaves: a status and a JSON
+//! Enters: requests that the transport has read, their bodies limited in size. Leaves: a status and a JSON
 //! body, always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
 //! the mesh's limit for calls; whatever a request says, there is an answer that names what is wrong with it; no path
 //! leads to the component `security`; in a secure mesh nothing is called that the holder of the token may not call.
@@ -18,7 +18,7 @@ use answer::Outcome;
 use bytes::Bytes;
 use mesh_core::mesh::{Asked, BuiltinCall, Endpoint, Handler, Mesh};
 use mesh_plugin::{Abandoned, Answer, Awaited, Job, JobKind, Method};
-use mesh_security::{ANONYMOUS, Visitor};
+use mesh_security::{ANONYMOUS, WebPrincipal};
 use mesh_wire::protocol::json;
 use parameters::{Parameters, is_callback, unreadable};
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub struct Request<'a> {
     /// The whole body.
     pub body: &'a [u8],
     /// Who asks.
-    pub visitor: Visitor,
+    pub principal: WebPrincipal,
     /// The paths of the host itself, for the document.
     pub(crate) documented: fn() -> Vec<Documented>,
 }
@@ -90,14 +90,18 @@ pub(crate) async fn reply(mesh: &Arc<Mesh>, route: Route, below: &str, request: 
         Route::Login => log_in(mesh, request).await,
         Route::Describe => Ok(describe(mesh, request)),
         Route::Method => call(mesh, below, request).await,
-        Route::OpenApi => Ok(openapi::document(mesh, &request.visitor, &(request.documented)())),
+        Route::OpenApi => Ok(openapi::document(
+            mesh,
+            &request.principal,
+            &(request.documented)(),
+        )),
     };
     replied.unwrap_or_else(|refused| refused)
 }
 
 async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     let parameters = Parameters::read(request, true)?;
-    let status = if request.visitor.is_first_generation {
+    let status = if request.principal.is_first_generation {
         500
     } else {
         401
@@ -123,14 +127,14 @@ async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     }
     match mesh.security() {
         None => Ok(Reply::succeeded("Logged in ok", LOGGED_IN)),
-        Some(security) => access::log_in(security, &parameters, &request.visitor).await,
+        Some(security) => access::log_in(security, &parameters, &request.principal).await,
     }
 }
 
 /// Hands over, in their order, all methods that somebody may call: those of the versions that serve calls without a range,
 /// but for those of `security`.
-fn for_each_method(mesh: &Mesh, visitor: &Visitor, mut found: impl FnMut(&Endpoint, &Method)) {
-    let may = access::filter(mesh, visitor);
+fn for_each_method(mesh: &Mesh, principal: &WebPrincipal, mut found: impl FnMut(&Endpoint, &Method)) {
+    let may = access::filter(mesh, principal);
     let registry = mesh.registry();
     for component in registry.in_order() {
         let shown = registry.versions(component.name()).first();
@@ -147,7 +151,7 @@ fn for_each_method(mesh: &Mesh, visitor: &Visitor, mut found: impl FnMut(&Endpoi
 
 fn describe(mesh: &Mesh, request: &Request<'_>) -> Reply {
     let mut out = String::from("{");
-    for_each_method(mesh, &request.visitor, |component, method| {
+    for_each_method(mesh, &request.principal, |component, method| {
         if out.len() > 1 {
             out.push(',');
         }
@@ -178,7 +182,7 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
     let refused =
         |status: u16, error: &str| Err(Reply::failed(status, "Failure parsing request body", error));
     if segments.len() > MOST_SEGMENTS {
-        let status = if request.visitor.is_first_generation {
+        let status = if request.principal.is_first_generation {
             500
         } else {
             400
@@ -231,7 +235,7 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
         (component, method.name()),
         arguments,
         caller,
-        &request.visitor,
+        &request.principal,
     )
     .await;
     Ok(Reply::of(outcome, component, method, mesh.call_timeout()))
@@ -243,11 +247,11 @@ async fn submit(
     target: (&str, &str),
     arguments: String,
     origin: Bytes,
-    visitor: &Visitor,
+    principal: &WebPrincipal,
 ) -> Outcome {
     let limit = mesh.call_timeout();
     let (waiting, outcome) = Awaited::new();
-    let waiting = waiting.counted_in(mesh.http_calls().of(visitor.address));
+    let waiting = waiting.counted_in(mesh.http_calls().of(principal.address));
     let job = Job {
         payload: arguments.into(),
         origin,

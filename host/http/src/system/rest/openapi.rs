@@ -1,6 +1,6 @@
 //! `/rest/openapi.json`: the methods of all components as an OpenAPI 3.1 document.
 //!
-//! What enters: the descriptors of the components, and who asks. What leaves: a document that says of every method that the
+//! Enters: the descriptors of the components, and who asks. Leaves: a document that says of every method that the
 //! caller may use how it is called over HTTP and what is answered. Guarantees: names of any characters stand escaped in paths;
 //! nothing is said of a parameter that its component does not say, since the host checks none; every status that the host
 //! answers a described request with is in the document.
@@ -12,16 +12,16 @@ use super::{Reply, for_each_method, schema};
 use crate::operations::{Access, Documented, Operation};
 use mesh_core::mesh::{Endpoint, Mesh};
 use mesh_plugin::Method;
-use mesh_security::Visitor;
+use mesh_security::WebPrincipal;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// The document for somebody, in which the paths of the host itself come first.
-pub(super) fn document(mesh: &Mesh, visitor: &Visitor, own: &[Documented]) -> Reply {
+pub(super) fn document(mesh: &Mesh, principal: &WebPrincipal, own: &[Documented]) -> Reply {
     let is_secure = mesh.security().is_some();
     let mut paths = own_paths(own, is_secure);
     let (mut tags, mut tagged) = (vec![tag("mesh", "The mesh itself.")], BTreeSet::new());
-    for_each_method(mesh, visitor, |component, method| {
+    for_each_method(mesh, principal, |component, method| {
         if tagged.insert(component.name().to_owned()) {
             let version = component.descriptor().version();
             tags.push(tag(component.name(), &format!("{} {version}", component.name())));

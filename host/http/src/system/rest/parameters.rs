@@ -1,6 +1,6 @@
 //! What a REST request says about a call: from a body or a query to the arguments of a method.
 //!
-//! What enters: a request. What leaves: a JSON array. Guarantees: values reach the component as they were written; what
+//! Enters: a request. Leaves: a JSON array. Guarantees: values reach the component as they were written; what
 //! cannot be read is answered with 400 and a reason.
 
 use super::{Reply, Request};
@@ -115,7 +115,7 @@ impl Parameters {
                 .filter(|name| !is_callback(name))
                 .map(|name| match (&**name, name.strip_prefix("$req_")) {
                     ("$restParams", _) => all_of(fields).into(),
-                    ("$userSession", _) if request.visitor.accepted.is_some() => {
+                    ("$userSession", _) if request.principal.accepted.is_some() => {
                         String::from_utf8_lossy(caller)
                     }
                     (_, Some(property)) => property_of(request, property),
@@ -266,7 +266,7 @@ mod tests {
             url,
             headers: "{}",
             body: body.as_bytes(),
-            visitor: mesh_security::Visitor {
+            principal: mesh_security::WebPrincipal {
                 accepted: None,
                 address: std::net::Ipv4Addr::LOCALHOST.into(),
                 is_forwarded: false,

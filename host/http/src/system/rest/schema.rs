@@ -1,6 +1,6 @@
 //! What a call may send over HTTP, as a JSON Schema.
 //!
-//! What enters: a method as its component describes it. What leaves: the schema of a request's body. Guarantees: it is a schema
+//! Enters: a method as its component describes it. Leaves: the schema of a request's body. Guarantees: it is a schema
 //! whatever the component says, since only what is known to be right is taken from there; nothing is said of a parameter that
 //! its component does not say, since the host checks none.
 

@@ -1,6 +1,6 @@
 //! Why a method of `security` does not do what it was asked, in the words of real servers where they have some.
 //!
-//! What enters: errors of the directory, the store and of permissions. What leaves: the payload of an answer. Guarantees: no
+//! Enters: errors of the directory, the store and of permissions. Leaves: the payload of an answer. Guarantees: no
 //! password, hash or token is in one.
 
 use mesh_security::HashError;

@@ -1,6 +1,6 @@
 //! Groups and memberships: made, changed, listed, deleted.
 //!
-//! What enters: calls of administrators, and of whom they let. What leaves: groups as they are afterwards. Guarantees: a change
+//! Enters: calls of administrators, and of whom they let. Leaves: groups as they are afterwards. Guarantees: a change
 //! counts when it is answered, and has happened as a whole or not at all; only administrators change what makes administrators.
 
 use super::failure::Failure;
@@ -92,9 +92,9 @@ impl Request<'_> {
             }
             change.put_group(group).map_err(|error| self.not_kept(error))?
         };
-        let mut told = with_meta(shapes::bare_group(&saved.value), &saved.value);
-        told["permissions"] = rules.unwrap_or_default().to_value();
-        self.group_changed("upsert-group", name, &told);
+        let mut published = with_meta(shapes::bare_group(&saved.value), &saved.value);
+        published["permissions"] = rules.unwrap_or_default().to_value();
+        self.group_changed("upsert-group", name, &published);
         self.kept(saved.commit).await?;
         Ok(saved.value)
     }
@@ -113,9 +113,9 @@ impl Request<'_> {
             }
             change.put_group(group).map_err(|error| self.not_kept(error))?
         };
-        let mut told = with_meta(shapes::bare_group(&saved.value), &saved.value);
-        told["permissions"] = shapes::changed(&rules, purpose);
-        self.group_changed("upsert-group", &name, &told);
+        let mut published = with_meta(shapes::bare_group(&saved.value), &saved.value);
+        published["permissions"] = shapes::changed(&rules, purpose);
+        self.group_changed("upsert-group", &name, &published);
         self.kept(saved.commit).await?;
         Ok(vec![changed(&saved.value)])
     }
@@ -236,15 +236,16 @@ impl Request<'_> {
             )
         };
         let path = shapes::link_path(&user, &group);
-        let told = json!({"path": path, "permissions": rules});
-        self.linked("unlink-group", &saved, &told).await?;
+        let published = json!({"path": path, "permissions": rules});
+        self.linked("unlink-group", &saved, &published).await?;
         Ok(vec![shapes::removed(u64::from(was), &path)])
     }
 
-    async fn linked(&self, what: &str, saved: &Saved<Arc<User>>, told: &Value) -> Result<(), Failure> {
+    async fn linked(&self, what: &str, saved: &Saved<Arc<User>>, published: &Value) -> Result<(), Failure> {
         let name = saved.value.name.clone();
-        self.audit(what, told["path"].as_str().unwrap_or(&name));
-        self.mesh.security_changed(Concerned::Users(&[name]), what, told);
+        self.audit(what, published["path"].as_str().unwrap_or(&name));
+        self.mesh
+            .security_changed(Concerned::Users(&[name]), what, published);
         self.kept(saved.commit).await
     }
 

@@ -1,6 +1,6 @@
 //! Lookup tables and the permissions that look into them (docs/mesh-protocol.md 7.3).
 //!
-//! What enters: tables, paths, and rules that look into them. What leaves: what is there. Guarantees: a change counts when it is
+//! Enters: tables, paths, and rules that look into them. Leaves: what is there. Guarantees: a change counts when it is
 //! answered, for whoever it concerns; one that cannot be kept gives nothing.
 
 use super::failure::Failure;
@@ -83,9 +83,9 @@ impl Request<'_> {
             .flat_map(|group| self.security.directory().members(&group.name))
             .collect();
         let groups: Vec<&str> = groups.iter().map(|group| &*group.name).collect();
-        let told = json!({"groups": groups, "table": name});
+        let published = json!({"groups": groups, "table": name});
         self.mesh
-            .security_changed(Concerned::Members(&members), "lookup-table-changed", &told);
+            .security_changed(Concerned::Members(&members), "lookup-table-changed", &published);
     }
 
     pub(super) fn fetch_lookup_permissions(&self) -> Results {
@@ -165,9 +165,12 @@ impl Request<'_> {
         self.audit("lookup-permission-changed", &name);
         let members = self.security.directory().members(&name);
         for table in changed {
-            let told = json!({"group": name, "table": table});
-            self.mesh
-                .security_changed(Concerned::Members(&members), "lookup-permission-changed", &told);
+            let published = json!({"group": name, "table": table});
+            self.mesh.security_changed(
+                Concerned::Members(&members),
+                "lookup-permission-changed",
+                &published,
+            );
         }
         self.kept(saved.commit).await?;
         Ok(vec![Value::Null])

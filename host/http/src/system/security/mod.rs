@@ -1,7 +1,7 @@
 //! `security` (docs/mesh-protocol.md 7): users, groups, permissions and sessions, for administrators and for users
 //! themselves.
 //!
-//! What enters: calls of any method that the component of either generation has. What leaves: their results, and events about
+//! Enters: calls of any method that the component of either generation has. Leaves: their results, and events about
 //! what was changed. Guarantees: a change is on disk and counts for everybody when it is answered; no hash, token or secret is
 //! in a result; only an administrator makes administrators. In a mesh that is not secured every method says just that.
 
@@ -179,7 +179,7 @@ enum Caller {
     Mesh,
     /// Somebody who has logged in.
     User(String),
-    /// It cannot be told, so nobody with any power.
+    /// It cannot be published, so nobody with any power.
     Unknown,
 }
 

@@ -1,6 +1,6 @@
 //! Sessions and tokens: listed, revoked, given back.
 //!
-//! What enters: ids of sessions, and tokens. What leaves: sessions as administrators see them. Guarantees: no answer shows a token;
+//! Enters: ids of sessions, and tokens. Leaves: sessions as administrators see them. Guarantees: no answer shows a token;
 //! whoever is revoked is out when that is answered, also where it cannot be kept.
 
 use super::failure::Failure;
@@ -158,9 +158,9 @@ impl Request<'_> {
     }
 
     /// Tells who listens. Tokens themselves are nobody's business.
-    fn tell(&self, what: &str, told: &Value) {
+    fn tell(&self, what: &str, published: &Value) {
         if self.security.activity().security_events.is_on() {
-            self.mesh.publish_security(what, told);
+            self.mesh.publish_security(what, published);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Users and groups as results show them (docs/mesh-protocol.md 7.4), and the lists that are asked for with criteria.
 //!
-//! What enters: values of the directory. What leaves: JSON without hashes. Guarantees: a list is what its criteria, order and
+//! Enters: values of the directory. Leaves: JSON without hashes. Guarantees: a list is what its criteria, order and
 //! limits ask for, by the rules of `get`.
 
 use super::failure::Failure;

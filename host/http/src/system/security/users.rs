@@ -1,6 +1,6 @@
 //! Users: made, changed, listed, deleted.
 //!
-//! What enters: users as clients write them. What leaves: users without passwords and hashes. Guarantees: a change counts when it is
+//! Enters: users as clients write them. Leaves: users without passwords and hashes. Guarantees: a change counts when it is
 //! answered; only administrators make administrators, and nobody changes the one of the configuration.
 
 use super::failure::Failure;
@@ -132,12 +132,12 @@ impl Request<'_> {
                 change.put_user(user).map_err(|error| self.not_kept(error))?,
             )
         };
-        let mut told = shapes::user(&saved.value);
-        told["permissions"] = rules.unwrap_or_default().to_value();
-        told["_meta"] = shapes::meta(&shapes::user_path(name), saved.value.meta);
-        self.user_changed(&saved, &earlier, &told, has_new_password && !is_new);
+        let mut published = shapes::user(&saved.value);
+        published["permissions"] = rules.unwrap_or_default().to_value();
+        published["_meta"] = shapes::meta(&shapes::user_path(name), saved.value.meta);
+        self.user_changed(&saved, &earlier, &published, has_new_password && !is_new);
         self.kept(saved.commit).await?;
-        Ok((saved.value, told))
+        Ok((saved.value, published))
     }
 
     /// Lets a changed user count. Whoever got a new password from an administrator logs in with it.
@@ -145,7 +145,7 @@ impl Request<'_> {
         &self,
         saved: &Saved<Arc<User>>,
         earlier: &BTreeMap<Arc<str>, DocumentMeta>,
-        told: &Value,
+        published: &Value,
         password_changed: bool,
     ) {
         let user = &saved.value;
@@ -155,11 +155,11 @@ impl Request<'_> {
             tracing::info!(target: "audit", event = "password", user = &*name, by = self.caller.shown(), "password set");
         }
         let concerned = [name];
-        let tell = |what: &str, told: &Value| {
+        let tell = |what: &str, published: &Value| {
             self.mesh
-                .security_changed(Concerned::Users(&concerned), what, told);
+                .security_changed(Concerned::Users(&concerned), what, published);
         };
-        let mut whole = told.clone();
+        let mut whole = published.clone();
         whole["groups"] = shapes::groups_of(user);
         tell("upsert-user", &whole);
         for (group, since) in user
@@ -320,17 +320,17 @@ impl Request<'_> {
             }
             change.put_user(user).map_err(|error| self.not_kept(error))?
         };
-        let mut told = shapes::user(&saved.value);
-        told["permissions"] = shapes::changed(&rules, purpose);
-        told["groups"] = shapes::groups_of(&saved.value);
+        let mut published = shapes::user(&saved.value);
+        published["permissions"] = shapes::changed(&rules, purpose);
+        published["groups"] = shapes::groups_of(&saved.value);
         self.audit("user permissions", &name);
         self.mesh.security_changed(
             Concerned::Users(std::slice::from_ref(&saved.value.name)),
             "upsert-user",
-            &told,
+            &published,
         );
         self.kept(saved.commit).await?;
-        Ok(vec![told])
+        Ok(vec![published])
     }
 
     fn rules_of(&self, permissions: &Value) -> Result<mesh_security::permission::Rules, Failure> {

@@ -1,6 +1,6 @@
 //! What a client sends.
 //!
-//! What enters: the frames that have arrived. What leaves: each of them to the gate. Guarantees: a client gets its turn, and no more
+//! Enters: the frames that have arrived. Leaves: each of them to the gate. Guarantees: a client gets its turn, and no more
 //! than that; nothing is read for a session that has ended, waits or has much to read; a message is as long as its session may send.
 
 use super::{Connection, End, Limits};
@@ -92,7 +92,7 @@ impl<C: Channel> Connection<C> {
         self.session.waits() || self.session.uncommitted() >= MOST_UNCOMMITTED
     }
 
-    /// Lets the connection cost what the session may cost since somebody has logged in, or the login has lapsed.
+    /// Lets the connection cost what the session may cost since somebody has logged in, or the login has expired.
     fn take_over_admission(&mut self) -> Result<(), End> {
         let longest = match self.session.is_admitted() {
             true => {

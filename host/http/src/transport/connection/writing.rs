@@ -1,6 +1,6 @@
 //! What a client is sent.
 //!
-//! What enters: the frames that its session has queued. What leaves: their bytes. Guarantees: one flush for all that is queued; a
+//! Enters: the frames that its session has queued. Leaves: their bytes. Guarantees: one flush for all that is queued; a
 //! frame that waits for other connections is written after what they write; bytes that have left count as queued no longer.
 
 use super::{Connection, End};

@@ -1,6 +1,6 @@
 //! Thread keys, and who made them.
 //!
-//! What enters: keys that are made and deleted. What leaves: the C library's own results. Guarantees: the keys of a library are
+//! Enters: keys that are made and deleted. Leaves: the C library's own results. Guarantees: the keys of a library are
 //! known by their destructors; a key without one is never released for somebody else.
 
 use super::{Object, Original};

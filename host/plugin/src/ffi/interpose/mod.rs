@@ -5,7 +5,7 @@
 //! for the lock of the dynamic loader, which a library's constructor may hold for ever. The symbols must be exported by the
 //! executable (the build script sees to it); [`is_active`] says whether that worked.
 //!
-//! What enters: calls of the host and of libraries. What leaves: the C library's own results, and the knowledge which owner made
+//! Enters: calls of the host and of libraries. Leaves: the C library's own results, and the knowledge which owner made
 //! which key and thread. Guarantees: none of these functions takes the lock of the dynamic loader on a thread of the host.
 
 mod keys;

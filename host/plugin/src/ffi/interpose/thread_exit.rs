@@ -3,7 +3,7 @@
 //! Why: the C library registers each under the lock of the dynamic loader. A thread of the host that uses a thread-local for the
 //! first time would wait there for a library whose constructor hangs.
 //!
-//! What enters: destructors of thread-locals. What leaves: those of libraries, to the C library; the host's own are kept in a list
+//! Enters: destructors of thread-locals. Leaves: those of libraries, to the C library; the host's own are kept in a list
 //! for each thread. Guarantees: each destructor runs once, when its thread ends, the last one registered first.
 
 use super::Original;

@@ -1,6 +1,6 @@
 //! A library that runs on threads of this process, one for each lane.
 //!
-//! What enters: a [`LoadRequest`]. What leaves: what the library is, its instance, and the [`Threads`] to end in the end. Guarantees: nobody
+//! Enters: a [`LoadRequest`]. Leaves: what the library is, its instance, and the [`Threads`] to end in the end. Guarantees: nobody
 //! waits longer for a library than its time to start; one that does not come back is left alone on its own thread.
 
 mod lifecycle;

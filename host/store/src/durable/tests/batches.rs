@@ -11,7 +11,7 @@ fn on(disk: &Disk, options: &Options) -> DurableStore {
 
 /// How many sets are acknowledged in a time, with so many in flight.
 fn sets(store: &DurableStore, in_flight: u64, time: Duration) -> u64 {
-    let (tell, told) = mpsc::channel();
+    let (tell, received) = mpsc::channel();
     let set = |number: u64| {
         let stored = store
             .set(&format!("/{}", number % 1000), r#"{"some":"data"}"#)
@@ -22,7 +22,7 @@ fn sets(store: &DurableStore, in_flight: u64, time: Duration) -> u64 {
     (0..in_flight).for_each(set);
     let (started, mut done) = (Instant::now(), 0);
     while started.elapsed() < time {
-        told.recv().unwrap().unwrap();
+        received.recv().unwrap().unwrap();
         done += 1;
         set(in_flight + done);
     }
@@ -71,7 +71,7 @@ fn callbacks_come_in_the_order_of_commits() {
     let commits: Vec<Commit> = (0..100)
         .map(|number| store.set(&format!("/{number}"), "{}").unwrap().commit)
         .collect();
-    let (tell, told) = mpsc::channel();
+    let (tell, received) = mpsc::channel();
     for (number, commit) in commits.iter().enumerate().rev() {
         let tell = tell.clone();
         let then: Committed = Box::new(move |_| {
@@ -79,7 +79,7 @@ fn callbacks_come_in_the_order_of_commits() {
         });
         store.when_committed(*commit, then);
     }
-    let order: Vec<usize> = told.iter().take(100).collect();
+    let order: Vec<usize> = received.iter().take(100).collect();
     // The first commit may have been on its way alone, and done before its callback was there.
     assert!(order[1..].is_sorted() || order.is_sorted(), "{order:?}");
 }
@@ -163,7 +163,7 @@ fn a_callback_that_panics_and_one_that_drops_the_store_hurt_nobody() {
     store.when_committed(commit, Box::new(|_| panic!("on purpose")));
     set(&store, "/b", "{}");
     let commit = store.set("/c", "{}").unwrap().commit;
-    let (tell, told) = mpsc::channel::<()>();
+    let (tell, received) = mpsc::channel::<()>();
     let (go, gone) = mpsc::channel::<()>();
     let own = store.clone();
     store.when_committed(
@@ -175,7 +175,7 @@ fn a_callback_that_panics_and_one_that_drops_the_store_hurt_nobody() {
     );
     drop(store);
     drop(go);
-    assert!(told.recv().is_err());
+    assert!(received.recv().is_err());
     let reopened = (0..100).find_map(|_| {
         std::thread::sleep(Duration::from_millis(10));
         DurableStore::open(&folder.file(), &Options::default()).ok()

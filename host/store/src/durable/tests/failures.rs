@@ -146,7 +146,7 @@ fn a_file_that_cannot_grow() {
 }
 
 #[test]
-fn an_interval_that_cannot_be_kept_is_taken_back_as_well() {
+fn an_interval_that_cannot_be_kept_is_rolled_back_as_well() {
     let disk = Disk::default();
     let options = Options {
         durability: Durability::None,

@@ -1,6 +1,6 @@
 //! Who asks over HTTP.
 //!
-//! What enters: the address of a request, and the holder of its token. What leaves: the same as a client that logs in, and the dialect
+//! Enters: the address of a request, and the holder of its token. Leaves: the same as a client that logs in, and the dialect
 //! of answers. Guarantees: each login over HTTP is one of a session of its own.
 
 use super::{Accepted, Client, Info, TokenKind};
@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 /// Whoever is behind a request.
 #[derive(Clone, Debug)]
-pub struct Visitor {
+pub struct WebPrincipal {
     /// The holder of the token that the request carries, in a secure mesh.
     pub accepted: Option<Accepted>,
     /// Where the request comes from.
@@ -20,7 +20,7 @@ pub struct Visitor {
     pub is_first_generation: bool,
 }
 
-impl Visitor {
+impl WebPrincipal {
     /// As it logs in.
     pub fn client(&self) -> Client {
         Client {

@@ -1,7 +1,7 @@
 //! What a client was promised: the versions in the description that it has read.
 //!
-//! What enters: the versions that serve the components' bare names. What leaves: for a component, the line of versions
-//! that the client may expect. Guarantees (docs/hot-swap.md, "Several versions"): a client that was shown 1.x is never
+//! Enters: the versions that serve the components' bare names. Leaves: for a component, the line of versions
+//! that the client may expect. Guarantees (docs/hot-swap.md, "Several versions"): a client that was advertised 1.x is never
 //! silently answered by 2.x.
 
 use std::collections::HashMap;
@@ -39,14 +39,14 @@ impl fmt::Display for Line {
 
 /// The versions in one state of the description.
 #[derive(Debug, Default)]
-pub struct Shown {
+pub struct Advertised {
     lines: HashMap<Box<str>, Line>,
 }
 
-impl Shown {
+impl Advertised {
     /// The description's versions.
-    pub fn new(lines: impl IntoIterator<Item = (Box<str>, Line)>) -> Shown {
-        Shown {
+    pub fn new(lines: impl IntoIterator<Item = (Box<str>, Line)>) -> Advertised {
+        Advertised {
             lines: lines.into_iter().collect(),
         }
     }

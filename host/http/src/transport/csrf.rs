@@ -1,6 +1,6 @@
 //! Requests that a browser sends for a page of another origin, with the cookie of somebody who is logged in.
 //!
-//! What enters: the head of a request. What leaves: whether it is such a one, and asks for more than reading. Guarantees: a request
+//! Enters: the head of a request. Leaves: whether it is such a one, and asks for more than reading. Guarantees: a request
 //! that says by itself who asks, with a token that no browser adds, is none; where browsers say nothing of an origin, what they
 //! open from elsewhere is told by their name.
 
@@ -13,7 +13,7 @@ use hyper::http::request::Parts;
 use mesh_core::mesh::Mesh;
 
 /// Whether a page of another origin lets a browser call a method, or ask a component for more than reading.
-pub(super) fn is_lure(head: &Parts, target: &Target<'_>, mesh: &Mesh) -> bool {
+pub(super) fn is_forged(head: &Parts, target: &Target<'_>, mesh: &Mesh) -> bool {
     match target {
         Target::Place(place) => {
             let is_route = matches!(place.served, Served::Route { .. });
