@@ -109,10 +109,10 @@ impl Server {
         for (component, library) in config.components.iter().zip(libraries) {
             let approve = approve(component, &library);
             let request = load_request(config, component, library, &mesh, &settings.stage, approve);
-            let loaded = Component::load(request).await;
+            let loaded = Component::load(request).await.map(Arc::new);
             let registered = loaded.map_err(|error| (error, None)).and_then(|loaded| {
-                mesh.register(Arc::new(loaded))
-                    .map_err(|(error, component)| (error, Some(component)))
+                mesh.register(loaded.clone())
+                    .map_err(|error| (error, Some(loaded)))
             });
             if let Err((error, duplicate)) = registered {
                 if let Some(duplicate) = duplicate {

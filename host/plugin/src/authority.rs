@@ -1,16 +1,35 @@
-//! With whose rights a component asks the host for something.
+//! For which call a component asks the host for something, and with whose rights.
 //!
-//! Enters: the call that a thread of the component says it works on. Leaves: the caller of that call, as long as
+//! Enters: the call that a thread of the component says it works on. Leaves: that call and its caller, as long as
 //! the call is to be answered. Guarantees: a thread speaks for one instance at a time, so that the token of another
 //! instance never stands for a call of this one; what is remembered of a thread needs no destructor, and so never keeps a
 //! library in memory.
 
 use mesh_wire::origin::Origin;
 use std::cell::Cell;
+use std::time::Instant;
+
+/// For which call a component asks for something, and with whose rights.
+#[derive(Clone, Debug, Default)]
+pub struct Authority {
+    /// With whose rights it is done.
+    pub rights: Rights,
+    /// The call that it is done for, where the component says so. It says so only where the rights may be those of its callers.
+    pub call: Option<ServedCall>,
+}
+
+/// A call that a component works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServedCall {
+    /// The number that the component completes it by.
+    pub token: u64,
+    /// Until when its caller waits; nothing where nobody does any more, or ever did.
+    pub deadline: Option<Instant>,
+}
 
 /// With whose rights a component asks for something.
-#[derive(Clone, Debug, Default)]
-pub enum Authority {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Rights {
     /// Its own: it may do everything.
     #[default]
     Component,
@@ -18,6 +37,26 @@ pub enum Authority {
     Caller(Origin),
     /// Those of a caller who waits no more, or never was.
     Gone,
+}
+
+/// The caller of a call that is not answered yet.
+#[derive(Clone, Debug)]
+pub(super) struct WaitingCaller {
+    /// Who it is.
+    pub(super) origin: Origin,
+    /// Until when it waits.
+    pub(super) deadline: Instant,
+}
+
+impl Authority {
+    /// For the call of this token, whose caller is looked for.
+    pub(super) fn for_call(token: u64, caller: Option<WaitingCaller>) -> Authority {
+        let deadline = caller.as_ref().map(|caller| caller.deadline);
+        Authority {
+            rights: caller.map_or(Rights::Gone, |caller| Rights::Caller(caller.origin)),
+            call: Some(ServedCall { token, deadline }),
+        }
+    }
 }
 
 /// What a thread works on, as it says itself.

@@ -1,61 +1,22 @@
-//! A loaded version as the host holds it: started, called, stopped.
+//! A loaded version of a component as the host holds it: started, called, stopped.
 //!
-//! What happens on its threads meanwhile is in `lifecycle.rs`.
+//! Enters: a [`LoadRequest`], and calls. Leaves: answers, and figures about them. Guarantees: what its library does, and on
+//! which threads, is its runner's business (`runner`); a call goes to a lane without passing that.
 
-use super::ffi::interpose;
-use super::instance::{Identity, Instance, Services};
+use super::instance::Instance;
 use super::job::{Answer, Job};
-use super::lane::{Limits, Refused, Wake};
+use super::lane::{Refused, Wake};
 use super::latency::Latencies;
-use super::lifecycle::{self, LaneZero};
-use super::{Descriptor, LoadError, LoadErrorKind, Stage};
-use bytes::Bytes;
-use mesh_wire::origin::Origin;
+use super::runner::{LoadRequest, Runner};
+use super::{Descriptor, LoadError, Stage};
 use mesh_wire::stamp::Stamp;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 /// How long a component that failed may take to end.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
-/// How long the report about a library may take to arrive.
-const REPORT: Duration = Duration::from_millis(500);
-/// Without the host's own key functions the process has room for this many libraries.
-const LIBRARIES_WITHOUT_KEY_RELEASE: u64 = 900;
-
-/// Looks at what a library says of itself, and refuses it or not.
-pub type Approval = Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send + Sync>;
-
-/// What to load, and as what.
-pub struct LoadRequest {
-    /// The library file.
-    pub library: PathBuf,
-    /// The name to register it under.
-    pub name: String,
-    /// The mesh's name.
-    pub mesh: String,
-    /// The mesh's domain.
-    pub domain: String,
-    /// JSON object for the component.
-    pub config: String,
-    /// How many lanes, 1 to 64.
-    pub lanes: u32,
-    /// What each lane may hold.
-    pub limits: Limits,
-    /// Where its private copy goes, and how that is tried out.
-    pub stage: Stage,
-    /// How long the component may take to start.
-    pub start_timeout: Duration,
-    /// What the component may ask of the host.
-    pub services: Arc<dyn Services>,
-    /// Whether it asks for what its callers want with their rights.
-    pub delegates: bool,
-    /// A last look at what the library says of itself, before any instance is made.
-    pub approve: Approval,
-}
 
 /// Where a loaded version is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,15 +50,6 @@ impl ComponentState {
     }
 }
 
-/// What became of a library after its component was stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unloaded {
-    /// Its memory is mapped no more.
-    Gone,
-    /// It is still there, for this reason.
-    Resident(String),
-}
-
 /// A loaded, started component.
 pub struct Component {
     pub(super) instance: Arc<Instance>,
@@ -110,27 +62,8 @@ pub struct Component {
     timeouts: AtomicU64,
     /// Why its library is still in memory after it was stopped.
     resident: OnceLock<String>,
-    /// Taken when it ends.
-    pub(super) lane_zero: Mutex<Option<JoinHandle<LaneZero>>>,
-    /// What answers in place of a library.
-    pub(super) native: Option<Arc<dyn Native>>,
-}
-
-/// A component that is part of the host itself.
-pub trait Native: Send + Sync {
-    /// Answers a call, now or later, from any thread. Must not wait.
-    fn call(&self, call: NativeCall, answer: Box<dyn Answer>);
-}
-
-/// A call of a component that is part of the host itself.
-#[derive(Clone, Debug)]
-pub struct NativeCall {
-    /// The method's name, one that the component's descriptor lists.
-    pub method: Bytes,
-    /// A JSON array of arguments.
-    pub arguments: Bytes,
-    /// Who calls.
-    pub origin: Origin,
+    /// Runs the library's code.
+    pub(super) runner: Runner,
 }
 
 impl Component {
@@ -162,83 +95,20 @@ impl Component {
     ///
     /// As for [`Component::load`].
     pub async fn create(request: LoadRequest) -> Result<Component, LoadError> {
-        static LOADED: AtomicU64 = AtomicU64::new(0);
-        let count = LOADED.fetch_add(1, Ordering::Relaxed);
-        if count >= LIBRARIES_WITHOUT_KEY_RELEASE && !interpose::is_active() {
-            return Err(LoadError::new(
-                LoadErrorKind::Resources,
-                "900 libraries were loaded, and thread keys cannot be released in this build of the host: restart it to load more",
-            ));
-        }
-        let (library, patience) = (request.library.clone(), request.start_timeout);
+        let library = request.library.clone();
         let stamp = Stamp::of(&library);
-        let (report, opened) = oneshot::channel();
-        let (after_rehearsal, rehearsed) = oneshot::channel();
-        let thread_name = request.name.clone();
-        let lane_zero = thread::Builder::new()
-            .name(format!("{thread_name}/0"))
-            .spawn(move || lifecycle::lane_zero(request, after_rehearsal, report))
-            .map_err(|error| {
-                LoadError::new(LoadErrorKind::Resources, format!("cannot start a lane: {error}"))
-            })?;
-        let failed = |what: String| {
-            let message = format!("{} could not be created: {what}", library.display());
-            LoadError::new(LoadErrorKind::Create, message)
-        };
-        // The rehearsal has as long as the component. Whatever comes of it, the report says so.
-        let _ = tokio::time::timeout(patience + REPORT, rehearsed).await;
-        let opened = match tokio::time::timeout(patience, opened).await {
-            Ok(Ok(opened)) => opened,
-            // A lane that ends without a report has panicked in host code.
-            Ok(Err(_)) => Err(failed("its lane ended with a panic".to_owned())),
-            Err(_) => {
-                // Its thread cannot be ended, and so the library stays for as long as that runs.
-                tokio::spawn(lifecycle::clear_away(lane_zero, Duration::ZERO));
-                let limit = patience.as_millis();
-                return Err(failed(format!("it did not return within {limit} ms")));
-            }
-        };
-        let opened = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                lifecycle::clear_away(lane_zero, Duration::from_secs(10)).await;
-                return Err(error);
-            }
-        };
-        let component = Component {
-            instance: opened.instance,
-            descriptor: opened.descriptor,
+        let loaded = Runner::load(request).await?;
+        Ok(Component {
+            instance: loaded.instance,
+            descriptor: loaded.descriptor,
+            runner: loaded.runner,
             library,
             stamp,
             state: AtomicU8::new(ComponentState::Starting as u8),
             calls: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
             resident: OnceLock::new(),
-            lane_zero: Mutex::new(Some(lane_zero)),
-            native: None,
-        };
-        Ok(component)
-    }
-
-    /// A component that is part of the host itself: no library, no lanes. `number` groups what it subscribes to.
-    pub fn native(
-        identity: Identity,
-        descriptor: Descriptor,
-        services: Arc<dyn Services>,
-        native: Arc<dyn Native>,
-    ) -> Component {
-        Component {
-            instance: Arc::new(Instance::new(identity, Box::new([]), services)),
-            descriptor: Arc::new(descriptor),
-            library: PathBuf::from("(part of the host)"),
-            stamp: None,
-            state: AtomicU8::new(ComponentState::Active as u8),
-            calls: AtomicU64::new(0),
-            timeouts: AtomicU64::new(0),
-            resident: OnceLock::new(),
-            lane_zero: Mutex::new(None),
-            native: Some(native),
-        }
+        })
     }
 
     /// Asks a library what it is: in a process of its own, where libraries are tried out, else in this one. Nothing of it runs but
@@ -248,21 +118,7 @@ impl Component {
     ///
     /// As for [`Component::load`], as far as that goes.
     pub async fn inspect(library: PathBuf, stage: Stage) -> Result<Descriptor, LoadError> {
-        let (report, described) = oneshot::channel();
-        let lane = thread::Builder::new()
-            .name("inspect".to_owned())
-            .spawn(move || lifecycle::look(&library, &stage, report))
-            .map_err(|error| {
-                LoadError::new(LoadErrorKind::Resources, format!("cannot start a lane: {error}"))
-            })?;
-        let described = described.await;
-        lifecycle::clear_away(lane, Duration::from_secs(5)).await;
-        described.unwrap_or_else(|_| {
-            Err(LoadError::new(
-                LoadErrorKind::File,
-                "the library could not be looked at",
-            ))
-        })
+        Runner::describe(library, stage).await
     }
 
     /// The name it is registered under.
@@ -310,11 +166,6 @@ impl Component {
     /// Calls given up because their deadline passed.
     pub fn timeouts(&self) -> u64 {
         self.timeouts.load(Ordering::Relaxed)
-    }
-
-    /// Whether it is part of the host itself.
-    pub fn is_native(&self) -> bool {
-        self.native.is_some()
     }
 
     /// Whether its code was told to end.
@@ -421,17 +272,6 @@ impl Component {
     /// When it is not taken; it comes back.
     pub fn call(&self, job: Job, answer: Box<dyn Answer>, deadline: Instant) -> Result<Wake, Box<Refused>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        if let Some(native) = &self.native {
-            native.call(
-                NativeCall {
-                    method: job.target,
-                    arguments: job.payload,
-                    origin: job.origin.unwrap_or_else(Origin::nobody),
-                },
-                answer,
-            );
-            return Ok(Wake::nobody());
-        }
         self.instance.submit(job, answer, deadline)
     }
 

@@ -1,30 +1,18 @@
 //! One loaded version as the rest of the host talks to it: its lanes, its identity, and what it may ask for.
+//!
+//! Enters: jobs, and completions from threads of the library. Leaves: jobs on the lanes, requests of the component through
+//! [`Services`]. Guarantees: a job goes to one lane; what comes too late is counted and harms nobody.
 
 use super::authority::{Authority, act_for, acting_for};
 use super::chain::{Began, Hold};
-use super::job::{Answer, Job, Response};
+use super::emitter::{Emitter, Identity};
+use super::job::{Answer, Completion, Job, Response};
 use super::lane::{Lane, Refusal, Refused, Wake, clock, split_token};
-use mesh_session::After;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-
-/// Who a component is, as it learns itself when it is created.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The mesh's name.
-    pub mesh: String,
-    /// The mesh's domain: the second segment of request and event paths.
-    pub domain: String,
-    /// The name under which the component is registered.
-    pub component: String,
-    /// The version of the library.
-    pub version: String,
-    /// Groups what this loaded version subscribed to. Never used twice while the host runs.
-    pub number: u64,
-}
 
 /// Where the reply to a request of a component goes.
 #[derive(Clone, Debug)]
@@ -35,14 +23,14 @@ pub struct Caller {
     pub lane: u32,
     /// The number that it chose for the request.
     pub token: u64,
-    /// With whose rights it asked.
+    /// For which call it asked, and with whose rights.
     pub authority: Authority,
 }
 
 /// What a component may ask of the host. All functions are called from threads of the component and never wait.
 pub trait Services: Send + Sync {
-    /// Publishes an event of the component.
-    fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]);
+    /// Publishes an event of a component.
+    fn emit(&self, emitter: &Emitter, key: &str, data: &[u8], options: &[u8]);
     /// Calls a method of a component.
     fn call(
         &self,
@@ -69,7 +57,7 @@ pub trait Services: Send + Sync {
 
 /// A loaded version. Outlives the library's code: whatever still points here is answered, late and politely.
 pub struct Instance {
-    identity: Identity,
+    emitter: Emitter,
     lanes: Box<[Arc<Lane>]>,
     services: Arc<dyn Services>,
     /// Why the library says it cannot be created.
@@ -84,10 +72,6 @@ pub struct Instance {
     knows_delegation: AtomicBool,
     /// Whether it has looked up how web requests are answered.
     knows_http: AtomicBool,
-    /// Whether it has published something that may still be on its way.
-    has_published: AtomicBool,
-    /// What waits for all that.
-    published: Mutex<Option<After>>,
 }
 
 /// One subscription of a component, as it asked for it.
@@ -115,7 +99,7 @@ impl fmt::Debug for Instance {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Instance")
-            .field("identity", &self.identity)
+            .field("identity", self.identity())
             .field("lanes", &self.lanes.len())
             .finish()
     }
@@ -124,7 +108,7 @@ impl fmt::Debug for Instance {
 impl Instance {
     pub(super) fn new(identity: Identity, lanes: Box<[Arc<Lane>]>, services: Arc<dyn Services>) -> Instance {
         Instance {
-            identity,
+            emitter: Emitter::new(identity),
             lanes,
             services,
             failure: Mutex::default(),
@@ -133,8 +117,6 @@ impl Instance {
             interests: Mutex::default(),
             knows_delegation: AtomicBool::new(false),
             knows_http: AtomicBool::new(false),
-            has_published: AtomicBool::new(false),
-            published: Mutex::default(),
         }
     }
 
@@ -172,38 +154,6 @@ impl Instance {
             .retain(|interest| interest.token != token);
     }
 
-    /// Notes that it has just published something: its answers from now on leave behind it.
-    pub fn published(&self, after: Option<After>) {
-        if let Some(after) = after {
-            self.follow(after, After::and_before);
-        }
-    }
-
-    /// Notes that a component which it has called had published something before it answered.
-    pub fn answered_after(&self, after: After) {
-        self.follow(after, After::both);
-    }
-
-    fn follow(&self, after: After, join: fn(After, After) -> After) {
-        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        *published = Some(match published.take() {
-            Some(earlier) => join(after, earlier),
-            None => after,
-        });
-        self.has_published.store(true, Ordering::Release);
-    }
-
-    /// What an answer has to wait for.
-    pub fn unwritten(&self) -> Option<After> {
-        if !self.has_published.load(Ordering::Acquire) {
-            return None;
-        }
-        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        published.take_if(|after| after.is_over());
-        self.has_published.store(published.is_some(), Ordering::Release);
-        published.clone()
-    }
-
     /// Of the subscriptions of another version: which of its own mean the same.
     pub(super) fn counterparts(&self, other: &Instance) -> HashMap<u64, (u32, u64)> {
         let mut own = self.interests();
@@ -219,7 +169,12 @@ impl Instance {
 
     /// Who it is.
     pub fn identity(&self) -> &Identity {
-        &self.identity
+        self.emitter.identity()
+    }
+
+    /// Who it is, where events are emitted.
+    pub fn emitter(&self) -> &Emitter {
+        &self.emitter
     }
 
     /// Whether it may ask with the rights of its callers.
@@ -250,20 +205,20 @@ impl Instance {
 
     /// From now on this thread asks for the caller of `call`; for the component itself with 0.
     pub(super) fn act_for(&self, call: u64) {
-        act_for(self.identity.number, call);
+        act_for(self.identity().number, call);
     }
 
-    /// With whose rights this thread asks.
+    /// For which call this thread asks, and with whose rights.
     pub(super) fn authority(&self) -> Authority {
         if !self.delegates() {
-            return Authority::Component;
+            return Authority::default();
         }
-        let Some(call) = acting_for(self.identity.number) else {
-            return Authority::Component;
+        let Some(call) = acting_for(self.identity().number) else {
+            return Authority::default();
         };
         let (lane, ticket) = split_token(call);
-        let origin = self.lanes.get(lane).and_then(|lane| lane.origin_of(ticket));
-        origin.map_or(Authority::Gone, Authority::Caller)
+        let caller = self.lanes.get(lane).and_then(|lane| lane.caller_of(ticket));
+        Authority::for_call(call, caller)
     }
 
     pub(super) fn services(&self) -> &Arc<dyn Services> {
@@ -323,10 +278,10 @@ impl Instance {
         }
     }
 
-    pub(super) fn complete(&self, token: u64, status: i32, payload: &[u8]) {
+    pub(super) fn complete(&self, token: u64, given: Completion<'_>) {
         let (lane, ticket) = split_token(token);
         match self.lanes.get(lane) {
-            Some(lane) => lane.complete(ticket, (status, payload), self.unwritten()),
+            Some(lane) => lane.complete(ticket, given, self.emitter.unwritten()),
             None => {
                 self.misdirected.fetch_add(1, Ordering::Relaxed);
             }
@@ -367,5 +322,96 @@ impl Caller {
             ..Job::new(super::JobKind::Reply, self.token)
         };
         self.instance.push(self.lane, job);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::{Rights, ServedCall};
+    use crate::job::{Abandoned, JobKind};
+    use crate::lane::Limits;
+    use mesh_wire::origin::Origin;
+    use std::time::Duration;
+
+    struct NoServices;
+
+    impl Services for NoServices {
+        fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {}
+        fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
+        fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
+        fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
+        fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) {}
+        fn data_get(&self, _: Caller, _: &str) {}
+        fn data_remove(&self, _: Caller, _: &str) {}
+        fn after(&self, _: Caller, _: u64) {}
+    }
+
+    struct Nobody;
+
+    impl Answer for Nobody {
+        fn answer(self: Box<Self>, _: i32, _: &[u8]) {}
+        fn abandon(self: Box<Self>, _: Abandoned) {}
+    }
+
+    fn instance(number: u64, delegates: bool) -> Instance {
+        let identity = Identity {
+            mesh: "M".to_owned(),
+            domain: "M".to_owned(),
+            component: "asks".to_owned(),
+            version: "1.0.0".to_owned(),
+            number,
+        };
+        let limits = Limits {
+            bytes: 10_000,
+            calls_of_each: 10,
+            lanes: 1,
+        };
+        let lane = Lane::new(0, limits, None).keeping_origins(delegates);
+        Instance::new(identity, Box::new([Arc::new(lane)]), Arc::new(NoServices))
+    }
+
+    /// Hands a call to the instance, and says that this thread works on it.
+    fn work_on_a_call(instance: &Instance, deadline: Instant) -> u64 {
+        let job = Job {
+            origin: Some(Origin::of_session("S")),
+            ..Job::new(JobKind::Call, 0)
+        };
+        drop(instance.submit(job, Box::new(Nobody), deadline).ok().unwrap());
+        let mut jobs = Vec::new();
+        assert!(instance.lanes()[0].wait(&mut jobs));
+        instance.act_for(jobs[0].token);
+        jobs[0].token
+    }
+
+    #[test]
+    fn a_request_names_the_call_that_it_is_made_for() {
+        let instance = instance(41, true);
+        let deadline = Instant::now() + Duration::from_secs(9);
+        let token = work_on_a_call(&instance, deadline);
+        let authority = instance.authority();
+        assert_eq!(authority.rights, Rights::Caller(Origin::of_session("S")));
+        let deadline = Some(deadline);
+        assert_eq!(authority.call, Some(ServedCall { token, deadline }));
+        let given = Completion {
+            status: crate::Status::OK,
+            payload: b"[]",
+        };
+        instance.complete(token, given);
+        let authority = instance.authority();
+        assert_eq!(authority.rights, Rights::Gone);
+        let deadline = None;
+        assert_eq!(authority.call, Some(ServedCall { token, deadline }));
+        instance.act_for(0);
+        assert_eq!(instance.authority().rights, Rights::Component);
+        assert_eq!(instance.authority().call, None);
+    }
+
+    #[test]
+    fn a_component_that_asks_for_itself_names_no_call() {
+        let instance = instance(42, false);
+        work_on_a_call(&instance, Instant::now() + Duration::from_secs(9));
+        assert_eq!(instance.authority().rights, Rights::Component);
+        assert_eq!(instance.authority().call, None);
     }
 }

@@ -50,6 +50,22 @@ pub enum Nested {
     Waits,
 }
 
+/// What becomes of calls whose callers have gone, when calls are given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Orphans {
+    /// They go on, since nobody needs their places.
+    GoOn,
+    /// They are given up.
+    GiveWay,
+}
+
+impl Orphans {
+    /// Whether this call is given up because its caller has gone.
+    pub(super) fn give_way(self, owed: &Owed) -> bool {
+        self == Orphans::GiveWay && owed.is_orphaned()
+    }
+}
+
 /// Calls and events that wait, in order.
 pub(super) struct Held {
     hold: Hold,
@@ -156,12 +172,12 @@ impl Intake {
     }
 
     /// Takes out the calls whose time is over, or for which nobody waits any more, and returns who did, and until when.
-    pub(super) fn expire(&mut self, now: Instant, takes_orphans: bool) -> Vec<(Owed, Instant)> {
+    pub(super) fn expire(&mut self, now: Instant, orphans: Orphans) -> Vec<(Owed, Instant)> {
         let Intake::Held(held) = self else {
             return Vec::new();
         };
         let expires = |(owed, deadline): &(Owed, Instant)| {
-            *deadline <= now || owed.is_unwanted() || (takes_orphans && owed.is_orphaned())
+            *deadline <= now || owed.is_unwanted() || orphans.give_way(owed)
         };
         let expired: Vec<Waiting> = held
             .waiting

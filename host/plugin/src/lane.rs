@@ -14,15 +14,15 @@ pub use refused::{Refusal, Refused};
 pub use room::Limits;
 
 use super::Status;
+use super::authority::WaitingCaller;
 use super::chain::Began;
 use super::faults::Faults;
 use super::intake::Intake;
-use super::job::{Answer, Job, JobKind, Response};
+use super::job::{Answer, Completion, Job, JobKind, Response};
 use super::latency::Latency;
 use super::owed::Owed;
 use super::slots::{Slots, Ticket};
 use mesh_session::{After, Share};
-use mesh_wire::origin::Origin;
 use room::Events;
 use state::{Pending, State};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -70,8 +70,8 @@ pub struct Lane {
 pub struct Wake(Option<Arc<Lane>>);
 
 impl Wake {
-    /// No duty at all.
-    pub(super) fn nobody() -> Wake {
+    /// No duty at all: for what is taken without a lane.
+    pub fn nobody() -> Wake {
         Wake(None)
     }
 }
@@ -130,10 +130,14 @@ impl Lane {
         self.keeps_origins
     }
 
-    /// Who made a call that is not answered yet.
-    pub(super) fn origin_of(&self, ticket: Ticket) -> Option<Origin> {
+    /// Who made a call that is not answered yet, where that is remembered.
+    pub(super) fn caller_of(&self, ticket: Ticket) -> Option<WaitingCaller> {
         let state = self.lock();
-        state.pending.get(ticket)?.origin.clone()
+        let pending = state.pending.get(ticket)?;
+        Some(WaitingCaller {
+            origin: pending.origin.clone()?,
+            deadline: pending.deadline,
+        })
     }
 
     fn pending_of(&self, job: &Job, owed: Owed, deadline: Instant) -> Pending {
@@ -176,10 +180,14 @@ impl Lane {
         self.load() as u64 + age / MILLISECONDS_LIKE_A_JOB
     }
 
-    /// The thread was handed something to do, or nothing that calls wait for.
-    fn begin_work(&self, has_work: bool) {
-        let since = if has_work { clock() } else { 0 };
-        self.at_work_since.store(since, Ordering::Relaxed);
+    /// The thread was handed something to do that calls wait for.
+    fn note_work(&self) {
+        self.at_work_since.store(clock(), Ordering::Relaxed);
+    }
+
+    /// The thread waits for work, or has only what no call waits for.
+    fn note_rest(&self) {
+        self.at_work_since.store(0, Ordering::Relaxed);
     }
 
     /// Whether something waits for the lane's thread, or the thread works on something now. A thread that the component drives
@@ -340,7 +348,7 @@ impl Lane {
     pub(super) fn wait(&self, jobs: &mut Vec<Job>) -> bool {
         let mut state = self.lock();
         state.events_at_work = 0;
-        self.begin_work(false);
+        self.note_rest();
         while state.jobs.is_empty() && !state.closed {
             state.sleeping = true;
             state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -364,12 +372,12 @@ impl Lane {
 
     /// Completes the call with this token, behind what the component has published. A token that is not valid any more is
     /// counted and ignored.
-    pub(super) fn complete(&self, ticket: Ticket, (status, payload): (i32, &[u8]), after: Option<After>) {
-        if let Some(mut answer) = self.take_answer(ticket, status) {
+    pub(super) fn complete(&self, ticket: Ticket, given: Completion<'_>, after: Option<After>) {
+        if let Some(mut answer) = self.take_answer(ticket, given.status) {
             if let Some(after) = after {
                 answer.follow(after);
             }
-            answer.answer(status, payload);
+            answer.answer(given.status, given.payload);
         }
     }
 
@@ -417,7 +425,10 @@ impl Lane {
         state.bytes = 0;
         state.events_at_work = std::mem::take(&mut state.queued_events);
         // What waits for a version does not wait for what the thread does now.
-        self.begin_work(!jobs.is_empty() && !matches!(state.intake, Intake::Held(_)));
+        match jobs.is_empty() || matches!(state.intake, Intake::Held(_)) {
+            true => self.note_rest(),
+            false => self.note_work(),
+        }
         // Those that wait for a version are counted until they are taken.
         if matches!(state.intake, Intake::Open) {
             state.events.clear();

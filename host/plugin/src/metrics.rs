@@ -11,9 +11,9 @@ use mesh_metrics::{Collect, Histogram, Kind, Labels, Page};
 pub struct Versions<'a>(Vec<&'a Component>);
 
 impl<'a> Versions<'a> {
-    /// Those of them that were loaded from libraries.
+    /// All of these.
     pub fn of(components: impl Iterator<Item = &'a Component>) -> Versions<'a> {
-        Versions(components.filter(|component| !component.is_native()).collect())
+        Versions(components.collect())
     }
 }
 

@@ -4,14 +4,14 @@
 //! Enters: orders, each with a limit of time. Leaves: their outcome, in one sentence where it is bad.
 //! Guarantees: an order is answered within its limit, whatever the component does.
 
-use super::component::{Component, ComponentState, Unloaded};
+use super::component::{Component, ComponentState};
 use super::intake::{Nested, Waiting};
 use super::job::{Abandoned, Answer, Job, JobKind};
 use super::lane::Lane;
-use super::lifecycle;
+use super::runner::Unloaded;
 use super::{LoadError, LoadErrorKind, Status};
 use bytes::Bytes;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -225,10 +225,6 @@ impl Component {
     /// As [`Component::stop`], with work that was on its way already and arrives behind the order to stop, as it may
     /// happen to every component.
     pub async fn stop_followed_by(&self, drain: Duration, behind: Vec<Job>) -> Unloaded {
-        if self.native.is_some() {
-            self.set_state(ComponentState::Stopped);
-            return Unloaded::Gone;
-        }
         self.set_state(ComponentState::Draining);
         self.settle(drain).await;
         let patience = drain.max(Duration::from_secs(1));
@@ -247,15 +243,7 @@ impl Component {
         for lane in self.instance.lanes() {
             lane.close();
         }
-        let lane_zero = self
-            .lane_zero
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let unloaded = match lane_zero {
-            Some(lane_zero) => lifecycle::clear_away(lane_zero, patience).await,
-            None => Unloaded::Resident("it is being unloaded already".to_owned()),
-        };
+        let unloaded = self.runner.end(patience).await;
         self.abandon_calls(Abandoned::Stopped);
         self.set_state(ComponentState::Stopped);
         unloaded

@@ -22,8 +22,8 @@ pub(super) fn lines(server: &Server, config: &Config, control: Option<&Path>) ->
 
 fn components(mesh: &Mesh) -> String {
     let registry = mesh.registry();
-    let loaded = registry.in_order().filter(|component| !component.is_native());
-    let listed: Vec<String> = loaded
+    let listed: Vec<String> = registry
+        .libraries()
         .map(|component| {
             let (name, version) = (component.name(), component.descriptor().version().text());
             match component.lanes() {
@@ -63,8 +63,7 @@ fn over_http(server: &Server, config: &Config) -> String {
         served.push("/console".to_owned());
     }
     let registry = server.mesh().registry();
-    let loaded = registry.in_order().filter(|component| !component.is_native());
-    for component in loaded {
+    for component in registry.libraries() {
         let routes = component.descriptor().routes().iter();
         served.extend(routes.map(|(route, _)| format!("/{}/{route}", component.name())));
     }

@@ -3,7 +3,7 @@
 //! Enters: requests of the component, from its threads. Leaves: replies, each one once. Guarantees: there are
 //! no other components and nobody listens; data is kept in memory; timers run.
 
-use mesh_plugin::{Caller, Instance, Services, Status};
+use mesh_plugin::{Caller, Emitter, Instance, Services, Status};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +66,7 @@ fn matches(path: &str, pattern: &str) -> bool {
 }
 
 impl Services for Alone {
-    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {
+    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {
         self.emitted.fetch_add(1, Ordering::Relaxed);
     }
 

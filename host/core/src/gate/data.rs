@@ -103,6 +103,18 @@ fn single(asked: &Asked<'_>, found: Option<&Document>) -> Frame {
     asked.response.document(&asked.query.data(found), meta, false)
 }
 
+/// Goes on along the documents that a request reaches.
+fn go_along(
+    walk: &mut Walk,
+    gate: &Gate,
+    asked: &Asked<'_>,
+    budget: &mut Budget,
+    mut visit: impl FnMut(Arc<str>, Document) -> ControlFlow<()>,
+) -> Walked {
+    let pattern = PathPattern::new(&asked.path);
+    walk.advance(gate.mesh.store(), &pattern, budget, &mut visit)
+}
+
 /// A `get` with wildcard.
 struct Collecting {
     walk: Walk,
@@ -228,16 +240,12 @@ impl Scan for Collecting {
         let query = &asked.query;
         if self.sorted.is_none() {
             let mut walk = std::mem::replace(&mut self.walk, Walk::new(1));
-            let pattern = PathPattern::new(&asked.path);
-            let walked = walk.advance(
-                gate.mesh.store(),
-                &pattern,
-                budget,
-                &mut |path, document| match hidden.hides(&path) {
+            let walked = go_along(&mut walk, gate, asked, budget, |path, document| {
+                match hidden.hides(&path) {
                     true => ControlFlow::Continue(()),
                     false => self.take(query, limit, path, document),
-                },
-            );
+                }
+            });
             self.walk = walk;
             if self.bytes > limit || self.array.len() > limit {
                 return Err(too_large(limit));
@@ -298,16 +306,14 @@ impl Scan for Single {
         _: &LeftOut,
         budget: &mut Budget,
     ) -> Result<Walked, WireError> {
-        let pattern = PathPattern::new(&asked.path);
-        let (walk, found) = (&mut self.walk, &mut self.found);
-        Ok(
-            walk.advance(gate.mesh.store(), &pattern, budget, &mut |path, document| {
-                if asked.query.admits(&path, &document.data, document.meta) {
-                    *found = Some(document);
-                }
-                ControlFlow::Continue(())
-            }),
-        )
+        let found = &mut self.found;
+        let walked = go_along(&mut self.walk, gate, asked, budget, |path, document| {
+            if asked.query.admits(&path, &document.data, document.meta) {
+                *found = Some(document);
+            }
+            ControlFlow::Continue(())
+        });
+        Ok(walked)
     }
 
     fn finish(self, gate: &mut Gate, asked: &Asked<'_>) {
@@ -349,20 +355,18 @@ impl Scan for Counting {
         hidden: &LeftOut,
         budget: &mut Budget,
     ) -> Result<Walked, WireError> {
-        let pattern = PathPattern::new(&asked.path);
-        let (walk, admitted, query) = (&mut self.walk, &mut self.admitted, &asked.query);
+        let (admitted, query) = (&mut self.admitted, &asked.query);
         let enough = query.limit().map(|limit| limit.saturating_add(query.skip()));
-        Ok(
-            walk.advance(gate.mesh.store(), &pattern, budget, &mut |path, document| {
-                if !hidden.hides(&path) && query.admits(&path, &document.data, document.meta) {
-                    *admitted += 1;
-                }
-                match enough {
-                    Some(enough) if *admitted >= enough => ControlFlow::Break(()),
-                    _ => ControlFlow::Continue(()),
-                }
-            }),
-        )
+        let walked = go_along(&mut self.walk, gate, asked, budget, |path, document| {
+            if !hidden.hides(&path) && query.admits(&path, &document.data, document.meta) {
+                *admitted += 1;
+            }
+            match enough {
+                Some(enough) if *admitted >= enough => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        Ok(walked)
     }
 
     fn finish(self, gate: &mut Gate, asked: &Asked<'_>) {

@@ -110,7 +110,7 @@ fn conclude(mesh: &Mesh, caller: Caller, path: &str, outcome: Result<(u64, Commi
             username: Some(MESH_USER),
         };
         let published = mesh.publish_change(&publisher, &Change::new(EventAction::Remove, path, &data));
-        caller.instance.published(published.after);
+        caller.instance.emitter().published(published.after);
         (data, commit)
     });
     reply_after(

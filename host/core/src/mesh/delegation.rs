@@ -6,7 +6,7 @@
 //! over, the user is gone, or it is not known who called.
 
 use super::Mesh;
-use mesh_plugin::{Authority, Identity};
+use mesh_plugin::{Authority, Identity, Rights};
 use mesh_security::UserAccess;
 use mesh_security::permission::Action;
 use mesh_wire::origin::Origin;
@@ -24,10 +24,10 @@ impl Mesh {
         action: Action,
         path: impl fmt::Display,
     ) -> Result<Option<Arc<UserAccess>>, WireError> {
-        let origin = match authority {
-            Authority::Component => return Ok(None),
-            Authority::Gone => None,
-            Authority::Caller(origin) => Some(origin).filter(|origin| origin.id().is_some()),
+        let origin = match &authority.rights {
+            Rights::Component => return Ok(None),
+            Rights::Gone => None,
+            Rights::Caller(origin) => Some(origin).filter(|origin| origin.id().is_some()),
         };
         let path = path.to_string();
         let outcome = self.permits(origin, action, &path);
@@ -72,9 +72,9 @@ impl Mesh {
 
     /// What the component that is called learns of the caller: whoever called first, along a chain of calls.
     pub(super) fn origin_of(&self, authority: &Authority) -> Origin {
-        match authority {
-            Authority::Caller(origin) => origin.clone(),
-            Authority::Component | Authority::Gone => self.origin().clone(),
+        match &authority.rights {
+            Rights::Caller(origin) => origin.clone(),
+            Rights::Component | Rights::Gone => self.origin().clone(),
         }
     }
 }

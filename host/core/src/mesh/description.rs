@@ -1,7 +1,6 @@
 //! `/mesh/schema/description` and `/mesh/schema/config` (docs/mesh-protocol.md 1): what clients read to learn what there is.
 
-use super::{Change, Mesh, Publisher, Write, WriteError, WriteMode};
-use mesh_plugin::Component;
+use super::{Change, Endpoint, Mesh, Publisher, Write, WriteError, WriteMode};
 use mesh_session::Session;
 use mesh_store::PathPattern;
 use mesh_wire::protocol::{EventAction, json};
@@ -73,7 +72,7 @@ impl Mesh {
     /// The description as JSON. Of a component with several versions, the one that serves calls without a range stands
     /// under the component's name, and each other under a name that no older client asks for
     /// ([`Registry::listed_name`](super::Registry::listed_name)).
-    fn description_without(&self, progress: StartProgress, hidden: &[&str]) -> String {
+    pub(crate) fn description_without(&self, progress: StartProgress, hidden: &[&str]) -> String {
         let initializing = progress == StartProgress::Initializing;
         let mut out = String::from(r#"{"name":"#);
         json::write_string(&mut out, self.domain());
@@ -83,11 +82,11 @@ impl Mesh {
         let registry = self.registry();
         let mut shown = registry
             .in_order()
-            .filter(|component| !initializing && !hidden.contains(&component.name()))
+            .filter(|endpoint| !initializing && !hidden.contains(&endpoint.name()))
             .peekable();
-        while let Some(component) = shown.next() {
-            let folders = self.site().folders_of(component.name());
-            write_component(&mut out, component, &registry.listed_name(component), folders);
+        while let Some(endpoint) = shown.next() {
+            let folders = self.site().folders_of(endpoint.name());
+            write_component(&mut out, endpoint, &registry.listed_name(endpoint), folders);
             if shown.peek().is_some() {
                 out.push(',');
             }
@@ -125,11 +124,11 @@ impl Mesh {
 /// `folders` are those that the configuration serves below the component's path.
 fn write_component<'a>(
     out: &mut String,
-    component: &Component,
+    endpoint: &Endpoint,
     name: &str,
     folders: impl Iterator<Item = &'a str>,
 ) {
-    let descriptor = component.descriptor();
+    let descriptor = endpoint.descriptor();
     json::write_string(out, name);
     out.push_str(r#":{"name":"#);
     json::write_string(out, name);
@@ -150,7 +149,7 @@ fn write_component<'a>(
     out.push_str(r#"},"routes":{"#);
     let routes = descriptor.routes().iter();
     let routes = routes.map(|(route, kind)| (advertised_route(name, route), &**kind));
-    let folders = folders.map(|folder| (format!("/{}/{folder}", component.name()), "static"));
+    let folders = folders.map(|folder| (format!("/{}/{folder}", endpoint.name()), "static"));
     for (position, (path, kind)) in routes.chain(folders).enumerate() {
         if position > 0 {
             out.push(',');

@@ -1,10 +1,10 @@
 //! Calls (docs/mesh-protocol.md 2): from a `set` on a request path to a job on a lane.
 
-use super::Mesh;
 use super::answer::{Failure, SessionAnswer};
-use super::components::{Asked, listed};
+use super::registry::{Asked, listed};
+use super::{Endpoint, Mesh};
 use bytes::Bytes;
-use mesh_plugin::{Answer, Component, Job, JobKind, Refusal, Refused, Wake};
+use mesh_plugin::{Answer, Job, JobKind, Refusal, Refused, Wake};
 use mesh_session::Session;
 use mesh_wire::address::{Address, RESPONSES, Response};
 use mesh_wire::origin::Origin;
@@ -26,8 +26,8 @@ const MOST_TURNS: usize = 16;
 /// A call that a version has taken.
 struct Routed {
     wake: Wake,
-    /// The number of the version's instance.
-    instance: u64,
+    /// The number of the version.
+    endpoint: u64,
 }
 
 /// A call as a client sent it. Nothing in it is believed but the arguments.
@@ -138,16 +138,14 @@ enum Aim<'a> {
 
 impl Aim<'_> {
     /// Aims a job at the part of a version that is meant. False when it has none such.
-    fn take(self, component: &Component, job: &mut Job) -> bool {
-        let descriptor = component.descriptor();
+    fn take(self, endpoint: &Endpoint, job: &mut Job) -> bool {
+        let descriptor = endpoint.descriptor();
         let position = match self {
             Aim::Method(name) => descriptor.method(name).map(|(position, method)| {
                 job.target = method.name_bytes().clone();
                 position
             }),
-            Aim::Route(name) => descriptor
-                .route(name)
-                .filter(|_| component.answers_web_requests()),
+            Aim::Route(name) => descriptor.route(name).filter(|_| endpoint.answers_web_requests()),
         };
         job.method = position.unwrap_or(u32::MAX);
         position.is_some()
@@ -259,7 +257,7 @@ impl Mesh {
                 if promised.is_some()
                     && let Ok(routed) = &routed
                 {
-                    session.note_reliance(routed.instance, target.0);
+                    session.note_reliance(routed.endpoint, target.0);
                 }
                 routed
             }
@@ -348,7 +346,7 @@ impl Mesh {
         for _ in 0..MOST_TURNS {
             let registry = self.registry();
             let found = match registry.find(bare, asked) {
-                Some(component) => component,
+                Some(endpoint) => endpoint,
                 None if registry.versions(bare).is_empty() => {
                     return Err((unknown_component(name, aim.name()), answer));
                 }
@@ -367,8 +365,8 @@ impl Mesh {
             }
             match found.call(job, answer, deadline) {
                 Ok(wake) => {
-                    let instance = found.instance().identity().number;
-                    return Ok(Routed { wake, instance });
+                    let endpoint = found.number();
+                    return Ok(Routed { wake, endpoint });
                 }
                 Err(refused) => {
                     let why = refused.why;
@@ -386,13 +384,13 @@ impl Mesh {
     }
 }
 
-fn refused_by(component: &Component, why: Refusal) -> Failure {
+fn refused_by(endpoint: &Endpoint, why: Refusal) -> Failure {
     let why = match why {
         Refusal::Full => "has too many calls waiting",
         Refusal::Share => "has too many calls of this caller waiting",
         Refusal::Closed | Refusal::Replaced => "is stopping",
     };
-    Failure::failed("Error", format!("component {} {why}", component.name()))
+    Failure::failed("Error", format!("component {} {why}", endpoint.name()))
 }
 
 /// The component and method that a path names; no component when the path is not in this mesh's domain or has more
@@ -427,7 +425,7 @@ pub fn unknown_method(component: &str, method: &str) -> Failure {
     )
 }
 
-fn version_mismatch(component: &str, method: &str, asked: &str, present: &[Arc<Component>]) -> Failure {
+fn version_mismatch(component: &str, method: &str, asked: &str, present: &[Endpoint]) -> Failure {
     let present = listed(present);
     Failure::failed(
         "Error",

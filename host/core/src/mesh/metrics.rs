@@ -18,7 +18,7 @@ impl Mesh {
         }
         let registry = self.registry();
         let retired = self.retired();
-        let loaded = registry.in_order().chain(&retired);
+        let loaded = registry.libraries().chain(&retired);
         Versions::of(loaded.map(|component| &**component)).collect(&mut page);
         self.sessions().collect(&mut page);
         self.subscriptions().collect(&mut page);

@@ -8,16 +8,18 @@
 mod acknowledgements;
 mod answer;
 mod authentication;
+mod builtin;
 mod clock;
-mod components;
 mod data;
 mod delegation;
 mod description;
 mod documents;
+mod endpoint;
 mod exchange;
 mod metrics;
 mod origins;
 mod publishing;
+mod registry;
 mod secure;
 mod services;
 mod site;
@@ -27,15 +29,17 @@ mod takeover;
 
 pub use acknowledgements::Acknowledgements;
 pub use answer::error_array;
+pub use builtin::{Builtin, BuiltinCall, Handler};
 pub use clock::Clock;
-pub use components::{Asked, Registry, listed};
 pub use description::StartProgress;
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
+pub use endpoint::{Calls, Endpoint, Irreplaceable, Remote};
 pub use exchange::{CallRequest, Caller, RangeCache, is_own_address};
 pub use origins::Origins;
 #[cfg(any(test, feature = "testing"))]
 pub use publishing::Observer;
 pub use publishing::Reach;
+pub use registry::{Asked, Registry, listed};
 pub use secure::Concerned;
 pub use services::targets_of;
 pub use site::{RootRoute, Site, WebFolder};
@@ -279,8 +283,8 @@ impl Mesh {
         self.acknowledgements.expire(now);
         self.end_expired(now);
         self.sessions.admission().tell();
-        for component in self.registry().all() {
-            component.expire(now);
+        for endpoint in self.registry().all() {
+            endpoint.expire(now);
         }
         for component in self.retired() {
             component.expire(now);
@@ -313,15 +317,18 @@ impl Mesh {
         let _ = self.observer.set(observer);
     }
 
-    /// Makes a started component reachable.
+    /// Makes a version of a component reachable: a library that was started, a part of the host, or one that runs elsewhere.
     ///
     /// # Errors
     ///
-    /// When one of this name and version is there already; it comes back.
-    pub fn register(&self, component: Arc<Component>) -> Result<(), (LoadError, Arc<Component>)> {
+    /// When one of this name and version is there already.
+    pub fn register(&self, endpoint: impl Into<Endpoint>) -> Result<(), LoadError> {
+        let endpoint = endpoint.into();
         let mut registry = Registry::clone(&self.registry());
-        registry.insert(component.clone())?;
-        component.instance().set_hearing(true);
+        registry.insert(endpoint.clone())?;
+        if let Endpoint::Library(component) = &endpoint {
+            component.instance().set_hearing(true);
+        }
         self.registry.store(Arc::new(registry));
         Ok(())
     }
@@ -329,18 +336,19 @@ impl Mesh {
     /// Waits until no call is left, for at most `patience`. Calls go on to be taken meanwhile.
     pub async fn drain(&self, patience: Duration) {
         let until = Instant::now() + patience;
-        while self.registry().all().any(|component| component.pending() > 0) && Instant::now() < until {
+        while self.registry().all().any(|endpoint| endpoint.calls().pending > 0) && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
-    /// Stops all components at the same time and unloads their libraries. Each gets `patience` to finish.
+    /// Stops all components at the same time and unloads their libraries. Each gets `patience` to finish. What is no library is no
+    /// longer reachable, and has nothing to be unloaded.
     pub async fn stop_components(&self, patience: Duration) -> Vec<(String, Unloaded)> {
         let registry = self.registry.swap(Arc::new(Registry::default()));
         let retired = self.retired();
         let ending = retired.iter().filter(|component| !component.has_ended());
         let stops: Vec<_> = registry
-            .in_order()
+            .libraries()
             .chain(ending)
             .map(|component| {
                 let component = component.clone();

@@ -5,7 +5,7 @@ use super::publishing::Own;
 use super::{Mesh, Reach, Write, WriteMode, data};
 use bytes::Bytes;
 use mesh_plugin::{
-    Abandoned, Answer, Caller, Instance, Interest, Job, JobKind, NO_PUBLISHER, Services, Status,
+    Abandoned, Answer, Caller, Emitter, Instance, Interest, Job, JobKind, NO_PUBLISHER, Services, Status,
 };
 use mesh_security::permission::Action;
 use mesh_security::{Hidden, User};
@@ -42,9 +42,9 @@ impl MeshServices {
 }
 
 impl Services for MeshServices {
-    fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]) {
+    fn emit(&self, emitter: &Emitter, key: &str, data: &[u8], options: &[u8]) {
         self.with(|mesh| {
-            let who = instance.identity();
+            let who = emitter.identity();
             if key.is_empty() {
                 tracing::warn!(
                     component = who.component,
@@ -98,11 +98,11 @@ impl Services for MeshServices {
                     targets: targets.as_ref(),
                     ..Own::new(path, &written.data)
                 };
-                instance.published(mesh.publish_own(event, Reach::Subscribers).after);
+                emitter.published(mesh.publish_own(event, Reach::Subscribers).after);
             };
             publish(&path);
             // Clients that found a version under a name of its own listen there.
-            if let Some(listed) = mesh.registry().other_name(instance) {
+            if let Some(listed) = mesh.registry().other_name(who) {
                 publish(&event_path(&who.domain, &listed, key));
             }
         });
@@ -248,7 +248,7 @@ impl Services for MeshServices {
                         ..Own::new(path, &written.data)
                     };
                     let published = mesh.publish_own(document, Reach::Subscribers);
-                    caller.instance.published(published.after);
+                    caller.instance.emitter().published(published.after);
                 }
                 let unstored = DocumentMeta {
                     created: 0,
@@ -394,7 +394,7 @@ struct ComponentAnswer {
 impl Answer for ComponentAnswer {
     fn follow(&mut self, after: After) {
         // What it answers in its turn follows that, too.
-        self.caller.instance.answered_after(after);
+        self.caller.instance.emitter().answered_after(after);
     }
 
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {

@@ -1,8 +1,9 @@
 //! What a person wants to know of a running mesh.
 
-use super::Mesh;
 use super::swaps::Report;
+use super::{Endpoint, Mesh};
 use mesh_plugin::ffi::interpose;
+use mesh_plugin::{Component, ComponentState};
 use serde::{Deserialize, Serialize};
 
 /// One component in [`Status`].
@@ -77,22 +78,8 @@ impl Mesh {
     pub fn status(&self, url: &str) -> Status {
         let registry = self.registry();
         let retired = self.retired();
-        let all = registry.in_order().chain(&retired);
-        let components = all.map(|component| ComponentStatus {
-            name: component.name().to_owned(),
-            version: component.descriptor().version().text().to_owned(),
-            state: component.state().as_str().to_owned(),
-            library: component.library().display().to_string(),
-            lanes: component.lanes(),
-            calls: component.calls(),
-            pending: component.pending(),
-            timeouts: component.timeouts(),
-            late_completions: component.late_completions(),
-            dropped_events: component.dropped_events(),
-            errors: component.errors(),
-            waiting: component.waiting(),
-            note: component.resident_reason().map(str::to_owned),
-        });
+        let serving = registry.in_order().map(status_of);
+        let components = serving.chain(retired.iter().map(|component| status_of_library(component)));
         Status {
             name: self.name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -108,5 +95,46 @@ impl Mesh {
             store_failure: self.store().health().failure.map(|failure| failure.to_string()),
             swaps: self.swap_history().reports(),
         }
+    }
+}
+
+fn status_of(endpoint: &Endpoint) -> ComponentStatus {
+    if let Endpoint::Library(component) = endpoint {
+        return status_of_library(component);
+    }
+    let calls = endpoint.calls();
+    ComponentStatus {
+        name: endpoint.name().to_owned(),
+        version: endpoint.descriptor().version().text().to_owned(),
+        // It answers calls for as long as it is in the registry.
+        state: ComponentState::Active.as_str().to_owned(),
+        library: endpoint.source(),
+        lanes: 0,
+        calls: calls.taken,
+        pending: calls.pending,
+        timeouts: calls.timeouts,
+        late_completions: 0,
+        dropped_events: 0,
+        errors: 0,
+        waiting: 0,
+        note: None,
+    }
+}
+
+fn status_of_library(component: &Component) -> ComponentStatus {
+    ComponentStatus {
+        name: component.name().to_owned(),
+        version: component.descriptor().version().text().to_owned(),
+        state: component.state().as_str().to_owned(),
+        library: component.library().display().to_string(),
+        lanes: component.lanes(),
+        calls: component.calls(),
+        pending: component.pending(),
+        timeouts: component.timeouts(),
+        late_completions: component.late_completions(),
+        dropped_events: component.dropped_events(),
+        errors: component.errors(),
+        waiting: component.waiting(),
+        note: component.resident_reason().map(str::to_owned),
     }
 }

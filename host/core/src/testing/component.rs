@@ -1,10 +1,11 @@
 //! Components that are written in a test.
 //!
-//! Enters: methods as functions. Leaves: native components, whose calls wait on a desk until the world takes one.
+//! Enters: methods as functions. Leaves: components of the host, whose calls wait on a desk until the world takes one.
 //! Guarantees: each call is answered once or stays; an answer leaves behind the events that the component emitted before.
 
+use crate::mesh::{BuiltinCall, Handler};
 use bytes::Bytes;
-use mesh_plugin::{Abandoned, Answer, Descriptor, Identity, Instance, Native, NativeCall, Services, Status};
+use mesh_plugin::{Abandoned, Answer, Descriptor, Emitter, Identity, Services, Status};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,7 +45,7 @@ pub struct Call<'a> {
     /// Who calls.
     pub origin: Value,
     services: &'a dyn Services,
-    instance: &'a Arc<Instance>,
+    emitter: &'a Emitter,
 }
 
 impl Call<'_> {
@@ -57,7 +58,7 @@ impl Call<'_> {
     pub fn emit_with(&self, key: &str, data: &Value, options: &Value) {
         let (data, options) = (data.to_string(), options.to_string());
         self.services
-            .emit(self.instance, key, data.as_bytes(), options.as_bytes());
+            .emit(self.emitter, key, data.as_bytes(), options.as_bytes());
     }
 }
 
@@ -88,6 +89,11 @@ impl TestComponent {
     pub fn method(mut self, name: &str, method: impl FnMut(&Call<'_>) -> Outcome + 'static) -> TestComponent {
         self.methods.insert(name.to_owned(), Box::new(method));
         self
+    }
+
+    /// The name that it is called by.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// What the mesh is told of it.
@@ -123,7 +129,7 @@ impl TestComponent {
     pub(super) fn work_off(
         &mut self,
         mut waiting: Waiting,
-        instance: &Arc<Instance>,
+        emitter: &Emitter,
         services: &dyn Services,
     ) -> Option<Waiting> {
         let parsed = |json: &Bytes| serde_json::from_slice(json).unwrap_or(Value::Null);
@@ -131,7 +137,7 @@ impl TestComponent {
             arguments: parsed(&waiting.call.arguments),
             origin: serde_json::from_str(waiting.call.origin.json()).unwrap_or(Value::Null),
             services,
-            instance,
+            emitter,
         };
         let name = String::from_utf8_lossy(&waiting.call.method).into_owned();
         let Some(method) = self.methods.get_mut(&name) else {
@@ -147,7 +153,7 @@ impl TestComponent {
             }
             Outcome::Bytes(bytes) => (Status::OK, Bytes::from_static(bytes)),
         };
-        if let Some(after) = instance.unwritten() {
+        if let Some(after) = emitter.unwritten() {
             waiting.answer.follow(after);
         }
         waiting.answer.answer(status, &payload);
@@ -159,7 +165,7 @@ impl TestComponent {
 pub(super) struct Waiting {
     /// Which component it is for: its place in the world.
     pub(super) component: usize,
-    call: NativeCall,
+    call: BuiltinCall,
     answer: Box<dyn Answer>,
     deadline: Instant,
 }
@@ -182,8 +188,8 @@ pub(super) struct Clerk {
     pub(super) timeout: Duration,
 }
 
-impl Native for Clerk {
-    fn call(&self, call: NativeCall, answer: Box<dyn Answer>) {
+impl Handler for Clerk {
+    fn call(&self, call: BuiltinCall, answer: Box<dyn Answer>) {
         self.desk.lock().push(Waiting {
             component: self.component,
             call,

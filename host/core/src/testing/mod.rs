@@ -12,6 +12,7 @@ mod component;
 mod connection;
 mod departures;
 mod link;
+mod remote;
 mod requests;
 #[cfg(test)]
 mod stories;
@@ -22,6 +23,7 @@ mod worlds;
 pub use component::{Call, Outcome, TestComponent};
 pub use departures::{Departure, Kind};
 pub use link::{End, Faults, Link};
+pub use remote::{CarriedCall, RemoteComponent};
 pub use requests::{is_event, paths, setting};
 pub use world::{Client, World, Written};
 pub use worlds::Worlds;

@@ -7,9 +7,9 @@ use super::component::{Clerk, Desk, TestComponent, Waiting, expire, orphaned};
 use super::connection::Connection;
 use super::departures::{Departure, Departures};
 use super::users::{SECRET, settings};
-use crate::mesh::{Clock, Mesh, Settings, Site};
+use crate::mesh::{Builtin, Clock, Mesh, Settings, Site};
 use mesh_choices::Choices;
-use mesh_plugin::{Component, Rehearsal, Stage};
+use mesh_plugin::{Rehearsal, Stage};
 use mesh_security::{Administrator, Security};
 use mesh_session::pubsub::Limits;
 use mesh_session::{AdmissionLimits, Session};
@@ -55,7 +55,7 @@ enum Step {
 /// A component that was started.
 struct Acting {
     written: TestComponent,
-    started: Arc<Component>,
+    started: Arc<Builtin>,
 }
 
 /// A whole mesh.
@@ -193,11 +193,10 @@ impl World {
             clock: self.clock.clone(),
             timeout: self.mesh.call_timeout(),
         };
-        let started = Arc::new(Component::native(
+        let started = Arc::new(Builtin::new(
             component.identity(self.mesh.name(), self.mesh.domain(), number),
             component.descriptor(),
-            self.mesh.services(),
-            Arc::new(clerk),
+            Box::new(clerk),
         ));
         let registered = self.mesh.register(started.clone());
         assert!(registered.is_ok(), "{component:?} is there twice");
@@ -275,7 +274,7 @@ impl World {
                 let waiting = self.desk.lock().remove(place);
                 let Acting { written, started } = &mut self.components[waiting.component];
                 let services = self.mesh.services();
-                let kept = written.work_off(waiting, started.instance(), &*services);
+                let kept = written.work_off(waiting, started.emitter(), &*services);
                 self.kept.extend(kept);
             }
         }

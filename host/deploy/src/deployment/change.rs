@@ -8,7 +8,7 @@ use super::plan::{self, PlannedChange};
 use super::{Deployment, Insistence, Requirements, is_in};
 use crate::swap::Wanted;
 use mesh_config::{ComponentConfig, Config};
-use mesh_core::mesh::{Mesh, Registry};
+use mesh_core::mesh::{Endpoint, Mesh, Registry};
 use mesh_plugin::{Approval, Component, Limits, LoadRequest, Stage};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -119,24 +119,26 @@ pub(super) fn serving(
     entry: &ComponentConfig,
 ) -> Option<Arc<Component>> {
     let versions = registry.versions(&entry.name.value);
+    let versions: Vec<&Arc<Component>> = versions.iter().filter_map(Endpoint::library).collect();
     let by_library = versions.iter().find(|version| is_from(version, config, entry));
-    let is_free = |version: &&Arc<Component>| {
+    let is_free = |version: &Component| {
         let others = config
             .components
             .iter()
             .filter(|other| other.name.value == entry.name.value && other.at != entry.at);
         !others.into_iter().any(|other| is_from(version, config, other))
     };
-    let inside = |version: &&Arc<Component>| {
+    let inside = |version: &&&Arc<Component>| {
         is_in(&entry.version.value, version.descriptor().version()) && is_free(version)
     };
-    let only = match versions {
+    let only = match &*versions {
         [only] => Some(only),
         _ => None,
     };
     by_library
         .or_else(|| versions.iter().find(inside))
         .or(only)
+        .copied()
         .cloned()
 }
 

@@ -21,7 +21,7 @@ pub use watch::watch;
 use crate::swap::{Ending, Limits, Ongoing, Progress, Report, SwapError, Swaps, version_of};
 use change::{Change, entry_of};
 use mesh_config::{ComponentConfig, Config, Location, Spanned};
-use mesh_core::mesh::{Mesh, listed};
+use mesh_core::mesh::{Irreplaceable, Mesh, listed};
 use mesh_plugin::{Component, Stage};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -141,7 +141,7 @@ impl Deployment {
             let component = name.clone();
             match self.mesh.registry().versions(name) {
                 [] => DeploymentError::NoEntry { component },
-                _ => SwapError::PartOfTheHost { component }.into(),
+                _ => SwapError::from(Irreplaceable::Builtin { component }).into(),
             }
         })?;
         let new = ComponentConfig {
@@ -167,16 +167,20 @@ impl Deployment {
     fn replaced(&self, request: &SwapRequest) -> Result<Option<Arc<Component>>, DeploymentError> {
         let registry = self.mesh.registry();
         let name = &request.component;
-        match (&request.replaces, registry.versions(name)) {
-            _ if request.beside => Ok(None),
-            (None, []) => Ok(None),
-            (None, [only]) => Ok(Some(only.clone())),
-            (None, versions) => Err(DeploymentError::SeveralVersions {
-                component: name.clone(),
-                loaded: listed(versions),
-            }),
-            (Some(text), versions) => Ok(Some(version_of(name, versions, text)?.clone())),
-        }
+        let old = match (&request.replaces, registry.versions(name)) {
+            _ if request.beside => return Ok(None),
+            (None, []) => return Ok(None),
+            (None, [only]) => only,
+            (None, versions) => {
+                return Err(DeploymentError::SeveralVersions {
+                    component: name.clone(),
+                    loaded: listed(versions),
+                });
+            }
+            (Some(text), versions) => version_of(name, versions, text)?,
+        };
+        let old = old.replaceable().map_err(SwapError::from)?;
+        Ok(Some(old.clone()))
     }
 }
 

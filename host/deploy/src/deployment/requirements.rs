@@ -3,7 +3,7 @@
 //! Enters: what a library says of itself, and who relies on what now. Leaves: failed checks, one sentence each.
 //! Guarantees: a version is never loaded twice under one name; most other failed checks can be overridden ([`Insistence`]).
 
-use mesh_core::mesh::Mesh;
+use mesh_core::mesh::{Endpoint, Mesh};
 use mesh_plugin::{Component, Descriptor, LoadError, LoadErrorKind, StateSchema};
 use mesh_session::pubsub::VersionFilter;
 use mesh_wire::address::Address;
@@ -88,7 +88,10 @@ impl Requirements {
         old: Option<&Component>,
     ) -> Requirements {
         let registry = mesh.registry();
-        let stays = |other: &&std::sync::Arc<Component>| !old.is_some_and(|old| std::ptr::eq(old, &***other));
+        let stays = |other: &&Endpoint| {
+            let number = old.map(|old| old.instance().identity().number);
+            number != Some(other.number())
+        };
         let beside = registry.versions(component).iter().filter(stays);
         let mut subscribed: BTreeMap<String, Subscribed> = BTreeMap::new();
         let events = Address::Event {

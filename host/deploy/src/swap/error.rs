@@ -4,6 +4,7 @@
 //! of the report. Guarantees: callers decide by [`SwapError::kind`]; an error that was caused by another one names it as its
 //! source.
 
+use mesh_core::mesh::Irreplaceable;
 use mesh_core::mesh::swaps::FailureKind;
 use mesh_plugin::{LoadError, LoadErrorKind};
 use std::time::Duration;
@@ -28,11 +29,8 @@ pub enum SwapError {
         loaded: String,
     },
     /// It is no library.
-    #[error("component {component} is part of the host and cannot be replaced")]
-    PartOfTheHost {
-        /// The component's name.
-        component: String,
-    },
+    #[error(transparent)]
+    Irreplaceable(#[from] Irreplaceable),
     /// A library was refused, or a version did not do what a step asks of it.
     #[error("{source}")]
     Version {
@@ -94,7 +92,7 @@ impl SwapError {
     pub fn kind(&self) -> FailureKind {
         match self {
             SwapError::NoComponent { .. } | SwapError::NoVersion { .. } => FailureKind::NotFound,
-            SwapError::PartOfTheHost { .. } => FailureKind::PartOfTheHost,
+            SwapError::Irreplaceable(_) => FailureKind::PartOfTheHost,
             SwapError::Version { source } => kind_of(source.kind()),
             SwapError::HandoverTooLong { .. } | SwapError::Unfinished { .. } => FailureKind::Handover,
             SwapError::Panicked { .. } | SwapError::Failing { .. } | SwapError::Unwell { .. } => {

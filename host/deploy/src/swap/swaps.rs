@@ -6,8 +6,8 @@
 use super::standing::Standing;
 use super::transaction::{Part, Transaction};
 use super::{Ending, Limits, Progress, Report, SwapError};
-use mesh_core::mesh::{Mesh, listed};
-use mesh_plugin::{Component, LoadRequest};
+use mesh_core::mesh::{Endpoint, Mesh, listed};
+use mesh_plugin::LoadRequest;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Mutex as TurnMutex, mpsc, oneshot};
@@ -157,12 +157,8 @@ impl Swaps {
             None => None,
             Some(text) => Some(version_of(name, versions, text)?),
         };
-        if old.is_some_and(|old| old.is_native()) {
-            return Err(SwapError::PartOfTheHost {
-                component: name.clone(),
-            });
-        }
-        let mut part = Part::new(name, old.cloned(), wanted.load);
+        let old = old.map(|old| old.replaceable().cloned()).transpose()?;
+        let mut part = Part::new(name, old, wanted.load);
         part.drops_state = wanted.drops_state;
         Ok(part)
     }
@@ -182,12 +178,8 @@ impl Swaps {
 /// # Errors
 ///
 /// When there is none.
-pub fn version_of<'a>(
-    name: &str,
-    versions: &'a [Arc<Component>],
-    text: &str,
-) -> Result<&'a Arc<Component>, SwapError> {
-    let has = |component: &&Arc<Component>| component.descriptor().version().text() == text;
+pub fn version_of<'a>(name: &str, versions: &'a [Endpoint], text: &str) -> Result<&'a Endpoint, SwapError> {
+    let has = |endpoint: &&Endpoint| endpoint.descriptor().version().text() == text;
     match versions.iter().find(has) {
         Some(found) => Ok(found),
         None if versions.is_empty() => Err(SwapError::NoComponent {

@@ -4,7 +4,8 @@
 //! answer. The client for web pages under `/api/client` is a path of the host itself, so no route is listed.
 
 use super::{MethodEntry, arguments_of};
-use mesh_plugin::{Answer, Native, NativeCall, Status};
+use mesh_core::mesh::{BuiltinCall, Handler};
+use mesh_plugin::{Answer, Status};
 use serde_json::{Value, json};
 
 pub(super) const METHODS: &[MethodEntry] = &[("test", &["message", "callback"])];
@@ -12,8 +13,8 @@ pub(super) const METHODS: &[MethodEntry] = &[("test", &["message", "callback"])]
 /// The component.
 pub(super) struct Api;
 
-impl Native for Api {
-    fn call(&self, call: NativeCall, answer: Box<dyn Answer>) {
+impl Handler for Api {
+    fn call(&self, call: BuiltinCall, answer: Box<dyn Answer>) {
         let tested = match arguments_of(&call.arguments).first() {
             None => "undefined tested ok".to_owned(),
             Some(Value::String(message)) => format!("{message} tested ok"),

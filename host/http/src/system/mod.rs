@@ -12,8 +12,8 @@ pub mod rest;
 mod security;
 mod statistics;
 
-use mesh_core::mesh::{Asked, Mesh};
-use mesh_plugin::{Component, Descriptor, Identity, LoadError, Native};
+use mesh_core::mesh::{Asked, Builtin, Endpoint, Handler, Mesh};
+use mesh_plugin::{Descriptor, Identity, LoadError};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ struct Own {
     name: &'static str,
     methods: &'static [MethodEntry],
     routes: &'static [&'static str],
-    native: Arc<dyn Native>,
+    handler: Box<dyn Handler>,
 }
 
 impl Own {
@@ -36,13 +36,13 @@ impl Own {
         name: &'static str,
         methods: &'static [MethodEntry],
         routes: &'static [&'static str],
-        native: impl Native + 'static,
+        handler: impl Handler + 'static,
     ) -> Own {
         Own {
             name,
             methods,
             routes,
-            native: Arc::new(native),
+            handler: Box::new(handler),
         }
     }
 }
@@ -84,17 +84,17 @@ pub fn register(mesh: &Arc<Mesh>, is_configured: impl Fn(&str) -> bool) -> Resul
             // Loaded components and sessions count upwards, from far below.
             number: u64::MAX - number,
         };
-        let component = Component::native(identity, descriptor, mesh.services(), own.native);
-        mesh.register(Arc::new(component)).map_err(|(error, _)| error)?;
+        mesh.register(Arc::new(Builtin::new(identity, descriptor, own.handler)))?;
     }
     Ok(())
 }
 
 /// The component of this name, if it is the host's own and not a configured one.
-fn own_component(mesh: &Mesh, name: &str) -> Option<Arc<Component>> {
-    let registry = mesh.registry();
-    let component = registry.find(name, Asked::Any)?;
-    (component.descriptor().sdk() == PART_OF_THE_HOST).then(|| component.clone())
+fn own_component(mesh: &Mesh, name: &str) -> Option<Arc<Builtin>> {
+    match mesh.registry().find(name, Asked::Any)? {
+        Endpoint::Builtin(builtin) => Some(builtin.clone()),
+        Endpoint::Library(_) | Endpoint::Remote(_) => None,
+    }
 }
 
 /// A descriptor as plugins write it.

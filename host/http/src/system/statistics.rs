@@ -6,8 +6,8 @@
 //! are left out rather than filled with zeros.
 
 use super::{MethodEntry, arguments_of, is_truthy, machine, own_component};
-use mesh_core::mesh::Mesh;
-use mesh_plugin::{Abandoned, Answer, Native, NativeCall, Services, Status};
+use mesh_core::mesh::{BuiltinCall, Handler, Mesh};
+use mesh_plugin::{Abandoned, Answer, Services, Status};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -63,7 +63,7 @@ impl System {
                     return;
                 };
                 let statistics = meter.measure(&mesh, Detail::WithRates).to_string();
-                services.emit(own.instance(), "stats/system", statistics.as_bytes(), b"");
+                services.emit(own.emitter(), "stats/system", statistics.as_bytes(), b"");
             }
         });
         self.replace_timer(Some(task.abort_handle()));
@@ -83,8 +83,8 @@ impl Drop for System {
     }
 }
 
-impl Native for System {
-    fn call(&self, call: NativeCall, answer: Box<dyn Answer>) {
+impl Handler for System {
+    fn call(&self, call: BuiltinCall, answer: Box<dyn Answer>) {
         let arguments = arguments_of(&call.arguments);
         let first = arguments.first().unwrap_or(&Value::Null);
         let Some(mesh) = self.mesh.upgrade() else {
@@ -177,19 +177,20 @@ impl Meter {
     fn measure(&self, mesh: &Mesh, detail: Detail) -> Value {
         let mut components: Map<String, Value> = Map::new();
         let mut calls: HashMap<String, u64> = HashMap::new();
-        for component in mesh.registry().in_order() {
+        for endpoint in mesh.registry().in_order() {
+            let counted = endpoint.calls();
             let counts = components
-                .entry(component.name())
+                .entry(endpoint.name())
                 .or_insert_with(|| json!({ "calls": 0, "pending": 0, "timeouts": 0 }));
             for (name, count) in [
-                ("calls", component.calls()),
-                ("pending", component.pending() as u64),
-                ("timeouts", component.timeouts()),
+                ("calls", counted.taken),
+                ("pending", counted.pending as u64),
+                ("timeouts", counted.timeouts),
             ] {
                 // Versions of one component are counted together.
                 counts[name] = (counts[name].as_u64().unwrap_or(0) + count).into();
             }
-            *calls.entry(component.name().to_owned()).or_default() += component.calls();
+            *calls.entry(endpoint.name().to_owned()).or_default() += counted.taken;
         }
         let now = Instant::now();
         let last = std::mem::replace(

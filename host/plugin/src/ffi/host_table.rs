@@ -6,7 +6,7 @@
 use super::lane_thread::item;
 use crate::authority::Authority;
 use crate::instance::{Caller, Instance};
-use crate::job::{Job, JobKind, Response};
+use crate::job::{Completion, Job, JobKind, Response};
 use mesh_plugin_abi as abi;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -104,7 +104,7 @@ fn caller(bound: &Bound, lane: u32, token: abi::Token) -> Caller {
         instance: bound.instance.clone(),
         lane,
         token,
-        authority: Authority::Component,
+        authority: Authority::default(),
     }
 }
 
@@ -119,10 +119,17 @@ fn acting_caller(bound: &Bound, lane: u32, token: abi::Token) -> Caller {
 unsafe extern "C" fn complete(context: *const c_void, token: abi::Token, status: i32, payload: abi::Slice) {
     guard(context, (), |bound| {
         let given = bytes(bound, payload);
-        match payload.is_possible() {
-            true => bound.instance.complete(token, status, given),
-            false => bound.instance.complete(token, abi::Status::ERROR, IMPOSSIBLE),
-        }
+        let given = match payload.is_possible() {
+            true => Completion {
+                status,
+                payload: given,
+            },
+            false => Completion {
+                status: abi::Status::ERROR,
+                payload: IMPOSSIBLE,
+            },
+        };
+        bound.instance.complete(token, given);
     });
 }
 
@@ -265,7 +272,7 @@ unsafe extern "C" fn emit(context: *const c_void, key: abi::Slice, data: abi::Sl
     guard(context, (), |bound| {
         let instance = &bound.instance;
         instance.services().emit(
-            instance,
+            instance.emitter(),
             text(bound, key),
             bytes(bound, data),
             bytes(bound, options),

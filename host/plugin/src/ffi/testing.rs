@@ -4,7 +4,8 @@
 //! through the table of functions that a library gets; nothing runs on other threads.
 
 use super::host_table::Bound;
-use crate::instance::{Identity, Instance, Services};
+use crate::emitter::Identity;
+use crate::instance::{Instance, Services};
 use crate::intake::{Nested, Waiting};
 use crate::job::{Abandoned, Answer, Job};
 use crate::lane::{Lane, Limits, Refused, Wake};

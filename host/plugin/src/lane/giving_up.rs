@@ -5,6 +5,7 @@
 
 use super::{Lane, Owed, split_token};
 use crate::Status;
+use crate::intake::Orphans;
 use crate::job::{Abandoned, Job, JobKind};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,15 +17,18 @@ impl Lane {
     /// are needed, calls whose callers have gone are among them. Returns how many took too long.
     pub(crate) fn expire(self: &Arc<Self>, now: Instant) -> usize {
         let mut state = self.lock();
-        let takes_orphans = self.limits.is_crowded(state.whole_load());
+        let orphans = match self.limits.is_crowded(state.whole_load()) {
+            true => Orphans::GiveWay,
+            false => Orphans::GoOn,
+        };
         state.swept = Some(now);
-        let waiting = state.intake.expire(now, takes_orphans);
+        let waiting = state.intake.expire(now, orphans);
         self.load.fetch_sub(waiting.len(), Ordering::Relaxed);
         let mut late = 0;
         let expired = state.pending.remove_where(|pending| {
             let is_late = pending.deadline <= now;
             late += usize::from(is_late);
-            is_late || pending.owed.is_unwanted() || (takes_orphans && pending.owed.is_orphaned())
+            is_late || pending.owed.is_unwanted() || orphans.give_way(&pending.owed)
         });
         if expired.is_empty() && waiting.is_empty() {
             return 0;

@@ -13,7 +13,7 @@ impl Lane {
     /// From now on calls and events wait.
     pub(crate) fn hold(&self, nested: Nested) {
         self.lock().intake.hold(nested);
-        self.begin_work(false);
+        self.note_rest();
     }
 
     /// When none of these lanes owes an answer or has events to work on, lets nested calls wait from now on, too. Whoever calls this must be the

@@ -4,6 +4,7 @@ use super::*;
 use crate::intake::Nested;
 use crate::job::Abandoned;
 use bytes::Bytes;
+use mesh_wire::origin::Origin;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -13,6 +14,11 @@ fn limits(bytes: usize) -> Limits {
         calls_of_each: 10_000,
         lanes: 1,
     }
+}
+
+fn ok(payload: &[u8]) -> Completion<'_> {
+    let status = Status::OK;
+    Completion { status, payload }
 }
 
 struct Reply(Sender<String>);
@@ -43,8 +49,8 @@ fn a_call_is_completed_once() {
     assert!(lane.wait(&mut jobs));
     let (number, ticket) = split_token(jobs[0].token);
     assert_eq!(number, 3);
-    lane.complete(ticket, (0, b"[1]"), None);
-    lane.complete(ticket, (0, b"[2]"), None);
+    lane.complete(ticket, ok(b"[1]"), None);
+    lane.complete(ticket, ok(b"[2]"), None);
     assert_eq!(replies.try_iter().collect::<Vec<_>>(), ["0 [1]"]);
     assert_eq!((lane.late_completions(), lane.pending()), (1, 0));
 }
@@ -96,11 +102,11 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
         let tickets: Vec<Ticket> = jobs.iter().map(|job| split_token(job.token).1).collect();
         let known: Vec<bool> = tickets
             .iter()
-            .map(|ticket| lane.origin_of(*ticket).is_some())
+            .map(|ticket| lane.caller_of(*ticket).is_some())
             .collect();
         assert_eq!(known, [false, keeps, keeps]);
-        lane.complete(tickets[1], (0, b"[]"), None);
-        assert_eq!(lane.origin_of(tickets[1]), None);
+        lane.complete(tickets[1], ok(b"[]"), None);
+        assert!(lane.caller_of(tickets[1]).is_none());
     }
 }
 
@@ -205,7 +211,7 @@ fn a_caller_takes_its_share_and_gets_it_back_with_each_answer() {
     assert_eq!(call_on(&lane, &greedy, 10).0, 0);
     assert_eq!(call_on(&lane, &other, 10).0, 10_000);
     for job in &jobs[..5] {
-        lane.complete(split_token(job.token).1, (0, b"[]"), None);
+        lane.complete(split_token(job.token).1, ok(b"[]"), None);
     }
     assert_eq!(call_on(&lane, &greedy, 10).0, 5);
     assert_eq!(lane.abandon(Abandoned::Stopped), 20_000);

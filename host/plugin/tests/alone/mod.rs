@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use mesh_plugin::{
-    Abandoned, Answer, Caller, Component, Instance, Job, JobKind, LoadRequest, Rehearsal, Services, Stage,
-    Status,
+    Abandoned, Answer, Caller, Component, Emitter, Instance, Job, JobKind, LoadRequest, Rehearsal, Services,
+    Stage, Status,
 };
 use mesh_wire::origin::Origin;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct NoServices;
 
 impl Services for NoServices {
-    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {}
+    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {}
     fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
     fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
     fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}

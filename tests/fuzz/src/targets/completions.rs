@@ -9,7 +9,8 @@
 use crate::{Input, Target};
 use mesh_plugin::ffi::testing::Library;
 use mesh_plugin::{
-    Abandoned, Answer, Caller, Identity, Instance, Job, JobKind, Limits, Nested, Response, Services, Status,
+    Abandoned, Answer, Caller, Emitter, Identity, Instance, Job, JobKind, Limits, Nested, Response, Services,
+    Status,
 };
 use mesh_session::{Held, Share};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,7 +76,7 @@ impl Answer for Waits {
 struct NoServices;
 
 impl Services for NoServices {
-    fn emit(&self, _: &Arc<Instance>, _: &str, _: &[u8], _: &[u8]) {}
+    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {}
     fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
     fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
     fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}

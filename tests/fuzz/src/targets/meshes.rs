@@ -247,7 +247,8 @@ fn is_for(pattern: &str, path: &str, dialect: Dialect) -> bool {
         return pattern == path;
     };
     let is_below = path.strip_prefix(front);
-    is_below.is_some_and(|rest| front.is_empty() || dialect.matching() == Matching::Text || !rest.contains('/'))
+    is_below
+        .is_some_and(|rest| front.is_empty() || dialect.matching() == Matching::Text || !rest.contains('/'))
 }
 
 /// Whether a `remove` of a path removes a document.

@@ -15,7 +15,7 @@ pub enum FailureKind {
     NotFound,
     /// A component has several versions, and the request does not say which one is meant.
     Ambiguous,
-    /// The component is part of the host.
+    /// The component is no library: it is part of the host, or runs elsewhere.
     PartOfTheHost,
     /// mesh.toml cannot be read, or is wrong.
     Configuration,

@@ -8,6 +8,7 @@ mod events;
 mod links;
 mod order;
 mod publishing;
+mod remotes;
 mod secure;
 mod versions;
 

@@ -3,14 +3,13 @@
 //! Enters: a mesh. Leaves: [`Figures`], a JSON document. Guarantees: no token is in it, and of libraries only
 //! the name of the file; its size does not grow with the number of sessions.
 
-use mesh_core::mesh::Mesh;
 use mesh_core::mesh::swaps::Report;
-use mesh_plugin::{Component, LATENCY_STEPS};
+use mesh_core::mesh::{Endpoint, Mesh};
+use mesh_plugin::{Component, ComponentState, Descriptor, LATENCY_STEPS, Latencies};
 use mesh_session::Session;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// So many sessions are listed, those that connected last.
@@ -109,7 +108,7 @@ pub fn figures(mesh: &Mesh, user: Option<&str>, describe: Option<&str>) -> Figur
     let retired = mesh.retired();
     let serving = registry
         .in_order()
-        .map(|component| of_component(component, Some(registry.listed_name(component))));
+        .map(|endpoint| of_endpoint(endpoint, registry.listed_name(endpoint)));
     let leaving = retired.iter().map(|component| of_component(component, None));
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut sessions = mesh.sessions().all();
@@ -136,9 +135,17 @@ pub fn figures(mesh: &Mesh, user: Option<&str>, describe: Option<&str>) -> Figur
         components: serving.chain(leaving).collect(),
         swaps: swaps(mesh),
         described: describe.and_then(|number| {
-            let mut all = registry.in_order().chain(&retired);
-            all.find(|component| number_of(component) == number)
-                .map(described)
+            let serving = registry
+                .in_order()
+                .map(|endpoint| (endpoint.number(), endpoint.descriptor()));
+            let leaving = retired
+                .iter()
+                .map(|component| (number_of(component), component.descriptor()));
+            let mut all = serving
+                .chain(leaving)
+                .map(|(own, descriptor)| (own.to_string(), descriptor));
+            all.find(|(own, _)| own == number)
+                .map(|(own, descriptor)| described(own, descriptor))
         }),
     }
 }
@@ -153,32 +160,58 @@ fn swaps(mesh: &Mesh) -> Vec<Report> {
     reports
 }
 
-fn number_of(component: &Component) -> String {
-    component.instance().identity().number.to_string()
+fn number_of(component: &Component) -> u64 {
+    component.instance().identity().number
 }
 
-fn described(component: &Arc<Component>) -> Described {
-    let descriptor = component.descriptor();
+fn described(instance: String, descriptor: &Descriptor) -> Described {
     let methods = descriptor.methods().iter().map(|method| Offered {
         name: method.name().to_owned(),
         description: method.description().map(str::to_owned),
         parameters: method.parameters().to_owned(),
     });
     Described {
-        instance: number_of(component),
+        instance,
         methods: methods.collect(),
         events: descriptor.events().to_owned(),
     }
 }
 
-fn of_component(component: &Arc<Component>, listed: Option<String>) -> ComponentFigures {
+fn of_endpoint(endpoint: &Endpoint, listed: String) -> ComponentFigures {
+    if let Endpoint::Library(component) = endpoint {
+        return of_component(component, Some(listed));
+    }
+    let calls = endpoint.calls();
     ComponentFigures {
-        instance: number_of(component),
+        instance: endpoint.number().to_string(),
+        name: endpoint.name().to_owned(),
+        listed: Some(listed),
+        version: endpoint.descriptor().version().text().to_owned(),
+        state: ComponentState::Active.as_str(),
+        native: matches!(endpoint, Endpoint::Builtin(_)),
+        lanes: 0,
+        calls: calls.taken,
+        errors: 0,
+        panics: 0,
+        timeouts: calls.timeouts,
+        pending: calls.pending,
+        waiting: 0,
+        late_completions: 0,
+        dropped_events: 0,
+        latencies: Latencies::default().counts.to_vec(),
+        note: None,
+        sdk: endpoint.descriptor().sdk().to_owned(),
+    }
+}
+
+fn of_component(component: &Component, listed: Option<String>) -> ComponentFigures {
+    ComponentFigures {
+        instance: number_of(component).to_string(),
         name: component.name().to_owned(),
         listed,
         version: component.descriptor().version().text().to_owned(),
         state: component.state().as_str(),
-        native: component.is_native(),
+        native: false,
         lanes: component.lanes(),
         calls: component.calls(),
         errors: component.errors(),

@@ -15,8 +15,8 @@ use super::own_component;
 use crate::operations::Documented;
 use crate::query;
 use answer::Outcome;
-use mesh_core::mesh::{Asked, Mesh};
-use mesh_plugin::{Abandoned, Answer, Awaited, Component, Job, JobKind, Method, Native, NativeCall};
+use mesh_core::mesh::{Asked, BuiltinCall, Endpoint, Handler, Mesh};
+use mesh_plugin::{Abandoned, Answer, Awaited, Job, JobKind, Method};
 use mesh_security::{ANONYMOUS, WebPrincipal};
 use mesh_wire::origin::Origin;
 use mesh_wire::protocol::json;
@@ -43,8 +43,8 @@ const LOGGED_IN: &str = concat!(
 /// The component. It has routes and no methods.
 pub(super) struct Rest;
 
-impl Native for Rest {
-    fn call(&self, _: NativeCall, answer: Box<dyn Answer>) {
+impl Handler for Rest {
+    fn call(&self, _: BuiltinCall, answer: Box<dyn Answer>) {
         answer.abandon(Abandoned::Stopped);
     }
 }
@@ -129,12 +129,12 @@ async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
 
 /// Hands over, in their order, all methods that somebody may call: those of the versions that serve calls without a range,
 /// but for those of `security`.
-fn for_each_method(mesh: &Mesh, principal: &WebPrincipal, mut found: impl FnMut(&Component, &Method)) {
+fn for_each_method(mesh: &Mesh, principal: &WebPrincipal, mut found: impl FnMut(&Endpoint, &Method)) {
     let may = access::filter(mesh, principal);
     let registry = mesh.registry();
     for component in registry.in_order() {
         let shown = registry.versions(component.name()).first();
-        if component.name() == "security" || !shown.is_some_and(|shown| Arc::ptr_eq(shown, component)) {
+        if component.name() == "security" || !shown.is_some_and(|shown| shown.is(component)) {
             continue;
         }
         for method in component.descriptor().methods() {

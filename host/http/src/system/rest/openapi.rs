@@ -10,8 +10,8 @@
 
 use super::{Reply, for_each_method, schema};
 use crate::operations::{Access, Documented, Operation};
-use mesh_core::mesh::Mesh;
-use mesh_plugin::{Component, Method};
+use mesh_core::mesh::{Endpoint, Mesh};
+use mesh_plugin::Method;
 use mesh_security::WebPrincipal;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -101,7 +101,7 @@ fn own_operation(described: &Operation, access: Access, is_secure: bool) -> Valu
     operation
 }
 
-fn operation(component: &Component, method: &Method, is_secure: bool) -> Value {
+fn operation(component: &Endpoint, method: &Method, is_secure: bool) -> Value {
     let mut operation = json!({
         // Names contain no slash: no two methods have one.
         "operationId": format!("{}/{}", component.name(), method.name()),

@@ -14,8 +14,8 @@ mod users;
 
 use super::{MethodEntry, arguments_of, is_truthy};
 use failure::Failure;
-use mesh_core::mesh::{Concerned, Mesh, error_array};
-use mesh_plugin::{Answer, Native, NativeCall, Status};
+use mesh_core::mesh::{BuiltinCall, Concerned, Handler, Mesh, error_array};
+use mesh_plugin::{Answer, Status};
 use mesh_scans::{Memory, Owner};
 use mesh_security::permission::Purpose;
 use mesh_security::{ANONYMOUS, Switch};
@@ -157,8 +157,8 @@ impl Security {
     }
 }
 
-impl Native for Security {
-    fn call(&self, call: NativeCall, answer: Box<dyn Answer>) {
+impl Handler for Security {
+    fn call(&self, call: BuiltinCall, answer: Box<dyn Answer>) {
         let mesh = self.mesh.upgrade().filter(|mesh| mesh.security().is_some());
         let Some(mesh) = mesh else {
             return answer.answer(Status::ERROR, error_array("Error", NOT_SECURED).as_bytes());
@@ -179,7 +179,7 @@ impl Native for Security {
     }
 }
 
-async fn work_off(mesh: Arc<Mesh>, call: NativeCall, answer: Box<dyn Answer>) {
+async fn work_off(mesh: Arc<Mesh>, call: BuiltinCall, answer: Box<dyn Answer>) {
     let Some(security) = mesh.security() else { return };
     let request = Request {
         mesh: &mesh,

@@ -4,16 +4,17 @@
 //! other lanes, waits for them, and frees the instance. What is left then (the library, its keys) is cleared away by
 //! a short-lived thread, since closing runs the library's destructors.
 
-use super::component::{LoadRequest, Unloaded};
-use super::ffi::eventfd;
-use super::ffi::host_table::Bound;
-use super::ffi::interpose::{self, Owner, Strangers, threads_of};
-use super::ffi::lane_thread::{self, InstancePointer};
-use super::ffi::library::{ComponentTable, Library};
-use super::instance::{Identity, Instance};
-use super::lane::Lane;
-use super::stage::{Stage, Staged};
-use super::{Descriptor, LoadError, LoadErrorKind};
+use crate::emitter::Identity;
+use crate::ffi::eventfd;
+use crate::ffi::host_table::Bound;
+use crate::ffi::interpose::{self, Owner, Strangers, threads_of};
+use crate::ffi::lane_thread::{self, InstancePointer};
+use crate::ffi::library::{ComponentTable, Library};
+use crate::instance::Instance;
+use crate::lane::Lane;
+use crate::runner::{LoadRequest, Unloaded};
+use crate::stage::{Stage, Staged};
+use crate::{Descriptor, LoadError, LoadErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,9 +44,17 @@ struct Refused {
 }
 
 /// What the host gets to know when an instance was made.
-pub(super) struct Opened {
-    pub(super) instance: Arc<Instance>,
-    pub(super) descriptor: Arc<Descriptor>,
+pub(in crate::runner) struct Opened {
+    pub(in crate::runner) instance: Arc<Instance>,
+    pub(in crate::runner) descriptor: Arc<Descriptor>,
+}
+
+/// The rehearsal of a library that is about to be opened.
+struct Trial {
+    /// How long it may take.
+    limit: Duration,
+    /// Is told when it is over.
+    passed: Option<oneshot::Sender<()>>,
 }
 
 /// How long a library that is only looked at may take.
@@ -57,16 +66,16 @@ fn open(
     path: &Path,
     stage: &Stage,
     shown: &str,
-    (limit, after_rehearsal): (Duration, Option<oneshot::Sender<()>>),
+    trial: Trial,
 ) -> Result<(Remains, ComponentTable), Box<Refused>> {
     let unopened = |error| Box::new(Refused { error, remains: None });
     let staged = Staged::copy(path, &stage.folder).map_err(unopened)?;
     stage
         .rehearsal
-        .of(staged.path(), shown, limit)
+        .of(staged.path(), shown, trial.limit)
         .map_err(unopened)?;
     // Nobody may wait for it any more.
-    let _ = after_rehearsal.map(|after| after.send(()));
+    let _ = trial.passed.map(|passed| passed.send(()));
     let owner = Owner::new();
     owner.enter();
     let strangers = Strangers::now();
@@ -95,8 +104,11 @@ pub(super) fn lane_zero(
     report: oneshot::Sender<Result<Opened, LoadError>>,
 ) -> LaneZero {
     let shown = request.library.display().to_string();
-    let limit = (request.start_timeout, Some(after_rehearsal));
-    let opened = open(&request.library, &request.stage, &shown, limit);
+    let trial = Trial {
+        limit: request.start_timeout,
+        passed: Some(after_rehearsal),
+    };
+    let opened = open(&request.library, &request.stage, &shown, trial);
     let (mut remains, table) = match opened {
         Ok(opened) => opened,
         Err(refused) => {
@@ -171,7 +183,15 @@ pub(super) fn look(
             let checked = Descriptor::check(&shown, &said.name, &said.version, &said.sdk, &said.descriptor);
             (checked, None)
         }
-        Ok(None) => match open(path, stage, &shown, (LOOK, None)) {
+        Ok(None) => match open(
+            path,
+            stage,
+            &shown,
+            Trial {
+                limit: LOOK,
+                passed: None,
+            },
+        ) {
             Ok((remains, table)) => (described(&shown, &remains.library, &table), Some(remains)),
             Err(refused) => (Err(refused.error), refused.remains),
         },
