@@ -86,7 +86,7 @@ impl Gate {
                 true => WriteMode::Unstored,
                 false => plan.mode(&options, dialect),
             };
-            // Who may write and not read learns of a merge, and of a gauge, what was sent.
+            // A user who may write and not read gets back the value that was sent, also of a merge or a gauge.
             let hides = matches!(mode, WriteMode::Merge { .. } | WriteMode::Increment(_))
                 && !self.may_also(&actor, permission::Action::Get, &document_path);
             let write = Write {
@@ -209,13 +209,13 @@ fn is_about_security(path: &str) -> bool {
     component.split('@').next() == Some("security")
 }
 
-/// What a `set` amounts to.
+/// The kinds of `set`.
 enum Plan<'a> {
     /// The value goes to the path.
     Write,
     /// The value goes to a path of its own.
     Sibling(String),
-    /// What is stored is copied.
+    /// A stored document is copied.
     Tag(&'a RawValue),
 }
 

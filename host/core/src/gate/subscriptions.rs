@@ -30,7 +30,7 @@ enum Listening {
     Forbidden,
 }
 
-/// What became of an `on`.
+/// The result of an `on`.
 enum Listened {
     /// A subscription with this reference.
     As(String),
@@ -41,7 +41,7 @@ enum Listened {
 /// A subscription that was made.
 #[derive(Clone)]
 pub(super) struct Made {
-    /// What the client knows it by.
+    /// The id by which the client knows it.
     pub(super) id: String,
     reference: u64,
     channel: Box<str>,

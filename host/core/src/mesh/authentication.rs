@@ -116,7 +116,7 @@ fn arguments(question: Question<'_>) -> String {
     out
 }
 
-/// What the component said, or why that is nothing.
+/// The component's answer, or the reason why there is none.
 struct Said(Result<Answer, String>);
 
 impl Given for Said {
@@ -128,7 +128,7 @@ impl Given for Said {
     }
 }
 
-/// What a result means.
+/// The meaning of a result.
 fn meaning(payload: &[u8]) -> Result<Answer, String> {
     #[derive(Deserialize)]
     struct Known {
@@ -152,7 +152,7 @@ fn meaning(payload: &[u8]) -> Result<Answer, String> {
     }
 }
 
-/// What an error means: only one that says so is a refusal.
+/// The meaning of an error: only one that says so is a refusal.
 fn failure(payload: &[u8]) -> Result<Answer, String> {
     let errors: Vec<Value> = serde_json::from_slice(payload).unwrap_or_default();
     let error = errors.first().cloned().unwrap_or_default();

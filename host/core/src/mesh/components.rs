@@ -12,7 +12,7 @@ pub struct Registry {
     by_name: HashMap<Box<str>, Vec<Arc<Component>>>,
     /// In the order in which they were added.
     order: Vec<Arc<Component>>,
-    /// What a client learns that reads the description now.
+    /// The versions that a client learns when it reads the description now.
     advertised: Arc<Advertised>,
 }
 
@@ -103,7 +103,7 @@ impl Registry {
         }
     }
 
-    /// What a client learns that reads the description now.
+    /// The versions that a client learns when it reads the description now.
     pub fn advertised(&self) -> &Arc<Advertised> {
         &self.advertised
     }

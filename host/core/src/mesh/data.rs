@@ -17,10 +17,10 @@ use std::sync::Arc;
 /// So many bytes of a document take the time that a small document takes.
 const BYTES_AS_ONE: usize = 4096;
 
-/// What a path reaches of a component's documents.
+/// The documents of a component that a path reaches.
 pub(super) struct Reach {
     pub(super) path: String,
-    /// What the user for whom the component asks must not have of it.
+    /// The documents among them that are hidden from the user for whom the component asks.
     pub(super) hidden: Option<Hidden>,
 }
 

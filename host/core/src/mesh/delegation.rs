@@ -1,4 +1,4 @@
-//! What a component may ask for on behalf of its callers (docs/mesh-protocol.md 2.8).
+//! Requests of a component on behalf of its callers (docs/mesh-protocol.md 2.8).
 //!
 //! Enters: with whose rights a component asks, for which action, on which path. Leaves: yes, with the rights that decide
 //! about each document of a wildcard, or the error that real servers answer. Guarantees: a component that asks for itself is not
@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-/// Who called, as components are told.
+/// The caller, as components see it.
 #[derive(Deserialize)]
 struct Origin<'a> {
     #[serde(borrow)]
@@ -81,7 +81,7 @@ impl Mesh {
         }
     }
 
-    /// What the component that is called learns of the caller: whoever called first, along a chain of calls.
+    /// The origin that the called component gets: the first caller, along a chain of calls.
     pub(super) fn origin_of(&self, authority: &Authority) -> Bytes {
         match authority {
             Authority::Caller(origin) => origin.clone(),

@@ -126,7 +126,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// What of a component is asked.
+/// The part of a component that a request is for.
 #[derive(Clone, Copy)]
 enum Aim<'a> {
     /// To answer a call of this method.
@@ -159,12 +159,12 @@ impl Aim<'_> {
     }
 }
 
-/// Who calls.
+/// The caller.
 #[derive(Debug)]
 pub struct Caller<'a> {
     /// The session that gets the answer.
     pub session: &'a Arc<Session>,
-    /// What the component learns of it: a JSON object.
+    /// The origin that the component gets: a JSON object.
     pub origin: Bytes,
 }
 
@@ -227,7 +227,7 @@ impl Mesh {
         let target = (component.unwrap_or_default(), Aim::Method(method));
         let version = request.version.filter(|version| version.get() != "null");
         let outcome = match version {
-            // What is no text is no range, and matches nothing.
+            // A value that is no text is no range, and matches nothing.
             Some(version) => {
                 let text = json::as_text(version).unwrap_or(Cow::Borrowed("not a range"));
                 let asked = Asked::Range(ranges.get(&text));
@@ -403,7 +403,7 @@ fn target_of<'a>(path: &'a str, domain: &str) -> (Option<&'a str>, &'a str) {
     }
 }
 
-/// What is said of a path that names no component.
+/// The error for a path that names no component.
 fn last_two(path: &str) -> (&str, &str) {
     let mut segments = path.rsplit('/');
     let method = segments.next().unwrap_or_default();
@@ -414,7 +414,7 @@ fn unknown_component(component: &str, method: &str) -> Failure {
     Failure::bad_endpoint(format!("Call to unconfigured component: [{component}.{method}]"))
 }
 
-/// What is said of a call to a method that the component does not have.
+/// The error for a call to a method that the component does not have.
 pub fn unknown_method(component: &str, method: &str) -> Failure {
     Failure::failed(
         "Error",

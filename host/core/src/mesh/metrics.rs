@@ -36,7 +36,7 @@ impl Exposition {
 /// A name, a kind, a help text, and where the value is.
 type Family = (&'static str, &'static str, &'static str, fn(&Component) -> u64);
 
-/// What is counted of each version of a component.
+/// The counters of each version of a component.
 const FAMILIES: [Family; 10] = [
     (
         "mesh_component_calls_total",

@@ -54,7 +54,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What a mesh is made with.
+/// The parts that a mesh is made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The mesh's name.
@@ -79,7 +79,7 @@ pub struct Settings {
     pub subscriptions_each: Limits,
     /// Where private copies of libraries go.
     pub stage: Stage,
-    /// What is served over HTTP beside the mesh itself.
+    /// The content that is served over HTTP beside the mesh itself.
     pub site: Site,
     /// Whether the console is served.
     pub console: bool,
@@ -108,7 +108,7 @@ pub struct Mesh {
     store: Arc<dyn Store>,
     /// Where long scans are done.
     scans: Scans,
-    /// Who may do what, in a secure mesh.
+    /// The directory of users and rights, in a secure mesh.
     security: Option<Arc<Security>>,
     swap_history: History,
     started: Instant,
@@ -174,7 +174,7 @@ impl Mesh {
         &self.id
     }
 
-    /// Who subscribed to what.
+    /// The subscriptions of all sessions.
     pub fn subscriptions(&self) -> &Index {
         &self.subscriptions
     }
@@ -199,12 +199,12 @@ impl Mesh {
         &self.scans
     }
 
-    /// What is served over HTTP beside the mesh itself.
+    /// The content that is served over HTTP beside the mesh itself.
     pub fn site(&self) -> &Site {
         &self.settings.site
     }
 
-    /// What is remembered of swaps.
+    /// The history of swaps.
     pub fn swap_history(&self) -> &History {
         &self.swap_history
     }

@@ -9,7 +9,7 @@ use super::{Mesh, Registry, WriteError};
 use mesh_plugin::{Component, Nested, Waiting};
 use std::sync::{Arc, PoisonError};
 
-/// Who takes over from whom. Without an old version one is added, without a new one it is removed.
+/// A pair of versions, the old and the new. Without an old version one is added, without a new one it is removed.
 #[derive(Clone, Default)]
 pub struct Takeover {
     /// Serves until now.

@@ -43,7 +43,7 @@ pub struct Written {
     pub frame: Value,
 }
 
-/// What may happen next.
+/// The possible next steps.
 #[derive(Clone, Copy)]
 enum Step {
     Read(usize),
@@ -374,7 +374,7 @@ impl World {
         self.next_event
     }
 
-    /// What has left the mesh since this was asked last.
+    /// The events that have left the mesh since the last look.
     pub fn take_departures(&mut self) -> Vec<Departure> {
         self.departures.take()
     }

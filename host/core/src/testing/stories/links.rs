@@ -24,7 +24,7 @@ fn carry(worlds: &mut Worlds) {
     worlds.tick();
 }
 
-/// What a subscriber in world 1 hears of ten events in world 0.
+/// The events that a subscriber in world 1 hears of ten in world 0.
 fn heard(seed: u64, faults: Faults, cut: bool) -> Vec<Value> {
     let mut worlds = Worlds::new(seed, 2, faults);
     let publisher = worlds[0].connect(Dialect::Happn4);
