@@ -1,4 +1,4 @@
-//! What Linux says of this machine and of this process, in the words of Node's `os` module.
+//! Facts from Linux about this machine and this process, in the words of Node's `os` module.
 //!
 //! Enters: files of `/proc`. Leaves: JSON. Guarantees: a file that is missing or says something unexpected
 //! costs its own fields only.

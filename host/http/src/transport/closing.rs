@@ -44,7 +44,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// What the rest of the host is told.
+    /// The receivers of the close inside the host.
     pub(super) fn reason(&self) -> Option<Closing> {
         match self {
             End::SlowConsumer => Some(Closing::SlowConsumer),
@@ -118,7 +118,7 @@ impl<C: Channel> Connection<C> {
             // There is no telling frames apart in what comes now.
             return Ok(());
         }
-        // The client answers with a close of its own. What it still sends before that is of no interest, but must be read,
+        // The client answers with a close of its own. Frames before that are of no interest, but must be read,
         // or it would never come to the close.
         poll_fn(|context| {
             loop {

@@ -66,7 +66,7 @@ fn bounded(mut answer: Answer, headers: &HeaderMap) -> Answer {
     answer
 }
 
-/// What the page may do. Not every browser takes `'self'` for websockets of the same place, so these are named.
+/// The rights of the page. Not every browser takes `'self'` for websockets of the same place, so these are named.
 fn policy(headers: &HeaderMap) -> String {
     let host = headers
         .get(header::HOST)

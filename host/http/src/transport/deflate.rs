@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 const NAME: &str = "permessage-deflate";
 /// Frames with fewer bytes are not worth the work.
 const SMALLEST: usize = 1024;
-/// What every compressed message ends with, and what is left out of it.
+/// The end of every compressed message, which is left out on the wire.
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// Bytes inflated at once.
 const CHUNK: usize = 8 * 1024;
@@ -66,7 +66,7 @@ fn accept_offer(offer: &str) -> Option<&'static str> {
         });
         match (name, bits) {
             ("server_no_context_takeover" | "client_no_context_takeover", None) => {}
-            // What the client's own window is does not matter to whoever inflates with the largest.
+            // The client's own window does not matter when the host inflates with the largest.
             ("client_max_window_bits", None | Some(8..=15)) => {}
             // A smaller window than the largest is not offered by clients that are in use, and declined.
             ("server_max_window_bits", Some(15)) => names_window = true,
@@ -219,7 +219,7 @@ impl Inflater {
         self.message.as_ref().map_or(0, |message| message.text.len())
     }
 
-    /// What is ready for the websocket library.
+    /// Bytes that are ready for the websocket library.
     pub(super) fn ready(&mut self) -> &mut Bytes {
         &mut self.out
     }
@@ -322,7 +322,7 @@ impl Inflater {
                 text: Vec::new(),
             })
         });
-        // What cannot be compressed is a little longer than it was.
+        // A message that cannot be compressed becomes a little longer.
         let most = self.longest + self.longest / 8 + 1024;
         message.taken = usize::try_from(length)
             .unwrap_or(usize::MAX)

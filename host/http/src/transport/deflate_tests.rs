@@ -1,4 +1,4 @@
-//! What clients compress, and what they should not.
+//! Messages that clients compress, rightly and wrongly.
 
 use super::*;
 use crate::transport::closing::End;
@@ -58,7 +58,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What the websocket library gets of these bytes, `step` of them arriving at once.
+/// The bytes that the websocket library gets when these arrive, `step` at once.
 fn through(inflater: &mut Inflater, bytes: &[u8], step: usize) -> io::Result<Vec<u8>> {
     let (mut arrived, mut out) = (BytesMut::new(), Vec::new());
     for piece in bytes.chunks(step) {
@@ -159,7 +159,7 @@ fn what_is_not_compressed_data_or_not_in_order_has_its_code() {
         let mut inflater = Inflater::new(1 << 20);
         assert_eq!(code(&mut inflater, &bytes), Some(expected), "{:x?}", &bytes[..2]);
     }
-    // What the websocket library refuses itself is left to it.
+    // Frames that the websocket library refuses itself are left to it.
     for first in [0xc9, 0xc0, 0xe1, 0xd1] {
         let bytes = frame(first, b"p");
         let out = through(&mut Inflater::new(100), &bytes, 9).unwrap();

@@ -28,7 +28,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 const PATIENCE: u64 = 64 * 1024;
 /// The first byte of each TLS connection: a record that belongs to a handshake.
 const HANDSHAKE_RECORD: u8 = 22;
-/// What an HTTP client is told that does not speak TLS.
+/// The answer to an HTTP client that does not speak TLS.
 const NEEDS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 47\r\n\
     Connection: close\r\n\r\nThis port speaks TLS: connect with https or wss";
 

@@ -8,7 +8,7 @@
 const LENGTH: &[u8] = b"content-length";
 const CODING: &[u8] = b"transfer-encoding";
 
-/// What was seen of the head.
+/// The part of the head that was seen.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     /// How the line at hand begins, in small letters.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// What ends the reading.
+/// The reason why the reading ends.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     /// Bytes that are thrown away at most.
@@ -30,7 +30,7 @@ const LIMITS: Limits = Limits {
 /// Bytes that are read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// What is left of the limits.
+/// The rest of the limits.
 #[derive(Debug)]
 pub(super) struct Linger {
     bytes: usize,

@@ -105,7 +105,7 @@ impl Room {
 /// A connection whose client asked for a websocket.
 struct Opened<C> {
     channel: C,
-    /// What came behind the request.
+    /// The bytes behind the request.
     read_already: Vec<u8>,
     peer: SocketAddr,
     place: Place,
@@ -114,7 +114,7 @@ struct Opened<C> {
     compresses: bool,
 }
 
-/// What a client hears when there are too many that have not logged in.
+/// The answer when too many connections have not logged in.
 const CROWDED: &str = r#"{"message":"Service unavailable","data":null,"error":{"message":"too many connections are open without a login; try again later"}}"#;
 
 /// How long connections get to say goodbye on a stop.

@@ -27,7 +27,7 @@ pub(super) enum Step {
     Written,
 }
 
-/// What the head of a request does not show any more.
+/// Facts that the head of a request does not show any more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peculiar {
     /// It said HTTP/1.0, and was read as HTTP/1.1.
@@ -36,7 +36,7 @@ pub(super) struct Peculiar {
     pub(super) has_two_ends: bool,
 }
 
-/// What the stream and those who answer its requests tell each other.
+/// The state that the stream shares with the handlers of its requests.
 #[derive(Debug)]
 pub(super) struct Progress {
     has_request: AtomicBool,

@@ -34,7 +34,7 @@ pub(super) struct HttpStream<S> {
     progress: Arc<Progress>,
     first_line: FirstLine,
     framing: Framing,
-    /// What stands in the place of a refusal and is not written yet.
+    /// The answer in the place of a refusal that is not written yet.
     waiting: Vec<u8>,
     /// When the client is given up, should it go on not to read.
     until: Option<Pin<Box<Sleep>>>,

@@ -14,7 +14,7 @@ pub(super) struct Unpacking {
     decoder: MultiGzDecoder<Limited>,
 }
 
-/// What was unpacked.
+/// An unpacked body.
 #[derive(Debug)]
 struct Limited {
     bytes: Vec<u8>,
@@ -56,7 +56,7 @@ impl Unpacking {
         taken.map_err(|error| self.refusal(&error))
     }
 
-    /// What the body was, when all of it was taken.
+    /// The body, when all of it was read.
     pub(super) fn end(mut self) -> Result<Bytes, Unreadable> {
         if let Err(error) = self.decoder.try_finish() {
             return Err(self.refusal(&error));

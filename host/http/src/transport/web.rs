@@ -22,7 +22,7 @@ pub(super) async fn answer(
 ) -> Answer {
     match &place.served {
         Served::Folder(folder) => file(place, folder, head, mesh).await,
-        // What a browser adds by itself would come back to the page.
+        // Credentials that a browser adds by itself would come back to the page.
         Served::Route { .. } if head.method == Method::TRACE => {
             let problem = "TRACE is not answered";
             refusal::json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", problem)

@@ -1,4 +1,4 @@
-//! What is served over HTTP beside the mesh itself: web routes of components, and folders of files (docs/mesh-protocol.md
+//! Content over HTTP beside the mesh itself: web routes of components, and folders of files (docs/mesh-protocol.md
 //! 9).
 //!
 //! Enters: the path of a URL, and a request that the transport has read. Leaves: who serves it, and the response.

@@ -1,4 +1,4 @@
-//! Who serves a path (docs/mesh-protocol.md 9).
+//! The server of a path (docs/mesh-protocol.md 9).
 //!
 //! Enters: the path of a URL as it was sent. Leaves: the place that serves it, and the path as it is written where
 //! letters of another size, escapes or endings lead to the same place. Guarantees: component routes are found whatever the
@@ -7,10 +7,10 @@
 use crate::query;
 use mesh_core::mesh::{Mesh, Site, WebFolder};
 
-/// Who serves a path.
+/// The server of a path.
 #[derive(Debug)]
 pub struct Place<'a> {
-    /// Who.
+    /// The server.
     pub served: Served<'a>,
     /// How many bytes of the path lead there; the rest is the place's own.
     pub length: usize,
@@ -25,7 +25,7 @@ impl Place<'_> {
     }
 }
 
-/// Who serves something.
+/// A component or a folder that serves something.
 #[derive(Debug)]
 pub enum Served<'a> {
     /// The web route of a component.
@@ -39,7 +39,7 @@ pub enum Served<'a> {
     Folder(&'a WebFolder),
 }
 
-/// Who serves a path, if anybody.
+/// The server of a path, if there is one.
 pub fn find<'a>(mesh: &'a Mesh, path: &str) -> Option<Place<'a>> {
     let site = mesh.site();
     let roots = site.routes.iter().filter_map(|root| {
@@ -121,7 +121,7 @@ fn at<'a>(path: &str, start: usize, place: &str, served: impl FnOnce() -> Served
     })
 }
 
-/// What follows a place in a path: nothing, or something that begins with `/` or `.`.
+/// The rest of a path behind a place: empty, or text that begins with `/` or `.`.
 fn below<'p>(path: &'p str, place: &str) -> Option<&'p str> {
     if place == "/" {
         return Some(path);

@@ -1,4 +1,4 @@
-//! What a component gave for a web request.
+//! A component's answer to a web request.
 //!
 //! Enters: a completion, unchecked. Leaves: status, headers and body that can be sent, or why not. Guarantees:
 //! headers about the connection and the body's length are the host's own; what cannot be sent is an error that names it.
@@ -63,7 +63,7 @@ impl Failure {
     }
 }
 
-/// What a component gave for a web request, as far as it can be read.
+/// A component's answer to a web request, as far as it can be read.
 #[derive(Debug)]
 pub struct Answered(Result<Reply, Failure>);
 
@@ -77,7 +77,7 @@ impl Given for Answered {
     }
 }
 
-/// What came of a request. `target` names the route in messages.
+/// The response to a request. `target` names the route in messages.
 ///
 /// # Errors
 ///
@@ -157,7 +157,7 @@ fn texts(headers: &[u8]) -> Result<Vec<(String, String)>, String> {
     Ok(texts)
 }
 
-/// What a completion without a response means.
+/// The meaning of a completion without a response.
 fn completed(status: i32, payload: &[u8]) -> Result<Reply, Failure> {
     let text = if payload.is_empty() { b"[]" } else { payload };
     let values: Vec<&RawValue> = serde_json::from_slice(text)

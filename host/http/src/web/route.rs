@@ -26,7 +26,7 @@ pub struct Request<'a> {
     pub headers: &'a str,
     /// The whole body.
     pub body: Bytes,
-    /// Who asks.
+    /// The principal.
     pub principal: &'a WebPrincipal,
 }
 
@@ -56,7 +56,7 @@ pub async fn ask(
     }
 }
 
-/// What the component is told of the request.
+/// The description of the request for the component.
 fn head(route: &str, request: &Request<'_>) -> String {
     let (path, query) = query::split(request.url);
     let headers: Option<&RawValue> = serde_json::from_str(request.headers).ok();
@@ -72,7 +72,7 @@ fn head(route: &str, request: &Request<'_>) -> String {
     .to_string()
 }
 
-/// Who asks, as components are told.
+/// The principal, as components see it.
 fn origin(mesh: &Mesh, principal: &WebPrincipal) -> Bytes {
     match &principal.accepted {
         Some(accepted) => accepted.login.origin.clone(),

@@ -162,7 +162,7 @@ pub(super) enum Outcome {
     TimedOut,
 }
 
-/// What a component completed a call with, unchecked.
+/// The completion of a call by a component, unchecked.
 #[derive(Debug)]
 pub(super) struct Completion {
     status: i32,

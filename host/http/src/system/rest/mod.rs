@@ -49,7 +49,7 @@ impl Native for Rest {
     }
 }
 
-/// What is asked for.
+/// The request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A token.
@@ -73,7 +73,7 @@ pub struct Request<'a> {
     pub headers: &'a str,
     /// The whole body.
     pub body: &'a [u8],
-    /// Who asks.
+    /// The principal.
     pub principal: WebPrincipal,
     /// The paths of the host itself, for the document.
     pub(crate) documented: fn() -> Vec<Documented>,

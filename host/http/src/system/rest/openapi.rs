@@ -66,7 +66,7 @@ fn tag(name: &str, description: &str) -> Value {
     json!({ "name": name, "description": description })
 }
 
-/// What the mesh itself answers.
+/// The paths that the mesh itself answers.
 fn own_paths(own: &[Documented], is_secure: bool) -> Map<String, Value> {
     let described = own.iter().map(|own| {
         let operation = own_operation(&own.operation, own.access, is_secure);
@@ -191,7 +191,7 @@ fn schemas() -> Value {
         })),
         "FailedCall": failure(json!({
             "type": "object",
-            "description": "What the component says, mostly with a `message`.",
+            "description": "The component's error, mostly with a `message`.",
         })),
         "Credentials": {
             "type": "object",

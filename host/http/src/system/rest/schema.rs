@@ -1,4 +1,4 @@
-//! What a call may send over HTTP, as a JSON Schema.
+//! The parameters that a call may send over HTTP, as a JSON Schema.
 //!
 //! Enters: a method as its component describes it. Leaves: the schema of a request's body. Guarantees: it is a schema
 //! whatever the component says, since only what is known to be right is taken from there; nothing is said of a parameter that
@@ -13,7 +13,7 @@ const TYPES: [&str; 7] = [
     "null", "boolean", "object", "array", "number", "integer", "string",
 ];
 
-/// What a call may send: parameters by name, or by position.
+/// The parameters that a call may send, by name or by position.
 pub(super) fn of_body(method: &Method, is_secure: bool) -> Value {
     let declared: Vec<Map<String, Value>> =
         serde_json::from_str(method.parameters().get()).unwrap_or_default();
@@ -31,7 +31,7 @@ pub(super) fn of_body(method: &Method, is_secure: bool) -> Value {
         schema.extend(known_of(parameter));
         titled.extend(schema.clone());
         positions.push(Value::Object(titled));
-        // What is not given is null for the component.
+        // A missing parameter is null for the component.
         if parameter.get("required") == Some(&Value::Bool(true)) || refuses_null(&beside) {
             required.push(name);
             least = positions.len();
@@ -65,7 +65,7 @@ pub(super) fn of_body(method: &Method, is_secure: bool) -> Value {
     json!({ "anyOf": [object, positional] })
 }
 
-/// What is known to be right of what a component says of values.
+/// The valid part of a component's statements about values.
 fn known(schema: &Value) -> Map<String, Value> {
     schema.as_object().map(known_of).unwrap_or_default()
 }

@@ -164,7 +164,7 @@ pub(super) struct Request<'a> {
     mesh: &'a Arc<Mesh>,
     security: &'a mesh_security::Security,
     caller: Caller,
-    /// What is known of the caller: a JSON object.
+    /// The origin of the call: a JSON object.
     origin: Bytes,
     arguments: Vec<Value>,
 }
@@ -172,7 +172,7 @@ pub(super) struct Request<'a> {
 /// Arguments behind the leading `null` of an answer.
 type Results = Result<Vec<Value>, Failure>;
 
-/// Who calls.
+/// The caller.
 #[derive(Debug, PartialEq, Eq)]
 enum Caller {
     /// The mesh itself, or a component on its own account.

@@ -1,4 +1,4 @@
-//! What a client is sent.
+//! Frames to a client.
 //!
 //! Enters: the frames that its session has queued. Leaves: their bytes. Guarantees: one flush for all that is queued; a
 //! frame that waits for other connections is written after what they write; bytes that have left count as queued no longer.
