@@ -35,7 +35,7 @@ impl Security {
         self.accept(user, Some((token, &claims)), client)
     }
 
-    /// Who shows a token over HTTP.
+    /// A client that shows a token over HTTP.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl Security {
         })
     }
 
-    /// What was asked for with a token until now.
+    /// The requests with a token until now.
     fn usage_of(&self, claims: &Claims, profile: &ProfileConfig) -> Arc<Usage> {
         let policy = policy_of(profile);
         self.usages
@@ -103,7 +103,7 @@ impl Security {
         if profile.lock_token_to_origin && claims.origin != self.settings.name {
             return Err(Denied::TokenOrigin);
         }
-        // What the profile says today may shorten a token's life, and does not bring one back.
+        // Today's profile may shorten a token's life, and does not bring one back.
         let has_ended = claims.expires.is_some_and(|expires| expires <= now());
         if has_ended || profile.ttl.is_some_and(|ttl| age_of(&claims) >= ttl) {
             return Err(Denied::Expired(Expiry::Elapsed));
@@ -118,8 +118,8 @@ impl Security {
         Ok((user, claims, profile))
     }
 
-    /// Makes a login. Whoever shows a token keeps it: another one would hold longer than its profile says, and would outlive its
-    /// revocation.
+    /// Makes a login. A client that shows a token keeps it: another one would hold longer than its profile says, and
+    /// would outlive its revocation.
     pub(super) fn accept(
         &self,
         user: Arc<User>,
@@ -174,7 +174,7 @@ impl Security {
                 (token, &client.session_id)
             }
         };
-        // Whoever logs in is active.
+        // A login counts as activity.
         let age = shown.map_or(Duration::ZERO, |(_, claims)| age_of(claims));
         let usage = self.usages.of(parent, age, &policy, Instant::now());
         usage.touch(Instant::now());

@@ -11,7 +11,7 @@ use mesh_wire::protocol::json;
 #[derive(Clone, Debug, Default)]
 pub struct Audited(Vec<Box<str>>);
 
-/// Who asks.
+/// The principal.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
     /// The name of the user.

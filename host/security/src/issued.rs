@@ -19,7 +19,7 @@ const AHEAD: u64 = 60_000;
 pub(super) struct Issued {
     store: Arc<dyn Store>,
     latest: AtomicU64,
-    /// What the store knows: no place is later.
+    /// The last place that the store knows.
     bound: AtomicU64,
 }
 

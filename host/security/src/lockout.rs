@@ -24,7 +24,7 @@ pub enum Refusal {
     },
 }
 
-/// Who has failed how often.
+/// The number of failures of each name.
 #[derive(Debug)]
 pub struct Lockout {
     /// Failures in a row that lock an account.
@@ -53,7 +53,7 @@ impl Names {
     }
 }
 
-/// What is remembered of one name.
+/// The record of one name.
 #[derive(Clone, Copy, Debug)]
 struct Failures {
     /// In a row.

@@ -66,7 +66,7 @@ pub enum Verdict {
     Wrong,
     /// It is.
     Right {
-        /// What is stored protects the password less well than a new text would.
+        /// The stored text protects the password less well than a new one would.
         outdated: bool,
     },
 }
@@ -256,7 +256,7 @@ impl Stored {
 mod tests {
     use super::*;
 
-    /// What happner-2 3.1.2 and 13.1.1 stored for the password `pw`.
+    /// The texts that happner-2 3.1.2 and 13.1.1 stored for the password `pw`.
     const HAPPN: [&str; 2] = [
         concat!(
             "pbkdf2$10000$",

@@ -83,7 +83,7 @@ impl Refused {
 pub struct Signed {
     /// The key.
     pub public_key: String,
-    /// What may have been signed.
+    /// The texts that may have been signed.
     pub nonces: Vec<Nonce>,
     /// The signature.
     pub digest: String,
@@ -127,7 +127,7 @@ struct Patience {
     whole: Duration,
 }
 
-/// What the threads share with the callers.
+/// The state that the threads share with the callers.
 struct Shared {
     queue: Mutex<Queue>,
     /// Rung when there is something in the queue, and when it closes.
@@ -138,10 +138,10 @@ struct Shared {
     has_pbkdf2: AtomicBool,
 }
 
-/// Who waits for a thread.
+/// The client that waits for a thread.
 struct Queue {
     turns: Turns<Ticket>,
-    /// Who has logged in, and from where.
+    /// Names that have logged in, with their addresses.
     known: Recent<()>,
     closed: bool,
 }
@@ -337,7 +337,7 @@ fn key_of(who: Applicant) -> String {
 
 fn password_work(password: String, stored: Option<String>, answer: oneshot::Sender<Looked>) -> Work {
     let password = Zeroizing::new(password);
-    // What is too long is wrong, and costs what a wrong one costs, but does not wait in memory.
+    // A password that is too long is wrong. It costs the same as a wrong one, but does not wait in memory.
     let (password, stored) = match password.len() > LONGEST {
         true => (Zeroizing::default(), None),
         false => (password, stored),
@@ -408,7 +408,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What each thread does.
+    /// The loop of each thread.
     fn work(&self) {
         // Where the system does not allow it, passwords are hashed at the usual priority.
         let _ = rustix::process::nice(NICE);

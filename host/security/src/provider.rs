@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Logins that may wait for the component at one time.
 const MOST: usize = 256;
 
-/// What a component is asked.
+/// The question to a component.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// The name that somebody gives.
@@ -28,11 +28,11 @@ pub struct Question<'a> {
     pub password: &'a str,
     /// Where the client is.
     pub address: IpAddr,
-    /// What the client says of itself.
+    /// The client's `info`.
     pub info: &'a Info,
 }
 
-/// What it answers.
+/// Its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// That is not this user's password, or there is no such user.
@@ -41,16 +41,16 @@ pub enum Answer {
     Accepted(Person),
 }
 
-/// What a component says of somebody whom it knows.
+/// A component's description of a user whom it knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Person {
     /// The groups; nothing where they stay what they are.
     pub groups: Option<Vec<String>>,
-    /// What applications keep with the user; nothing where it stays what it is.
+    /// The data of applications with the user; `None` where they stay as they are.
     pub custom_data: Option<Value>,
 }
 
-/// What a component answers, later; or why it does not, in words for the log.
+/// A component's later answer, or the reason why there is none, in words for the log.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer, String>> + Send + 'a>>;
 
 /// A component that checks passwords.

@@ -1,4 +1,4 @@
-//! What was last noted about names that strangers choose.
+//! The last notes about names that strangers choose.
 //!
 //! Enters: names of any length and what is to be remembered of each. Leaves: what was remembered.
 //! Guarantees: never more than a fixed number of entries of a fixed size; the one that was noted longest ago goes
@@ -13,7 +13,7 @@ use std::hash::BuildHasher;
 pub(super) struct Recent<V> {
     /// Names are kept as 64 bits under a key that nobody knows: long ones cost nothing, and nobody can make two names meet.
     hasher: RandomState,
-    /// What is remembered, with its position in `order`.
+    /// The notes, each with its position in `order`.
     entries: HashMap<u64, (u64, V)>,
     /// The names by the order in which they were noted.
     order: BTreeMap<u64, u64>,
@@ -35,7 +35,7 @@ impl<V> Recent<V> {
         }
     }
 
-    /// What was noted about the name last.
+    /// The last note about the name.
     pub fn get(&self, name: &str) -> Option<&V> {
         self.entries
             .get(&self.hasher.hash_one(name))

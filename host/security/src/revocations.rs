@@ -17,16 +17,16 @@ const MANY: usize = 10_000;
 /// Why and when.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Revocation {
-    /// What the one who revoked it said.
+    /// The reason of the one who revoked it.
     pub reason: String,
     /// Milliseconds since 1970.
     pub timestamp: u64,
-    /// What was revoked. Nothing where only a session was named: that is remembered for ever.
+    /// The token's content. `None` where only a session was named: that is remembered for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<RevokedToken>,
 }
 
-/// What a revoked token said, as far as it tells when the token has no worth of its own any more.
+/// The part of a revoked token that tells when the token is worthless by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokedToken {
     /// Whose it was.

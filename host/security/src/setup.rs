@@ -28,7 +28,7 @@ use std::time::Duration;
 const MOST_NAMES: usize = 100_000;
 const HEX: usize = 16;
 
-/// What the security of a mesh is made with.
+/// The parts that the security of a mesh is made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The mesh's name.
@@ -49,7 +49,7 @@ pub struct Settings {
     pub login_attempts: u32,
     /// How long it stays locked.
     pub lockout: Duration,
-    /// What holds for whom.
+    /// The profiles.
     pub profiles: Profiles,
     /// How names of users are compared.
     pub names: Names,
@@ -184,7 +184,7 @@ fn add_groups(directory: &Directory, settings: &Settings) -> Result<(), OpenErro
     Ok(())
 }
 
-/// What every user may do. The paths of methods begin with the domain, which is the mesh's name in most meshes.
+/// The rights of every user. The paths of methods begin with the domain, which is the mesh's name in most meshes.
 fn guests(settings: &Settings) -> Rules {
     let mut rules = Rules::new();
     for (path, permission) in permission::guest().iter() {

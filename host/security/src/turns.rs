@@ -29,7 +29,7 @@ pub(super) enum Class {
 
 const CLASSES: usize = 4;
 
-/// Who waits. Long names cost no more than short ones: a name is a hash with a key that nobody knows.
+/// The one that waits. Long names cost no more than short ones: a name is a hash with a key that nobody knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Applicant {
     pub network: Network,
@@ -142,7 +142,7 @@ impl<T> Line<T> {
                 .iter_mut()
                 .filter(|crowd| crowd.network != who.network);
             let largest = others.max_by_key(|crowd| crowd.length);
-            // Who comes has one place more than before, if it gets one.
+            // A newcomer has one place more than before, if it gets one.
             evicted = match largest.filter(|crowd| crowd.length > own_length + 1) {
                 Some(crowd) => crowd.evict(0, None),
                 None => self.evict_for(who),

@@ -1,4 +1,4 @@
-//! What was asked for with each token: what profiles say of use and idleness is about all sessions of a token, and all requests
+//! Requests with each token: what profiles say of use and idleness is about all sessions of a token, and all requests
 //! over HTTP that show it.
 //!
 //! Enters: ids of tokens. Leaves: what counts their requests. Guarantees: whoever shows a token again, over whatever,
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Tokens whose use is remembered; of more, those that were shown longest ago begin anew.
 const MOST: usize = 100_000;
 
-/// What is known of all tokens.
+/// The usage of all tokens.
 #[derive(Debug)]
 pub(super) struct Usages(Mutex<Recent<Known>>);
 

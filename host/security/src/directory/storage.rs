@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Everything that has to do with security is below this path.
 pub const ROOT: &str = mesh_store::RESERVED;
-/// What tokens are signed with.
+/// The secret that tokens are signed with.
 pub const TOKEN_SECRET: &str = "/_SYSTEM/_SECURITY/SESSION_TOKEN_SECRET";
 
 /// No token was issued later than what this document says.

@@ -1,4 +1,4 @@
-//! What a directory holds after a restart is what it held before, and removals meet only those who are named.
+//! A directory holds the same after a restart, and removals meet only the users that are named.
 
 use super::*;
 use crate::full_disk::{Disk, FullDisk};

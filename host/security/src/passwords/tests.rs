@@ -28,7 +28,7 @@ const ENDLESS: Patience = Patience {
     whole: Duration::ZERO,
 };
 
-/// What is stored for a password.
+/// The text that is stored for a password.
 fn stored(password: &str) -> Option<String> {
     Some(password::hash(password).unwrap())
 }

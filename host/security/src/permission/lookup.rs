@@ -97,7 +97,7 @@ impl LookupTable {
     }
 }
 
-/// What a group may do where a path is in a table.
+/// The rights of a group where a path is in a table.
 #[derive(Clone, Debug)]
 pub struct LookupPermission {
     source: String,

@@ -9,10 +9,10 @@ use super::error::PermissionError;
 /// Longer paths are refused, in bytes: no request can have one.
 pub const LONGEST_PATH: usize = 8192;
 
-/// What real servers write in place of `*` in their stores.
+/// The text that real servers write in place of `*` in their stores.
 const RESERVED: &str = "{{w}}";
 
-/// What every path that the pattern covers begins with: the text before the first `*`. `None` when there is no `*`.
+/// The beginning of every path that the pattern covers: the text before the first `*`. `None` when there is no `*`.
 pub fn literal_beginning(pattern: &str) -> Option<&str> {
     memchr::memchr(b'*', pattern.as_bytes()).map(|star| &pattern[..star])
 }

@@ -13,7 +13,7 @@ use super::template::is_template;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What permissions say about a request.
+/// The decision of permissions about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Something forbids it. Nothing else counts.
@@ -25,7 +25,7 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// What two sources of permissions say together.
+    /// The decision of two sources of permissions together.
     #[must_use]
     pub fn and(self, other: Decision) -> Decision {
         match (self, other) {
@@ -101,7 +101,7 @@ impl Table {
         self.prohibited.admits(action)
     }
 
-    /// What is said about an action on a path.
+    /// The decision about an action on a path.
     pub fn decide(&self, action: Action, path: &str) -> Decision {
         if !self.mentioned.admits(action) {
             return Decision::Silent;
@@ -122,7 +122,7 @@ impl Table {
             };
             for Wildcard { pattern, permission } in alike {
                 let says = said(*permission, action);
-                // What would not change the decision need not be compared.
+                // Patterns that would not change the decision need not be compared.
                 if decision.and(says) != decision && covers(pattern, path) {
                     decision = says;
                 }
@@ -162,7 +162,7 @@ impl Table {
     }
 }
 
-/// What a permission says on its own path.
+/// The decision of a permission on its own path.
 fn said(permission: Permission, action: Action) -> Decision {
     if permission.prohibited.admits(action) {
         Decision::Prohibited

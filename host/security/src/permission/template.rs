@@ -14,7 +14,7 @@ const MOST_PATHS: usize = 1000;
 const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
 
-/// What templates can ask for.
+/// The fields that templates can name.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// `{{user.username}}`

@@ -14,7 +14,7 @@ use rustls::{InconsistentKeys, ServerConfig};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What is spoken inside: websockets begin as HTTP/1.1.
+/// The protocol inside: websockets begin as HTTP/1.1.
 const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
 
 /// Why a certificate of version 1 is not used, and how to get one that is.
@@ -85,7 +85,7 @@ impl Identity {
         self.validity
     }
 
-    /// What handshakes need, and when the certificate may be used.
+    /// The data for handshakes, and the time in which the certificate is valid.
     pub(super) fn into_parts(self) -> (Arc<ServerConfig>, Validity) {
         (self.config, self.validity)
     }

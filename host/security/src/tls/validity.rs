@@ -50,7 +50,7 @@ impl Validity {
         })
     }
 
-    /// What an operator should know by now.
+    /// The warning for an operator at this time.
     pub fn warning(&self, now: SystemTime) -> Option<String> {
         if now < self.not_before.time() {
             return Some(format!("it is not valid before {}", self.not_before));

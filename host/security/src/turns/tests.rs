@@ -15,7 +15,7 @@ impl Dice {
     }
 }
 
-/// What waits: who it is of, and which of theirs.
+/// A waiting job: its owner, and its number among the owner's jobs.
 type Item = (u64, u64, u64);
 
 fn who(network: u64, name: u64) -> Applicant {
