@@ -43,7 +43,7 @@ pub struct Batch {
     is_released: bool,
 }
 
-/// What comes next of a batch.
+/// The next step of a batch.
 #[derive(Debug)]
 pub enum Next {
     /// This frame is to be written.
@@ -73,7 +73,7 @@ impl Batch {
         self.is_released = false;
     }
 
-    /// What is to be written next.
+    /// The next frame to write.
     pub fn next_frame(&mut self) -> Next {
         if self.position >= self.cleared
             && let Some(after) = self.obstacle()
@@ -88,15 +88,16 @@ impl Batch {
         Next::Frame(std::mem::take(&mut queued.frame))
     }
 
-    /// What the next frame waits for. Answers that follow each other leave together, in one write, when the last of
-    /// them may: nothing that others push is between them, so that it is still only earlier frames that they wait for.
+    /// The condition that the next frame waits for. Answers that follow each other leave together, in one write, when
+    /// the last of them may: nothing that others push is between them, so that it is still only earlier frames that
+    /// they wait for.
     fn obstacle(&mut self) -> Option<After> {
         let rest = self.frames.get(self.position..).unwrap_or_default();
         let mut end = self.position;
         let mut last = None;
         for after in rest.iter().map_while(|queued| queued.after.as_ref()) {
             end += 1;
-            // What this batch has handed out itself is written before.
+            // Frames that this batch has handed out itself are written before.
             if !after.is_over_but_for(&self.handed) {
                 last = Some(after);
             }

@@ -61,9 +61,9 @@ pub struct Session {
     id: Box<str>,
     /// `{"id":"…"}`: what components learn of a caller that has not logged in. Made once.
     origin: Bytes,
-    /// Who is at the other end, in a secure mesh.
+    /// The login at the other end, in a secure mesh.
     login: ArcSwapOption<Login>,
-    /// What it may hear; nothing where that is everything that it has subscribed to.
+    /// The events that it may hear; `None` where that is everything that it has subscribed to.
     audience: ArcSwapOption<Audience>,
     /// For whom else it listens.
     principals: Mutex<Vec<Arc<Principal>>>,
@@ -139,7 +139,7 @@ impl Session {
         &self.id
     }
 
-    /// What components learn of the caller: a JSON object.
+    /// The origin that components get: a JSON object.
     pub fn origin(&self) -> Bytes {
         match &*self.login.load() {
             Some(login) => login.origin.clone(),
@@ -147,7 +147,7 @@ impl Session {
         }
     }
 
-    /// Who is at the other end, in a secure mesh.
+    /// The login at the other end, in a secure mesh.
     pub fn login(&self) -> Option<Arc<Login>> {
         self.login.load_full()
     }
@@ -291,7 +291,7 @@ impl Session {
         self.is_cluster_member.load(Ordering::Relaxed)
     }
 
-    /// What the client was promised: the versions in the description that it has read last.
+    /// The versions that the client was promised: those in the description that it has read last.
     pub fn advertised(&self) -> Option<Arc<Advertised>> {
         self.advertised.load_full()
     }

@@ -15,7 +15,7 @@ use std::task::Waker;
 #[derive(Clone, Debug, Default)]
 pub struct InFlight(Arc<Flight>);
 
-/// What a frame waits for.
+/// The condition that a frame waits for.
 #[derive(Clone, Debug)]
 pub struct After(Weak<Flight>);
 
@@ -26,14 +26,14 @@ struct Flight {
 
 #[derive(Debug, Default)]
 struct Awaited {
-    /// Who is woken at its end.
+    /// The tasks that are woken at its end.
     wakers: Vec<Waker>,
-    /// What ends no sooner.
+    /// The condition that ends no sooner.
     later: Vec<InFlight>,
 }
 
 impl InFlight {
-    /// What waits for it.
+    /// The frames that wait for it.
     pub fn after(&self) -> After {
         After(Arc::downgrade(&self.0))
     }
@@ -54,7 +54,7 @@ impl After {
         if self.0.strong_count() > own {
             return false;
         }
-        // What was written before the last copy was dropped comes before what is written now.
+        // Writes from before the last copy was dropped come before those from now.
         fence(Ordering::Acquire);
         true
     }

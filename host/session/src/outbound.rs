@@ -40,7 +40,7 @@ struct State {
     idle: Option<Arc<OwnedWriteHalf>>,
     /// Somebody is about to.
     is_deferred: bool,
-    /// What the lent socket did not take.
+    /// The bytes that the lent socket did not take.
     rest: Vec<u8>,
     closing: Option<Closing>,
     /// The socket took no more when it was tried last, or is gone: nobody is to wait for what comes.
@@ -58,11 +58,11 @@ impl State {
             // A vector takes everything.
             let _ = frame.format(&mut bytes);
         }
-        // What a broken socket does not take fails again when the connection writes it, and ends the connection.
+        // A failed write to a broken socket fails again in the connection, and ends it.
         let sent = socket.try_write(&bytes).unwrap_or(0);
         self.frames.clear();
         self.bytes = bytes.len() - sent;
-        // What was written as a whole leaves no memory behind.
+        // A frame that was written as a whole leaves no memory behind.
         self.rest = bytes.split_off(sent);
         self.rest.is_empty()
     }
@@ -188,7 +188,7 @@ impl Outbound {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Lets more or fewer bytes be queued than until now. What is queued stays.
+    /// Lets more or fewer bytes be queued than until now. Queued frames stay.
     pub fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::Relaxed);
     }

@@ -19,7 +19,7 @@ impl Wake for Flag {
     }
 }
 
-/// What a publisher still has to do.
+/// The remaining steps of a publisher.
 struct Publishing {
     number: usize,
     recipients: Vec<usize>,
@@ -234,7 +234,7 @@ fn run(seed: u64) {
             _ => world.publish(position, &mut choices),
         }
     }
-    // Whoever is slow stays so: all others get everything.
+    // A slow session stays slow: all others get everything.
     for position in 0..count {
         while world.connections[position].publishing.is_some() && !world.connections[position].is_gone {
             world.publish(position, &mut choices);

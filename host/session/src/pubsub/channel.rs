@@ -30,9 +30,9 @@ impl ChannelAction {
 /// A channel taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channel<'a> {
-    /// What is in front of the first `@`.
+    /// The text in front of the first `@`.
     pub action: ChannelAction,
-    /// What is behind it. It may contain more of them.
+    /// The text behind it. It may contain more of them.
     pub pattern: &'a str,
 }
 

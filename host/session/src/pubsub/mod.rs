@@ -1,4 +1,4 @@
-//! Who hears of what: channels, their patterns, and the index that finds the recipients of a publication.
+//! Subscriptions: channels, their patterns, and the index that finds the recipients of a publication.
 //!
 //! Enters: subscriptions, and one [`Event`] at a time. Leaves: frames in the queues of the sessions that
 //! subscribed, and calls of [`Listener`]s inside the host. Guarantees: one frame per (session, channel), written once

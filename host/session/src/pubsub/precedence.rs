@@ -23,7 +23,7 @@ pub(super) enum Place {
     MaskedAction(u64),
 }
 
-/// What registrations are sorted by, before the order of their subscriptions.
+/// The key by which registrations are sorted, before the order of their subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     stage: u8,

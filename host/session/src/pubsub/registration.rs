@@ -15,7 +15,7 @@ pub trait Listener: Send + Sync + Debug {
     fn hear(&self, publication: &Publication<'_>) -> bool;
 }
 
-/// Who subscribed.
+/// The subscriber.
 #[derive(Clone, Debug)]
 pub enum Subscriber {
     /// A client.
@@ -24,7 +24,7 @@ pub enum Subscriber {
     Listener {
         /// Groups the listener's subscriptions, as a session's number does.
         number: u64,
-        /// Who hears.
+        /// The recipient.
         listener: Arc<dyn Listener>,
     },
 }
@@ -69,7 +69,7 @@ impl VersionFilter {
 /// One `on`.
 #[derive(Debug)]
 pub(super) struct Reference {
-    /// What `off` names it by.
+    /// The id by which `off` names it.
     pub(super) id: u64,
     pub(super) filter: VersionFilter,
     /// How many segments a `**` reaches.
@@ -119,7 +119,7 @@ const BYTES_OF_A_SEGMENT: usize = 160;
 pub(super) struct Wanted {
     /// The depth to name, for a `**`.
     pub(super) depth: Option<u32>,
-    /// What was sent instead of what is stored.
+    /// The value that was sent instead of the stored one.
     pub(super) as_sent: bool,
 }
 

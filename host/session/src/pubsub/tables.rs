@@ -76,7 +76,7 @@ impl Tables {
             + self.exact_text.capacity()
     }
 
-    /// What a subscriber has; `None` when that is nothing.
+    /// The subscriptions of a subscriber; `None` when there are none.
     pub(super) fn of_subscriber(&self, subscriber: u64) -> Option<&OfSubscriber> {
         self.by_subscriber.get(&subscriber)
     }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-/// What is chosen here: paths and patterns.
+/// The random choices: paths and patterns.
 impl Choices {
     fn path(&mut self) -> String {
         const SEGMENTS: [&str; 10] = ["a", "a", "b", "b", "c", "A", "ab", "", "_exchange", "é"];
@@ -53,7 +53,7 @@ impl Choices {
     }
 }
 
-/// What somebody inside the host heard.
+/// The publications that a subscriber inside the host heard.
 #[derive(Debug, Default)]
 struct Ear(Mutex<usize>);
 
@@ -207,7 +207,7 @@ impl World {
                 self.index.unsubscribe_channel(number, &text);
                 self.naive.remove(&key);
             }
-            // What was never subscribed changes nothing.
+            // An `off` without a subscription changes nothing.
             2 => {
                 self.index.unsubscribe_reference(number, &text, u64::MAX);
                 self.index.unsubscribe_channel(number, "/SET@/never/subscribed");
@@ -274,7 +274,7 @@ impl World {
         expected
     }
 
-    /// What arrived in the queues of sessions, which are empty then.
+    /// The frames in the queues of sessions, which are empty then.
     fn arrived(&self) -> Vec<(u64, String, Option<u64>)> {
         let mut arrived = Vec::new();
         for session in &self.sessions {
