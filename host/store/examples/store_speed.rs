@@ -1,4 +1,4 @@
-//! What a durable store costs on this machine: sets a second with one and with many in flight, the time to open many
+//! Costs of a durable store on this machine: sets a second with one and with many in flight, the time to open many
 //! documents, and the memory each takes.
 //!
 //! ```text

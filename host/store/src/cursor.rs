@@ -45,7 +45,7 @@ impl Cursor {
     }
 }
 
-/// What a walk has come to.
+/// The position of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Walked {
     /// The budget is spent, and there may be more.

@@ -40,7 +40,7 @@ impl Store for MemoryStore {
 
     fn set_by(&self, path: &str, data: &str, by: Option<&Arc<str>>) -> Result<Stored, StoreError> {
         let data: Arc<str> = data.into();
-        // What was replaced is freed after the lock.
+        // The replaced document is freed after the lock.
         let written = self.write().set(path, data, by.cloned());
         Ok(stored(written))
     }

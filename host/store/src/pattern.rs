@@ -25,7 +25,7 @@ impl<'a> PathPattern<'a> {
         self.text
     }
 
-    /// What every matching path begins with.
+    /// The beginning of every matching path.
     pub fn literal(&self) -> &'a str {
         self.literal
     }

@@ -7,7 +7,7 @@ use super::{Commit, Committed, Cursor, Document, Health, Item, PathPattern, Step
 use super::{StoreErrorKind, Stored};
 use std::sync::Arc;
 
-/// What the host keeps for itself (docs/protocol.md 9.2).
+/// The paths that the host keeps for itself (docs/protocol.md 9.2).
 pub const RESERVED: &str = "/_SYSTEM/_SECURITY/";
 
 /// A store without what the host keeps for itself.

@@ -38,7 +38,8 @@ fn is_removal(number: u64) -> bool {
     number % 10 == 9
 }
 
-/// What write `number` of a round puts at its path: long enough for several pages, and the same letter throughout.
+/// The value that write `number` of a round puts at its path: long enough for several pages, and the same letter
+/// throughout.
 fn data(round: u64, number: u64) -> String {
     let letter = char::from(b'a' + (number % 26) as u8);
     let text: String = std::iter::repeat_n(letter, (number * 7919 % 6000) as usize).collect();
@@ -112,7 +113,7 @@ fn kill_again_and_again(durability: &str, rounds: u64) {
     std::fs::create_dir_all(&folder.0).unwrap();
     let file = folder.0.join("store.redb");
     let (mut seed, mut acknowledged_in_all) = (now(), 0);
-    // What is at each path for certain: round and number of the last write, and whether it left a document.
+    // The certain content of each path: round and number of the last write, and whether it left a document.
     let mut certain: HashMap<String, (u64, u64)> = HashMap::new();
     for round in 1..=rounds {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -180,7 +181,7 @@ fn kill_again_and_again(durability: &str, rounds: u64) {
                 }
             }
         }
-        // What is there now is what the next round begins with.
+        // The next round begins with the present content.
         let commit = store.set("/end-of-round", &data(round, 0)).unwrap().commit;
         assert!(matches!(commit, Commit::Pending(_)));
         store.close().unwrap();

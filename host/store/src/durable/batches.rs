@@ -25,7 +25,7 @@ const HEAD: usize = 9;
 /// So that a removal is not taken for anything else that is hashed.
 const REMOVAL_SEED: u64 = 0x6d65_7368_7265_6d6f;
 
-/// What the changes make of each path: a record, or nothing.
+/// The result of the changes for each path: a record, or nothing.
 #[derive(Debug, Default)]
 pub(super) struct Unmerged {
     /// By path.
@@ -41,7 +41,7 @@ pub(super) struct Unmerged {
 pub(super) struct DamagedChange {
     /// Its path, as far as it can be read.
     pub(super) path: String,
-    /// What is wrong with it.
+    /// Its fault.
     pub(super) reason: &'static str,
 }
 

@@ -54,11 +54,11 @@ pub struct StoreFile {
 pub struct DamagedRecord {
     /// Its path, as far as it can be read.
     pub path: String,
-    /// What is wrong, such as "its checksum does not match".
+    /// The fault, such as "its checksum does not match".
     pub reason: &'static str,
 }
 
-/// What [`StoreFile::compact`] did.
+/// The result of [`StoreFile::compact`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
     /// The size of the file before, in bytes.
@@ -74,7 +74,7 @@ impl StoreFile {
     ///
     /// # Errors
     ///
-    /// What stands against it.
+    /// The obstacle.
     pub fn open(path: &Path, create: bool) -> Result<StoreFile, FileError> {
         match StoreFile::open_sound(path, create) {
             Err(refused) if refused.kind() == FileErrorKind::Damaged => salvage(path, refused),
@@ -118,7 +118,7 @@ impl StoreFile {
         Ok(file)
     }
 
-    /// What is below, where that is a file: whoever has it keeps the file.
+    /// The medium below, where that is a file: the holder of this keeps the file.
     pub(super) fn held(&self) -> Option<Held> {
         self.held.clone()
     }
@@ -373,14 +373,14 @@ impl StoreFile {
     ///
     /// # Errors
     ///
-    /// When the system refuses it. What was written before is on disk all the same.
+    /// When the system refuses it. Earlier writes are on disk all the same.
     pub fn close(mut self) -> Result<(), FileError> {
         self.close_database()
     }
 
     fn close_database(&mut self) -> Result<(), FileError> {
         if self.database.is_some() && !self.failed && !self.panicked.load(Ordering::Relaxed) {
-            // What cannot be merged is merged when the file is opened again.
+            // Pages that cannot be merged are merged when the file is opened again.
             let _ = self.merge();
         }
         let Some(database) = self.database.take() else {

@@ -21,7 +21,7 @@ pub(super) struct Held(Arc<Kept>);
 struct Kept {
     backend: FileBackend,
     file: File,
-    /// What redb has locked at some time, and whether for all or for itself.
+    /// The locks that redb has had at some time, shared or exclusive.
     locks: Mutex<Vec<(Range, bool)>>,
 }
 
@@ -89,7 +89,7 @@ impl StorageBackend for Held {
         })
     }
 
-    /// What is locked stays so until the file is given up.
+    /// Locks stay until the file is given up.
     fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
         Ok(())
     }
@@ -254,7 +254,7 @@ mod tests {
             out
         };
         assert_eq!(whole(&reading), expected);
-        // What was cut off does not come back.
+        // Bytes that were cut off do not come back.
         reading.set_len(4_100).unwrap();
         reading.set_len(20_000).unwrap();
         expected.truncate(4_100);

@@ -29,10 +29,10 @@ const CONVENIENCE: Duration = Duration::from_secs(10);
 const UNTIL_NEXT_LOOK: Duration = Duration::from_secs(2);
 /// How much room there must be for another try.
 const ROOM: usize = 512 * 1024;
-/// What a change costs beside its texts.
+/// The memory of a change beside its texts.
 const CHANGE_BYTES: usize = 224;
 
-/// What writers, readers and the journal's thread share. `index` is locked before `queue`.
+/// The state that writers, readers and the journal's thread share. `index` is locked before `queue`.
 pub(super) struct Journal {
     pub(super) index: RwLock<Index>,
     queue: Mutex<Queue>,
@@ -401,7 +401,7 @@ fn call(mut callbacks: Vec<(u64, Committed)>, result: &Result<(), StoreError>) {
     }
 }
 
-/// What a path holds after all changes, in order of paths: one write for each, and neighbours together.
+/// The content of each path after all changes, in order of paths: one write for each, and neighbours together.
 fn last_of_each_path(changes: &[Change]) -> BTreeMap<&str, Option<Record<'_>>> {
     changes
         .iter()

@@ -83,7 +83,7 @@ impl DurableStore {
     ///
     /// # Errors
     ///
-    /// What stands against it, in one sentence.
+    /// The obstacle, in one sentence.
     pub fn open(path: &Path, options: &Options) -> Result<DurableStore, FileError> {
         match StoreFile::open(path, true) {
             Err(full) if full.kind() == FileErrorKind::Full => DurableStore::for_reading(path, options, full),
@@ -296,7 +296,7 @@ impl Store for DurableStore {
 
 impl Drop for DurableStore {
     fn drop(&mut self) {
-        // Whatever went wrong has been logged.
+        // Failures have been logged.
         let _ = self.close();
     }
 }

@@ -28,7 +28,7 @@ pub enum TransferError {
     Line {
         /// Which, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// Its fault.
         what: String,
     },
     /// The file as a whole is something else.
@@ -54,7 +54,7 @@ pub struct Source<'a> {
     pub is_cut_off: bool,
 }
 
-/// What belongs to a happn server and not to its users: its name, its keys, its users and their passwords.
+/// The paths that belong to a happn server and not to its users: its name, its keys, its users and their passwords.
 const SYSTEM: &str = "/_SYSTEM/";
 
 /// Reads a file with documents; `format` is found out when it is not said. Of a happn-3 file, `system` takes along what
@@ -168,7 +168,7 @@ fn wrong(line: u64, what: impl Into<String>) -> TransferError {
     TransferError::Line { line, what }
 }
 
-/// What serde says, without the place within the one line.
+/// serde's message, without the place within the one line.
 fn said(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(" at line ") {

@@ -72,7 +72,7 @@ fn damaged_records_are_left_out_and_the_rest_is_there() {
     assert_eq!(store.health().damaged, 3);
 }
 
-/// What became of a file with damage.
+/// The result for a file with damage.
 #[derive(Debug, Default)]
 struct Tally {
     unharmed: u32,

@@ -9,7 +9,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What goes wrong.
+/// The failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Fault {
     #[default]
@@ -60,12 +60,12 @@ impl Disk {
         self.state().sync_takes = time;
     }
 
-    /// What survives a power failure.
+    /// The bytes that survive a power failure.
     pub(super) fn synced(&self) -> Vec<u8> {
         self.state().synced.clone()
     }
 
-    /// What survives the end of the process.
+    /// The bytes that survive the end of the process.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.state().bytes.clone()
     }

@@ -82,7 +82,7 @@ fn story(seed: u64, fault: Fault) {
     assert!(store.get("/new").is_none(), "{what}");
     assert!(store.close().is_err(), "{what}");
     drop(store);
-    // What comes back: all that was acknowledged, and the failed commit as a whole or not at all.
+    // All acknowledged writes come back, and the failed commit as a whole or not at all.
     for bytes in [disk.synced(), disk.bytes()] {
         let back = on(&Disk::of(bytes), &Options::default());
         assert!(back.damaged().is_empty(), "{what}");
