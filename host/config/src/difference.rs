@@ -1,4 +1,4 @@
-//! What differs between the configuration that runs and the one that is wanted.
+//! Differences between the configuration that runs and the one that is wanted.
 //!
 //! Enters: two checked configurations. Leaves: a [`Difference`]: component entries added, removed and changed, and the
 //! names of other keys that changed, told apart by what the table of keys says of when they apply. Guarantees: each entry of either side
@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::keys::Applies;
 use super::{ComponentConfig, Config, Secret, Spanned, TlsConfig};
 
-/// What differs between two configurations.
+/// The differences between two configurations.
 #[derive(Clone, Debug, Default)]
 pub struct Difference {
     /// Entries that only the wanted configuration has, in its order.
@@ -35,7 +35,7 @@ pub struct ChangedComponent {
     pub running: ComponentConfig,
     /// The entry as it is wanted.
     pub wanted: ComponentConfig,
-    /// What differs; never empty, each at most once.
+    /// The differences; never empty, each at most once.
     pub aspects: Vec<Aspect>,
 }
 

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// What kind of mistake a diagnostic is about.
+/// The kinds of mistakes of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The file is missing, cannot be read, or is not UTF-8.
@@ -49,9 +49,9 @@ pub struct Diagnostic {
     pub column: Option<usize>,
     /// The `key=value` of the `--set` the mistake is in, with secrets replaced by `***`.
     pub from_override: Option<String>,
-    /// What is wrong, on one line.
+    /// The mistake, on one line.
     pub message: String,
-    /// What was probably meant, or what would be right.
+    /// The suggestion: the probable intention, or a right form.
     pub help: Option<String>,
     pub(super) excerpt: Option<Excerpt>,
 }

@@ -29,7 +29,7 @@ enum Step {
 /// Parts a key may have; as deep as TOML itself may nest.
 const MOST_STEPS: usize = 64;
 
-/// What is wrong and what would help.
+/// The fault, and the help for it.
 type Wrong = (String, Option<String>);
 
 /// Reads all overrides; those that cannot be read are reported.

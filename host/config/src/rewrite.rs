@@ -22,7 +22,7 @@ pub enum RewriteError {
     File {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
     /// Somebody else changed it.
@@ -50,7 +50,7 @@ pub enum Edit {
     After {
         /// Where the value stands.
         at: Location,
-        /// What to add, as it is.
+        /// The text to add, as it is.
         more: String,
     },
     /// More TOML at the end.

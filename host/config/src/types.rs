@@ -65,7 +65,8 @@ pub struct TlsConfig {
 pub struct SecurityConfig {
     /// Password of the administrator; not empty. Default none.
     pub admin_password: Option<Spanned<Secret>>,
-    /// What tokens are signed with, at least 32 bytes. Default none: the host makes one and keeps it in its store.
+    /// The secret that tokens are signed with, at least 32 bytes. Default none: the host makes one and keeps it in
+    /// its store.
     pub token_secret: Option<Spanned<Secret>>,
     /// Whether `_ANONYMOUS` may log in. Default `false`.
     pub allow_anonymous: bool,
