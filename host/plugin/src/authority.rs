@@ -20,7 +20,7 @@ pub enum Authority {
     Gone,
 }
 
-/// What a thread works on, as it says itself.
+/// The call that a thread works on, as it declares.
 #[derive(Clone, Copy)]
 struct Work {
     /// The number of the instance that said so; 0 is nobody's.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// What somebody waits for.
+/// A result that somebody waits for.
 pub trait Given: Sized + Send + 'static {
     /// From a status and the bytes that the component gave, unchecked.
     fn completed(status: i32, payload: &[u8]) -> Self;

@@ -1,6 +1,6 @@
 //! A loaded version as the host holds it: started, called, stopped.
 //!
-//! What happens on its threads meanwhile is in `lifecycle.rs`.
+//! The work on its threads meanwhile is in `lifecycle.rs`.
 
 use super::ffi::interpose;
 use super::instance::{Identity, Instance, Services};
@@ -28,7 +28,7 @@ const LIBRARIES_WITHOUT_KEY_RELEASE: u64 = 900;
 /// Looks at what a library says of itself, and refuses it or not.
 pub type Approval = Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send + Sync>;
 
-/// What to load, and as what.
+/// The library to load, and its name and version.
 pub struct LoadRequest {
     /// The library file.
     pub library: PathBuf,
@@ -42,13 +42,13 @@ pub struct LoadRequest {
     pub config: String,
     /// How many lanes, 1 to 64.
     pub lanes: u32,
-    /// What each lane may hold.
+    /// The limits of each lane.
     pub limits: Limits,
     /// Where its private copy goes, and how that is tried out.
     pub stage: Stage,
     /// How long the component may take to start.
     pub start_timeout: Duration,
-    /// What the component may ask of the host.
+    /// The services of the host for the component.
     pub services: Arc<dyn Services>,
     /// Whether it asks for what its callers want with their rights.
     pub delegates: bool,
@@ -88,7 +88,7 @@ impl ComponentState {
     }
 }
 
-/// What became of a library after its component was stopped.
+/// The fate of a library after its component was stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unloaded {
     /// Its memory is mapped no more.
@@ -111,7 +111,7 @@ pub struct Component {
     resident: OnceLock<String>,
     /// Taken when it ends.
     pub(super) lane_zero: Mutex<Option<JoinHandle<LaneZero>>>,
-    /// What answers in place of a library.
+    /// The code that answers in place of a library.
     pub(super) native: Option<Arc<dyn Native>>,
 }
 
@@ -184,7 +184,7 @@ impl Component {
             let message = format!("{} could not be created: {what}", library.display());
             LoadError::new(LoadErrorKind::Create, message)
         };
-        // The rehearsal has as long as the component. Whatever comes of it, the report says so.
+        // The rehearsal has as long as the component. The report has its result in any case.
         let _ = tokio::time::timeout(patience + REPORT, rehearsed).await;
         let opened = match tokio::time::timeout(patience, opened).await {
             Ok(Ok(opened)) => opened,
@@ -269,7 +269,7 @@ impl Component {
         &self.instance.identity().component
     }
 
-    /// What the library says of itself.
+    /// The library's own description.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// What is wrong with a library file.
+/// Faults of a library file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ElfError {
     #[error("it is no shared library (its first bytes are not those of an ELF file)")]

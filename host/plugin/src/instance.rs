@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Who a component is, as it learns itself when it is created.
+/// The identity of a component, as it gets it when it is created.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The mesh's name.
@@ -39,7 +39,7 @@ pub struct Caller {
     pub authority: Authority,
 }
 
-/// What a component may ask of the host. All functions are called from threads of the component and never wait.
+/// The services of the host for a component. All functions are called from threads of the component and never wait.
 pub trait Services: Send + Sync {
     /// Publishes an event of the component.
     fn emit(&self, instance: &Arc<Instance>, key: &str, data: &[u8], options: &[u8]);
@@ -78,7 +78,7 @@ pub struct Instance {
     misdirected: AtomicU64,
     /// Whether events reach it.
     hearing: AtomicBool,
-    /// What it listens to.
+    /// Its subscriptions.
     interests: Mutex<Vec<Interest>>,
     /// Whether it has asked how to say for whom it asks.
     knows_delegation: AtomicBool,
@@ -86,7 +86,7 @@ pub struct Instance {
     knows_http: AtomicBool,
     /// Whether it has published something that may still be on its way.
     has_published: AtomicBool,
-    /// What waits for all that.
+    /// The frames that wait for all that.
     published: Mutex<Option<After>>,
 }
 
@@ -148,7 +148,7 @@ impl Instance {
         self.hearing.store(hearing, Ordering::Relaxed);
     }
 
-    /// What it listens to, in the order in which it asked.
+    /// Its subscriptions, in the order in which it asked.
     pub fn interests(&self) -> Vec<Interest> {
         self.interests
             .lock()
@@ -193,7 +193,7 @@ impl Instance {
         self.has_published.store(true, Ordering::Release);
     }
 
-    /// What an answer has to wait for.
+    /// The condition that an answer has to wait for.
     pub fn unwritten(&self) -> Option<After> {
         if !self.has_published.load(Ordering::Acquire) {
             return None;
@@ -217,7 +217,7 @@ impl Instance {
         found
     }
 
-    /// Who it is.
+    /// Its identity.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }

@@ -130,7 +130,7 @@ impl Lane {
         self.keeps_origins
     }
 
-    /// Who made a call that is not answered yet.
+    /// The caller of a call that is not answered yet.
     pub(super) fn origin_of(&self, ticket: Ticket) -> Option<Bytes> {
         let state = self.lock();
         state.pending.get(ticket)?.origin.as_deref().cloned()
@@ -287,7 +287,7 @@ impl Lane {
         if state.closed {
             return Err(Refusal::Closed);
         }
-        // What the host itself asks is not held back by what clients ask.
+        // Requests of the host itself are not held back by those of clients.
         if !job.kind.is_call() {
             return Ok(());
         }
@@ -317,7 +317,7 @@ impl Lane {
                     }
                     has_room
                 }
-                // Whoever took over hears them.
+                // The version that took over hears them.
                 Intake::Sealed => true,
             };
             if !kept {
@@ -378,7 +378,7 @@ impl Lane {
         }
     }
 
-    /// Who waits for this completion, which is counted.
+    /// The receiver of this completion, which is counted.
     fn take_answer(&self, ticket: Ticket, status: i32) -> Option<Box<dyn Answer>> {
         let Some(pending) = self.lock().pending.remove(ticket) else {
             self.late.fetch_add(1, Ordering::Relaxed);
@@ -409,7 +409,7 @@ impl Lane {
         std::mem::swap(&mut state.jobs, jobs);
         state.bytes = 0;
         state.events_at_work = std::mem::take(&mut state.queued_events);
-        // What waits for a version does not wait for what the thread does now.
+        // Calls that wait for a version do not wait for the thread's present work.
         self.begin_work(!jobs.is_empty() && !matches!(state.intake, Intake::Held(_)));
         // Those that wait for a version are counted until they are taken.
         if matches!(state.intake, Intake::Open) {

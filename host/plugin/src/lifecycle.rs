@@ -1,7 +1,7 @@
-//! What happens on the threads of a loaded version: stage, open, check, create, run; then destroy, close, verify.
+//! Life of a loaded version on its threads: stage, open, check, create, run; then destroy, close, verify.
 //!
 //! Lane 0 is the first thread to run code of the library and the last: it opens it, makes the instance, starts the
-//! other lanes, waits for them, and frees the instance. What is left then (the library, its keys) is cleared away by
+//! other lanes, waits for them, and frees the instance. The rest (the library, its keys) is cleared away by
 //! a short-lived thread, since closing runs the library's destructors.
 
 use super::component::{LoadRequest, Unloaded};
@@ -21,7 +21,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// What lane 0 leaves behind.
+/// The remains of lane 0.
 pub(super) struct Remains {
     library: Library,
     /// For whom its threads work.
@@ -33,7 +33,7 @@ pub(super) struct Remains {
     file: PathBuf,
 }
 
-/// What is left when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
+/// The remains when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
 pub(super) type LaneZero = Result<Remains, Option<Remains>>;
 
 /// A library that is not used, and what is left of it where it was opened.
@@ -42,7 +42,7 @@ struct Refused {
     remains: Option<Remains>,
 }
 
-/// What the host gets to know when an instance was made.
+/// The facts about an instance that the host gets when it was made.
 pub(super) struct Opened {
     pub(super) instance: Arc<Instance>,
     pub(super) descriptor: Arc<Descriptor>,

@@ -1,6 +1,6 @@
 //! Versions of one component that are each bad in one way (`bad.c` of the test fixtures), met by the loader.
 //!
-//! Enters: libraries compiled here, on demand. What is asserted: which of them can be looked at, which can be
+//! Enters: libraries compiled here, on demand. Asserted: which of them can be looked at, which can be
 //! loaded, and the kind and words of the refusal of all others. Those whose fault shows only in a swap load and answer.
 
 mod alone;

@@ -44,7 +44,7 @@ async fn round() {
     assert_eq!(component.stop(Duration::from_secs(5)).await, Unloaded::Gone);
 }
 
-/// What a process holds of the operating system.
+/// The resources of the operating system that a process holds.
 #[derive(Debug)]
 struct Held {
     memory_kilobytes: usize,

@@ -16,7 +16,7 @@ pub(super) const MOST_PENDING: usize = 100_000;
 /// How many kinds of publishers events are counted by.
 const PUBLISHERS: usize = 64;
 
-/// What one lane may hold.
+/// The limits of one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of calls and events that wait.
@@ -27,7 +27,7 @@ pub struct Limits {
     pub lanes: usize,
 }
 
-/// What a lane holds at one moment.
+/// The content of a lane at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     /// Calls that are not answered.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// How long threads that a library ends in its destructors may take to go.
 const THREADS_END: Duration = Duration::from_millis(200);
 
-/// What a library must leave as it is.
+/// The state of a process that a library must leave as it is.
 #[derive(Debug, PartialEq, Eq)]
 struct Surroundings {
     folder: Option<PathBuf>,
@@ -38,7 +38,7 @@ impl Surroundings {
         }
     }
 
-    /// What was changed, if anything was.
+    /// The changes, if there are any.
     fn changed(&self, now: &Surroundings) -> Option<String> {
         if self.folder != now.folder {
             return Some("changes the working folder of the process".to_owned());

@@ -45,7 +45,7 @@ pub(super) fn is_hosts_own(address: usize) -> bool {
     (START.load(Ordering::Relaxed)..END.load(Ordering::Acquire)).contains(&address)
 }
 
-/// What the C library calls for each file.
+/// The callback of the C library for each file.
 struct Search<'a> {
     matches: &'a mut dyn FnMut(&CStr, &Object) -> bool,
     found: Option<Object>,

@@ -67,7 +67,7 @@ struct Threads {
     starting: BTreeMap<u64, Maker>,
 }
 
-/// Who made a thread.
+/// The creator of a thread.
 #[derive(Clone, Copy)]
 struct Maker {
     owner: Owner,
@@ -194,7 +194,7 @@ unsafe extern "C" fn end(_: *mut c_void) {
     threads.forget();
 }
 
-/// What a new thread begins with.
+/// The start function of a new thread and its argument.
 struct Begin {
     start: StartRoutine,
     argument: *mut c_void,
@@ -245,7 +245,7 @@ pub unsafe extern "C" fn pthread_create(
     // SAFETY: the symbol of this name in the C library has this signature.
     let create: ThreadCreate = unsafe { std::mem::transmute(original) };
     let address = start as *const c_void as usize;
-    // What the host does on a library's thread is still the host's.
+    // Work of the host on a library's thread is still the host's.
     let owner = if is_hosts_own(address) {
         Owner::HOST
     } else {
