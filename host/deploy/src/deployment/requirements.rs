@@ -1,4 +1,4 @@
-//! What a new version must keep to, so that nobody who relies on the old one is let down.
+//! Checks of a new version, so that nobody who relies on the old one is let down.
 //!
 //! Enters: what a library says of itself, and who relies on what now. Leaves: failed checks, one sentence each.
 //! Guarantees: a version is never loaded twice under one name; everything else can be overridden by whoever insists.
@@ -9,10 +9,10 @@ use mesh_session::pubsub::VersionFilter;
 use mesh_wire::versions::{ComponentVersion, Line, Range};
 use std::collections::BTreeMap;
 
-/// What stands against a new version.
+/// A failed check of a new version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedCheck {
-    /// What kind of failed check.
+    /// The kind of failed check.
     pub kind: LoadErrorKind,
     /// The failed check in one sentence.
     pub text: String,
@@ -20,7 +20,7 @@ pub struct FailedCheck {
     pub can_be_overridden: bool,
 }
 
-/// What is known before the library is looked at.
+/// The facts that are known before the library is opened.
 #[derive(Clone, Debug)]
 pub struct Requirements {
     component: String,
@@ -40,7 +40,7 @@ pub struct Requirements {
 
 #[derive(Clone, Debug)]
 struct Replaced {
-    /// What its library calls itself.
+    /// The name in its library.
     name: String,
     version: ComponentVersion,
     state: Option<StateSchema>,

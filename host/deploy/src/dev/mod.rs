@@ -47,14 +47,14 @@ pub struct Development {
     /// mesh.toml as it was when `projects` was made from it.
     text: String,
     projects: Vec<Watched>,
-    /// What was loaded, by the name and the range of the entry.
+    /// The libraries that were loaded, by the name and the range of the entry.
     loaded: HashMap<(String, String), Loaded>,
 }
 
 struct Watched {
     project: Project,
     sources: Sources,
-    /// What the last build wrote; none where mesh.toml alone knows, and before the first one.
+    /// The output of the last build; none where mesh.toml alone knows, and before the first one.
     library: Option<PathBuf>,
 }
 
@@ -63,7 +63,7 @@ struct Loaded {
     digest: u128,
 }
 
-/// What became of a library.
+/// The fate of a library.
 enum Deployed {
     Same,
     Serves,
@@ -117,7 +117,7 @@ impl Development {
         for watched in &mut development.projects {
             let entries = watched.project.entries(config);
             let names = names(&entries);
-            // What is saved during the build is a change.
+            // A file that is saved during the build is a change.
             watched.sources.look().await;
             watched.sources.take();
             let began = Instant::now();
@@ -296,7 +296,7 @@ impl Loaded {
     }
 }
 
-/// What tells the entries of a component apart.
+/// The key that tells the entries of a component apart.
 fn key(entry: &ComponentConfig) -> (String, String) {
     (entry.name.value.clone(), entry.version.value.clone())
 }

@@ -1,4 +1,4 @@
-//! What each step of a swap does.
+//! Implementation of each step of a swap.
 //!
 //! Enters: the parts of a [`Transaction`]. Leaves: the same parts, a step further, or one sentence that says
 //! why not. Guarantees: every wait has a limit.
@@ -46,7 +46,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Lets calls wait until none is under way. What a call under way asks of these components itself is let in, or it
+    /// Lets calls wait until none is under way. A nested call from one that is under way is let in, or it
     /// would wait for itself.
     pub(super) async fn quiet(&mut self, components: Vec<Arc<Component>>) -> Result<(), String> {
         let until = Instant::now() + self.limits.handover;
@@ -88,7 +88,7 @@ impl Transaction {
         }
     }
 
-    /// What failed, and where calls waited too long because of it, also that.
+    /// The failure, and where calls waited too long because of it, also that.
     fn because(&self, error: &LoadError) -> String {
         match self.paused {
             Some(paused) if paused.elapsed() >= self.limits.handover => format!(
@@ -277,7 +277,7 @@ impl Transaction {
     }
 }
 
-/// What a component still has to do before it can be asked for its state.
+/// The work that a component has to finish before it can be asked for its state.
 fn unfinished(component: &Component) -> Option<&'static str> {
     match (component.pending(), component.unfinished_events()) {
         (0, 0) => None,

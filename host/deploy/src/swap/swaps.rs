@@ -26,7 +26,7 @@ pub struct Wanted {
     pub component: String,
     /// The version to go; nothing where one comes beside the others.
     pub replaces: Option<String>,
-    /// What is to come; nothing where a version is only removed.
+    /// The new version; `None` where a version is only removed.
     pub load: Option<LoadRequest>,
     /// The state of the version that goes is not handed over.
     pub drops_state: bool,
@@ -34,7 +34,7 @@ pub struct Wanted {
 
 /// A swap that has switched, or that will not.
 pub struct Ongoing {
-    /// What became of it so far.
+    /// Its state so far.
     pub report: Report,
     /// Gets the report at the end, after the probation.
     pub end: oneshot::Receiver<Report>,

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What the steps do, as far as callers could notice.
+/// The effects of the steps, as far as callers could notice.
 #[derive(Clone, Debug, Default)]
 struct World {
     new_loaded: bool,
@@ -13,7 +13,7 @@ struct World {
     held: bool,
     /// The old version has answered all its calls, or was made to.
     drained: bool,
-    /// What was done, for messages.
+    /// The steps that were done, for messages.
     way: Vec<(Step, Outcome)>,
 }
 
