@@ -44,7 +44,7 @@ pub enum CallErrorKind {
 }
 
 impl CallError {
-    /// What kind of failure this is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> CallErrorKind {
         match self {
@@ -103,7 +103,7 @@ struct CallAnswer<'a> {
 pub(crate) struct ResponseLayout {
     /// Channel to subscribe to.
     pub(crate) channel: String,
-    /// What the callback address begins with; the number of the call follows.
+    /// The beginning of the callback address; the number of the call follows.
     pub(crate) address: String,
 }
 

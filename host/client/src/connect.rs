@@ -19,7 +19,7 @@ const BUFFER_SIZE: usize = 16 * 1024;
 /// The largest frame that is accepted.
 const LARGEST_FRAME: usize = 256 * 1024 * 1024;
 
-/// What the server said about the session.
+/// The server's description of the session.
 #[derive(Debug)]
 pub(super) struct Session {
     /// The session's id.

@@ -29,7 +29,7 @@ const BATCH: usize = 128;
 
 type Socket = WebSocketStream<Stream>;
 
-/// What a handle asks of the connection.
+/// The requests of a handle to the connection.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     /// Send this frame.

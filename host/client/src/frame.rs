@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// What a subscription receives.
+/// A publication that a subscription receives.
 #[derive(Clone, Debug)]
 pub struct Publication {
     /// Path of the document or event.

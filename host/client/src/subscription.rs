@@ -178,7 +178,8 @@ impl Subscription {
         self.client.off(&self.channel, reference).await.map(drop)
     }
 
-    /// What names this subscription, and only it. Servers of the first protocol give no reference and count instead.
+    /// The name of this subscription, and of no other. Servers of the first protocol give no reference and count
+    /// instead.
     fn own_reference(&self) -> Option<Value> {
         self.reference
             .clone()

@@ -28,7 +28,7 @@ pub enum Trust {
 }
 
 impl Trust {
-    /// What handshakes need.
+    /// The configuration of handshakes.
     pub(super) fn configuration(&self) -> Result<Arc<ClientConfig>, ClientError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Instant;
 use tokio::sync::Notify;
 
-/// What a round is doing.
+/// The state of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Load, but nothing counts yet.

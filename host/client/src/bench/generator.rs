@@ -23,7 +23,7 @@ use tokio::task::LocalSet;
 pub struct Progress {
     /// Whose turn it is.
     pub url: String,
-    /// What is going on.
+    /// The state of the round.
     pub(super) phase: Phase,
     /// For how long.
     pub elapsed: Duration,

@@ -27,11 +27,11 @@ const PONG: u8 = 10;
 #[derive(Debug)]
 pub(super) struct Link {
     stream: Stream,
-    /// What was received; complete frames are taken from the front.
+    /// The received bytes; complete frames are taken from the front.
     input: Vec<u8>,
     /// How much of `input` is filled.
     filled: usize,
-    /// What is to be sent.
+    /// The bytes to send.
     output: Vec<u8>,
     /// How much of `output` is sent.
     sent: usize,

@@ -1,4 +1,4 @@
-//! What a local process costs, as the kernel accounts it.
+//! The costs of a local process, as the kernel accounts them.
 //!
 //! Enters: a process id, or the port of a server. Leaves: CPU time and memory. Guarantees: reads only `/proc`;
 //! what is not there, not readable or not on this machine is `None`.
@@ -73,7 +73,7 @@ pub(super) struct Memory {
     pub(super) peak: u64,
 }
 
-/// What a process has in memory.
+/// The memory of a process.
 pub(super) fn memory(pid: u32) -> Option<Memory> {
     parse_memory(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }

@@ -38,7 +38,7 @@ pub(super) struct Ready {
     pub(super) root: String,
 }
 
-/// What a connection sends.
+/// The requests that a connection sends.
 #[derive(Debug)]
 enum Requests {
     Same(Template),

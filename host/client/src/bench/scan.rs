@@ -12,7 +12,7 @@ use serde_json::Value;
 /// behind a payload of any size.
 const TAIL: usize = 512;
 
-/// What a frame tells about an operation.
+/// The meaning of a frame for an operation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sighting {
     /// Its request was answered.
@@ -74,7 +74,7 @@ pub(super) fn event_number(finder: &Finder<'_>, frame: &[u8]) -> Option<u64> {
     within(head).or_else(|| within(frame))
 }
 
-/// What is searched for by [`event_number`].
+/// The text that [`event_number`] searches for.
 pub(super) fn event_finder() -> Finder<'static> {
     Finder::new("\"bench\":")
 }
