@@ -11,7 +11,7 @@ const TURN: Duration = Duration::from_millis(2);
 /// Work done between two looks at the clock.
 const LOOK: usize = 32;
 
-/// What is left of a turn. Work is counted in small documents.
+/// The rest of a turn. Work is counted in small documents.
 #[derive(Debug)]
 pub struct Budget {
     work: usize,

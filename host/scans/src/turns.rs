@@ -19,7 +19,7 @@ pub enum Owner {
     Component(Arc<str>),
 }
 
-/// What a piece of work does with memory.
+/// The memory that a piece of work uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
     /// It holds what it finds until it ends.
