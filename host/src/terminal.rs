@@ -75,14 +75,14 @@ fn escape(character: char) -> String {
     format!("\\u{:04x}", u32::from(character))
 }
 
-/// What is written.
+/// The kind of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     /// Lines for people.
     Text,
     /// JSON, where control characters between two tokens are blanks.
     Json,
-    /// Whatever it is, for programs.
+    /// Any text, for programs.
     Exact,
 }
 

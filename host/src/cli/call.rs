@@ -30,7 +30,7 @@ Examples:
 With --json the results are one JSON array on one line: methods may answer with several values, or with none."
 )]
 pub struct Arguments {
-    /// What to call
+    /// Method to call
     #[arg(value_name = "COMPONENT/METHOD")]
     pub target: String,
     /// Its arguments

@@ -31,7 +31,7 @@ pub struct Connection {
     /// Whom to trust.
     #[command(flatten)]
     pub authorities: Authorities,
-    /// Who to log in as.
+    /// The user to log in as.
     #[command(flatten)]
     pub credentials: Credentials,
     /// Seconds to wait for the connection, and then for each answer
@@ -73,7 +73,7 @@ impl Authorities {
     }
 }
 
-/// Who to log in as, where the host is secure.
+/// The login, where the host is secure.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Credentials {
     /// User to log in as, where the host is secure

@@ -23,7 +23,7 @@ pub struct Arguments {
     /// `myShop`.
     #[arg(value_name = "NAME")]
     name: String,
-    /// What to write it in. C needs nothing but a compiler; the header comes along.
+    /// Language to write it in. C needs nothing but a compiler; the header comes along.
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     language: Language,
     /// For Rust, the folder of the plugin SDK. Found by itself in this folder or above it, or above the `mesh` executable.

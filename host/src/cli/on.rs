@@ -31,7 +31,7 @@ Examples:
 Each line has the time of arrival (UTC), the path and the data. It ends with ctrl-c."
 )]
 pub struct Arguments {
-    /// What to listen to; quote wildcards
+    /// Events to listen to; quote wildcards
     #[arg(value_name = "COMPONENT/EVENT")]
     pub target: String,
     /// Versions of the component whose events are wanted, as an npm range

@@ -39,7 +39,7 @@ With --dev, components that say where their sources are follow them: saving a fi
     name = \"greeter\"
     library = \"greeter\"
     crate = \".\"              # the folder of its Cargo.toml, as seen from this file
-What does not build or start is shown, and the version before serves on. The file is left as it is.")]
+Errors of a build or a start are shown, and the version before serves on. The file is left as it is.")]
 pub struct Arguments {
     /// The file that describes the mesh.
     #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
@@ -135,7 +135,8 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         }
         name = signals.next() => {
             tracing::warn!("{name} again: ending at once");
-            // What was acknowledged before it was on disk is written even so; that takes no longer than the disk does.
+            // Writes that were acknowledged before they were on disk are written even so; that takes no longer than
+            // the disk does.
             close_store(&mesh).await;
         }
     }

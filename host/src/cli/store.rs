@@ -81,8 +81,8 @@ A document of the file takes the place of one with the same path; all others sta
 `modifiedBy` are kept; lines without `created` and `modified` get the present time. Everything is taken or, when a line is wrong or \
 the disk is full, nothing.
 
-A data file of happn-3 up to version 12 (nedb) is recognised: stop the node, and name its file. What is below /_SYSTEM/, \
-such as users, passwords and keys of that node, is left out unless --system is given. Tags are dropped.
+A data file of happn-3 up to version 12 (nedb) is recognised: stop the node, and name its file. Documents below \
+/_SYSTEM/, such as users, passwords and keys of that node, are left out unless --system is given. Tags are dropped.
 
 Examples:
     mesh store import backup.jsonl

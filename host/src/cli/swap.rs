@@ -37,7 +37,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What is to be swapped, and by which host.
+/// The component to swap, and its host.
 #[derive(clap::Args)]
 struct What {
     /// The component.

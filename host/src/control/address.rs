@@ -193,7 +193,7 @@ impl Address {
         let own = user();
         let is_believed = match self.is_named {
             false => other == own,
-            // Who runs a service may ask it, and so may root.
+            // The user that runs a service may ask it, and so may root.
             true => own == 0 || other == own || other == 0 || self.owner_of_folder() == Some(other),
         };
         match is_believed {

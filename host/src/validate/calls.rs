@@ -134,7 +134,7 @@ pub(super) async fn cancel(subject: &Subject, reporter: &mut Reporter) -> Result
     finish(loaded, faults, subject, reporter).await
 }
 
-/// Many calls at the same time, on several lanes. Who does not answer is named by another check.
+/// Many calls at the same time, on several lanes. Another check names the methods that do not answer.
 pub(super) async fn at_once(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
     let answering = answering(subject, reporter).await?;
     let mut loaded = Loaded::load(subject, 4).await?;

@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What is checked, and how patiently.
+/// The checks, and their patience.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The library file.
@@ -72,7 +72,7 @@ pub enum Check {
     AtOnce,
     /// The state goes to another instance, and back.
     State,
-    /// What is no state of its own is refused.
+    /// A state that is not its own is refused.
     WrongState,
     /// It says how it is.
     Health,
@@ -121,7 +121,7 @@ impl Check {
         }
     }
 
-    /// What holds when nothing is wrong.
+    /// The promise that holds when nothing is wrong.
     pub fn promise(self) -> &'static str {
         match self {
             Check::Inspect => "it opens, and describes itself as plugins must",

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// What is offered to one component.
+/// The services for one component.
 pub(super) struct Alone {
     runtime: Handle,
     documents: Mutex<BTreeMap<String, Map<String, Value>>>,

@@ -97,7 +97,7 @@ async fn keeps_its_own(
         loaded.call(method, Bytes::from_static(b"[]")).await;
     }
     let mut found = None;
-    // What is written differently each time cannot be compared.
+    // A state that is written differently each time cannot be compared.
     if let (Some(own), Some(again)) = (given(&loaded).await, given(&loaded).await)
         && own == again
     {
