@@ -5,11 +5,11 @@
 
 use std::fmt;
 
-/// What the paths of all events begin with.
+/// The beginning of the paths of all events.
 pub const EVENTS: &str = "/_events/";
-/// What the paths of all calls begin with.
+/// The beginning of the paths of all calls.
 pub const REQUESTS: &str = "/_exchange/requests/";
-/// What the paths of all answers begin with.
+/// The beginning of the paths of all answers.
 pub const RESPONSES: &str = "/_exchange/responses/";
 
 /// A path that the mesh gives a meaning. As text it is that path.
@@ -19,7 +19,7 @@ pub enum Address<'a> {
     Event {
         /// That of the mesh.
         domain: &'a str,
-        /// Who emits it; the name may carry a range.
+        /// The emitting component; the name may carry a range.
         component: &'a str,
         /// Which event. It may have several segments.
         key: &'a str,
@@ -28,9 +28,9 @@ pub enum Address<'a> {
     Request {
         /// That of the mesh.
         domain: &'a str,
-        /// Who is called; the name may carry a range.
+        /// The called component; the name may carry a range.
         component: &'a str,
-        /// What is called.
+        /// The called method.
         method: &'a str,
     },
     /// An answer.

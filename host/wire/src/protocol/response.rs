@@ -41,7 +41,7 @@ impl<'a> Response<'a> {
         self.refusal().frame(error)
     }
 
-    /// What is needed to answer with an error when the request is gone.
+    /// The data to answer with an error when the request is gone.
     pub fn refusal(&self) -> Refusal {
         let mut echo = String::with_capacity(96);
         self.write_echo(&mut echo);

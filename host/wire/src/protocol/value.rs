@@ -30,7 +30,7 @@ pub fn unstored_document(value: Option<&RawValue>) -> Cow<'_, str> {
     }
 }
 
-/// What was sent, as subscriptions with the option `merge` see it: not wrapped, an object without its own `_meta`.
+/// The sent value, as subscriptions with the option `merge` see it: not wrapped, an object without its own `_meta`.
 pub fn sent(value: Option<&RawValue>) -> Cow<'_, str> {
     match value.map_or("null", RawValue::get) {
         text if text.starts_with('{') && may_have_meta(text) => Cow::Owned(without_meta(text)),

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// A name with more parts is refused: looking it up takes one call per part.
 const MOST_PARTS: usize = 64;
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Path,
@@ -173,7 +173,7 @@ fn any<'r, 'a>(value: &'r Json<'a>, parts: &[Box<str>], test: &mut dyn FnMut(&'r
     }
 }
 
-/// What JavaScript has behind a text: a character at a place, and its length.
+/// The properties of a text in JavaScript: a character at a place, and its length.
 fn part_of_text(text: &str, name: &str) -> Json<'static> {
     match index(name) {
         Some(place) => text.chars().nth(place).map_or(Json::Missing, |character| {

@@ -7,7 +7,7 @@ use super::json::Json;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// Equality of values, whole arrays and objects included. What is missing equals nothing.
+/// Equality of values, whole arrays and objects included. A missing value equals nothing.
 pub(super) fn equal(left: &Json<'_>, right: &Json<'_>) -> bool {
     match (left, right) {
         (Json::Null, Json::Null) => true,

@@ -17,7 +17,7 @@ pub(super) enum Json<'a> {
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
 
-/// What a look-up refers to when there is nothing.
+/// The target of a look-up when there is nothing.
 pub(super) static MISSING: Json<'static> = Json::Missing;
 
 impl<'a> Json<'a> {

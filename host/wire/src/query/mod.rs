@@ -1,4 +1,4 @@
-//! What `get`, `count` and `remove` ask beyond a path: criteria, fields, sort, skip, limit (docs/protocol.md 5.2, 8.3).
+//! Queries of `get`, `count` and `remove`: criteria, fields, sort, skip, limit (docs/protocol.md 5.2, 8.3).
 //!
 //! Enters: the raw `options` of a request, and documents in the order of their paths. Leaves: the documents
 //! that were asked for, in the order asked for, written as each generation writes them. Guarantees: a request without a
@@ -71,9 +71,9 @@ pub struct Query<'a> {
 pub struct Found {
     /// Where it is.
     pub path: Arc<str>,
-    /// What it is.
+    /// Its kind.
     pub document: Document,
-    /// What it is sorted by.
+    /// Its sort key.
     keys: Box<[Json<'static>]>,
 }
 

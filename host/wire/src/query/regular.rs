@@ -192,7 +192,7 @@ impl Translation<'_> {
         Ok(())
     }
 
-    /// What an escape means inside and outside of classes alike.
+    /// The meaning of an escape inside and outside of classes alike.
     fn escaped(&mut self) -> Outcome<Member> {
         let character = self.rest.next().ok_or(r"\ at end of pattern")?;
         Ok(match character {

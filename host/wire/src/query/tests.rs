@@ -112,7 +112,7 @@ fn only_the_keys_that_count_are_read() {
     );
     let wanted = query(r#"{"criteria":{"$or":[{"a.b":1},{"c":{"$$gt":"d"}}]},"sort":{"a.x":1}}"#).wanted;
     assert_eq!(wanted, ["a".into(), "c".into(), Box::<str>::from("d")]);
-    // What is deeper than can be parsed does not matter where it was not asked for.
+    // A part that is too deep to parse does not matter where it was not asked for.
     let deep = format!(r#"{{"n":1,"deep":{}{}}}"#, "[".repeat(9000), "]".repeat(9000));
     assert!(query(r#"{"criteria":{"n":1}}"#).admits("/a", &deep, document("{}", 1).meta));
     assert!(!query(r#"{"criteria":{"deep.x":1}}"#).admits("/a", &deep, document("{}", 1).meta));

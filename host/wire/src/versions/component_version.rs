@@ -142,7 +142,7 @@ impl VersionError {
         Self { shown, example, kind }
     }
 
-    /// What is wrong with the text.
+    /// The fault of the text.
     #[must_use]
     pub fn kind(&self) -> &VersionErrorKind {
         &self.kind

@@ -42,7 +42,7 @@ fn alternative(text: &str) -> Result<VersionReq, RangeErrorKind> {
     })
 }
 
-/// What JavaScript's `\s` matches: Unicode's white space, but for two characters.
+/// The characters that JavaScript's `\s` matches: Unicode's white space, but for two characters.
 fn is_white_space(character: char) -> bool {
     match character {
         '\u{85}' => false,
@@ -51,7 +51,7 @@ fn is_white_space(character: char) -> bool {
     }
 }
 
-/// What may stand before a version, to no effect.
+/// The characters that may stand before a version, to no effect.
 const PREFIX: [char; 3] = ['v', '=', ' '];
 
 /// One end of a hyphen range.

@@ -98,7 +98,7 @@ pub struct RangeError {
 }
 
 impl RangeError {
-    /// What is wrong with the text.
+    /// The fault of the text.
     #[must_use]
     pub fn kind(&self) -> &RangeErrorKind {
         &self.kind
