@@ -105,7 +105,7 @@ impl Error {
         self
     }
 
-    /// What went wrong, in words.
+    /// The failure, in words.
     pub fn message(&self) -> &str {
         match &self.inner.value {
             Value::String(text) => text,
@@ -227,7 +227,7 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(what: &str, raw: &Raw) -> Re
     serde_json::from_str(raw.get()).map_err(|error| Error::type_error(format!("{what}: {error}")))
 }
 
-/// What a method may fail with.
+/// The errors that a method may fail with.
 ///
 /// Only there for the words of the compiler: everything that becomes an [`Error`] through `?` is one.
 #[diagnostic::on_unimplemented(

@@ -117,7 +117,7 @@ impl Executor {
             }
         }
         self.worker.store(0, Ordering::SeqCst);
-        // Whoever was woken between the last look and the line above believed that the lane was still working.
+        // A task that was woken between the last look and the line above believed that the lane was still working.
         if !lock(&self.ready).is_empty() {
             self.request_wake();
         }

@@ -8,7 +8,7 @@ use crate::answer::{Fallible, IntoAnswer, OneResult, OwnResult};
 use mesh_plugin_abi::Status;
 use serde::Serialize;
 
-/// What `#[snapshot]` may return: the state, or a `Result` with it.
+/// The types that `#[snapshot]` may return: the state, or a `Result` with it.
 ///
 /// `Kind` tells these apart for the compiler, which finds it by itself.
 #[diagnostic::on_unimplemented(

@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
-/// What the host heard from the component.
+/// The component's messages to the host.
 #[derive(Default)]
 struct Heard {
     completed: Mutex<Vec<(u64, i32, String)>>,

@@ -248,7 +248,7 @@ fn numbers_stay_as_they_are() {
     );
 }
 
-/// What was measured or added up must not drift a little with each version.
+/// Measured values and sums must not drift a little with each version.
 #[test]
 fn fractions_survive_to_the_last_bit() {
     let mut random = 88_172_645_463_325_252_u64;

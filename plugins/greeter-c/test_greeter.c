@@ -1,7 +1,7 @@
 /*
  * Tests the greeter against a host made of a few functions: no mesh, no network, no Rust.
  *
- * What enters: the component, linked in. What leaves: a line for each failed expectation, and the exit status.
+ * Enters: the component, linked in. Leaves: a line for each failed expectation, and the exit status.
  * The host (`recording_host.h`) records what the component asks for; the test plays the lane. Payloads are copied into blocks of exactly
  * their size, so that a sanitizer sees every read past the end.
  */

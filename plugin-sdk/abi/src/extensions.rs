@@ -1,4 +1,4 @@
-//! What a host offers beyond answering calls. Each extension is a struct of functions found by name.
+//! Services of a host beyond answering calls. Each extension is a struct of functions found by name.
 //!
 //! Every function takes the [`crate::Host::context`] first. Where a function takes a lane and a token, the outcome
 //! arrives on that lane as a [`crate::WorkKind::REPLY`] with that token, which the component chooses itself (any
@@ -119,10 +119,10 @@ pub struct DelegationExtension {
     pub struct_size: u32,
     /// Zero.
     pub reserved: u32,
-    /// What the calling thread asks of the host from now on, calls, events and data, is asked for the caller of `call`,
-    /// the token of a [`crate::WorkKind::CALL`] of this instance; 0 ends that. What the caller may not do fails with an
-    /// error named `AccessDenied`, and an event is dropped. When the call was completed or given up, nothing more can be
-    /// asked for its caller: that is denied, too.
+    /// From now on the calling thread's requests to the host (calls, events, data) are made for the caller of `call`,
+    /// the token of a [`crate::WorkKind::CALL`] of this instance; 0 ends that. A request that the caller may not make
+    /// fails with an error named `AccessDenied`, and an event is dropped. When the call was completed or given up,
+    /// nothing more can be asked for its caller: that is denied, too.
     pub act_for: unsafe extern "C" fn(context: *const c_void, call: Token),
 }
 

@@ -7,10 +7,11 @@
 //!
 //! * **Growth.** Majors must match. A minor version only appends fields; every struct says its own size at its head
 //!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever), and a reader uses a field only when it lies
-//!   inside the size that the writer gave. What is not needed to answer a call is an extension, asked for by name
-//!   ([`Host::get_extension`], [`Component::get_extension`]) and valid for as long as the table it was asked from.
+//!   inside the size that the writer gave. Functions that a call's answer does not need are in an extension, asked
+//!   for by name ([`Host::get_extension`], [`Component::get_extension`]) and valid for as long as the table it was
+//!   asked from.
 //! * **Memory.** Every [`Slice`] is borrowed for the duration of the call it is passed to (or, where a field says
-//!   *static*, for as long as the library is loaded). Whoever wants to keep bytes copies them. Nobody frees memory
+//!   *static*, for as long as the library is loaded). A side that keeps bytes copies them. Nobody frees memory
 //!   that somebody else allocated.
 //! * **Threads.** The host runs library code only on *lanes*: operating system threads that belong to one loaded
 //!   version and end before it is unloaded. `dlopen` constructors, [`Vtable::create`] and [`Vtable::destroy`] run on
@@ -105,7 +106,7 @@ unsafe impl Send for Slice {}
 // SAFETY: as above, sharing the address itself is harmless.
 unsafe impl Sync for Slice {}
 
-/// What a library says of itself. Static: it and everything it points to live as long as the library is loaded.
+/// The description of a library. Static: it and everything it points to live as long as the library is loaded.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Component {

@@ -2,7 +2,7 @@
 
 use crate::{Slice, Token};
 
-/// What a [`Work`] item asks for. The values are fixed; a library ignores kinds that it does not know.
+/// The kinds of [`Work`] items. The values are fixed; a library ignores kinds that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkKind;
 
@@ -62,7 +62,7 @@ pub struct Work {
     pub struct_size: u32,
     /// A [`WorkKind`].
     pub kind: u32,
-    /// What this item is about; see [`WorkKind`].
+    /// The subject of this item; see [`WorkKind`].
     pub token: Token,
     /// For [`WorkKind::REPLY`]: how it ended.
     pub status: i32,

@@ -361,7 +361,7 @@ fn program(layouts: &[Layout]) -> String {
     )
 }
 
-/// What [`program`] must print.
+/// The text that [`program`] must print.
 fn expectation(layouts: &[Layout]) -> String {
     let mut text = String::new();
     for Layout {
