@@ -60,7 +60,7 @@ impl Drop for Folder {
     }
 }
 
-/// What `mesh store …` shows on a terminal; nothing without the program that makes one.
+/// The output of `mesh store …` on a terminal; `None` without the program that makes one.
 fn on_a_terminal(folder: &Folder, arguments: &str) -> Option<String> {
     let command = format!("{} store {arguments}", env!("CARGO_BIN_EXE_mesh"));
     let output = Command::new("script")

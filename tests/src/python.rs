@@ -41,7 +41,7 @@ pub fn programs(requirements: &Path, environment: &Path) -> Option<PathBuf> {
 }
 
 fn make(requirements: &Path, environment: &Path) -> Result<(), String> {
-    // What is there may be half of one.
+    // The folder that is there may be half of one.
     let _ = std::fs::remove_dir_all(environment);
     run(Command::new("python3").args(["-m", "venv"]).arg(environment))?;
     // The list is complete: what it does not name is not wanted.

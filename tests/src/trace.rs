@@ -31,7 +31,7 @@ pub use report::Report;
 pub use rules::Rules;
 pub use run::Options;
 
-/// What can go wrong before a comparison even begins.
+/// Failures before a comparison even begins.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file that could not be read.
@@ -49,7 +49,7 @@ pub enum Error {
         path: PathBuf,
         /// The line, counted from one.
         line: usize,
-        /// What is wrong with it.
+        /// Its fault.
         reason: String,
     },
     /// A file of rules that could not be understood.
@@ -57,7 +57,7 @@ pub enum Error {
     Rules {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Its fault.
         reason: String,
     },
     /// A connection that could not be opened.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::pattern::text_matches;
 use super::rules::{Place, Rules, Scope, Skip};
 
-/// What is to be done with a request.
+/// The treatment of a request.
 #[derive(Debug)]
 pub struct Verdict<'a> {
     /// The rule by which its frames are not compared.

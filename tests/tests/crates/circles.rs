@@ -167,8 +167,8 @@ fn code(text: &str) -> String {
     code
 }
 
-/// What a text takes from the crate's root, with the places: `name` for `crate::name::…`, `crate::{name, …}`, and for as many
-/// `super::` as the module is deep.
+/// The names that a text takes from the crate's root, with their lines: `name` for `crate::name::…`, `crate::{name,
+/// …}`, and for as many `super::` as the module is deep.
 fn names_of_the_root(text: &str, depth: usize) -> Vec<(usize, String)> {
     let mut names = Vec::new();
     for start in ["crate::".to_owned(), "super::".repeat(depth)] {

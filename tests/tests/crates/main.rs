@@ -10,7 +10,7 @@ use std::process::Command;
 
 mod circles;
 
-/// What a crate may know, without `mesh-`: the crates of this list, and nothing else of ours.
+/// The crates that a crate may know, without `mesh-`: the crates of this list, and nothing else of ours.
 const ALLOWED: [(&str, &[&str]); 13] = [
     ("wire", &[]),
     ("files", &[]),

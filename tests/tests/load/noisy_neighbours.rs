@@ -22,13 +22,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-/// What the well-behaved client may wait for 99 of 100 answers, on a machine that has nothing else to do.
+/// The time that 99 of 100 answers of the well-behaved client may take, on a machine that has nothing else to do.
 const LIMIT: Duration = Duration::from_millis(50);
 /// The same in the bounded form, where other programs and the neighbours themselves share the processors.
 const LIMIT_ON_A_BUSY_MACHINE: Duration = Duration::from_millis(500);
 /// Documents that the scans go through.
 const DOCUMENTS: usize = 20_000;
-/// What the limits of this host allow all neighbours together, in KiB.
+/// The memory that the limits of this host allow all neighbours together, in KiB.
 const MOST_MEMORY_KIB: u64 = 700 * 1024;
 
 /// Addresses of this machine, one for each kind of neighbour.
@@ -63,7 +63,7 @@ impl Size {
     }
 }
 
-/// What the well-behaved client saw in one round.
+/// The measurements of the well-behaved client in one round.
 struct Seen {
     calls: Vec<Duration>,
     health: Vec<Duration>,

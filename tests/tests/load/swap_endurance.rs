@@ -22,7 +22,7 @@ const BETWEEN_LOOKS: usize = 20;
 /// Most that a swap may cost for good, in kilobytes.
 const MOST_PER_SWAP: f64 = 0.2;
 
-/// What a process holds of the operating system.
+/// The resources of the operating system that a process holds.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     /// Memory of its own, in memory or swapped out.

@@ -1,4 +1,4 @@
-//! What `mesh run` says of a mesh.toml that is wrong, and that nothing is left behind.
+//! Messages of `mesh run` for a mesh.toml that is wrong, and a clean end.
 
 use mesh_tests::host::{Folder, Host, build_folder, library, mesh};
 use std::net::TcpListener;

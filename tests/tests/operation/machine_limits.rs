@@ -1,7 +1,7 @@
-//! What a machine that has little of something does to a host.
+//! Hosts on a machine with few resources.
 //!
-//! Enters: limits of descriptors, threads and memory, closed outputs, folders that cannot be written, full disks. What
-//! leaves: exit codes and sentences. Guarantees: no start ends with a panic or hangs; a full disk costs writes and nothing else.
+//! Enters: limits of descriptors, threads and memory, closed outputs, folders that cannot be written, full disks.
+//! Leaves: exit codes and sentences. Guarantees: no start ends with a panic or hangs; a full disk costs writes and nothing else.
 
 use mesh_tests::host::{Folder, Host, executable, library, repository};
 use mesh_tests::http;

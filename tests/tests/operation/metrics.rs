@@ -1,4 +1,4 @@
-//! What monitoring sees: `/metrics`, `/healthz`, `/readyz`.
+//! Paths for monitoring: `/metrics`, `/healthz`, `/readyz`.
 //!
 //! Enters: hosts with and without work. Leaves: what they say of it, judged here and by `promtool` (Debian's package
 //! `prometheus`) where that is installed. Guarantees: see the names of the tests.
@@ -126,7 +126,7 @@ async fn calls_are_counted_and_timed_for_each_version() {
     assert!(host.stop().success());
 }
 
-/// What `promtool` finds wrong with metrics, or would have otherwise; nothing where it is not installed.
+/// The complaints of `promtool` about metrics; none where it is not installed.
 fn problems(metrics: &str) -> Option<String> {
     if !Tool::Promtool.is_there() {
         return None;

@@ -1,4 +1,4 @@
-//! What somebody can do who has not logged in to a secure mesh: nothing but log in.
+//! Clients that have not logged in to a secure mesh: they can log in, and nothing else.
 //!
 //! Enters: raw frames of every action in every dialect, with forged sessions, and wrong logins. Leaves: answers, and
 //! what a second client, who may hear everything, has heard. Guarantees: see the names of the tests.
@@ -205,7 +205,7 @@ async fn a_failed_login_does_not_make_somebody_else_of_a_session() {
     assert!(!is_ok(&bob.login(ADMIN, "wrong").await));
     assert!(is_denied(&bob.get("/h/1").await));
     assert!(is_ok(&bob.get("/g/1").await));
-    // Whoever logs in as somebody else leaves behind what only the former could hear.
+    // A login as another user drops the subscriptions of the former one.
     let mut changing = Client::admin(&host).await;
     assert!(is_ok(&changing.on("/ALL@/h/*").await));
     assert!(is_ok(&changing.on("/ALL@/g/*").await));

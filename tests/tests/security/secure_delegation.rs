@@ -170,7 +170,7 @@ impl User {
     }
 }
 
-/// What is answered when this user may not do what a component asked for.
+/// The answer when this user may not do what a component asked for.
 fn denial(user: &str) -> Value {
     json!({"status": "error", "args": [{
         "name": "AccessDenied", "message": "unauthorized", "code": 403,
@@ -183,7 +183,7 @@ async fn a_component_calls_what_its_caller_may_call_and_nothing_else() {
     let Secured { host, mut admin, .. } = secured("delegated-calls").await;
     let mut bob = User::log_in(&host, "bob").await;
     let (who, read) = (json!(["back", "who", []]), json!(["back", "read", ["x"]]));
-    // Whoever is called sees the original caller.
+    // The called component sees the original caller.
     assert_eq!(bob.succeeds("front/forward", who.clone()).await, "bob");
     assert_eq!(admin.succeeds("front/forward", who).await, "_ADMIN");
     bob.is_denied("front/forward", read.clone(), "bob").await;
@@ -350,7 +350,7 @@ async fn rights_count_at_the_moment_and_end_with_the_answer() {
     admin.succeeds("front/write", json!(["go", {}])).await;
     assert_eq!(bob.answer(&waits).await, denial("bob"));
 
-    // What is left of a call when it was answered has nobody's rights, the administrator's neither.
+    // Work that goes on after a call was answered has nobody's rights, not even the administrator's.
     admin.subscribe("/SET@/_events/TestNode/front/afterwards").await;
     admin
         .succeeds("front/callAfterwards", json!(["back", "who"]))

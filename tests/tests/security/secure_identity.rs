@@ -71,7 +71,7 @@ async fn an_origin_that_a_frame_claims_counts_for_nothing() {
                 "{answer}"
             );
         }
-        // What she publishes is hers, too.
+        // Her publications name her, too.
         assert!(is_ok(&admin.on("/ALL@/open/*").await));
         let frame = json!({
             "action": "set", "path": "/open/1", "data": {"n": 1}, "sessionId": admin_id, "eventOrigin": {"username": ADMIN},

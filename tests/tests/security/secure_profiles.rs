@@ -352,7 +352,7 @@ async fn a_locked_name_is_locked_for_the_right_password_too() {
     assert!(is_ok(&by_token), "a token is no guess: {by_token}");
 }
 
-/// What clients send who are nobody: 13.12.1 looks at no password.
+/// The login of anonymous clients: 13.12.1 looks at no password.
 fn anonymous() -> [Value; 3] {
     [
         json!({"username": "_ANONYMOUS"}),

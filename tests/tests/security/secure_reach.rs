@@ -21,7 +21,7 @@ async fn with_user(name: &str, permissions: Value) -> (Host, Client) {
     (host, admin)
 }
 
-/// What a call over REST with this token and body is answered.
+/// The answer to a call over REST with this token and body.
 async fn call_over_rest(address: SocketAddr, method: &str, token: &Value, body: &Value) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let token = token.as_str().expect("a token");
@@ -220,7 +220,7 @@ async fn delegates_do_not_become_administrators() {
             assert_eq!(error(&answer)["reason"], reason);
         }
     }
-    // Who listens for others hears what these may hear.
+    // A session that listens for others hears what these may hear.
     let granted = json!({"data": {"/small/*": {"actions": ["*"]}}});
     admin
         .security("addUserPermissions", json!(["small", granted]))

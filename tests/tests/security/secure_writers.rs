@@ -1,4 +1,4 @@
-//! Who has written a document: `_meta.modifiedBy`, which servers of the first generation tell.
+//! The writer of a document: `_meta.modifiedBy`, which servers of the first generation tell.
 //!
 //! Enters: documents that two users and a component write, in memory and on disk. Leaves: answers, events and
 //! documents in all four dialects. Guarantees: what is compared is what happner-2 3.1.2 answered; later dialects have no such
@@ -43,7 +43,7 @@ async fn the_last_writer_of_a_document_is_told_when_it_is_read() {
     let (mut admin, mut bob) = enter(&host).await;
     admin.on("/ALL@/open/*").await;
     for (path, writes) in [
-        // Who writes, whether it is a merge, and who is named in the answer: only of a new document anybody.
+        // The writer, whether it is a merge, and the name in the answer: only a new document has one.
         ("/open/1", &[(true, false, json!("bob"))][..]),
         ("/open/2", &[(false, false, json!("_ADMIN"))]),
         (

@@ -69,7 +69,7 @@ impl Lab {
         for name in &self.names {
             let library = format!("./{}-{name}-{version}.so", self.stem());
             text.push_str(&format!(
-                "# What {name} is for.\n[[components]]\nname    = \"{name}\"\nlibrary = \"{library}\" # built here\nversion = \"^1.0.0\"\n\n"
+                "# The purpose of {name}.\n[[components]]\nname    = \"{name}\"\nlibrary = \"{library}\" # built here\nversion = \"^1.0.0\"\n\n"
             ));
         }
         text + &format!("[swap]\nwatch = false # not wanted here\nprobation_ms = {probation}\n# the end\n")
@@ -286,7 +286,7 @@ async fn killed_around_the_writing_of_the_file_it_is_one_or_the_other() {
         lab.after_killing(host, &point, &either).await;
         drop(replies);
     }
-    // Whoever was told that the swap is complete finds the new version after a crash.
+    // After the message that the swap is complete, a crash leaves the new version.
     let host = lab.start(SHORT_PROBATION, None);
     lab.swap(&host).report();
     lab.after_killing(host, "the end", &either[1..]).await;

@@ -41,7 +41,7 @@ fn varies(answer: &Answer) -> bool {
     answer.header("vary").is_some_and(|vary| vary.contains("Origin"))
 }
 
-/// What a browser asks before a page may send JSON.
+/// The preflight request of a browser before a page may send JSON.
 fn preflight(address: SocketAddr, path: &str, origin: &str) -> Answer {
     let origin = format!("Origin: {origin}");
     let headers = [
@@ -52,7 +52,7 @@ fn preflight(address: SocketAddr, path: &str, origin: &str) -> Answer {
     ask(address, "OPTIONS", path, &headers, b"")
 }
 
-/// What a page's script sends.
+/// A request of a page's script.
 fn add(address: SocketAddr, origin: &str) -> Answer {
     let origin = format!("Origin: {origin}");
     ask(address, "POST", ADD, &[JSON, &origin], br#"{"parameters":[1,2]}"#)
@@ -143,7 +143,7 @@ fn pages_can_read_what_went_wrong_too() {
         told(&asked).contains(&("allow-methods", "GET, OPTIONS")),
         "{asked:?}"
     );
-    // What is not REST is not for other origins.
+    // Paths outside REST are not for other origins.
     for path in ["/metrics", "/version", "/nothing"] {
         assert_eq!(
             told(&ask(host.addr(), "GET", path, &[&origin], b"")),
@@ -168,7 +168,7 @@ fn an_invitation_of_all_is_the_same_for_all() {
     assert!(host.stop().success());
 }
 
-/// What a browser sends for a page of an origin, with the cookie of whoever looks at it.
+/// The request of a browser for a page of an origin, with the user's cookie.
 fn with_cookie(address: SocketAddr, origin: &str, token: &str) -> Answer {
     let headers = [
         JSON.to_owned(),
@@ -221,7 +221,7 @@ fn a_cookie_counts_for_trusted_origins_only() {
     let counted = ask(address, "POST", TICK, &[JSON, &own], b"{}");
     assert_eq!(counted.json()["data"], 2, "the refused request called nothing");
 
-    // Who is not known is told so in a way that the page can read.
+    // An unknown user gets a refusal that the page can read.
     let answer = ask(
         address,
         "GET",

@@ -196,7 +196,7 @@ fn depth_harms_nobody() {
         400,
         "`a`",
     );
-    // Who looks into nothing is harmed by nothing.
+    // A handler that reads nothing is harmed by nothing.
     let body = format!("{{\"parameters\":{{\"value\":{}}}}}", nested(40_000));
     let answer = ask(address, "POST", ECHO, &[JSON], body.as_bytes());
     assert_eq!(answer.status, 200);
@@ -210,7 +210,7 @@ fn depth_harms_nobody() {
         400,
         "`username`",
     );
-    // What is stored is read by others, and removed.
+    // Stored documents are read by others, and removed.
     let body = format!("{{\"parameters\":[\"deep\",{}]}}", nested(20_000));
     for (method, body) in [
         ("setData", body.as_str()),

@@ -83,7 +83,7 @@ fn the_document_is_valid_and_has_each_method_once() {
     let document = answer.json();
     validate(&document);
 
-    // What clients of happner see over REST is what the document has, and nothing else is.
+    // The document has what clients of happner see over REST, and nothing else.
     let described = get(host.addr(), "/rest/describe").json();
     let described = described["data"].as_object().expect("methods by their paths");
     let described: BTreeSet<String> = described
@@ -105,7 +105,7 @@ fn the_document_is_valid_and_has_each_method_once() {
         }
     }
 
-    // What components say of themselves in words is there to read.
+    // The texts of components about themselves are there to read.
     let add = &document["paths"]["/rest/method/calc/add"]["post"];
     assert_eq!(
         add["summary"],
@@ -235,7 +235,7 @@ async fn in_a_secure_mesh_everybody_sees_what_they_may_call() {
             b"",
         );
         assert_eq!(forged.status, 401);
-        // Whoever may not see the document does not see it.
+        // A user who may not read the document does not get it.
         let bearer = format!("Authorization: Bearer {}", token(address, "bob", "secret"));
         assert_eq!(ask(address, "GET", DOCUMENT, &[&bearer], b"").status, 403);
 

@@ -247,7 +247,7 @@ async fn a_call_for_somebody_else_is_made_by_those_who_may() {
             )
         };
         assert_eq!(call("ann", json!("bob")).json()["data"]["username"], "bob");
-        // Who names nobody calls for themselves.
+        // A caller that names nobody calls for itself.
         for nobody in [json!(null), json!(""), json!("ann")] {
             assert_eq!(
                 call("ann", nobody.clone()).json()["data"]["username"],
