@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_in_pieces_and_broken_ones() {
+    fn characters_in_pieces_stay_whole_and_broken_ones_are_replaced() {
         let whole = written(Form::Text, &[HOSTILE.as_bytes()]);
         for at in 0..HOSTILE.len() {
             let (one, other) = HOSTILE.as_bytes().split_at(at);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn json_means_the_same() {
+    fn escaped_json_has_the_same_meaning() {
         let value = serde_json::json!({ HOSTILE: [HOSTILE, 1], "b": "\n\t" });
         let text = format!("\r\n{}\r\n", serde_json::to_string(&value).unwrap());
         let shown = written(Form::Json, &[text.as_bytes()]);

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_reads_the_same() {
+    fn a_written_error_reads_the_same() {
         for error in [
             Error::new("m").field("code", 7).with_result(1),
             Error::text("oh"),

@@ -363,7 +363,7 @@ fn state_goes_in_and_out_as_bytes() {
 /// Not a test of right or wrong: `cargo test --release -- --ignored --nocapture sync_call` prints what a call costs.
 #[test]
 #[ignore = "prints a measurement"]
-fn sync_call_cost() {
+fn the_cost_of_synchronous_calls_is_printed() {
     unsafe extern "C" fn count(context: *const c_void, _token: u64, _status: i32, payload: Slice) {
         heard(context)
             .wakes

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn answers() {
+    fn results_and_errors_of_calls_are_told_apart() {
         assert_eq!(
             results_of(r#"{"status":"ok","args":[null,1,"two"]}"#),
             Ok(vec!["1".into(), "\"two\"".into()])
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn layouts() {
+    fn both_layouts_of_addresses_are_written() {
         let open = ResponseLayout::new(false, "S", "D", "c", "m");
         assert_eq!(
             (open.channel.as_str(), open.address.as_str()),

@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_wrote_is_kept() {
+    fn text_that_somebody_else_wrote_is_kept() {
         let folder = folder();
         let file = folder.join("mesh.toml");
         fs::write(&file, TEXT).unwrap();
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_host_left_beside_it_is_removed() {
+    fn a_temporary_file_of_a_killed_host_is_removed() {
         let folder = folder();
         let file = folder.join("mesh.toml");
         fs::write(&file, TEXT).unwrap();

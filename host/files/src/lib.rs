@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_works_on_is_removed() {
+    fn files_that_no_process_holds_are_removed() {
         let folder = std::env::temp_dir().join(format!("mesh-working-files-{}", unique()));
         fs::create_dir_all(&folder).unwrap();
         let (left, worked_on, other) = (folder.join(unique()), folder.join(unique()), folder.join("other"));

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_library_is_told_apart() {
+    fn files_that_are_no_library_are_told_apart() {
         assert_eq!(check(&b"".to_vec()), Err(ElfError::NotElf));
         assert_eq!(check(&b"#!/bin/sh\n".to_vec()), Err(ElfError::NotElf));
         assert_eq!(check(&b"\x7fELF".to_vec()), Err(ElfError::Truncated));

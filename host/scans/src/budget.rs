@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_ends_the_turn() {
+    fn a_document_that_does_not_fit_ends_the_turn() {
         let mut budget = Budget::of(10);
         assert!(budget.spend(4) && budget.spend(6));
         assert!(!budget.spend(1));

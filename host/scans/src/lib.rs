@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_dropped_with_the_threads() {
+    fn waiting_work_is_dropped_with_the_threads() {
         let scans = Scans::with_threads(1000, 1);
         let held = Arc::new(());
         for _ in 0..3 {

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_is_of_one_kind() {
+    fn credentials_are_of_one_kind() {
         let bob = || Offer {
             username: text("bob"),
             ..Offer::default()
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_says_of_itself_is_bounded() {
+    fn the_info_of_a_client_is_bounded() {
         let of = |text: &str| Info::of(Some(&RawValue::from_string(text.to_owned()).unwrap()));
         assert!(of(r#"{"_browser":1}"#).is_browser());
         assert!(!of(r#"{"_browser":false,"a":1}"#).is_browser());

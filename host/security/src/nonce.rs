@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_base64_of_32_bytes_that_differ_each_time() {
+    fn a_nonce_is_base64_of_32_bytes_that_differ_each_time() {
         let (nonces, start) = nonces();
         let one = nonces.issue("one", start);
         assert_ne!(one, nonces.issue("other", start));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn others_who_ask_do_not_disturb() {
+    fn nonces_of_others_do_not_disturb() {
         let (nonces, start) = nonces();
         let nonce = nonces.issue("key of bob", start);
         for number in 0..20_000 {

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happn_stored_verifies_and_is_outdated() {
+    fn a_text_that_happn_stored_verifies_and_is_outdated() {
         for text in HAPPN {
             assert_eq!(verify("pw", text), Verdict::Right { outdated: true });
             assert_eq!(verify("wrong", text), Verdict::Wrong);

@@ -154,7 +154,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     #[test]
-    fn the_first_that_fits_holds() {
+    fn the_first_profile_that_fits_holds() {
         let guards = ProfileConfig {
             groups: vec!["guards".to_owned()],
             kind: Some(ProfileKind::Websocket),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_says_of_itself_chooses_a_profile() {
+    fn the_info_of_a_client_chooses_a_profile() {
         let asks = |name: &str, key: &str, values: &[Value]| ProfileConfig {
             info: vec![InfoCondition {
                 key: key.to_owned(),

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_noted_longest_ago_goes_first() {
+    fn the_oldest_note_goes_first() {
         let mut recent = Recent::new(2);
         recent.put("first", 1);
         recent.put("second", 2);

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_told_is_counted_once() {
+    fn refusals_that_are_not_logged_are_counted_once() {
         let refusals = Refusals::new();
         let start = Instant::now();
         let told = (0..1000).filter(|_| refusals.note("busy", start).0).count();

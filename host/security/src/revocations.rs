@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_anyway_is_forgotten_in_memory_and_store_once_that_survives() {
+    fn revocations_of_expired_tokens_are_forgotten_in_memory_and_store() {
         let store = FullDisk::new();
         let revocations = Revocations::open(Arc::new(store.clone()));
         revocations.revoke("short", "", token(1, Some(10))).unwrap();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_earlier_hosts_wrote_is_still_revoked() {
+    fn revocations_of_earlier_hosts_still_count() {
         let store = FullDisk::new();
         let path = format!("{}old", folder());
         Store::set(&store, &path, r#"{"reason":"x","timestamp":1}"#).unwrap();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_tells_of_many_at_each_tenfold() {
+    fn many_revocations_are_logged_at_each_tenfold() {
         let told: Vec<usize> = (1..200_000).filter(|count| is_many(*count)).collect();
         assert_eq!(told, [10_000, 100_000]);
     }

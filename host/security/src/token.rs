@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_is_read_again() {
+    fn a_signed_token_is_read_again() {
         let locked = Claims {
             kind: TokenKind::Stateless,
             order: Some(1_795_417_784_493),

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_lapses() {
+    fn a_login_expires() {
         let second = Duration::from_secs(1);
         let ttl = login(Policy {
             ttl: Some(10 * second),

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn both_are_waited_for_in_either_order() {
+    fn two_conditions_are_waited_for_in_either_order() {
         for (first_ends_first, chained) in [(true, false), (false, false), (true, true), (false, true)] {
             let woken = Arc::new(Woken::default());
             let (one, other) = (InFlight::default(), InFlight::default());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_row_ends_without_a_deep_stack() {
+    fn a_long_chain_of_waits_ends_without_a_deep_stack() {
         let first = InFlight::default();
         let mut last = first.after();
         let mut others = Vec::new();

@@ -297,7 +297,7 @@ fn two_that_publish_to_each_other_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn nobody_waits_for_who_is_closed_as_too_slow() {
+fn nobody_waits_for_a_session_that_is_closed_as_too_slow() {
     let (slow, publisher) = (Outbound::new(4), Outbound::new(100));
     let in_flight = InFlight::default();
     let after = in_flight.after();

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn targets() {
+    fn targets_are_parsed() {
         assert_eq!(split_target("calc/add", "METHOD").ok(), Some(("calc", "add")));
         assert_eq!(split_target("c/a/b", "EVENT").ok(), Some(("c", "a/b")));
         for wrong in ["calc", "/add", "calc/", ""] {

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times() {
+    fn times_of_events_are_printed() {
         assert_eq!(format_time(Duration::ZERO), "1970-01-01T00:00:00.000Z");
         assert_eq!(
             format_time(Duration::from_millis(951_827_696_789)),

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_there_is_is_enough_and_no_more_is_claimed() {
+    fn available_resources_suffice_and_missing_ones_are_named() {
         assert!(have_threads(4).is_ok());
         assert!(have_descriptors(16).is_ok());
         if let Some(limit) = getrlimit(Resource::Nofile)

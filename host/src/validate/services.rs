@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_wrapped() {
+    fn a_value_that_is_no_object_is_wrapped() {
         assert_eq!(document("a", b"1")["value"], 1);
         assert_eq!(document("a", b"{\"b\":2}")["b"], 2);
     }

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_throughout_is_shown_once_and_in_order_whatever_changes_meanwhile() {
+    fn documents_that_stay_are_visited_once_and_in_order_during_changes() {
         for seed in 1..=60 {
             let mut numbers = Numbers(seed);
             let store = MemoryStore::default();

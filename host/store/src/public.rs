@@ -109,7 +109,7 @@ mod tests {
     use crate::MemoryStore;
 
     #[test]
-    fn what_is_kept_is_not_there() {
+    fn reserved_paths_are_not_there() {
         let all: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let user = format!("{RESERVED}_USER/bob");
         all.set(&user, r#"{"password":"hash"}"#).unwrap();

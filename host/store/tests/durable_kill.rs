@@ -201,7 +201,7 @@ fn rounds() -> u64 {
 }
 
 #[test]
-fn what_is_acknowledged_survives_a_kill() {
+fn acknowledged_writes_survive_a_kill() {
     kill_again_and_again("commit", rounds());
 }
 

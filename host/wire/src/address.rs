@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_as_the_same() {
+    fn a_written_address_is_read_as_the_same() {
         let event = Address::Event {
             domain: "D",
             component: "calc@1",
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_written_as_the_same() {
+    fn a_read_address_is_written_as_the_same() {
         for path in [
             "/_events/D/calc/added",
             "/_events/D/calc/*",

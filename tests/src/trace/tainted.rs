@@ -63,7 +63,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_a_skipped_request_would_have_written_is_not_compared() {
+    fn documents_of_skipped_requests_are_not_compared() {
         let rules: Rules = toml::from_str(
             r#"[[skip]]
             id = "merge"

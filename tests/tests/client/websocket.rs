@@ -86,7 +86,7 @@ async fn a_login_that_fails_changes_nothing_for_a_session_that_is_logged_in() {
 }
 
 #[tokio::test]
-async fn who_does_not_log_in_is_closed_whatever_else_is_said() {
+async fn a_connection_without_a_login_is_closed_whatever_else_it_sends() {
     let host = secure_host(&["happn.login_timeout_ms=1000"]);
     let mut client = Client::admin(&host).await;
     let mut silent = Raw::open(host.addr(), "").await;
@@ -211,7 +211,7 @@ async fn more_sessions_than_may_be_without_a_login_can_be_logged_in() {
 }
 
 #[tokio::test]
-async fn a_fault_is_told_by_its_code_and_then_the_connection_ends() {
+async fn a_fault_closes_the_connection_with_its_code() {
     let host = secure_host(&[]);
     let unmasked = b"\x81\x02{}".to_vec();
     let faults: [(&str, Vec<u8>, u16); 9] = [

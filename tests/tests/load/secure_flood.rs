@@ -118,7 +118,7 @@ async fn connections_that_say_nothing_cost_nobody_else_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_wrong_logins_keeps_nobody_from_working() {
+async fn calls_and_right_logins_succeed_during_a_flood_of_wrong_logins() {
     let _turn = turns::of_heavy_tests();
     let time = Duration::from_secs(if is_long() { 10 } else { 2 });
     let host = host(&[]);

@@ -168,7 +168,7 @@ fn files_of_the_host_are_its_own_whatever_the_umask() {
 }
 
 #[test]
-fn a_file_with_secrets_that_others_may_read_is_told_of() {
+fn a_file_with_secrets_that_others_may_read_is_warned_about() {
     let folder = Folder::new("exposed");
     let config = folder.write(
         "mesh.toml",

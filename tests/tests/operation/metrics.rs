@@ -147,7 +147,7 @@ fn problems(metrics: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prometheus_finds_nothing_wrong_with_them() {
+async fn prometheus_accepts_the_metrics() {
     let host = Host::start(
         &repository().join("tests/conformance/mesh.toml"),
         &[
@@ -214,7 +214,7 @@ async fn prometheus_finds_nothing_wrong_with_them() {
 }
 
 #[test]
-fn a_secure_mesh_shows_its_metrics_to_whom_it_lets() {
+fn a_secure_mesh_shows_its_metrics_to_permitted_users_only() {
     let overrides = [
         "happn.port=0",
         "happn.secure=true",

@@ -121,7 +121,7 @@ async fn before_a_login_every_action_is_denied_and_nothing_happens() {
 }
 
 #[tokio::test]
-async fn describe_and_nonces_tell_nothing_of_anybody() {
+async fn describe_and_nonces_reveal_nothing_about_users() {
     let host = host(&[]);
     for dialect in DIALECTS {
         let mut stranger = Client::open(host.addr(), dialect).await;
@@ -195,7 +195,7 @@ async fn wrong_credentials_of_every_kind_are_refused_and_the_socket_stays_open()
 }
 
 #[tokio::test]
-async fn a_failed_login_does_not_make_somebody_else_of_a_session() {
+async fn a_failed_login_does_not_change_the_user_of_a_session() {
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;
     admin

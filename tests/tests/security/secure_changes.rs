@@ -251,7 +251,7 @@ async fn a_user_who_is_deleted_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_made_again_is_somebody_else() {
+async fn a_user_who_is_made_again_is_another_user() {
     let mut story = Story::begin().await;
     let mut own = Client::open(story.host.addr(), "happn_4").await;
     let token = own.login("bob", "old").await["data"]["token"].clone();

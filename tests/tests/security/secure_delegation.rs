@@ -204,7 +204,7 @@ async fn a_component_calls_what_its_caller_may_call_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn chains_of_calls_have_the_rights_of_whoever_called_first() {
+async fn chains_of_calls_have_the_rights_of_the_first_caller() {
     let Secured { host, mut admin, .. } = secured("delegated-chains").await;
     let mut bob = User::log_in(&host, "bob").await;
     let through_back = |then: Value| json!(["back", "forward", then]);
@@ -371,7 +371,7 @@ async fn apply(host: &Host) {
 }
 
 #[tokio::test]
-async fn swaps_mix_up_nobody() {
+async fn swaps_keep_the_rights_of_callers_apart() {
     let Secured { host, folder, .. } = secured("delegated-swaps").await;
     let mut bob = User::log_in(&host, "bob").await;
     let own = format!(

@@ -41,7 +41,7 @@ fn assert_nothing_kept(answer: &Value, what: &str) {
 }
 
 #[tokio::test]
-async fn nobody_reads_it_not_even_the_administrator() {
+async fn nobody_reads_reserved_paths_not_even_the_administrator() {
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;
     admin
@@ -101,7 +101,7 @@ async fn nobody_reads_it_not_even_the_administrator() {
 }
 
 #[tokio::test]
-async fn nobody_changes_it_not_even_the_administrator() {
+async fn nobody_changes_reserved_paths_not_even_the_administrator() {
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;
     let stolen = json!({"username": ADMIN, "password": "mine", "secret": "x"});
@@ -152,7 +152,7 @@ async fn nobody_changes_it_not_even_the_administrator() {
 }
 
 #[tokio::test]
-async fn a_component_reaches_its_own_data_and_not_what_is_kept() {
+async fn a_component_reaches_its_own_data_and_no_reserved_paths() {
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;
     for path in [

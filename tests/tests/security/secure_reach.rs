@@ -60,7 +60,7 @@ async fn heard(client: &mut Client) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_prohibited_is_not_reached_by_a_wildcard() {
+async fn prohibited_documents_are_not_reached_by_a_wildcard() {
     let data = json!({
         "/books/*": {"actions": ["get", "on", "remove", "set"]},
         "/books/drafts/*": {"authorized": false, "actions": ["get", "on", "remove", "set"]},
@@ -144,7 +144,7 @@ async fn a_version_in_a_name_is_no_way_around_a_prohibition() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_hears_or_finds_what_the_component_security_is_asked() {
+async fn calls_of_the_component_security_are_heard_and_found_by_nobody() {
     let everything = json!({"data": {"*": {"actions": ["*"]}}});
     let (host, mut admin) = with_user("watcher", everything).await;
     for dialect in DIALECTS {
@@ -174,7 +174,7 @@ async fn nobody_hears_or_finds_what_the_component_security_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writing_is_not_reading() {
+async fn a_right_to_write_does_not_allow_to_read() {
     let (host, mut admin) = with_user("writer", json!({"data": {"/box/*": {"actions": ["set"]}}})).await;
     assert!(is_ok(&admin.set("/box/1", json!({"hidden": "treasure"})).await));
     for dialect in DIALECTS {

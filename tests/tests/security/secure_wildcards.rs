@@ -323,7 +323,7 @@ async fn a_sibling_is_written_where_its_own_path_is_allowed() {
 }
 
 #[tokio::test]
-async fn what_is_added_and_not_authorized_grants_nothing() {
+async fn an_added_unauthorized_entry_grants_nothing() {
     let (host, mut admin) = mesh(&[]).await;
     let no = json!({"authorized": false});
     let change = json!({"methods": {"/calc/add": no}, "events": {"/emitter/x": no}, "web": {"/web/page": {"authorized": false, "actions": ["get"]}}});
@@ -370,7 +370,7 @@ async fn what_is_added_and_not_authorized_grants_nothing() {
 /// happn-3 13.12.1 with `allowNestedPermissions` answers the requests below as expected here, but for these: it counts all documents
 /// for everybody, and sends all of them as initial values.
 #[tokio::test]
-async fn nested_permissions_reach_what_is_allowed_below_a_path() {
+async fn nested_permissions_reach_allowed_documents_below_a_path() {
     let (host, mut admin) = mesh(&["security.allow_nested_permissions=true"]).await;
     let both = json!({"actions": ["get", "on"]});
     let rights = json!({"/t/path/1": both, "/t/path/2/3": both, "/t/path/4/5/6": both, "/t/path/w/*": both,

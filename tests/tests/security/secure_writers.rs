@@ -37,7 +37,7 @@ async fn written(client: &mut Client, path: &str, options: Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_last_writer_of_a_document_is_told_when_it_is_read() {
+async fn the_last_writer_of_a_document_is_part_of_a_read() {
     let host = host(&[]);
     add_bob(&host).await;
     let (mut admin, mut bob) = enter(&host).await;
@@ -100,7 +100,7 @@ async fn the_last_writer_of_a_document_is_told_when_it_is_read() {
 }
 
 #[tokio::test]
-async fn what_a_component_writes_is_the_administrators() {
+async fn documents_of_a_component_name_the_administrator() {
     let host = host(&[]);
     add_bob(&host).await;
     let (mut admin, mut bob) = enter(&host).await;
@@ -117,7 +117,7 @@ async fn what_a_component_writes_is_the_administrators() {
 }
 
 #[tokio::test]
-async fn only_the_first_generation_is_told_and_all_dialects_are_remembered() {
+async fn writers_of_all_dialects_are_stored_and_shown_to_the_first_generation_only() {
     let host = host(&[]);
     add_bob(&host).await;
     let (mut admin, _) = enter(&host).await;

@@ -164,7 +164,7 @@ fn c_is_built_with_make() {
 }
 
 #[test]
-fn what_cannot_be_developed_is_said() {
+fn projects_that_cannot_be_developed_are_named() {
     let _turn = turns::of_heavy_tests();
     let folder = Folder::new("dev-wrong");
     let entry = |key: &str| {

@@ -176,7 +176,7 @@ async fn saving_the_file_applies_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_names_what_stood_its_probation() {
+async fn the_file_names_the_versions_that_passed_their_probation() {
     let folder = Folder::new("written");
     let first = storm(&folder, "1.100.0", "");
     let text = format!(
@@ -257,7 +257,7 @@ async fn a_version_beside_others_gets_an_entry_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_in_probation_is_left_alone_by_a_saved_file() {
+async fn a_saved_file_leaves_versions_in_probation_alone() {
     let folder = Folder::new("probation");
     let first = storm(&folder, "1.100.0", "");
     let file = config(&folder, "storm", &first, "probation_ms = 3000\nwatch = false");

@@ -187,7 +187,7 @@ async fn call(host: &Host, component: &str, method: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_before_the_switch_or_in_probation_it_was_never_there() {
+async fn a_version_is_gone_when_the_host_is_killed_before_the_end_of_its_probation() {
     let lab = Lab::new(&["steps"], &[]);
     let old = [lab.text(OLD, LONG_PROBATION)];
     for step in [
@@ -224,7 +224,7 @@ async fn killed_before_the_switch_or_in_probation_it_was_never_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_while_the_old_version_goes_it_comes_back_once_more() {
+async fn the_old_version_returns_once_when_the_host_is_killed_while_it_goes() {
     let lab = Lab::new(&["steps"], &[]);
     let old = [lab.text(OLD, SHORT_PROBATION)];
     for step in [
@@ -251,7 +251,7 @@ async fn killed_while_the_old_version_goes_it_comes_back_once_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_while_a_bad_version_is_rolled_back_it_stays_away() {
+async fn a_bad_version_stays_away_when_the_host_is_killed_during_its_rollback() {
     let lab = Lab::new(&["steps"], &[]);
     let old = [lab.text(OLD, LONG_PROBATION)];
     for step in [
@@ -273,7 +273,7 @@ async fn killed_while_a_bad_version_is_rolled_back_it_stays_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_around_the_writing_of_the_file_it_is_one_or_the_other() {
+async fn one_of_two_versions_serves_when_the_host_is_killed_while_it_writes_the_file() {
     let lab = Lab::new(&["steps"], &[]);
     let either = [OLD, NEW].map(|version| lab.text(version, SHORT_PROBATION));
     // The last code of the old version runs in its destructor; what is left then is to write the file, some milliseconds.
@@ -293,7 +293,7 @@ async fn killed_around_the_writing_of_the_file_it_is_one_or_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_while_a_saved_file_is_applied_the_file_stays_as_it_was_saved() {
+async fn a_saved_file_stays_as_it_is_when_the_host_is_killed_while_it_applies_it() {
     let lab = Lab::new(&["one", "two"], &[]);
     let saved = |probation| [lab.text(NEW, probation)];
     let apply = |host: &Host, probation| {

@@ -59,7 +59,7 @@ fn add(address: SocketAddr, origin: &str) -> Answer {
 }
 
 #[test]
-fn without_a_list_no_page_of_another_origin_is_invited() {
+fn without_a_list_pages_of_other_origins_are_not_allowed() {
     let folder = Folder::new("cors-none");
     let host = host(&folder, "", "");
     let address = host.addr();
@@ -74,7 +74,7 @@ fn without_a_list_no_page_of_another_origin_is_invited() {
 }
 
 #[test]
-fn a_listed_origin_is_invited_and_no_other_one() {
+fn only_listed_origins_are_allowed() {
     let folder = Folder::new("cors-listed");
     let host = host(
         &folder,
@@ -121,7 +121,7 @@ fn a_listed_origin_is_invited_and_no_other_one() {
 }
 
 #[test]
-fn pages_can_read_what_went_wrong_too() {
+fn pages_can_read_errors_too() {
     let folder = Folder::new("cors-failures");
     let host = host(&folder, &format!("cors_origins = [\"{APP}\"]"), "");
     let origin = format!("Origin: {APP}");
@@ -155,7 +155,7 @@ fn pages_can_read_what_went_wrong_too() {
 }
 
 #[test]
-fn an_invitation_of_all_is_the_same_for_all() {
+fn a_star_allows_all_origins_alike() {
     let folder = Folder::new("cors-any");
     let host = host(&folder, "cors_origins = [\"*\"]", "");
     for origin in [APP, "https://evil.example", "null"] {
@@ -235,7 +235,7 @@ fn a_cookie_counts_for_trusted_origins_only() {
 }
 
 #[test]
-fn listed_is_not_trusted() {
+fn a_listed_origin_is_not_a_trusted_one() {
     let folder = Folder::new("cors-untrusted");
     let host = host(&folder, &format!("cors_origins = [\"{APP}\"]"), SECURE);
     let address = host.addr();
@@ -285,7 +285,7 @@ fn wait_until_invited(host: &Host, origin: &str, expected: bool) {
 }
 
 #[test]
-fn saving_the_file_changes_who_is_invited() {
+fn saving_the_file_changes_the_allowed_origins() {
     let folder = Folder::new("cors-saved");
     let host = host(&folder, "", "");
     let pid = host.pid();
@@ -313,7 +313,7 @@ fn saving_the_file_changes_who_is_invited() {
 }
 
 #[test]
-fn mistakes_are_named_with_what_would_be_right() {
+fn mistakes_are_named_with_the_right_form() {
     let folder = Folder::new("cors-mistakes");
     let check = |rest: &str| -> Finished {
         let path = folder.write("mesh.toml", &config(rest, ""));

@@ -208,7 +208,7 @@ fn a_component_that_comes_or_goes_is_in_the_next_document() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_secure_mesh_everybody_sees_what_they_may_call() {
+async fn in_a_secure_mesh_users_see_the_methods_that_they_may_call() {
     let host = secure::host(&[]);
     let address = host.addr();
     let mut admin = Client::admin(&host).await;

@@ -218,7 +218,7 @@ fn bodies_have_a_limit() {
 }
 
 #[test]
-fn who_goes_away_leaves_nothing_behind() {
+fn a_client_that_goes_away_leaves_nothing_behind() {
     let folder = Folder::new("web-gone");
     let host = host(&folder, "");
     let gone: Vec<TcpStream> = (0..20)

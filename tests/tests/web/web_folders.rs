@@ -123,7 +123,7 @@ fn a_file_that_looks_like_an_answer_is_sent_as_it_is() {
 }
 
 #[test]
-fn what_gets_shorter_is_packed_for_those_who_take_it() {
+fn files_are_packed_where_that_helps_and_the_client_accepts_it() {
     let folder = Folder::new("web-packed");
     let host = host(&folder);
     let packed = ask(

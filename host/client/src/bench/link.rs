@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_cut() {
+    fn received_bytes_are_cut_into_frames() {
         assert_eq!(next_frame(b"\x81\x02ab\x81"), Some((TEXT, 2, 4)));
         assert_eq!(next_frame(b"\x81\x03ab"), None);
         assert_eq!(next_frame(b"\x81\x7e\x00\x02ab"), Some((TEXT, 4, 6)));

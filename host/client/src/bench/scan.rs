@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn calls() {
+    fn answers_of_calls_are_recognised() {
         let meta = r#""_meta":{"action":"/SET@/_exchange/responses/S/D/c/m/12","type":"data","path":"/_exchange/responses/S/D/c/m/12"}"#;
         assert_eq!(
             look(&format!(r#"{{"data":{{"status":"ok","args":[null,3]}},{meta}}}"#)),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgements() {
+    fn acknowledgements_are_recognised() {
         let padding = "x".repeat(4000);
         let text = format!(
             r#"{{"data":{{"callbackAddress":"/_exchange/responses/S/D/c/m/4","p":"{padding}"}},"_meta":{{"type":"response","status":"ok","eventId":4}}}}"#
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn events() {
+    fn events_and_their_numbers_are_recognised() {
         let finder = event_finder();
         assert_eq!(event_number(&finder, br#"{"data":{"bench":17,"p":1}}"#), Some(17));
         let late = format!(

@@ -231,13 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn nobody_to_wait_for() {
+    fn a_publication_without_recipients_is_acknowledged_at_once() {
         let (_, publisher, _) = delivered(Duration::from_secs(9), &[]);
         assert_eq!(told(&publisher)[0]["status"], "ok");
     }
 
     #[test]
-    fn patience_ends_and_publishers_go() {
+    fn the_wait_ends_at_its_deadline_and_with_its_publisher() {
         let (acknowledgements, publisher, id) = delivered(Duration::ZERO, &[2, 2]);
         assert!(acknowledgements.acknowledge(2, &id));
         acknowledgements.expire(Instant::now());

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn result_mapping() {
+    fn results_become_response_documents() {
         for (status, payload, expected) in [
             (Status::OK, "", Some(r#"{"status":"ok","args":[]}"#)),
             (Status::OK, "[ ]", Some(r#"{"status":"ok","args":[]}"#)),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn failures() {
+    fn failures_become_errors_of_their_kind() {
         assert_eq!(
             Failure::bad_endpoint("m".into()).document(),
             r#"{"args":[{"message":"m","name":"bad endpoint"}]}"#

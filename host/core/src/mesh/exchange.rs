@@ -447,7 +447,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_own_addresses() {
+    fn only_the_session_s_own_addresses_are_accepted() {
         for (address, own) in [
             ("/_exchange/responses/S/D/c/m/1", true),
             ("/_exchange/responses/S/1", true),
@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn targets() {
+    fn paths_of_requests_name_component_and_method() {
         assert_eq!(
             target_of("/_exchange/requests/D/calc/add", "D"),
             (Some("calc"), "add")

@@ -164,7 +164,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn cargo_s_list_of_files() {
+    fn the_list_of_files_of_cargo_is_parsed() {
         let list = "/a/target/release/libg.so: /a/src/lib.rs /a/my\\ text.html\n\n/a/src/lib.rs:\n";
         let expected = ["/a/my text.html", "/a/src/lib.rs"].map(PathBuf::from);
         assert_eq!(files_read(list), BTreeSet::from(expected));

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn mesh_toml_may_not_take_what_it_would_never_get() {
+    fn mesh_toml_may_not_use_the_fixed_paths() {
         for (path, expected) in [
             ("/ping", true),
             ("/primus", true),

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_other_origins_are_told_by_their_headers() {
+    fn pages_of_other_origins_are_recognised_by_their_headers() {
         const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64)");
         for (method, pairs, expected) in [
             (Method::POST, &[][..], false),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_cookie_alone_lures() {
+    fn only_a_request_with_nothing_but_a_cookie_can_be_forged() {
         for (pairs, expected) in [
             (
                 &[("cookie", "happn_token=t"), ("origin", "http://evil.org")][..],

@@ -147,7 +147,7 @@ fn a_message_that_inflates_to_too_much_is_given_up_while_it_grows() {
 }
 
 #[test]
-fn what_is_not_compressed_data_or_not_in_order_has_its_code() {
+fn damaged_data_and_frames_out_of_order_have_their_codes() {
     let hello = compress("Hello ".repeat(1000).as_bytes()).unwrap();
     let mut faults = vec![(frame(0xc1, b"\xff\xff\xff\xff"), 1007)];
     // Only the first frame of a message says that it is compressed, and a message does not begin inside of another.
@@ -168,7 +168,7 @@ fn what_is_not_compressed_data_or_not_in_order_has_its_code() {
 }
 
 #[test]
-fn small_frames_and_what_does_not_shrink_go_as_they_are() {
+fn small_frames_and_those_that_do_not_shrink_are_sent_uncompressed() {
     let small = Frame::from("x".repeat(SMALLEST - 1));
     assert!(matches!(outgoing(&small), Message::Text(_)));
     let random: String = (0..4000_u64)

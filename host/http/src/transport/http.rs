@@ -367,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_told_seven_headers_of_its_upgrade_and_never_a_secret() {
+    fn a_client_gets_seven_headers_of_its_upgrade_and_never_a_secret() {
         let request = Request::builder()
             .uri("/primus?_primuscb=1")
             .header("Host", "mesh:55000")

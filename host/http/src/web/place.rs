@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_below_a_route_has_one_name_for_permissions() {
+    fn a_path_below_a_route_has_one_name_for_permissions() {
         for (below, expected) in [
             ("", Some("")),
             ("/", Some("")),

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_sent() {
+    fn valid_replies_are_sent() {
         let reply = given(
             201,
             r#"{"Content-Type":"text/plain","set-cookie":["a=1","b=2"],"Content-Length":"7","connection":"close"}"#,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_named() {
+    fn invalid_replies_are_named() {
         for (status, headers, what) in [
             (100, "", "100 is no status"),
             (600, "", "600 is no status"),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn completions() {
+    fn completions_become_replies_or_failures() {
         let reply = completed(Status::OK, br#"[{"a":1.50},2]"#).unwrap();
         assert_eq!(reply.body, br#"{"a":1.50}"#);
         assert_eq!(completed(Status::OK, b"").unwrap().body, b"null");

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_lost_and_what_was_given_is_not_had() {
+    fn withdrawn_rights_are_lost_and_granted_ones_are_not_had() {
         let before = of(
             json!({"/a": {"actions": ["get", "set"]}, "/b": {"prohibit": ["get"]}, "/c": {"actions": ["on"]}}),
         );

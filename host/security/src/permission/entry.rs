@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_over_a_permission_stands_where_it_is_wanted() {
+    fn words_written_over_a_permission_stand_where_they_are_wanted() {
         let permission = |allowed: &[&str], prohibited: &[&str]| Written {
             allowed: words(allowed),
             prohibited: words(prohibited),

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_cannot_ask_with_wildcards_or_templates() {
+    fn requests_cannot_contain_wildcards_or_templates() {
         let permission =
             json!({"regex": "^/d/(.*)$", "actions": ["get", "on"], "table": "T1", "path": "{{$1}}"});
         for path in [

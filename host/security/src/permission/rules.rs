@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_come_back_by_path_with_words_as_given_and_without_what_says_nothing() {
+    fn permissions_come_back_by_path_with_words_as_given_and_without_empty_ones() {
         let read = rules(json!({
             "/b/*": {"actions": ["set", "get", "get"], "prohibit": ["remove"], "description": "d"},
             "/a": {"actions": ["*"]},
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_permission_is_named_as_real_servers_do() {
+    fn wrong_permissions_are_named_as_real_servers_do() {
         assert_eq!(
             refused(json!({"/x": {"actions": ["fly"]}, "/y": {"prohibit": ["run", "get"]}, "/z": {}})),
             "group permissions invalid: unknown action: fly for path: /x,unknown prohibit action: run for path: /y,\

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_mentions_is_silent() {
+    fn a_path_that_nobody_mentions_is_silent() {
         let table = table(&[("/a", GET), ("/b/*", GET)]);
         assert_eq!(table.decide(Action::Get, "/a"), Decision::Allowed);
         assert_eq!(table.decide(Action::Get, "/b/c"), Decision::Allowed);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prohibition_beats_whatever_allows_in_any_order_and_form() {
+    fn a_prohibition_outweighs_permissions_in_any_order_and_form() {
         let deny = |entries: &[(&str, Permission)]| {
             assert_eq!(
                 table(entries).decide(Action::Get, "/a/b"),

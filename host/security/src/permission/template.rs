@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_filled_stands_for_nothing() {
+    fn a_template_that_cannot_be_filled_grants_nothing() {
         let data = json!({"null": null, "object": {}, "list": [["a"]], "mixed": ["a", null], "empty": "", "text": "t"});
         for name in [
             "user.custom_data.missing",

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_changed_is_never_read_past_its_end() {
+    fn damaged_certificates_are_never_read_past_their_end() {
         let whole = certificate((2020, 1, 1), (2030, 1, 1));
         for length in 0..whole.len() {
             assert_eq!(Validity::of(&whole[..length]), None, "{length}");

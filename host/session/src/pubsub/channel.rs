@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels() {
+    fn channels_are_parsed() {
         let parse = |text| Channel::parse(text).map(|channel| (channel.action, channel.pattern));
         assert_eq!(parse("/SET@/a/*"), Some((ChannelAction::Set, "/a/*")));
         assert_eq!(parse("/ALL@*"), Some((ChannelAction::All, "*")));

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn first_generation() {
+    fn patterns_match_as_in_the_first_generation() {
         let first = |pattern, hits: &[&str], misses: &[&str]| check(Dialect::Happn1, pattern, hits, misses);
         first("/a/b", &["/a/b", "/A/b"], &["/a/b/c", "a/b"]);
         first("/a/*", &["/a/", "/a/b", "/a/b/c"], &["/a", "/b/a/"]);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn later_generations() {
+    fn patterns_match_as_in_later_generations() {
         let modern = |pattern, hits: &[&str], misses: &[&str]| check(Dialect::Happn4, pattern, hits, misses);
         modern("/a/b", &["/a/b", "a/b"], &["/A/b", "/a/b/c"]);
         modern("/a/*", &["/a/b", "/a/", "a/b"], &["/a/b/c", "/a", "/b/a"]);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn depth() {
+    fn two_stars_match_to_their_depth() {
         let pattern = Pattern::parse("/a/*/**", Dialect::Happn4);
         assert_eq!(pattern.depth_of("/a/b/c"), Some(1));
         assert_eq!(pattern.depth_of("/a/b/c/d"), Some(2));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn overlap_with_a_prefix() {
+    fn patterns_that_overlap_a_prefix_are_found() {
         let below = "/_exchange/requests/";
         for (dialect, text, expected) in [
             (Dialect::Happn4, "*", true),

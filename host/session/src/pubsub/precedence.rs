@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn first_generation_as_a_server_of_it_answers() {
+    fn recipients_come_in_the_order_of_a_first_generation_server() {
         let expected = [
             "/SET@*",
             "/SET@/a/b",
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn later_generations_as_a_server_of_them_answers() {
+    fn recipients_come_in_the_order_of_a_later_server() {
         for (subscribed, expected) in [
             (
                 [

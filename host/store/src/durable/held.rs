@@ -234,7 +234,7 @@ mod tests {
     use redb::backends::InMemoryBackend;
 
     #[test]
-    fn what_is_written_is_read_back_and_stays_in_memory() {
+    fn written_bytes_are_read_back_and_stay_in_memory() {
         let below = InMemoryBackend::new();
         below.set_len(10_000).unwrap();
         below.write(0, &[7; 10_000]).unwrap();

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates() {
+    fn dates_of_nedb_are_read() {
         for (milliseconds, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_827_696_789, "2000-02-29T12:34:56.789Z"),

@@ -278,7 +278,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn a_publication_of_each_generation() {
+    fn a_publication_has_the_form_of_its_generation() {
         let publication = Publication {
             action: EventAction::Set,
             path: "/p/\"1",
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgements() {
+    fn acknowledgements_count_their_recipients() {
         let told = |successful, acknowledged| {
             let outcome = Outcome {
                 successful,

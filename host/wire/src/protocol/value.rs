@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn merging_in_each_generation() {
+    fn values_are_merged_as_their_generation_does() {
         let stored = r#"{"a":1,"b":{"x":1},"c":3}"#;
         let new = r#"{"d":4,"b":null,"a":2}"#;
         assert_eq!(merged(stored, new, false), r#"{"a":2,"b":null,"c":3,"d":4}"#);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn gauges() {
+    fn gauges_are_incremented() {
         assert_eq!(
             incremented(None, "counter", 1.0),
             Ok((r#"{"counter":{"value":1}}"#.to_owned(), "1".to_owned()))

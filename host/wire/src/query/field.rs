@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_each_generation() {
+    fn names_have_the_meaning_of_their_generation() {
         let data = |name: &str| Field::Data(name.split('.').map(Into::into).collect());
         for (name, first, later) in [
             ("n", data("n"), data("n")),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn leading_numbers() {
+    fn leading_numbers_are_read_as_in_javascript() {
         for (text, number) in [
             ("1", Some(1)),
             ("1st", Some(1)),

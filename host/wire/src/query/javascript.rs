@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_text() {
+    fn numbers_become_texts_as_in_javascript() {
         for (number, text) in [
             (1.0, "1"),
             (-0.0, "0"),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_as_numbers() {
+    fn texts_become_numbers_as_in_javascript() {
         for (text, number) in [
             (" 12 ", Some(12.0)),
             ("", Some(0.0)),

@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wanted_entries_only() {
+    fn only_wanted_entries_are_parsed() {
         let deep = format!(
             r#"{{"deep":{}{},"n":1,"s":"a\n","n":2}}"#,
             "[".repeat(5000),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn indexes() {
+    fn indexes_of_arrays_are_parsed() {
         for (name, expected) in [
             ("0", Some(0)),
             ("12", Some(12)),

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn means_what_javascript_means() {
+    fn expressions_have_the_meaning_of_javascript() {
         for (pattern, flags, hits, misses) in [
             (
                 r"^a.c$",
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn wrong_and_unsupported_expressions_are_refused() {
         let huge = "a".repeat(10_000);
         let deep = "(".repeat(4000) + &")".repeat(4000);
         for (pattern, flags) in [

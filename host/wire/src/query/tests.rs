@@ -34,7 +34,7 @@ fn found(options: &str, dialect: Dialect, documents: &[(&str, &str)]) -> Vec<Str
 }
 
 #[test]
-fn nothing_asked() {
+fn a_request_without_a_query_admits_everything() {
     for options in [
         "{}",
         r#"{"timeout":1}"#,
@@ -55,7 +55,7 @@ fn nothing_asked() {
 }
 
 #[test]
-fn a_query_in_one_piece() {
+fn all_parts_of_a_query_work_together() {
     let documents = [
         ("/q/1", r#"{"n":1,"s":"a"}"#),
         ("/q/2", r#"{"n":7,"s":"b"}"#),
@@ -74,7 +74,7 @@ fn a_query_in_one_piece() {
 }
 
 #[test]
-fn what_cannot_be_part_of_the_answer_is_left_out_early_and_changes_nothing() {
+fn documents_outside_the_answer_are_left_out_early_and_change_nothing() {
     for dialect in [Dialect::Happn1, Dialect::Happn4] {
         for options in [
             r#"{"options":{"sort":{"n":1},"limit":3}}"#,

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn ceilings() {
+    fn ceilings_are_the_next_versions() {
         let ceilings = |text| {
             let partial = Partial::parse(text).unwrap();
             (partial.ceiling(), partial.compatible_ceiling())

@@ -60,7 +60,7 @@ mod tests {
     use crate::versions::{RangeErrorKind, coerced_satisfies};
 
     #[test]
-    fn it_answers_as_coerced_satisfies_does() {
+    fn a_range_admits_the_versions_of_coerced_satisfies() {
         let ranges = [
             "*",
             "",

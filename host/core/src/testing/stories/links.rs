@@ -54,7 +54,7 @@ fn heard(seed: u64, faults: Faults, cut: bool) -> Vec<Value> {
 }
 
 #[test]
-fn what_leaves_one_mesh_can_be_carried_to_another() {
+fn publications_that_leave_one_mesh_can_be_carried_to_another() {
     assert_eq!(heard(1, Faults::default(), false), (0..10).collect::<Vec<_>>());
 }
 

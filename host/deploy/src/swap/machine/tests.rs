@@ -135,7 +135,7 @@ fn every_way_ends_with_one_version_that_serves() {
 }
 
 #[test]
-fn the_usual_way() {
+fn the_steps_of_a_successful_swap_come_in_their_order() {
     let mut machine = Machine::new(Kind {
         hands_over: true,
         hands_back: true,

@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_and_errors() {
+    fn results_and_errors_become_answers() {
         let ok = |data: &str| Some((200, body("Call successful", data, "null")));
         let failed = |error: &str| Some((500, body("Call failed", "null", error)));
         for (status, payload, expected) in [

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies() {
+    fn parameters_are_taken_from_bodies() {
         for (body, expected) in [
             ("", Ok("[null,null]")),
             (" {} ", Ok("[null,null]")),
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn queries() {
+    fn parameters_are_taken_from_queries() {
         for (query, expected) in [
             ("", Ok("[null,null]")),
             ("?a=5&b=x%20y", Ok(r#"["5","x y"]"#)),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn special_parameters() {
+    fn special_parameters_get_their_values() {
         let found = arguments(
             "PUT",
             "/c/m?x",

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_a_parameter_that_its_component_does_not_say() {
+    fn a_parameter_without_a_schema_of_its_component_has_none() {
         let body = body_of(
             r#"[{"name":"a"},{"name":"b","type":"integer","required":true,"description":"how many","value":5},
                 {"name":"c","type":"Buffer"},{"name":"$userSession"},{"name":"$req_method"},
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_null_must_be_given() {
+    fn a_parameter_that_takes_no_null_is_required() {
         let body = body_of(
             r#"[{"name":"a"},{"name":"b"},{"name":"c"},{"name":"callback"}]"#,
             r#","schemas":{"a":{"type":"string"},"b":{"type":["array","null"],"items":{"type":"number"}},"z":{"type":"null"}}"#,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schema_is_not_handed_on() {
+    fn a_value_that_is_no_schema_is_left_out() {
         let body = body_of(
             r#"[{"name":"a"},{"name":"b","description":5,"minimum":"1"}]"#,
             r##","schemas":{"a":{"type":["string","string"],"$ref":"#/nowhere","minLength":-1,"items":{"type":"Order"}},"b":5}"##,

@@ -116,7 +116,7 @@ fn open_damaged(path: &Path, expected: &BTreeMap<String, String>, tally: &mut Ta
 }
 
 #[test]
-fn flipped_bits() {
+fn flipped_bits_never_give_a_wrong_document() {
     let folder = Folder::new();
     let original = folder.0.join("original.redb");
     let expected = sample(&original);
@@ -172,7 +172,7 @@ fn one_damaged_page_costs_its_records_and_the_file_is_kept() {
 }
 
 #[test]
-fn overwritten_and_missing_pages() {
+fn overwritten_and_missing_pages_never_give_a_wrong_document() {
     let folder = Folder::new();
     let original = folder.0.join("original.redb");
     let expected = sample(&original);
