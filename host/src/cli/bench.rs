@@ -30,9 +30,9 @@ Examples:
   mesh bench events --emit emitter/emit               through a component
   mesh bench data --operation get --documents 10000
 
-CPU time per operation is the figure that depends least on the machine: on a small one, server and load generator share
-the processors. Compare servers in one run, by their ratio, and look at the generator's own column: where it is
-the larger one, the throughput is the generator's."
+CPU time per operation is the figure that depends least on the machine. On a small machine, server and load \
+generator share the processors. Compare servers in one run, by their ratio. Look at the generator's own column as \
+well: where it is the larger one, the throughput is the generator's."
 )]
 pub struct Arguments {
     /// The operations to measure.
