@@ -1,8 +1,8 @@
 //! Web routes: what a browser asks, and what it is answered.
 //!
-//! Enters: a work item of the host, or whatever a function with `#[route]` returns. Leaves: a request in safe
-//! types, and a response as bytes. Guarantees: nothing that a client sends panics here; a response that cannot be written
-//! is an error of the component's, told to the client as status 500.
+//! Enters: a work item of the host, or whatever a function with `#[route]` returns. Leaves: a request in safe types,
+//! and a response as bytes. Guarantees: nothing that a client sends panics here. A response that cannot be written is
+//! an error of the component's, told to the client as status 500.
 
 use crate::error::parse;
 use crate::origin::Origin;

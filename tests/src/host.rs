@@ -1,7 +1,7 @@
 //! Starts the real `mesh` and stops it again.
 //!
-//! Enters: a configuration file and overrides. Leaves: a process that serves, with its address. Guarantees:
-//! the process ends with the value that stands for it; libraries are taken from the folder that the tests were built
+//! Enters: a configuration file and overrides. Leaves: a process that serves, with its address. Guarantees: the
+//! process ends with the value that stands for it. Libraries are taken from the folder that the tests were built
 //! into, whatever the configuration says.
 
 use std::io::{BufRead, BufReader, Read};

@@ -1,8 +1,8 @@
 //! A client of a secure mesh that is nothing but a websocket, in any dialect.
 //!
 //! Enters: credentials, requests as they go over the wire, calls. Leaves: answers, and whatever else arrived, in the
-//! order of its arrival. Guarantees: an answer is the one with the request's own number; nothing that arrives is lost, so that
-//! "nobody heard of it" can be asserted without waiting for a time to pass.
+//! order of its arrival. Guarantees: an answer is the one with the request's own number. Nothing that arrives is
+//! lost, so that "nobody heard of it" can be asserted without waiting for a time to pass.
 
 use crate::host::{Host, repository};
 use futures_util::{SinkExt, StreamExt};

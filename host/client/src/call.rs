@@ -1,8 +1,9 @@
 //! Calls of component methods, as happner-client makes them.
 //!
-//! Enters: component, method, arguments and perhaps a version range. Leaves: the results, or the component's
-//! error with all its fields. Guarantees: the response channel is subscribed to before the first call that needs it; any
-//! number of calls may be in flight; each has its own callback address, and one that is given up leaves nothing behind.
+//! Enters: component, method, arguments and perhaps a version range. Leaves: the results, or the component's error
+//! with all its fields. Guarantees: the response channel is subscribed to before the first call that needs it. Any
+//! number of calls may be in flight. Each has its own callback address, and one that is given up leaves nothing
+//! behind.
 
 use super::handle::{Client, Request, encode};
 use super::pending::Pending;

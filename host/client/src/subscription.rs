@@ -1,8 +1,8 @@
 //! Subscriptions: `on`, `off`, and the stream of publications between them.
 //!
 //! Enters: a channel such as `/SET@/a/*`. Leaves: publications, in the order in which the server sent them.
-//! Guarantees: nothing published after the server accepted the subscription is missed; a reader that falls too far
-//! behind is ended with an error instead of losing publications; dropping a subscription unsubscribes.
+//! Guarantees: nothing published after the server accepted the subscription is missed. A reader that falls too far
+//! behind is ended with an error instead of losing publications. Dropping a subscription unsubscribes.
 
 use super::connection::Outgoing;
 use super::handle::{Client, Request, Response};

@@ -1,9 +1,9 @@
 //! Mistakes in a configuration and how they are printed.
 //!
-//! Enters: diagnostics made by the parser or by later checks. Leaves: [`ConfigError`], which callers match on
-//! by [`ErrorKind`] and people read. Guarantees: at least one diagnostic; those of the file in the order of
-//! the file, then those of `--set`; plain text without colour or control characters; no secret is in it,
-//! neither in `Display` nor in `Debug`.
+//! Enters: diagnostics made by the parser or by later checks. Leaves: [`ConfigError`], which callers match on by
+//! [`ErrorKind`] and people read. Guarantees: at least one diagnostic. Those of the file in the order of the file,
+//! then those of `--set`. Plain text without colour or control characters. No secret is in it, neither in `Display`
+//! nor in `Debug`.
 
 use std::fmt;
 use std::path::PathBuf;

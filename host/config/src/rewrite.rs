@@ -1,9 +1,10 @@
 //! Changing values in the file that a configuration was read from.
 //!
-//! Enters: a configuration and edits of its file. Leaves: the same file with just these changes, every
-//! comment and blank where it was, and the configuration that it means now. Guarantees: what is written was parsed first;
-//! a file that somebody else changed meanwhile is left alone; owner, group and mode stay; whoever looks, or loses power, sees
-//! the old file or the new one, never a part; what a host that was killed meanwhile leaves beside it is removed by the next one.
+//! Enters: a configuration and edits of its file. Leaves: the same file with just these changes, every comment and
+//! blank where it was, and the configuration that it means now. Guarantees: what is written was parsed first. A file
+//! that somebody else changed meanwhile is left alone. Owner, group and mode stay; whoever looks, or loses power,
+//! sees the old file or the new one, never a part; what a host that was killed meanwhile leaves beside it is removed
+//! by the next one.
 //!
 //! A file that cannot be replaced as a whole (mounted by itself, with further names, in a folder that may not be written to, or
 //! of an owner that this user cannot give it) is written in its place, which a loss of power may interrupt.

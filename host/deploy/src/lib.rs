@@ -1,7 +1,7 @@
 //! Changing the components of a mesh that serves: one version takes over from another.
 //!
 //! Enters: a wish, from a command, from a saved `mesh.toml` or from a saved source file. Leaves: a mesh with the new
-//! versions, or the same mesh and one sentence that says why not; in the end a `mesh.toml` that names what runs.
+//! versions, or the same mesh and one sentence that says why not. In the end a `mesh.toml` that names what runs.
 //!
 //! Guarantees:
 //! - A swap loses, fails, doubles and reorders no call and no event.

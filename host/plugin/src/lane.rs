@@ -1,8 +1,8 @@
 //! One lane: the queue between the host and one thread of a loaded component, and the calls that it still owes.
 //!
-//! Enters: [`Job`]s from any thread. Leaves: batches of jobs, taken by the lane's own thread. Guarantees:
-//! calls and events in the queue are bounded in bytes, and calls in flight in number; a sleeping lane is woken once for all
-//! that was queued meanwhile; a token is valid for one completion.
+//! Enters: [`Job`]s from any thread. Leaves: batches of jobs, taken by the lane's own thread. Guarantees: calls and
+//! events in the queue are bounded in bytes, and calls in flight in number. A sleeping lane is woken once for all
+//! that was queued meanwhile. A token is valid for one completion.
 
 mod giving_up;
 mod places;

@@ -1,9 +1,9 @@
 //! Tokens at work: who shows one, whether it holds, and what a login with it is.
 //!
-//! Enters: tokens, and users who were found to be who they say. Leaves: logins. Guarantees: a token holds no longer than it
-//! says, than its profile says, and than its user has the password that it was given for; showing it renews nothing; a token that
-//! was issued before a change of the password never holds after it, and one that was issued afterwards does, whatever the clock
-//! of the host does meanwhile.
+//! Enters: tokens, and users who were found to be who they say. Leaves: logins. Guarantees: a token holds no longer
+//! than it says, than its profile says, and than its user has the password that it was given for. Showing it renews
+//! nothing. A token that was issued before a change of the password never holds after it, and one that was issued
+//! afterwards does, whatever the clock of the host does meanwhile.
 
 use super::accounts::Accepted;
 use super::credentials::Client;

@@ -1,9 +1,9 @@
 //! Nonces: what a client has to sign to log in with its key pair.
 //!
-//! Enters: public keys that ask for a nonce, and later those that bring a digest. Leaves: the nonces that were
-//! given to that key and are still valid.
-//! Guarantees: a nonce is good for the key that asked for it only, and only for its life; nobody who asks, with whatever keys
-//! and however often, makes another one's nonce invalid or costs memory: nonces are not kept, but computed again.
+//! Enters: public keys that ask for a nonce, and later those that bring a digest. Leaves: the nonces that were given
+//! to that key and are still valid. Guarantees: a nonce is good for the key that asked for it only, and only for its
+//! life. Nobody who asks, with whatever keys and however often, makes another one's nonce invalid or costs memory:
+//! nonces are not kept, but computed again.
 
 use super::random::{NoRandomness, random};
 use data_encoding::BASE64;

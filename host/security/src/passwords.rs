@@ -1,11 +1,11 @@
-//! Passwords verified and hashed on threads of their own, since each keeps a core busy for some ten milliseconds; signatures, too,
-//! which cost less and can be sent as often.
+//! Passwords verified and hashed on threads of their own, since each keeps a core busy for some ten milliseconds.
+//! Signatures, too, which cost less and can be sent as often.
 //!
-//! Enters: passwords and signatures from tasks that must not block, with what is stored for the user, if there is such a
-//! user. Leaves: verdicts and new texts to be stored, or that too many are waiting.
-//! Guarantees: at most half of the cores work on passwords, behind everything else that wants to run; what waits is bounded, and
-//! shared by network and name (`turns.rs`); a wrong password takes the same work whether the user exists or not;
-//! passwords are erased from memory when they are done with; an idle service holds no memory to hash in.
+//! Enters: passwords and signatures from tasks that must not block, with what is stored for the user, if there is
+//! such a user. Leaves: verdicts and new texts to be stored, or that too many are waiting. Guarantees: at most half
+//! of the cores work on passwords, behind everything else that wants to run; what waits is bounded, and shared by
+//! network and name (`turns.rs`). A wrong password takes the same work whether the user exists or not. Passwords are
+//! erased from memory when they are done with. An idle service holds no memory to hash in.
 //!
 //! A first attempt waits for `FIRST_PATIENCE` at most, beside all others. One that had no turn by then is looked at all the same
 //! when there is such a user: names that nobody has are without number, those of users are few, and are locked after some

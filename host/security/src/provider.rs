@@ -1,8 +1,9 @@
 //! Passwords that a component checks: what it is asked, and what becomes of its answer.
 //!
-//! Enters: a name, a password, and the answer of the component. Leaves: a login of a user of the directory. Guarantees: the
-//! administrator's password is never checked by a component, so that a broken one locks nobody out for good; a component makes
-//! nobody an administrator, and takes that from nobody; at most [`MOST`] answers are waited for at once; no password is in the log.
+//! Enters: a name, a password, and the answer of the component. Leaves: a login of a user of the directory.
+//! Guarantees: the administrator's password is never checked by a component, so that a broken one locks nobody out
+//! for good. A component makes nobody an administrator, and takes that from nobody. At most [`MOST`] answers are
+//! waited for at once. No password is in the log.
 
 use super::accounts::Accepted;
 use super::credentials::{Client, Info};

@@ -1,10 +1,10 @@
 //! Whose password is looked at next, and who has to go when too many wait.
 //!
 //! Enters: things that wait, each of a class, a network and a name. Leaves: the next one to be served, and those that
-//! wait no more. There are no threads and no clock in here.
-//! Guarantees: the places of each class are bounded. The classes that have somebody waiting are served in turn; in a class the
-//! networks, in a network the names, and under a name the one that came first. Where places run out, the network that holds
-//! most gives one up, and in it the name that holds most.
+//! wait no more. There are no threads and no clock in here. Guarantees: the places of each class are bounded. The
+//! classes that have somebody waiting are served in turn. In a class the networks, in a network the names, and under
+//! a name the one that came first. Where places run out, the network that holds most gives one up, and in it the name
+//! that holds most.
 
 use mesh_wire::network::network_of;
 use std::collections::VecDeque;

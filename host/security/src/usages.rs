@@ -2,8 +2,8 @@
 //! over HTTP that show it.
 //!
 //! Enters: ids of tokens. Leaves: what counts their requests. Guarantees: whoever shows a token again, over whatever,
-//! goes on where the others are; a token of which nothing is known any more is as idle as it is old; memory is bounded, and
-//! only tokens that are limited take some. Counts begin anew when the host does.
+//! goes on where the others are. A token of which nothing is known any more is as idle as it is old. Memory is
+//! bounded, and only tokens that are limited take some. Counts begin anew when the host does.
 
 use super::recent::Recent;
 use mesh_session::{Policy, Usage};

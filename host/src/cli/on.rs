@@ -1,7 +1,7 @@
 //! `mesh on`: prints the events of a component as they happen.
 //!
-//! Enters: the component and the event. Leaves: one line for each event. Guarantees: each line is written
-//! when its event arrives; ctrl-c and a full `--count` end the command with exit code 0, a lost connection with 1.
+//! Enters: the component and the event. Leaves: one line for each event. Guarantees: each line is written when its
+//! event arrives. Ctrl-c and a full `--count` end the command with exit code 0, a lost connection with 1.
 
 use super::CommandError;
 use super::call::split_target;

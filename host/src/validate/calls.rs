@@ -1,7 +1,7 @@
 //! The checks that call methods.
 //!
-//! Enters: a subject. Leaves: findings about its answers. Guarantees: every declared method is called; a
-//! method that keeps its lane busy costs its own instance, and the others are called on a new one.
+//! Enters: a subject. Leaves: findings about its answers. Guarantees: every declared method is called. A method that
+//! keeps its lane busy costs its own instance, and the others are called on a new one.
 
 use super::arguments::{self, Shape};
 use super::faults::{Fault, Faults};

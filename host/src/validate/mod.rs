@@ -1,10 +1,10 @@
 //! Whether a component library keeps the contract, tried out from the host's side.
 //!
 //! Enters: a library and a configuration for its component ([`Subject`]). Leaves: a [`CheckReport`] for each
-//! [`Check`], every fault one sentence that says what is wrong and what would be right. Guarantees: each check runs in
-//! a process of its own ([`supervise`]), so that a library which crashes or never returns costs its own check alone;
-//! the library is loaded by the same loader as in a serving host, and asks a host without a mesh for whatever it wants
-//! (`services`).
+//! [`Check`], every fault one sentence that says what is wrong and what would be right. Guarantees: each check runs
+//! in a process of its own ([`supervise`]), so that a library which crashes or never returns costs its own check
+//! alone. The library is loaded by the same loader as in a serving host, and asks a host without a mesh for whatever
+//! it wants (`services`).
 
 mod arguments;
 mod calls;

@@ -1,8 +1,9 @@
 //! Walks over the documents that match a pattern, in slices.
 //!
-//! Enters: a store, a pattern, and how much may be done now. Leaves: documents, in ascending order of paths. Guarantees:
-//! the store is locked for one slice at a time, and never while a document is looked at; a document that is there from the
-//! beginning of a walk to its end is shown exactly once; one that is written or removed meanwhile is shown at most once.
+//! Enters: a store, a pattern, and how much may be done now. Leaves: documents, in ascending order of paths.
+//! Guarantees: the store is locked for one slice at a time, and never while a document is looked at. A document that
+//! is there from the beginning of a walk to its end is shown exactly once. One that is written or removed meanwhile
+//! is shown at most once.
 
 use super::{Document, PathPattern, Store};
 use mesh_scans::Budget;

@@ -2,7 +2,7 @@
 //!
 //! Enters: the lines of a file. Leaves: [`Recording`], a list of entries in the order in which they happened.
 //! Guarantees: every connection has a number of its own, even if the file uses one name for several connections that
-//! followed each other; lines that are of no use for a replay (results of a client's API, plain HTTP) are left out.
+//! followed each other. Lines that are of no use for a replay (results of a client's API, plain HTTP) are left out.
 //!
 //! | Line | Meaning |
 //! |---|---|

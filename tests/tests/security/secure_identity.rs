@@ -1,8 +1,9 @@
 //! Nobody is taken for somebody else, whatever a frame says.
 //!
 //! Enters: forged origins, answer addresses, sessions and users, in all dialects. Leaves: as whom a call, an event
-//! and a document are seen by others. Guarantees: a component and a listener learn the user who is logged in, or the one whom
-//! an administrator or a delegate has named; an answer reaches the session that asked, and is made by the mesh.
+//! and a document are seen by others. Guarantees: a component and a listener learn the user who is logged in, or the
+//! one whom an administrator or a delegate has named. An answer reaches the session that asked, and is made by the
+//! mesh.
 
 use mesh_tests::certificates::Authority;
 use mesh_tests::host::{Folder, Host, mesh as run};

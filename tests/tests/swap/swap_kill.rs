@@ -1,8 +1,9 @@
 //! Hosts that are killed in the middle of a swap: the next one serves a version that worked, and mesh.toml is whole.
 //!
-//! Enters: a component that can be held in each step of its life (`fixtures/c/steps.c`). Leaves: more than 40
-//! points at which a host was killed. Guarantees after each: mesh.toml has its comments and names the old library or the new
-//! one, nothing else; it is known which of the two; the next host serves that one, and nothing of the killed one is left.
+//! Enters: a component that can be held in each step of its life (`fixtures/c/steps.c`). Leaves: more than 40 points
+//! at which a host was killed. Guarantees after each: mesh.toml has its comments and names the old library or the new
+//! one, nothing else. It is known which of the two. The next host serves that one, and nothing of the killed one is
+//! left.
 
 use mesh_tests::c_library::{compile, fixture};
 use mesh_tests::control::{self, run_folder};

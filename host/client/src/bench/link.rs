@@ -1,9 +1,9 @@
 //! One connection of the load generator: a websocket reduced to what a benchmark needs.
 //!
 //! Enters: text to send. Leaves: the text frames of the server. Guarantees: everything queued goes out in as few
-//! writes as the socket takes; reading never waits for writing; heartbeats are answered, and sent when the protocol
-//! wants them. Frames are masked with the key 0, which is valid and costs nothing here; for a server it is as much work
-//! as any other key.
+//! writes as the socket takes. Reading never waits for writing. Heartbeats are answered, and sent when the protocol
+//! wants them. Frames are masked with the key 0, which is valid and costs nothing here; for a server it is as much
+//! work as any other key.
 
 use crate::{Connector, Protocol, Stream};
 use std::future::poll_fn;

@@ -1,9 +1,9 @@
 //! The rights of a session in a secure mesh (docs/protocol.md 9.5 to 9.7).
 //!
-//! Enters: an action and a path. Leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to a
-//! session that has not logged in, or whose login has expired; a request for somebody else is decided as that user's own, and so is
-//! each document that its wildcard reaches; what was decided once is remembered until a user or a group changes; nobody reaches what
-//! the directory of users keeps.
+//! Enters: an action and a path. Leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to
+//! a session that has not logged in, or whose login has expired. A request for somebody else is decided as that
+//! user's own, and so is each document that its wildcard reaches; what was decided once is remembered until a user or
+//! a group changes. Nobody reaches what the directory of users keeps.
 
 use super::Gate;
 use bytes::Bytes;

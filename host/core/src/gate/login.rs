@@ -1,7 +1,7 @@
 //! The requests of a secure mesh: login, nonces, and what users do to their own sessions (docs/protocol.md 3.5, 3.9, 9.4).
 //!
 //! Enters: requests of a session, logged in or not. Leaves: answers. Guarantees: before a login nothing is done but
-//! what leads to one; while a password is being checked the session's next requests wait, and nobody else's.
+//! what leads to one. While a password is being checked the session's next requests wait, and nobody else's.
 
 use super::Gate;
 use super::guard::unauthorized;

@@ -1,8 +1,8 @@
 //! on and off (docs/protocol.md 5.5 and 5.6), and the guard in front of other sessions' answers (docs/mesh-protocol.md 2.2).
 //!
 //! Enters: channels to listen to, or no more. Leaves: subscriptions; [`super::initial`] tells what is there already.
-//! Guarantees: nobody listens without permission, or to the answers that others get; documents that are there already are asked for
-//! by those alone who may read them, too.
+//! Guarantees: nobody listens without permission, or to the answers that others get. Documents that are there already
+//! are asked for by those alone who may read them, too.
 
 use super::guard::{Actor, unauthorized};
 use super::{Gate, path};

@@ -1,9 +1,9 @@
 //! The mesh: components under their names, calls to them, their events and their data.
 //!
-//! Enters: requests that the gate has checked, and what components ask for. Leaves: jobs for lanes, and
-//! publications. Guarantees (docs/mesh-protocol.md): a call goes to the highest version inside its range; it is answered
-//! once, to its caller alone, after the events that the method emitted before it answered; whoever a call comes from is
-//! taken from the session, never from the request.
+//! Enters: requests that the gate has checked, and what components ask for. Leaves: jobs for lanes, and publications.
+//! Guarantees (docs/mesh-protocol.md): a call goes to the highest version inside its range. It is answered once, to
+//! its caller alone, after the events that the method emitted before it answered; whoever a call comes from is taken
+//! from the session, never from the request.
 
 mod acknowledgements;
 mod answer;

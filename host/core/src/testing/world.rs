@@ -1,7 +1,8 @@
 //! A mesh, its clients and its components, and one seed for all that may happen in more than one order.
 //!
-//! Enters: requests of clients as JSON. Leaves: frames as clients read them. Guarantees: a step is one batch of requests, one
-//! turn of writing or one answer of a component; a world that does not come to rest says so, with its seed.
+//! Enters: requests of clients as JSON. Leaves: frames as clients read them. Guarantees: a step is one batch of
+//! requests, one turn of writing or one answer of a component. A world that does not come to rest says so, with its
+//! seed.
 
 use super::component::{Clerk, Desk, TestComponent, Waiting, expire, orphaned};
 use super::connection::Connection;

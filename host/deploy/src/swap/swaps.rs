@@ -1,6 +1,6 @@
 //! All swaps of a running mesh: one at a time up to the switch, any number in probation.
 //!
-//! Enters: wishes. Leaves: reports. Guarantees: two swaps never change components at the same moment; a swap of a
+//! Enters: wishes. Leaves: reports. Guarantees: two swaps never change components at the same moment. A swap of a
 //! component whose last swap is in probation ends that probation, and finds the version that won.
 
 use super::standing::Standing;

@@ -2,7 +2,8 @@
 //! 10, docs/mesh-protocol.md 9).
 //!
 //! Enters: the head of a request. Leaves: a [`WebPrincipal`] who may go on, or the answer. Guarantees: every path is
-//! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
+//! checked, also one that does not exist, except those that anybody may use. Tokens are nowhere but in the answer to
+//! a login.
 
 use super::http::{Answer, is_forwarded, text};
 use super::page::Barred;

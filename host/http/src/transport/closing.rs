@@ -1,9 +1,9 @@
 //! How a websocket ends (RFC 6455, section 7).
 //!
-//! Enters: a connection that is at its end, and why. Leaves: a close frame where one is due, then the end of the
-//! TCP connection. Guarantees: the close of a client is answered with its own code; a client that closes after the host is
-//! not waited for any longer than that takes; a client that breaks the protocol is told its code, and nothing more of what it
-//! sends is looked at; nobody is waited for longer than [`PATIENCE`].
+//! Enters: a connection that is at its end, and why. Leaves: a close frame where one is due, then the end of the TCP
+//! connection. Guarantees: the close of a client is answered with its own code. A client that closes after the host
+//! is not waited for any longer than that takes. A client that breaks the protocol is told its code, and nothing more
+//! of what it sends is looked at. Nobody is waited for longer than [`PATIENCE`].
 
 use super::connection::Connection;
 use super::fault::Fault;

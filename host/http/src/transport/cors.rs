@@ -1,8 +1,8 @@
 //! Answers to browsers about pages of other origins (the Fetch standard, "CORS protocol").
 //!
 //! Enters: the head of a request, and the origins that the configuration names. Leaves: headers, and the answer to
-//! what browsers ask before they let a page send a request. Guarantees: a page of an origin that is not named is invited by
-//! nothing; one origin is never told what holds for another, also not by a cache.
+//! what browsers ask before they let a page send a request. Guarantees: a page of an origin that is not named is
+//! invited by nothing. One origin is never told what holds for another, also not by a cache.
 
 use super::http::{Answer, Body};
 use hyper::header::{self, HeaderMap, HeaderValue};

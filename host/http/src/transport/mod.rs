@@ -1,10 +1,10 @@
 //! Sockets: HTTP/1.1, the websocket upgrade, and the frames of each connection.
 //!
-//! Enters: a bound listener and a mesh. Leaves: text frames to one [`mesh_core::gate::Gate`] per connection, and
-//! what its session has queued back to the socket. Guarantees (docs/protocol.md 2 and 13): heartbeats in the
-//! direction of the session's dialect; frames limited in size; one flush for all that is queued; a connection that
-//! does not read is closed and never waited for; on a stop, clients are told in a way that makes them reconnect. With
-//! certificates all of that is encrypted; a handshake that does not end is ended, and counts as a connection until then.
+//! Enters: a bound listener and a mesh. Leaves: text frames to one [`mesh_core::gate::Gate`] per connection, and what
+//! its session has queued back to the socket. Guarantees (docs/protocol.md 2 and 13): heartbeats in the direction of
+//! the session's dialect. Frames limited in size. One flush for all that is queued. A connection that does not read
+//! is closed and never waited for. On a stop, clients are told in a way that makes them reconnect. With certificates
+//! all of that is encrypted; a handshake that does not end is ended, and counts as a connection until then.
 
 mod auth;
 mod body;

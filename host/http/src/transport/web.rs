@@ -1,7 +1,8 @@
 //! Requests for web routes and folders on the HTTP side of the port.
 //!
 //! Enters: a request, and the place that serves it. Leaves: the response. Guarantees: errors of the host's own are
-//! JSON and name what is wrong; a body is read up to the configured limit; a component that fails is that request's error.
+//! JSON and name what is wrong. A body is read up to the configured limit. A component that fails is that request's
+//! error.
 
 use super::body::RequestBody;
 use super::http::{self, Answer, Body};

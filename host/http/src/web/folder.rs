@@ -1,8 +1,8 @@
 //! Files of a folder, as they are.
 //!
 //! Enters: a place, and the head of a request. Leaves: the file, a part of it, that it has not changed, or nothing.
-//! Guarantees: nothing outside of the folder is sent, also not through links; hidden files are as good as absent; a folder
-//! without `/` at its end is sent there, so that relative links in its page are right.
+//! Guarantees: nothing outside of the folder is sent, also not through links. Hidden files are as good as absent. A
+//! folder without `/` at its end is sent there, so that relative links in its page are right.
 
 use super::place::Place;
 use crate::query;

@@ -1,6 +1,6 @@
 //! The functions that a library calls.
 //!
-//! Each one recovers the [`Bound`] behind the context pointer, copies or reads the borrowed bytes, and returns; none
+//! Each one recovers the [`Bound`] behind the context pointer, copies or reads the borrowed bytes, and returns. None
 //! waits, none lets a panic cross into the library.
 
 use super::lane_thread::item;

@@ -1,7 +1,8 @@
 //! The process that tries a library out.
 //!
-//! Enters: the file of a private copy, and a socket as standard input. Leaves: lines for the host. Guarantees: the process ends
-//! with the host that started it; the library is opened, asked and closed as in the host, on a thread that is its own.
+//! Enters: the file of a private copy, and a socket as standard input. Leaves: lines for the host. Guarantees: the
+//! process ends with the host that started it. The library is opened, asked and closed as in the host, on a thread
+//! that is its own.
 
 use super::report::{Message, Refused, Said};
 use crate::ffi::interpose::{self, Owner, Strangers, threads_begun_in, threads_of};

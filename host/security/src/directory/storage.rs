@@ -2,8 +2,9 @@
 //! generation kept them.
 //!
 //! Enters: values of the directory. Leaves: documents below [`ROOT`], and the same values again. Guarantees: what
-//! belongs to a user or group is removed before its own document is, so that nobody of the same name inherits it; no two
-//! permissions share a document; what both allows and prohibits an action prohibits it, before and after a restart.
+//! belongs to a user or group is removed before its own document is, so that nobody of the same name inherits it. No
+//! two permissions share a document; what both allows and prohibits an action prohibits it, before and after a
+//! restart.
 
 use super::{Group, Saved, State, User};
 use crate::permission::{Actions, Holder, LookupPermission, LookupTable, Permission, Rules, Words, Written};

@@ -1,9 +1,9 @@
 //! Grants and prohibitions on one path: as sets, which decide, and as the words in which they were written, which are
 //! shown.
 //!
-//! Enters: sets of actions, and words in an order. Leaves: the same, joined and taken apart, and as JSON.
-//! Guarantees: a word occurs once; words stay in the order in which they came; a list of words is a number, and takes no
-//! memory of its own.
+//! Enters: sets of actions, and words in an order. Leaves: the same, joined and taken apart, and as JSON. Guarantees:
+//! a word occurs once. Words stay in the order in which they came. A list of words is a number, and takes no memory
+//! of its own.
 
 use super::actions::{Actions, WORDS};
 use serde_json::{Map, Value, json};

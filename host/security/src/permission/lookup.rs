@@ -1,8 +1,8 @@
 //! Lookup tables: permissions that depend on a list of paths which changes while everything else stays.
 //!
-//! Enters: tables, and permissions of groups that refer to them (`{regex, actions, table, path}`); later actions
-//! and paths that no other permission is about. Leaves: yes or no. Guarantees: text from the asked path can never
-//! become a wildcard or a template; expressions run in linear time and are limited in size; one that cannot be compiled is
+//! Enters: tables, and permissions of groups that refer to them (`{regex, actions, table, path}`); later actions and
+//! paths that no other permission is about. Leaves: yes or no. Guarantees: text from the asked path can never become
+//! a wildcard or a template. Expressions run in linear time and are limited in size. One that cannot be compiled is
 //! refused before it is stored.
 
 use super::actions::{Action, Actions};

@@ -1,8 +1,8 @@
 //! The paths of permissions, in which `*` is any run of characters.
 //!
-//! Enters: a pattern as stored, a path as asked for. Leaves: whether the pattern covers the path. Guarantees:
-//! both ends are anchored; letters are compared as they are; a `*` in the path is a character like others; the time
-//! grows with the length of both and not faster, whatever they contain.
+//! Enters: a pattern as stored, a path as asked for. Leaves: whether the pattern covers the path. Guarantees: both
+//! ends are anchored. Letters are compared as they are. A `*` in the path is a character like others. The time grows
+//! with the length of both and not faster, whatever they contain.
 
 use super::error::PermissionError;
 

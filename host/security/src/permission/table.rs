@@ -1,9 +1,9 @@
 //! Permissions in a form in which a decision is cheap.
 //!
-//! Enters: paths of permissions, filled in. Leaves: what they say about an action on a path. Guarantees: the
-//! answer takes into account every path that covers the one asked for; paths without `*` cost one look into a map,
-//! however many there are; of those with `*` only those are compared whose text before the first `*` the asked path
-//! begins with.
+//! Enters: paths of permissions, filled in. Leaves: what they say about an action on a path. Guarantees: the answer
+//! takes into account every path that covers the one asked for. Paths without `*` cost one look into a map, however
+//! many there are; of those with `*` only those are compared whose text before the first `*` the asked path begins
+//! with.
 
 use super::actions::{Action, Actions};
 use super::entry::Permission;

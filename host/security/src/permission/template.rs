@@ -1,8 +1,8 @@
 //! Paths of permissions with places for facts about the user: `/users/{{user.username}}/*`.
 //!
 //! Enters: such a path, the facts. Leaves: the paths that it stands for. Guarantees: a fact can never widen a
-//! permission (no `*`, no empty text, nothing is filled in twice); a path that cannot be filled stands for nothing; the
-//! number of paths is bounded, whatever lists the facts contain.
+//! permission (no `*`, no empty text, nothing is filled in twice). A path that cannot be filled stands for nothing.
+//! The number of paths is bounded, whatever lists the facts contain.
 
 use super::pattern::LONGEST_PATH;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! The certificate that clients are shown, as it is now.
 //!
-//! Enters: the two files of `[happn.tls]`. Leaves: an acceptor for each new connection, made from the newest
-//! files that could be used. Guarantees: TLS 1.2 and 1.3 only; files that cannot be used, or do not belong together,
-//! replace nothing; each change of them is reported once; connections that are open keep what they began with.
+//! Enters: the two files of `[happn.tls]`. Leaves: an acceptor for each new connection, made from the newest files
+//! that could be used. Guarantees: TLS 1.2 and 1.3 only. Files that cannot be used, or do not belong together,
+//! replace nothing. Each change of them is reported once. Connections that are open keep what they began with.
 
 mod error;
 mod identity;

@@ -6,8 +6,8 @@
 //!        kind 1: the value is a record; kind 0: the document is removed, the value is a checksum of the path (8)
 //! ```
 //!
-//! Enters: the changes of one commit. Leaves: one value that is appended, and later the sum of all, to be merged
-//! into the table. Guarantees: a commit writes as many pages as its changes fill, wherever in the table they belong; each
+//! Enters: the changes of one commit. Leaves: one value that is appended, and later the sum of all, to be merged into
+//! the table. Guarantees: a commit writes as many pages as its changes fill, wherever in the table they belong. Each
 //! change has a checksum of its own, and damage is an error of that change alone, as far as the lengths can be read.
 //!
 //! Written straight into the table, each change of a commit would cost a page.

@@ -1,8 +1,8 @@
 //! Rescue of a damaged file.
 //!
-//! Enters: a file that redb refuses, since the checksum of some page does not match. Leaves: a new file in its
-//! place with all records that are as they were written, and the names of the others. Guarantees: the damaged file is
-//! kept beside the new one; either every record that is left out is named, or nothing is done and the file is refused.
+//! Enters: a file that redb refuses, since the checksum of some page does not match. Leaves: a new file in its place
+//! with all records that are as they were written, and the names of the others. Guarantees: the damaged file is kept
+//! beside the new one. Either every record that is left out is named, or nothing is done and the file is refused.
 //!
 //! redb refuses a file as a whole, while most damage is to a single record, and records carry checksums of their own.
 

@@ -1,9 +1,9 @@
 //! Queries of `get`, `count` and `remove`: criteria, fields, sort, skip, limit (docs/protocol.md 5.2, 8.3).
 //!
-//! Enters: the raw `options` of a request, and documents in the order of their paths. Leaves: the documents
-//! that were asked for, in the order asked for, written as each generation writes them. Guarantees: a request without a
-//! query costs one look over its options and no memory; a document is parsed at most once, only where a condition or an
-//! order is about its data, and only the keys they name; every operator counts; hostile queries (depth, size, regular
+//! Enters: the raw `options` of a request, and documents in the order of their paths. Leaves: the documents that were
+//! asked for, in the order asked for, written as each generation writes them. Guarantees: a request without a query
+//! costs one look over its options and no memory. A document is parsed at most once, only where a condition or an
+//! order is about its data, and only the keys they name. Every operator counts. Hostile queries (depth, size, regular
 //! expressions) are refused or take linear time.
 //!
 //! The two generations of servers differ in how they compare values and how they treat arrays; `tests/corpus/query`

@@ -1,8 +1,8 @@
 //! JavaScript's regular expressions, run by an engine whose time grows with the text and never explodes.
 //!
-//! Enters: the pattern and flags of a client. Leaves: a compiled expression with the same meaning, as far as
-//! it can be run in linear time. Guarantees: look-around and back-references are refused by name; a compiled expression
-//! is limited in size, so that no pattern can hold up or exhaust the host.
+//! Enters: the pattern and flags of a client. Leaves: a compiled expression with the same meaning, as far as it can
+//! be run in linear time. Guarantees: look-around and back-references are refused by name. A compiled expression is
+//! limited in size, so that no pattern can hold up or exhaust the host.
 
 use super::{QueryError, QueryErrorKind};
 use regex::{Regex, RegexBuilder};

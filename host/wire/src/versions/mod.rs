@@ -10,8 +10,8 @@
 //! - No input panics. Parsing takes time proportional to the length of the text, which is limited.
 //! - A prepared range answers for a prepared version without allocating.
 //!
-//! The two languages differ more than they look: npm reads `1.2.3` as exactly that version and Cargo as `^1.2.3`;
-//! npm separates comparators by spaces and Cargo by commas; `||`, hyphen ranges, `v1.2.3` and the empty range exist in
+//! The two languages differ more than they look: npm reads `1.2.3` as exactly that version and Cargo as `^1.2.3`. Npm
+//! separates comparators by spaces and Cargo by commas; `||`, hyphen ranges, `v1.2.3` and the empty range exist in
 //! npm alone. Once a range is reduced to plain comparators (`>=1.2.0 <2.0.0`) they agree, including the rule for
 //! prereleases, so a [`Range`] is a list of [`semver::VersionReq`] and the comparison itself is that crate's.
 

@@ -1,7 +1,7 @@
 //! Replies of the REST component: from what a component gave to a status and `{"message","data","error"}`.
 //!
-//! Enters: the outcome of a call. Leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component
-//! gave; results are handed on as they were written; an error is an object with a message.
+//! Enters: the outcome of a call. Leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component gave.
+//! Results are handed on as they were written. An error is an object with a message.
 
 use super::parameters;
 use mesh_plugin::{Abandoned, Given, Method, Status};

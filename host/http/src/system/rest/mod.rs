@@ -1,9 +1,9 @@
 //! `rest` (docs/mesh-protocol.md 8): the methods of all components over plain HTTP.
 //!
-//! Enters: requests that the transport has read, their bodies limited in size. Leaves: a status and a JSON
-//! body, always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
-//! the mesh's limit for calls; whatever a request says, there is an answer that names what is wrong with it; no path
-//! leads to the component `security`; in a secure mesh nothing is called that the holder of the token may not call.
+//! Enters: requests that the transport has read, their bodies limited in size. Leaves: a status and a JSON body,
+//! always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
+//! the mesh's limit for calls; whatever a request says, there is an answer that names what is wrong with it. No path
+//! leads to the component `security`. In a secure mesh nothing is called that the holder of the token may not call.
 
 mod access;
 mod answer;

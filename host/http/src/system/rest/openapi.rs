@@ -1,9 +1,9 @@
 //! `/rest/openapi.json`: the methods of all components as an OpenAPI 3.1 document.
 //!
 //! Enters: the descriptors of the components, and who asks. Leaves: a document that says of every method that the
-//! caller may use how it is called over HTTP and what is answered. Guarantees: names of any characters stand escaped in paths;
-//! nothing is said of a parameter that its component does not say, since the host checks none; every status that the host
-//! answers a described request with is in the document.
+//! caller may use how it is called over HTTP and what is answered. Guarantees: names of any characters stand escaped
+//! in paths. Nothing is said of a parameter that its component does not say, since the host checks none. Every status
+//! that the host answers a described request with is in the document.
 //!
 //! Methods are described with `POST` alone. The host answers other verbs as real servers do, but a `GET` that changes something
 //! is not what HTTP promises of it, and its query can carry texts only.

@@ -1,8 +1,8 @@
 //! The parameters that a call may send over HTTP, as a JSON Schema.
 //!
 //! Enters: a method as its component describes it. Leaves: the schema of a request's body. Guarantees: it is a schema
-//! whatever the component says, since only what is known to be right is taken from there; nothing is said of a parameter that
-//! its component does not say, since the host checks none.
+//! whatever the component says, since only what is known to be right is taken from there. Nothing is said of a
+//! parameter that its component does not say, since the host checks none.
 
 use super::parameters::{is_callback, is_filled_in};
 use mesh_plugin::Method;

@@ -1,7 +1,8 @@
 //! Frames from a client.
 //!
-//! Enters: the frames that have arrived. Leaves: each of them to the gate. Guarantees: a client gets its turn, and no more
-//! than that; nothing is read for a session that has ended, waits or has much to read; a message is as long as its session may send.
+//! Enters: the frames that have arrived. Leaves: each of them to the gate. Guarantees: a client gets its turn, and no
+//! more than that. Nothing is read for a session that has ended, waits or has much to read. A message is as long as
+//! its session may send.
 
 use super::{Connection, End, Limits};
 use crate::transport::socket::{Channel, Polled};
