@@ -2,9 +2,8 @@
 //!
 //! Enters: text, parts of which strangers wrote. Leaves: the same text, in which every character that a terminal acts
 //! on is shown as `\u` and four digits. Guarantees: neither a control character (C0, DEL, C1) nor one that turns the
-//! direction of writing leaves, but for line breaks and tabs; JSON stays JSON with the same meaning, and on its way
-//! to a program or a file it is left as it is, byte by byte. A closed output is an error of the writer and never a
-//! panic.
+//! direction of writing leaves, but for line breaks and tabs. JSON stays JSON with the same meaning. On its way to a
+//! program or a file it is left as it is, byte by byte. A closed output is an error of the writer and never a panic.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};

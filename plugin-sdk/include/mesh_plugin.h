@@ -10,13 +10,13 @@
  *
  * Guarantees every party gives:
  *
- *   Growth.      Majors must match. A minor version only appends fields; every struct begins with its own size (the
- *                description with its magic number, then its size), and a reader uses a field only when it lies
- *                inside the size that the writer gave: see `mesh_has_field`. Functions that a call's
- *                answer does not need are in an extension, asked for by name.
- *   Memory.      Every `mesh_slice` is borrowed for the duration of the call it is passed to (or, where a field says
- *                "static", for as long as the library is loaded). A side that keeps bytes copies them. Nobody
- *                frees memory that somebody else allocated.
+ *   Growth.      Majors must match. A minor version only appends fields. Every struct begins with its own size (the
+ *                description with its magic number, then its size). A reader uses a field only when it lies inside
+ *                the size that the writer gave: see `mesh_has_field`. Functions that a call's answer does not need
+ *                are in an extension, asked for by name.
+ *   Memory.      Every `mesh_slice` is borrowed for the duration of the call it is passed to. Where a field says
+ *                "static", it is borrowed for as long as the library is loaded. A side that keeps bytes copies them.
+ *                Nobody frees memory that somebody else allocated.
  *   Threads.     The host runs library code only on lanes: operating system threads that belong to one loaded
  *                version and end before it is unloaded. Constructors of the library, `create` and `destroy` run on
  *                lane 0; the library's destructors run on a short-lived thread after all lanes have ended.

@@ -1,7 +1,7 @@
 //! A component's access to the mesh.
 //!
 //! Enters: requests in the component's own types. Leaves: JSON for the host, and futures for its replies. Guarantees:
-//! nothing here blocks. A reply arrives on the lane whose context asked; where authority delegation is on, the
+//! nothing here blocks. A reply arrives on the lane whose context asked. Where authority delegation is on, the
 //! context of a call asks with the rights of the caller.
 
 use crate::event::{EmitOptions, Event, Subscription};

@@ -6,8 +6,8 @@
 //! compared field by field. Nothing is left out silently, since what is not compared is counted with the rule that
 //! says why.
 //!
-//! Identifiers and times differ from run to run and are compared by *binding*: the first pair of a recorded and a live
-//! identifier is remembered, and from then on the one must always stand where the other stood.
+//! Identifiers and times differ from run to run and are compared by *binding*. The first pair of a recorded and a
+//! live identifier is remembered. From then on the one must always stand where the other stood.
 
 pub mod channels;
 pub mod compare;

@@ -1,10 +1,10 @@
 //! Differences between the configuration that runs and the one that is wanted.
 //!
 //! Enters: two checked configurations. Leaves: a [`Difference`]: component entries added, removed and changed, and
-//! the names of other keys that changed, told apart by what the table of keys says of when they apply. Guarantees:
-//! each entry of either side is in at most one of the lists. Every key of `mesh.toml` that differs is named by a list
-//! or by an [`Aspect`]. Values, passwords among them, are not in what is named. Files are not opened: a library whose
-//! content changed under the same name is not a difference.
+//! the names of other keys that changed. The table of keys says when each of these applies. Guarantees: each entry of
+//! either side is in at most one of the lists. Every key of `mesh.toml` that differs is named by a list or by an
+//! [`Aspect`]. Values, passwords among them, are not in what is named. Files are not opened: a library whose content
+//! changed under the same name is not a difference.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
 //! The keys of `mesh.toml`, as data.
 //!
 //! Enters: nothing. Leaves: [`KEYS`], one entry for each key with its type, range, default, effect and meaning, and
-//! the limits the parser checks against. Guarantees: the parser and this table know the same keys and the
-//! same limits (the limits are shared constants, and a test compares the keys), so help texts and
-//! documentation made from it are true.
+//! the limits the parser checks against. Guarantees: the parser and this table know the same keys and the same
+//! limits. So help texts and documentation made from it are true. The limits are shared constants, and a test
+//! compares the keys.
 
 use std::fmt;
 

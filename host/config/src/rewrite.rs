@@ -2,12 +2,13 @@
 //!
 //! Enters: a configuration and edits of its file. Leaves: the same file with just these changes, every comment and
 //! blank where it was, and the configuration that it means now. Guarantees: what is written was parsed first. A file
-//! that somebody else changed meanwhile is left alone. Owner, group and mode stay; whoever looks, or loses power,
-//! sees the old file or the new one, never a part; what a host that was killed meanwhile leaves beside it is removed
-//! by the next one.
+//! that somebody else changed meanwhile is left alone. Owner, group and mode stay. A reader sees the old file or the
+//! new one, never a part, also after a loss of power. Remains of a host that was killed meanwhile are removed by the
+//! next one.
 //!
-//! A file that cannot be replaced as a whole (mounted by itself, with further names, in a folder that may not be written to, or
-//! of an owner that this user cannot give it) is written in its place, which a loss of power may interrupt.
+//! Some files cannot be replaced as a whole. Such a file is mounted by itself, has further names, or lies in a folder
+//! that may not be written to. Or this user cannot give it its owner. It is written in its place, which a loss of
+//! power may interrupt.
 
 use super::{Config, ConfigError, Location};
 use std::fs::{self, File, Metadata, OpenOptions};

@@ -1,8 +1,8 @@
 //! With whose rights a component asks the host for something.
 //!
-//! Enters: the call that a thread of the component says it works on. Leaves: the caller of that call, as long as
-//! the call is to be answered. Guarantees: a thread speaks for one instance at a time, so that the token of another
-//! instance never stands for a call of this one; what is remembered of a thread needs no destructor, and so never keeps a
+//! Enters: the call that a thread of the component says it works on. Leaves: the caller of that call, as long as the
+//! call is to be answered. Guarantees: a thread speaks for one instance at a time, so that the token of another
+//! instance never stands for a call of this one. The memory of a thread needs no destructor, and so never keeps a
 //! library in memory.
 
 use bytes::Bytes;

@@ -1,8 +1,8 @@
 //! Looks at a library file before the dynamic linker does, so that a file cut short is an error and not a crash.
 //!
-//! Read in place, a few bytes at a time. Only what is needed: the kind of file, whether all its parts are there, and two things that a
-//! toolchain may set: the `NODELETE` flag, which would keep every version of a component in memory for ever, and symbols that are unique
-//! in a process, through which a new version would go on with the old one's statics.
+//! Read in place, a few bytes at a time. It reads only the kind of file, whether all its parts are there, and two
+//! things that a toolchain may set. The `NODELETE` flag would keep every version of a component in memory for ever.
+//! Through symbols that are unique in a process, a new version would go on with the old one's statics.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

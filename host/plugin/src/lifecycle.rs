@@ -1,8 +1,8 @@
 //! Life of a loaded version on its threads: stage, open, check, create, run; then destroy, close, verify.
 //!
-//! Lane 0 is the first thread to run code of the library and the last: it opens it, makes the instance, starts the
-//! other lanes, waits for them, and frees the instance. The rest (the library, its keys) is cleared away by
-//! a short-lived thread, since closing runs the library's destructors.
+//! Lane 0 is the first thread to run code of the library and the last. It opens it, makes the instance, starts the
+//! other lanes, waits for them, and frees the instance. The rest (the library, its keys) is cleared away by a
+//! short-lived thread, since closing runs the library's destructors.
 
 use super::component::{LoadRequest, Unloaded};
 use super::ffi::eventfd;

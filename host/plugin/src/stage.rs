@@ -1,6 +1,6 @@
 //! Every library is loaded from a private copy under a name that was never used before.
 //!
-//! The dynamic linker answers a path that it knows with the code it already has, and a mapped file that is written to
+//! The dynamic linker answers a path that it knows with the code it already has. A mapped file that is written to
 //! ends the process. So: read the file whole, check it, write a copy that nobody else may touch, compare the copy.
 
 use super::{LoadError, LoadErrorKind, Rehearsal, elf};

@@ -2,8 +2,8 @@
 //!
 //! Enters: tokens, and users who were found to be who they say. Leaves: logins. Guarantees: a token holds no longer
 //! than it says, than its profile says, and than its user has the password that it was given for. Showing it renews
-//! nothing. A token that was issued before a change of the password never holds after it, and one that was issued
-//! afterwards does, whatever the clock of the host does meanwhile.
+//! nothing. A token that was issued before a change of the password never holds after it. One that was issued
+//! afterwards does. The clock of the host may do anything meanwhile.
 
 use super::accounts::Accepted;
 use super::credentials::Client;

@@ -3,14 +3,14 @@
 //!
 //! Enters: passwords and signatures from tasks that must not block, with what is stored for the user, if there is
 //! such a user. Leaves: verdicts and new texts to be stored, or that too many are waiting. Guarantees: at most half
-//! of the cores work on passwords, behind everything else that wants to run; what waits is bounded, and shared by
+//! of the cores work on passwords, behind everything else that wants to run. The queue is bounded, and shared by
 //! network and name (`turns.rs`). A wrong password takes the same work whether the user exists or not. Passwords are
 //! erased from memory when they are done with. An idle service holds no memory to hash in.
 //!
-//! A first attempt waits for `FIRST_PATIENCE` at most, beside all others. One that had no turn by then is looked at all the same
-//! when there is such a user: names that nobody has are without number, those of users are few, and are locked after some
-//! wrong passwords. Only a right password is told from it. A wrong one is answered as the name that nobody has: that
-//! there are too many, `PATIENCE` after the attempt. So nobody learns which names there are.
+//! A first attempt waits for `FIRST_PATIENCE` at most, beside all others. One that had no turn by then is checked all
+//! the same when there is such a user. Names that nobody has are without number. Those of users are few, and are
+//! locked after some wrong passwords. Only a right password is told from it. A wrong one is answered as the name that
+//! nobody has: that there are too many, `PATIENCE` after the attempt. So nobody learns which names there are.
 
 mod job;
 

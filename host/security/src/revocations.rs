@@ -1,7 +1,7 @@
 //! Sessions whose tokens were taken away.
 //!
 //! Enters: ids of sessions, and what is known of their tokens. Leaves: whether their tokens hold. Guarantees: a
-//! revocation counts at once, and survives what the store survives; where the store cannot write, it counts until the
+//! revocation counts at once, and survives what the store survives. Where the store cannot write, it counts until the
 //! host stops, and one that is withdrawn counts again. It is forgotten when its token would not hold without it
 //! either, and not before. Tokens themselves are not kept.
 

@@ -1,10 +1,10 @@
 //! Session tokens: JSON web tokens, signed with HMAC-SHA256 and nothing else.
 //!
-//! Enters: claims to be signed, and texts that claim to be tokens. Leaves: three segments of base64, and the
-//! claims of tokens that this host has signed.
-//! Guarantees: nothing of a text is parsed before its signature is known to be right, and the algorithm is not taken from
-//! the text: the header has to be the one that the host writes itself, letter by letter. Signatures are compared in
-//! constant time. Whether a token has expired or was revoked is for others to say.
+//! Enters: claims to be signed, and texts that claim to be tokens. Leaves: three segments of base64, and the claims
+//! of tokens that this host has signed. Guarantees: nothing of a text is parsed before its signature is known to be
+//! right. The algorithm is not taken from the text: the header has to be the one that the host writes itself, letter
+//! by letter. Signatures are compared in constant time. Whether a token has expired or was revoked is for others to
+//! say.
 
 use super::random::{NoRandomness, random};
 use data_encoding::BASE64URL_NOPAD;

@@ -1,5 +1,5 @@
-//! Requests with each token: what profiles say of use and idleness is about all sessions of a token, and all requests
-//! over HTTP that show it.
+//! Requests with each token. Use and idleness of profiles are about all sessions of a token, and all requests over
+//! HTTP that show it.
 //!
 //! Enters: ids of tokens. Leaves: what counts their requests. Guarantees: whoever shows a token again, over whatever,
 //! goes on where the others are. A token of which nothing is known any more is as idle as it is old. Memory is

@@ -2,8 +2,8 @@
 //!
 //! Enters: the address of each accepted connection, and the moment when it counts no longer. Leaves: a place, or that
 //! there is none. Guarantees: places are bounded together and for each address. A place that is dropped is free
-//! again; what all of them may hold together grows no further once there are more than a few hundred. Refusals are
-//! counted, and reported at most once in each call of [`Admission::tell`].
+//! again. Their memory together grows no further once there are more than a few hundred. Refusals are counted, and
+//! reported at most once in each call of [`Admission::tell`].
 
 use mesh_wire::network::network_of;
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! Frames that a connection has taken from its queue and writes one after the other.
 //!
 //! Enters: frames from [`super::Outbound`]. Leaves: frames for the websocket, in order. Guarantees: a frame that
-//! waits for publications of other connections is not handed out before these have tried to write them; who waits for
-//! frames of this batch is told when they were tried.
+//! waits for publications of other connections is not handed out before these have tried to write them. Sessions that
+//! wait for frames of this batch are woken when these were tried.
 
 use super::{After, Closing, InFlight};
 use mesh_wire::protocol::Frame;

@@ -1,11 +1,11 @@
 //! Which frames wait for which: an answer leaves behind the publications of what it answers, on whatever connections
 //! they go out.
 //!
-//! Enters: one [`InFlight`] per publication, of which each recipient's queue holds a copy until its connection has
-//! tried to write the frame, and an [`After`] with the answer. Leaves: whether the answer may be written, and the
-//! waking of who waits for that. Guarantees: a publication counts as tried when the last copy is dropped, so a recipient
-//! that is slow, closed or gone holds up nobody. Two connections never wait for each other, because a frame waits only for frames
-//! that were pushed before it.
+//! Enters: one [`InFlight`] per publication, and an [`After`] with the answer. Each recipient's queue holds a copy of
+//! the first until its connection has tried to write the frame. Leaves: whether the answer may be written, and the
+//! waking of who waits for that. Guarantees: a publication counts as tried when the last copy is dropped, so a
+//! recipient that is slow, closed or gone holds up nobody. Two connections never wait for each other, because a frame
+//! waits only for frames that were pushed before it.
 
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,8 +1,8 @@
 //! The bounded queue of frames between whoever publishes and the connection that writes.
 //!
 //! Normally the connection takes frames from here and writes them. While it waits for the answer of a single call it
-//! lends its socket instead ([`Outbound::lend`]): whoever brings that answer writes it, and the connection need not be
-//! woken. One wake-up less is a good part of the time that a call takes when it is the only one.
+//! lends its socket instead ([`Outbound::lend`]). The thread that brings that answer writes it, and the connection
+//! need not be woken. One wake-up less is a good part of the time that a call takes when it is the only one.
 
 use super::batch::{Batch, Queued};
 use super::{After, Closing, InFlight};

@@ -1,5 +1,5 @@
-//! Connections that publish to each other, in schedules made from seeds: answers leave behind their publications, nothing is
-//! waited for in a circle, nobody waits for a slow reader, and no order changes.
+//! Connections that publish to each other, in schedules made from seeds. Answers leave behind their publications,
+//! nothing is waited for in a circle, nobody waits for a slow reader, and no order changes.
 //!
 //! Queues, batches and wakers are those of the host; sockets and tasks are made up. A publisher's steps are taken one by
 //! one, so that whatever may happen between two of them does. A failure names the seed.

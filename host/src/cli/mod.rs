@@ -1,7 +1,7 @@
 //! The commands of `mesh`: one file each.
 //!
-//! Enters: the command line. Leaves: results on standard output, everything else on standard error, and an
-//! exit code: 0 done, 1 the thing asked for failed, 2 wrong usage, 69 nobody answers there, 78 a wrong configuration.
+//! Enters: the command line. Leaves: results on standard output, everything else on standard error, and an exit code.
+//! The codes: 0 done, 1 the thing asked for failed, 2 wrong usage, 69 nobody answers there, 78 a wrong configuration.
 
 mod apply;
 mod bench;

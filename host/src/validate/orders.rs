@@ -1,4 +1,4 @@
-//! Common parts of the checks of state, health and pausing: how an order of the host must end, and whether the
+//! Common parts of the checks of state, health and pausing. They see how an order of the host ends, and whether the
 //! component still serves after it.
 //!
 //! Enters: the [`Outcome`] of an order. Leaves: the bytes that it gave, or a [`Finding`]. Guarantees: each

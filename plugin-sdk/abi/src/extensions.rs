@@ -1,10 +1,10 @@
 //! Services of a host beyond answering calls. Each extension is a struct of functions found by name.
 //!
 //! Every function takes the [`crate::Host::context`] first. Where a function takes a lane and a token, the outcome
-//! arrives on that lane as a [`crate::WorkKind::REPLY`] with that token, which the component chooses itself (any
-//! number but 0, unique among its unanswered requests; the token of the call being worked on is a good choice). A reply
-//! that is [`crate::Status::ERROR`] carries an array whose first element is an object with `message` and `name`, as
-//! for calls.
+//! arrives on that lane as a [`crate::WorkKind::REPLY`] with that token. The component chooses the token itself: any
+//! number but 0, unique among its unanswered requests. The token of the call being worked on is a good choice. A
+//! reply that is [`crate::Status::ERROR`] carries an array whose first element is an object with `message` and
+//! `name`, as for calls.
 
 use crate::{Slice, Token};
 use core::ffi::c_void;

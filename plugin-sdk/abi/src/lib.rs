@@ -5,14 +5,14 @@
 //!
 //! Guarantees every party gives:
 //!
-//! * **Growth.** Majors must match. A minor version only appends fields; every struct says its own size at its head
-//!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever), and a reader uses a field only when it lies
-//!   inside the size that the writer gave. Functions that a call's answer does not need are in an extension, asked
-//!   for by name ([`Host::get_extension`], [`Component::get_extension`]) and valid for as long as the table it was
-//!   asked from.
-//! * **Memory.** Every [`Slice`] is borrowed for the duration of the call it is passed to (or, where a field says
-//!   *static*, for as long as the library is loaded). A side that keeps bytes copies them. Nobody frees memory
-//!   that somebody else allocated.
+//! * **Growth.** Majors must match. A minor version only appends fields. Every struct says its own size at its head
+//!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever). A reader uses a field only when it lies
+//!   inside the size that the writer gave. Functions that a call's answer does not need are in an extension. It is
+//!   asked for by name ([`Host::get_extension`], [`Component::get_extension`]), and valid for as long as the table it
+//!   was asked from.
+//! * **Memory.** Every [`Slice`] is borrowed for the duration of the call it is passed to. Where a field says
+//!   *static*, it is borrowed for as long as the library is loaded. A side that keeps bytes copies them. Nobody frees
+//!   memory that somebody else allocated.
 //! * **Threads.** The host runs library code only on *lanes*: operating system threads that belong to one loaded
 //!   version and end before it is unloaded. `dlopen` constructors, [`Vtable::create`] and [`Vtable::destroy`] run on
 //!   lane 0; `dlclose` destructors run on a thread made for the unloading. Host functions may be called from any thread, never block, and never call back into the library on the

@@ -4,7 +4,7 @@
 //! constant that differs. Guarantees, as far as a C compiler is there: every struct has the same size, alignment,
 //! fields, offsets and field types in both languages. Every constant has the same value. None exists on one side
 //! only. The header compiles as C99, C11 and C++17 without a warning. And without any compiler: the layout on 64-bit
-//! machines is the one frozen in [`FROZEN`], so that a change of the contract is an edit there in the same commit.
+//! machines is the one frozen in [`FROZEN`]. So a change of the contract is an edit there in the same commit.
 //!
 //! A machine without `cc` or `c++` skips what needs them and says so; where the variable `CI` is set that is a failure.
 

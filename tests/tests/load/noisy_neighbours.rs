@@ -1,10 +1,10 @@
 //! Everything hostile at once, and one client beside it that behaves well.
 //!
 //! Enters: guessed passwords, scans, a flood of calls that nobody answers, readers that stall, and a crowd of idle
-//! connections, each from an address of its own, for some seconds. Leaves: how long the calls of a well-behaved
-//! client and `/healthz` took meanwhile, and the most memory that the host held. Guarantees: every call of that
-//! client is answered. The host's memory stays below the sum of the limits that it was started with; 99 of 100 calls
-//! are answered within 50 ms in the long form.
+//! connections. Each has an address of its own, and goes on for some seconds. Leaves: how long the calls of a
+//! well-behaved client and `/healthz` took meanwhile, and the most memory that the host held. Guarantees: every call
+//! of that client is answered. The host's memory stays below the sum of the limits that it was started with. 99 of
+//! 100 calls are answered within 50 ms in the long form.
 //!
 //! A shared machine stands still now and then by itself. Three rounds are therefore tried, and one of them must pass.
 //! The bounded form allows half a second, where hosts without fair turns took many seconds. `MESH_TESTS_LONG=1` makes

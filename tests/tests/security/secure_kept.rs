@@ -1,8 +1,8 @@
 //! Secrets of users in the host are nobody's: not the administrator's, not a component's, and not the log's.
 //!
-//! Enters: every way to read, write, count and listen that there is, aimed at what is below `/_SYSTEM/_SECURITY`, and a run
-//! through all of secure mode with the log at its most talkative. Leaves: answers, results, events, the log. Guarantees:
-//! what is searched for is what the store really holds, and not a guess.
+//! Enters: every way to read, write, count and listen that there is, aimed at paths below `/_SYSTEM/_SECURITY`. Also
+//! a run through all of secure mode with the log at its most talkative. Leaves: answers, results, events, the log.
+//! Guarantees: what is searched for is what the store really holds, and not a guess.
 
 use mesh_tests::control;
 use mesh_tests::host::{Folder, Host, repository};

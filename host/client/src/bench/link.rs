@@ -2,7 +2,7 @@
 //!
 //! Enters: text to send. Leaves: the text frames of the server. Guarantees: everything queued goes out in as few
 //! writes as the socket takes. Reading never waits for writing. Heartbeats are answered, and sent when the protocol
-//! wants them. Frames are masked with the key 0, which is valid and costs nothing here; for a server it is as much
+//! wants them. Frames are masked with the key 0, which is valid and costs nothing here. For a server it is as much
 //! work as any other key.
 
 use crate::{Connector, Protocol, Stream};

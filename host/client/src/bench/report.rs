@@ -1,8 +1,8 @@
 //! Results of a benchmark, for people and for programs.
 //!
 //! Enters: the outcomes of all rounds. Leaves: a [`Report`], which is written as one JSON object or, by
-//! [`Report::table`], as a table. Guarantees: throughput is the median of the rounds, latencies and CPU time are those of
-//! all rounds together; what could not be measured is absent, never zero.
+//! [`Report::table`], as a table. Guarantees: throughput is the median of the rounds, latencies and CPU time are
+//! those of all rounds together. A figure that could not be measured is absent, never zero.
 
 use super::Machine;
 use super::measure::{Outcome, histogram};

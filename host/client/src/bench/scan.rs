@@ -1,8 +1,8 @@
 //! Finding the few numbers that matter in a frame without parsing it.
 //!
-//! Enters: the text of a frame. Leaves: which operation it belongs to and whether it is good news. Guarantees:
-//! the quick way only ever says "good"; whatever it does not recognise is parsed properly before it counts as an error,
-//! so that a server may order its keys as it likes.
+//! Enters: the text of a frame. Leaves: which operation it belongs to and whether it is good news. Guarantees: the
+//! quick way only ever says "good". A frame that it does not recognise is parsed properly before it counts as an
+//! error. So a server may order its keys as it likes.
 
 use memchr::memmem::Finder;
 use serde::Deserialize;

@@ -2,8 +2,8 @@
 //!
 //! Enters: an action and a path. Leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to
 //! a session that has not logged in, or whose login has expired. A request for somebody else is decided as that
-//! user's own, and so is each document that its wildcard reaches; what was decided once is remembered until a user or
-//! a group changes. Nobody reaches what the directory of users keeps.
+//! user's own, and so is each document that its wildcard reaches. Decisions are remembered until a user or a group
+//! changes. Nobody reaches what the directory of users keeps.
 
 use super::Gate;
 use bytes::Bytes;

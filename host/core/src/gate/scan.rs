@@ -2,9 +2,9 @@
 //!
 //! Enters: a request that is allowed, and what is to be done with the documents it reaches. Leaves: one answer.
 //! Guarantees: most are answered where they arrive. One that takes longer than a millisecond goes on in turns on the
-//! threads of [`mesh_scans`], from where it has come to, while the session's next requests wait. One that reads ends
-//! when its client is gone, and begins anew when the rights of its user change, so that no answer has more in it than
-//! its user may have when it is written. One that removes is completed and published in any case.
+//! threads of [`mesh_scans`]. Meanwhile the session's next requests wait. One that reads ends when its client is
+//! gone. It begins anew when the rights of its user change. So no answer has more in it than its user may have when
+//! it is written. One that removes is completed and published in any case.
 
 use super::guard::{Actor, Hidden, unauthorized};
 use super::login::answer_to;

@@ -2,7 +2,8 @@
 //!
 //! Enters: a name and a password of somebody who logs in. Leaves: a call of the component's method `authenticate`,
 //! and what its answer means. Guarantees: an answer is waited for at most [`LIMIT`]. While one version of the
-//! component takes over from another, logins wait for it or are asked again; whatever is not clearly a yes is none.
+//! component takes over from another, logins wait for it or are asked again. An answer that is not clearly a yes is
+//! none.
 
 use super::{Concerned, Mesh};
 use mesh_plugin::{Abandoned, Awaited, Given, Job, JobKind, Status};

@@ -1,7 +1,8 @@
 //! Documents of a component, many at once.
 //!
-//! Enters: a component's own path with a wildcard. Leaves: one reply. Guarantees: what takes longer than a millisecond
-//! goes on in turns on the threads of [`mesh_scans`], and neither the component's lane nor anybody else waits for it.
+//! Enters: a component's own path with a wildcard. Leaves: one reply. Guarantees: work that takes longer than a
+//! millisecond goes on in turns on the threads of [`mesh_scans`]. Neither the component's lane nor anybody else waits
+//! for it.
 
 use super::exchange::MESH_USER;
 use super::services::{reply, reply_after};

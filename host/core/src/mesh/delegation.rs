@@ -3,7 +3,7 @@
 //! Enters: with whose rights a component asks, for which action, on which path. Leaves: yes, with the rights that
 //! decide about each document of a wildcard, or the error that real servers answer. Guarantees: a component that asks
 //! for itself is not restricted, and pays nothing. One that asks for a caller gets what that user may do at this
-//! moment, and nothing when the call is over, the user is gone, or it is not known who called.
+//! moment. It gets nothing when the call is over, the user is gone, or the caller is not known.
 
 use super::Mesh;
 use bytes::Bytes;

@@ -2,8 +2,8 @@
 //!
 //! Enters: requests that the gate has checked, and what components ask for. Leaves: jobs for lanes, and publications.
 //! Guarantees (docs/mesh-protocol.md): a call goes to the highest version inside its range. It is answered once, to
-//! its caller alone, after the events that the method emitted before it answered; whoever a call comes from is taken
-//! from the session, never from the request.
+//! its caller alone, after the events that the method emitted before it answered. The caller is taken from the
+//! session, never from the request.
 
 mod acknowledgements;
 mod answer;

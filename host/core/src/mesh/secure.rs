@@ -2,8 +2,8 @@
 //! 7.5).
 //!
 //! Enters: whom a change concerns, and what it was. Leaves: subscriptions that are not allowed any more are gone,
-//! sessions that have lost their right are closed, and those who want to know are told. Guarantees: all of that has happened
-//! when the change is answered.
+//! sessions that have lost their right are closed, and subscribers of such changes get them. Guarantees: all of that
+//! has happened when the change is answered.
 
 use super::exchange::MESH_USER;
 use super::publishing::Own;

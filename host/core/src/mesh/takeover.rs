@@ -1,8 +1,8 @@
 //! The moment when one version of a component takes over from another.
 //!
 //! Enters: pairs of versions, old and new. Leaves: a registry in which the new ones serve. Guarantees: each call
-//! reaches one version and is answered once. Each event is heard by one; what one connection asks for goes to the old
-//! version first and to the new one ever after; what waited is taken in order.
+//! reaches one version and is answered once. Each event is heard by one. The requests of one connection go to the old
+//! version first and to the new one ever after. Waiting requests are taken in order.
 
 use super::exchange::unknown_method;
 use super::{Mesh, Registry, WriteError};

@@ -1,11 +1,11 @@
 //! The files that components are built from, looked at again and again.
 //!
-//! Enters: folders, and files that a build has read. Leaves: whether a change has come to rest. Guarantees: it
-//! works on every file system and whichever way an editor writes; what a build writes, a log or a store are no change; what
-//! is saved during a build is one.
+//! Enters: folders, and files that a build has read. Leaves: whether a change has come to rest. Guarantees: it works
+//! on every file system and whichever way an editor writes. Output of a build, a log or a store are no change. A file
+//! that is saved during a build is one.
 //!
-//! Looking costs less than it seems, a few milliseconds for a thousand files, and unlike a watch of the system it does not
-//! take part in the thousands of files that a compiler writes below the same folder.
+//! Looking costs less than it seems, a few milliseconds for a thousand files. Unlike a watch of the system it does
+//! not take part in the thousands of files that a compiler writes below the same folder.
 
 use mesh_wire::stamp::Stamp;
 use std::collections::{BTreeMap, BTreeSet};

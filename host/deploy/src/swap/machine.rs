@@ -1,7 +1,7 @@
 //! The order of a swap's steps, and which way leads out of each: no library, no clock, no mesh.
 //!
 //! Enters: how the last step went. Leaves: the next step. Guarantees, each tested for every way in which a swap can
-//! go: an old version whose calls were held back is let in again, or its calls go to the new one. A version is
+//! go. An old version whose calls were held back is let in again, or its calls go to the new one. A version is
 //! unloaded only when it does not serve. Every new version ends as the one that serves, or unloaded. Every way ends.
 
 use super::{Ending, Step};

@@ -1,8 +1,8 @@
 //! Requests that a browser sends for a page of another origin, with the cookie of somebody who is logged in.
 //!
-//! Enters: the head of a request. Leaves: whether it is such a one, and asks for more than reading. Guarantees: a request
-//! that says by itself who asks, with a token that no browser adds, is none; where browsers say nothing of an origin, what they
-//! open from elsewhere is told by their name.
+//! Enters: the head of a request. Leaves: whether it is such a one, and asks for more than reading. Guarantees: a
+//! request with a token that no browser adds by itself is not a forged one. Where browsers send no origin, requests
+//! from elsewhere are recognised by the browser's name.
 
 use super::auth::token_of;
 use super::target::Target;

@@ -1,9 +1,9 @@
 //! Connections with TLS: the handshake, and the byte stream behind it.
 //!
-//! Enters: an accepted TCP connection and the certificate of the moment. Leaves: an encrypted stream, or
-//! nothing, with one line in the log that says why. Guarantees: a handshake ends within [`HANDSHAKE`]; who speaks HTTP
-//! without TLS is told so; what other threads push is written by the connection itself, since a record is encrypted
-//! with the state of its connection.
+//! Enters: an accepted TCP connection and the certificate of the moment. Leaves: an encrypted stream, or nothing,
+//! with one line in the log that says why. Guarantees: a handshake ends within [`HANDSHAKE`]. A client that speaks
+//! HTTP without TLS gets an answer that says so. Frames from other threads are written by the connection itself,
+//! since a record is encrypted with the state of its connection.
 
 use super::socket::{Channel, Socket, is_ended};
 use bytes::BytesMut;

@@ -1,8 +1,8 @@
 //! Reading on after the last answer (RFC 9112, section 9.6).
 //!
 //! Enters: a connection on which nothing more is written, and what its client still sends. Leaves: nothing; it is
-//! thrown away. Guarantees: a client that sends a body which nobody wants can read why, since a socket that is closed
-//! with bytes unread takes back the answer. Bytes, time and silence have a limit.
+//! thrown away. Guarantees: a client that sends a body which nobody wants can read why. A socket that is closed with
+//! bytes unread would lose the answer. Bytes, time and silence have a limit.
 
 use std::future::Future;
 use std::pin::Pin;

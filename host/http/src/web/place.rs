@@ -1,9 +1,8 @@
 //! The server of a path (docs/mesh-protocol.md 9).
 //!
-//! Enters: the path of a URL as it was sent. Leaves: the place that serves it, and the path as it is written where
-//! letters of another size, escapes or endings lead to the same place. Guarantees: component routes are found
-//! whatever the size of letters, and up to `/`, `.` or the end. The longest place serves, and a component before a
-//! folder.
+//! Enters: the path of a URL as it was sent. Leaves: the place that serves it, and the path in one form. Letters of
+//! another size, escapes and endings may lead to the same place. Guarantees: component routes are found whatever the
+//! size of letters, and up to `/`, `.` or the end. The longest place serves, and a component before a folder.
 
 use crate::query;
 use mesh_core::mesh::{Mesh, Site, WebFolder};

@@ -3,8 +3,8 @@
 //! Enters: the documents below `/_SYSTEM/_SECURITY` of the store, and changes. Leaves: users and groups as values
 //! that never change. Guarantees: a directory that is opened again holds what this one does. Nobody but those who are
 //! named loses anything by a removal. A change is seen by everybody at once, and is on disk when its [`Commit`] is
-//! done; of one that cannot be kept counts what takes rights away, and not what gives them. A group or a table whose
-//! change or removal as a whole cannot be kept is what it was before.
+//! done. Of a change that cannot be stored, the loss of rights counts, and their grant does not. A group or a table
+//! whose change or removal as a whole cannot be kept is what it was before.
 
 mod narrowed;
 mod storage;

@@ -2,8 +2,8 @@
 //!
 //! Enters: `{"methods": {"/D/c/m": {"authorized": true}}, "events": …, "web": …, "data": …}`. Leaves: the rules to
 //! store, and rules in this form again. Guarantees: data permissions do not name methods, events and web routes, in
-//! part neither: only one that begins with a star alone covers them, as it covers everything; what is not understood
-//! is refused, not ignored. Answers are never shown as something of their own.
+//! part neither. Only one that begins with a star alone covers them, as it covers everything. An entry that is not
+//! understood is refused, not ignored. Answers are never shown as something of their own.
 
 use super::actions::{Action, Actions};
 use super::entry::{Permission, Words, Written};

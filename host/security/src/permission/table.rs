@@ -2,8 +2,7 @@
 //!
 //! Enters: paths of permissions, filled in. Leaves: what they say about an action on a path. Guarantees: the answer
 //! takes into account every path that covers the one asked for. Paths without `*` cost one look into a map, however
-//! many there are; of those with `*` only those are compared whose text before the first `*` the asked path begins
-//! with.
+//! many there are. Of those with `*` only those are compared whose text before the first `*` begins the asked path.
 
 use super::actions::{Action, Actions};
 use super::entry::Permission;

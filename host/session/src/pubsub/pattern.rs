@@ -1,8 +1,8 @@
 //! The matching rules of both generations (docs/protocol.md 6.3 and 6.4), one pattern and one path at a time.
 //!
-//! The first generation matches text: the literal part up to the first `*` must begin the path, the rest is found in
-//! order, the end is open. Later ones match segments: `*` is one segment, `**` at the end is one to `depth` segments.
-//! [`super::Index`] finds the same answers for many patterns at once.
+//! The first generation matches text. The literal part up to the first `*` must begin the path, the rest is found in
+//! order, and the end is open. Later ones match segments: `*` is one segment, `**` at the end is one to `depth`
+//! segments. [`super::Index`] finds the same answers for many patterns at once.
 
 use mesh_wire::address::RESPONSES;
 use mesh_wire::protocol::Dialect;

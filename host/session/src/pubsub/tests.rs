@@ -1,4 +1,4 @@
-//! The index against a naive matcher: random subscribers come and go, and each event must reach exactly those whose
+//! The index against a naive matcher. Random subscribers come and go, and each event must reach exactly those whose
 //! pattern matches when asked one by one.
 //!
 //! All choices come from seeds, and a failure names the seed and the operation.

@@ -1,9 +1,9 @@
-//! The file of a store: a redb database with a table of documents, a table of commits that are not merged into it yet, and
-//! a table that says in which format.
+//! The file of a store, a redb database. It has a table of documents, a table of commits that are not merged into it
+//! yet, and a table that names the format.
 //!
 //! Enters: a path, and changes. Leaves: the documents, and sentences about what is wrong. Guarantees: only one
 //! process has the file open. All changes of one [`StoreFile::write`] are on disk when it returns, or none of them
-//! counts; whatever is in the file, nothing panics beyond this module.
+//! counts. Nothing panics beyond this module, whatever is in the file.
 
 use super::batches::{self, MERGE_AT, Unmerged};
 use super::error::{FileError, FileErrorKind};

@@ -2,9 +2,9 @@
 //!
 //! Enters: the changes of the index, in its order. Leaves: commits, one after the other, and the callbacks that wait
 //! for them. Guarantees: the disk sees changes in the order in which readers saw them. While one commit is on its way
-//! to the disk the next collects, so that a commit never waits for company and never lacks it under load. When a
-//! commit fails the index goes back to the last one that succeeded, and nothing is written any more. When it failed
-//! since the disk was full, that is until there is room again, and the file is the same as the index then.
+//! to the disk the next collects. So a commit never waits for company and never lacks it under load. When a commit
+//! fails the index goes back to the last one that succeeded, and nothing is written any more. When it failed since
+//! the disk was full, that is until there is room again, and the file is the same as the index then.
 
 use super::error::{FileError, FileErrorKind};
 use super::file::StoreFile;

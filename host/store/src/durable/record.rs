@@ -9,9 +9,8 @@
 //! ```
 //!
 //! Enters: a document, or bytes read from a disk. Leaves: bytes, or the document. Guarantees: numbers are
-//! little-endian. The checksum (XXH3, 64 bits) covers path, format, times, name and text, so that a record is
-//! returned only as it was written, and only under its own path. A record without a name is in the format that all
-//! hosts read.
+//! little-endian. The checksum (XXH3, 64 bits) covers path, format, times, name and text. So a record is returned
+//! only as it was written, and only under its own path. A record without a name is in the format that all hosts read.
 
 use mesh_wire::protocol::{Document, DocumentMeta};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};

@@ -1,9 +1,9 @@
 //! The happn protocol as text: requests in, responses and publications out.
 //!
 //! Enters: one text frame. Leaves: a borrowed [`Request`], or finished frames as [`Frame`]. Guarantees: payloads stay
-//! raw JSON. Every outgoing frame is one that no published client stumbles over (response `data` is an object, an
-//! array or `null`, each error has a name and a message, each publication has `data`). All differences between the
-//! four dialects are in [`Dialect`] and the two writers beside it.
+//! raw JSON. No published client stumbles over an outgoing frame. Response `data` is an object, an array or `null`;
+//! each error has a name and a message; each publication has `data`. All differences between the four dialects are in
+//! [`Dialect`] and the two writers beside it.
 
 mod action;
 mod dialect;

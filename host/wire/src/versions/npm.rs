@@ -1,7 +1,7 @@
 //! The syntax of npm's ranges, reduced to plain comparators.
 //!
-//! Enters: the text of a range. Leaves: for each of its alternatives a [`VersionReq`] made only of `=`, `<`,
-//! `<=`, `>` and `>=` with full versions, where the evaluation of that crate and npm's are the same. Guarantees: linear
+//! Enters: the text of a range. Leaves: for each of its alternatives a [`VersionReq`] made only of `=`, `<`, `<=`,
+//! `>` and `>=` with full versions. There the evaluation of that crate and npm's are the same. Guarantees: linear
 //! time; the texts accepted, and what they mean, are those of node-semver 5.3 in its default (strict) mode.
 //!
 //! npm has no grammar that its ranges are parsed by: it rewrites the text with regular expressions until only

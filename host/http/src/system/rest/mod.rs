@@ -2,8 +2,8 @@
 //!
 //! Enters: requests that the transport has read, their bodies limited in size. Leaves: a status and a JSON body,
 //! always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
-//! the mesh's limit for calls; whatever a request says, there is an answer that names what is wrong with it. No path
-//! leads to the component `security`. In a secure mesh nothing is called that the holder of the token may not call.
+//! the mesh's limit for calls. Each wrong request gets an answer that names the fault. No path leads to the component
+//! `security`. In a secure mesh nothing is called that the holder of the token may not call.
 
 mod access;
 mod answer;

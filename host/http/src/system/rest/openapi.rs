@@ -5,8 +5,8 @@
 //! in paths. Nothing is said of a parameter that its component does not say, since the host checks none. Every status
 //! that the host answers a described request with is in the document.
 //!
-//! Methods are described with `POST` alone. The host answers other verbs as real servers do, but a `GET` that changes something
-//! is not what HTTP promises of it, and its query can carry texts only.
+//! Methods are described with `POST` alone. The host answers other verbs as real servers do. But a `GET` that changes
+//! something is not what HTTP promises of it, and its query can carry texts only.
 
 use super::{Reply, for_each_method, schema};
 use crate::operations::{Access, Documented, Operation};

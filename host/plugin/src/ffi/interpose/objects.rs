@@ -1,7 +1,8 @@
 //! Which file of the process an address lies in.
 //!
-//! Enters: addresses and names. Leaves: the mapped file. Guarantees: only the list of files is read, under a lock that the
-//! dynamic loader holds for moments: a constructor that hangs keeps nobody waiting here. `dladdr` would wait for it.
+//! Enters: addresses and names. Leaves: the mapped file. Guarantees: only the list of files is read, under a lock
+//! that the dynamic loader holds for moments. A constructor that hangs keeps nobody waiting here. `dladdr` would wait
+//! for it.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! The threads of the process, and whose they are.
 //!
 //! Enters: threads that are made. Leaves: how many of them run for an owner. Guarantees: a thread belongs to the
-//! owner of the thread that made it, whatever library its first function lies in, and to the host where that function
-//! is the host's; what is remembered is bounded by the threads that run. A thread counts until the system says that
+//! owner of the thread that made it, in whichever library its first function lies. It belongs to the host where that
+//! function is the host's. The memory is bounded by the threads that run. A thread counts until the system says that
 //! it is gone.
 
 use super::keys::pthread_key_create;
