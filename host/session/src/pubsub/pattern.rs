@@ -198,16 +198,16 @@ mod tests {
 
     #[test]
     fn patterns_match_as_in_later_generations() {
-        let modern = |pattern, hits: &[&str], misses: &[&str]| check(Dialect::Happn4, pattern, hits, misses);
-        modern("/a/b", &["/a/b", "a/b"], &["/A/b", "/a/b/c"]);
-        modern("/a/*", &["/a/b", "/a/", "a/b"], &["/a/b/c", "/a", "/b/a"]);
-        modern("/a/*/c", &["/a/b/c"], &["/a/b/c/d", "/a/c"]);
-        modern("/a/b*", &[], &["/a/bx", "/a/b"]);
-        modern("/*", &["/a"], &["/a/b"]);
-        modern("*/*", &["/a/b"], &["/a"]);
-        modern("/a/**", &["/a/b", "/a/b/c/d"], &["/a", "/b/a"]);
-        modern("**", &["/a", "/a/b"], &[]);
-        modern(
+        let later = |pattern, hits: &[&str], misses: &[&str]| check(Dialect::Happn4, pattern, hits, misses);
+        later("/a/b", &["/a/b", "a/b"], &["/A/b", "/a/b/c"]);
+        later("/a/*", &["/a/b", "/a/", "a/b"], &["/a/b/c", "/a", "/b/a"]);
+        later("/a/*/c", &["/a/b/c"], &["/a/b/c/d", "/a/c"]);
+        later("/a/b*", &[], &["/a/bx", "/a/b"]);
+        later("/*", &["/a"], &["/a/b"]);
+        later("*/*", &["/a/b"], &["/a"]);
+        later("/a/**", &["/a/b", "/a/b/c/d"], &["/a", "/b/a"]);
+        later("**", &["/a", "/a/b"], &[]);
+        later(
             "/_exchange/responses/S/*",
             &["/_exchange/responses/S/D/c/m/1"],
             &["/_exchange/responses/T/D/c/m/1"],

@@ -65,7 +65,7 @@ impl Dialect {
         }
     }
 
-    /// Whether this is the first generation ("era"): text wildcards, reference counts, small login answers.
+    /// Whether this is the first generation: text wildcards, reference counts, small login answers.
     pub fn is_first_generation(self) -> bool {
         matches!(self, Dialect::Unconfigured | Dialect::Happn1)
     }
