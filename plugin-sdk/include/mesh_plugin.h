@@ -103,7 +103,7 @@ extern "C" {
  * RESTORE   To a component whose descriptor declares `state`: take over the state in `payload`, which was written with
  *           the schema number in `method`. Complete `token`, with an error when this is no state that it can read; it
  *           keeps its own then. A new instance gets it before START; one that has started may get it too, when the
- *           version that replaced it is taken back: the state replaces its own.
+ *           version that replaced it is rolled back: the state replaces its own.
  * QUIESCE   Another version has taken over. Calls taken before are still to be answered; what the component does by
  *           itself should pause. Nothing to complete.
  * RESUME    After SNAPSHOT or QUIESCE: it serves again. Nothing to complete.

@@ -38,7 +38,7 @@ use zeroize::Zeroizing;
 /// How long an attempt waits among all others.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// When it is told that there are too many. Clients wait for a minute.
+/// When clients get the error that there are too many. Clients wait for a minute.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// From how many networks which user has logged in is remembered.

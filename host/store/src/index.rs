@@ -134,7 +134,7 @@ impl Index {
         changes
     }
 
-    /// Takes back the last change that was made and not undone yet.
+    /// Undoes the last change that was made and not undone yet.
     pub(super) fn undo(&mut self, change: Change) {
         match change.before {
             Some(before) => {

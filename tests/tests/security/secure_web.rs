@@ -194,14 +194,14 @@ async fn open_paths_are_for_everybody_and_still_know_the_principal() {
         "bob",
         "an old cookie does not hide who asks"
     );
-    let lured = [
+    let forged = [
         "Origin: https://evil.example",
         "Sec-Fetch-Site: cross-site",
         &cookie,
     ];
-    let answer = ask(address, "POST", "/pages/who", &lured, b"");
+    let answer = ask(address, "POST", "/pages/who", &forged, b"");
     assert_eq!(answer.status, 403, "{answer:?}");
-    assert_eq!(ask(address, "GET", "/pages/who", &lured, b"").status, 200);
+    assert_eq!(ask(address, "GET", "/pages/who", &forged, b"").status, 200);
     assert!(host.stop().success());
 }
 

@@ -215,8 +215,8 @@ fn a_cookie_counts_for_trusted_origins_only() {
         [("allow-credentials", "true"), ("allow-origin", APP)]
     );
 
-    let lured = with_cookie(address, "https://evil.example", &token);
-    assert_eq!((lured.status, told(&lured)), (403, vec![]));
+    let forged = with_cookie(address, "https://evil.example", &token);
+    assert_eq!((forged.status, told(&forged)), (403, vec![]));
     let own = format!("Authorization: Bearer {token}");
     let counted = ask(address, "POST", TICK, &[JSON, &own], b"{}");
     assert_eq!(counted.json()["data"], 2, "the refused request called nothing");
@@ -240,14 +240,14 @@ fn a_listed_origin_is_not_a_trusted_one() {
     let host = host(&folder, &format!("cors_origins = [\"{APP}\"]"), SECURE);
     let address = host.addr();
     let token = administrators_token(address);
-    let lured = with_cookie(address, APP, &token);
-    assert_eq!(lured.status, 403);
+    let forged = with_cookie(address, APP, &token);
+    assert_eq!(forged.status, 403);
     assert_eq!(
-        told(&lured),
+        told(&forged),
         [("allow-origin", APP)],
         "the page may read why, and gets no credentials"
     );
-    let said = lured.json()["error"]["message"]
+    let said = forged.json()["error"]["message"]
         .as_str()
         .unwrap_or_default()
         .to_owned();

@@ -1,6 +1,6 @@
 //! set (docs/protocol.md 5.1), and with it the way to components.
 //!
-//! Enters: documents, calls and answers. Leaves: what was stored and told, calls on their way, one answer each.
+//! Enters: documents, calls and answers. Leaves: stored and published documents, calls on their way, one answer each.
 //! Guarantees: nothing is stored or called that is not allowed; who calls is taken from the login.
 
 use super::guard::Actor;

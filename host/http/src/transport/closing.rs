@@ -95,7 +95,7 @@ impl<C: Channel> Connection<C> {
         let shutdown = async {
             poll_fn(|context| self.channel.poll_shutdown(context)).await?;
             if is_broken {
-                // A socket that is closed with bytes unread takes back what was written, the close frame too.
+                // A socket that is closed with bytes unread loses the bytes that were written, the close frame too.
                 let mut nothing = BytesMut::with_capacity(4096);
                 while poll_fn(|context| self.channel.poll_read(context, &mut nothing)).await? > 0 {
                     nothing.clear();

@@ -66,7 +66,7 @@ pub(super) async fn accept(
 async fn refuse(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(NEEDS_TLS).await?;
     stream.shutdown().await?;
-    // A socket that is closed with bytes unread takes back what was written.
+    // A socket that is closed with bytes unread loses the bytes that were written.
     tokio::io::copy(&mut stream.take(PATIENCE), &mut tokio::io::sink()).await?;
     Ok(())
 }

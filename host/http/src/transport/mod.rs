@@ -200,7 +200,7 @@ fn refuse(stream: TcpStream, encrypted: bool) {
         CROWDED.len()
     );
     let _ = stream.write(answer.as_bytes());
-    // A socket that is closed with bytes unread takes back what was written.
+    // A socket that is closed with bytes unread loses the bytes that were written.
     let _ = stream.read(&mut [0; 4096]);
 }
 

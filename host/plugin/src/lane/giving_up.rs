@@ -1,6 +1,6 @@
 //! Calls that are given up.
 //!
-//! Enters: the time, or that the lane has ended. Leaves: who waited is told, and the component. Guarantees: a call that is
+//! Enters: the time, or that the lane has ended. Leaves: notices to the callers and to the component. Guarantees: a call that is
 //! given up holds no place any more, in the queue or among those that are pending.
 
 use super::{Lane, Owed, split_token};

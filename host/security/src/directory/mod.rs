@@ -395,7 +395,7 @@ impl Change<'_> {
         self.directory.store.when_committed(commit, Box::new(then));
     }
 
-    /// Takes back what a change gave, when it does not survive.
+    /// Withdraws the rights that a change gave, when it does not survive.
     fn unless_kept(&self, commit: Commit, take_back: impl FnOnce(&mut State) + Send + 'static) {
         if commit == Commit::Done {
             return;

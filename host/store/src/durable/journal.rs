@@ -360,7 +360,7 @@ impl Journal {
         call(due, &Ok(()));
     }
 
-    /// Takes back these changes and all that came after them.
+    /// Rolls back these changes and all that came after them.
     fn failed(&self, changes: Vec<Change>, why: &FileError, until: &str) {
         let failure = StoreError::new(
             StoreErrorKind::ReadOnly,

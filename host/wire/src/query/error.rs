@@ -1,4 +1,4 @@
-//! Why a query cannot be answered, and how each generation is told.
+//! Reasons why a query cannot be answered, and their texts for each generation.
 
 use crate::protocol::{Dialect, WireError};
 
