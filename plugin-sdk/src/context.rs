@@ -72,9 +72,9 @@ impl Context {
 
     /// The same with the rights of the component itself.
     ///
-    /// In a secure mesh with authority delegation the context of a call asks for everything with the rights of whoever
-    /// called, and for nothing any more once the call is answered. Work of the component on its own account, such as
-    /// counting calls or going on in the background, it does with this context. Elsewhere both are the same.
+    /// In a secure mesh with authority delegation the context of a call asks for everything with the rights of the
+    /// caller. Once the call is answered, it asks for nothing any more. Work of the component on its own account, such
+    /// as counting calls or going on in the background, it does with this context. Elsewhere both are the same.
     ///
     /// ```
     /// use mesh_plugin_sdk::prelude::*;

@@ -101,7 +101,7 @@ impl Client {
         self.request(request.options(Value::Object(options.other))).await
     }
 
-    /// Sends `off` for a channel: for the one subscription that `reference` (from the answer to `on`) names, or for all
+    /// Sends `off` for a channel. It ends the one subscription that `reference` (from the answer to `on`) names, or all
     /// of this session on exactly this channel.
     pub async fn off(&self, channel: &str, reference: Option<Value>) -> Result<Response, ClientError> {
         self.request(self.off_request(channel, reference)).await

@@ -23,7 +23,7 @@ pub enum Trust {
     /// Those of the authorities in this PEM file, and of nobody else. A certificate that signed itself is its own
     /// authority.
     Authorities(PathBuf),
-    /// Anybody's: whoever is in between can read and change everything. For development only.
+    /// Anybody's: a machine in between can read and change everything. For development only.
     Anyone,
 }
 

@@ -91,7 +91,7 @@ impl Difference {
 
 /// Compares two configurations.
 ///
-/// Entries belong together when they have the same name; among several of one name those with the same text of
+/// Entries belong together when they have the same name. Among several of one name those with the same text of
 /// `version` belong together, and then the rest in their order.
 pub fn difference(running: &Config, wanted: &Config) -> Difference {
     let mut difference = Difference::default();

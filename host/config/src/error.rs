@@ -42,8 +42,8 @@ pub struct Diagnostic {
     pub kind: ErrorKind,
     /// The configuration file, as it was named by the caller.
     pub file: PathBuf,
-    /// Line in the file, from 1. `None` when the mistake is not in the file's text: it is in an override, or
-    /// the file cannot be read, or the value is a default.
+    /// Line in the file, from 1. `None` when the mistake is not in the file's text. It is in an override, or the file
+    /// cannot be read, or the value is a default.
     pub line: Option<usize>,
     /// Column in the line, from 1, counted in characters (not bytes). `None` whenever `line` is.
     pub column: Option<usize>,

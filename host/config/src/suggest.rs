@@ -6,8 +6,8 @@
 
 /// The candidate nearest to `written`, or `None` when none is close.
 ///
-/// Case, `-` and `_` are ignored first (`maxFrameBytes` means `max_frame_bytes`); then up to a third of the
-/// letters may be wrong, and two swapped neighbours count as one mistake.
+/// Case, `-` and `_` are ignored first (`maxFrameBytes` means `max_frame_bytes`). Then up to a third of the letters
+/// may be wrong, and two swapped neighbours count as one mistake.
 pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = simplified(written);
     let mut best: Option<(usize, &str)> = None;

@@ -107,7 +107,7 @@ pub fn remove_left_behind(folder: &Path, is_ours: impl Fn(&str) -> bool) {
         if let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
-            // The lock is kept until the name is gone: whoever made the file looks at that.
+            // The lock is kept until the name is gone: the process that made the file looks at that.
             let _ = fs::remove_file(&path);
         }
     }

@@ -137,7 +137,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// One sentence for each way in which a library can be unusable; nothing of it is left in memory then, unless a
+    /// One sentence for each way in which a library can be unusable. Nothing of it is left in memory then, unless a
     /// thread of its own still runs.
     pub async fn load(request: LoadRequest) -> Result<Component, LoadError> {
         let start_timeout = request.start_timeout;

@@ -278,8 +278,8 @@ impl Instance {
         self.lanes.get(number as usize)
     }
 
-    /// When the chain of calls began that a call of this instance belongs to. Which of its calls makes it is not known, so it counts
-    /// as made by the oldest; one of an instance that works on none begins a chain.
+    /// When the chain of calls began that a call of this instance belongs to. Which of its calls makes it is not known,
+    /// so it counts as made by the oldest. One of an instance that works on none begins a chain.
     pub fn chain(&self) -> Began {
         let oldest = match Hold::is_any() {
             true => self.lanes.iter().filter_map(|lane| lane.oldest_chain()).min(),

@@ -68,8 +68,8 @@ pub struct Job {
     pub payload: Bytes,
     /// JSON of the caller, or of an event's `_meta`.
     pub origin: Bytes,
-    /// For a call that a component makes: when the chain of calls began that led to it, since the first of them may wait for its
-    /// answer.
+    /// For a call that a component makes: the time when the chain of calls began that led to it. The first of them may
+    /// wait for its answer.
     pub chain: Option<Began>,
     /// For an event: what stands for who published it, so that nobody's events fill the queue.
     pub publisher: u8,

@@ -166,8 +166,8 @@ impl Lane {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// How long a call may have to wait here, compared with other lanes: jobs, and more for each moment that the thread has been at
-    /// what it does, since it may never come back from it.
+    /// The expected wait of a call here, compared with other lanes. It counts jobs, and more for each moment that the
+    /// thread has been at its present one, since that may never end.
     pub(super) fn wait_expected(&self, now: u64) -> u64 {
         let age = match self.at_work_since.load(Ordering::Relaxed) {
             0 => 0,

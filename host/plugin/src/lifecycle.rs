@@ -308,8 +308,8 @@ fn unload(remains: Remains, patience: Duration) -> Unloaded {
 }
 
 impl Remains {
-    /// How many threads may still run its code: those that it started, and those that appeared since it was opened and that nobody
-    /// knows the maker of.
+    /// The number of threads that may still run its code. These are those that it started, and those of an unknown maker
+    /// that appeared since it was opened.
     fn threads(&self) -> usize {
         let strange = match (&self.strangers, Strangers::now()) {
             (Some(before), Some(now)) => now.more_than(before),

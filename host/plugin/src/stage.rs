@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Libraries larger than this are refused: 1 GiB.
 const LARGEST: u64 = 1 << 30;
 const ENDING: &str = ".so";
-/// So much of the original's name is in the copy's, for people who look: a number and a unique part follow, and a name has at most
-/// 255 bytes.
+/// So much of the original's name is in the copy's, for people who look. A number and a unique part follow, and a
+/// name has at most 255 bytes.
 const LONGEST_STEM: usize = 100;
 
 /// Where private copies of libraries go for the moment of their opening, and how they are tried out before.

@@ -272,7 +272,7 @@ fn tell_of_untold(count: u64) {
     }
 }
 
-/// A name for the log: whoever logs in may have typed anything.
+/// A name for the log: a client may have sent anything as a name.
 fn shortened(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }

@@ -108,7 +108,7 @@ pub struct Security {
     /// When revocations that have no use any more were forgotten last.
     tidied: Mutex<Option<Instant>>,
     activity: Activity,
-    /// Counts changes of users and groups: whoever remembers a decision remembers this with it.
+    /// Counts changes of users and groups. It is remembered together with each decision.
     generation: AtomicU64,
     compiled: Mutex<Compiled>,
     /// Users who are changing their password.
@@ -346,8 +346,8 @@ impl Security {
     }
 
     /// Forgets revocations of tokens that do not hold without it either. To be called about once a second; does so once a
-    /// minute. `connected` says which sessions there are, and whose tokens they were logged in with: those of the first generation
-    /// stay connected when they are revoked, and would be let in again.
+    /// minute. `connected` says which sessions there are, and whose tokens they were logged in with. Those of the first
+    /// generation stay connected when they are revoked, and would be let in again.
     pub fn tidy(&self, now: Instant, connected: impl FnOnce() -> HashSet<Box<str>>) {
         let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
         if tidied.is_some_and(|last| now.saturating_duration_since(last) < TIDYING) {

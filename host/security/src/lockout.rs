@@ -34,8 +34,8 @@ pub struct Lockout {
     failures: Mutex<Names>,
 }
 
-/// Names that have failed, by the time of their last failure. Those that are locked are kept apart: to lock one takes as many
-/// failures as are allowed, so that pushing it out takes as many times more than failing once with many names.
+/// Names that have failed, by the time of their last failure. Those that are locked are kept apart. To lock one takes
+/// as many failures as are allowed. So pushing it out takes as many times more than failing once with many names.
 #[derive(Debug)]
 struct Names {
     open: Recent<Failures>,
@@ -83,7 +83,7 @@ impl Lockout {
     }
 
     /// Notes what became of an attempt and says whether it is accepted. A right password is accepted only where the
-    /// account is still open: many attempts at once are worth no more than the same number in a row.
+    /// account is still open. Many attempts at once are worth no more than the same number in a row.
     ///
     /// # Errors
     ///

@@ -79,7 +79,7 @@ impl Profiles {
         self.all.iter().find(fits).unwrap_or(&self.all[last])
     }
 
-    /// The part of a client's `info` that some profile asks for. It goes into tokens: whoever shows one over HTTP
+    /// The part of a client's `info` that some profile asks for. It goes into tokens: a client that shows one over HTTP
     /// says nothing else.
     pub(super) fn facts_of(&self, info: &Info) -> Facts {
         let conditions = || self.all.iter().flat_map(|profile| &profile.info);

@@ -1,7 +1,7 @@
 //! Requests with each token. Use and idleness of profiles are about all sessions of a token, and all requests over
 //! HTTP that show it.
 //!
-//! Enters: ids of tokens. Leaves: what counts their requests. Guarantees: whoever shows a token again, over whatever,
+//! Enters: ids of tokens. Leaves: counters of their requests. Guarantees: a client that shows a token again, over any way,
 //! goes on where the others are. A token of which nothing is known any more is as idle as it is old. Memory is
 //! bounded, and only tokens that are limited take some. Counts begin anew when the host does.
 

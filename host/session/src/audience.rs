@@ -1,6 +1,6 @@
 //! The subscribed events that a session may hear, for itself and for others.
 //!
-//! Enters: the path of an event. Leaves: whether the user may hear it. Guarantees: whoever may hear everything that
+//! Enters: the path of an event. Leaves: whether the user may hear it. Guarantees: a session that may hear everything that
 //! its subscriptions say costs a publication nothing. Somebody for whom a session listens hears nothing until it is
 //! known what.
 

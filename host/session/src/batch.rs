@@ -89,8 +89,7 @@ impl Batch {
     }
 
     /// The condition that the next frame waits for. Answers that follow each other leave together, in one write, when
-    /// the last of them may: nothing that others push is between them, so that it is still only earlier frames that
-    /// they wait for.
+    /// the last of them may. Nothing that others push is between them, so they still wait for earlier frames only.
     fn obstacle(&mut self) -> Option<After> {
         let rest = self.frames.get(self.position..).unwrap_or_default();
         let mut end = self.position;

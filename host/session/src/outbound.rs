@@ -247,8 +247,8 @@ impl Outbound {
         true
     }
 
-    /// As [`Outbound::leave`], with `count` frames left in the queue: the next push writes them and its own, or without
-    /// a socket wakes the connection, which then writes all of them at once. Returns false, lending nothing, when the
+    /// As [`Outbound::leave`], with `count` frames left in the queue. The next push writes them and its own. Without a
+    /// socket it wakes the connection, which then writes all of them at once. Returns false, lending nothing, when the
     /// queue holds anything else. Everything taken before must have left the socket.
     pub fn lend(&self, waker: &Waker, count: usize, socket: Option<&Arc<OwnedWriteHalf>>) -> bool {
         self.waker.register(waker);
@@ -262,8 +262,8 @@ impl Outbound {
         true
     }
 
-    /// Called by the connection when the socket takes no more for now, or will not ever: nobody is to wait for what is
-    /// queued, nor for what comes before frames are taken again.
+    /// Called by the connection when the socket takes no more for now, or will not ever. Nobody is to wait for queued
+    /// frames, nor for those that come before frames are taken again.
     pub fn release_publishers(&self) {
         let mut state = self.lock();
         if !std::mem::replace(&mut state.is_released, true) {

@@ -51,7 +51,7 @@ pub struct Authorities {
     /// PEM file of the authorities to trust, or of the host's own certificate, in place of the system's authorities
     #[arg(long, value_name = "FILE")]
     pub cafile: Option<PathBuf>,
-    /// Trust any certificate: whoever is in between can read and change everything
+    /// Trust any certificate: a machine in between can read and change everything
     #[arg(long, conflicts_with = "cafile")]
     pub insecure: bool,
 }
@@ -63,7 +63,7 @@ impl Authorities {
             Some(file) => Trust::Authorities(file.clone()),
             None if self.insecure => {
                 terminal::note(
-                    "warning: with --insecure nobody checks that this is the right host; whoever is in between can read \
+                    "warning: with --insecure nobody checks that this is the right host; a machine in between can read \
                      and change everything",
                 );
                 Trust::Anyone

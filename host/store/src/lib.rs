@@ -179,8 +179,8 @@ pub trait Store: Send + Sync {
     /// How many documents there are.
     fn count(&self) -> usize;
 
-    /// Calls `then` when a commit is done or has failed: at once, on this thread, if that is known already, and
-    /// otherwise from the engine's own thread, in the order of commits. `then` must not wait.
+    /// Calls `then` when a commit is done or has failed. It does so at once, on this thread, if that is known
+    /// already. Otherwise it is called from the engine's own thread, in the order of commits. `then` must not wait.
     fn when_committed(&self, commit: Commit, then: Committed);
 
     /// How the engine is. One that only keeps documents in memory is always well.

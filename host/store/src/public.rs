@@ -1,7 +1,7 @@
 //! The documents that clients and components may reach: all but those that the host keeps for itself.
 //!
 //! Enters: any request to a store. Leaves: its outcome, as if what is below [`RESERVED`] were not there. Guarantees:
-//! whoever has only this store neither sees nor changes users, their hashes, or what tokens are signed with.
+//! code that has only this store neither sees nor changes users, their hashes, or what tokens are signed with.
 
 use super::{Commit, Committed, Cursor, Document, Health, Item, PathPattern, Step, Store, StoreError};
 use super::{StoreErrorKind, Stored};

@@ -163,7 +163,7 @@ pub struct Vtable {
     pub work:
         Option<unsafe extern "C" fn(instance: *mut c_void, lane: u32, items: *const Work, count: usize)>,
     /// `[any lane]` Optional. Where present, a lane runs this function for its whole life instead of having work
-    /// pushed: the library waits on [`Host::lane_descriptor`], fetches work with [`Host::take`] and returns when
+    /// pushed. The library waits on [`Host::lane_descriptor`], fetches work with [`Host::take`] and returns when
     /// `take` says that the lane is closed.
     pub run: Option<unsafe extern "C" fn(instance: *mut c_void, lane: u32)>,
     /// `[lane 0]` Frees the instance. All other lanes have ended. Threads that the library started must have ended

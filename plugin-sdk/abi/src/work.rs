@@ -29,10 +29,10 @@ impl WorkKind {
     /// [`crate::Status::OK`] and the state as bytes of the component's own choice, or with an error. No call and no
     /// event arrives until [`WorkKind::RESUME`] or [`WorkKind::STOP`]. Since minor version 1.
     pub const SNAPSHOT: u32 = 8;
-    /// Comes on lane 0, to a component whose descriptor declares `state`: take over the state in `payload`, which was
-    /// written with the schema number in `method`. Complete `token`. A new instance gets it before
-    /// [`WorkKind::START`]; one that has started may get it too, when the version that replaced it is rolled back: the
-    /// state replaces its own. Since minor version 1.
+    /// Comes on lane 0, to a component whose descriptor declares `state`. It asks to take over the state in `payload`,
+    /// which was written with the schema number in `method`. Complete `token`. A new instance gets it before
+    /// [`WorkKind::START`]. One that has started may get it too, when the version that replaced it is rolled back. The
+    /// state then replaces its own. Since minor version 1.
     pub const RESTORE: u32 = 9;
     /// A hint, on lane 0: another version has taken over. Calls taken before are still to be answered; what the
     /// component does by itself should pause. Nothing to complete. Since minor version 1.

@@ -420,8 +420,8 @@ fn the_header_has_the_same_layout_types_and_constants() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn the_header_has_no_field_that_the_crate_lacks() {
-    // A field of C alone would show as a hole, since sizes and offsets agree; so holes are filled
-    // with reserved fields, and none is allowed.
+    // A field of C alone would show as a hole, since sizes and offsets agree. So holes are filled with reserved
+    // fields, and none is allowed.
     for Layout {
         name, size, fields, ..
     } in layouts()

@@ -356,8 +356,8 @@ impl<C: Component> Harness<C> {
             .collect()
     }
 
-    /// The requests to the host so far, such as `"call calc.add"`, `"emit greeted"` or `"get notes/a"`, and with
-    /// whose rights: those of a caller by name, or the component's own. See [`crate::Context::as_component`].
+    /// The requests to the host so far, such as `"call calc.add"`, `"emit greeted"` or `"get notes/a"`. Each has its
+    /// rights: those of a caller by name, or the component's own. See [`crate::Context::as_component`].
     pub fn requests(&self) -> Vec<(String, Option<String>)> {
         lock(&self.services.state).requests.clone()
     }

@@ -423,7 +423,7 @@ fn each_way_of_being_ill_and_of_not_pausing_is_named() {
     );
 }
 
-/// Checks a variant of the ledger for each flag: the named check says so, and all that is not about state, health and
+/// Checks a variant of the ledger for each flag. The named check says so, and all that is not about state, health and
 /// pausing is as it should be.
 fn each_is_named(folder: &str, flaws: &[(&str, &str, &str)]) {
     let folder = Folder::new(folder);

@@ -1,4 +1,4 @@
-//! Crowds that never log in, and crowds that log in wrongly: whoever is logged in is served on.
+//! Crowds that never log in, and crowds that log in wrongly: sessions that are logged in are served on.
 //!
 //! Enters: connections that say nothing, or not enough, and wrong passwords over many names, while one client calls.
 //! Leaves: that client's answers, and what the host holds afterwards. Guarantees: all calls are answered; threads return to about

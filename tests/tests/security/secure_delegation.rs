@@ -37,8 +37,8 @@ struct Secured {
     admin: User,
 }
 
-/// A host with the user `bob`, who may use all methods of `front` and `trusted`, and of `back` only `who` and `forward`; of
-/// the documents of `front` those below `open/` are his.
+/// A host with the user `bob`, who may use all methods of `front` and `trusted`, and of `back` only `who` and
+/// `forward`. Of the documents of `front` those below `open/` are his.
 async fn secured(name: &str) -> Secured {
     let folder = Folder::new(name);
     let config: PathBuf = folder.write("mesh.toml", &configuration(true, ""));

@@ -367,8 +367,8 @@ async fn an_added_unauthorized_entry_grants_nothing() {
     }
 }
 
-/// happn-3 13.12.1 with `allowNestedPermissions` answers the requests below as expected here, but for these: it counts all documents
-/// for everybody, and sends all of them as initial values.
+/// happn-3 13.12.1 with `allowNestedPermissions` answers the requests below as expected here, with two exceptions. It
+/// counts all documents for everybody, and sends all of them as initial values.
 #[tokio::test]
 async fn nested_permissions_reach_allowed_documents_below_a_path() {
     let (host, mut admin) = mesh(&["security.allow_nested_permissions=true"]).await;

@@ -66,7 +66,7 @@ fn without_a_list_pages_of_other_origins_are_not_allowed() {
     let asked = preflight(address, ADD, APP);
     assert_eq!((asked.status, told(&asked)), (204, vec![]));
     assert_eq!(asked.header("allow"), Some(EVERY_VERB));
-    // As with happner: whoever sends it is answered, and a browser does not hand the answer on.
+    // As with happner: any sender is answered, and a browser does not hand the answer on.
     let sent = add(address, APP);
     assert_eq!((sent.status, told(&sent)), (200, vec![]));
     assert!(!varies(&sent), "the answer is the same for everybody");

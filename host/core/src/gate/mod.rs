@@ -156,7 +156,7 @@ impl Gate {
         if self.mesh.security().is_some() {
             return self.answer_securely(action, request, frame);
         }
-        // Nobody has to log in here: whoever asks for something is let in.
+        // Nobody has to log in here: the first request is the login.
         self.session.admit();
         match action {
             Action::ConfigureSession => self.configure(request),

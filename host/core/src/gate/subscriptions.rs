@@ -23,8 +23,8 @@ use std::sync::Arc;
 enum Listening {
     /// Yes.
     Allowed,
-    /// It is an answer path of another session, perhaps its own before a reconnect: the client is told that it worked,
-    /// since it would give up reconnecting otherwise, and nothing is delivered.
+    /// It is an answer path of another session, perhaps its own before a reconnect. The answer is `ok`, since the
+    /// client would give up reconnecting otherwise, and nothing is delivered.
     Pretended,
     /// It would hear everybody's answers.
     Forbidden,

@@ -132,8 +132,8 @@ impl Registry {
         Some(self.listed_name(component))
     }
 
-    /// The name under which a version can be reached by clients that cannot send a range: the component's own for the
-    /// version that serves it, `name@1` for the highest version of another line, `name@1.2.3` for the rest.
+    /// The name under which a version can be reached by clients that cannot send a range. It is the component's own
+    /// for the version that serves it, `name@1` for the highest version of another line, `name@1.2.3` for the rest.
     pub fn listed_name(&self, component: &Arc<Component>) -> String {
         let name = component.name();
         let versions = self.versions(name);

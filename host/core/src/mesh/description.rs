@@ -61,7 +61,7 @@ impl Mesh {
     }
 
     /// The description as JSON. Of a component with several versions, the one that serves calls without a range stands
-    /// under the component's name, and each other under a name that no older client asks for
+    /// under the component's name. Each other stands under a name that no older client asks for
     /// ([`Registry::listed_name`](super::Registry::listed_name)).
     pub fn description(&self, initializing: bool) -> String {
         self.description_without(initializing, &[])

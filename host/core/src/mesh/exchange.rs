@@ -74,8 +74,8 @@ impl<'a> CallRequest<'a> {
 }
 
 /// Whether answers for this session may go to this address: `/_exchange/responses/<session>/…`, or with a domain,
-/// component and method in front of the session. Sessions listen to everything below their own id, which is a UUID: one
-/// in the place of the domain would make an answer to somebody else of it.
+/// component and method in front of the session. Sessions listen to everything below their own id, which is a UUID. A
+/// UUID in the place of the domain would make an answer to somebody else of it.
 pub fn is_own_address(address: &str, session_id: &str, domain: &str) -> bool {
     let Some(response) = Response::parse(address) else {
         return false;
@@ -390,8 +390,8 @@ fn refused_by(component: &Component, why: Refusal) -> Failure {
     Failure::failed("Error", format!("component {} {why}", component.name()))
 }
 
-/// The component and method that a path names; no component when the path is not in this mesh's domain or has more
-/// segments than a call has.
+/// The component and method that a path names. No component when the path is not in this mesh's domain or has more
+/// segments than a call.
 fn target_of<'a>(path: &'a str, domain: &str) -> (Option<&'a str>, &'a str) {
     match Address::parse(path) {
         Some(Address::Request {

@@ -295,8 +295,8 @@ impl Mesh {
         }))
     }
 
-    /// Ends the subscriptions that a user may not have, and those that are for others who may not have them; notes what of the
-    /// rest may not be heard.
+    /// Ends the subscriptions that a user may not have, and those that are for others who may not have them. Notes the
+    /// events of the rest that may not be heard.
     fn review_subscriptions(&self, session: &Session, own: Option<&Arc<UserAccess>>) {
         session.set_audience(self.audience_of(own));
         self.review_principals(session, own, |_| true);

@@ -398,7 +398,7 @@ impl Answer for ComponentAnswer {
     }
 
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        // A defect is the other component's: whoever hands the error on must not be blamed for it.
+        // A defect is the other component's: the one that hands the error on must not be blamed for it.
         let status = if status == Status::PANIC {
             Status::ERROR
         } else {

@@ -79,7 +79,8 @@ impl Mesh {
     }
 
     /// Tells clients what there is now. Those that watch learn of a component's new methods only when they see it go and
-    /// come again (docs/mesh-protocol.md 1.3), and lose it for a moment; so that is done only where methods have changed.
+    /// come again (docs/mesh-protocol.md 1.3). They lose it for a moment, so that is done only where methods have
+    /// changed.
     ///
     /// # Errors
     ///

@@ -136,8 +136,8 @@ pub(super) fn entry_of<'a>(
         .or_else(|| entries().next())
 }
 
-/// The version that serves for an entry: the one from its library, else the highest inside its range that is of no other
-/// entry, else the only one.
+/// The version that serves for an entry. It is the one from its library, else the highest inside its range that is of
+/// no other entry, else the only one.
 pub(super) fn serving(
     registry: &Registry,
     config: &Config,

@@ -10,7 +10,7 @@ use mesh_plugin::{Abandoned, Component, ComponentState, JobKind, LoadError, Nest
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Calls of the new version wait this long at most for those that the old one has, so that answers of a connection do not
+/// Calls of the new version wait this long at most for those that the old one has. So answers of a connection do not
 /// go back from the new version to the old.
 const OVERLAP: Duration = Duration::from_millis(3);
 /// How often it is looked whether calls have been answered.
@@ -72,7 +72,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// How long an order may take of which nobody but its component is in a hurry, while calls may be waiting: not beyond
+    /// The time that an order may take while calls may be waiting, where only its component is in a hurry. It ends with
     /// the limit of the whole pause.
     fn patience(&self, own: Duration) -> Patience {
         let Some(paused) = self.paused else {

@@ -190,8 +190,8 @@ impl<C: Channel> Connection<C> {
         }
         self.yielded = false;
         if called == 1 && !more && self.is_flushed() {
-            // A lone call: whoever brings its answer writes it, behind what acknowledges the call, or where only the
-            // connection can write, both wait for each other.
+            // A lone call: the thread that brings its answer writes it, behind the acknowledgement of the call. Where only
+            // the connection can write, both wait for each other.
             self.timer.as_mut().reset((now + HOLD).into());
             let outbound = self.session.outbound();
             if self.timer.as_mut().poll(context).is_pending()

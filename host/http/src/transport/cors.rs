@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use mesh_core::mesh::Origins;
 
-/// Seconds for which browsers may remember an answer, and not ask again: so long an origin that was taken out of the
+/// Seconds for which browsers may remember an answer, and not ask again. So long an origin that was taken out of the
 /// configuration can still send requests, whose answers its pages cannot read.
 const REMEMBERED: &str = "600";
 

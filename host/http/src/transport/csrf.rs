@@ -27,8 +27,8 @@ pub(super) fn is_forged(head: &Parts, target: &Target<'_>, mesh: &Mesh) -> bool 
     }
 }
 
-/// Whether a browser sends the request for a page of another origin, with nothing but the cookie to say who asks: browsers add
-/// that by themselves.
+/// Whether a browser sends the request for a page of another origin, with nothing but the cookie to say who asks.
+/// Browsers add that by themselves.
 pub(super) fn is_of_other_origin_with_cookie(head: &Parts) -> bool {
     let mut without = head.headers.clone();
     let has_cookie = without.remove(header::COOKIE).is_some();

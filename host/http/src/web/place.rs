@@ -131,8 +131,8 @@ fn below<'p>(path: &'p str, place: &str) -> Option<&'p str> {
     (is_below && start.eq_ignore_ascii_case(place)).then_some(below)
 }
 
-/// The path below a route as permissions name it: without an ending such as `.json` of the route itself, without a `/` at the end,
-/// escapes undone, no empty segments. `None` where it climbs.
+/// The path below a route as permissions name it. It is without an ending such as `.json` of the route itself,
+/// without a `/` at the end, escapes undone, no empty segments. `None` where it climbs.
 fn own_part(below: &str) -> Option<String> {
     let ending = if below.starts_with('.') {
         below.find('/').unwrap_or(below.len())
@@ -151,8 +151,8 @@ fn own_part(below: &str) -> Option<String> {
     Some(own)
 }
 
-/// The file that a path below a folder means, as permissions name it: escapes undone, no empty segments, and the page of a
-/// folder where the path ends with `/`.
+/// The file that a path below a folder means, as permissions name it. Escapes are undone, there are no empty
+/// segments, and it is the page of a folder where the path ends with `/`.
 fn file_part(below: &str) -> String {
     let decoded = query::decode(below);
     let mut file = String::new();

@@ -70,7 +70,7 @@ struct State {
     tables: Arc<HashMap<String, LookupTable>>,
     /// Tables as they were before changes that are not on disk yet, the oldest first.
     unkept_tables: HashMap<String, VecDeque<Option<LookupTable>>>,
-    /// When the last user was removed: whoever is made afterwards has no tokens from before.
+    /// When the last user was removed: a user who is made afterwards has no tokens from before.
     users_removed: u64,
 }
 

@@ -337,8 +337,8 @@ pub(super) fn write_group(
     Ok(last)
 }
 
-/// Makes the documents of a folder those of the rules, whatever was there: as earlier hosts wrote it, or nothing, where
-/// the first generation kept the rules with the group.
+/// Makes the documents of a folder those of the rules, whatever was there. That may be as earlier hosts wrote it, or
+/// nothing, where the first generation kept the rules with the group.
 fn write_rules(
     store: &dyn Store,
     folder: &str,

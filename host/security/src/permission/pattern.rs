@@ -19,8 +19,9 @@ pub fn literal_beginning(pattern: &str) -> Option<&str> {
 
 /// Whether the pattern covers the path.
 ///
-/// Each part between stars is searched behind the one before it and taken where it is found first: a later place could
-/// only leave less for the parts that follow. So no character of the path is looked at again for an earlier part.
+/// Each part between stars is searched behind the one before it and taken where it is found first. A later place
+/// could only leave less for the parts that follow. So no character of the path is looked at again for an earlier
+/// part.
 pub fn covers(pattern: &str, path: &str) -> bool {
     let Some(beginning) = literal_beginning(pattern) else {
         return pattern == path;

@@ -51,7 +51,7 @@ pub enum VersionFilter {
 }
 
 impl VersionFilter {
-    /// Whether some published client would show an event of this version to this subscription: old clients compare
+    /// Whether some published client would show an event of this version to this subscription. Old clients compare
     /// strictly, newer ones coerce, and no client may miss what it would have shown.
     pub fn admits(&self, version: &EventVersion) -> bool {
         match self {
@@ -164,10 +164,11 @@ impl Registration {
             + references.sum::<usize>()
     }
 
-    /// Whether an event of this version, `depth` segments below a `**`, goes to the subscriber; with the smallest depth
-    /// among the subscriptions that want it (docs/protocol.md 6.4) and that `may_hear` it. A subscription without a depth of
-    /// its own, as clients make it after a reconnect, gets none: its client delivers to whatever listeners it has. The
-    /// subscriber gets one frame, and so what was sent goes out only where all that want the event asked for it.
+    /// Whether an event of this version, `depth` segments below a `**`, goes to the subscriber. It comes with the
+    /// smallest depth among the subscriptions that want it (docs/protocol.md 6.4) and that `may_hear` it. A subscription
+    /// without a depth of its own, as clients make it after a reconnect, gets none: its client delivers to whatever
+    /// listeners it has. The subscriber gets one frame, and so what was sent goes out only where all that want the event
+    /// asked for it.
     pub(super) fn admits(
         &self,
         version: Option<&EventVersion>,

@@ -185,8 +185,8 @@ impl StoreFile {
         self.contained(|database| Ok(database.begin_read()?.open_table(DOCUMENTS)?.len()?))
     }
 
-    /// Shows all documents in ascending order of paths, until `visit` returns false. Returns the records that are not
-    /// what was written, here or in the damaged file that this one has replaced when it was opened; they are not shown.
+    /// Shows all documents in ascending order of paths, until `visit` returns false. Returns the damaged records, here
+    /// or in the damaged file that this one has replaced when it was opened. They are not shown.
     ///
     /// # Errors
     ///

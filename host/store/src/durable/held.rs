@@ -1,6 +1,6 @@
 //! The file below redb: one that stays locked until it is given up, and one whose changes stay in memory.
 //!
-//! Enters: an open file. Leaves: the storage that redb works on. Guarantees: whoever holds a [`Held`] is the only one
+//! Enters: an open file. Leaves: the storage that redb works on. Guarantees: the holder of a [`Held`] is the only one
 //! that has the file, also while redb is closed and opened again. Through a [`Reading`] nothing reaches the disk.
 
 use redb::backends::FileBackend;

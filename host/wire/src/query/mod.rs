@@ -169,8 +169,8 @@ impl<'a> Query<'a> {
         size_of::<Found>() + found.path.len() + keys + data
     }
 
-    /// Puts documents, selected in the order of their paths, into the order asked for, and leaves out what is to be
-    /// skipped or beyond the limit.
+    /// Puts documents, selected in the order of their paths, into the order asked for. Leaves out those to skip and
+    /// those beyond the limit.
     pub fn arrange(&self, found: &mut Vec<Found>) {
         self.arrangement.arrange(found, Rules::of(self.dialect));
     }

@@ -1,7 +1,7 @@
 //! Access to methods over REST, in a secure mesh (docs/mesh-protocol.md 8.1 and 8.2).
 //!
 //! Enters: the holder of a token. Leaves: as whom a call is made, or why it is not. Guarantees: without a token that
-//! holds nothing is called; whoever may not call a method does not learn whether there is one.
+//! holds nothing is called; a user who may not call a method does not learn whether there is one.
 
 use super::parameters::{Parameters, field_of_body, unreadable};
 use super::{Reply, Request};

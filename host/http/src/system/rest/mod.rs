@@ -32,9 +32,9 @@ pub(super) const ROUTES: &[&str] = &["method", "describe", "login"];
 const MOST_SEGMENTS: usize = 4;
 
 /// The answer to a login, which every client gets: in a mesh that is not secured there are no users to check. Clients
-/// written for both kinds of mesh log in first and send the token along with each call, so they are given one: a JSON
-/// web token without claims and signature (RFC 7519, section 6), which no mesh accepts as a proof of anything. Clients
-/// that leave something out learn the same as from a secured mesh.
+/// written for both kinds of mesh log in first and send the token along with each call. So they are given one: a JSON
+/// web token without claims and signature (RFC 7519, section 6), which no mesh accepts as a proof of anything.
+/// Clients that leave something out learn the same as from a secured mesh.
 const LOGGED_IN: &str = concat!(
     r#"{"token":"eyJhbGciOiJub25lIn0.e30.","#,
     r#""notice":"this mesh is not secured: no token is needed, and none is looked at"}"#
@@ -131,8 +131,8 @@ async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     }
 }
 
-/// Hands over, in their order, all methods that somebody may call: those of the versions that serve calls without a range,
-/// but for those of `security`.
+/// Hands over, in their order, all methods that somebody may call. They are those of the versions that serve calls
+/// without a range, but for those of `security`.
 fn for_each_method(mesh: &Mesh, principal: &WebPrincipal, mut found: impl FnMut(&Component, &Method)) {
     let may = access::filter(mesh, principal);
     let registry = mesh.registry();
