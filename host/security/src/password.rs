@@ -1,7 +1,7 @@
 //! Passwords as they are stored, and whether one is right.
 //!
 //! Enters: passwords, and texts that the store holds for them. Leaves: texts to be stored, and verdicts. Guarantees:
-//! new texts are argon2id in the PHC form. Happn's pbkdf2 texts verify and are called outdated. A stored text that
+//! new texts are argon2id in the PHC form. The pbkdf2 texts of happn verify and are called outdated. A stored text that
 //! would cost more than a second or two, or that cannot be read, is never right. Comparisons take constant time.
 //!
 //! Both functions keep a core busy for some ten milliseconds: [`super::passwords::Passwords`] calls them on threads

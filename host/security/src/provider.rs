@@ -182,7 +182,7 @@ impl Security {
                 if !may {
                     tracing::warn!(
                         target: "audit", event = "provider", component = provided.provider.name(), user = username,
-                        group = &*mesh_wire::protocol::json::shorten(group), "the component gives a group that there is not, or that only administrators give"
+                        group = &*mesh_wire::protocol::json::shorten(group), "the component names a group that does not exist, or that only administrators give"
                     );
                 }
                 may

@@ -76,7 +76,7 @@ impl Deployment {
                         Err(_) if insists => {
                             for failed_check in requirements.failed_checks(descriptor) {
                                 if failed_check.can_be_overridden {
-                                    tracing::warn!("in spite of this: {}", failed_check.text);
+                                    tracing::warn!("replaced although a check failed: {}", failed_check.text);
                                 }
                             }
                             requirements.check(descriptor, true)

@@ -2,7 +2,7 @@
 //!
 //! Enters: the components of mesh.toml that have a `crate`, and a running mesh. Leaves: a swap for every saved change
 //! that builds. Guarantees: whatever does not build, load or start leaves the version before it in place, with one
-//! line that says why. A library that is the same as what serves is not swapped. Mesh.toml is never written.
+//! line that says why. A library that is the same as what serves is not swapped. The file mesh.toml is never written.
 
 mod build;
 mod project;
