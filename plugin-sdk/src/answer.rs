@@ -1,6 +1,6 @@
 //! Return values of methods, and their form on the wire.
 //!
-//! Enters: whatever a method returns. Leaves: a status and a JSON array for the host.
+//! Enters: a method's return value. Leaves: a status and a JSON array for the host.
 
 use crate::error::parse;
 use crate::raw::Raw;

@@ -1,7 +1,7 @@
 //! Failures of calls, as clients see them.
 //!
-//! Enters: what a component wants to say about a failure, or the payload of a failed reply. Leaves: a status
-//! and a JSON array for the host. A failure that is handed on with `?` keeps every field it came with.
+//! Enters: a component's facts about a failure, or the payload of a failed reply. Leaves: a status and a JSON array
+//! for the host. A failure that is handed on with `?` keeps every field it came with.
 
 use crate::javascript;
 use crate::raw::Raw;

@@ -1,10 +1,10 @@
 //! Replays recorded traces of real servers and clients against a running host.
 //!
 //! Enters: a recording (one JSON document per line, see [`recording`]), the rules of `traces/deviations.toml`, and
-//! the address of a running host. Leaves: a [`Report`] per trace. Guarantees: whatever a client sent in the recording
-//! is sent again with the identifiers of the live session. Every frame that the real server answered is awaited and
-//! compared field by field. Nothing is left out silently, since what is not compared is counted with the rule that
-//! says why.
+//! the address of a running host. Leaves: a [`Report`] per trace. Guarantees: every frame that a client sent in the
+//! recording is sent again with the identifiers of the live session. Every frame that the real server answered is
+//! awaited and compared field by field. Nothing is left out silently, since what is not compared is counted with the
+//! rule that says why.
 //!
 //! Identifiers and times differ from run to run and are compared by *binding*. The first pair of a recorded and a
 //! live identifier is remembered. From then on the one must always stand where the other stood.

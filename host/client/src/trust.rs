@@ -1,8 +1,8 @@
 //! Whose certificates a client believes.
 //!
-//! Enters: the system's authorities, or a file of one's own. Leaves: what a TLS handshake needs. Guarantees: TLS 1.2
-//! and 1.3 only. Everything is checked unless [`Trust::Anyone`] says otherwise, and then at least that the server has
-//! the key of the certificate it shows.
+//! Enters: the system's authorities, or a file of one's own. Leaves: the configuration of a TLS handshake.
+//! Guarantees: TLS 1.2 and 1.3 only. Everything is checked unless [`Trust::Anyone`] says otherwise, and then at least
+//! that the server has the key of the certificate it shows.
 
 use super::{ClientError, ErrorKind};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

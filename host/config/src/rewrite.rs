@@ -1,10 +1,10 @@
 //! Changing values in the file that a configuration was read from.
 //!
 //! Enters: a configuration and edits of its file. Leaves: the same file with just these changes, every comment and
-//! blank where it was, and the configuration that it means now. Guarantees: what is written was parsed first. A file
-//! that somebody else changed meanwhile is left alone. Owner, group and mode stay. A reader sees the old file or the
-//! new one, never a part, also after a loss of power. Remains of a host that was killed meanwhile are removed by the
-//! next one.
+//! blank where it was, and the configuration that it means now. Guarantees: a new text is parsed before it is
+//! written. A file that somebody else changed meanwhile is left alone. Owner, group and mode stay. A reader sees the
+//! old file or the new one, never a part, also after a loss of power. Remains of a host that was killed meanwhile are
+//! removed by the next one.
 //!
 //! Some files cannot be replaced as a whole. Such a file is mounted by itself, has further names, or lies in a folder
 //! that may not be written to. Or this user cannot give it its owner. It is written in its place, which a loss of

@@ -1,7 +1,7 @@
 //! Stories about configurations, right and wrong.
 //!
-//! Enters: texts of `mesh.toml` and overrides. Leaves: nothing. Guarantees: what people read when they make a
-//! mistake is fixed here word by word.
+//! Enters: texts of `mesh.toml` and overrides. Leaves: nothing. Guarantees: the messages that people read when they
+//! make a mistake is fixed here word by word.
 
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,8 @@
 //! Treatment of calls and events that come in while versions change places.
 //!
-//! Enters: calls and events that the version behind a lane must not see now. Leaves: the same, in their order,
-//! to that version or to the one that took over. Guarantees: what waits is bounded in bytes, and nothing is lost or
-//! taken twice.
+//! Enters: calls and events that the version behind a lane must not see now. Leaves: the same, in their order, to
+//! that version or to the one that took over. Guarantees: the waiting calls are bounded in bytes, and nothing is lost
+//! or taken twice.
 
 use super::Status;
 use super::chain::Hold;

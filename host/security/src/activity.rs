@@ -1,7 +1,7 @@
 //! Events for administrators: changes of the directory, sessions that come and go, what each session did last.
 //!
-//! Enters: switches, and what sessions do. Leaves: what is listed. Guarantees: nothing is remembered unless somebody
-//! asked for it, and nothing of a session that has ended.
+//! Enters: switches, and actions of sessions. Leaves: lists of sessions and actions. Guarantees: nothing is
+//! remembered unless somebody asked for it, and nothing of a session that has ended.
 
 use super::permission::Action;
 use mesh_session::Session;

@@ -1,7 +1,8 @@
 //! Credentials of a login, and the client that offers them.
 //!
-//! Enters: what a request to log in says, over a websocket or HTTP. Leaves: one kind of credentials, and the circumstances
-//! of the login. Guarantees: the same words mean the same, whichever way they come; what a client says of itself is bounded.
+//! Enters: a request to log in, over a websocket or HTTP. Leaves: one kind of credentials, and the circumstances of
+//! the login. Guarantees: the same words mean the same, whichever way they come; what a client says of itself is
+//! bounded.
 
 use super::ANONYMOUS;
 use super::token::TokenKind;

@@ -1,9 +1,10 @@
 //! Accounts that are closed for a while after wrong passwords.
 //!
-//! Enters: names with what became of their attempts to log in. Leaves: who may not try, and for how long. Guarantees:
-//! after the allowed number of failures in a row no password is accepted until the time is over. That holds for
-//! attempts that were under way when the account was locked. Names that nobody has are treated as all others. Memory
-//! is bounded however many names are tried, and no number of names that are not locked opens one that is.
+//! Enters: names with the results of their attempts to log in. Leaves: the locked names, and the time of each lock.
+//! Guarantees: after the allowed number of failures in a row no password is accepted until the time is over. That
+//! holds for attempts that were under way when the account was locked. Names that nobody has are treated as all
+//! others. Memory is bounded however many names are tried, and no number of names that are not locked opens one that
+//! is.
 
 use super::recent::Recent;
 use std::sync::{Mutex, PoisonError};

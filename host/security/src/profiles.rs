@@ -1,7 +1,7 @@
 //! Rules for a session or a token of some kind of login (docs/protocol.md 9.7).
 //!
-//! Enters: who logs in, and how. Leaves: the first profile that fits. Guarantees: a browser that no profile is
-//! about does not stay logged in for ever.
+//! Enters: a user who logs in, and the kind of login. Leaves: the first profile that fits. Guarantees: a browser that
+//! no profile is about does not stay logged in for ever.
 
 use super::credentials::Info;
 use super::directory::User;

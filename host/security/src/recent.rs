@@ -1,8 +1,8 @@
 //! The last notes about names that strangers choose.
 //!
-//! Enters: names of any length and what is to be remembered of each. Leaves: what was remembered. Guarantees: never
-//! more than a fixed number of entries of a fixed size. The one that was noted longest ago goes first. The memory of
-//! many entries is given back when they are gone.
+//! Enters: names of any length, each with a note. Leaves: the notes. Guarantees: never more than a fixed number of
+//! entries of a fixed size. The one that was noted longest ago goes first. The memory of many entries is given back
+//! when they are gone.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};

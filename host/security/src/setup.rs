@@ -1,8 +1,8 @@
 //! From a configuration and a store to the security of a mesh.
 //!
 //! Enters: settings, the store, the administrator's password. Leaves: a [`Security`] that knows its groups, its
-//! administrator and its secret. Guarantees: what is there already is kept; the administrator's password is the configured one
-//! afterwards; there is no password that nobody chose.
+//! administrator and its secret. Guarantees: existing users and groups are kept; the administrator's password is the
+//! configured one afterwards; there is no password that nobody chose.
 
 use super::audited::Audited;
 use super::directory::{Group, SameNames, TOKEN_SECRET, User};

@@ -1,7 +1,7 @@
 //! The identity of a session, or of a token's holder, in a secure mesh, and its time.
 //!
-//! Enters: a login that was found to be right. Leaves: what others ask of it. Guarantees: a login that has expired
-//! never comes back.
+//! Enters: a login that was found to be right. Leaves: its user, rights and limits, for those who ask. Guarantees: a
+//! login that has expired never comes back.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;

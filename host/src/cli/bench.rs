@@ -1,8 +1,8 @@
 //! `mesh bench`: measures happn servers.
 //!
-//! Enters: what to measure, where, and how hard. Leaves: a table or a JSON object on stdout, progress on
-//! stderr. Guarantees: exit code 1 when an operation failed or none succeeded, so that a script does not mistake a broken
-//! server for a fast one.
+//! Enters: the operations to measure, the servers, and the load. Leaves: a table or a JSON object on stdout, progress
+//! on stderr. Guarantees: exit code 1 when an operation failed or none succeeded, so that a script does not mistake a
+//! broken server for a fast one.
 
 use super::CommandError;
 use super::connection::{Authorities, Credentials, seconds};

@@ -1,7 +1,7 @@
 //! A writer that is killed in the middle of its work loses nothing that it has acknowledged.
 //!
 //! Enters: this program itself, started again as a writer that prints each acknowledged write. Leaves: nothing.
-//! Guarantees: what is looked at is what a real SIGKILL leaves behind. `MESH_TESTS_LONG=1` kills 200 times and not 20.
+//! Guarantees: the files are those that a real SIGKILL leaves behind. `MESH_TESTS_LONG=1` kills 200 times and not 20.
 
 use mesh_store::{Commit, Durability, DurableStore, Options, PathPattern, Store, now};
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! The examples in C of the guide compile.
 //!
-//! Enters: `docs/plugins-c.md`. Leaves: what a strict compiler says of each block marked as C. Guarantees: each
-//! block stands for itself, as a reader would copy it.
+//! Enters: `docs/plugins-c.md`. Leaves: the warnings of a strict compiler about each block marked as C. Guarantees:
+//! each block stands for itself, as a reader would copy it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

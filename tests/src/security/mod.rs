@@ -1,7 +1,7 @@
 //! The scenarios of `corpus/security`, played to the host.
 //!
-//! Enters: `rows.jsonl`, what real servers answered, `deviations.toml`, and a secured host. Leaves: what the host
-//! answers otherwise. Guarantees: every step is asked in its order; a rule that no step needs is reported.
+//! Enters: `rows.jsonl` with the answers of real servers, `deviations.toml`, and a secured host. Leaves: what the
+//! host answers otherwise. Guarantees: every step is asked in its order; a rule that no step needs is reported.
 
 mod compare;
 mod rules;

@@ -1,6 +1,6 @@
 //! Paths for monitoring: `/metrics`, `/healthz`, `/readyz`.
 //!
-//! Enters: hosts with and without work. Leaves: what they say of it, judged here and by `promtool` (Debian's package
+//! Enters: hosts with and without work. Leaves: their metrics, judged here and by `promtool` (Debian's package
 //! `prometheus`) where that is installed. Guarantees: see the names of the tests.
 
 use mesh_tests::host::{Host, repository};

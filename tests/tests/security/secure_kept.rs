@@ -2,7 +2,7 @@
 //!
 //! Enters: every way to read, write, count and listen that there is, aimed at paths below `/_SYSTEM/_SECURITY`. Also
 //! a run through all of secure mode with the log at its most talkative. Leaves: answers, results, events, the log.
-//! Guarantees: what is searched for is what the store really holds, and not a guess.
+//! Guarantees: the searched texts are those that the store really holds, and not a guess.
 
 use mesh_tests::control;
 use mesh_tests::host::{Folder, Host, repository};

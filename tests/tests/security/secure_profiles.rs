@@ -1,7 +1,8 @@
 //! For how long, how often and from where somebody may be logged in: profiles, lockout, anonymous and the administrator.
 //!
-//! Enters: a mesh whose profiles have small limits, sessions of all four dialects. Leaves: what happens to those that
-//! reach a limit, in the words of either generation. Guarantees: a limit that counts time is waited for, never measured.
+//! Enters: a mesh whose profiles have small limits, sessions of all four dialects. Leaves: the fate of those that
+//! reach a limit, in the words of either generation. Guarantees: a limit that counts time is waited for, never
+//! measured.
 
 use mesh_tests::host::{Folder, Host};
 use mesh_tests::http;

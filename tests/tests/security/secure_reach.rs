@@ -1,7 +1,7 @@
 //! Wildcards, options and names reach no further than permissions do.
 //!
-//! Enters: requests that mean more than their text. Leaves: what they were answered, and what was heard. Guarantees:
-//! see the names of the tests.
+//! Enters: requests that mean more than their text. Leaves: their answers, and the events that were heard.
+//! Guarantees: see the names of the tests.
 
 use mesh_tests::host::Host;
 use mesh_tests::secure::{Client, DIALECTS, error, host, is_denied, is_first_generation, is_ok, meta};

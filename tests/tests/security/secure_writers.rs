@@ -1,8 +1,8 @@
 //! The writer of a document: `_meta.modifiedBy`, which servers of the first generation tell.
 //!
 //! Enters: documents that two users and a component write, in memory and on disk. Leaves: answers, events and
-//! documents in all four dialects. Guarantees: what is compared is what happner-2 3.1.2 answered; later dialects have no such
-//! name.
+//! documents in all four dialects. Guarantees: the expected answers are those of happner-2 3.1.2; later dialects have
+//! no such name.
 
 use mesh_tests::host::{Folder, Host, mesh, repository};
 use mesh_tests::secure::{ADMIN, Client, DIALECTS, PASSWORD, host, is_first_generation, is_ok};

@@ -1,7 +1,7 @@
 //! Bodies of REST requests that cannot be read, or only just: what is wrong is said, and nothing is called with a guess.
 //!
-//! Enters: bodies of all kinds, encodings, sizes and depths. Leaves: what they were answered. Guarantees: see the names of
-//! the tests.
+//! Enters: bodies of all kinds, encodings, sizes and depths. Leaves: their answers. Guarantees: see the names of the
+//! tests.
 
 use mesh_tests::host::{Host, repository};
 use mesh_tests::http::{Answer, ask, get, send};

@@ -1,7 +1,7 @@
 //! Answers of the port to wrong requests of any kind: a clear failure as JSON, and it goes on serving.
 //!
-//! Enters: requests that no library would send. Leaves: what they were answered. Guarantees: see the names of the tests.
-//! Bad bodies are in `http_bad_bodies.rs`.
+//! Enters: requests that no library would send. Leaves: their answers. Guarantees: see the names of the tests. Bad
+//! bodies are in `http_bad_bodies.rs`.
 
 use mesh_tests::host::{Folder, Host, library, repository};
 use mesh_tests::http::{Answer, ask, get, send};

@@ -1,7 +1,7 @@
 //! The REST component of a secure mesh, from the first login to what is denied.
 //!
-//! Enters: requests of users with few permissions. Leaves: what they were answered. Guarantees: see the names of the
-//! tests. A mesh that is not secured is driven by the conformance kit, and wrong requests by `http_bad_*.rs`.
+//! Enters: requests of users with few permissions. Leaves: their answers. Guarantees: see the names of the tests. A
+//! mesh that is not secured is driven by the conformance kit, and wrong requests by `http_bad_*.rs`.
 
 use mesh_tests::host::Host;
 use mesh_tests::http::{Answer, ask};

@@ -1,7 +1,7 @@
 //! Files of folders over plain HTTP, and what is not served.
 //!
-//! Enters: a folder with files, links and secrets. Leaves: what clients were answered. Guarantees: see the names of
-//! the tests.
+//! Enters: a folder with files, links and secrets. Leaves: the answers to clients. Guarantees: see the names of the
+//! tests.
 
 use mesh_tests::host::{Folder, Host, library};
 use mesh_tests::http::{Answer, ask, get};

@@ -1,8 +1,8 @@
 //! The operations in flight of one round, shared by its connections.
 //!
-//! Enters: what was sent, and what the connections have seen. Leaves: which operations may begin, and the [`Record`]
-//! of the round. Guarantees: an operation ends once, when its last part has arrived or the first one says that it
-//! failed. Only what arrives in the measured time is recorded.
+//! Enters: the requests that were sent, and the frames that arrived. Leaves: which operations may begin, and the
+//! [`Record`] of the round. Guarantees: an operation ends once, when its last part has arrived or the first one says
+//! that it failed. Only what arrives in the measured time is recorded.
 //!
 //! An operation's number says which slot it occupies (`number % slots`), and so to which connection it belongs.
 

@@ -1,7 +1,7 @@
 //! configure-session, describe and login (docs/protocol.md 3).
 //!
-//! Enters: what a client says of itself. Leaves: its dialect, what the mesh is, and in a mesh that is not secure a login.
-//! Guarantees: nothing here needs a permission, and nothing here tells a secret.
+//! Enters: the announcement of a client. Leaves: its dialect, what the mesh is, and in a mesh that is not secure a
+//! login. Guarantees: nothing here needs a permission, and nothing here tells a secret.
 
 use super::Gate;
 use mesh_wire::protocol::{Action, Dialect, Request, Response, json};

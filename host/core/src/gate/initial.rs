@@ -1,8 +1,8 @@
 //! The documents that a new subscription finds there already (docs/protocol.md 5.5.1).
 //!
 //! Enters: a subscription that was made. Leaves: its answer with these documents, and for clients of the first
-//! generation that asked for it a publication of each. Guarantees: what the user must not hear is left out. No answer
-//! is larger than the mesh allows; where it would be, there is no subscription either.
+//! generation that asked for it a publication of each. Guarantees: documents that the user must not hear of are left
+//! out. No answer is larger than the mesh allows; where it would be, there is no subscription either.
 
 use super::Gate;
 use super::data::too_large;

@@ -1,9 +1,9 @@
 //! Publications of consistency 3, which their recipients acknowledge (docs/protocol.md 7.5).
 //!
-//! Enters: what was sent to whom, and the `ack` requests of the recipients. Leaves: one frame that tells the
-//! publisher what became of it, when all have acknowledged or the time is over. Guarantees: a session counts for at
-//! most as many acknowledgements as it got frames. A publisher has a limited number of publications waiting. Nothing
-//! is kept of a publisher that has gone.
+//! Enters: publications with their recipients, and the `ack` requests of the recipients. Leaves: one frame that tells
+//! the publisher what became of it, when all have acknowledged or the time is over. Guarantees: a session counts for
+//! at most as many acknowledgements as it got frames. A publisher has a limited number of publications waiting.
+//! Nothing is kept of a publisher that has gone.
 
 use mesh_session::Session;
 use mesh_wire::protocol::{Frame, Outcome, acknowledgement, publication_id};

@@ -1,7 +1,8 @@
 //! Checks of a new version, so that nobody who relies on the old one is let down.
 //!
-//! Enters: what a library says of itself, and who relies on what now. Leaves: failed checks, one sentence each.
-//! Guarantees: a version is never loaded twice under one name; everything else can be overridden by whoever insists.
+//! Enters: a library's description, and the clients and components that rely on the old version. Leaves: failed
+//! checks, one sentence each. Guarantees: a version is never loaded twice under one name; everything else can be
+//! overridden by whoever insists.
 
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Component, Descriptor, LoadError, LoadErrorKind, StateSchema};

@@ -1,8 +1,9 @@
 //! `mesh run --dev`: components follow their sources.
 //!
 //! Enters: the components of mesh.toml that have a `crate`, and a running mesh. Leaves: a swap for every saved change
-//! that builds. Guarantees: whatever does not build, load or start leaves the version before it in place, with one
-//! line that says why. A library that is the same as what serves is not swapped. The file mesh.toml is never written.
+//! that builds. Guarantees: a change that does not build, load or start leaves the version before it in place, with
+//! one line that says why. A library that is the same as what serves is not swapped. The file mesh.toml is never
+//! written.
 
 mod build;
 mod project;

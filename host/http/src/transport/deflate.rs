@@ -1,7 +1,7 @@
 //! Compression of messages: permessage-deflate (RFC 7692), without context from one message to the next.
 //!
-//! Enters: what a client offers; the bytes of its frames; frames on their way out. Leaves: the answer to the offer;
-//! the same frames as the websocket library reads them, inflated; compressed frames where that makes them smaller.
+//! Enters: a client's offer; the bytes of its frames; frames on their way out. Leaves: the answer to the offer; the
+//! same frames as the websocket library reads them, inflated; compressed frames where that makes them smaller.
 //! Guarantees: a session holds nothing between two messages. An inflated message obeys the limit of any other, and is
 //! given up while it grows. A frame that many sessions get is compressed once while it is fresh. Small ones are left
 //! alone.

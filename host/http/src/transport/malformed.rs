@@ -1,8 +1,8 @@
 //! The answer to bytes that are no HTTP request.
 //!
-//! Enters: what the HTTP library writes before the first request was read. Leaves: for the library's own refusals,
-//! which have a status and nothing else, the same with a body that says what was wrong. Guarantees: nothing but such a refusal is
-//! taken for one.
+//! Enters: the bytes that the HTTP library writes before the first request was read. Leaves: for the library's own
+//! refusals, which have a status and nothing else, the same with a body that says what was wrong. Guarantees: nothing
+//! but such a refusal is taken for one.
 
 use super::http::Answer;
 use super::refusal;

@@ -1,7 +1,8 @@
 //! How far a connection is with the request at hand.
 //!
-//! Enters: notes of those who read a request, answer it and write the answer. Leaves: what the byte stream has to know of
-//! that. Guarantees: a note is one store; each step follows from the one before it, since a connection has one request at hand.
+//! Enters: notes of those who read a request, answer it and write the answer. Leaves: the facts that the byte stream
+//! needs about that. Guarantees: a note is one store; each step follows from the one before it, since a connection
+//! has one request at hand.
 
 use super::outgoing::Body;
 use bytes::Bytes;

@@ -1,8 +1,8 @@
 //! The handler of a request.
 //!
-//! Enters: a path. Leaves: a fixed path of the host, or a place of components and folders. Guarantees: what the host
-//! answers itself comes before all that the configuration names. It is found out once, so that who is let in and who
-//! answers are decided of the same thing.
+//! Enters: a path. Leaves: a fixed path of the host, or a place of components and folders. Guarantees: paths that the
+//! host answers itself come before all that the configuration names. It is found out once, so that who is let in and
+//! who answers are decided of the same thing.
 
 use crate::paths::{self, Found, Handler};
 use crate::system::rest::Route;

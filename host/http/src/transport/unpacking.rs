@@ -1,7 +1,7 @@
 //! Bodies that a client has packed with gzip.
 //!
-//! Enters: the bytes of a body as they arrive. Leaves: what the client packed. Guarantees: unpacking ends where the limit
-//! is passed, whatever a few bytes would become; a body that is damaged or cut short is refused.
+//! Enters: the bytes of a body as they arrive. Leaves: the body that the client packed. Guarantees: unpacking ends
+//! where the limit is passed, whatever a few bytes would become; a body that is damaged or cut short is refused.
 
 use super::body::Unreadable;
 use bytes::Bytes;

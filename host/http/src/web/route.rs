@@ -1,8 +1,8 @@
 //! A web request on its way to a component.
 //!
-//! Enters: a request with its body. Leaves: what the component gave for it. Guarantees: it takes the way of every
-//! call, and ends within the mesh's limit for calls. The component learns of the caller what the token said, and
-//! nothing that the client says of itself.
+//! Enters: a request with its body. Leaves: the component's answer. Guarantees: it takes the way of every call, and
+//! ends within the mesh's limit for calls. The component learns of the caller what the token said, and nothing that
+//! the client says of itself.
 
 use super::reply::{Failure, Reply, ended};
 use crate::query;

@@ -1,7 +1,7 @@
 //! A lane while versions change places.
 //!
-//! Enters: that calls and events have to wait, or go to another version. Leaves: what waited. Guarantees: those of
-//! `intake.rs`.
+//! Enters: that calls and events have to wait, or go to another version. Leaves: the calls and events that waited.
+//! Guarantees: those of `intake.rs`.
 
 use super::{Lane, Owed};
 use crate::intake::{Nested, Waiting};

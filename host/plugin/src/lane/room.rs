@@ -1,9 +1,10 @@
 //! Whether a lane has room for a call or an event.
 //!
-//! Enters: what the lane holds, what the caller holds, and what is to be added. Leaves: yes, or why not. Guarantees:
-//! the queue is bounded in bytes and calls in number. A caller has no more calls pending than its share. None takes
-//! more calls than half of those that are still free, nor more than twice the bytes that are still free. So there is
-//! always room for one that holds little, however many take what they can. Events leave half of the queue to calls.
+//! Enters: the content of the lane, the part of the caller, and the new job. Leaves: yes, or the reason why not.
+//! Guarantees: the queue is bounded in bytes and calls in number. A caller has no more calls pending than its share.
+//! None takes more calls than half of those that are still free, nor more than twice the bytes that are still free.
+//! So there is always room for one that holds little, however many take what they can. Events leave half of the queue
+//! to calls.
 
 use super::Refusal;
 use crate::job::NO_PUBLISHER;

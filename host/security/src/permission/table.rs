@@ -1,6 +1,6 @@
 //! Permissions in a form in which a decision is cheap.
 //!
-//! Enters: paths of permissions, filled in. Leaves: what they say about an action on a path. Guarantees: the answer
+//! Enters: paths of permissions, filled in. Leaves: their decision about an action on a path. Guarantees: the answer
 //! takes into account every path that covers the one asked for. Paths without `*` cost one look into a map, however
 //! many there are. Of those with `*` only those are compared whose text before the first `*` begins the asked path.
 

@@ -1,8 +1,8 @@
 //! Where registrations are found: by their subscriber, and by what their patterns match.
 //!
-//! Enters: registrations, paths of events. Leaves: the registrations whose patterns match a path, those of one session in
-//! the order of [`precedence`]. Guarantees: what the tables take is in proportion to what is in them; the cost of finding follows what
-//! is found.
+//! Enters: registrations, paths of events. Leaves: the registrations whose patterns match a path, those of one
+//! session in the order of [`precedence`]. Guarantees: the memory of the tables is in proportion to their content;
+//! the cost of finding follows what is found.
 
 use super::pattern::{follow, without_slash};
 use super::precedence::{self, Hit};

@@ -1,8 +1,8 @@
 //! Documents as text, to be kept elsewhere or brought along.
 //!
-//! Enters: documents of a store, or a file with documents. Leaves: lines of JSON, or entries for a store.
-//! Guarantees: what is written by [`write_line`] is read back as it was, times and names included; an error names the line
-//! it is about.
+//! Enters: documents of a store, or a file with documents. Leaves: lines of JSON, or entries for a store. Guarantees:
+//! a document written by [`write_line`] is read back as it was, times and names included; an error names the line it
+//! is about.
 
 mod lines;
 mod nedb;

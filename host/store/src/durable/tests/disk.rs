@@ -1,8 +1,8 @@
 //! A disk in memory that fails on purpose.
 //!
-//! Enters: what redb writes, and from when on what goes wrong. Leaves: errors as an operating system would give them,
-//! and the bytes that are on the disk then. Guarantees: what was not synced when the disk is cut off is not in
-//! [`Disk::synced`].
+//! Enters: the writes of redb, and the fault with its time. Leaves: errors as an operating system would give them,
+//! and the bytes that are on the disk then. Guarantees: a write that was not synced when the disk is cut off is not
+//! in [`Disk::synced`].
 
 use redb::StorageBackend;
 use std::io::{Error, ErrorKind, Result};
