@@ -54,7 +54,7 @@ pub enum StoreErrorKind {
     /// More is waiting to be written than the engine takes on; later writes may succeed.
     Busy,
     /// The document is the host's own.
-    Kept,
+    Reserved,
 }
 
 impl StoreError {

@@ -1,7 +1,7 @@
 //! The OpenAPI document: what a host says of its methods to tools that know nothing of happner.
 //!
 //! Enters: documents of running hosts, and requests built from nothing but them. Leaves: the verdict of a validator
-//! from npm of them (`openapi/`), and whether they are true. Guarantees: see the names of the tests. Without Node the
+//! from npm about them (`openapi/`), and whether they are true. Guarantees: see the names of the tests. Without Node the
 //! validator is skipped.
 
 use mesh_tests::c_library::{compile, fixture};

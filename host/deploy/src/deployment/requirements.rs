@@ -2,7 +2,7 @@
 //!
 //! Enters: a library's description, and the clients and components that rely on the old version. Leaves: failed
 //! checks, one sentence each. Guarantees: a version is never loaded twice under one name; everything else can be
-//! overridden by whoever insists.
+//! overridden with `--force`.
 
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Component, Descriptor, LoadError, LoadErrorKind, StateSchema};
