@@ -47,9 +47,9 @@ pub(super) struct Loaded {
     reported: u64,
 }
 
-struct Reply(oneshot::Sender<Outcome>);
+struct ReplySender(oneshot::Sender<Outcome>);
 
-impl Answer for Reply {
+impl Answer for ReplySender {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         let _ = self.0.send(Outcome::Answered(status, payload.to_vec()));
     }
@@ -194,7 +194,7 @@ impl Loaded {
     fn hand_over(&self, job: Job, sender: oneshot::Sender<Outcome>, time: Duration) {
         match self
             .component
-            .call(job, Box::new(Reply(sender)), Instant::now() + time)
+            .call(job, Box::new(ReplySender(sender)), Instant::now() + time)
         {
             Ok(wake) => drop(wake),
             Err(refused) => refused.answer.abandon(Abandoned::Stopped),
