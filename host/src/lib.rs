@@ -20,7 +20,7 @@
 //! `docs/architecture.md` follows one call through these crates.
 
 #![deny(unsafe_code)]
-// What people see goes through `terminal`, which also never panics.
+// Output for people goes through `terminal`, which also never panics.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod cli;

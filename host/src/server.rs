@@ -160,7 +160,7 @@ impl Server {
         self.deployment.mesh()
     }
 
-    /// What it was made from, and the ways to change it.
+    /// The configuration that it was made from, and the ways to change it.
     pub fn deployment(&self) -> &Arc<Deployment> {
         &self.deployment
     }
@@ -246,7 +246,7 @@ pub async fn check(config: &Config, rehearsal: Rehearsal) -> Result<Vec<(String,
     }
 }
 
-/// What is to be said of the certificate that clients are to be shown: that it has expired, or is about to.
+/// The warning about the certificate: that it has expired, or is about to.
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
 //! Text on its way to a terminal, or to anything that a person may look at with one.
 //!
 //! Enters: text, parts of which strangers wrote. Leaves: the same text, in which every character that a terminal acts
-//! on is shown as `\u` and four digits. Guarantees: neither a control character (C0, DEL, C1) nor one that turns the direction
-//! of writing leaves, but for line breaks and tabs; JSON stays JSON with the same meaning, and on its way to a program or a file
-//! it is left as it is, byte by byte; a closed output is an error of the writer and never a panic.
+//! on is shown as `\u` and four digits. Guarantees: neither a control character (C0, DEL, C1) nor one that turns the
+//! direction of writing leaves, but for line breaks and tabs. JSON stays JSON with the same meaning. On its way to a
+//! program or a file it is left as it is, byte by byte. A closed output is an error of the writer and never a panic.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
@@ -75,14 +75,14 @@ fn escape(character: char) -> String {
     format!("\\u{:04x}", u32::from(character))
 }
 
-/// What is written.
+/// The kind of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     /// Lines for people.
     Text,
     /// JSON, where control characters between two tokens are blanks.
     Json,
-    /// Whatever it is, for programs.
+    /// Any text, for programs.
     Exact,
 }
 
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_in_pieces_and_broken_ones() {
+    fn characters_in_pieces_stay_whole_and_broken_ones_are_replaced() {
         let whole = written(Form::Text, &[HOSTILE.as_bytes()]);
         for at in 0..HOSTILE.len() {
             let (one, other) = HOSTILE.as_bytes().split_at(at);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn json_means_the_same() {
+    fn escaped_json_has_the_same_meaning() {
         let value = serde_json::json!({ HOSTILE: [HOSTILE, 1], "b": "\n\t" });
         let text = format!("\r\n{}\r\n", serde_json::to_string(&value).unwrap());
         let shown = written(Form::Json, &[text.as_bytes()]);

@@ -60,7 +60,7 @@ impl Drop for Folder {
     }
 }
 
-/// What `mesh store …` shows on a terminal; nothing without the program that makes one.
+/// The output of `mesh store …` on a terminal; `None` without the program that makes one.
 fn on_a_terminal(folder: &Folder, arguments: &str) -> Option<String> {
     let command = format!("{} store {arguments}", env!("CARGO_BIN_EXE_mesh"));
     let output = Command::new("script")
@@ -101,7 +101,7 @@ fn content(store: &DurableStore) -> Vec<Found> {
 }
 
 #[test]
-fn out_and_in_again() {
+fn an_export_is_imported_again() {
     let folder = Folder::new();
     let store = folder.store();
     store
@@ -213,7 +213,7 @@ fn a_wrong_line_imports_nothing() {
 }
 
 #[test]
-fn the_data_file_of_a_happn_3_node() {
+fn the_data_file_of_a_happn_3_node_is_imported() {
     let folder = Folder::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nedb");
     let file = fixtures.join("data.nedb");
@@ -252,7 +252,7 @@ fn the_data_file_of_a_happn_3_node() {
 }
 
 #[test]
-fn a_happn_3_file_that_a_crash_has_cut_off() {
+fn a_happn_3_file_that_a_crash_has_cut_off_is_imported() {
     let folder = Folder::new();
     let lines = "{\"_id\":\"/a\",\"data\":{\"n\":1},\"path\":\"/a\",\"created\":1,\"modified\":2}\n{\"_id\":\"/b\",\"da";
     let (code, out, err) = folder.run(&["import", "-", "--path", "store.redb"], lines);
@@ -273,7 +273,7 @@ fn a_happn_3_file_that_a_crash_has_cut_off() {
 }
 
 #[test]
-fn compacting() {
+fn compacting_makes_the_file_smaller() {
     let folder = Folder::new();
     let store = folder.store();
     let data = format!(r#"{{"text":"{}"}}"#, "x".repeat(10_000));
@@ -296,7 +296,7 @@ fn compacting() {
 }
 
 #[test]
-fn stores_that_are_not_there_or_not_free() {
+fn missing_and_locked_stores_are_refused() {
     let folder = Folder::new();
     let (code, _, err) = folder.run(&["export", "--path", "none.redb"], "");
     assert_eq!((code, &*err), (1, "none.redb does not exist\n"));

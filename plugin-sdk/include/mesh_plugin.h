@@ -1,7 +1,7 @@
 /*
  * The contract between a mesh host and a component library, for C and C++.
  *
- * What enters and leaves: the structs below, function pointers, and UTF-8 JSON bytes. This header needs nothing but
+ * Enters and leaves: the structs below, function pointers, and UTF-8 JSON bytes. This header needs nothing but
  * the C standard library and compiles as C99, C11 and C++17. It says the same as the Rust crate `mesh-plugin-abi`;
  * a test of that crate keeps sizes, offsets, types and constants of the two equal.
  *
@@ -10,13 +10,13 @@
  *
  * Guarantees every party gives:
  *
- *   Growth.      Majors must match. A minor version only appends fields; every struct begins with its own size (the
- *                description with its magic number, then its size), and a reader uses a field only when it lies
- *                inside the size that the writer gave: see `mesh_has_field`. What is not needed to answer a call is
- *                an extension, asked for by name.
- *   Memory.      Every `mesh_slice` is borrowed for the duration of the call it is passed to (or, where a field says
- *                "static", for as long as the library is loaded). Whoever wants to keep bytes copies them. Nobody
- *                frees memory that somebody else allocated.
+ *   Growth.      Majors must match. A minor version only appends fields. Every struct begins with its own size (the
+ *                description with its magic number, then its size). A reader uses a field only when it lies inside
+ *                the size that the writer gave: see `mesh_has_field`. Functions that a call's answer does not need
+ *                are in an extension, asked for by name.
+ *   Memory.      Every `mesh_slice` is borrowed for the duration of the call it is passed to. Where a field says
+ *                "static", it is borrowed for as long as the library is loaded. A side that keeps bytes copies them.
+ *                Nobody frees memory that somebody else allocated.
  *   Threads.     The host runs library code only on lanes: operating system threads that belong to one loaded
  *                version and end before it is unloaded. Constructors of the library, `create` and `destroy` run on
  *                lane 0; the library's destructors run on a short-lived thread after all lanes have ended.
@@ -81,7 +81,7 @@ extern "C" {
 #define MESH_LEVEL_DEBUG 4
 #define MESH_LEVEL_TRACE 5
 
-/* What a `mesh_work` item asks for. A library ignores kinds that it does not know.
+/* The kinds of `mesh_work` items. A library ignores kinds that it does not know.
  *
  * START   First item on lane 0: get ready, then complete `token` with MESH_STATUS_OK, or with MESH_STATUS_ERROR and
  *         an error object in an array. Calls arrive after that.
@@ -103,7 +103,7 @@ extern "C" {
  * RESTORE   To a component whose descriptor declares `state`: take over the state in `payload`, which was written with
  *           the schema number in `method`. Complete `token`, with an error when this is no state that it can read; it
  *           keeps its own then. A new instance gets it before START; one that has started may get it too, when the
- *           version that replaced it is taken back: the state replaces its own.
+ *           version that replaced it is rolled back: the state replaces its own.
  * QUIESCE   Another version has taken over. Calls taken before are still to be answered; what the component does by
  *           itself should pause. Nothing to complete.
  * RESUME    After SNAPSHOT or QUIESCE: it serves again. Nothing to complete.
@@ -157,7 +157,7 @@ typedef struct mesh_slice {
 typedef struct mesh_work {
     uint32_t struct_size;           /* Size of this struct as the host was compiled: the distance between items. */
     uint32_t kind;                  /* A MESH_WORK_*. */
-    mesh_token token;               /* What this item is about; see MESH_WORK_*. */
+    mesh_token token;               /* The subject of this item; see MESH_WORK_*. */
     int32_t status;                 /* REPLY: how it ended, a MESH_STATUS_*. */
     uint32_t deadline_milliseconds; /* CALL, HTTP: milliseconds until nobody waits for the answer any more. */
     uint32_t method;                /* CALL: position in the descriptor's `methods`; UINT32_MAX when unknown.
@@ -168,7 +168,7 @@ typedef struct mesh_work {
     mesh_slice origin;              /* See MESH_WORK_*. */
 } mesh_work;
 
-/* ---- What the host gives to an instance -------------------------------------------------------------------------- */
+/* ---- The host's services for an instance ------------------------------------------------------------------------ */
 
 /* The host's functions for one instance. Valid from `create` until `destroy` has returned. Every function is
  * thread-safe, never blocks, and borrows its slices only until it returns. Pass `context` as first argument. */
@@ -201,11 +201,11 @@ typedef struct mesh_host {
     int32_t (*lane_descriptor)(const void *context, uint32_t lane);
 
     /* [any thread] Looks up a named extension of the host, such as MESH_EXCHANGE_EXTENSION; null when the host does
-     * not know the name. What it returns is static: valid as long as the host table. */
+     * not know the name. The returned table is static: valid as long as the host table. */
     const void *(*get_extension)(const void *context, mesh_slice name);
 } mesh_host;
 
-/* ---- What a library gives to the host ---------------------------------------------------------------------------- */
+/* ---- The library's part for the host ---------------------------------------------------------------------------- */
 
 /* The functions of a component library. Static. The host calls all of them on lanes only. */
 typedef struct mesh_vtable {
@@ -231,7 +231,7 @@ typedef struct mesh_vtable {
     void (*destroy)(void *instance);
 } mesh_vtable;
 
-/* What a library says of itself. Static: it and everything it points to live as long as the library is loaded, and
+/* The description of a library. Static: it and everything it points to live as long as the library is loaded, and
  * nothing of it ever changes. */
 typedef struct mesh_component {
     uint64_t magic;                  /* MESH_MAGIC. */
@@ -247,7 +247,7 @@ typedef struct mesh_component {
     const mesh_vtable *vtable;       /* The library's functions; never null. */
 
     /* [lane 0] Looks up a named extension that the library offers; null when it does not know the name. May itself
-     * be null. What it returns is static. */
+     * be null. The returned table is static. */
     const void *(*get_extension)(mesh_slice name);
 } mesh_component;
 
@@ -333,10 +333,10 @@ typedef struct mesh_delegation_extension {
     uint32_t struct_size; /* Size of this struct as the host was compiled, in bytes. */
     uint32_t reserved;    /* Zero. */
 
-    /* [any thread] What the calling thread asks of the host from now on, calls, events and data, is asked for the
-     * caller of `call`, the token of a MESH_WORK_CALL of this instance; 0 ends that. What the caller may not do fails
-     * with an error named AccessDenied, and an event is dropped. When the call was completed or given up, nothing more
-     * can be asked for its caller: that is denied, too. */
+    /* [any thread] From now on the calling thread's requests to the host (calls, events, data) are made for the
+     * caller of `call`, the token of a MESH_WORK_CALL of this instance; 0 ends that. A request that the caller may not
+     * make fails with an error named AccessDenied, and an event is dropped. When the call was completed or given up,
+     * nothing more can be asked for its caller: that is denied, too. */
     void (*act_for)(const void *context, mesh_token call);
 } mesh_delegation_extension;
 

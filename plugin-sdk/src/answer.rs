@@ -1,6 +1,6 @@
-//! What a method's return value becomes on the wire.
+//! Return values of methods, and their form on the wire.
 //!
-//! Enters: whatever a method returns. Leaves: a status and a JSON array for the host.
+//! Enters: a method's return value. Leaves: a status and a JSON array for the host.
 
 use crate::error::parse;
 use crate::raw::Raw;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
-/// What a method may return.
+/// The types that a method may return.
 ///
 /// | returned | the caller gets |
 /// |---|---|
@@ -93,7 +93,7 @@ impl IntoAnswer<OwnResult> for Nothing {
 pub struct NoError;
 
 impl NoError {
-    /// What the caller gets.
+    /// The caller's result.
     pub(crate) const PAYLOAD: &[u8] = b"[null]";
 }
 
@@ -136,7 +136,7 @@ impl<T: Sequence> IntoAnswer<OwnResult> for Many<T> {
     }
 }
 
-/// What [`Many`] may hold: types written as JSON arrays.
+/// The types that [`Many`] may hold: those written as JSON arrays.
 pub trait Sequence: Serialize {}
 
 impl<T: Serialize> Sequence for Vec<T> {}
@@ -244,7 +244,8 @@ impl IntoAnswer<OwnResult> for Panicked {
     }
 }
 
-/// What `#[start]`, `#[stop]`, `#[restore]`, `#[health]`, `#[quiesce]` and `#[resume]` may return: nothing, or whether it went well.
+/// The types that `#[start]`, `#[stop]`, `#[restore]`, `#[health]`, `#[quiesce]` and `#[resume]` may return: nothing,
+/// or a `Result` of it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say whether it went well",
     label = "neither nothing nor a `Result`",

@@ -113,7 +113,7 @@ fn explain(error: &str, component: &str, method: &str, parameter: Option<&str>) 
     }
 }
 
-/// What serde says is expected, for readers who do not write Rust.
+/// serde's expectation, for readers who do not write Rust.
 fn in_words(expected: &str) -> &str {
     match expected {
         "f64" | "f32" => "a number",

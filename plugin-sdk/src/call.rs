@@ -1,7 +1,7 @@
 //! One call of a method, from its arguments to its answer.
 //!
 //! Guarantees: a call is answered exactly once. When the component's code cannot answer any more, because it panicked
-//! or its future was dropped, the answer is an error; only a call that nobody waits for is left alone.
+//! or its future was dropped, the answer is an error. Only a call that nobody waits for is left alone.
 
 use crate::Error;
 use crate::answer::{IntoAnswer, Panicked};

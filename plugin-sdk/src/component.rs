@@ -1,4 +1,4 @@
-//! What a component is to the SDK. Implemented by the `#[component]` attribute.
+//! A component as the SDK sees it. Implemented by the `#[component]` attribute.
 
 use crate::Error;
 use crate::call::Call;
@@ -95,7 +95,7 @@ pub struct Listen {
     pub range: &'static str,
 }
 
-/// What `#[create]` may return: the component, or whether it could be made.
+/// The types that `#[create]` may return: the component, or a `Result` of it.
 #[diagnostic::on_unimplemented(
     message = "`#[create]` cannot return `{Self}`",
     label = "not the component",
@@ -146,7 +146,7 @@ impl<C: Default> MadeFromNothing for C {
 ///
 /// # Errors
 ///
-/// What is wrong with it, in words.
+/// Its fault, in words.
 pub fn read_config<T: serde::de::DeserializeOwned>(config: &str) -> Result<T, Error> {
     serde_json::from_str(if config.is_empty() { "{}" } else { config }).map_err(|error| {
         let error = error.to_string();

@@ -1,7 +1,7 @@
 //! A component's access to the mesh.
 //!
-//! Enters: requests in the component's own types. Leaves: JSON for the host, and futures for its replies.
-//! Guarantees: nothing here blocks; a reply arrives on the lane whose context asked; where authority delegation is on, the
+//! Enters: requests in the component's own types. Leaves: JSON for the host, and futures for its replies. Guarantees:
+//! nothing here blocks. A reply arrives on the lane whose context asked. Where authority delegation is on, the
 //! context of a call asks with the rights of the caller.
 
 use crate::event::{EmitOptions, Event, Subscription};
@@ -72,9 +72,9 @@ impl Context {
 
     /// The same with the rights of the component itself.
     ///
-    /// In a secure mesh with authority delegation the context of a call asks for everything with the rights of whoever
-    /// called, and for nothing any more once the call is answered. What the component does on its own account, such as
-    /// counting calls or going on in the background, it does with this context. Elsewhere both are the same.
+    /// In a secure mesh with authority delegation the context of a call asks for everything with the rights of the
+    /// caller. Once the call is answered, it asks for nothing any more. Work of the component on its own account, such
+    /// as counting calls or going on in the background, it does with this context. Elsewhere both are the same.
     ///
     /// ```
     /// use mesh_plugin_sdk::prelude::*;

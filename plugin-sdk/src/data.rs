@@ -51,7 +51,7 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// What the host says, such as about an empty path.
+    /// The host's error, such as for an empty path.
     pub async fn set<T: Serialize + ?Sized>(&self, path: &str, value: &T) -> Result<Raw, Error> {
         let mut json = Vec::new();
         javascript::write(&mut json, value)?;
@@ -67,7 +67,7 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// What the host says, and a `TypeError` when the document is not a `T`.
+    /// The host's error, and a `TypeError` when the document is not a `T`.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Error> {
         let found = self.read(path).await?;
         if found.get() == "null" {
@@ -81,7 +81,7 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// What the host says, and a `TypeError` when a document is not a `T`.
+    /// The host's error, and a `TypeError` when a document is not a `T`.
     pub async fn find<T: DeserializeOwned>(&self, pattern: &str) -> Result<Vec<T>, Error> {
         let found = self.read(pattern).await?;
         match found.get().as_bytes().first() {
@@ -95,7 +95,7 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// What the host says.
+    /// The host's message.
     pub async fn remove(&self, path: &str) -> Result<u64, Error> {
         #[derive(Deserialize)]
         struct Removed {

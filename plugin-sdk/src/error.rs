@@ -1,7 +1,7 @@
 //! Failures of calls, as clients see them.
 //!
-//! Enters: what a component wants to say about a failure, or the payload of a failed reply. Leaves: a status
-//! and a JSON array for the host. A failure that is handed on with `?` keeps every field it came with.
+//! Enters: a component's facts about a failure, or the payload of a failed reply. Leaves: a status and a JSON array
+//! for the host. A failure that is handed on with `?` keeps every field it came with.
 
 use crate::javascript;
 use crate::raw::Raw;
@@ -105,7 +105,7 @@ impl Error {
         self
     }
 
-    /// What went wrong, in words.
+    /// The failure, in words.
     pub fn message(&self) -> &str {
         match &self.inner.value {
             Value::String(text) => text,
@@ -227,7 +227,7 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(what: &str, raw: &Raw) -> Re
     serde_json::from_str(raw.get()).map_err(|error| Error::type_error(format!("{what}: {error}")))
 }
 
-/// What a method may fail with.
+/// The errors that a method may fail with.
 ///
 /// Only there for the words of the compiler: everything that becomes an [`Error`] through `?` is one.
 #[diagnostic::on_unimplemented(
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_reads_the_same() {
+    fn a_written_error_reads_the_same() {
         for error in [
             Error::new("m").field("code", 7).with_result(1),
             Error::text("oh"),

@@ -54,7 +54,7 @@ impl Event {
         parse("data of an event", &self.data)
     }
 
-    /// What the mesh says of the event: its origin, its time, the sender's version.
+    /// The mesh's facts about the event: its origin, its time, the sender's version.
     pub fn meta(&self) -> Value {
         serde_json::from_str(self.meta.get()).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
 //! The tasks of one lane: futures that are not finished, and which of them can go on.
 //!
-//! Enters: futures, and wakes from any thread. Leaves: nothing; a future says by itself what came of it.
-//! Guarantees: a future is polled only on the lane's own thread, never by two at once, and not after the lane was
-//! cleared; a wake from elsewhere asks the host for the lane's attention once, however many wakes follow.
+//! Enters: futures, and wakes from any thread. Leaves: nothing; a future says by itself what came of it. Guarantees:
+//! a future is polled only on the lane's own thread, never by two at once, and not after the lane was cleared. A wake
+//! from elsewhere asks the host for the lane's attention once, however many wakes follow.
 
 use crate::ffi::{Host, thread_mark};
 use mesh_plugin_abi::Token;
@@ -117,7 +117,7 @@ impl Executor {
             }
         }
         self.worker.store(0, Ordering::SeqCst);
-        // Whoever was woken between the last look and the line above believed that the lane was still working.
+        // A task that was woken between the last look and the line above believed that the lane was still working.
         if !lock(&self.ready).is_empty() {
             self.request_wake();
         }

@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 
-/// What a panic becomes: an error named `Panic`.
+/// The error for a panic, named `Panic`.
 pub(crate) fn panic_error(panic: &(dyn Any + Send), component: &str, method: &str) -> Error {
     let message = panic_message(panic);
     Error::new(format!("{component}.{method} panicked: {message}")).name("Panic")

@@ -1,8 +1,8 @@
 //! Web routes: what a browser asks, and what it is answered.
 //!
-//! Enters: a work item of the host, or whatever a function with `#[route]` returns. Leaves: a request in safe
-//! types, and a response as bytes. Guarantees: nothing that a client sends panics here; a response that cannot be written
-//! is an error of the component's, told to the client as status 500.
+//! Enters: a work item of the host, or whatever a function with `#[route]` returns. Leaves: a request in safe types,
+//! and a response as bytes. Guarantees: nothing that a client sends panics here. A response that cannot be written is
+//! an error of the component's, told to the client as status 500.
 
 use crate::error::parse;
 use crate::origin::Origin;
@@ -82,12 +82,12 @@ impl HttpRequest {
         &self.head.url
     }
 
-    /// What follows the route in the path, such as `/apples`: empty, or beginning with `/` or `.`. Not decoded.
+    /// The rest of the path behind the route, such as `/apples`: empty, or beginning with `/` or `.`. Not decoded.
     pub fn path(&self) -> &str {
         &self.head.path
     }
 
-    /// What follows the `?`: `currency=eur`, or empty. Not decoded.
+    /// The query behind the `?`: `currency=eur`, or empty. Not decoded.
     pub fn query(&self) -> &str {
         &self.head.query
     }
@@ -117,7 +117,7 @@ impl HttpRequest {
         &self.head.address
     }
 
-    /// Who asks, on a secure mesh: the user of the token that came along. Nobody where none did.
+    /// The principal, on a secure mesh: the user of the token that came along. `None` where none did.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -149,7 +149,7 @@ impl HttpRequest {
     }
 }
 
-/// Undoes percent signs and the `+` of queries. What is none of them stays as it is.
+/// Undoes percent signs and the `+` of queries. Other characters stay as they are.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -209,7 +209,7 @@ impl HttpResponse {
         HttpResponse::bytes("text/html; charset=utf-8", page.into())
     }
 
-    /// Status 200 with JSON. What cannot be written as JSON becomes status 500.
+    /// Status 200 with JSON. A value that cannot be written as JSON becomes status 500.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> HttpResponse {
         let mut body = Vec::new();
         match javascript::write(&mut body, value) {
@@ -294,7 +294,7 @@ impl HttpResponse {
     }
 }
 
-/// What a function with `#[route]` may return.
+/// The types that a function with `#[route]` may return.
 ///
 /// | returned | the client gets |
 /// |---|---|

@@ -1,6 +1,6 @@
 //! Numbers and JSON text as JavaScript writes them.
 //!
-//! Clients of a mesh are JavaScript programs, which know one kind of number. What a component answers is therefore
+//! Clients of a mesh are JavaScript programs, which know one kind of number. A component's answer is therefore
 //! written as `JSON.stringify` would: `3`, not `3.0`.
 
 use serde::Serialize;

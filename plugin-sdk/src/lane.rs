@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{self, Poll, Waker};
 
-/// What the host says of an instance when it makes it.
+/// The host's facts about an instance when it makes it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Info {
@@ -42,7 +42,7 @@ pub(crate) struct Lane {
     pub(crate) runtime: crate::tokio_lane::RuntimeSlot,
 }
 
-/// What hears the events of a subscription.
+/// The handler of a subscription's events.
 #[derive(Clone)]
 pub(crate) enum Handler {
     /// The component's `#[event]` function with this number.

@@ -119,7 +119,7 @@ pub use raw::{Raw, raw};
 pub use log;
 pub use serde_json;
 
-/// What the code written by `#[component]` uses. Not for people; may change with any version.
+/// Items for the code that `#[component]` writes. Not for people; may change with any version.
 #[doc(hidden)]
 pub mod generated {
     pub use crate::answer::{Fallible, IntoOutcome, OneResult, OwnResult};
@@ -142,7 +142,7 @@ pub mod generated {
     pub const RUNTIME_TOKIO_NEEDS_THE_FEATURE_TOKIO_OF_MESH_PLUGIN_SDK: bool = true;
 }
 
-/// What most components need: `use mesh_plugin_sdk::prelude::*;`.
+/// The items that most components need: `use mesh_plugin_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
         Context, EmitOptions, Error, Event, HttpRequest, HttpResponse, Many, NoError, Nothing, Origin, Raw,
@@ -160,8 +160,8 @@ pub mod prelude {
 #[doc = include_str!("../../docs/plugins.md")]
 struct Guide;
 
-/// What does not compile, beside what `#[component]` itself refuses (tests of the macro read those messages). Each
-/// example differs in one line from one that compiles.
+/// Code that does not compile, beside the refusals of `#[component]` itself (tests of the macro read those messages).
+/// Each example differs in one line from one that compiles.
 ///
 /// A method answers with something that can be written as JSON:
 ///
@@ -273,7 +273,7 @@ struct Guide;
 /// impl C {}
 /// ```
 ///
-/// What waits may go on while others are called, so its future is `Send`:
+/// A future that waits may go on while others are called, so it is `Send`:
 ///
 /// ```compile_fail
 /// # use mesh_plugin_sdk::prelude::*;
@@ -304,7 +304,7 @@ struct WhatDoesNotCompile;
 /// impl Reader {
 ///     async fn count(&self, text: String) -> Result<usize, Error> {
 ///         tokio::time::sleep(Duration::from_millis(1)).await;
-///         // What blocks for long blocks a thread of its own.
+///         // Work that blocks for long blocks a thread of its own.
 ///         Ok(tokio::task::spawn_blocking(move || text.len()).await?)
 ///     }
 /// }

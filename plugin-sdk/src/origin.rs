@@ -1,4 +1,4 @@
-//! Who called.
+//! The caller.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_works_once() {
+    fn a_key_finds_its_value_once() {
         let mut slab = Slab::default();
         let first = slab.insert("a");
         assert_ne!(first, 0);

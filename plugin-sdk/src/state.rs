@@ -1,14 +1,14 @@
 //! The state of a component, on its way to another version.
 //!
-//! Enters: what `#[snapshot]` returns. Leaves: its bytes, or why it cannot be written. Guarantees: numbers are
-//! written as they are, not as JavaScript shows them, since no client reads them.
+//! Enters: the return value of `#[snapshot]`. Leaves: its bytes, or the reason why it cannot be written. Guarantees:
+//! numbers are written as they are, not as JavaScript shows them, since no client reads them.
 
 use crate::Error;
 use crate::answer::{Fallible, IntoAnswer, OneResult, OwnResult};
 use mesh_plugin_abi::Status;
 use serde::Serialize;
 
-/// What `#[snapshot]` may return: the state, or a `Result` with it.
+/// The types that `#[snapshot]` may return: the state, or a `Result` with it.
 ///
 /// `Kind` tells these apart for the compiler, which finds it by itself.
 #[diagnostic::on_unimplemented(

@@ -1,8 +1,8 @@
 //! Lanes that are tokio runtimes: `#[component(runtime = "tokio")]`.
 //!
-//! Enters: work fetched from the host when the lane's descriptor becomes readable. Leaves: completions.
-//! Guarantees: the runtime waits for the host's descriptor itself, so that no waker of the library ever runs on a thread
-//! of the host; the runtime has ended, blocking tasks included, when the lane's function returns.
+//! Enters: work fetched from the host when the lane's descriptor becomes readable. Leaves: completions. Guarantees:
+//! the runtime waits for the host's descriptor itself, so that no waker of the library ever runs on a thread of the
+//! host. The runtime has ended, blocking tasks included, when the lane's function returns.
 
 use crate::component::Component;
 use crate::executor::{BoxFuture, lock};

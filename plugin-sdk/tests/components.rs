@@ -1,4 +1,4 @@
-//! What authors of components may count on, told with components of their kind.
+//! Promises to authors of components, shown with components of their kind.
 
 use mesh_plugin_sdk::prelude::*;
 use mesh_plugin_sdk::testing::Harness;

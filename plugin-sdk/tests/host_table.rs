@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
-/// What the host heard from the component.
+/// The component's messages to the host.
 #[derive(Default)]
 struct Heard {
     completed: Mutex<Vec<(u64, i32, String)>>,
@@ -363,7 +363,7 @@ fn state_goes_in_and_out_as_bytes() {
 /// Not a test of right or wrong: `cargo test --release -- --ignored --nocapture sync_call` prints what a call costs.
 #[test]
 #[ignore = "prints a measurement"]
-fn sync_call_cost() {
+fn the_cost_of_synchronous_calls_is_printed() {
     unsafe extern "C" fn count(context: *const c_void, _token: u64, _status: i32, payload: Slice) {
         heard(context)
             .wakes

@@ -182,7 +182,7 @@ fn descriptor<C: Component>() -> Value {
 }
 
 #[test]
-fn the_description_says_what_can_be_handed_over() {
+fn the_description_lists_the_schemas_of_states() {
     assert_eq!(
         descriptor::<first::Guests>()["state"],
         json!({"schema": 1, "restores": [1]})
@@ -248,7 +248,7 @@ fn numbers_stay_as_they_are() {
     );
 }
 
-/// What was measured or added up must not drift a little with each version.
+/// Measured values and sums must not drift a little with each version.
 #[test]
 fn fractions_survive_to_the_last_bit() {
     let mut random = 88_172_645_463_325_252_u64;
@@ -304,7 +304,7 @@ fn a_component_says_when_it_cannot_serve() {
 }
 
 #[test]
-fn what_a_component_does_by_itself_pauses_and_goes_on() {
+fn background_work_of_a_component_pauses_and_goes_on() {
     let guests = Harness::<third::Guests>::new(json!({}));
     guests.quiesce();
     guests.advance(Duration::from_secs(2));

@@ -1,7 +1,7 @@
 /*
  * Splits a JSON array of arguments into the JSON text of each, for components that need no JSON library.
  *
- * What enters: bytes from anywhere, in the worst case hostile. What leaves: slices that borrow them, or a refusal.
+ * Enters: bytes from anywhere, in the worst case hostile. Leaves: slices that borrow them, or a refusal.
  * Guarantees: reads no byte outside the slice; needs no heap and no recursion; accepts exactly the JSON grammar, nested
  * at most DEEPEST_NESTING deep. It does not decode: strings keep their escapes. UTF-8 is not looked at; the host does.
  */
@@ -23,7 +23,7 @@ struct arguments {
     mesh_slice values[ARGUMENTS_KEPT];
 };
 
-/* What is left to read. `at` never passes `end`. */
+/* The rest to read. `at` never passes `end`. */
 struct reader {
     const uint8_t *at;
     const uint8_t *end;

@@ -1,8 +1,8 @@
 /*
  * The component `greeter`, in C11: the proof that C is enough to write one, and a template to start from.
  *
- * What enters: calls as JSON arrays of arguments, the replies to what the component asks of the host, and the state of an
- * earlier instance. What leaves: one completion for each call, the event `greeted`, and the state.
+ * Enters: calls as JSON arrays of arguments, the replies to what the component asks of the host, and the state of an
+ * earlier instance. Leaves: one completion for each call, the event `greeted`, and the state.
  * Guarantees: all state is in the instance; it may run on several lanes at the same time; arguments are never trusted,
  * every byte is bounds-checked before it is read; a call that cannot be served is answered with an error.
  *
@@ -275,7 +275,7 @@ static void say_health(struct greeter *greeter, mesh_token token) {
     }
 }
 
-/* ---- What the host calls ----------------------------------------------------------------------------------------- */
+/* ---- Functions for the host -------------------------------------------------------------------------------------- */
 
 static const void *find_extension(const mesh_host *host, mesh_slice name) {
     return host->get_extension(host->context, name);

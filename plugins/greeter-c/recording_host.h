@@ -1,7 +1,7 @@
 /*
  * A host made of a few functions, for tests of components in C.
  *
- * What enters: what the component asks for. What leaves: a record of it for the test to look at, and a line for each
+ * Enters: what the component asks for. Leaves: a record of it for the test to look at, and a line for each
  * failed expectation.
  */
 #ifndef GREETER_RECORDING_HOST_H

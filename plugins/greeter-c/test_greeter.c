@@ -1,7 +1,7 @@
 /*
  * Tests the greeter against a host made of a few functions: no mesh, no network, no Rust.
  *
- * What enters: the component, linked in. What leaves: a line for each failed expectation, and the exit status.
+ * Enters: the component, linked in. Leaves: a line for each failed expectation, and the exit status.
  * The host (`recording_host.h`) records what the component asks for; the test plays the lane. Payloads are copied into blocks of exactly
  * their size, so that a sanitizer sees every read past the end.
  */
@@ -242,7 +242,7 @@ static void the_next_instance_counts_on(const mesh_host *host) {
     restore(next, 1, mesh_bytes(state, strlen(state)), MESH_STATUS_OK, "");
     push(next, MESH_WORK_START, 1, 0, "", mesh_empty());
     expect_answer(next, "count", "[]", MESH_STATUS_OK, "[2]");
-    /* The next one is taken back. */
+    /* The next one is rolled back. */
     push(next, MESH_WORK_SNAPSHOT, 10, 0, "", mesh_empty());
     memcpy(state, recorded.payload, sizeof state);
     vtable->destroy(next);

@@ -19,7 +19,7 @@ before(async () => {
 });
 after(() => Promise.all([host.stop(), secured.stop()]));
 
-/** What a page has after the script, which came from `url`. */
+/** The state of a page after the script, which came from `url`. */
 function page(url) {
   const window = {
     console, URL, setTimeout, clearTimeout, setInterval, clearInterval, queueMicrotask, EventTarget, Event, CustomEvent,

@@ -1,4 +1,4 @@
-//! What was written for happner: its names, its arguments, its events, in Node against a running mesh.
+//! Programs that were written for happner: its names, its arguments, its events, in Node against a running mesh.
 'use strict';
 const assert = require('node:assert/strict');
 const { test, before, after } = require('node:test');

@@ -3,8 +3,8 @@
 //
 //   node swap_clients.js PORT
 //
-// Enters: the port of a host with the components `storm` and `counter`; a line on stdin that ends the calls. What
-// leaves: the line READY when all clients call; at the end one line of JSON with everything that each client was answered
+// Enters: the port of a host with the components `storm` and `counter`; a line on stdin that ends the calls.
+// Leaves: the line READY when all clients call; at the end one line of JSON with everything that each client was answered
 // and has heard, in the order of arrival. Nothing is judged here.
 const { load } = require('./lib/clients');
 const { cb, sleep, plain } = require('./lib/util');

@@ -1,8 +1,8 @@
 //! Compiles component libraries written in C, for tests that load them.
 //!
-//! Enters: one C source file and the flags that choose its variant. Leaves: a shared library, or what the
-//! compiler said. Guarantees: the output appears whole or not at all, so that tests may compile to the same place at
-//! the same time; nothing is built through a shell; the source sees `plugin-sdk/include` of this workspace.
+//! Enters: one C source file and the flags that choose its variant. Leaves: a shared library, or what the compiler
+//! said. Guarantees: the output appears whole or not at all, so that tests may compile to the same place at the same
+//! time. Nothing is built through a shell. The source sees `plugin-sdk/include` of this workspace.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Who signs certificates.
+/// The authority that signs certificates.
 pub struct Authority {
     pem: String,
     der: CertificateDer<'static>,
@@ -89,7 +89,7 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// What is wrong with the host or its certificate.
+    /// The fault of the host or its certificate.
     ///
     /// # Panics
     ///

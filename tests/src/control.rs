@@ -57,7 +57,7 @@ pub fn swap(host: &Host, component: &str, library: &Path, wait: bool) -> Replies
     send(host, &json!({"command": "swap", "swap": swap, "wait": wait}))
 }
 
-/// What `mesh status --json` shows.
+/// The output of `mesh status --json`.
 ///
 /// # Panics
 ///

@@ -1,7 +1,7 @@
 //! Starts the real `mesh` and stops it again.
 //!
-//! Enters: a configuration file and overrides. Leaves: a process that serves, with its address. Guarantees:
-//! the process ends with the value that stands for it; libraries are taken from the folder that the tests were built
+//! Enters: a configuration file and overrides. Leaves: a process that serves, with its address. Guarantees: the
+//! process ends with the value that stands for it. Libraries are taken from the folder that the tests were built
 //! into, whatever the configuration says.
 
 use std::io::{BufRead, BufReader, Read};
@@ -24,7 +24,7 @@ pub struct Host {
     log: Arc<Mutex<String>>,
 }
 
-/// What a command printed, and how it ended.
+/// The output of a command, and its end.
 #[derive(Debug)]
 pub struct Finished {
     /// The exit code; -1 when a signal ended it.
@@ -212,7 +212,7 @@ impl Host {
         self.child.id()
     }
 
-    /// What it logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

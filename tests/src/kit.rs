@@ -1,9 +1,10 @@
-//! Scripts of the tests that run with packages from npm, where Node is installed: the conformance kit's published clients, the
-//! tests of the browser client, and the validator of OpenAPI documents.
+//! Scripts of the tests that run with packages from npm, where Node is installed. These are the conformance kit's
+//! published clients, the tests of the browser client, and the validator of OpenAPI documents.
 //!
 //! Enters: a folder with a `package-lock.json`, and the npm registry. Leaves: whether scripts in that folder can be
-//! run with the packages that it names. Guarantees: they are those of the lock file; they are installed once for a folder, however
-//! many tests, binaries and profiles want them; where they cannot be had, that is told as of every tool.
+//! run with the packages that it names. Guarantees: they are those of the lock file. They are installed once for a
+//! folder, however many tests, binaries and profiles want them. Where they cannot be had, that is reported as for
+//! every tool.
 
 use crate::tools::Tool;
 use crate::turns;

@@ -1,4 +1,4 @@
-//! What the black-box tests of the mesh host share.
+//! Tools that the black-box tests of the mesh host share.
 //!
 //! Enters: the address of a running host, or the configuration to start one. Leaves: reports and assertions.
 //! Guarantees: nothing here links against the host; it is driven over the network as clients drive it.

@@ -1,8 +1,8 @@
 //! Programs from PyPI, where Python is installed.
 //!
 //! Enters: a list of pinned packages and the registry. Leaves: a virtual environment with exactly these packages.
-//! Guarantees: nothing is installed outside of the folder for it; it is made once, however many tests, binaries and profiles want
-//! it; where it cannot be had, that is told as of every tool.
+//! Guarantees: nothing is installed outside of the folder for it. It is made once, however many tests, binaries and
+//! profiles want it; where it cannot be had, that is told as of every tool.
 
 use crate::tools::{Tool, try_out};
 use crate::turns;
@@ -41,7 +41,7 @@ pub fn programs(requirements: &Path, environment: &Path) -> Option<PathBuf> {
 }
 
 fn make(requirements: &Path, environment: &Path) -> Result<(), String> {
-    // What is there may be half of one.
+    // The folder that is there may be half of one.
     let _ = std::fs::remove_dir_all(environment);
     run(Command::new("python3").args(["-m", "venv"]).arg(environment))?;
     // The list is complete: what it does not name is not wanted.

@@ -1,8 +1,8 @@
 //! A client of a secure mesh that is nothing but a websocket, in any dialect.
 //!
 //! Enters: credentials, requests as they go over the wire, calls. Leaves: answers, and whatever else arrived, in the
-//! order of its arrival. Guarantees: an answer is the one with the request's own number; nothing that arrives is lost, so that
-//! "nobody heard of it" can be asserted without waiting for a time to pass.
+//! order of its arrival. Guarantees: an answer is the one with the request's own number. Nothing that arrives is
+//! lost, so that "nobody heard of it" can be asserted without waiting for a time to pass.
 
 use crate::host::{Host, repository};
 use futures_util::{SinkExt, StreamExt};
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub const ADMIN: &str = "_ADMIN";
 /// The administrator's password, in every host that these tests start.
 pub const PASSWORD: &str = "happn";
-/// What clients of the four dialects announce.
+/// The protocols that clients of the four dialects announce.
 pub const DIALECTS: [&str; 4] = ["happn_1.3.0", "happn_2", "happn_3", "happn_4"];
 
 /// One connection.
@@ -28,7 +28,7 @@ pub struct Client {
     socket: WebSocketStream<TcpStream>,
     dialect: String,
     id: String,
-    /// What every request is numbered from.
+    /// The number before that of the first request.
     requests: u64,
     calls: u64,
     listening: BTreeSet<String>,
@@ -51,7 +51,7 @@ pub fn is_ok(answer: &Value) -> bool {
     meta(answer)["status"] == "ok"
 }
 
-/// What an answer says of itself: the last element of a list, or `_meta`.
+/// An answer's own `_meta`: the last element of a list, or the field.
 pub fn meta(answer: &Value) -> &Value {
     match answer {
         Value::Array(items) => items.last().unwrap_or(&Value::Null),
@@ -165,7 +165,7 @@ impl Client {
         &self.id
     }
 
-    /// What the client announced.
+    /// The protocol that the client announced.
     pub fn dialect(&self) -> &str {
         &self.dialect
     }
@@ -248,7 +248,8 @@ impl Client {
         }
     }
 
-    /// Everything that has arrived besides answers. What the host sent before this was asked for is in it.
+    /// Everything that has arrived besides answers. It includes the frames that the host sent before this was asked
+    /// for.
     pub async fn pushed(&mut self) -> Vec<Value> {
         let described = self.request(json!({"action": "describe"})).await;
         assert!(is_ok(&described), "{described}");
@@ -292,7 +293,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// What the host says where the call, or hearing its answer, is denied; what the method fails with.
+    /// The host's message where the call, or hearing its answer, is denied; the method's error otherwise.
     pub async fn call(&mut self, method: &str, arguments: Value) -> Result<Vec<Value>, Value> {
         self.call_with(method, arguments, json!({})).await
     }

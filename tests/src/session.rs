@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
-/// What a websocket can be spoken over.
+/// A byte stream that can carry a websocket.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}

@@ -37,7 +37,7 @@ pub async fn swap(config: &Path, component: &str, library: &Path, more: &[&str])
     .expect("the command ends")
 }
 
-/// What `mesh status` says.
+/// The output of `mesh status`.
 ///
 /// # Panics
 ///

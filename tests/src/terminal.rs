@@ -28,7 +28,7 @@ pub fn command(arguments: &[&str]) -> Option<Command> {
     Some(command)
 }
 
-/// What a terminal was sent, with the ends of lines as programs write them.
+/// The text that a terminal was sent, with the ends of lines as programs write them.
 pub fn sent(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace("\r\n", "\n")
 }

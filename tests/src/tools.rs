@@ -1,8 +1,9 @@
 //! Tools that some tests need and that a machine may lack.
 //!
 //! Enters: the variable `MESH_TESTS_REQUIRE`, a list such as `node,python`. Leaves: whether a tool is there.
-//! Guarantees: a listed tool that is missing fails the test; each other one is printed in one line of the form
-//! `skipped: TEST: TOOL is missing: REASON`, which the test harness does not capture; a name that no tool has is an error.
+//! Guarantees: a listed tool that is missing fails the test. Each other one is printed in one line of the form
+//! `skipped: TEST: TOOL is missing: REASON`, which the test harness does not capture. A name that no tool has is an
+//! error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;

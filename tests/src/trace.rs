@@ -1,13 +1,13 @@
 //! Replays recorded traces of real servers and clients against a running host.
 //!
 //! Enters: a recording (one JSON document per line, see [`recording`]), the rules of `traces/deviations.toml`, and
-//! the address of a running host. Leaves: a [`Report`] per trace. Guarantees: whatever a client sent in the
-//! recording is sent again with the identifiers of the live session; every frame that the real server answered is
-//! awaited and compared field by field; nothing is left out silently, since what is not compared is counted with the
+//! the address of a running host. Leaves: a [`Report`] per trace. Guarantees: every frame that a client sent in the
+//! recording is sent again with the identifiers of the live session. Every frame that the real server answered is
+//! awaited and compared field by field. Nothing is left out silently, since what is not compared is counted with the
 //! rule that says why.
 //!
-//! Identifiers and times differ from run to run and are compared by *binding*: the first pair of a recorded and a live
-//! identifier is remembered, and from then on the one must always stand where the other stood.
+//! Identifiers and times differ from run to run and are compared by *binding*. The first pair of a recorded and a
+//! live identifier is remembered. From then on the one must always stand where the other stood.
 
 pub mod channels;
 pub mod compare;
@@ -31,7 +31,7 @@ pub use report::Report;
 pub use rules::Rules;
 pub use run::Options;
 
-/// What can go wrong before a comparison even begins.
+/// Failures before a comparison even begins.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file that could not be read.
@@ -49,7 +49,7 @@ pub enum Error {
         path: PathBuf,
         /// The line, counted from one.
         line: usize,
-        /// What is wrong with it.
+        /// Its fault.
         reason: String,
     },
     /// A file of rules that could not be understood.
@@ -57,7 +57,7 @@ pub enum Error {
     Rules {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Its fault.
         reason: String,
     },
     /// A connection that could not be opened.

@@ -1,7 +1,7 @@
 //! Turns: what must not happen twice at the same time, in whichever test binary.
 //!
 //! Enters: the wish for a turn. Leaves: a value that stands for it. Guarantees: nobody else has that turn until the
-//! value is gone, neither a thread of this process nor another process; a process that dies gives its turn back.
+//! value is gone, neither a thread of this process nor another process. A process that dies gives its turn back.
 
 use crate::host::target_folder;
 use std::fs::File;

@@ -26,12 +26,12 @@ pub const PING: u8 = 9;
 pub struct Arrived {
     /// Its first byte: whether it is the last, the reserved bits, the opcode.
     pub first: u8,
-    /// What it holds.
+    /// Its content.
     pub payload: Vec<u8>,
 }
 
 impl Arrived {
-    /// What kind of frame it is.
+    /// The kind of frame.
     pub fn opcode(&self) -> u8 {
         self.first & 15
     }

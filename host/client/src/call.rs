@@ -1,8 +1,9 @@
 //! Calls of component methods, as happner-client makes them.
 //!
-//! Enters: component, method, arguments and perhaps a version range. Leaves: the results, or the component's
-//! error with all its fields. Guarantees: the response channel is subscribed to before the first call that needs it; any
-//! number of calls may be in flight; each has its own callback address, and one that is given up leaves nothing behind.
+//! Enters: component, method, arguments and perhaps a version range. Leaves: the results, or the component's error
+//! with all its fields. Guarantees: the response channel is subscribed to before the first call that needs it. Any
+//! number of calls may be in flight. Each has its own callback address, and one that is given up leaves nothing
+//! behind.
 
 use super::handle::{Client, Request, encode};
 use super::pending::Pending;
@@ -42,7 +43,7 @@ pub enum CallErrorKind {
 }
 
 impl CallError {
-    /// What kind of failure this is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> CallErrorKind {
         match self {
@@ -111,7 +112,7 @@ pub(crate) struct Called<'a> {
 pub(crate) struct ResponseLayout {
     /// Channel to subscribe to.
     pub(crate) channel: String,
-    /// What the callback address begins with; the number of the call follows.
+    /// The beginning of the callback address; the number of the call follows.
     pub(crate) address: String,
 }
 
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn answers() {
+    fn results_and_errors_of_calls_are_told_apart() {
         assert_eq!(
             results_of(r#"{"status":"ok","args":[null,1,"two"]}"#),
             Ok(vec!["1".into(), "\"two\"".into()])

@@ -1,8 +1,8 @@
 //! The one task of a connection: it writes what the handles send and reads what the server says.
 //!
-//! Enters: text frames from the handles, through a bounded queue. Leaves: frames to the socket, one flush for
-//! all that are queued; incoming frames to [`Pending`]. Guarantees: reading never waits for writing; heartbeats go in
-//! the direction of the protocol; when the task ends, for whatever reason, everything pending fails with that reason.
+//! Enters: text frames from the handles, through a bounded queue. Leaves: frames to the socket, one flush for all
+//! that are queued; incoming frames to [`Pending`]. Guarantees: reading never waits for writing. Heartbeats go in the
+//! direction of the protocol. When the task ends, for whatever reason, everything pending fails with that reason.
 
 use super::frame::{self, Incoming};
 use super::pending::Pending;
@@ -29,7 +29,7 @@ const BATCH: usize = 128;
 
 type Socket = WebSocketStream<Stream>;
 
-/// What a handle asks of the connection.
+/// The requests of a handle to the connection.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     /// Send this frame.

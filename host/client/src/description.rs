@@ -1,4 +1,4 @@
-//! What a mesh offers, as it describes itself.
+//! Descriptions of meshes: components, methods, events and paths.
 //!
 //! Enters: the document `/mesh/schema/description`. Leaves: a [`Description`] in the document's own order,
 //! with the raw document beside it. Guarantees: a part that has an unexpected form is left out, not an error.
@@ -14,7 +14,7 @@ const PATH: &str = "/mesh/schema/description";
 /// How often to look again while the mesh is starting.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a mesh offers.
+/// The description of a mesh.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// The domain: the first segment of the paths of calls and events.
@@ -32,11 +32,11 @@ pub struct Component {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// What can be called.
+    /// Its methods.
     pub methods: Vec<Method>,
-    /// What it says that it emits. Components may emit other events too.
+    /// The events that it declares. Components may emit others too.
     pub events: Vec<Event>,
-    /// What it serves by HTTP.
+    /// Its web routes.
     pub routes: Vec<Route>,
 }
 
@@ -73,7 +73,7 @@ impl Parameter {
 pub struct Event {
     /// Its key, perhaps with wildcards.
     pub key: String,
-    /// What the component says about it.
+    /// The component's text about it.
     pub details: Value,
 }
 
@@ -123,7 +123,7 @@ impl Component {
 }
 
 impl Client {
-    /// What the mesh offers. Waits while it is starting, for as long as a request may take.
+    /// The mesh's description. Waits while it is starting, for as long as a request may take.
     pub async fn description(&self) -> Result<Description, ClientError> {
         let deadline = Instant::now() + self.shared.timeout;
         loop {

@@ -1,4 +1,4 @@
-//! What can go wrong between the client and a server.
+//! Failures between the client and a server.
 //!
 //! Enters: causes from the socket, from JSON and from the server. Leaves: [`ClientError`], matched by its
 //! [`ErrorKind`] and readable by people. Guarantees: the text names the request concerned and never a password.
@@ -80,7 +80,7 @@ impl ClientError {
         }
     }
 
-    /// What kind of failure this is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// What a subscription receives.
+/// A publication that a subscription receives.
 #[derive(Clone, Debug)]
 pub struct Publication {
     /// Path of the document or event.
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn responses() {
+    fn responses_are_parsed_in_every_form() {
         let text = r#"{"protocol":"x","_meta":{"eventId":"7","status":"ok","new":1},"data":{"a":1}}"#;
         let Incoming::Response(7, Ok(answer)) = parse(text) else {
             panic!("no response")
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn publications() {
+    fn publications_are_parsed() {
         let text = r#"{"data":{"n":1},"_meta":{"action":"/SET@/p/1","type":"data","channel":"/SET@/p/*"}}"#;
         let Incoming::Publication(publication) = parse(text) else {
             panic!("no publication")

@@ -25,7 +25,7 @@ pub struct Client {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What the clones of a client have in common.
+/// The state that the clones of a client share.
 pub(super) struct Shared {
     pub(super) pending: Arc<Pending>,
     pub(super) outgoing: mpsc::Sender<Outgoing>,
@@ -117,7 +117,7 @@ struct Envelope<'a> {
 pub struct Response {
     /// The value; for a `get` with a wildcard an array of documents.
     pub data: Box<RawValue>,
-    /// What the server says about it.
+    /// The server's description of it.
     pub meta: Box<RawValue>,
 }
 

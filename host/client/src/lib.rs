@@ -6,8 +6,8 @@
 //! Guarantees:
 //! - One background task per connection. It answers heartbeats in the direction of the announced protocol and notices
 //!   a silent server.
-//! - What is sent is what the published clients of that protocol send. What arrives may be in any order and may hold
-//!   unknown fields; a frame that cannot be understood is dropped, the connection goes on.
+//! - Frames that it sends are those of the published clients of that protocol. Frames that arrive may be in any order
+//!   and may hold unknown fields; a frame that cannot be understood is dropped, the connection goes on.
 //! - Every request ends: with its answer, with an error that names the request after the configured time, or with the
 //!   connection. Nothing is repeated and nothing is queued across a lost connection; there is no reconnecting.
 //! - Payloads stay raw JSON.

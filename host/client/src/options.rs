@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
+    fn addresses_are_parsed_and_wrong_ones_refused() {
         for (url, expected) in [
             ("http://127.0.0.1:55000", "127.0.0.1:55000"),
             ("ws://localhost:1/primus?x=1", "localhost:1"),

@@ -1,4 +1,4 @@
-//! Who waits for what on one connection.
+//! Pending requests of one connection.
 //!
 //! Enters: expectations of requests, calls and subscriptions; frames from the connection. Leaves: each frame
 //! to whoever waits for it. Guarantees: once the connection is closed nobody is left waiting, and nobody can begin to.

@@ -1,8 +1,8 @@
 //! The byte stream of a client, with TLS or without.
 //!
-//! Enters: the address of a server and whom to trust. Leaves: connected streams. Guarantees: with `https` and
-//! `wss` nothing is sent before the server has shown a certificate that is trusted; the authorities are read once,
-//! however many streams are opened.
+//! Enters: the address of a server and whom to trust. Leaves: connected streams. Guarantees: with `https` and `wss`
+//! nothing is sent before the server has shown a certificate that is trusted. The authorities are read once, however
+//! many streams are opened.
 
 use super::{Address, ClientError, ErrorKind, Trust};
 use rustls::pki_types::ServerName;

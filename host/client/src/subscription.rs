@@ -1,8 +1,8 @@
 //! Subscriptions: `on`, `off`, and the stream of publications between them.
 //!
 //! Enters: a channel such as `/SET@/a/*`. Leaves: publications, in the order in which the server sent them.
-//! Guarantees: nothing published after the server accepted the subscription is missed; a reader that falls too far
-//! behind is ended with an error instead of losing publications; dropping a subscription unsubscribes.
+//! Guarantees: nothing published after the server accepted the subscription is missed. A reader that falls too far
+//! behind is ended with an error instead of losing publications. Dropping a subscription unsubscribes.
 
 use super::connection::Outgoing;
 use super::handle::{Client, Request, Response};
@@ -102,7 +102,7 @@ impl Client {
         self.request(request.options(Value::Object(options.other))).await
     }
 
-    /// Sends `off` for a channel: for the one subscription that `reference` (from the answer to `on`) names, or for all
+    /// Sends `off` for a channel. It ends the one subscription that `reference` (from the answer to `on`) names, or all
     /// of this session on exactly this channel.
     pub async fn off(&self, channel: &str, reference: Option<Value>) -> Result<Response, ClientError> {
         self.request(self.off_request(channel, reference)).await
@@ -179,7 +179,8 @@ impl Subscription {
         self.client.off(&self.channel, reference).await.map(drop)
     }
 
-    /// What names this subscription, and only it. Servers of the first protocol give no reference and count instead.
+    /// The name of this subscription, and of no other. Servers of the first protocol give no reference and count
+    /// instead.
     fn own_reference(&self) -> Option<Value> {
         self.reference
             .clone()

@@ -1,8 +1,8 @@
 //! Whose certificates a client believes.
 //!
-//! Enters: the system's authorities, or a file of one's own. Leaves: what a TLS handshake needs. Guarantees:
-//! TLS 1.2 and 1.3 only; everything is checked unless [`Trust::Anyone`] says otherwise, and then at least that the server
-//! has the key of the certificate it shows.
+//! Enters: the system's authorities, or a file of one's own. Leaves: the configuration of a TLS handshake.
+//! Guarantees: TLS 1.2 and 1.3 only. Everything is checked unless [`Trust::Anyone`] says otherwise, and then at least
+//! that the server has the key of the certificate it shows.
 
 use super::{ClientError, ErrorKind};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,12 +23,12 @@ pub enum Trust {
     /// Those of the authorities in this PEM file, and of nobody else. A certificate that signed itself is its own
     /// authority.
     Authorities(PathBuf),
-    /// Anybody's: whoever is in between can read and change everything. For development only.
+    /// Anybody's: a machine in between can read and change everything. For development only.
     Anyone,
 }
 
 impl Trust {
-    /// What handshakes need.
+    /// The configuration of handshakes.
     pub(super) fn configuration(&self) -> Result<Arc<ClientConfig>, ClientError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())

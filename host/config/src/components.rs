@@ -60,7 +60,7 @@ pub(super) fn read<'a>(
     components
 }
 
-/// What tells two entries apart: the name and the text of the range.
+/// The key that tells two entries apart: the name and the text of the range.
 fn identity(component: &ComponentConfig) -> (String, String) {
     (component.name.value.clone(), component.version.trim().to_owned())
 }

@@ -1,10 +1,10 @@
-//! What differs between the configuration that runs and the one that is wanted.
+//! Differences between the configuration that runs and the one that is wanted.
 //!
-//! Enters: two checked configurations. Leaves: a [`Difference`]: component entries added, removed and changed, and the
-//! names of other keys that changed, told apart by what the table of keys says of when they apply. Guarantees: each entry of either side
-//! is in at most one of the lists; every key of `mesh.toml` that differs is named by a list or by an [`Aspect`]; values,
-//! passwords among them, are not in what is named. Files are not opened: a library whose content changed under the same
-//! name is not a difference.
+//! Enters: two checked configurations. Leaves: a [`Difference`]: component entries added, removed and changed, and
+//! the names of other keys that changed. The table of keys says when each of these applies. Guarantees: each entry of
+//! either side is in at most one of the lists. Every key of `mesh.toml` that differs is named by a list or by an
+//! [`Aspect`]. Values, passwords among them, are not in what is named. Files are not opened: a library whose content
+//! changed under the same name is not a difference.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::keys::Applies;
 use super::{ComponentConfig, Config, Secret, Spanned, TlsConfig};
 
-/// What differs between two configurations.
+/// The differences between two configurations.
 #[derive(Clone, Debug, Default)]
 pub struct Difference {
     /// Entries that only the wanted configuration has, in its order.
@@ -35,7 +35,7 @@ pub struct ChangedComponent {
     pub running: ComponentConfig,
     /// The entry as it is wanted.
     pub wanted: ComponentConfig,
-    /// What differs; never empty, each at most once.
+    /// The differences; never empty, each at most once.
     pub aspects: Vec<Aspect>,
 }
 
@@ -91,7 +91,7 @@ impl Difference {
 
 /// Compares two configurations.
 ///
-/// Entries belong together when they have the same name; among several of one name those with the same text of
+/// Entries belong together when they have the same name. Among several of one name those with the same text of
 /// `version` belong together, and then the rest in their order.
 pub fn difference(running: &Config, wanted: &Config) -> Difference {
     let mut difference = Difference::default();

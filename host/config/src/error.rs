@@ -1,14 +1,14 @@
 //! Mistakes in a configuration and how they are printed.
 //!
-//! Enters: diagnostics made by the parser or by later checks. Leaves: [`ConfigError`], which callers match on
-//! by [`ErrorKind`] and people read. Guarantees: at least one diagnostic; those of the file in the order of
-//! the file, then those of `--set`; plain text without colour or control characters; no secret is in it,
-//! neither in `Display` nor in `Debug`.
+//! Enters: diagnostics made by the parser or by later checks. Leaves: [`ConfigError`], which callers match on by
+//! [`ErrorKind`] and people read. Guarantees: at least one diagnostic. Those of the file in the order of the file,
+//! then those of `--set`. Plain text without colour or control characters. No secret is in it, neither in `Display`
+//! nor in `Debug`.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// What kind of mistake a diagnostic is about.
+/// The kinds of mistakes of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The file is missing, cannot be read, or is not UTF-8.
@@ -42,16 +42,16 @@ pub struct Diagnostic {
     pub kind: ErrorKind,
     /// The configuration file, as it was named by the caller.
     pub file: PathBuf,
-    /// Line in the file, from 1. `None` when the mistake is not in the file's text: it is in an override, or
-    /// the file cannot be read, or the value is a default.
+    /// Line in the file, from 1. `None` when the mistake is not in the file's text. It is in an override, or the file
+    /// cannot be read, or the value is a default.
     pub line: Option<usize>,
     /// Column in the line, from 1, counted in characters (not bytes). `None` whenever `line` is.
     pub column: Option<usize>,
     /// The `key=value` of the `--set` the mistake is in, with secrets replaced by `***`.
     pub from_override: Option<String>,
-    /// What is wrong, on one line.
+    /// The mistake, on one line.
     pub message: String,
-    /// What was probably meant, or what would be right.
+    /// The suggestion: the probable intention, or a right form.
     pub help: Option<String>,
     pub(super) excerpt: Option<Excerpt>,
 }

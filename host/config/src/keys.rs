@@ -1,9 +1,9 @@
 //! The keys of `mesh.toml`, as data.
 //!
 //! Enters: nothing. Leaves: [`KEYS`], one entry for each key with its type, range, default, effect and meaning, and
-//! the limits the parser checks against. Guarantees: the parser and this table know the same keys and the
-//! same limits (the limits are shared constants, and a test compares the keys), so help texts and
-//! documentation made from it are true.
+//! the limits the parser checks against. Guarantees: the parser and this table know the same keys and the same
+//! limits. So help texts and documentation made from it are true. The limits are shared constants, and a test
+//! compares the keys.
 
 use std::fmt;
 
@@ -19,9 +19,9 @@ pub struct Key {
     pub section: &'static str,
     /// Name of the key within its section.
     pub name: &'static str,
-    /// What the key takes.
+    /// The values that the key takes.
     pub takes: Takes,
-    /// What holds when the key is not given.
+    /// The value when the key is not given.
     pub default: KeyDefault,
     /// When another value takes effect.
     pub applies: Applies,
@@ -71,7 +71,7 @@ pub enum Takes {
     Table,
 }
 
-/// What holds when a key is not given.
+/// The value when a key is not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyDefault {
     /// The key must be given.

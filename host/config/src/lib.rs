@@ -227,9 +227,8 @@ impl Config {
 
     /// The library file of a component.
     ///
-    /// A text with `/` is a path relative to [`Config::folder`]; a text with the ending of a library (`.so`)
-    /// is a file in `plugins.dir`; any other text is a crate name, `my-calc` for `libmy_calc.so` in
-    /// `plugins.dir`.
+    /// A text with `/` is a path relative to [`Config::folder`]. A text with the ending of a library (`.so`) is a
+    /// file in `plugins.dir`. Any other text is a crate name, `my-calc` for `libmy_calc.so` in `plugins.dir`.
     ///
     /// # Errors
     ///
@@ -265,8 +264,8 @@ impl Config {
         self.source.position(at)
     }
 
-    /// An error of a later check, such as a port in use or a version out of range, that points at the value
-    /// it is about. Its kind is [`ErrorKind::Check`].
+    /// An error of a later check, such as a port in use or a version out of range. It points at the value that it is
+    /// about. Its kind is [`ErrorKind::Check`].
     pub fn diagnose(&self, at: Location, message: impl Into<String>, help: Option<String>) -> ConfigError {
         self.source.diagnostic(ErrorKind::Check, at, message, help).into()
     }

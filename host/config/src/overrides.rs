@@ -1,8 +1,8 @@
 //! The `--set key=value` overrides.
 //!
-//! Enters: the text of each override. Leaves: a path of steps and a value, put into the tree of the file
-//! before it is checked, so that an override passes the same checks as the file. Guarantees: a mistake in an
-//! override is reported with the override's own text and never with a line of the file.
+//! Enters: the text of each override. Leaves: a path of steps and a value, put into the tree of the file before it is
+//! checked. So an override passes the same checks as the file. Guarantees: a mistake in an override is reported with
+//! the override's own text and never with a line of the file.
 
 use toml::de::DeValue;
 

@@ -1,8 +1,8 @@
 //! Taking typed values out of the tree and collecting what is wrong with them.
 //!
-//! Enters: tables of the tree. Leaves: values in their Rust types, with the default where a key is missing or
-//! wrong, and the list of mistakes. Guarantees: a wrong value never stops the reading of the rest; every key
-//! that is not asked for is reported as unknown, so what the parser knows and what it reads cannot differ.
+//! Enters: tables of the tree. Leaves: values in their Rust types, with the default where a key is missing or wrong,
+//! and the list of mistakes. Guarantees: a wrong value never stops the reading of the rest. Every key that is not
+//! asked for is reported as unknown, so what the parser knows and what it reads cannot differ.
 
 use super::error::{Diagnostic, ErrorKind};
 use super::keys::{KEYS, Limits};

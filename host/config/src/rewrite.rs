@@ -1,12 +1,14 @@
 //! Changing values in the file that a configuration was read from.
 //!
-//! Enters: a configuration and edits of its file. Leaves: the same file with just these changes, every
-//! comment and blank where it was, and the configuration that it means now. Guarantees: what is written was parsed first;
-//! a file that somebody else changed meanwhile is left alone; owner, group and mode stay; whoever looks, or loses power, sees
-//! the old file or the new one, never a part; what a host that was killed meanwhile leaves beside it is removed by the next one.
+//! Enters: a configuration and edits of its file. Leaves: the same file with just these changes, every comment and
+//! blank where it was, and the configuration that it means now. Guarantees: a new text is parsed before it is
+//! written. A file that somebody else changed meanwhile is left alone. Owner, group and mode stay. A reader sees the
+//! old file or the new one, never a part, also after a loss of power. Remains of a host that was killed meanwhile are
+//! removed by the next one.
 //!
-//! A file that cannot be replaced as a whole (mounted by itself, with further names, in a folder that may not be written to, or
-//! of an owner that this user cannot give it) is written in its place, which a loss of power may interrupt.
+//! Some files cannot be replaced as a whole. Such a file is mounted by itself, has further names, or lies in a folder
+//! that may not be written to. Or this user cannot give it its owner. It is written in its place, which a loss of
+//! power may interrupt.
 
 use super::{Config, ConfigError, Location};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -22,7 +24,7 @@ pub enum RewriteError {
     File {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
     /// Somebody else changed it.
@@ -50,7 +52,7 @@ pub enum Edit {
     After {
         /// Where the value stands.
         at: Location,
-        /// What to add, as it is.
+        /// The text to add, as it is.
         more: String,
     },
     /// More TOML at the end.
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_wrote_is_kept() {
+    fn text_that_somebody_else_wrote_is_kept() {
         let folder = folder();
         let file = folder.join("mesh.toml");
         fs::write(&file, TEXT).unwrap();
@@ -351,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_host_left_beside_it_is_removed() {
+    fn a_temporary_file_of_a_killed_host_is_removed() {
         let folder = folder();
         let file = folder.join("mesh.toml");
         fs::write(&file, TEXT).unwrap();

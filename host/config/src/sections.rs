@@ -148,7 +148,7 @@ fn happn<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -
     }
 }
 
-/// Whoever writes the section wants encryption, and gets it or an error: one key without the other is one.
+/// The section means encryption: the result is that or an error. One key without the other is an error.
 fn tls<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -> Option<TlsConfig> {
     if section.at == Location::Default {
         return None;
@@ -174,7 +174,7 @@ fn store<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path) -
     if path.is_none() {
         let given = [("durability", durability.at), ("interval_ms", interval_ms.at)];
         for (key, at) in given.into_iter().filter(|(_, at)| *at != Location::Default) {
-            // Whoever writes this counts on a disk.
+            // This key means that the data is on a disk.
             let message = format!("`{key}` in [store] needs a `path`: without one nothing is kept on disk");
             let help = Some("add a line such as `path = \"data/store.redb\"`".to_owned());
             reader.report(ErrorKind::MissingKey, at, message, help);

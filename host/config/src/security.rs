@@ -121,7 +121,7 @@ fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConf
     }
 }
 
-/// What clients have to say of themselves: each value a text, a number, true or false, or a list of these.
+/// The values that a client's `info` must have: each value a text, a number, true or false, or a list of these.
 fn info<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<InfoCondition> {
     const KEY: &str = "info";
     let help = || {

@@ -1,10 +1,9 @@
 //! Where a value came from, and how that place is shown.
 //!
-//! Enters: the text of the configuration file, its path, and the `--set` overrides. Leaves: [`Location`]s
-//! turned into line, column and an excerpt with a caret. Guarantees: any location is safe to ask about
-//! (offsets outside the text or inside a character are moved to the nearest character); secrets are never
-//! shown: whatever is set in `[security]`, or under a key that looks like a password, secret or token, is
-//! printed as `***`.
+//! Enters: the text of the configuration file, its path, and the `--set` overrides. Leaves: [`Location`]s turned into
+//! line, column and an excerpt with a caret. Guarantees: any location is safe to ask about (offsets outside the text
+//! or inside a character are moved to the nearest character). Secrets are never shown: whatever is set in
+//! `[security]`, or under a key that looks like a password, secret or token, is printed as `***`.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! What was probably meant.
+//! Suggestions for misspelled keys.
 //!
 //! Enters: a word somebody wrote and the words that would have been right. Leaves: the nearest of them, if
 //! one is near enough to be worth saying. Guarantees: bounded work (words much longer than any candidate are
@@ -6,8 +6,8 @@
 
 /// The candidate nearest to `written`, or `None` when none is close.
 ///
-/// Case, `-` and `_` are ignored first (`maxFrameBytes` means `max_frame_bytes`); then up to a third of the
-/// letters may be wrong, and two swapped neighbours count as one mistake.
+/// Case, `-` and `_` are ignored first (`maxFrameBytes` means `max_frame_bytes`). Then up to a third of the letters
+/// may be wrong, and two swapped neighbours count as one mistake.
 pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = simplified(written);
     let mut best: Option<(usize, &str)> = None;
@@ -39,7 +39,7 @@ const OF_HAPPN: [(&str, &str); 7] = [
     ("forbiddenResponsePath", "`forbidden_page` in [web]"),
 ];
 
-/// What says here what a key of happn's configuration says there.
+/// The key of mesh.toml in place of a key of happn's configuration.
 pub(super) fn of_happn(written: &str) -> Option<&'static str> {
     let plain = simplified(written);
     let (_, here) = OF_HAPPN.iter().find(|(there, _)| simplified(there) == plain)?;

@@ -1,7 +1,7 @@
 //! Stories about configurations, right and wrong.
 //!
-//! Enters: texts of `mesh.toml` and overrides. Leaves: nothing. Guarantees: what people read when they make a
-//! mistake is fixed here word by word.
+//! Enters: texts of `mesh.toml` and overrides. Leaves: nothing. Guarantees: the messages that people read when they
+//! make a mistake is fixed here word by word.
 
 use std::path::{Path, PathBuf};
 
@@ -163,7 +163,7 @@ fn a_file_with_every_key_becomes_types() {
 }
 
 #[test]
-fn a_name_is_enough() {
+fn a_file_with_only_a_name_is_complete() {
     let config = good("name = \"Small\"", &[]);
     assert_eq!(config.domain.as_str(), "Small");
     assert_eq!(

@@ -1,8 +1,8 @@
 //! The configuration as a tree in which each value knows where it came from.
 //!
-//! Enters: TOML text. Leaves: a [`Node`] tree with the location of each key and value, in the order of the
-//! file, and one diagnostic for each broken line. Guarantees: never fails as a whole; a tree is returned only
-//! when it holds what the file says (a file with syntax errors other than a repeated key gives none).
+//! Enters: TOML text. Leaves: a [`Node`] tree with the location of each key and value, in the order of the file, and
+//! one diagnostic for each broken line. Guarantees: never fails as a whole. A tree is returned only when it holds
+//! what the file says (a file with syntax errors other than a repeated key gives none).
 
 use std::collections::HashSet;
 use std::ops::Range;

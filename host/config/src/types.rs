@@ -50,8 +50,8 @@ pub struct HappnConfig {
 /// `[happn.tls]`: what clients that connect with `https` and `wss` are shown.
 #[derive(Clone, Debug)]
 pub struct TlsConfig {
-    /// PEM file of the certificate and of those that link it to its authority, with the folder of the configuration
-    /// file in front when it was relative.
+    /// PEM file of the certificate and of those that link it to its authority. A relative path has the folder of the
+    /// configuration file in front.
     pub cert: Spanned<PathBuf>,
     /// PEM file of the certificate's private key, likewise.
     pub key: Spanned<PathBuf>,
@@ -65,7 +65,8 @@ pub struct TlsConfig {
 pub struct SecurityConfig {
     /// Password of the administrator; not empty. Default none.
     pub admin_password: Option<Spanned<Secret>>,
-    /// What tokens are signed with, at least 32 bytes. Default none: the host makes one and keeps it in its store.
+    /// The secret that tokens are signed with, at least 32 bytes. Default none: the host makes one and keeps it in
+    /// its store.
     pub token_secret: Option<Spanned<Secret>>,
     /// Whether `_ANONYMOUS` may log in. Default `false`.
     pub allow_anonymous: bool,
@@ -237,7 +238,7 @@ pub struct ComponentConfig {
 }
 
 impl ComponentConfig {
-    /// Whether this is the same entry as another, of a later reading of the file too: entries of one name differ in the
+    /// Whether this is the same entry as another, of a later reading of the file too. Entries of one name differ in the
     /// text of their range.
     pub fn is_same_entry(&self, other: &ComponentConfig) -> bool {
         self.name.value == other.name.value && self.version.trim() == other.version.trim()

@@ -56,7 +56,7 @@ fn short(places: &[usize]) -> String {
 }
 
 impl Row {
-    /// What this host answers.
+    /// The answer of this host.
     fn answer(&self, paths: &[String], dialect: Dialect) -> Value {
         let places = |matches: &dyn Fn(&str) -> bool| {
             let places: Vec<usize> = (0..paths.len()).filter(|place| matches(&paths[*place])).collect();

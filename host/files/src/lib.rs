@@ -119,7 +119,7 @@ pub fn remove_left_behind(folder: &Path, is_ours: impl Fn(&str) -> bool) {
         if let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
-            // The lock is kept until the name is gone: whoever made the file looks at that.
+            // The lock is kept until the name is gone: the process that made the file looks at that.
             let _ = fs::remove_file(&path);
         }
     }
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_works_on_is_removed() {
+    fn files_that_no_process_holds_are_removed() {
         let folder = std::env::temp_dir().join(format!("mesh-working-files-{}", unique()));
         fs::create_dir_all(&folder).unwrap();
         let (left, worked_on, other) = (folder.join(unique()), folder.join(unique()), folder.join("other"));

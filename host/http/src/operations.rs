@@ -1,9 +1,9 @@
-//! What can be said of a fixed path to who reads about it.
+//! Descriptions of the fixed paths, for readers.
 //!
 //! Enters: nothing. Leaves: the words and numbers of which the OpenAPI document is made. Guarantees: nothing here knows
 //! which paths there are, nor what answers them.
 
-/// Who may use a path in a secure mesh.
+/// The access to a path in a secure mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Anybody.
@@ -14,7 +14,7 @@ pub(crate) enum Access {
     PermissionOfMethod,
 }
 
-/// What the OpenAPI document says of a path.
+/// The description of a path in the OpenAPI document.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation {
     /// Its name.
@@ -49,8 +49,8 @@ pub(crate) struct OwnFailure {
 pub(crate) struct Documented {
     /// The path.
     pub(crate) path: &'static str,
-    /// Who may use it.
+    /// Its access.
     pub(crate) access: Access,
-    /// What is said of it.
+    /// Its description.
     pub(crate) operation: Operation,
 }

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes() {
+    fn percent_escapes_are_decoded() {
         for (text, expected) in [
             ("plain", "plain"),
             ("%7B%22a%22%3a1%7d", r#"{"a":1}"#),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values() {
+    fn queries_are_split_into_names_and_values() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             pairs("a=1&b=x+y%2B&&c&=d&e=f=g"),

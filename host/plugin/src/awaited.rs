@@ -1,7 +1,8 @@
 //! Awaited for what a component gives.
 //!
-//! Enters: a completion, or that there will be none. Leaves: what was given, read as the one who waits wants it. Guarantees:
-//! nobody waits longer than the limit; who does not wait any more is seen by the lane, which gives the call up.
+//! Enters: a completion, or that there will be none. Leaves: the result, in the form that the receiver wants.
+//! Guarantees: nobody waits longer than the limit; who does not wait any more is seen by the lane, which gives the
+//! call up.
 
 use super::Status;
 use super::job::{Abandoned, Answer, NOT_ASKED_FOR, Response};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// What somebody waits for.
+/// A result that somebody waits for.
 pub trait Given: Sized + Send + 'static {
     /// From a status and the bytes that the component gave, unchecked.
     fn completed(status: i32, payload: &[u8]) -> Self;

@@ -1,8 +1,8 @@
 //! Which calls descend from calls that were under way before versions began to change places.
 //!
-//! Enters: the moments at which calls begin and at which calls are held back. Leaves: whether a call began before such a
-//! moment. Guarantees: a call that another one makes is never younger than that one; while nothing is held back, a call costs one
-//! look at a number.
+//! Enters: the moments at which calls begin and at which calls are held back. Leaves: whether a call began before
+//! such a moment. Guarantees: a call that another one makes is never younger than that one. While nothing is held
+//! back, a call costs one look at a number.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -71,7 +71,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// One sentence for each way in which a library can be unusable; nothing of it is left in memory then, unless a
+    /// One sentence for each way in which a library can be unusable. Nothing of it is left in memory then, unless a
     /// thread of its own still runs.
     pub async fn load(request: LoadRequest) -> Result<Component, LoadError> {
         let start_timeout = request.start_timeout;
@@ -126,7 +126,7 @@ impl Component {
         &self.instance.identity().component
     }
 
-    /// What the library says of itself.
+    /// The library's own description.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }

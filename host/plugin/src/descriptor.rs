@@ -1,4 +1,4 @@
-//! What a library says of itself, checked before it is believed.
+//! Descriptions of libraries, checked before they are believed.
 
 use super::{LoadError, LoadErrorKind};
 use bytes::Bytes;
@@ -66,13 +66,13 @@ impl Method {
         &self.parameters
     }
 
-    /// What JSON a parameter takes, where the component says so beside its parameters: a JSON Schema, of which nothing is
-    /// checked.
+    /// The JSON that a parameter takes, where the component says so beside its parameters: a JSON Schema, of which
+    /// nothing is checked.
     pub fn schema(&self, parameter: &str) -> Option<&Value> {
         self.schemas.get(parameter)
     }
 
-    /// What it does, in words.
+    /// Its behaviour, in words.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }

@@ -1,13 +1,13 @@
 //! Looks at a library file before the dynamic linker does, so that a file cut short is an error and not a crash.
 //!
-//! Read in place, a few bytes at a time. Only what is needed: the kind of file, whether all its parts are there, and two things that a
-//! toolchain may set: the `NODELETE` flag, which would keep every version of a component in memory for ever, and symbols that are unique
-//! in a process, through which a new version would go on with the old one's statics.
+//! Read in place, a few bytes at a time. It reads only the kind of file, whether all its parts are there, and two
+//! things that a toolchain may set. The `NODELETE` flag would keep every version of a component in memory for ever.
+//! Through symbols that are unique in a process, a new version would go on with the old one's statics.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// What is wrong with a library file.
+/// Faults of a library file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ElfError {
     #[error("it is no shared library (its first bytes are not those of an ELF file)")]
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_library_is_told_apart() {
+    fn files_that_are_no_library_are_told_apart() {
         assert_eq!(check(&b"".to_vec()), Err(ElfError::NotElf));
         assert_eq!(check(&b"#!/bin/sh\n".to_vec()), Err(ElfError::NotElf));
         assert_eq!(check(&b"\x7fELF".to_vec()), Err(ElfError::Truncated));

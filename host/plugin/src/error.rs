@@ -23,7 +23,7 @@ pub enum LoadErrorKind {
     NotAComponent,
     /// It was built for another major version of the plugin ABI, or needs a newer host.
     AbiVersion,
-    /// What it says of itself is wrong: name, version, descriptor or functions.
+    /// Its description is wrong: name, version, descriptor or functions.
     Description,
     /// Its version is outside the range that the configuration asks for.
     VersionRange,
@@ -52,7 +52,7 @@ impl LoadError {
         }
     }
 
-    /// What kind of failure it was.
+    /// The kind of failure.
     pub fn kind(&self) -> LoadErrorKind {
         self.kind
     }

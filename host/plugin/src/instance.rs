@@ -27,7 +27,7 @@ pub struct Caller {
     pub authority: Authority,
 }
 
-/// What a component may ask of the host. All functions are called from threads of the component and never wait.
+/// The services of the host for a component. All functions are called from threads of the component and never wait.
 pub trait Services: Send + Sync {
     /// Publishes an event of a component.
     fn emit(&self, emitter: &Emitter, key: &str, data: &[u8], options: &[u8]);
@@ -66,7 +66,7 @@ pub struct Instance {
     misdirected: AtomicU64,
     /// Whether events reach it.
     hearing: AtomicBool,
-    /// What it listens to.
+    /// Its subscriptions.
     interests: Mutex<Vec<Interest>>,
     /// Whether it has asked how to say for whom it asks.
     knows_delegation: AtomicBool,
@@ -130,7 +130,7 @@ impl Instance {
         self.hearing.store(hearing, Ordering::Relaxed);
     }
 
-    /// What it listens to, in the order in which it asked.
+    /// Its subscriptions, in the order in which it asked.
     pub fn interests(&self) -> Vec<Interest> {
         self.interests
             .lock()
@@ -167,7 +167,7 @@ impl Instance {
         found
     }
 
-    /// Who it is.
+    /// Its identity.
     pub fn identity(&self) -> &Identity {
         self.emitter.identity()
     }
@@ -233,8 +233,8 @@ impl Instance {
         self.lanes.get(number as usize)
     }
 
-    /// When the chain of calls began that a call of this instance belongs to. Which of its calls makes it is not known, so it counts
-    /// as made by the oldest; one of an instance that works on none begins a chain.
+    /// When the chain of calls began that a call of this instance belongs to. Which of its calls makes it is not known,
+    /// so it counts as made by the oldest. One of an instance that works on none begins a chain.
     pub fn chain(&self) -> Began {
         let oldest = match Hold::is_any() {
             true => self.lanes.iter().filter_map(|lane| lane.oldest_chain()).min(),

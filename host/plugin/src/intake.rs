@@ -1,8 +1,8 @@
-//! What becomes of calls and events that come in while versions change places.
+//! Treatment of calls and events that come in while versions change places.
 //!
-//! Enters: calls and events that the version behind a lane must not see now. Leaves: the same, in their order,
-//! to that version or to the one that took over. Guarantees: what waits is bounded in bytes, and nothing is lost or
-//! taken twice.
+//! Enters: calls and events that the version behind a lane must not see now. Leaves: the same, in their order, to
+//! that version or to the one that took over. Guarantees: the waiting calls are bounded in bytes, and nothing is lost
+//! or taken twice.
 
 use super::Status;
 use super::chain::Hold;
@@ -24,7 +24,7 @@ pub(super) enum Intake {
 
 /// A call or an event that waits.
 pub struct Waiting {
-    /// What it is.
+    /// Its kind.
     pub(super) job: Job,
     /// For a call: who waits for it, and until when.
     pub(super) call: Option<(Owed, Instant)>,
@@ -40,7 +40,7 @@ impl Waiting {
     }
 }
 
-/// What becomes of calls that components make, while calls wait.
+/// The treatment of calls that components make, while calls wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Nested {
     /// Those are let in that descend from a call that was under way before: it may wait for one of them.
@@ -107,7 +107,7 @@ impl Intake {
         }
     }
 
-    /// Lets what comes wait. What waits already goes on waiting.
+    /// Lets incoming calls wait. Calls that wait already go on waiting.
     pub(super) fn hold(&mut self, nested: Nested) {
         self.held().nested = nested;
     }

@@ -1,4 +1,4 @@
-//! What a component is asked, and who waits for its answer.
+//! Jobs for a component, and the receivers of its answers.
 //!
 //! Enters: a kind, and bytes that belong to it. Leaves: work for a lane. Guarantees: numbers are those of the ABI.
 
@@ -10,7 +10,7 @@ use mesh_wire::origin::Origin;
 /// The publisher of events that are not counted by publisher: the mesh itself.
 pub const NO_PUBLISHER: u8 = u8::MAX;
 
-/// What a job asks of the component. The numbers are those of the ABI.
+/// The kinds of jobs of a component. The numbers are those of the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum JobKind {
@@ -52,9 +52,9 @@ impl JobKind {
 /// One piece of work for a lane.
 #[derive(Debug)]
 pub struct Job {
-    /// What it asks.
+    /// Its kind.
     pub kind: JobKind,
-    /// What it is about: a call, a subscription or a request of the component's.
+    /// The call, subscription or request of the component that it is about.
     pub token: u64,
     /// For a reply: how it ended.
     pub status: i32,
@@ -113,7 +113,7 @@ impl Job {
 pub(super) const NOT_ASKED_FOR: &[u8] =
     br#"[{"message":"a web response was given where none was asked for","name":"Error"}]"#;
 
-/// Who waits for a completion.
+/// The receiver of a completion.
 pub trait Answer: Send {
     /// Takes the outcome: a [`mesh_plugin_abi::Status`] and the bytes that the component gave, unchecked. Must not
     /// wait, and must not call back into the lane.
@@ -162,9 +162,9 @@ pub(super) struct Completion<'a> {
 /// What a component gave for a web request, as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Response<'a> {
-    /// What should be a status of HTTP.
+    /// The value that should be a status of HTTP.
     pub status: u32,
-    /// What should be a JSON object of headers, or nothing.
+    /// The text that should be a JSON object of headers, or nothing.
     pub headers: &'a [u8],
     /// The body.
     pub body: &'a [u8],

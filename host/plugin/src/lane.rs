@@ -1,8 +1,8 @@
 //! One lane: the queue between the host and one thread of a loaded component, and the calls that it still owes.
 //!
-//! Enters: [`Job`]s from any thread. Leaves: batches of jobs, taken by the lane's own thread. Guarantees:
-//! calls and events in the queue are bounded in bytes, and calls in flight in number; a sleeping lane is woken once for all
-//! that was queued meanwhile; a token is valid for one completion.
+//! Enters: [`Job`]s from any thread. Leaves: batches of jobs, taken by the lane's own thread. Guarantees: calls and
+//! events in the queue are bounded in bytes, and calls in flight in number. A sleeping lane is woken once for all
+//! that was queued meanwhile. A token is valid for one completion.
 
 mod giving_up;
 mod places;
@@ -170,8 +170,8 @@ impl Lane {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// How long a call may have to wait here, compared with other lanes: jobs, and more for each moment that the thread has been at
-    /// what it does, since it may never come back from it.
+    /// The expected wait of a call here, compared with other lanes. It counts jobs, and more for each moment that the
+    /// thread has been at its present one, since that may never end.
     pub(super) fn wait_expected(&self, now: u64) -> u64 {
         let age = match self.at_work_since.load(Ordering::Relaxed) {
             0 => 0,
@@ -302,7 +302,7 @@ impl Lane {
         if state.closed {
             return Err(Refusal::Closed);
         }
-        // What the host itself asks is not held back by what clients ask.
+        // Requests of the host itself are not held back by those of clients.
         if !job.kind.is_call() {
             return Ok(());
         }
@@ -332,7 +332,7 @@ impl Lane {
                     }
                     has_room
                 }
-                // Whoever took over hears them.
+                // The version that took over hears them.
                 Intake::Sealed => true,
             };
             if !kept {
@@ -393,7 +393,7 @@ impl Lane {
         }
     }
 
-    /// Who waits for this completion, which is counted.
+    /// The receiver of this completion, which is counted.
     fn take_answer(&self, ticket: Ticket, status: i32) -> Option<Box<dyn Answer>> {
         let Some(pending) = self.lock().pending.remove(ticket) else {
             self.late.fetch_add(1, Ordering::Relaxed);

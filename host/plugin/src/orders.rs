@@ -1,4 +1,4 @@
-//! What the host itself asks of a loaded version: start, give and take state, pause, stop; and holding calls back while
+//! Orders of the host to a loaded version: start, give and take state, pause, stop; and holding calls back while
 //! versions change places.
 //!
 //! Enters: orders, each with a limit of time. Leaves: their outcome, in one sentence where it is bad.

@@ -68,7 +68,7 @@ impl<T> Slots<T> {
         Some(content)
     }
 
-    /// What waits under this ticket; `None` when it is not valid any more.
+    /// The receiver under this ticket; `None` when it is not valid any more.
     pub(super) fn get(&self, ticket: Ticket) -> Option<&T> {
         let slot = self.slots.get(ticket.position as usize)?;
         slot.content

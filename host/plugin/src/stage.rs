@@ -1,6 +1,6 @@
 //! Every library is loaded from a private copy under a name that was never used before.
 //!
-//! The dynamic linker answers a path that it knows with the code it already has, and a mapped file that is written to
+//! The dynamic linker answers a path that it knows with the code it already has. A mapped file that is written to
 //! ends the process. So: read the file whole, check it, write a copy that nobody else may touch, compare the copy.
 
 use super::{LoadError, LoadErrorKind, Rehearsal, elf};
@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Libraries larger than this are refused: 1 GiB.
 const LARGEST: u64 = 1 << 30;
 const ENDING: &str = ".so";
-/// So much of the original's name is in the copy's, for people who look: a number and a unique part follow, and a name has at most
-/// 255 bytes.
+/// So much of the original's name is in the copy's, for people who look. A number and a unique part follow, and a
+/// name has at most 255 bytes.
 const LONGEST_STEM: usize = 100;
 
 /// Where private copies of libraries go for the moment of their opening, and how they are tried out before.

@@ -1,6 +1,6 @@
 //! Versions of one component that are each bad in one way (`bad.c` of the test fixtures), met by the loader.
 //!
-//! Enters: libraries compiled here, on demand. What is asserted: which of them can be looked at, which can be
+//! Enters: libraries compiled here, on demand. Asserted: which of them can be looked at, which can be
 //! loaded, and the kind and words of the refusal of all others. Those whose fault shows only in a swap load and answer.
 
 mod alone;
@@ -39,7 +39,7 @@ async fn ping(component: &Component) -> (i32, String) {
 }
 
 #[tokio::test]
-async fn the_good_one_answers_with_its_version() {
+async fn a_good_component_answers_with_its_version() {
     let library = compiled(0, Some("1.4.2"));
     let component = Component::load(request(library.clone())).await.expect("it loads");
     assert_eq!(component.descriptor().version().text(), "1.4.2");
@@ -52,7 +52,7 @@ async fn the_good_one_answers_with_its_version() {
 }
 
 #[tokio::test]
-async fn what_cannot_even_be_looked_at() {
+async fn faulty_libraries_are_refused_when_they_are_looked_at() {
     let whole = compiled(0, Some("3.0.0"));
     let content = std::fs::read(&whole).unwrap();
     std::fs::write(&whole, &content[..content.len() / 2]).unwrap();
@@ -99,7 +99,7 @@ async fn what_cannot_even_be_looked_at() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_loaded() {
+async fn faulty_libraries_are_refused_when_they_are_loaded() {
     for (bad, kind, says) in [
         (
             7,
@@ -128,7 +128,7 @@ async fn what_cannot_be_loaded() {
 }
 
 #[tokio::test]
-async fn what_hangs_in_create_can_be_looked_at() {
+async fn a_library_that_hangs_in_create_can_be_looked_at() {
     let library = compiled(8, None);
     let stage = request(library.clone()).stage;
     let seen = Component::inspect(library.clone(), stage).await;
@@ -137,7 +137,7 @@ async fn what_hangs_in_create_can_be_looked_at() {
 }
 
 #[tokio::test]
-async fn what_shows_its_fault_when_it_is_called() {
+async fn libraries_with_faulty_calls_can_be_loaded() {
     for (bad, status, says) in [
         (13, Status::ERROR, "the target only fails"),
         (14, Status::PANIC, "the target fell over"),
@@ -153,7 +153,7 @@ async fn what_shows_its_fault_when_it_is_called() {
 }
 
 #[tokio::test]
-async fn what_shows_its_fault_only_when_versions_are_swapped() {
+async fn libraries_with_faulty_swaps_can_be_loaded_and_answer() {
     for bad in [11, 12, 15, 16] {
         let library = compiled(bad, None);
         let component = match Component::load(request(library.clone())).await {
@@ -188,7 +188,7 @@ async fn what_shows_its_fault_only_when_versions_are_swapped() {
 }
 
 #[tokio::test]
-async fn what_hangs_in_destroy_stays_in_memory_and_is_said_to() {
+async fn a_library_that_hangs_in_destroy_stays_in_memory_and_is_reported() {
     let library = compiled(17, None);
     let component = Component::load(request(library.clone())).await.expect("it loads");
     assert_eq!(ping(&component).await.0, Status::OK);

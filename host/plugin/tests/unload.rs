@@ -1,7 +1,7 @@
 //! Loading, calling and unloading a component 2,000 times in one process: everything it took is given back.
 //!
 //! The component starts a tokio runtime with threads of its own, a thread, thread-locals with destructors and a
-//! channel that parks in every call: all that is known to keep a library in memory or to use up thread keys.
+//! channel that parks in every call. That is all that is known to keep a library in memory or to use up thread keys.
 
 mod alone;
 
@@ -44,7 +44,7 @@ async fn round() {
     assert_eq!(component.stop(Duration::from_secs(5)).await, Unloaded::Gone);
 }
 
-/// What a process holds of the operating system.
+/// The resources of the operating system that a process holds.
 #[derive(Debug)]
 struct Held {
     memory_kilobytes: usize,

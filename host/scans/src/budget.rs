@@ -11,7 +11,7 @@ const TURN: Duration = Duration::from_millis(2);
 /// Work done between two looks at the clock.
 const LOOK: usize = 32;
 
-/// What is left of a turn. Work is counted in small documents.
+/// The rest of a turn. Work is counted in small documents.
 #[derive(Debug)]
 pub struct Budget {
     work: usize,
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_ends_the_turn() {
+    fn a_document_that_does_not_fit_ends_the_turn() {
         let mut budget = Budget::of(10);
         assert!(budget.spend(4) && budget.spend(6));
         assert!(!budget.spend(1));

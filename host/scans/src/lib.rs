@@ -57,7 +57,7 @@ struct Work {
     share: Share,
 }
 
-/// What a piece of work tells of itself.
+/// The messages of a piece of work.
 #[derive(Clone, Debug, Default)]
 pub struct Share(Arc<AtomicUsize>);
 
@@ -155,7 +155,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What each thread does.
+    /// The loop of each thread.
     fn work(&self) {
         // Where the system does not allow it, scans run at the usual priority.
         let _ = rustix::process::nice(NICE);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_dropped_with_the_threads() {
+    fn waiting_work_is_dropped_with_the_threads() {
         let scans = Scans::with_threads(1000, 1);
         let held = Arc::new(());
         for _ in 0..3 {

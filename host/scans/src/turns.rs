@@ -1,8 +1,8 @@
 //! Whose turn it is: a queue that is fair to users and addresses, and to the sessions of each.
 //!
 //! Enters: pieces of work with their owners. Leaves: the one whose turn it is. Guarantees: owners take turns, however
-//! much work each of them has; the pieces of one owner take turns among themselves; while what is collected holds more than the
-//! limit, only the eldest collecting piece collects on, so that one of them always ends.
+//! much work each of them has. The pieces of one owner take turns among themselves. While what is collected holds
+//! more than the limit, only the eldest collecting piece collects on, so that one of them always ends.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ pub enum Owner {
     Component(Arc<str>),
 }
 
-/// What a piece of work does with memory.
+/// The memory that a piece of work uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
     /// It holds what it finds until it ends.

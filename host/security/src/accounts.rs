@@ -128,7 +128,7 @@ impl Security {
         Ok(accepted)
     }
 
-    /// Says that there are too many attempts, when it is time. What was wrong has counted by then.
+    /// Says that there are too many attempts, when it is time. The wrong password has counted by then.
     async fn refuse(&self, username: &str, refused: Refused) -> Denied {
         if refused.counts {
             let _ = self.judge(username, false);
@@ -137,7 +137,7 @@ impl Security {
         Denied::Busy
     }
 
-    /// Whoever wants to be nobody needs no password, and one that is sent is not looked at.
+    /// An anonymous login needs no password, and one that is sent is not looked at.
     fn login_as_nobody(&self, client: &Client) -> Result<Accepted, Denied> {
         if !self.settings.allow_anonymous {
             return Err(Denied::Anonymous);
@@ -230,8 +230,8 @@ impl Security {
         Ok(accepted)
     }
 
-    /// Checks the password of a user who is logged in and wants another one. Whoever found the session open is no better
-    /// guesser than a stranger: wrong ones count as at a login.
+    /// Checks the password of a user who is logged in and wants another one. Wrong ones count as at a
+    /// login, since a stranger may sit at an open session.
     ///
     /// # Errors
     ///
@@ -272,7 +272,7 @@ fn tell_of_untold(count: u64) {
     }
 }
 
-/// A name for the log: whoever logs in may have typed anything.
+/// A name for the log: a client may have sent anything as a name.
 fn shortened(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }

@@ -1,7 +1,7 @@
-//! What administrators can watch: changes of the directory, sessions that come and go, what each session did last.
+//! Events for administrators: changes of the directory, sessions that come and go, what each session did last.
 //!
-//! Enters: switches, and what sessions do. Leaves: what is listed. Guarantees: nothing is remembered unless somebody
-//! asked for it, and nothing of a session that has ended.
+//! Enters: switches, and actions of sessions. Leaves: lists of sessions and actions. Guarantees: nothing is
+//! remembered unless somebody asked for it, and nothing of a session that has ended.
 
 use super::permission::Action;
 use mesh_session::Session;
@@ -69,7 +69,7 @@ impl Activity {
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = HashMap::new();
     }
 
-    /// What each session did last.
+    /// The last action of each session.
     pub fn latest(&self) -> Vec<Value> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.values().cloned().collect()

@@ -1,9 +1,9 @@
 //! Tokens at work: who shows one, whether it holds, and what a login with it is.
 //!
-//! Enters: tokens, and users who were found to be who they say. Leaves: logins. Guarantees: a token holds no longer than it
-//! says, than its profile says, and than its user has the password that it was given for; showing it renews nothing; a token that
-//! was issued before a change of the password never holds after it, and one that was issued afterwards does, whatever the clock
-//! of the host does meanwhile.
+//! Enters: tokens, and users who were found to be who they say. Leaves: logins. Guarantees: a token holds no longer
+//! than it says, than its profile says, and than its user has the password that it was given for. Showing it renews
+//! nothing. A token that was issued before a change of the password never holds after it. One that was issued
+//! afterwards does. The clock of the host may do anything meanwhile.
 
 use super::accounts::Accepted;
 use super::credentials::Client;
@@ -35,7 +35,7 @@ impl Security {
         self.accept(user, Some((token, &claims)), client)
     }
 
-    /// Who shows a token over HTTP.
+    /// A client that shows a token over HTTP.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Security {
         })
     }
 
-    /// What was asked for with a token until now.
+    /// The requests with a token until now.
     fn usage_of(&self, claims: &Claims, profile: &ProfileConfig) -> Arc<Usage> {
         let policy = policy_of(profile);
         self.usages
@@ -105,7 +105,7 @@ impl Security {
         if profile.lock_token_to_origin && claims.origin != self.settings.name {
             return Err(Denied::TokenOrigin);
         }
-        // What the profile says today may shorten a token's life, and does not bring one back.
+        // Today's profile may shorten a token's life, and does not bring one back.
         let has_ended = claims.expires.is_some_and(|expires| expires <= now());
         if has_ended || profile.ttl.is_some_and(|ttl| age_of(&claims) >= ttl) {
             return Err(Denied::Expired(Expiry::Elapsed));
@@ -120,8 +120,8 @@ impl Security {
         Ok((user, claims, profile))
     }
 
-    /// Makes a login. Whoever shows a token keeps it: another one would hold longer than its profile says, and would outlive its
-    /// revocation.
+    /// Makes a login. A client that shows a token keeps it: another one would hold longer than its profile says, and
+    /// would outlive its revocation.
     pub(super) fn accept(
         &self,
         user: Arc<User>,
@@ -176,7 +176,7 @@ impl Security {
                 (token, &client.session_id)
             }
         };
-        // Whoever logs in is active.
+        // A login counts as activity.
         let age = shown.map_or(Duration::ZERO, |(_, claims)| age_of(claims));
         let usage = self.usages.of(parent, age, &policy, Instant::now());
         usage.touch(Instant::now());

@@ -1,7 +1,8 @@
 //! Which requests leave a line in the log, besides logins and denials.
 //!
-//! Enters: paths of requests that are allowed. Leaves: lines of the target `audit`. Guarantees: a wildcard that reaches a path
-//! that is audited is audited, too; what a request writes is in no line; without configured paths nothing is looked at.
+//! Enters: paths of requests that are allowed. Leaves: lines of the target `audit`. Guarantees: a wildcard that
+//! reaches a path that is audited is audited, too. The data of a request is in no line. Without configured paths
+//! nothing is looked at.
 
 use super::permission::Action;
 use mesh_store::PathPattern;
@@ -11,7 +12,7 @@ use mesh_wire::protocol::json;
 #[derive(Clone, Debug, Default)]
 pub struct Audited(Vec<Box<str>>);
 
-/// Who asks.
+/// The principal.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
     /// The name of the user.

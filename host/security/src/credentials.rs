@@ -1,7 +1,8 @@
-//! What somebody offers to be let in, and who offers it.
+//! Credentials of a login, and the client that offers them.
 //!
-//! Enters: what a request to log in says, over a websocket or HTTP. Leaves: one kind of credentials, and the circumstances
-//! of the login. Guarantees: the same words mean the same, whichever way they come; what a client says of itself is bounded.
+//! Enters: a request to log in, over a websocket or HTTP. Leaves: one kind of credentials, and the circumstances of
+//! the login. Guarantees: the same words mean the same, whichever way they come; what a client says of itself is
+//! bounded.
 
 use super::ANONYMOUS;
 use super::token::TokenKind;
@@ -11,10 +12,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::net::IpAddr;
 
-/// What a client says of itself is kept up to this length.
+/// A client's `info` is kept up to this length.
 const LONGEST_INFO: usize = 8 * 1024;
 
-/// What somebody offers.
+/// The credentials of a login.
 pub enum Credentials {
     /// A name and a password.
     Password {
@@ -40,7 +41,7 @@ pub enum Credentials {
     Nothing,
 }
 
-/// What a request to log in says.
+/// The fields of a request to log in.
 #[derive(Default)]
 pub struct Offer {
     /// The name.
@@ -100,7 +101,7 @@ impl Credentials {
     }
 }
 
-/// Who offers it.
+/// The client that offers them.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Where it is.
@@ -109,7 +110,7 @@ pub struct Client {
     pub kind: TokenKind,
     /// Whether its connection has TLS.
     pub is_encrypted: bool,
-    /// What it says of itself.
+    /// Its `info`.
     pub info: Info,
     /// What it speaks.
     pub dialect: Dialect,
@@ -117,7 +118,7 @@ pub struct Client {
     pub session_id: String,
 }
 
-/// What a client says of itself: the `info` of a login.
+/// A client's own statements: the `info` of a login.
 #[derive(Clone, Debug, Default)]
 pub struct Info {
     /// A JSON object.
@@ -126,7 +127,8 @@ pub struct Info {
 }
 
 impl Info {
-    /// What a login says. Something else than an object says nothing; of one that is too long only counts whether it is a browser.
+    /// The `info` of a login. A value that is no object says nothing; of one that is too long only counts whether it
+    /// is a browser.
     pub fn of(raw: Option<&RawValue>) -> Info {
         let Some(raw) = raw.filter(|raw| raw.get().starts_with('{')) else {
             return Info::default();
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_is_of_one_kind() {
+    fn credentials_are_of_one_kind() {
         let bob = || Offer {
             username: text("bob"),
             ..Offer::default()
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_says_of_itself_is_bounded() {
+    fn the_info_of_a_client_is_bounded() {
         let of = |text: &str| Info::of(Some(&RawValue::from_string(text.to_owned()).unwrap()));
         assert!(of(r#"{"_browser":1}"#).is_browser());
         assert!(!of(r#"{"_browser":false,"a":1}"#).is_browser());

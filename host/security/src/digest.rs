@@ -1,7 +1,7 @@
 //! Digests: a nonce signed with a client's key pair, instead of a password.
 //!
-//! Enters: a public key, the nonce's bytes, and what the client made of them, each as text from the network. What
-//! leaves: whether the signature is the key's. That the key is the user's is for others to say.
+//! Enters: a public key, the nonce's bytes, and what the client made of them, each as text from the network.
+//! Leaves: whether the signature is the key's. That the key is the user's is for others to say.
 //! Guarantees: both generations' forms; keys that are too weak, texts that are too long and everything unreadable are
 //! refused; nothing panics.
 //!
@@ -27,7 +27,7 @@ const NONCE_LENGTH: usize = 32;
 /// How many bytes a compressed point has.
 const POINT_LENGTH: usize = 33;
 
-/// What a key in PEM begins with: `RSA PUBLIC KEY` is PKCS#1, `PUBLIC KEY` is the form that names its algorithm.
+/// The labels of a key in PEM: `RSA PUBLIC KEY` is PKCS#1, `PUBLIC KEY` is the form that names its algorithm.
 const PEM_LABELS: [(&str, &str); 2] = [
     ("-----BEGIN RSA PUBLIC KEY-----", "-----END RSA PUBLIC KEY-----"),
     ("-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"),

@@ -8,7 +8,7 @@ use mesh_store::{StoreError, StoreErrorKind, Stored};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// What becomes of writes.
+/// The fate of writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disk {
     /// They are taken, and committed later or not at all.
@@ -21,7 +21,7 @@ type Content = BTreeMap<String, Arc<str>>;
 
 struct State {
     disk: Disk,
-    /// What was committed.
+    /// The committed writes.
     kept: Content,
     waiting: Vec<Committed>,
 }

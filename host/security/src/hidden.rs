@@ -1,4 +1,4 @@
-//! What a wildcard reaches and its user must not have.
+//! Documents that a wildcard reaches and its user must not have.
 //!
 //! Enters: the rights that a request is decided by, and the paths that it reaches, one by one. Leaves: whether a path is
 //! left out. Guarantees: it is the user's own rights that count, whoever asks for the user.
@@ -16,8 +16,8 @@ pub struct Hidden {
 }
 
 impl Hidden {
-    /// What is hidden from somebody; nothing where a wildcard that is allowed reaches nothing else. `is_loose` says that the
-    /// wildcard may reach more than its text, which was allowed.
+    /// The documents that are hidden from a user. `None` where an allowed wildcard reaches no others. `is_loose` says
+    /// that the wildcard may reach more than its text, which was allowed.
     pub fn from_user(
         security: &Arc<Security>,
         access: &Arc<UserAccess>,

@@ -1,8 +1,9 @@
 //! In which order tokens were issued, whatever the clock of the host does.
 //!
-//! Enters: the time of the clock. Leaves: the place of a new token among those of its user, and marks that all tokens so far
-//! are older than. Guarantees: a mark is later than every token that was issued before it, also when the clock went back meanwhile,
-//! and when the host was started again; a token that is issued after a mark is not older than it.
+//! Enters: the time of the clock. Leaves: the place of a new token among those of its user, and marks that all tokens
+//! so far are older than. Guarantees: a mark is later than every token that was issued before it. That holds also
+//! when the clock went back meanwhile, and when the host was started again. A token that is issued after a mark is
+//! not older than it.
 //!
 //! Places are milliseconds since 1970 where the clock never went back.
 
@@ -19,7 +20,7 @@ const AHEAD: u64 = 60_000;
 pub(super) struct Issued {
     store: Arc<dyn Store>,
     latest: AtomicU64,
-    /// What the store knows: no place is later.
+    /// The last place that the store knows.
     bound: AtomicU64,
 }
 

@@ -79,7 +79,7 @@ use usages::Usages;
 
 /// The administrator: may do everything.
 pub const ADMIN: &str = "_ADMIN";
-/// Who logs in without being known.
+/// The name of users who log in without being known.
 pub const ANONYMOUS: &str = "_ANONYMOUS";
 /// The group that every user is a member of.
 pub const GUESTS: &str = "_MESH_GST";
@@ -110,14 +110,14 @@ pub struct Security {
     /// When revocations that have no use any more were forgotten last.
     tidied: Mutex<Option<Instant>>,
     activity: Activity,
-    /// Counts changes of users and groups: whoever remembers a decision remembers this with it.
+    /// Counts changes of users and groups. It is remembered together with each decision.
     generation: AtomicU64,
     compiled: Mutex<Compiled>,
     /// Users who are changing their password.
     changing: Mutex<HashSet<Arc<str>>>,
 }
 
-/// What was compiled from users and groups, and holds until one of them changes.
+/// The rights that were compiled from users and groups. They hold until one of these changes.
 #[derive(Default)]
 struct Compiled {
     users: HashMap<Arc<str>, Arc<UserAccess>>,
@@ -125,7 +125,7 @@ struct Compiled {
     groups: BTreeMap<Vec<Arc<str>>, Arc<Table>>,
 }
 
-/// What one user may do at present.
+/// The rights of one user at present.
 pub struct UserAccess {
     access: Access,
     lookups: Vec<LookupPermission>,
@@ -135,7 +135,7 @@ pub struct UserAccess {
 /// Why something is not done on behalf of somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotOnBehalf {
-    /// Who asks may not act for anybody.
+    /// The caller may not act for anybody.
     NoDelegate,
     /// There is no user of that name.
     NoSuchUser,
@@ -170,7 +170,7 @@ impl UserAccess {
 }
 
 impl Security {
-    /// What it was made with.
+    /// The parts that it was made of.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -180,7 +180,7 @@ impl Security {
         &self.directory
     }
 
-    /// What administrators can watch.
+    /// The events for administrators.
     pub fn activity(&self) -> &Activity {
         &self.activity
     }
@@ -190,7 +190,7 @@ impl Security {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// What a user may do at present; `None` when there is no such user.
+    /// The rights of a user at present; `None` when there is no such user.
     pub fn access_of(&self, username: &str) -> Option<Arc<UserAccess>> {
         let mut compiled = self.lock_compiled();
         if let Some(known) = compiled.users.get(username) {
@@ -277,8 +277,8 @@ impl Security {
         self.settings.allow_nested_permissions && is_nested(path)
     }
 
-    /// What the user has that somebody does something for, when the other is entitled to that (docs/mesh-protocol.md 2.8).
-    /// It is decided as the other's own request. Delegates do not become administrators that way.
+    /// The rights of a user on whose behalf another acts, when the other is entitled to that (docs/mesh-protocol.md
+    /// 2.8). It is decided as the other's own request. Delegates do not become administrators that way.
     ///
     /// # Errors
     ///
@@ -348,8 +348,8 @@ impl Security {
     }
 
     /// Forgets revocations of tokens that do not hold without it either. To be called about once a second; does so once a
-    /// minute. `connected` says which sessions there are, and whose tokens they were logged in with: those of the first generation
-    /// stay connected when they are revoked, and would be let in again.
+    /// minute. `connected` says which sessions there are, and whose tokens they were logged in with. Those of the first
+    /// generation stay connected when they are revoked, and would be let in again.
     pub fn tidy(&self, now: Instant, connected: impl FnOnce() -> HashSet<Box<str>>) {
         let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
         if tidied.is_some_and(|last| now.saturating_duration_since(last) < TIDYING) {

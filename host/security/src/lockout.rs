@@ -1,9 +1,10 @@
 //! Accounts that are closed for a while after wrong passwords.
 //!
-//! Enters: names with what became of their attempts to log in. Leaves: who may not try, and for how long.
-//! Guarantees: after the allowed number of failures in a row no password is accepted until the time is over, not even by
-//! attempts that were under way when the account was locked; names that nobody has are treated as all others; memory
-//! is bounded however many names are tried, and no number of names that are not locked opens one that is.
+//! Enters: names with the results of their attempts to log in. Leaves: the locked names, and the time of each lock.
+//! Guarantees: after the allowed number of failures in a row no password is accepted until the time is over. That
+//! holds for attempts that were under way when the account was locked. Names that nobody has are treated as all
+//! others. Memory is bounded however many names are tried, and no number of names that are not locked opens one that
+//! is.
 
 use super::recent::Recent;
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +25,7 @@ pub enum Refusal {
     },
 }
 
-/// Who has failed how often.
+/// The number of failures of each name.
 #[derive(Debug)]
 pub struct Lockout {
     /// Failures in a row that lock an account.
@@ -34,8 +35,8 @@ pub struct Lockout {
     failures: Mutex<Names>,
 }
 
-/// Names that have failed, by the time of their last failure. Those that are locked are kept apart: to lock one takes as many
-/// failures as are allowed, so that pushing it out takes as many times more than failing once with many names.
+/// Names that have failed, by the time of their last failure. Those that are locked are kept apart. To lock one takes
+/// as many failures as are allowed. So pushing it out takes as many times more than failing once with many names.
 #[derive(Debug)]
 struct Names {
     open: Recent<Failures>,
@@ -53,7 +54,7 @@ impl Names {
     }
 }
 
-/// What is remembered of one name.
+/// The record of one name.
 #[derive(Clone, Copy, Debug)]
 struct Failures {
     /// In a row.
@@ -83,7 +84,7 @@ impl Lockout {
     }
 
     /// Notes what became of an attempt and says whether it is accepted. A right password is accepted only where the
-    /// account is still open: many attempts at once are worth no more than the same number in a row.
+    /// account is still open. Many attempts at once are worth no more than the same number in a row.
     ///
     /// # Errors
     ///

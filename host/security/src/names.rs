@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_found() {
+    fn invisible_characters_are_found() {
         for name in [
             " bob",
             "bob ",

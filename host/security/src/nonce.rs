@@ -1,9 +1,9 @@
 //! Nonces: what a client has to sign to log in with its key pair.
 //!
-//! Enters: public keys that ask for a nonce, and later those that bring a digest. Leaves: the nonces that were
-//! given to that key and are still valid.
-//! Guarantees: a nonce is good for the key that asked for it only, and only for its life; nobody who asks, with whatever keys
-//! and however often, makes another one's nonce invalid or costs memory: nonces are not kept, but computed again.
+//! Enters: public keys that ask for a nonce, and later those that bring a digest. Leaves: the nonces that were given
+//! to that key and are still valid. Guarantees: a nonce is good for the key that asked for it only, and only for its
+//! life. Nobody who asks, with whatever keys and however often, makes another one's nonce invalid or costs memory:
+//! nonces are not kept, but computed again.
 
 use super::random::{NoRandomness, random};
 use data_encoding::BASE64;
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_base64_of_32_bytes_that_differ_each_time() {
+    fn a_nonce_is_base64_of_32_bytes_that_differ_each_time() {
         let (nonces, start) = nonces();
         let one = nonces.issue("one", start);
         assert_ne!(one, nonces.issue("other", start));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn others_who_ask_do_not_disturb() {
+    fn nonces_of_others_do_not_disturb() {
         let (nonces, start) = nonces();
         let nonce = nonces.issue("key of bob", start);
         for number in 0..20_000 {

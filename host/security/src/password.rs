@@ -1,8 +1,8 @@
 //! Passwords as they are stored, and whether one is right.
 //!
-//! Enters: passwords, and texts that the store holds for them. Leaves: texts to be stored, and verdicts.
-//! Guarantees: new texts are argon2id in the PHC form; happn's pbkdf2 texts verify and are called outdated; a stored text
-//! that would cost more than a second or two, or that cannot be read, is never right. Comparisons take constant time.
+//! Enters: passwords, and texts that the store holds for them. Leaves: texts to be stored, and verdicts. Guarantees:
+//! new texts are argon2id in the PHC form. The pbkdf2 texts of happn verify and are called outdated. A stored text that
+//! would cost more than a second or two, or that cannot be read, is never right. Comparisons take constant time.
 //!
 //! Both functions keep a core busy for some ten milliseconds: [`super::passwords::Passwords`] calls them on threads
 //! of their own.
@@ -66,7 +66,7 @@ pub enum Verdict {
     Wrong,
     /// It is.
     Right {
-        /// What is stored protects the password less well than a new text would.
+        /// The stored text protects the password less well than a new one would.
         outdated: bool,
     },
 }
@@ -256,7 +256,7 @@ impl Stored {
 mod tests {
     use super::*;
 
-    /// What happner-2 3.1.2 and 13.1.1 stored for the password `pw`.
+    /// The texts that happner-2 3.1.2 and 13.1.1 stored for the password `pw`.
     const HAPPN: [&str; 2] = [
         concat!(
             "pbkdf2$10000$",
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happn_stored_verifies_and_is_outdated() {
+    fn a_text_that_happn_stored_verifies_and_is_outdated() {
         for text in HAPPN {
             assert_eq!(verify("pw", text), Verdict::Right { outdated: true });
             assert_eq!(verify("wrong", text), Verdict::Wrong);

@@ -1,16 +1,16 @@
-//! Passwords verified and hashed on threads of their own, since each keeps a core busy for some ten milliseconds; signatures, too,
-//! which cost less and can be sent as often.
+//! Passwords verified and hashed on threads of their own, since each keeps a core busy for some ten milliseconds.
+//! Signatures, too, which cost less and can be sent as often.
 //!
-//! Enters: passwords and signatures from tasks that must not block, with what is stored for the user, if there is such a
-//! user. Leaves: verdicts and new texts to be stored, or that too many are waiting.
-//! Guarantees: at most half of the cores work on passwords, behind everything else that wants to run; what waits is bounded, and
-//! shared by network and name (`turns.rs`); a wrong password takes the same work whether the user exists or not;
-//! passwords are erased from memory when they are done with; an idle service holds no memory to hash in.
+//! Enters: passwords and signatures from tasks that must not block, with what is stored for the user, if there is
+//! such a user. Leaves: verdicts and new texts to be stored, or that too many are waiting. Guarantees: at most half
+//! of the cores work on passwords, behind everything else that wants to run. The queue is bounded, and shared by
+//! network and name (`turns.rs`). A wrong password takes the same work whether the user exists or not. Passwords are
+//! erased from memory when they are done with. An idle service holds no memory to hash in.
 //!
-//! A first attempt waits for `FIRST_PATIENCE` at most, beside all others. One that had no turn by then is looked at all the same
-//! when there is such a user: names that nobody has are without number, those of users are few, and are locked after some
-//! wrong passwords. Only a right password is told from it. A wrong one is answered as the name that nobody has: that
-//! there are too many, `PATIENCE` after the attempt. So nobody learns which names there are.
+//! A first attempt waits for `FIRST_PATIENCE` at most, beside all others. One that had no turn by then is checked all
+//! the same when there is such a user. Names that nobody has are without number. Those of users are few, and are
+//! locked after some wrong passwords. Only a right password is told from it. A wrong one is answered as the name that
+//! nobody has: that there are too many, `PATIENCE` after the attempt. So nobody learns which names there are.
 
 mod job;
 
@@ -38,7 +38,7 @@ use zeroize::Zeroizing;
 /// How long an attempt waits among all others.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// When it is told that there are too many. Clients wait for a minute.
+/// When clients get the error that there are too many. Clients wait for a minute.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// From how many networks which user has logged in is remembered.
@@ -83,7 +83,7 @@ impl Refused {
 pub struct Signed {
     /// The key.
     pub public_key: String,
-    /// What may have been signed.
+    /// The texts that may have been signed.
     pub nonces: Vec<Nonce>,
     /// The signature.
     pub digest: String,
@@ -127,7 +127,7 @@ struct Patience {
     whole: Duration,
 }
 
-/// What the threads share with the callers.
+/// The state that the threads share with the callers.
 struct Shared {
     queue: Mutex<Queue>,
     /// Rung when there is something in the queue, and when it closes.
@@ -138,10 +138,10 @@ struct Shared {
     has_pbkdf2: AtomicBool,
 }
 
-/// Who waits for a thread.
+/// The client that waits for a thread.
 struct Queue {
     turns: Turns<Ticket>,
-    /// Who has logged in, and from where.
+    /// Names that have logged in, with their addresses.
     known: Recent<()>,
     closed: bool,
 }
@@ -347,7 +347,7 @@ fn key_of(who: Applicant) -> String {
 
 fn password_work(password: String, stored: Option<String>, answer: oneshot::Sender<Looked>) -> Work {
     let password = Zeroizing::new(password);
-    // What is too long is wrong, and costs what a wrong one costs, but does not wait in memory.
+    // A password that is too long is wrong. It costs the same as a wrong one, but does not wait in memory.
     let (password, stored) = match password.len() > LONGEST {
         true => (Zeroizing::default(), None),
         false => (password, stored),
@@ -418,7 +418,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What each thread does.
+    /// The loop of each thread.
     fn work(&self) {
         // Where the system does not allow it, passwords are hashed at the usual priority.
         let _ = rustix::process::nice(NICE);

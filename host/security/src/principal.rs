@@ -1,4 +1,4 @@
-//! Who asks over HTTP.
+//! Principals of HTTP requests.
 //!
 //! Enters: the address of a request, and the holder of its token. Leaves: the same as a client that logs in, and the dialect
 //! of answers. Guarantees: each login over HTTP is one of a session of its own.
@@ -7,7 +7,7 @@ use super::{Accepted, Client, Info, TokenKind};
 use mesh_wire::protocol::Dialect;
 use std::net::IpAddr;
 
-/// Whoever is behind a request.
+/// The principal of a request.
 #[derive(Clone, Debug)]
 pub struct WebPrincipal {
     /// The holder of the token that the request carries, in a secure mesh.

@@ -1,7 +1,7 @@
-//! What holds for a session or a token of some kind of login (docs/protocol.md 9.7).
+//! Rules for a session or a token of some kind of login (docs/protocol.md 9.7).
 //!
-//! Enters: who logs in, and how. Leaves: the first profile that fits. Guarantees: a browser that no profile is
-//! about does not stay logged in for ever.
+//! Enters: a user who logs in, and the kind of login. Leaves: the first profile that fits. Guarantees: a browser that
+//! no profile is about does not stay logged in for ever.
 
 use super::credentials::Info;
 use super::directory::User;
@@ -23,19 +23,20 @@ pub struct Profiles {
     names: Names,
 }
 
-/// What a client has said of itself, as far as a profile asks for it: values by the keys of the configuration.
+/// The statements of a client in its `info`, as far as a profile asks for them: values by the keys of the
+/// configuration.
 pub(super) type Facts = BTreeMap<String, Value>;
 
 /// A login, as far as profiles look at it.
 #[derive(Clone, Copy)]
 pub(super) struct Circumstances<'a> {
-    /// Who logs in.
+    /// The user who logs in.
     pub user: &'a User,
     /// How.
     pub kind: TokenKind,
     /// Whether from a browser.
     pub is_browser: bool,
-    /// What the client says of itself.
+    /// The client's `info`.
     pub facts: &'a Facts,
 }
 
@@ -78,7 +79,8 @@ impl Profiles {
         self.all.iter().find(fits).unwrap_or(&self.all[last])
     }
 
-    /// What a client says that some profile asks for. It goes into tokens: whoever shows one over HTTP says nothing else.
+    /// The part of a client's `info` that some profile asks for. It goes into tokens: a client that shows one over HTTP
+    /// says nothing else.
     pub(super) fn facts_of(&self, info: &Info) -> Facts {
         let conditions = || self.all.iter().flat_map(|profile| &profile.info);
         if conditions().next().is_none() {
@@ -112,7 +114,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// What a profile says of the time that a login holds.
+/// The times of a profile for which a login holds.
 pub(super) fn policy_of(profile: &ProfileConfig) -> Policy {
     Policy {
         ttl: profile.ttl,
@@ -152,7 +154,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     #[test]
-    fn the_first_that_fits_holds() {
+    fn the_first_profile_that_fits_holds() {
         let guards = ProfileConfig {
             groups: vec!["guards".to_owned()],
             kind: Some(ProfileKind::Websocket),
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_says_of_itself_chooses_a_profile() {
+    fn the_info_of_a_client_chooses_a_profile() {
         let asks = |name: &str, key: &str, values: &[Value]| ProfileConfig {
             info: vec![InfoCondition {
                 key: key.to_owned(),

@@ -1,8 +1,9 @@
 //! Passwords that a component checks: what it is asked, and what becomes of its answer.
 //!
-//! Enters: a name, a password, and the answer of the component. Leaves: a login of a user of the directory. Guarantees: the
-//! administrator's password is never checked by a component, so that a broken one locks nobody out for good; a component makes
-//! nobody an administrator, and takes that from nobody; at most [`MOST`] answers are waited for at once; no password is in the log.
+//! Enters: a name, a password, and the answer of the component. Leaves: a login of a user of the directory.
+//! Guarantees: the administrator's password is never checked by a component, so that a broken one locks nobody out
+//! for good. A component makes nobody an administrator, and takes that from nobody. At most [`MOST`] answers are
+//! waited for at once. No password is in the log.
 
 use super::accounts::Accepted;
 use super::credentials::{Client, Info};
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Logins that may wait for the component at one time.
 const MOST: usize = 256;
 
-/// What a component is asked.
+/// The question to a component.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// The name that somebody gives.
@@ -28,11 +29,11 @@ pub struct Question<'a> {
     pub password: &'a str,
     /// Where the client is.
     pub address: IpAddr,
-    /// What the client says of itself.
+    /// The client's `info`.
     pub info: &'a Info,
 }
 
-/// What it answers.
+/// Its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// That is not this user's password, or there is no such user.
@@ -41,16 +42,16 @@ pub enum Answer {
     Accepted(Person),
 }
 
-/// What a component says of somebody whom it knows.
+/// A component's description of a user whom it knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Person {
     /// The groups; nothing where they stay what they are.
     pub groups: Option<Vec<String>>,
-    /// What applications keep with the user; nothing where it stays what it is.
+    /// The data of applications with the user; `None` where they stay as they are.
     pub custom_data: Option<Value>,
 }
 
-/// What a component answers, later; or why it does not, in words for the log.
+/// A component's later answer, or the reason why there is none, in words for the log.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer, String>> + Send + 'a>>;
 
 /// A component that checks passwords.
@@ -181,7 +182,7 @@ impl Security {
                 if !may {
                     tracing::warn!(
                         target: "audit", event = "provider", component = provided.provider.name(), user = username,
-                        group = &*mesh_wire::protocol::json::shorten(group), "the component gives a group that there is not, or that only administrators give"
+                        group = &*mesh_wire::protocol::json::shorten(group), "the component names a group that does not exist, or that only administrators give"
                     );
                 }
                 may

@@ -1,8 +1,8 @@
-//! What was last noted about names that strangers choose.
+//! The last notes about names that strangers choose.
 //!
-//! Enters: names of any length and what is to be remembered of each. Leaves: what was remembered.
-//! Guarantees: never more than a fixed number of entries of a fixed size; the one that was noted longest ago goes
-//! first; the memory of many entries is given back when they are gone.
+//! Enters: names of any length, each with a note. Leaves: the notes. Guarantees: never more than a fixed number of
+//! entries of a fixed size. The one that was noted longest ago goes first. The memory of many entries is given back
+//! when they are gone.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};
@@ -13,7 +13,7 @@ use std::hash::BuildHasher;
 pub(super) struct Recent<V> {
     /// Names are kept as 64 bits under a key that nobody knows: long ones cost nothing, and nobody can make two names meet.
     hasher: RandomState,
-    /// What is remembered, with its position in `order`.
+    /// The notes, each with its position in `order`.
     entries: HashMap<u64, (u64, V)>,
     /// The names by the order in which they were noted.
     order: BTreeMap<u64, u64>,
@@ -35,7 +35,7 @@ impl<V> Recent<V> {
         }
     }
 
-    /// What was noted about the name last.
+    /// The last note about the name.
     pub fn get(&self, name: &str) -> Option<&V> {
         self.entries
             .get(&self.hasher.hash_one(name))
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_noted_longest_ago_goes_first() {
+    fn the_oldest_note_goes_first() {
         let mut recent = Recent::new(2);
         recent.put("first", 1);
         recent.put("second", 2);

@@ -1,4 +1,4 @@
-//! How many refused logins are told in the log.
+//! Limits the number of refused logins in the log.
 //!
 //! Enters: refusals, as they happen. Leaves: whether one is a line of its own, how many were not, and how many there were
 //! for each reason. Guarantees: strangers who fail as often as they can write a bounded number of lines; every refusal is
@@ -34,7 +34,7 @@ impl Refusals {
         }))
     }
 
-    /// Counts one. Says whether it is to be told, and how many before it were not.
+    /// Counts one. Says whether it is to be logged, and how many before it were not.
     pub fn note(&self, reason: &'static str, now: Instant) -> (bool, u64) {
         let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let untold = second.turn(now);
@@ -49,7 +49,7 @@ impl Refusals {
         second.by_reason.clone()
     }
 
-    /// How many were not told, once their second is over. To be asked about once a second.
+    /// How many were not logged, once their second is over. To be asked about once a second.
     pub fn untold(&self, now: Instant) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).turn(now)
     }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_told_is_counted_once() {
+    fn refusals_that_are_not_logged_are_counted_once() {
         let refusals = Refusals::new();
         let start = Instant::now();
         let told = (0..1000).filter(|_| refusals.note("busy", start).0).count();

@@ -1,9 +1,9 @@
 //! Sessions whose tokens were taken away.
 //!
 //! Enters: ids of sessions, and what is known of their tokens. Leaves: whether their tokens hold. Guarantees: a
-//! revocation counts at once, and survives what the store survives; where the store cannot write, it counts until the host
-//! stops, and one that is withdrawn counts again; it is forgotten when its token would not hold without it either, and not
-//! before; tokens themselves are not kept.
+//! revocation counts at once, and survives what the store survives. Where the store cannot write, it counts until the
+//! host stops, and one that is withdrawn counts again. It is forgotten when its token would not hold without it
+//! either, and not before. Tokens themselves are not kept.
 
 use super::directory::ROOT;
 use mesh_store::{Commit, PathPattern, Store, StoreError, now};
@@ -17,16 +17,16 @@ const MANY: usize = 10_000;
 /// Why and when.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Revocation {
-    /// What the one who revoked it said.
+    /// The reason of the one who revoked it.
     pub reason: String,
     /// Milliseconds since 1970.
     pub timestamp: u64,
-    /// What was revoked. Nothing where only a session was named: that is remembered for ever.
+    /// The token's content. `None` where only a session was named: that is remembered for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<RevokedToken>,
 }
 
-/// What a revoked token said, as far as it tells when the token has no worth of its own any more.
+/// The part of a revoked token that tells when the token is worthless by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokedToken {
     /// Whose it was.
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_anyway_is_forgotten_in_memory_and_store_once_that_survives() {
+    fn revocations_of_expired_tokens_are_forgotten_in_memory_and_store() {
         let store = FullDisk::new();
         let revocations = Revocations::open(Arc::new(store.clone()));
         revocations.revoke("short", "", token(1, Some(10))).unwrap();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_earlier_hosts_wrote_is_still_revoked() {
+    fn revocations_of_earlier_hosts_still_count() {
         let store = FullDisk::new();
         let path = format!("{}old", folder());
         Store::set(&store, &path, r#"{"reason":"x","timestamp":1}"#).unwrap();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_tells_of_many_at_each_tenfold() {
+    fn many_revocations_are_logged_at_each_tenfold() {
         let told: Vec<usize> = (1..200_000).filter(|count| is_many(*count)).collect();
         assert_eq!(told, [10_000, 100_000]);
     }

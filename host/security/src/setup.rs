@@ -1,8 +1,8 @@
 //! From a configuration and a store to the security of a mesh.
 //!
 //! Enters: settings, the store, the administrator's password. Leaves: a [`Security`] that knows its groups, its
-//! administrator and its secret. Guarantees: what is there already is kept; the administrator's password is the configured one
-//! afterwards; there is no password that nobody chose.
+//! administrator and its secret. Guarantees: existing users and groups are kept; the administrator's password is the
+//! configured one afterwards; there is no password that nobody chose.
 
 use super::audited::Audited;
 use super::directory::{Group, SameNames, TOKEN_SECRET, User};
@@ -28,7 +28,7 @@ use std::time::Duration;
 const MOST_NAMES: usize = 100_000;
 const HEX: usize = 16;
 
-/// What the security of a mesh is made with.
+/// The parts that the security of a mesh is made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The mesh's name.
@@ -49,7 +49,7 @@ pub struct Settings {
     pub login_attempts: u32,
     /// How long it stays locked.
     pub lockout: Duration,
-    /// What holds for whom.
+    /// The profiles.
     pub profiles: Profiles,
     /// How names of users are compared.
     pub names: Names,
@@ -184,7 +184,7 @@ fn add_groups(directory: &Directory, settings: &Settings) -> Result<(), OpenErro
     Ok(())
 }
 
-/// What every user may do. The paths of methods begin with the domain, which is the mesh's name in most meshes.
+/// The rights of every user. The paths of methods begin with the domain, which is the mesh's name in most meshes.
 fn guests(settings: &Settings) -> Rules {
     let mut rules = Rules::new();
     for (path, permission) in permission::guest().iter() {

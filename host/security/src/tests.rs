@@ -169,7 +169,7 @@ async fn a_profile_and_a_key_lock_tokens_to_a_mesh_and_to_a_user() {
 }
 
 #[tokio::test]
-async fn whoever_is_made_again_is_somebody_else() {
+async fn a_user_who_is_made_again_is_another_user() {
     let security = security(settings()).await;
     add(&security, "bob").await;
     let before = enter(&security, "bob").await;

@@ -1,10 +1,10 @@
 //! Session tokens: JSON web tokens, signed with HMAC-SHA256 and nothing else.
 //!
-//! Enters: claims to be signed, and texts that claim to be tokens. Leaves: three segments of base64, and the
-//! claims of tokens that this host has signed.
-//! Guarantees: nothing of a text is parsed before its signature is known to be right, and the algorithm is not taken from
-//! the text: the header has to be the one that the host writes itself, letter by letter. Signatures are compared in
-//! constant time. Whether a token has expired or was revoked is for others to say.
+//! Enters: claims to be signed, and texts that claim to be tokens. Leaves: three segments of base64, and the claims
+//! of tokens that this host has signed. Guarantees: nothing of a text is parsed before its signature is known to be
+//! right. The algorithm is not taken from the text: the header has to be the one that the host writes itself, letter
+//! by letter. Signatures are compared in constant time. Whether a token has expired or was revoked is for others to
+//! say.
 
 use super::random::{NoRandomness, random};
 use data_encoding::BASE64URL_NOPAD;
@@ -55,7 +55,7 @@ impl TryFrom<u8> for TokenKind {
     }
 }
 
-/// What a token says. The names are those of happn's sessions.
+/// The content of a token. The names are those of happn's sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claims {
@@ -86,7 +86,7 @@ pub struct Claims {
     /// The only address that the token may be used from, where it is locked to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// What its client said of itself, as far as a profile asked for it.
+    /// The statements of its client, as far as a profile asked for them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, Value>,
 }
@@ -98,7 +98,7 @@ impl Claims {
     }
 }
 
-/// What is wrong with a token or a secret.
+/// Faults of a token or a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// Longer than any token of this host; not looked at.
@@ -162,7 +162,7 @@ impl Tokens {
         }
     }
 
-    /// What a token of this host says.
+    /// The content of a token of this host.
     ///
     /// # Errors
     ///
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_is_read_again() {
+    fn a_signed_token_is_read_again() {
         let locked = Claims {
             kind: TokenKind::Stateless,
             order: Some(1_795_417_784_493),

@@ -1,10 +1,10 @@
 //! Whose password is looked at next, and who has to go when too many wait.
 //!
 //! Enters: things that wait, each of a class, a network and a name. Leaves: the next one to be served, and those that
-//! wait no more. There are no threads and no clock in here.
-//! Guarantees: the places of each class are bounded. The classes that have somebody waiting are served in turn; in a class the
-//! networks, in a network the names, and under a name the one that came first. Where places run out, the network that holds
-//! most gives one up, and in it the name that holds most.
+//! wait no more. There are no threads and no clock in here. Guarantees: the places of each class are bounded. The
+//! classes that have somebody waiting are served in turn. In a class the networks, in a network the names, and under
+//! a name the one that came first. Where places run out, the network that holds most gives one up, and in it the name
+//! that holds most.
 
 use mesh_wire::network::network_of;
 use std::collections::VecDeque;
@@ -29,7 +29,7 @@ pub(super) enum Class {
 
 const CLASSES: usize = 4;
 
-/// Who waits. Long names cost no more than short ones: a name is a hash with a key that nobody knows.
+/// The one that waits. Long names cost no more than short ones: a name is a hash with a key that nobody knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Applicant {
     pub network: Network,
@@ -142,7 +142,7 @@ impl<T> Line<T> {
                 .iter_mut()
                 .filter(|crowd| crowd.network != who.network);
             let largest = others.max_by_key(|crowd| crowd.length);
-            // Who comes has one place more than before, if it gets one.
+            // A newcomer has one place more than before, if it gets one.
             evicted = match largest.filter(|crowd| crowd.length > own_length + 1) {
                 Some(crowd) => crowd.evict(0, None),
                 None => self.evict_for(who),

@@ -1,9 +1,9 @@
-//! What was asked for with each token: what profiles say of use and idleness is about all sessions of a token, and all requests
-//! over HTTP that show it.
+//! Requests with each token. Use and idleness of profiles are about all sessions of a token, and all requests over
+//! HTTP that show it.
 //!
-//! Enters: ids of tokens. Leaves: what counts their requests. Guarantees: whoever shows a token again, over whatever,
-//! goes on where the others are; a token of which nothing is known any more is as idle as it is old; memory is bounded, and
-//! only tokens that are limited take some. Counts begin anew when the host does.
+//! Enters: ids of tokens. Leaves: counters of their requests. Guarantees: a client that shows a token again, over any way,
+//! goes on where the others are. A token of which nothing is known any more is as idle as it is old. Memory is
+//! bounded, and only tokens that are limited take some. Counts begin anew when the host does.
 
 use super::recent::Recent;
 use mesh_session::{Policy, Usage};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Tokens whose use is remembered; of more, those that were shown longest ago begin anew.
 const MOST: usize = 100_000;
 
-/// What is known of all tokens.
+/// The usage of all tokens.
 #[derive(Debug)]
 pub(super) struct Usages(Mutex<Recent<Known>>);
 

@@ -43,7 +43,7 @@ fn fields_that_applications_keep_survive() {
 }
 
 #[test]
-fn what_has_a_meaning_is_no_field_of_an_application() {
+fn fields_with_a_meaning_are_none_of_an_application() {
     let given = json!({
         "username": 1, "userid": 1, "name": 1, "password": 1, "oldPassword": 1, "publicKey": 1,
         "custom_data": 1, "permissions": 1, "groups": 1, "_meta": 1, "__proto__": 1, "description": 1,

@@ -60,7 +60,7 @@ async fn a_flood_of_wrong_passwords_is_turned_away_and_leaves_no_memory_behind()
             passwords.verify(who, "wrong".to_owned(), stored).await
         });
     }
-    // Who is right gets in beside them, and is the only one.
+    // A right password gets in beside them, and is the only one.
     let bob = (ADDRESS, "bob");
     let verdict = passwords.verify(bob, "right".to_owned(), Some(stored)).await;
     assert_eq!(verdict.unwrap(), Verdict::Right { outdated: false });
@@ -79,7 +79,7 @@ async fn a_flood_of_wrong_passwords_is_turned_away_and_leaves_no_memory_behind()
     );
     assert!(!nice_values().is_empty());
 
-    // What one password is hashed in has to be gone, too: the threads give it back when nothing waits.
+    // The memory in which one password is hashed has to be gone, too: the threads give it back when nothing waits.
     let limit = before + u64::from(MEMORY_KIB) / 4;
     let start = Instant::now();
     while status("VmRSS:") > limit {

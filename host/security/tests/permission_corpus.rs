@@ -64,7 +64,7 @@ fn corpus(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What each user of all worlds may do.
+/// The rights of each user of all worlds.
 fn users() -> HashMap<String, Access> {
     let mut users = HashMap::new();
     for line in corpus("worlds.jsonl").lines() {

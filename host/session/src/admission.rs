@@ -1,9 +1,9 @@
 //! Connections that nobody has logged in with yet: how many there may be, and what each may cost.
 //!
 //! Enters: the address of each accepted connection, and the moment when it counts no longer. Leaves: a place, or that
-//! there is none. Guarantees: places are bounded together and for each address; a place that is dropped is free again; what
-//! all of them may hold together grows no further once there are more than a few hundred; refusals are counted, and reported at
-//! most once in each call of [`Admission::tell`].
+//! there is none. Guarantees: places are bounded together and for each address. A place that is dropped is free
+//! again. Their memory together grows no further once there are more than a few hundred. Refusals are counted, and
+//! reported at most once in each call of [`Admission::tell`].
 
 use mesh_wire::network::network_of;
 use std::collections::HashMap;

@@ -1,7 +1,8 @@
-//! What a session may hear of the events that it subscribed to, for itself and for others.
+//! The subscribed events that a session may hear, for itself and for others.
 //!
-//! Enters: the path of an event. Leaves: whether the user may hear it. Guarantees: whoever may hear everything that its
-//! subscriptions say costs a publication nothing; somebody for whom a session listens hears nothing until it is known what.
+//! Enters: the path of an event. Leaves: whether the user may hear it. Guarantees: a session that may hear everything that
+//! its subscriptions say costs a publication nothing. Somebody for whom a session listens hears nothing until it is
+//! known what.
 
 use arc_swap::ArcSwapOption;
 use std::fmt;

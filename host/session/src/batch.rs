@@ -1,8 +1,8 @@
 //! Frames that a connection has taken from its queue and writes one after the other.
 //!
 //! Enters: frames from [`super::Outbound`]. Leaves: frames for the websocket, in order. Guarantees: a frame that
-//! waits for publications of other connections is not handed out before these have tried to write them; who waits for
-//! frames of this batch is told when they were tried.
+//! waits for publications of other connections is not handed out before these have tried to write them. Sessions that
+//! wait for frames of this batch are woken when these were tried.
 
 use super::{After, Closing, InFlight};
 use mesh_wire::protocol::Frame;
@@ -43,7 +43,7 @@ pub struct Batch {
     is_released: bool,
 }
 
-/// What comes next of a batch.
+/// The next step of a batch.
 #[derive(Debug)]
 pub enum Next {
     /// This frame is to be written.
@@ -73,7 +73,7 @@ impl Batch {
         self.is_released = false;
     }
 
-    /// What is to be written next.
+    /// The next frame to write.
     pub fn next_frame(&mut self) -> Next {
         if self.position >= self.cleared
             && let Some(after) = self.obstacle()
@@ -88,15 +88,15 @@ impl Batch {
         Next::Frame(std::mem::take(&mut queued.frame))
     }
 
-    /// What the next frame waits for. Answers that follow each other leave together, in one write, when the last of
-    /// them may: nothing that others push is between them, so that it is still only earlier frames that they wait for.
+    /// The condition that the next frame waits for. Answers that follow each other leave together, in one write, when
+    /// the last of them may. Nothing that others push is between them, so they still wait for earlier frames only.
     fn obstacle(&mut self) -> Option<After> {
         let rest = self.frames.get(self.position..).unwrap_or_default();
         let mut end = self.position;
         let mut last = None;
         for after in rest.iter().map_while(|queued| queued.after.as_ref()) {
             end += 1;
-            // What this batch has handed out itself is written before.
+            // Frames that this batch has handed out itself are written before.
             if !after.is_over_but_for(&self.handed) {
                 last = Some(after);
             }

@@ -1,4 +1,4 @@
-//! What one caller has pending, so that nobody takes all that a lane can hold.
+//! Pending calls of one caller, so that nobody takes all that a lane can hold.
 //!
 //! Enters: calls as they are taken and as they end. Leaves: how many there are, and how large they are together.
 //! Guarantees: one atomic step for each call that begins or ends, and no lock.
@@ -19,7 +19,7 @@ const ADDRESSES: usize = 256;
 #[derive(Debug, Default)]
 pub struct Share(AtomicU64);
 
-/// What a caller has pending at one moment.
+/// The calls that a caller has pending at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Calls.
@@ -29,7 +29,7 @@ pub struct Held {
 }
 
 impl Share {
-    /// What is pending.
+    /// The pending calls.
     pub fn held(&self) -> Held {
         let both = self.0.load(Ordering::Relaxed);
         Held {

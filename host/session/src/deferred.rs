@@ -1,8 +1,9 @@
 //! Writing for connections that sleep.
 //!
 //! Enters: recipients that a publisher has pushed frames for without waking them. Leaves: those frames, written by
-//! the publisher's own thread. Guarantees: nobody is forgotten, also when the publisher's task panics; whoever wakes meanwhile
-//! writes itself; no more than fit into a turn, so that others go on and many recipients are still served by many threads.
+//! the publisher's own thread. Guarantees: nobody is forgotten, also when the publisher's task panics; a session that wakes
+//! meanwhile writes itself. No more than fit into a turn, so that others go on and many recipients are still served
+//! by many threads.
 
 use super::Session;
 use std::sync::Arc;

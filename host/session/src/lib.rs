@@ -62,7 +62,7 @@ pub struct Session {
     origin: Origin,
     /// Who is at the other end, in a secure mesh.
     login: ArcSwapOption<Login>,
-    /// What it may hear; nothing where that is everything that it has subscribed to.
+    /// The events that it may hear; `None` where that is everything that it has subscribed to.
     audience: ArcSwapOption<Audience>,
     /// For whom else it listens.
     principals: Mutex<Vec<Arc<Principal>>>,
@@ -146,7 +146,7 @@ impl Session {
         }
     }
 
-    /// Who is at the other end, in a secure mesh.
+    /// The login at the other end, in a secure mesh.
     pub fn login(&self) -> Option<Arc<Login>> {
         self.login.load_full()
     }
@@ -290,7 +290,7 @@ impl Session {
         self.is_cluster_member.load(Ordering::Relaxed)
     }
 
-    /// What the client was promised: the versions in the description that it has read last.
+    /// The versions that the client was promised: those in the description that it has read last.
     pub fn advertised(&self) -> Option<Arc<Advertised>> {
         self.advertised.load_full()
     }

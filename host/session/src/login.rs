@@ -1,7 +1,7 @@
-//! Who a session, or the holder of a token, is in a secure mesh, and for how long.
+//! The identity of a session, or of a token's holder, in a secure mesh, and its time.
 //!
-//! Enters: a login that was found to be right. Leaves: what others ask of it. Guarantees: a login that has expired
-//! never comes back.
+//! Enters: a login that was found to be right. Leaves: its user, rights and limits, for those who ask. Guarantees: a
+//! login that has expired never comes back.
 
 use mesh_wire::origin::Origin;
 use serde_json::value::RawValue;
@@ -63,7 +63,7 @@ pub struct Login {
     pub session_id: Box<str>,
     /// The session that the token was made for: this one, or the one whose token was used to log in.
     pub parent_id: Box<str>,
-    /// What the client shows later.
+    /// The token that the client shows later.
     pub token: Box<str>,
     /// What components learn of the caller.
     pub origin: Origin,
@@ -71,7 +71,7 @@ pub struct Login {
     pub timestamp: u64,
     /// How long it holds.
     pub policy: Policy,
-    /// What the client says of itself: a JSON object.
+    /// The client's `info`: a JSON object.
     pub info: Option<Box<RawValue>>,
     /// Whether its connection has TLS.
     pub is_encrypted: bool,
@@ -79,7 +79,7 @@ pub struct Login {
     usage: Arc<Usage>,
 }
 
-/// What was asked for with a token, by whomever it was shown.
+/// The requests with a token, of all who showed it.
 #[derive(Debug)]
 pub struct Usage {
     began: Instant,
@@ -207,7 +207,7 @@ impl Login {
 }
 
 impl Expiry {
-    /// What the client is told when a request comes too late (docs/protocol.md 9.7).
+    /// The error when a request comes too late (docs/protocol.md 9.7).
     pub fn message(self) -> &'static str {
         match self {
             Expiry::Elapsed => "expired session token",
@@ -217,7 +217,7 @@ impl Expiry {
         }
     }
 
-    /// What the client is told before the socket closes (docs/protocol.md 3.8).
+    /// The reason that the client gets before the socket closes (docs/protocol.md 3.8).
     pub fn reason(self) -> &'static str {
         match self {
             Expiry::Elapsed => "token-expired",
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_lapses() {
+    fn a_login_expires() {
         let second = Duration::from_secs(1);
         let ttl = login(Policy {
             ttl: Some(10 * second),

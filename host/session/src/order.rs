@@ -1,11 +1,11 @@
 //! Which frames wait for which: an answer leaves behind the publications of what it answers, on whatever connections
 //! they go out.
 //!
-//! Enters: one [`InFlight`] per publication, of which each recipient's queue holds a copy until its connection has
-//! tried to write the frame, and an [`After`] with the answer. Leaves: whether the answer may be written, and the
-//! waking of who waits for that. Guarantees: a publication counts as tried when the last copy is dropped, so a recipient
-//! that is slow, closed or gone holds up nobody. Two connections never wait for each other, because a frame waits only for frames
-//! that were pushed before it.
+//! Enters: one [`InFlight`] per publication, and an [`After`] with the answer. Each recipient's queue holds a copy of
+//! the first until its connection has tried to write the frame. Leaves: whether the answer may be written, and the
+//! waking of who waits for that. Guarantees: a publication counts as tried when the last copy is dropped, so a
+//! recipient that is slow, closed or gone holds up nobody. Two connections never wait for each other, because a frame
+//! waits only for frames that were pushed before it.
 
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,7 +15,7 @@ use std::task::Waker;
 #[derive(Clone, Debug, Default)]
 pub struct InFlight(Arc<Flight>);
 
-/// What a frame waits for.
+/// The condition that a frame waits for.
 #[derive(Clone, Debug)]
 pub struct After(Weak<Flight>);
 
@@ -26,14 +26,14 @@ struct Flight {
 
 #[derive(Debug, Default)]
 struct Awaited {
-    /// Who is woken at its end.
+    /// The tasks that are woken at its end.
     wakers: Vec<Waker>,
-    /// What ends no sooner.
+    /// The condition that ends no sooner.
     later: Vec<InFlight>,
 }
 
 impl InFlight {
-    /// What waits for it.
+    /// The frames that wait for it.
     pub fn after(&self) -> After {
         After(Arc::downgrade(&self.0))
     }
@@ -54,7 +54,7 @@ impl After {
         if self.0.strong_count() > own {
             return false;
         }
-        // What was written before the last copy was dropped comes before what is written now.
+        // Writes from before the last copy was dropped come before those from now.
         fence(Ordering::Acquire);
         true
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn both_are_waited_for_in_either_order() {
+    fn two_conditions_are_waited_for_in_either_order() {
         for (first_ends_first, chained) in [(true, false), (false, false), (true, true), (false, true)] {
             let woken = Arc::new(Woken::default());
             let (one, other) = (InFlight::default(), InFlight::default());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_row_ends_without_a_deep_stack() {
+    fn a_long_chain_of_waits_ends_without_a_deep_stack() {
         let first = InFlight::default();
         let mut last = first.after();
         let mut others = Vec::new();

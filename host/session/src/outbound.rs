@@ -1,8 +1,8 @@
 //! The bounded queue of frames between whoever publishes and the connection that writes.
 //!
 //! Normally the connection takes frames from here and writes them. While it waits for the answer of a single call it
-//! lends its socket instead ([`Outbound::lend`]): whoever brings that answer writes it, and the connection need not be
-//! woken. One wake-up less is a good part of the time that a call takes when it is the only one.
+//! lends its socket instead ([`Outbound::lend`]). The thread that brings that answer writes it, and the connection
+//! need not be woken. One wake-up less is a good part of the time that a call takes when it is the only one.
 
 use super::batch::{Batch, Queued};
 use super::{After, Closing, InFlight};
@@ -40,7 +40,7 @@ struct State {
     idle: Option<Arc<OwnedWriteHalf>>,
     /// Somebody is about to.
     is_deferred: bool,
-    /// What the lent socket did not take.
+    /// The bytes that the lent socket did not take.
     rest: Vec<u8>,
     closing: Option<Closing>,
     /// The socket took no more when it was tried last, or is gone: nobody is to wait for what comes.
@@ -58,11 +58,11 @@ impl State {
             // A vector takes everything.
             let _ = frame.format(&mut bytes);
         }
-        // What a broken socket does not take fails again when the connection writes it, and ends the connection.
+        // A failed write to a broken socket fails again in the connection, and ends it.
         let sent = socket.try_write(&bytes).unwrap_or(0);
         self.frames.clear();
         self.bytes = bytes.len() - sent;
-        // What was written as a whole leaves no memory behind.
+        // A frame that was written as a whole leaves no memory behind.
         self.rest = bytes.split_off(sent);
         self.rest.is_empty()
     }
@@ -188,7 +188,7 @@ impl Outbound {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Lets more or fewer bytes be queued than until now. What is queued stays.
+    /// Lets more or fewer bytes be queued than until now. Queued frames stay.
     pub fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::Relaxed);
     }
@@ -247,8 +247,8 @@ impl Outbound {
         true
     }
 
-    /// As [`Outbound::leave`], with `count` frames left in the queue: the next push writes them and its own, or without
-    /// a socket wakes the connection, which then writes all of them at once. Returns false, lending nothing, when the
+    /// As [`Outbound::leave`], with `count` frames left in the queue. The next push writes them and its own. Without a
+    /// socket it wakes the connection, which then writes all of them at once. Returns false, lending nothing, when the
     /// queue holds anything else. Everything taken before must have left the socket.
     pub fn lend(&self, waker: &Waker, count: usize, socket: Option<&Arc<OwnedWriteHalf>>) -> bool {
         self.waker.register(waker);
@@ -262,8 +262,8 @@ impl Outbound {
         true
     }
 
-    /// Called by the connection when the socket takes no more for now, or will not ever: nobody is to wait for what is
-    /// queued, nor for what comes before frames are taken again.
+    /// Called by the connection when the socket takes no more for now, or will not ever. Nobody is to wait for queued
+    /// frames, nor for those that come before frames are taken again.
     pub fn release_publishers(&self) {
         let mut state = self.lock();
         if !std::mem::replace(&mut state.is_released, true) {

@@ -1,5 +1,5 @@
-//! Connections that publish to each other, in schedules made from seeds: answers leave behind their publications, nothing is
-//! waited for in a circle, nobody waits for a slow reader, and no order changes.
+//! Connections that publish to each other, in schedules made from seeds. Answers leave behind their publications,
+//! nothing is waited for in a circle, nobody waits for a slow reader, and no order changes.
 //!
 //! Queues, batches and wakers are those of the host; sockets and tasks are made up. A publisher's steps are taken one by
 //! one, so that whatever may happen between two of them does. A failure names the seed.
@@ -19,7 +19,7 @@ impl Wake for Flag {
     }
 }
 
-/// What a publisher still has to do.
+/// The remaining steps of a publisher.
 struct Publishing {
     number: usize,
     recipients: Vec<usize>,
@@ -234,7 +234,7 @@ fn run(seed: u64) {
             _ => world.publish(position, &mut choices),
         }
     }
-    // Whoever is slow stays so: all others get everything.
+    // A slow session stays slow: all others get everything.
     for position in 0..count {
         while world.connections[position].publishing.is_some() && !world.connections[position].is_gone {
             world.publish(position, &mut choices);
@@ -297,7 +297,7 @@ fn two_that_publish_to_each_other_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn nobody_waits_for_who_is_closed_as_too_slow() {
+fn nobody_waits_for_a_session_that_is_closed_as_too_slow() {
     let (slow, publisher) = (Outbound::new(4), Outbound::new(100));
     let in_flight = InFlight::default();
     let after = in_flight.after();

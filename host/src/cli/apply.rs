@@ -8,10 +8,10 @@ use std::path::PathBuf;
 /// Options of `mesh apply`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Components that were added to the file are loaded, those that are gone from it are removed, and those whose library
-(also the file itself), range, config or lanes changed are replaced: all of them in one moment, or none. As with
-`mesh swap`, a version that turns out to be bad is rolled back. Saving the file does the same, unless `watch = false` in
-[swap], and so does SIGHUP. `mesh plan` says what would happen.
+Components that were added to the file are loaded, and those that are gone from it are removed. Components are \
+replaced when their library (also the file itself), range, config or lanes changed. All of that happens in one \
+moment, or not at all. As with `mesh swap`, a version that turns out to be bad is rolled back. Saving the file or \
+SIGHUP does the same, unless `watch = false` in [swap]. `mesh plan` says what would happen.
 
 Keys that need a restart are named and left as they are.
 

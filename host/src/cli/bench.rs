@@ -1,8 +1,8 @@
 //! `mesh bench`: measures happn servers.
 //!
-//! Enters: what to measure, where, and how hard. Leaves: a table or a JSON object on stdout, progress on
-//! stderr. Guarantees: exit code 1 when an operation failed or none succeeded, so that a script does not mistake a broken
-//! server for a fast one.
+//! Enters: the operations to measure, the servers, and the load. Leaves: a table or a JSON object on stdout, progress
+//! on stderr. Guarantees: exit code 1 when an operation failed or none succeeded, so that a script does not mistake a
+//! broken server for a fast one.
 
 use super::CommandError;
 use super::connection::{Authorities, Credentials, seconds};
@@ -30,17 +30,17 @@ Examples:
   mesh bench events --emit emitter/emit               through a component
   mesh bench data --operation get --documents 10000
 
-CPU time per operation is the figure that depends least on the machine: on a small one, server and load generator share
-the processors. Compare servers in one run, by their ratio, and look at the generator's own column: where it is
-the larger one, the throughput is the generator's."
+CPU time per operation is the figure that depends least on the machine. On a small machine, server and load \
+generator share the processors. Compare servers in one run, by their ratio. Look at the generator's own column as \
+well: where it is the larger one, the throughput is the generator's."
 )]
 pub struct Arguments {
-    /// What to measure.
+    /// The operations to measure.
     #[command(subcommand)]
     pub mode: Mode,
 }
 
-/// What to measure.
+/// The operations to measure.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Mode {
     /// Calls of a component's method
@@ -64,7 +64,7 @@ pub struct CallsArguments {
     /// Versions of the component that will do, as an npm range
     #[arg(long, value_name = "RANGE")]
     pub version: Option<String>,
-    /// What all modes have in common.
+    /// The options that all modes have in common.
     #[command(flatten)]
     pub common: Common,
 }
@@ -84,7 +84,7 @@ pub struct EventsArguments {
     /// Let this method emit (it gets the event's name and data), not a plain set; for example emitter/emit
     #[arg(long, value_name = "COMPONENT/METHOD")]
     pub emit: Option<String>,
-    /// What all modes have in common.
+    /// The options that all modes have in common.
     #[command(flatten)]
     pub common: Common,
 }
@@ -92,7 +92,7 @@ pub struct EventsArguments {
 /// `mesh bench data`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DataArguments {
-    /// What to do; several are done in turns
+    /// Operations to do; several are done in turns
     #[arg(
         long,
         value_name = "OPERATION",
@@ -104,12 +104,12 @@ pub struct DataArguments {
     /// How many documents there are; they are made first and removed afterwards
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub documents: u32,
-    /// What all modes have in common.
+    /// The options that all modes have in common.
     #[command(flatten)]
     pub common: Common,
 }
 
-/// What all modes have in common.
+/// The options that all modes have in common.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// Server to measure; give several to measure them in turns and to compare the first with the others
@@ -142,7 +142,7 @@ pub struct Common {
     /// Whom to trust.
     #[command(flatten)]
     pub authorities: Authorities,
-    /// Who to log in as.
+    /// The user to log in as.
     #[command(flatten)]
     pub credentials: Credentials,
     /// Seconds to wait for each answer before measuring begins

@@ -30,7 +30,7 @@ Examples:
 With --json the results are one JSON array on one line: methods may answer with several values, or with none."
 )]
 pub struct Arguments {
-    /// What to call
+    /// Method to call
     #[arg(value_name = "COMPONENT/METHOD")]
     pub target: String,
     /// Its arguments
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn targets() {
+    fn targets_are_parsed() {
         assert_eq!(split_target("calc/add", "METHOD").ok(), Some(("calc", "add")));
         assert_eq!(split_target("c/a/b", "EVENT").ok(), Some(("c", "a/b")));
         for wrong in ["calc", "/add", "calc/", ""] {

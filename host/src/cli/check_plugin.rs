@@ -17,12 +17,12 @@ Examples:
     mesh check-plugin libshop.so --config '{\"currency\":\"EUR\"}' --rounds 200
     mesh check-plugin libshop.so --json
 
-The library is loaded as a host would load it, each check in a process of its own: one that crashes or hangs fails its
-check and no more. Its methods are really called, with arguments that make no sense, so give it a configuration that
-can do no harm. There are no other components: what it asks of them fails. A component that declares state or health
-is asked for them, as in a swap; of one that does not, the report says \"not declared\".
+The library is loaded as a host would load it, each check in a process of its own. A check that crashes or hangs \
+fails, and no other. The methods are really called, with arguments that make no sense: give the component a \
+configuration that can do no harm. There are no other components, so calls of them fail. A component that declares \
+state or health is asked for them, as in a swap. For others the report says \"not declared\".
 
-A warning is allowed and perhaps meant, such as a method that waits. A failed check is against the contract of
+A warning is allowed and perhaps meant, such as a method that waits. A failed check is against the contract of \
 mesh_plugin.h and says what would be right.
 
 Exit code: 0 nothing failed (warnings allowed), 1 a check failed, 2 wrong usage.")]

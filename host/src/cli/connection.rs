@@ -31,7 +31,7 @@ pub struct Connection {
     /// Whom to trust.
     #[command(flatten)]
     pub authorities: Authorities,
-    /// Who to log in as.
+    /// The user to log in as.
     #[command(flatten)]
     pub credentials: Credentials,
     /// Seconds to wait for the connection, and then for each answer
@@ -51,7 +51,7 @@ pub struct Authorities {
     /// PEM file of the authorities to trust, or of the host's own certificate, in place of the system's authorities
     #[arg(long, value_name = "FILE")]
     pub cafile: Option<PathBuf>,
-    /// Trust any certificate: whoever is in between can read and change everything
+    /// Trust any certificate: a machine in between can read and change everything
     #[arg(long, conflicts_with = "cafile")]
     pub insecure: bool,
 }
@@ -63,7 +63,7 @@ impl Authorities {
             Some(file) => Trust::Authorities(file.clone()),
             None if self.insecure => {
                 terminal::note(
-                    "warning: with --insecure nobody checks that this is the right host; whoever is in between can read \
+                    "warning: with --insecure nobody checks that this is the right host; a machine in between can read \
                      and change everything",
                 );
                 Trust::Anyone
@@ -73,7 +73,7 @@ impl Authorities {
     }
 }
 
-/// Who to log in as, where the host is secure.
+/// The login, where the host is secure.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Credentials {
     /// User to log in as, where the host is secure
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times() {
+    fn times_are_parsed() {
         assert_eq!(seconds("5"), Ok(Duration::from_secs(5)));
         assert_eq!(seconds("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(seconds("1.5s"), Ok(Duration::from_millis(1500)));

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_component_is_shown() {
+    fn a_component_is_printed_with_its_methods_and_events() {
         let text = r#"{"name":"D","components":{"calc":{"version":"1.2.3","methods":{"add":{"parameters":[
             {"name":"a","type":"number"},{"name":"b"},{"name":"callback"}]},"tick":{"parameters":[{"name":""}]}},
             "events":{"e":{},"f":{"x":1}},"routes":{"/calc/r":{"type":"mware"},"/":{"type":"static"}}}}}"#;

@@ -17,7 +17,7 @@ use std::io;
 /// A failed command: what to say, and the exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// What was asked for failed.
+    /// The request failed.
     #[error("{0}")]
     Failed(String),
     /// A running host did not do it, or undid it.
@@ -46,7 +46,7 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// What was asked for failed.
+    /// The request failed.
     pub fn failed(message: impl Into<String>) -> CommandError {
         CommandError::Failed(message.into())
     }
@@ -150,7 +150,7 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// `Error name: message`, and below it each further field. Whoever wrote the message begins no line.
+/// `Error name: message`, and below it each further field. The author of the message begins no line.
 fn describe(error: &RemoteError) -> String {
     let message = error.message.replace('\n', "\n  ");
     let mut text = format!("Error {}: {message}", OneLine(&error.name));

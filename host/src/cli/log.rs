@@ -1,8 +1,8 @@
 //! The log of a running host.
 //!
 //! Enters: the wishes of the command line, and events with fields that strangers wrote parts of. Leaves: one line of
-//! standard error for each event. Guarantees: no event has a second line, so that nobody forges one; no control character
-//! leaves but for the colours of a terminal; a log that cannot be written stops nothing.
+//! standard error for each event. Guarantees: no event has a second line, so that nobody forges one. No control
+//! character leaves but for the colours of a terminal. A log that cannot be written stops nothing.
 
 use super::CommandError;
 use crate::terminal::{self, LineWriter};

@@ -1,7 +1,7 @@
 //! The commands of `mesh`: one file each.
 //!
-//! Enters: the command line. Leaves: results on standard output, everything else on standard error, and an
-//! exit code: 0 done, 1 the thing asked for failed, 2 wrong usage, 69 nobody answers there, 78 a wrong configuration.
+//! Enters: the command line. Leaves: results on standard output, everything else on standard error, and an exit code.
+//! The codes: 0 done, 1 the thing asked for failed, 2 wrong usage, 69 nobody answers there, 78 a wrong configuration.
 
 mod apply;
 mod bench;
@@ -141,8 +141,8 @@ pub fn main() -> ExitCode {
     };
     let code = outcome.map_or_else(|error| error.report(), |()| 0);
     if is_host {
-        // Exit handlers of libraries that stayed in memory must not keep the host from ending, nor must one that holds the lock
-        // of the dynamic loader.
+        // Exit handlers of libraries that stayed in memory must not keep the host from ending. Neither must one that holds
+        // the lock of the dynamic loader.
         let _ = std::io::stdout().flush();
         process::end(code);
     }
@@ -164,8 +164,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
 
 type Outcome = Result<(), CommandError>;
 
-/// Threads that serve connections, at least. With as many as there are cores, and few of these, two clients whose requests
-/// take a while would hold up everybody else; threads beyond that share the cores fairly.
+/// Threads that serve connections, at least. With as many as there are cores, and few of these, two clients whose
+/// requests take a while would hold up everybody else. Threads beyond that share the cores fairly.
 const FEWEST_WORKERS: usize = 4;
 /// Turns of connections between two looks at the sockets, when there is no end of turns. One may last a millisecond.
 const TURNS_BETWEEN_LOOKS: u32 = 16;

@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn component_names() {
+    fn names_of_components_are_checked() {
         assert_eq!(camel_case("greeter"), "greeter");
         assert_eq!(camel_case("my-web-shop2"), "myWebShop2");
     }

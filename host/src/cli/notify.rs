@@ -6,7 +6,7 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// What the service manager may want to know.
+/// The messages for the service manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// The mesh serves.

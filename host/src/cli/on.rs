@@ -1,7 +1,7 @@
 //! `mesh on`: prints the events of a component as they happen.
 //!
-//! Enters: the component and the event. Leaves: one line for each event. Guarantees: each line is written
-//! when its event arrives; ctrl-c and a full `--count` end the command with exit code 0, a lost connection with 1.
+//! Enters: the component and the event. Leaves: one line for each event. Guarantees: each line is written when its
+//! event arrives. Ctrl-c and a full `--count` end the command with exit code 0, a lost connection with 1.
 
 use super::CommandError;
 use super::call::split_target;
@@ -32,7 +32,7 @@ Examples:
 Each line has the time of arrival (UTC), the path and the data. It ends with ctrl-c."
 )]
 pub struct Arguments {
-    /// What to listen to; quote wildcards
+    /// Events to listen to; quote wildcards
     #[arg(value_name = "COMPONENT/EVENT")]
     pub target: String,
     /// Versions of the component whose events are wanted, as an npm range
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times() {
+    fn times_of_events_are_printed() {
         assert_eq!(format_time(Duration::ZERO), "1970-01-01T00:00:00.000Z");
         assert_eq!(
             format_time(Duration::from_millis(951_827_696_789)),

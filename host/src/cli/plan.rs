@@ -11,8 +11,8 @@ use std::path::PathBuf;
 /// Options of `mesh plan`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Says which version would replace which, the methods added and removed, what would become of the state, and what stands
-against it. The library is opened to ask what it is; nothing else of it runs, and nothing changes.
+Names the versions that would replace others, the methods added and removed, the fate of the state, and failed \
+checks. The library is opened to ask what it is. Nothing else of it runs, and nothing changes.
 
 Exit code 0: it would go through. 1: it would be refused, or need --force.
 

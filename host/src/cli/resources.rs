@@ -112,7 +112,7 @@ fn have_descriptors(needed: u64) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What to say when the system refuses something at the start.
+/// The message when the system refuses something at the start.
 fn sentence(error: &io::Error) -> String {
     const TOO_MANY_OPEN: [i32; 2] = [libc::EMFILE, libc::ENFILE];
     match error.raw_os_error() {
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_there_is_is_enough_and_no_more_is_claimed() {
+    fn available_resources_suffice_and_missing_ones_are_named() {
         assert!(have_threads(4).is_ok());
         assert!(have_descriptors(16).is_ok());
         if let Some(limit) = getrlimit(Resource::Nofile)
@@ -162,7 +162,7 @@ mod tests {
                 refused.contains(&format!("is {limit} (`ulimit -n`)")),
                 "{refused}"
             );
-            // What was opened is closed again.
+            // Opened descriptors are closed again.
             assert!(have_descriptors(16).is_ok());
         }
     }

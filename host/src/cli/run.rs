@@ -29,7 +29,8 @@ Examples:
 When the mesh serves, five lines of the log say what and where, and one line appears on standard output:
     ready name=TestNode url=http://127.0.0.1:55000 pid=4711
 
-Saving the file, or SIGHUP, applies it as `mesh apply` does; SIGHUP reads the certificate again, too. SIGTERM and SIGINT (ctrl-c) stop it: clients are told to come back, calls are finished, libraries unloaded. A second
+Saving the file, or SIGHUP, applies it as `mesh apply` does. SIGHUP reads the certificate again, too. SIGTERM and \
+SIGINT (ctrl-c) stop the host: clients are told to come back, calls are finished, libraries are unloaded. A second \
 signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.
 
 The variable MESH_SOCKET names the path of the socket that `mesh status`, `mesh swap` and `mesh apply` use.
@@ -38,8 +39,9 @@ With --dev, components that say where their sources are follow them: saving a fi
     [[components]]
     name = \"greeter\"
     library = \"greeter\"
-    crate = \".\"              # the folder of its Cargo.toml, as seen from this file
-What does not build or start is shown, and the version before serves on. The file is left as it is.")]
+    crate = \".\"              # folder of its Cargo.toml
+
+Errors of a build or a start are shown, and the version before serves on. The file is left as it is.")]
 pub struct Arguments {
     /// The file that describes the mesh.
     #[arg(long, default_value = "mesh.toml", value_name = "FILE")]
@@ -135,7 +137,8 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         }
         name = signals.next() => {
             tracing::warn!("{name} again: ending at once");
-            // What was acknowledged before it was on disk is written even so; that takes no longer than the disk does.
+            // Writes that were acknowledged before they were on disk are written even so; that takes no longer than
+            // the disk does.
             close_store(&mesh).await;
         }
     }

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 /// Options of `mesh status`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The host is found by its configuration file, on this machine and for this user. Where several hosts run with one file,
-all are shown, the one started last first. The variable MESH_SOCKET, given to the host and to the commands, names the
+The host is found by its configuration file, on this machine and for this user. Where several hosts run with one \
+file, all are shown, the newest first. The variable MESH_SOCKET, given to the host and to the commands, names the \
 path of the socket between them, such as that of a service.
 
 Examples:

@@ -17,8 +17,7 @@ use std::time::{Duration, Instant};
 /// Options of `mesh store`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The file is the one that `store.path` of mesh.toml names, or that --path names. A running host holds its file: stop it \
-first, the commands say so otherwise.
+The file is the one that `store.path` of mesh.toml or --path names. A running host holds its file, so stop it first.
 
 Examples:
     mesh store export > backup.jsonl
@@ -77,12 +76,12 @@ struct Export {
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-A document of the file takes the place of one with the same path; all others stay, unless --replace is given. Times and \
-`modifiedBy` are kept; lines without `created` and `modified` get the present time. Everything is taken or, when a line is wrong or \
-the disk is full, nothing.
+A document of the file takes the place of one with the same path. All others stay, unless --replace is given. Times \
+and `modifiedBy` are kept. Lines without `created` and `modified` get the present time. When a line is wrong or the \
+disk is full, nothing is imported.
 
-A data file of happn-3 up to version 12 (nedb) is recognised: stop the node, and name its file. What is below /_SYSTEM/, \
-such as users, passwords and keys of that node, is left out unless --system is given. Tags are dropped.
+A data file of happn-3 up to version 12 (nedb) is recognised: stop the node, and name its file. Documents below \
+/_SYSTEM/, such as users, passwords and keys of that node, are left out unless --system is given. Tags are dropped.
 
 Examples:
     mesh store import backup.jsonl

@@ -1,4 +1,4 @@
-//! What a host that has just started tells in five lines.
+//! The five lines of a host that has just started.
 //!
 //! Enters: a running host and its configuration. Leaves: components, where clients connect, what is served over HTTP,
 //! where the data is, and how the host is controlled. Guarantees: no secret is among it.

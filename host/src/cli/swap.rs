@@ -11,14 +11,15 @@ use std::path::{Path, PathBuf};
 /// Options of `mesh swap`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-LIBRARY is what `library` in mesh.toml would be: a path with a `/` in it, a file or the name of a crate in the folder
-of plugins. The new version is loaded, started and asked how it is while the old one serves. Then it takes over in one
-moment: calls that the old one has are finished there, all others go to the new one; state goes along. For a while
-(`probation_ms` in [swap]) the old version is kept: when the new one panics or fails more often, the old one serves
-again. After that mesh.toml is changed to name what runs; a library loaded beside others gets an entry of its own.
+LIBRARY is what `library` in mesh.toml would be: a path with a `/` in it, or a file or the name of a crate in the \
+folder of plugins. The new version is loaded, started and asked for its health while the old one serves. Then it \
+takes over in one moment, with the state. Calls that the old version has are finished there, and all others go to \
+the new one. The old version is kept for `probation_ms` of [swap]. When the new one panics or fails more often in \
+that time, the old one serves again. After that mesh.toml is changed to name the version that runs. A library loaded \
+beside others gets an entry of its own.
 
-Refused unless --force is given: a version outside the range in mesh.toml, one that a client's or component's
-subscription or calls exclude, one that cannot read the state of the old one.
+Refused unless --force is given: a version outside the range in mesh.toml; one that a client's or component's \
+subscription or calls exclude; one that cannot read the state of the old one.
 
 Exit code 0: the new version serves. 1: the old one does; one sentence says why. 69: no host runs with this file.
 
@@ -37,7 +38,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What is to be swapped, and by which host.
+/// The component to swap, and its host.
 #[derive(clap::Args)]
 struct What {
     /// The component.

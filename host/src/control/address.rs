@@ -1,8 +1,8 @@
 //! Where the control socket of a host is.
 //!
-//! Enters: the path of a mesh.toml, and `MESH_SOCKET`. Leaves: a socket that only this user can reach, and the way of a
-//! command to it. Guarantees: nothing is said to a socket before it is known that it is served by a user who is to be believed; a
-//! host is found by the name of its mesh.toml also when a link in that path leads elsewhere meanwhile.
+//! Enters: the path of a mesh.toml, and `MESH_SOCKET`. Leaves: a socket that only this user can reach, and the way of
+//! a command to it. Guarantees: nothing is said to a socket before it is known that it is served by a user who is to
+//! be believed. A host is found by the name of its mesh.toml also when a link in that path leads elsewhere meanwhile.
 
 use super::run_folder::{self, private_run_folder, user};
 use rustix::fs::Mode;
@@ -193,7 +193,7 @@ impl Address {
         let own = user();
         let is_believed = match self.is_named {
             false => other == own,
-            // Who runs a service may ask it, and so may root.
+            // The user that runs a service may ask it, and so may root.
             true => own == 0 || other == own || other == 0 || self.owner_of_folder() == Some(other),
         };
         match is_believed {

@@ -1,8 +1,8 @@
 //! The folder for what a running host needs to keep: control sockets, private copies of libraries.
 //!
 //! Enters: the environment. Leaves: folders that belong to this user and that nobody else may enter. Guarantees: a
-//! folder, or a link to one, that somebody else has put in its place is neither used nor believed; a start goes on with
-//! another folder then, and commands look into all of them.
+//! folder, or a link to one, that somebody else has put in its place is neither used nor believed. A start goes on
+//! with another folder then, and commands look into all of them.
 
 use rustix::fs::StatVfsMountFlags;
 use std::fs;

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it takes until it is tried again to accept a command.
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
-/// What can be asked.
+/// The requests.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Request {
@@ -33,7 +33,7 @@ pub enum Request {
     Status,
     /// Load a library in the place of a version, or beside it.
     Swap {
-        /// What, and in whose place.
+        /// The library, and the version that it replaces.
         swap: SwapRequest,
         /// Answer only when the probation is over.
         wait: bool,
@@ -52,7 +52,7 @@ pub enum Request {
     },
 }
 
-/// What is answered: any number of [`Reply::Progress`], then one other.
+/// The replies: any number of [`Reply::Progress`], then one other.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
@@ -60,9 +60,9 @@ pub enum Reply {
     Status(Box<Status>),
     /// It goes on.
     Progress(Progress),
-    /// What became of a swap.
+    /// The result of a swap.
     Report(Box<Report>),
-    /// What a swap would do.
+    /// The plan of a swap.
     Plan(Plan),
     /// It was not even tried, for this reason.
     Error(Failure),

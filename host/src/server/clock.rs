@@ -1,4 +1,4 @@
-//! What a host looks after once a second: calls that take too long, and memory that nobody needs any more.
+//! Tasks of a host once a second: calls that take too long, and memory that nobody needs any more.
 //!
 //! Enters: a mesh, and the room for connections. Leaves: nothing. Guarantees: nobody waits for it.
 
@@ -19,7 +19,7 @@ pub(super) async fn run(mesh: Arc<Mesh>, room: Room) {
         let most = room.most_taken();
         let crowd_has_left = crowd.has_left(most, room.taken());
         if crowd_has_left || mesh.subscriptions().take_left_behind() >= MUCH {
-            // What clients needed is kept by the C library for the next one, unless it is asked.
+            // Memory of clients is kept by the C library for the next one, unless the host asks for it.
             drop(tokio::task::spawn_blocking(allocator::trim));
         }
     }

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What others may do with a file.
+/// The rights of others to a file.
 #[derive(Clone, Copy)]
 enum Allowed {
     /// Nothing, nor may its group.
@@ -17,7 +17,7 @@ enum Allowed {
     ReadingByGroup,
 }
 
-/// What is to be said of the files of this configuration.
+/// The warnings about the files of this configuration.
 pub fn warnings(config: &Config) -> Vec<String> {
     let security = &config.security;
     let mut said = Vec::new();
@@ -60,7 +60,7 @@ fn warning(path: &Path, what: &str, allowed: Allowed) -> Option<String> {
         Allowed::Nothing => (0o077, "chmod 600"),
         Allowed::ReadingByGroup => (0o027, "chmod o-rwx,g-w"),
     };
-    // Who may write a file may read what is written to it next.
+    // A user who may write a file may read what is written to it next.
     (mode & refused & 0o066 != 0).then(|| {
         let path = path.display();
         format!(

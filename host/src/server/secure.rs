@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The environment variable that the administrator's password may come from.
 const ADMIN_PASSWORD: &str = "MESH_ADMIN_PASSWORD";
 
-/// What is wrong with the keys of `[security]`, beside their types.
+/// The faults of the keys of `[security]`, beside their types.
 pub(super) fn check(config: &Config) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     let administrator = administrator(config);

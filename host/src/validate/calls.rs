@@ -1,7 +1,7 @@
 //! The checks that call methods.
 //!
-//! Enters: a subject. Leaves: findings about its answers. Guarantees: every declared method is called; a
-//! method that keeps its lane busy costs its own instance, and the others are called on a new one.
+//! Enters: a subject. Leaves: findings about its answers. Guarantees: every declared method is called. A method that
+//! keeps its lane busy costs its own instance, and the others are called on a new one.
 
 use super::arguments::{self, Shape};
 use super::faults::{Fault, Faults};
@@ -134,7 +134,7 @@ pub(super) async fn cancel(subject: &Subject, reporter: &mut Reporter) -> Result
     finish(loaded, faults, subject, reporter).await
 }
 
-/// Many calls at the same time, on several lanes. Who does not answer is named by another check.
+/// Many calls at the same time, on several lanes. Another check names the methods that do not answer.
 pub(super) async fn at_once(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
     let answering = answering(subject, reporter).await?;
     let mut loaded = Loaded::load(subject, 4).await?;

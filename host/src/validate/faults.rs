@@ -1,4 +1,4 @@
-//! What can be wrong with the answers of a method, collected over many calls.
+//! Faults in the answers of a method, collected over many calls.
 //!
 //! Enters: a [`Fault`] and where it was seen. Leaves: one [`Finding`] for each kind of fault, which names the
 //! first places. Guarantees: a library that fails in every call makes a short report all the same.

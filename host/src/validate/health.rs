@@ -1,7 +1,7 @@
 //! The check of a component that says how it is.
 //!
-//! Enters: a subject. Leaves: findings about HEALTH. Guarantees: a component that does not declare health is
-//! not asked; one that says that it is ill is believed, since nothing that it depends on is there.
+//! Enters: a subject. Leaves: findings about HEALTH. Guarantees: a component that does not declare health is not
+//! asked. One that says that it is ill is believed, since nothing that it depends on is there.
 
 use super::judge::{judge, reason};
 use super::orders::{self, Signs};

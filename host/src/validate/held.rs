@@ -1,4 +1,4 @@
-//! What this process holds of the operating system.
+//! Resources of the operating system that this process holds.
 //!
 //! Enters: `/proc/self`. Leaves: a [`Held`], and a [`Finding`] where a series of memory sizes grows.
 //! Guarantees: taking it allocates no more than it gives back.
@@ -60,7 +60,7 @@ impl Held {
     }
 }
 
-/// What is wrong when the memory of so many rounds grows. `right` follows the number of KiB: it says for what, and what
+/// The fault when the memory of so many rounds grows. `right` follows the number of KiB: it says for what, and what
 /// would be right.
 pub(super) fn growth(memory: &[u64], right: &str) -> Option<Finding> {
     let growth = slope(memory);

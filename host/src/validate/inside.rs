@@ -41,7 +41,7 @@ pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
     let usable = outcome.is_ok();
     match outcome {
         Ok(findings) => findings.into_iter().for_each(|finding| reporter.found(finding)),
-        // What looks like a broken library is most often one that wants to be told something.
+        // A library that looks broken is most often one that needs its configuration.
         Err(error) if error.kind() == LoadErrorKind::Create && subject.config == "{}" => {
             reporter.found(Finding::failed(format!(
                 "{error}; a configuration that it needs is given with --config"

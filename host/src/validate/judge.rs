@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_that_the_contract_knows() {
+    fn answers_of_the_contract_are_accepted() {
         for (status, payload) in [
             (Status::OK, ""),
             (Status::OK, "[]"),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_it_does_not() {
+    fn answers_outside_the_contract_are_rejected() {
         for (status, payload, fault) in [
             (Status::OK, "1", Fault::WrongResults),
             (Status::OK, "[1", Fault::WrongResults),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_no_danger() {
+    fn deep_answers_are_judged_without_a_deep_stack() {
         let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
         assert_eq!(judge(Status::OK, deep.as_bytes()), None);
     }

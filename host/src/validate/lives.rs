@@ -126,7 +126,7 @@ fn unasked(kind: JobKind) -> impl Iterator<Item = Job> {
         })
 }
 
-/// What is wrong when a library did not go.
+/// The fault when a library did not go.
 pub(super) fn unloading(unloaded: Unloaded, when: &str) -> Option<Finding> {
     match unloaded {
         Unloaded::Gone => None,

@@ -1,10 +1,10 @@
 //! Whether a component library keeps the contract, tried out from the host's side.
 //!
 //! Enters: a library and a configuration for its component ([`Subject`]). Leaves: a [`CheckReport`] for each
-//! [`Check`], every fault one sentence that says what is wrong and what would be right. Guarantees: each check runs in
-//! a process of its own ([`supervise`]), so that a library which crashes or never returns costs its own check alone;
-//! the library is loaded by the same loader as in a serving host, and asks a host without a mesh for whatever it wants
-//! (`services`).
+//! [`Check`], every fault one sentence that says what is wrong and what would be right. Guarantees: each check runs
+//! in a process of its own ([`supervise`]), so that a library which crashes or never returns costs its own check
+//! alone. The library is loaded by the same loader as in a serving host, and asks a host without a mesh for whatever
+//! it wants (`services`).
 
 mod arguments;
 mod calls;
@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What is checked, and how patiently.
+/// The checks, and their patience.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The library file.
@@ -72,7 +72,7 @@ pub enum Check {
     AtOnce,
     /// The state goes to another instance, and back.
     State,
-    /// What is no state of its own is refused.
+    /// A state that is not its own is refused.
     WrongState,
     /// It says how it is.
     Health,
@@ -121,7 +121,7 @@ impl Check {
         }
     }
 
-    /// What holds when nothing is wrong.
+    /// The promise that holds when nothing is wrong.
     pub fn promise(self) -> &'static str {
         match self {
             Check::Inspect => "it opens, and describes itself as plugins must",

@@ -1,4 +1,4 @@
-//! What the checks of state, health and pausing have in common: how an order of the host must end, and whether the
+//! Common parts of the checks of state, health and pausing. They see how an order of the host ends, and whether the
 //! component still serves after it.
 //!
 //! Enters: the [`Outcome`] of an order. Leaves: the bytes that it gave, or a [`Finding`]. Guarantees: each
@@ -13,7 +13,7 @@ use crate::server;
 use bytes::Bytes;
 use mesh_plugin::{Component, Descriptor, LoadError, Rehearsal, Status};
 
-/// What the library says of itself, without making an instance of it.
+/// The library's own description, without making an instance of it.
 pub(super) async fn descriptor(subject: &Subject, reporter: &mut Reporter) -> Result<Descriptor, LoadError> {
     reporter.step("opening the library");
     Component::inspect(subject.library.clone(), server::stage(Rehearsal::off())?).await
@@ -36,7 +36,7 @@ pub(super) fn succeeded(
     Err(Finding::failed(format!("{order} {seen}: {right}")))
 }
 
-/// What is wrong when an order was completed more than once.
+/// The fault when an order was completed more than once.
 pub(super) async fn completed_once(loaded: &mut Loaded, order: &str) -> Option<Finding> {
     loaded.completed_twice().await.then(|| {
         Finding::failed(format!(
@@ -65,7 +65,7 @@ impl Signs {
         })
     }
 
-    /// What is wrong when it does not answer now. A component that never answers anything is not blamed here.
+    /// The fault when it does not answer now. A component that never answers anything is not blamed here.
     pub(super) async fn missing(&self, loaded: &Loaded, when: &str) -> Option<Finding> {
         let serves = match self.methods.first() {
             Some(method) => {

@@ -1,4 +1,4 @@
-//! What a check found, and how it gets from the process that checks to the one that supervises it.
+//! Findings of a check, and their way from the process that checks to the one that supervises it.
 //!
 //! Enters: steps and findings. Leaves: one line of JSON for each, through a socket that the library does not
 //! know of. Guarantees: a checking process whose supervisor is gone ends.
@@ -36,7 +36,7 @@ impl Verdict {
 pub struct Finding {
     /// How bad it is.
     pub verdict: Verdict,
-    /// What is wrong and what would be right.
+    /// The fault, and the right behaviour.
     pub sentence: String,
 }
 
@@ -58,7 +58,7 @@ impl Finding {
     }
 }
 
-/// What a library says of itself, for the head of a report.
+/// A library's own description, for the head of a report.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct About {
     /// The component's name.
@@ -76,11 +76,11 @@ pub struct About {
 pub struct CheckReport {
     /// Which one.
     pub check: Check,
-    /// What was found, the worst first.
+    /// The findings, the worst first.
     pub findings: Vec<Finding>,
     /// Whether anything else can be checked.
     pub usable: bool,
-    /// What the library says of itself, where this check has looked.
+    /// The library's own description, where this check has looked.
     pub about: Option<About>,
     /// Why there was nothing to check.
     pub remark: Option<String>,
@@ -97,13 +97,13 @@ impl CheckReport {
     }
 }
 
-/// What a checking process tells its supervisor.
+/// The messages of a checking process to its supervisor.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Message {
-    /// What is done next.
+    /// The next step.
     Step(String),
-    /// What the library says of itself.
+    /// The library's own description.
     About(About),
     /// Something is not as it should be.
     Found(Finding),

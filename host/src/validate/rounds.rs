@@ -1,6 +1,6 @@
 //! The check of what a swap leaves behind: loading, calling and unloading over and over.
 //!
-//! Enters: a subject. Leaves: findings about all that grew. Guarantees: what a process takes once, in the
+//! Enters: a subject. Leaves: findings about all that grew. Guarantees: memory that a process takes once, in the
 //! first rounds, is no growth.
 
 use super::held::{self, Held};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// What is offered to one component.
+/// The services for one component.
 pub(super) struct Alone {
     runtime: Handle,
     documents: Mutex<BTreeMap<String, Map<String, Value>>>,
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_wrapped() {
+    fn a_value_that_is_no_object_is_wrapped() {
         assert_eq!(document("a", b"1")["value"], 1);
         assert_eq!(document("a", b"{\"b\":2}")["b"], 2);
     }

@@ -144,7 +144,7 @@ impl Handover<'_> {
         Ok(())
     }
 
-    /// What the old version hears when its successor is rolled back. Returns whether it serves.
+    /// Tells the old version that its successor is rolled back. Returns whether it serves.
     async fn take_back(&mut self, old: &mut Loaded, state: &Bytes) -> bool {
         if self
             .snapshot(old, "SNAPSHOT before another version takes over")
@@ -220,7 +220,7 @@ impl Handover<'_> {
     }
 }
 
-/// What is wrong when a hint is completed.
+/// The fault when a hint is completed.
 pub(super) async fn completed_hint(loaded: &mut Loaded) -> Option<Finding> {
     loaded.completed_twice().await.then(|| {
         Finding::failed("it completed QUIESCE or RESUME: they are hints, and there is nothing to complete")

@@ -1,7 +1,7 @@
 //! The process that stays alive: starts one for each check, listens to it, and ends it when it hangs.
 //!
-//! Enters: a check and the command that makes it. Leaves: its report. Guarantees: returns within the step time
-//! after the last sign of life, whatever the library does; a crash is a finding that names the signal and the step.
+//! Enters: a check and the command that makes it. Leaves: its report. Guarantees: returns within the step time after
+//! the last sign of life, whatever the library does. A crash is a finding that names the signal and the step.
 
 use super::Check;
 use super::report::{CheckReport, Finding, Message};

@@ -1,4 +1,4 @@
-//! What the host itself has to complain about while it runs a component.
+//! Warnings of the host itself while it runs a component.
 //!
 //! Enters: events of the host's log. Leaves: the messages of warnings and errors, in order. Guarantees: what
 //! a component logs is not among them.

@@ -97,7 +97,7 @@ async fn keeps_its_own(
         loaded.call(method, Bytes::from_static(b"[]")).await;
     }
     let mut found = None;
-    // What is written differently each time cannot be compared.
+    // A state that is written differently each time cannot be compared.
     if let (Some(own), Some(again)) = (given(&loaded).await, given(&loaded).await)
         && own == again
     {
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_nonsense_can_be_no_state() {
+    fn nonsense_is_no_text_and_always_the_same() {
         assert!(std::str::from_utf8(&noise(64)).is_err());
         assert_eq!(noise(MEBIBYTE).len(), MEBIBYTE);
         assert_eq!(noise(100), noise(100));

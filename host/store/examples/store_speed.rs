@@ -1,5 +1,5 @@
-//! What a durable store costs on this machine: sets a second with one and with many in flight, the time to open many
-//! documents, and the memory each takes.
+//! Costs of a durable store on this machine. It prints sets a second with one and with many in flight, the time to
+//! open many documents, and the memory of each.
 //!
 //! ```text
 //! cargo run --release -p mesh-host --example store_speed -- FOLDER [DOCUMENTS]

@@ -1,8 +1,9 @@
 //! Walks over the documents that match a pattern, in slices.
 //!
-//! Enters: a store, a pattern, and how much may be done now. Leaves: documents, in ascending order of paths. Guarantees:
-//! the store is locked for one slice at a time, and never while a document is looked at; a document that is there from the
-//! beginning of a walk to its end is shown exactly once; one that is written or removed meanwhile is shown at most once.
+//! Enters: a store, a pattern, and how much may be done now. Leaves: documents, in ascending order of paths.
+//! Guarantees: the store is locked for one slice at a time, and never while a document is looked at. A document that
+//! is there from the beginning of a walk to its end is shown exactly once. One that is written or removed meanwhile
+//! is shown at most once.
 
 use super::{Document, PathPattern, Store};
 use mesh_scans::Budget;
@@ -45,7 +46,7 @@ impl Cursor {
     }
 }
 
-/// What a walk has come to.
+/// The position of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Walked {
     /// The budget is spent, and there may be more.
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_throughout_is_shown_once_and_in_order_whatever_changes_meanwhile() {
+    fn documents_that_stay_are_visited_once_and_in_order_during_changes() {
         for seed in 1..=60 {
             let mut numbers = Numbers(seed);
             let store = MemoryStore::default();

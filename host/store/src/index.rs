@@ -21,9 +21,9 @@ pub(super) struct Index {
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     pub(super) path: Arc<str>,
-    /// What was there.
+    /// The old document.
     pub(super) before: Option<Document>,
-    /// What is there now.
+    /// The new document.
     pub(super) after: Option<Document>,
 }
 
@@ -134,7 +134,7 @@ impl Index {
         changes
     }
 
-    /// Takes back the last change that was made and not undone yet.
+    /// Undoes the last change that was made and not undone yet.
     pub(super) fn undo(&mut self, change: Change) {
         match change.before {
             Some(before) => {

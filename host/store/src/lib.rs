@@ -67,7 +67,7 @@ impl StoreError {
         }
     }
 
-    /// What kind of failure it was.
+    /// The kind of failure.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
@@ -82,10 +82,10 @@ pub enum Commit {
     Pending(u64),
 }
 
-/// What is done when a commit has succeeded or failed.
+/// The callback when a commit has succeeded or failed.
 pub type Committed = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// What a write left behind.
+/// The result of a write.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// The document as it is now.
@@ -163,8 +163,8 @@ pub trait Store: Send + Sync {
     /// documents to be done at once. Returns at how many. See [`Walk`].
     fn slice(&self, pattern: &PathPattern<'_>, cursor: &mut Cursor, found: &mut Vec<Item>) -> usize;
 
-    /// Shows each document that matches, in ascending order of paths, until `visit` returns false. What is written or removed
-    /// meanwhile may be shown or not.
+    /// Shows each document that matches, in ascending order of paths, until `visit` returns false. Documents that are
+    /// written or removed meanwhile may be shown or not.
     fn scan(&self, pattern: &PathPattern<'_>, visit: &mut dyn FnMut(&str, &Document) -> bool) {
         let (mut cursor, mut found) = (Cursor::default(), Vec::new());
         while !cursor.has_ended() {
@@ -180,8 +180,8 @@ pub trait Store: Send + Sync {
     /// How many documents there are.
     fn count(&self) -> usize;
 
-    /// Calls `then` when a commit is done or has failed: at once, on this thread, if that is known already, and
-    /// otherwise from the engine's own thread, in the order of commits. `then` must not wait.
+    /// Calls `then` when a commit is done or has failed. It does so at once, on this thread, if that is known
+    /// already. Otherwise it is called from the engine's own thread, in the order of commits. `then` must not wait.
     fn when_committed(&self, commit: Commit, then: Committed);
 
     /// How the engine is. One that only keeps documents in memory is always well.

@@ -40,7 +40,7 @@ impl Store for MemoryStore {
 
     fn set_by(&self, path: &str, data: &str, by: Option<&Arc<str>>) -> Result<Stored, StoreError> {
         let data: Arc<str> = data.into();
-        // What was replaced is freed after the lock.
+        // The replaced document is freed after the lock.
         let written = self.write().set(path, data, by.cloned());
         Ok(stored(written))
     }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_written_last_is_known_if_that_was_said() {
+    fn the_last_writer_is_known_if_it_was_named() {
         let store = MemoryStore::default();
         let (ada, bob) = ("ada".into(), "bob".into());
         let by = || store.get("/a").unwrap().modified_by;

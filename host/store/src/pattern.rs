@@ -25,7 +25,7 @@ impl<'a> PathPattern<'a> {
         self.text
     }
 
-    /// What every matching path begins with.
+    /// The beginning of every matching path.
     pub fn literal(&self) -> &'a str {
         self.literal
     }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn matching() {
+    fn patterns_are_anchored_and_stars_match_anything() {
         for (pattern, hits, misses) in [
             ("/a/*", vec!["/a/", "/a/b", "/a/b/c"], vec!["/a", "/b"]),
             ("*", vec!["", "/a"], vec![]),

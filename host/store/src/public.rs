@@ -1,13 +1,13 @@
 //! The documents that clients and components may reach: all but those that the host keeps for itself.
 //!
 //! Enters: any request to a store. Leaves: its outcome, as if what is below [`RESERVED`] were not there. Guarantees:
-//! whoever has only this store neither sees nor changes users, their hashes, or what tokens are signed with.
+//! code that has only this store neither sees nor changes users, their hashes, or what tokens are signed with.
 
 use super::{Commit, Committed, Cursor, Document, Health, Item, PathPattern, Step, Store, StoreError};
 use super::{StoreErrorKind, Stored};
 use std::sync::Arc;
 
-/// What the host keeps for itself (docs/protocol.md 9.2).
+/// The paths that the host keeps for itself (docs/protocol.md 9.2).
 pub const RESERVED: &str = "/_SYSTEM/_SECURITY/";
 
 /// A store without what the host keeps for itself.
@@ -109,7 +109,7 @@ mod tests {
     use crate::MemoryStore;
 
     #[test]
-    fn what_is_kept_is_not_there() {
+    fn reserved_paths_are_not_there() {
         let all: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let user = format!("{RESERVED}_USER/bob");
         all.set(&user, r#"{"password":"hash"}"#).unwrap();

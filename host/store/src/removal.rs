@@ -1,9 +1,9 @@
 //! Removal of the documents that match a pattern, in steps.
 //!
 //! Enters: a store, a pattern, and a judge of documents. Leaves: how many were removed, and the commit of the last.
-//! Guarantees: the store is locked for one step at a time, and documents are judged before that; each document goes at most once;
-//! up to [`STEP`] documents go at one moment, more of them in the order of their paths. What was on disk before a crash is a
-//! beginning of that order.
+//! Guarantees: the store is locked for one step at a time, and documents are judged before that. Each document goes
+//! at most once. Up to [`STEP`] documents go at one moment, more of them in the order of their paths. After a crash
+//! the disk has a beginning of that order.
 
 use super::cursor::{Item, Walk, Walked};
 use super::{Commit, Document, PathPattern, Store, StoreError};
@@ -52,7 +52,7 @@ impl Removal {
     ///
     /// # Errors
     ///
-    /// When the engine cannot write. What earlier steps have removed stays removed.
+    /// When the engine cannot write. Documents that earlier steps have removed stay removed.
     pub fn advance(
         &mut self,
         store: &dyn Store,

@@ -1,7 +1,7 @@
 //! A writer that is killed in the middle of its work loses nothing that it has acknowledged.
 //!
 //! Enters: this program itself, started again as a writer that prints each acknowledged write. Leaves: nothing.
-//! Guarantees: what is looked at is what a real SIGKILL leaves behind. `MESH_TESTS_LONG=1` kills 200 times and not 20.
+//! Guarantees: the files are those that a real SIGKILL leaves behind. `MESH_TESTS_LONG=1` kills 200 times and not 20.
 
 use mesh_choices::Choices;
 use mesh_store::{Commit, Durability, DurableStore, Options, PathPattern, Store, now};
@@ -39,7 +39,8 @@ fn is_removal(number: u64) -> bool {
     number % 10 == 9
 }
 
-/// What write `number` of a round puts at its path: long enough for several pages, and the same letter throughout.
+/// The value that write `number` of a round puts at its path: long enough for several pages, and the same letter
+/// throughout.
 fn data(round: u64, number: u64) -> String {
     let letter = char::from(b'a' + (number % 26) as u8);
     let text: String = std::iter::repeat_n(letter, (number * 7919 % 6000) as usize).collect();
@@ -180,7 +181,7 @@ fn kill_again_and_again(durability: &str, rounds: u64) {
                 }
             }
         }
-        // What is there now is what the next round begins with.
+        // The next round begins with the present content.
         let commit = store.set("/end-of-round", &data(round, 0)).unwrap().commit;
         assert!(matches!(commit, Commit::Pending(_)));
         store.close().unwrap();
@@ -200,7 +201,7 @@ fn rounds() -> u64 {
 }
 
 #[test]
-fn what_is_acknowledged_survives_a_kill() {
+fn acknowledged_writes_survive_a_kill() {
     kill_again_and_again("commit", rounds());
 }
 

@@ -20,7 +20,7 @@ const MINIMUM_ROWS: usize = 2200;
 /// How many mismatches are shown.
 const SHOWN: usize = 20;
 
-/// What later servers say of errors, where it is documented.
+/// The messages of later servers for errors, where they are documented.
 const MESSAGES: [&str; 4] = [
     "Typefun is not",
     "$regex parameter",
@@ -75,7 +75,7 @@ fn documents() -> Vec<(String, Document)> {
     documents
 }
 
-/// What this host answers: the documents found, or the message of the error.
+/// The answer of this host: the documents found, or the message of the error.
 fn answer<'a>(
     documents: &[(String, Document)],
     path: &str,
@@ -254,7 +254,7 @@ fn regular_expressions_find_what_they_find_in_javascript() {
             }
         };
         let query = match (Query::read(Some(options), Dialect::Happn4), &row.found) {
-            // What JavaScript refuses may be understood here: it is never a question that worked.
+            // A pattern that JavaScript refuses may be understood here: no client relies on it.
             (_, None) => continue,
             (Err(error), Some(_)) => {
                 report(error.to_string());

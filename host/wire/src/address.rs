@@ -5,13 +5,13 @@
 
 use std::fmt;
 
-/// What the paths of all events begin with.
+/// The beginning of the paths of all events.
 pub const EVENTS: &str = "/_events/";
 /// What the paths of all calls and answers begin with.
 pub const EXCHANGE: &str = "/_exchange/";
 /// What the paths of all calls begin with.
 pub const REQUESTS: &str = "/_exchange/requests/";
-/// What the paths of all answers begin with.
+/// The beginning of the paths of all answers.
 pub const RESPONSES: &str = "/_exchange/responses/";
 
 /// A path that the mesh gives a meaning. As text it is that path.
@@ -21,7 +21,7 @@ pub enum Address<'a> {
     Event {
         /// That of the mesh.
         domain: &'a str,
-        /// Who emits it; the name may carry a range.
+        /// The emitting component; the name may carry a range.
         component: &'a str,
         /// Which event. It may have several segments.
         key: &'a str,
@@ -30,9 +30,9 @@ pub enum Address<'a> {
     Request {
         /// That of the mesh.
         domain: &'a str,
-        /// Who is called; the name may carry a range.
+        /// The called component; the name may carry a range.
         component: &'a str,
-        /// What is called.
+        /// The called method.
         method: &'a str,
     },
     /// An answer.
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_as_the_same() {
+    fn a_written_address_is_read_as_the_same() {
         let event = Address::Event {
             domain: "D",
             component: "calc@1",
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_written_as_the_same() {
+    fn a_read_address_is_written_as_the_same() {
         for path in [
             "/_events/D/calc/added",
             "/_events/D/calc/*",

@@ -1,7 +1,8 @@
 //! The addresses that one client can have.
 //!
-//! Enters: an address. Leaves: the address that stands for all of a client's. Guarantees: an address of IPv4 is the same when
-//! it is written as one of IPv6; of IPv6 a whole network is one client, since each customer of a provider has one.
+//! Enters: an address. Leaves: the address that stands for all of a client's. Guarantees: an address of IPv4 is the
+//! same when it is written as one of IPv6. Of IPv6 a whole network is one client, since each customer of a provider
+//! has one.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -21,7 +21,7 @@ const FORMER: [&str; 3] = ["PROTOCOL.md", "MESH.md", "(DESIGN:"];
 const ENDINGS: [&str; 3] = ["rs", "md", "toml"];
 /// Folders with nothing of the repository's own.
 const FOREIGN: [&str; 2] = ["target", "node_modules"];
-/// What joins the numbers of one citation.
+/// The separators between the numbers of one citation.
 const JOINTS: [&str; 3] = [", ", " and ", " to "];
 
 /// A section of one of the documents, cited somewhere.

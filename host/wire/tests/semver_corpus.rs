@@ -37,7 +37,7 @@ struct Comparison {
     coerced: bool,
 }
 
-/// What `satisfies` did: return a verdict, or throw because it cannot read the version.
+/// The result of `satisfies`: a verdict, or an exception because it cannot read the version.
 #[derive(Clone, Copy, PartialEq, Deserialize)]
 #[serde(untagged)]
 enum Strict {
@@ -64,7 +64,7 @@ impl Row {
         }
     }
 
-    /// What this host answers differently, if anything.
+    /// The different answer of this host, if there is one.
     fn mismatch(&self) -> Option<&'static str> {
         match self {
             Row::Coerce { version, coerced } => {

@@ -1,10 +1,10 @@
-//! What a host offers beyond answering calls. Each extension is a struct of functions found by name.
+//! Services of a host beyond answering calls. Each extension is a struct of functions found by name.
 //!
 //! Every function takes the [`crate::Host::context`] first. Where a function takes a lane and a token, the outcome
-//! arrives on that lane as a [`crate::WorkKind::REPLY`] with that token, which the component chooses itself (any
-//! number but 0, unique among its unanswered requests; the token of the call being worked on is a good choice). A reply
-//! that is [`crate::Status::ERROR`] carries an array whose first element is an object with `message` and `name`, as
-//! for calls.
+//! arrives on that lane as a [`crate::WorkKind::REPLY`] with that token. The component chooses the token itself: any
+//! number but 0, unique among its unanswered requests. The token of the call being worked on is a good choice. A
+//! reply that is [`crate::Status::ERROR`] carries an array whose first element is an object with `message` and
+//! `name`, as for calls.
 
 use crate::{Slice, Token};
 use core::ffi::c_void;
@@ -109,8 +109,8 @@ pub struct TimerExtension {
     pub after: unsafe extern "C" fn(context: *const c_void, lane: u32, token: Token, milliseconds: u64),
 }
 
-/// Doing what a caller asked for with the rights of that caller. A host returns null for it where authority delegation is
-/// off for the component: it then asks for everything as itself, as a component does that never calls
+/// Doing what a caller asked for with the rights of that caller. A host returns null for it where authority
+/// delegation is off for the component. It then asks for everything as itself, as a component does that never calls
 /// [`DelegationExtension::act_for`].
 #[repr(C)]
 #[derive(Debug)]
@@ -119,10 +119,10 @@ pub struct DelegationExtension {
     pub struct_size: u32,
     /// Zero.
     pub reserved: u32,
-    /// What the calling thread asks of the host from now on, calls, events and data, is asked for the caller of `call`,
-    /// the token of a [`crate::WorkKind::CALL`] of this instance; 0 ends that. What the caller may not do fails with an
-    /// error named `AccessDenied`, and an event is dropped. When the call was completed or given up, nothing more can be
-    /// asked for its caller: that is denied, too.
+    /// From now on the calling thread's requests to the host (calls, events, data) are made for the caller of `call`.
+    /// `call` is the token of a [`crate::WorkKind::CALL`] of this instance; 0 ends that. A request that the caller may
+    /// not make fails with an error named `AccessDenied`, and an event is dropped. When the call was completed or
+    /// given up, nothing more can be asked for its caller: that is denied, too.
     pub act_for: unsafe extern "C" fn(context: *const c_void, call: Token),
 }
 
@@ -136,7 +136,7 @@ pub struct HttpExtension {
     /// Zero.
     pub reserved: u32,
     /// Completes the [`crate::WorkKind::HTTP`] with this token. `status` is 200 to 599. `headers` is a JSON object of
-    /// texts, or of arrays of texts for headers that come more than once, or empty; those about the connection and the
+    /// texts, or of arrays of texts for headers that come more than once, or empty. Those about the connection and the
     /// length of the body are the host's own and left out. `body` is any bytes.
     pub respond:
         unsafe extern "C" fn(context: *const c_void, token: Token, status: u32, headers: Slice, body: Slice),

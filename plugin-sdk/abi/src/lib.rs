@@ -5,13 +5,14 @@
 //!
 //! Guarantees every party gives:
 //!
-//! * **Growth.** Majors must match. A minor version only appends fields; every struct says its own size at its head
-//!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever), and a reader uses a field only when it lies
-//!   inside the size that the writer gave. What is not needed to answer a call is an extension, asked for by name
-//!   ([`Host::get_extension`], [`Component::get_extension`]) and valid for as long as the table it was asked from.
-//! * **Memory.** Every [`Slice`] is borrowed for the duration of the call it is passed to (or, where a field says
-//!   *static*, for as long as the library is loaded). Whoever wants to keep bytes copies them. Nobody frees memory
-//!   that somebody else allocated.
+//! * **Growth.** Majors must match. A minor version only appends fields. Every struct says its own size at its head
+//!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever). A reader uses a field only when it lies
+//!   inside the size that the writer gave. Functions that a call's answer does not need are in an extension. It is
+//!   asked for by name ([`Host::get_extension`], [`Component::get_extension`]), and valid for as long as the table it
+//!   was asked from.
+//! * **Memory.** Every [`Slice`] is borrowed for the duration of the call it is passed to. Where a field says
+//!   *static*, it is borrowed for as long as the library is loaded. A side that keeps bytes copies them. Nobody frees
+//!   memory that somebody else allocated.
 //! * **Threads.** The host runs library code only on *lanes*: operating system threads that belong to one loaded
 //!   version and end before it is unloaded. `dlopen` constructors, [`Vtable::create`] and [`Vtable::destroy`] run on
 //!   lane 0; `dlclose` destructors run on a thread made for the unloading. Host functions may be called from any thread, never block, and never call back into the library on the
@@ -105,7 +106,7 @@ unsafe impl Send for Slice {}
 // SAFETY: as above, sharing the address itself is harmless.
 unsafe impl Sync for Slice {}
 
-/// What a library says of itself. Static: it and everything it points to live as long as the library is loaded.
+/// The description of a library. Static: it and everything it points to live as long as the library is loaded.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Component {
@@ -162,7 +163,7 @@ pub struct Vtable {
     pub work:
         Option<unsafe extern "C" fn(instance: *mut c_void, lane: u32, items: *const Work, count: usize)>,
     /// `[any lane]` Optional. Where present, a lane runs this function for its whole life instead of having work
-    /// pushed: the library waits on [`Host::lane_descriptor`], fetches work with [`Host::take`] and returns when
+    /// pushed. The library waits on [`Host::lane_descriptor`], fetches work with [`Host::take`] and returns when
     /// `take` says that the lane is closed.
     pub run: Option<unsafe extern "C" fn(instance: *mut c_void, lane: u32)>,
     /// `[lane 0]` Frees the instance. All other lanes have ended. Threads that the library started must have ended

@@ -9,11 +9,11 @@ impl Status {
     /// An empty payload means `[]`. The client sees `ok` with `[null, …results]`, or with `[]`.
     pub const OK: i32 = 0;
     /// It failed. For a call the payload is a JSON array whose first element is an object with `message` and `name`
-    /// and any further fields; elements after it are handed on. The client sees `error` with that array.
+    /// and any further fields. Elements after it are handed on. The client sees `error` with that array.
     pub const ERROR: i32 = 1;
-    /// A call failed with something that is no error object. The payload is a JSON array whose first element is a
-    /// string or a plain object; the client sees `ok` with that array and takes the first element for the error, as
-    /// happner's components may answer. Where it is `null` there was no error: `[null]` is what `callback(null)` answers.
+    /// A call failed with something that is no error object. The payload is a JSON array whose first element is a string
+    /// or a plain object. The client sees `ok` with that array and takes the first element for the error, as happner's
+    /// components may answer. Where it is `null` there was no error: `[null]` is what `callback(null)` answers.
     pub const VALUE_ERROR: i32 = 2;
     /// As [`Status::ERROR`], and the cause was a defect of the component itself, such as a panic: counted against its
     /// version. Since minor version 1.

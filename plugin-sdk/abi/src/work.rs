@@ -2,7 +2,7 @@
 
 use crate::{Slice, Token};
 
-/// What a [`Work`] item asks for. The values are fixed; a library ignores kinds that it does not know.
+/// The kinds of [`Work`] items. The values are fixed; a library ignores kinds that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkKind;
 
@@ -29,10 +29,10 @@ impl WorkKind {
     /// [`crate::Status::OK`] and the state as bytes of the component's own choice, or with an error. No call and no
     /// event arrives until [`WorkKind::RESUME`] or [`WorkKind::STOP`]. Since minor version 1.
     pub const SNAPSHOT: u32 = 8;
-    /// Comes on lane 0, to a component whose descriptor declares `state`: take over the state in `payload`, which was
-    /// written with the schema number in `method`. Complete `token`. A new instance gets it before
-    /// [`WorkKind::START`]; one that has started may get it too, when the version that replaced it is rolled back: the
-    /// state replaces its own. Since minor version 1.
+    /// Comes on lane 0, to a component whose descriptor declares `state`. It asks to take over the state in `payload`,
+    /// which was written with the schema number in `method`. Complete `token`. A new instance gets it before
+    /// [`WorkKind::START`]. One that has started may get it too, when the version that replaced it is rolled back. The
+    /// state then replaces its own. Since minor version 1.
     pub const RESTORE: u32 = 9;
     /// A hint, on lane 0: another version has taken over. Calls taken before are still to be answered; what the
     /// component does by itself should pause. Nothing to complete. Since minor version 1.
@@ -62,7 +62,7 @@ pub struct Work {
     pub struct_size: u32,
     /// A [`WorkKind`].
     pub kind: u32,
-    /// What this item is about; see [`WorkKind`].
+    /// The subject of this item; see [`WorkKind`].
     pub token: Token,
     /// For [`WorkKind::REPLY`]: how it ended.
     pub status: i32,

@@ -1,10 +1,10 @@
 //! The C header says the same as this crate, and neither moves by accident.
 //!
-//! Enters: the crate's types and `include/mesh_plugin.h`. Leaves: a failed test that names the struct, field
-//! or constant that differs. Guarantees, as far as a C compiler is there: every struct has the same size, alignment,
-//! fields, offsets and field types in both languages; every constant has the same value; none exists on one side only;
-//! the header compiles as C99, C11 and C++17 without a warning. And without any compiler: the layout on 64-bit
-//! machines is the one frozen in [`FROZEN`], so that a change of the contract is an edit there in the same commit.
+//! Enters: the crate's types and `include/mesh_plugin.h`. Leaves: a failed test that names the struct, field or
+//! constant that differs. Guarantees, as far as a C compiler is there: every struct has the same size, alignment,
+//! fields, offsets and field types in both languages. Every constant has the same value. None exists on one side
+//! only. The header compiles as C99, C11 and C++17 without a warning. And without any compiler: the layout on 64-bit
+//! machines is the one frozen in [`FROZEN`]. So a change of the contract is an edit there in the same commit.
 //!
 //! A machine without `cc` or `c++` skips what needs them and says so; where the variable `CI` is set that is a failure.
 
@@ -361,7 +361,7 @@ fn program(layouts: &[Layout]) -> String {
     )
 }
 
-/// What [`program`] must print.
+/// The text that [`program`] must print.
 fn expectation(layouts: &[Layout]) -> String {
     let mut text = String::new();
     for Layout {
@@ -420,8 +420,8 @@ fn the_header_has_the_same_layout_types_and_constants() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn the_header_has_no_field_that_the_crate_lacks() {
-    // A field of C alone would show as a hole, since sizes and offsets agree; so holes are filled
-    // with reserved fields, and none is allowed.
+    // A field of C alone would show as a hole, since sizes and offsets agree. So holes are filled with reserved
+    // fields, and none is allowed.
     for Layout {
         name, size, fields, ..
     } in layouts()

@@ -1,4 +1,4 @@
-//! What is written in `#[component(…)]` and in the attributes of functions.
+//! Arguments of `#[component(…)]` and of the attributes of functions.
 
 use crate::names;
 use syn::meta::ParseNestedMeta;
@@ -70,7 +70,7 @@ pub(crate) struct FunctionAttributes {
     pub(crate) description: String,
 }
 
-/// What a function is there for.
+/// The role of a function.
 #[derive(Clone)]
 pub(crate) enum Role {
     /// `#[method(name = "other")]`

@@ -250,7 +250,7 @@ fn implement(
     }
 }
 
-/// What is written between the parentheses of a call of the component's function. `context`, `origin`, `event` and the
+/// The arguments in a call of the component's function. `context`, `origin`, `event` and the
 /// numbered arguments are owned variables there, or references where `borrowed` says so.
 pub(crate) fn given<'a>(
     function: &'a Function,

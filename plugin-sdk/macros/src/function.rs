@@ -20,7 +20,7 @@ pub(crate) struct Function {
     pub(crate) fallible: Option<Span>,
 }
 
-/// What a function wants to be given.
+/// The parameters of a function.
 pub(crate) enum Input {
     /// The component's access to the mesh.
     Context { by_reference: bool },
@@ -39,7 +39,7 @@ pub(crate) struct Argument {
     /// Its name on the wire.
     pub(crate) name: String,
     pub(crate) span: Span,
-    /// What is read from JSON.
+    /// A value that is read from JSON.
     pub(crate) owned: Box<Type>,
     /// Whether the function wants to borrow it.
     pub(crate) by_reference: bool,
@@ -218,7 +218,7 @@ impl Input {
             }
         };
         let name = renamed.map_or_else(|| names::camel_case(&ident.to_string()), |name| name.value());
-        // What is borrowed is read as its owner: the text lives as long as the call.
+        // A borrowed type is read as its owner: the text lives as long as the call.
         let owned = match target {
             Type::Path(path) if by_reference && path.path.is_ident("str") => {
                 Box::new(syn::parse_quote!(::std::string::String))

@@ -31,9 +31,9 @@ mod state;
 ///
 /// # On functions
 ///
-/// A function with `&self` is a method. Its name and those of its parameters are written in camel case on the wire;
-/// parameters of type `&Context` and `&Origin` are given by the SDK and not part of the call. Functions without `self`
-/// and those in other `impl` blocks are no methods.
+/// A function with `&self` is a method. Its name and those of its parameters are written in camel case on the wire.
+/// Parameters of type `&Context` and `&Origin` are given by the SDK and not part of the call. Functions without
+/// `self` and those in other `impl` blocks are no methods.
 ///
 /// | attribute | meaning |
 /// |---|---|

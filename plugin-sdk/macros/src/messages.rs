@@ -1,4 +1,4 @@
-//! What authors read when something is wrong.
+//! Messages for authors whose component is wrong.
 
 use crate::attribute::ComponentAttribute;
 use crate::expand::expand;

@@ -1,7 +1,8 @@
-//! What JSON a parameter takes, as far as its type says so by itself.
+//! The JSON that a parameter takes, as far as its type says so by itself.
 //!
 //! Enters: a type as it is written. Leaves: a JSON Schema, or nothing. Guarantees: a schema never refuses what serde
-//! reads into the type, if names such as `String` and `Option` mean what they mean everywhere; of other types nothing is said.
+//! reads into the type, if names such as `String` and `Option` mean what they mean everywhere. Of other types nothing
+//! is said.
 
 use syn::{GenericArgument, PathArguments, Type};
 

@@ -1,4 +1,4 @@
-//! What a component hands over to its other versions: the functions that write, take over and migrate its state.
+//! State for other versions of a component: the functions that write, take over and migrate its state.
 //!
 //! Enters: the schema number of `#[component(state = …)]` and the functions with `#[snapshot]`, `#[restore]` and
 //! `#[migrate]`. Leaves: the schemas that can be read, and the code that does it. Guarantees: code is written only

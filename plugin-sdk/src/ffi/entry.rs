@@ -1,4 +1,4 @@
-//! What the host finds in the library: its description and its functions.
+//! Entry points of the library: its description and its functions.
 
 use super::host::{Host, work_items};
 use crate::component::Component;

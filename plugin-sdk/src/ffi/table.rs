@@ -5,7 +5,7 @@ use mesh_plugin_abi::{self as abi, Slice, Token};
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What a host must be able to do, in safe types.
+/// The functions of a host, in safe types.
 pub(crate) trait HostServices: Send + Sync {
     fn complete(&self, token: Token, status: i32, payload: &[u8]);
     fn fail(&self, message: &str);

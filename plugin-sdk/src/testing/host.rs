@@ -13,7 +13,7 @@ use std::time::Duration;
 
 type Stub = Arc<dyn Fn(Value) -> Result<Value, Error> + Send + Sync>;
 
-/// What is queued for the lane.
+/// The work that is queued for the lane.
 #[derive(Default)]
 pub(super) struct Item {
     pub(super) kind: u32,
@@ -25,7 +25,7 @@ pub(super) struct Item {
     pub(super) origin: Vec<u8>,
 }
 
-/// What the component gave for a token.
+/// The component's completion of a token.
 pub(super) enum Completion {
     /// A status and a payload.
     Answer(i32, Vec<u8>),
@@ -53,11 +53,11 @@ pub(super) struct State {
     /// When, in which order, and for which token.
     timers: BTreeMap<(u64, u64), Token>,
     timers_set: u64,
-    /// Who called, by the tokens of calls that are not answered yet.
+    /// The callers, by the tokens of calls that are not answered yet.
     callers: HashMap<Token, Option<String>>,
     /// The calls for whose callers threads ask just now.
     acting_for: HashMap<ThreadId, Token>,
-    /// What was asked for, and for whom.
+    /// The requests, each with the user that it was made for.
     pub(super) requests: Vec<(String, Option<String>)>,
 }
 

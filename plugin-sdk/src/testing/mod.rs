@@ -356,7 +356,7 @@ impl<C: Component> Harness<C> {
             .collect()
     }
 
-    /// What was asked of the host so far, such as `"call calc.add"`, `"emit greeted"` or `"get notes/a"`, and with whose
+    /// The requests to the host so far, such as `"call calc.add"`, `"emit greeted"` or `"get notes/a"`. Each has its
     /// rights: those of a caller by name, or the component's own. See [`crate::Context::as_component`].
     pub fn requests(&self) -> Vec<(String, Option<String>)> {
         lock(&self.services.state).requests.clone()

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_adds_as_javascript_does() {
+    fn values_are_added_as_javascript_does() {
         for (a, b, sum) in [
             (json!(1), json!(2), json!(3.0)),
             (json!(0.1), json!(0.2), json!(0.30000000000000004)),

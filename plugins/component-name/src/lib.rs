@@ -31,7 +31,7 @@ mod tests {
     use mesh_plugin_sdk::testing::Harness;
 
     #[test]
-    fn it_answers_emits_and_fails() {
+    fn methods_answer_emit_and_fail() {
         let harness = Harness::<ComponentName>::new(json!({}));
         let answer = |method: &str| harness.call(method, ()).unwrap().raw()[0].to_string();
         assert_eq!(answer("methodName"), r#"{"key":"value"}"#);

@@ -35,7 +35,7 @@ mod tests {
     use mesh_plugin_sdk::testing::Harness;
 
     #[test]
-    fn it_answers() {
+    fn routes_answer() {
         let web = Harness::<Web>::new(json!({}));
         assert_eq!(web.call("ping", ()).unwrap().one::<String>().unwrap(), "pong");
         let hello = web.http("PUT", "/web/hello/below?x=1", b"").unwrap();
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn it_lists_its_routes_and_one_method() {
+    fn the_description_lists_the_routes_and_one_method() {
         let descriptor: Value = mesh_plugin_sdk::serde_json::from_str(Web::DESCRIPTOR).unwrap();
         assert_eq!(descriptor["routes"]["missing"], json!({"type": "mware"}));
         assert_eq!(descriptor["methods"].as_array().map(Vec::len), Some(1));

@@ -9,7 +9,7 @@ const with_callback = (security) => (method, ...args) =>
   new Promise((resolve, reject) => security[method](...args, (error, result) => (error ? reject(error) : resolve(result))));
 const with_promise = (security) => (method, ...args) => security[method](...args);
 
-// What an administrator does in a day.
+// The daily work of an administrator.
 async function administer(t, call) {
   const group = t.unique('grp');
   const username = t.unique('usr');

@@ -48,7 +48,7 @@ function short(found) {
   return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
 }
 
-/** What a pattern of `get` means: anchored at both ends, and nothing but the star is special. */
+/** The meaning of a pattern of `get`: anchored at both ends, and nothing but the star is special. */
 const literally = (pattern) => new RegExp(`^${pattern.replace(/[|\\{}()[\]^$+?.]/g, '\\$&').replace(/\*+/g, '.*')}$`, 's');
 
 /** Where this host does something else than later servers do, on purpose. */

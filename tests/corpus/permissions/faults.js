@@ -1,9 +1,9 @@
 'use strict';
 
-// What is right, and the faults of each generation's decision, one by one.
+// The right decision, and the faults of each generation's decision, one by one.
 //
-// Enters: the permissions of a user as a server has them, an action, a path, and which faults are in effect. What
-// leaves: a decision. Without faults it is the right one; with all of them it is the server's. Where both differ, the
+// Enters: the permissions of a user as a server has them, an action, a path, and which faults are in effect.
+// Leaves: a decision. Without faults it is the right one; with all of them it is the server's. Where both differ, the
 // fewest faults that make up for it are the reason.
 
 const Tree = require('happn-3/lib/services/security/permissions-tree');

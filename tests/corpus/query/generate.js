@@ -216,7 +216,7 @@ async function main() {
     seen.add(key);
     const row = { section, options };
     for (const generation of ['first', 'later']) {
-      // What the first generation does not know is an error there, and answered by the rules of its like here.
+      // An operator that the first generation does not know is an error there, and answered by the rules of its like here.
       if (generation === 'first' && !isKnownToFirst(options.criteria)) continue;
       // A client inside the first server leaves a _meta in data that is written again; no other client can.
       if (generation === 'first' && key.includes('"_meta.path"')) continue;

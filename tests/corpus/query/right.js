@@ -1,6 +1,6 @@
 'use strict';
 
-// What the right answer to a query is, found with the real stores.
+// The right answer to a query, found with the real stores.
 //
 // Servers rewrite a query before their store sees it, and lose parts of it. Here the query is taken apart instead: each
 // condition on one field goes to the store alone, under the name the store has for the field, and the results are joined

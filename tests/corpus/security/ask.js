@@ -83,10 +83,10 @@ function plain(value) {
   return value === undefined ? null : JSON.parse(JSON.stringify(value));
 }
 
-/// What the socket or a key made at start decides.
+/// Fields that the socket or a key made at start decides.
 const HIDDEN = Object.assign(Object.create(null), { headers: '<headers>', url: '<url>', upgradeUrl: '<url>', msgCount: '<count>' });
 
-/// What differs from run to run is replaced.
+/// Replaces the fields that differ from run to run.
 function stable(value, key) {
   if (Array.isArray(value)) return value.map((item) => stable(item));
   if (value && typeof value === 'object') {

@@ -1,6 +1,6 @@
 'use strict';
 
-// What is asked, scenario by scenario. A step is a call by the administrator, or by a user `as` whom an earlier step logged in.
+// The requests, scenario by scenario. A step is a call by the administrator, or by a user `as` whom an earlier step logged in.
 //
 // Arguments may hold `{$result: step}`, what that server answered before; `{$token: user}` and `{$session: user}`. Arguments that
 // are a text are JSON, since `__proto__` cannot be written otherwise. `only` names the generation that has the method.

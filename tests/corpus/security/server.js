@@ -2,7 +2,7 @@
 
 // A real, secured mesh server of one generation, in a process of its own.
 //
-// Enters: `first` or `later`, and a port. Leaves: a message when it serves. What goes wrong inside the server is
+// Enters: `first` or `later`, and a port. Leaves: a message when it serves. A failure inside the server is
 // kept from ending it: servers that end are servers that do not answer.
 
 const generation = process.argv[2];

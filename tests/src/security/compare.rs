@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 pub struct Difference {
     /// Where: names and positions with dots between them.
     pub place: String,
-    /// What.
+    /// The difference at this place.
     pub change: Change,
 }
 
-/// What differs.
+/// The kinds of differences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The host has a field that no real server has.
@@ -23,14 +23,14 @@ pub enum Change {
     Missing(String),
     /// The host has another value.
     Value {
-        /// What the real server answered.
+        /// The real server's answer.
         real: String,
-        /// What the host answered.
+        /// The host's answer.
         ours: String,
     },
 }
 
-/// Compares an answer to that of a real server. What it has besides must be what the `other` generation has there.
+/// Compares an answer to that of a real server. Fields that it adds must be those of the `other` generation.
 pub fn differences(real: &Value, other: Option<&Value>, ours: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare("", real, other, ours, &mut found);

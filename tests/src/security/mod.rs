@@ -1,7 +1,7 @@
 //! The scenarios of `corpus/security`, played to the host.
 //!
-//! Enters: `rows.jsonl`, what real servers answered, `deviations.toml`, and a secured host. Leaves: what the host
-//! answers otherwise. Guarantees: every step is asked in its order; a rule that no step needs is reported.
+//! Enters: `rows.jsonl` with the answers of real servers, `deviations.toml`, and a secured host. Leaves: what the
+//! host answers otherwise. Guarantees: every step is asked in its order; a rule that no step needs is reported.
 
 mod compare;
 mod rules;
@@ -33,9 +33,9 @@ pub struct Row {
     close: Option<String>,
     #[serde(rename = "only")]
     _only: Option<String>,
-    /// What the first generation answered.
+    /// The first generation's answer.
     pub first: Option<Value>,
-    /// What later servers answer.
+    /// The answer of later servers.
     pub later: Option<Value>,
 }
 
@@ -69,7 +69,7 @@ pub fn rows(section: &str) -> Vec<Row> {
 pub struct Finding {
     /// Scenario and step.
     pub name: String,
-    /// What the host answered.
+    /// The host's answer.
     pub answer: Value,
     /// In what way it differs.
     pub differences: Vec<Difference>,
@@ -125,7 +125,7 @@ impl World {
             .as_deref()
             .is_some_and(|method| method.starts_with("revoke"));
         if row.method.is_none() || row.user.is_some() || ends_others {
-            // What others cause is told when it happens, not before an answer.
+            // Changes by others are published when they happen, not before an answer.
             self.admin
                 .wait_for_events(told(&row.later).max(told(&row.first)))
                 .await;

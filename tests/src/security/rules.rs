@@ -106,7 +106,7 @@ impl Rules {
         left.into_iter().map(|(_, difference)| difference).collect()
     }
 
-    /// What rules say that nothing needed.
+    /// The rules that nothing needed.
     pub fn unused(&self) -> Vec<String> {
         let fields = self.field.iter().filter(|rule| !rule.used.get());
         let fields = fields.map(|rule| format!("{:?}: {}", rule.place, rule.reason));

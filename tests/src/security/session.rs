@@ -33,7 +33,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// What the host says.
+    /// The host's message.
     ///
     /// # Panics
     ///

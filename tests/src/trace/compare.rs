@@ -138,7 +138,7 @@ impl Comparison<'_> {
         });
     }
 
-    /// `created` is bound to the document's path, so that it must be kept where the real server kept it; `modified`
+    /// `created` is bound to the document's path, so that it must be kept where the real server kept it. `modified`
     /// is bound to path and request, so that an answer and its publications agree. Other times must only be times.
     fn same_time(
         &mut self,

@@ -1,8 +1,8 @@
 //! One bare websocket to the host.
 //!
 //! Enters: payloads to send. Leaves: the frames that arrived, in order of arrival, each only once. Guarantees:
-//! nothing between the host and the comparison repairs, answers or drops a frame, apart from heartbeats of the server
-//! when they are not what the recording is about.
+//! nothing between the host and the comparison repairs, answers or drops a frame. Heartbeats of the server are the
+//! exception, where the recording is not about them.
 
 use std::net::SocketAddr;
 use std::time::Duration;

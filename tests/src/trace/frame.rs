@@ -1,4 +1,4 @@
-//! What a frame of the server is, and what it belongs to.
+//! Frames of the server: their kind, and the request or subscription that each belongs to.
 //!
 //! Enters: a frame as JSON. Leaves: its kind, the key by which the same frame is found in another run, and the
 //! request that caused it. Guarantees: reads only fields that every server must send.

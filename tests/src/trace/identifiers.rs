@@ -1,4 +1,4 @@
-//! What stands in the live run for the identifiers of the recording.
+//! The identifiers of the live run that stand for those of the recording.
 //!
 //! Enters: pairs of recorded and live texts at the same place of the same frame. Leaves: whether they can
 //! stand for each other, and requests in which recorded identifiers are replaced by live ones. Guarantees: a recorded

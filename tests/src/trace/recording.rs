@@ -2,7 +2,7 @@
 //!
 //! Enters: the lines of a file. Leaves: [`Recording`], a list of entries in the order in which they happened.
 //! Guarantees: every connection has a number of its own, even if the file uses one name for several connections that
-//! followed each other; lines that are of no use for a replay (results of a client's API, plain HTTP) are left out.
+//! followed each other. Lines that are of no use for a replay (results of a client's API, plain HTTP) are left out.
 //!
 //! | Line | Meaning |
 //! |---|---|
@@ -30,7 +30,7 @@ use super::Error;
 pub struct Recording {
     /// The name of the file without its extension.
     pub name: String,
-    /// What happened, in order.
+    /// The steps, in order.
     pub entries: Vec<Entry>,
     /// For each connection, by number, the name that the file gives it.
     pub connections: Vec<String>,
@@ -43,11 +43,11 @@ pub struct Entry {
     pub line: usize,
     /// When it happened, counted from the opening of its connection; only in recordings about time.
     pub at: Option<Duration>,
-    /// What happened.
+    /// The change.
     pub event: Event,
 }
 
-/// What happened.
+/// The change.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// A remark, mostly what the following entries are about.
@@ -56,7 +56,7 @@ pub enum Event {
     Send {
         /// The connection's number.
         connection: usize,
-        /// What it sent.
+        /// The frame that it sent.
         payload: Payload,
     },
     /// The server sent a frame; control strings are JSON strings.
@@ -88,7 +88,7 @@ impl Event {
     }
 }
 
-/// What a client can send.
+/// The kinds of requests of a client.
 #[derive(Debug, Clone)]
 pub enum Payload {
     /// A text frame with one JSON value, in which identifiers are replaced.

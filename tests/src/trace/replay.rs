@@ -1,8 +1,8 @@
 //! The replay of one recording.
 //!
-//! Enters: a [`Recording`], [`Rules`], the address of a host. Leaves: a [`Report`]. Guarantees: requests are
-//! sent in recorded order, each only after all frames that were recorded before it have arrived or are overdue; a frame
-//! of the host is used for one recorded frame only, and what is left over is reported.
+//! Enters: a [`Recording`], [`Rules`], the address of a host. Leaves: a [`Report`]. Guarantees: requests are sent in
+//! recorded order, each only after all frames that were recorded before it have arrived or are overdue. A frame of
+//! the host is used for one recorded frame only, and what is left over is reported.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;

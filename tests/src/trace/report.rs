@@ -1,4 +1,4 @@
-//! What a replay found out.
+//! The result of a replay.
 //!
 //! Enters: counts and mismatches while a trace is replayed. Leaves: text for people. Guarantees: what was
 //! skipped is never counted as compared.
@@ -27,7 +27,7 @@ pub struct Report {
     pub deviations: BTreeMap<String, usize>,
     /// How many recorded frames and requests each rule left out.
     pub skipped: BTreeMap<(Category, String), usize>,
-    /// What does not match.
+    /// The differences.
     pub mismatches: Vec<Mismatch>,
 }
 
@@ -40,13 +40,13 @@ pub struct Mismatch {
     pub note: String,
     /// The connection's name in the recording.
     pub connection: String,
-    /// What the client had asked for.
+    /// The client's request.
     pub request: Value,
-    /// What is wrong.
+    /// The fault.
     pub problem: Problem,
 }
 
-/// What can be wrong.
+/// The kinds of faults.
 #[derive(Debug)]
 pub enum Problem {
     /// Fields differ.

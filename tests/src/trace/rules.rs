@@ -1,4 +1,4 @@
-//! What a replay may leave out and where the host differs on purpose, as data.
+//! The parts that a replay may leave out, and the differences of the host that are on purpose, as data.
 //!
 //! Enters: `traces/deviations.toml`. Leaves: [`Rules`], asked for every request, frame and difference.
 //! Guarantees: unknown keys are errors; each rule has an id and a reason, and a report names every rule it used.
@@ -29,10 +29,10 @@ pub struct Rules {
     /// Fields that differ from run to run.
     #[serde(default)]
     pub volatile: Vec<Volatile>,
-    /// What is not compared.
+    /// The parts that are not compared.
     #[serde(default)]
     pub skip: Vec<Skip>,
-    /// What the host does otherwise.
+    /// The differences of the host.
     #[serde(default)]
     pub deviation: Vec<Deviation>,
 }
@@ -108,7 +108,7 @@ pub enum Scope {
 pub struct Deviation {
     /// The rule's name.
     pub id: String,
-    /// What the host does instead, and why.
+    /// The behaviour of the host instead, and its reason.
     pub reason: String,
     /// Where it applies.
     #[serde(default)]
@@ -206,7 +206,7 @@ pub struct When {
 pub struct Place<'a> {
     /// The recording.
     pub trace: &'a str,
-    /// What the session announced.
+    /// The protocol that the session announced.
     pub protocol: &'a str,
     /// The last note.
     pub note: &'a str,

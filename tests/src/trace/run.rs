@@ -37,7 +37,7 @@ impl Default for Options {
 }
 
 /// Replays a recording against the host at `addr`. The connections of a recording about time have nothing to do with
-/// each other and are replayed side by side, so that none has to wait for another.
+/// each other and are replayed side by side. So none has to wait for another.
 pub async fn replay(
     addr: SocketAddr,
     recording: &Recording,

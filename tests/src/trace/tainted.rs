@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::pattern::text_matches;
 use super::rules::{Place, Rules, Scope, Skip};
 
-/// What is to be done with a request.
+/// The treatment of a request.
 #[derive(Debug)]
 pub struct Verdict<'a> {
     /// The rule by which its frames are not compared.
@@ -63,7 +63,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_a_skipped_request_would_have_written_is_not_compared() {
+    fn documents_of_skipped_requests_are_not_compared() {
         let rules: Rules = toml::from_str(
             r#"[[skip]]
             id = "merge"

@@ -1,7 +1,7 @@
 //! Runs the conformance kit, in which published clients drive the host, where Node is installed.
 //!
-//! Enters: `conformance/` (the kit), the npm registry for its clients, a host with `conformance/mesh.toml`. What
-//! leaves: the kit's table. Guarantees: every case passes except those of `conformance/pending.json`, and each of those
+//! Enters: `conformance/` (the kit), the npm registry for its clients, a host with `conformance/mesh.toml`.
+//! Leaves: the kit's table. Guarantees: every case passes except those of `conformance/pending.json`, and each of those
 //! really fails. Without Node the tests are skipped.
 //!
 //! With `MESH_TESTS_LONG=1` idle clients are watched for 65 seconds, beside the other cases, and all clients run all cases of a secure
@@ -16,16 +16,16 @@ use mesh_tests::host::Host;
 use mesh_tests::kit::{folder, ready};
 use serde::Deserialize;
 
-/// What the host claims to serve.
+/// The cases that the host claims to serve.
 const AREAS: &str = "connect,description,exchange,events,meshclient,modernclient,reconnect,data,search,subscribe,publish,robustness,lifecycle,rest,web";
-/// What it claims with `happn.secure`: all of these, and what only a secure mesh has.
+/// The cases that it claims with `happn.secure`: all of these, and those that only a secure mesh has.
 const SECURE_AREAS: &str = "security,connect,description,exchange,events,meshclient,modernclient,reconnect,data,search,subscribe,publish,robustness,rest,web";
 /// The administrator's password of the secure host.
 const PASSWORD: &str = "secret";
 /// Cases that take more than a minute.
 const LONG_AREAS: &str = "heartbeat";
 
-/// What `run.js --json` writes, as far as it is read here.
+/// The output of `run.js --json`, as far as it is read here.
 #[derive(Debug, Deserialize)]
 struct Summary {
     results: Vec<Run>,

@@ -175,7 +175,7 @@ async fn every_field_of_every_action_with_a_wrong_value_is_answered() {
                 }
             }
         }
-        // What was configured last may be anything: begin anew, and work.
+        // The last configuration may be anything: begin anew, and work.
         let answer = raw
             .request(json!({"action": "configure-session", "eventId": 1, "data": {"protocol": protocol}}))
             .await;
@@ -356,7 +356,7 @@ async fn calls_over_http_that_are_never_answered_fill_the_share_of_their_address
     }
     is_served(&host).await;
     assert!(answers.try_recv().is_err(), "fifty wait");
-    // Who goes gives the place back.
+    // A client that goes gives the place back.
     waiting.iter().for_each(|one| one.abort());
     let mut turns = 0;
     loop {

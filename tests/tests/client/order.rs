@@ -1,4 +1,4 @@
-//! What a program may rely on when it waits for an answer: what the answer is about has been sent to everybody before.
+//! Order of answers and events: the publications of a request have been sent to everybody before its answer.
 //!
 //! The clients read their sockets themselves, without waiting, so that it is the kernel which says what has arrived when an
 //! answer is there.
@@ -240,7 +240,7 @@ fn no_cluster_keeps_a_publication_from_other_nodes() {
     publisher.set("/late/2", json!({"noCluster": false}));
     client.await_events(2);
     member.await_events(1);
-    // What would still come would come before this.
+    // Any later frame would come before this.
     member.request(json!({"action": "get", "path": "/late/none"}));
     assert_eq!((member.events, client.events), (1, 2));
 }

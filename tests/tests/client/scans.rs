@@ -209,7 +209,7 @@ async fn a_session_gets_its_answers_in_order_whatever_takes_long() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sorted_and_limited_is_the_same_however_long_it_takes() {
+async fn long_scans_are_sorted_and_limited_as_short_ones() {
     let (host, _folder) = host();
     let mut client = Client::open(host.addr(), "happn_4").await;
     client.fill(DOCUMENTS).await;

@@ -287,7 +287,7 @@ async fn commands_reach_it_when_they_can_trust_it() {
 }
 
 #[tokio::test]
-async fn who_does_not_speak_tls_is_told_or_ended_and_others_are_served() {
+async fn plaintext_on_a_tls_port_is_rejected_and_others_are_served() {
     let mesh = Encrypted::start(&[]);
     let mut session = mesh.session().await;
     let mut plain = TcpStream::connect(mesh.host.addr()).await.unwrap();

@@ -115,7 +115,7 @@ async fn calls_and_events_of_the_second_generation() {
 }
 
 #[tokio::test]
-async fn heartbeats() {
+async fn recorded_heartbeats_are_answered() {
     if std::env::var_os("MESH_TESTS_LONG").is_none() {
         println!(
             "heartbeats are replayed for their first seconds only; MESH_TESTS_LONG=1 replays five minutes"

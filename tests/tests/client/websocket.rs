@@ -1,7 +1,7 @@
 //! Websockets from their upgrade to their end: what they may cost before a login, and how they are closed.
 //!
-//! Enters: frames that no client library would send, connections that never log in, and clients beside them that do. What
-//! leaves: close codes, and what the host counts. Guarantees: see the names of the tests; no time is asserted.
+//! Enters: frames that no client library would send, connections that never log in, and clients beside them that do.
+//! Leaves: close codes, and what the host counts. Guarantees: see the names of the tests; no time is asserted.
 
 use mesh_tests::host::{Folder, Host};
 use mesh_tests::http;
@@ -61,7 +61,7 @@ async fn before_a_login_a_message_has_64_kib_and_fragments_count_while_they_arri
         }
         assert_eq!(crumbs.close_code().await, Some(1009));
     }
-    // What is allowed is answered, and after a login there is room for more.
+    // Allowed messages are answered, and after a login there is room for more.
     let mut client = Raw::open(host.addr(), "").await;
     let long = client
         .request(json!({"action": "get", "eventId": 1, "path": "x".repeat(60_000)}))
@@ -86,7 +86,7 @@ async fn a_login_that_fails_changes_nothing_for_a_session_that_is_logged_in() {
 }
 
 #[tokio::test]
-async fn who_does_not_log_in_is_closed_whatever_else_is_said() {
+async fn a_connection_without_a_login_is_closed_whatever_else_it_sends() {
     let host = secure_host(&["happn.login_timeout_ms=1000"]);
     let mut client = Client::admin(&host).await;
     let mut silent = Raw::open(host.addr(), "").await;
@@ -211,7 +211,7 @@ async fn more_sessions_than_may_be_without_a_login_can_be_logged_in() {
 }
 
 #[tokio::test]
-async fn a_fault_is_told_by_its_code_and_then_the_connection_ends() {
+async fn a_fault_closes_the_connection_with_its_code() {
     let host = secure_host(&[]);
     let unmasked = b"\x81\x02{}".to_vec();
     let faults: [(&str, Vec<u8>, u16); 9] = [
@@ -277,7 +277,7 @@ async fn after_both_have_said_close_the_host_ends_the_connection() {
     let stopped = tokio::task::spawn_blocking(move || host.stop());
     let close = raw.next().await.expect("a close");
     assert_eq!(close.close_code(), Some(1000));
-    // What comes between is not lost on the way to the client's close.
+    // Frames in between are not lost on the way to the client's close.
     raw.text("{}").await;
     raw.bytes(&frame(0x80 | CLOSE, b"\x03\xe8")).await;
     // The client waits, as browsers and Node do: the host closes first.

@@ -166,7 +166,7 @@ fn memory_that_is_not_given_back_is_seen() {
 }
 
 #[test]
-fn what_hangs_before_it_serves_ends_the_checks_and_not_the_command() {
+fn a_library_that_hangs_before_it_serves_ends_the_checks_and_not_the_command() {
     let folder = Folder::new("check-hang");
     for (flag, check_name, says) in [
         (
@@ -330,7 +330,7 @@ fn each_way_of_losing_a_state_is_named() {
 }
 
 #[test]
-fn each_way_of_taking_what_is_no_state_is_named() {
+fn each_way_of_accepting_a_wrong_state_is_named() {
     each_is_named(
         "check-wrong-state",
         &[
@@ -423,7 +423,7 @@ fn each_way_of_being_ill_and_of_not_pausing_is_named() {
     );
 }
 
-/// Checks a variant of the ledger for each flag: the named check says so, and all that is not about state, health and
+/// Checks a variant of the ledger for each flag. The named check says so, and all that is not about state, health and
 /// pausing is as it should be.
 fn each_is_named(folder: &str, flaws: &[(&str, &str, &str)]) {
     let folder = Folder::new(folder);
@@ -446,7 +446,7 @@ fn each_is_named(folder: &str, flaws: &[(&str, &str, &str)]) {
 }
 
 #[test]
-fn what_the_loader_refuses_is_refused_with_the_loader_s_words() {
+fn libraries_that_the_loader_refuses_are_refused_with_its_words() {
     let folder = Folder::new("check-refused");
     let (finished, report) = check(&compiled(&folder, "description.c", "METHOD_TWICE"));
     assert_eq!(finished.code, 1);
@@ -462,7 +462,7 @@ fn what_the_loader_refuses_is_refused_with_the_loader_s_words() {
 }
 
 #[test]
-fn what_cannot_be_checked_at_all() {
+fn files_that_cannot_be_checked_are_named() {
     let missing = mesh(&["check-plugin", "/nowhere/libnothing.so"]);
     assert_eq!((missing.code, missing.out.as_str()), (1, ""));
     assert!(

@@ -160,7 +160,7 @@ fn answers_that_are_late_double_or_garbage_hurt_only_themselves() {
 }
 
 #[test]
-fn a_component_in_c() {
+fn a_component_in_c_answers_and_emits() {
     let folder = Folder::new("greeter");
     let file = folder.path().join("libgreeter_c.so");
     c_library::compile(&repository().join("plugins/greeter-c/greeter.c"), &[], &file).unwrap();

@@ -73,7 +73,7 @@ fn a_component_of_the_first_version_gets_all_that_it_was_promised() {
 }
 
 #[test]
-fn it_keeps_the_contract_itself() {
+fn the_golden_component_keeps_the_contract() {
     let folder = Folder::new("golden-check");
     let library = golden(&folder);
     let checked = mesh(&["check-plugin", library.to_str().unwrap(), "--rounds", "25"]);

@@ -211,7 +211,7 @@ fn every_kind_of_wrong_library_is_one_sentence() {
 }
 
 #[test]
-fn files_that_are_no_whole_library() {
+fn files_that_are_no_whole_library_are_refused() {
     let folder = Folder::new("files");
     let whole = std::fs::read(library("calc")).unwrap();
     for (content, says) in [

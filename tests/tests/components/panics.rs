@@ -1,4 +1,4 @@
-//! A component that panics: a panic is one call's error and nothing more, and an instance that panics while it is made or
+//! A component that panics. A panic is one call's error and nothing more. An instance that panics while it is made or
 //! started is refused with one sentence.
 
 use mesh_tests::host::{Finished, Folder, Host, library, mesh};

@@ -1,13 +1,14 @@
 //! Everything hostile at once, and one client beside it that behaves well.
 //!
 //! Enters: guessed passwords, scans, a flood of calls that nobody answers, readers that stall, and a crowd of idle
-//! connections, each from an address of its own, for some seconds. Leaves: how long the calls of a well-behaved client and
-//! `/healthz` took meanwhile, and the most memory that the host held. Guarantees: every call of that client is answered; the host's
-//! memory stays below the sum of the limits that it was started with; 99 of 100 calls are answered within 50 ms in the long form.
+//! connections. Each has an address of its own, and goes on for some seconds. Leaves: how long the calls of a
+//! well-behaved client and `/healthz` took meanwhile, and the most memory that the host held. Guarantees: every call
+//! of that client is answered. The host's memory stays below the sum of the limits that it was started with. 99 of
+//! 100 calls are answered within 50 ms in the long form.
 //!
-//! A shared machine stands still now and then by itself. Three rounds are therefore tried, and one of them must pass; the bounded form
-//! allows half a second, where hosts without fair turns took many seconds. `MESH_TESTS_LONG=1` makes the rounds longer, the crowd
-//! 10,000 connections and the limit 50 ms.
+//! A shared machine stands still now and then by itself. Three rounds are therefore tried, and one of them must pass.
+//! The bounded form allows half a second, where hosts without fair turns took many seconds. `MESH_TESTS_LONG=1` makes
+//! the rounds longer, the crowd 10,000 connections and the limit 50 ms.
 
 use mesh_tests::host::Host;
 use mesh_tests::http;
@@ -22,13 +23,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-/// What the well-behaved client may wait for 99 of 100 answers, on a machine that has nothing else to do.
+/// The time that 99 of 100 answers of the well-behaved client may take, on a machine that has nothing else to do.
 const LIMIT: Duration = Duration::from_millis(50);
 /// The same in the bounded form, where other programs and the neighbours themselves share the processors.
 const LIMIT_ON_A_BUSY_MACHINE: Duration = Duration::from_millis(500);
 /// Documents that the scans go through.
 const DOCUMENTS: usize = 20_000;
-/// What the limits of this host allow all neighbours together, in KiB.
+/// The memory that the limits of this host allow all neighbours together, in KiB.
 const MOST_MEMORY_KIB: u64 = 700 * 1024;
 
 /// Addresses of this machine, one for each kind of neighbour.
@@ -63,7 +64,7 @@ impl Size {
     }
 }
 
-/// What the well-behaved client saw in one round.
+/// The measurements of the well-behaved client in one round.
 struct Seen {
     calls: Vec<Duration>,
     health: Vec<Duration>,

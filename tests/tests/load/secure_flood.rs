@@ -1,7 +1,7 @@
-//! Crowds that never log in, and crowds that log in wrongly: whoever is logged in is served on.
+//! Crowds that never log in, and crowds that log in wrongly: sessions that are logged in are served on.
 //!
-//! Enters: connections that say nothing, or not enough, and wrong passwords over many names, while one client calls. What
-//! leaves: that client's answers, and what the host holds afterwards. Guarantees: all calls are answered; threads return to about
+//! Enters: connections that say nothing, or not enough, and wrong passwords over many names, while one client calls.
+//! Leaves: that client's answers, and what the host holds afterwards. Guarantees: all calls are answered; threads return to about
 //! what they were, and memory to what the allocator keeps for the next crowd. Rates are printed, and not asserted.
 //!
 //! Short by default; with `MESH_TESTS_LONG=1` there are 10,000 connections for a minute, and ten seconds of logins.
@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// What the host may hold more than before.
+/// The memory that the host may hold more than before.
 const KEPT_KIB: u64 = 48 * 1024;
-/// What the allocator may keep for each connection that there was.
+/// The memory that the allocator may keep for each connection that there was.
 const KEPT_KIB_OF_EACH: u64 = 16;
 
 fn is_long() -> bool {
@@ -118,7 +118,7 @@ async fn connections_that_say_nothing_cost_nobody_else_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_wrong_logins_keeps_nobody_from_working() {
+async fn calls_and_right_logins_succeed_during_a_flood_of_wrong_logins() {
     let _turn = turns::of_heavy_tests();
     let time = Duration::from_secs(if is_long() { 10 } else { 2 });
     let host = host(&[]);
@@ -167,8 +167,8 @@ async fn a_flood_of_wrong_logins_keeps_nobody_from_working() {
         }));
     }
     tokio::time::sleep(time).await;
-    // Who has the right password gets in at each attempt: somebody who was never there before as well, over HTTP as well. Who is
-    // in already may make users.
+    // A user with the right password gets in at each attempt: also one who was never there before, also over HTTP.
+    // A session that is logged in may make users.
     for _ in 0..6 {
         for last in [1, 2, 99] {
             let own = IpAddr::from([127, 0, 0, last]);

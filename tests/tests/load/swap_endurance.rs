@@ -1,9 +1,9 @@
 //! Thousands of swaps in one process: what a version took is given back when it goes.
 //!
-//! Enters: a component with a tokio runtime, threads and thread-locals in each call (`fixtures/churn`), swapped again and
-//! again through the control socket while a client calls it. Leaves: threads, descriptors, mappings and thread keys as
-//! after the first swaps, and a slope of memory. `MESH_TESTS_LONG=1` makes it 5,000 swaps and looks at the slope, which a few
-//! hundred cannot show.
+//! Enters: a component with a tokio runtime, threads and thread-locals in each call (`fixtures/churn`). It is swapped
+//! again and again through the control socket while a client calls it. Leaves: threads, descriptors, mappings and
+//! thread keys as after the first swaps, and a slope of memory. `MESH_TESTS_LONG=1` makes it 5,000 swaps and looks at
+//! the slope, which a few hundred cannot show.
 
 use mesh_tests::control;
 use mesh_tests::host::{Folder, Host, library};
@@ -22,7 +22,7 @@ const BETWEEN_LOOKS: usize = 20;
 /// Most that a swap may cost for good, in kilobytes.
 const MOST_PER_SWAP: f64 = 0.2;
 
-/// What a process holds of the operating system.
+/// The resources of the operating system that a process holds.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     /// Memory of its own, in memory or swapped out.

@@ -15,7 +15,7 @@ fn host() -> Host {
 }
 
 #[test]
-fn help_teaches() {
+fn each_help_text_explains_its_command() {
     for command in [
         "run", "check", "inspect", "describe", "call", "on", "status", "store", "new", "bench",
     ] {
@@ -31,7 +31,7 @@ fn help_teaches() {
 }
 
 #[test]
-fn calls_and_their_errors() {
+fn calls_and_their_errors_are_printed() {
     let host = host();
     let url = host.url();
     let call = |arguments: &[&str]| mesh(&[&["call", "--url", &url, "--json"], arguments].concat());
@@ -98,7 +98,7 @@ fn events_are_printed_as_they_come() {
 }
 
 #[test]
-fn what_there_is() {
+fn describe_prints_the_mesh() {
     let host = host();
     let text = mesh(&["describe", "--url", &host.url(), "calc"]);
     assert!(
@@ -245,7 +245,7 @@ fn is_harmless(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn what_strangers_wrote_reaches_no_terminal_as_it_is() {
+async fn texts_of_strangers_reach_no_terminal_unescaped() {
     let host = Host::start_with(
         &repository().join("tests/conformance/mesh.toml"),
         &["happn.secure=true", "security.admin_password=happn"],
@@ -323,7 +323,7 @@ async fn what_strangers_wrote_reaches_no_terminal_as_it_is() {
 }
 
 #[test]
-fn what_a_library_says_of_itself_reaches_no_terminal_as_it_is() {
+fn texts_of_a_library_reach_no_terminal_unescaped() {
     let folder = Folder::new("hostile");
     let library = folder.path().join("lib\u{1b}[31m\u{9b}2J\u{202e}.so");
     let source = mesh_tests::c_library::fixture("description.c");

@@ -1,4 +1,4 @@
-//! What `mesh run` says of a mesh.toml that is wrong, and that nothing is left behind.
+//! Messages of `mesh run` for a mesh.toml that is wrong, and a clean end.
 
 use mesh_tests::host::{Folder, Host, build_folder, library, mesh};
 use std::net::TcpListener;
@@ -14,20 +14,20 @@ fn refused(name: &str, text: &str) -> String {
 }
 
 #[test]
-fn a_syntax_error() {
+fn a_syntax_error_is_named() {
     let said = refused("syntax", "name = \"A\"\n[happn\nport = 0\n");
     assert!(said.starts_with("mesh.toml:2:"), "{said}");
 }
 
 #[test]
-fn a_wrong_type() {
+fn a_wrong_type_is_named() {
     let said = refused("type", "name = \"A\"\n[happn]\nport = \"many\"\n");
     assert!(said.starts_with("mesh.toml:3:8: "), "{said}");
     assert!(said.contains("3 | port = \"many\"\n  |        ^^^^^^"), "{said}");
 }
 
 #[test]
-fn an_unknown_key() {
+fn an_unknown_key_is_named() {
     let said = refused("key", "name = \"A\"\n[happn]\nprot = 0\n");
     assert!(
         said.starts_with("mesh.toml:3:1: unknown key `prot` in [happn]"),
@@ -37,7 +37,7 @@ fn an_unknown_key() {
 }
 
 #[test]
-fn several_mistakes_at_once() {
+fn several_mistakes_are_named_at_once() {
     let said = refused("several", "nam = \"A\"\n[happn]\nport = 70000\n");
     for part in ["unknown key `nam`", "mesh.toml:3:8"] {
         assert!(said.contains(part), "{part} in {said}");
@@ -45,14 +45,14 @@ fn several_mistakes_at_once() {
 }
 
 #[test]
-fn a_missing_configuration_file() {
+fn a_missing_configuration_file_is_named() {
     let finished = mesh(&["run", "--config", "/nowhere/mesh.toml"]);
     assert_eq!(finished.code, 78);
     assert!(finished.err.contains("/nowhere/mesh.toml"), "{}", finished.err);
 }
 
 #[test]
-fn a_missing_library() {
+fn a_missing_library_is_named() {
     let folder = build_folder();
     let text = format!(
         "name = \"A\"\n[plugins]\ndir = {:?}\n[[components]]\nname = \"calc\"\nlibrary = \"clac\"\n",
@@ -67,7 +67,7 @@ fn a_missing_library() {
 }
 
 #[test]
-fn a_range_that_the_library_does_not_meet() {
+fn a_range_that_the_library_does_not_meet_is_named() {
     let calc = library("calc");
     let text = format!(
         "name = \"A\"\n[happn]\nport = 0\n[[components]]\nname = \"calc\"\nlibrary = {:?}\nversion = \"^2.0.0\"\n",
@@ -82,7 +82,7 @@ fn a_range_that_the_library_does_not_meet() {
 }
 
 #[test]
-fn a_range_that_is_none() {
+fn a_range_that_is_none_is_named() {
     let said = refused(
         "no-range",
         "name = \"A\"\n[[components]]\nname = \"calc\"\nlibrary = \"calc\"\nversion = \"latest\"\n",
@@ -92,7 +92,7 @@ fn a_range_that_is_none() {
 }
 
 #[test]
-fn a_port_in_use() {
+fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let said = refused("port", &format!("name = \"A\"\n[happn]\nport = {port}\n"));
@@ -103,7 +103,7 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn one_version_of_a_component_twice() {
+fn one_version_of_a_component_twice_is_named() {
     let calc = library("calc").display().to_string();
     let entry = format!("[[components]]\nname = \"calc\"\nlibrary = {calc:?}\n");
     let said = refused(
@@ -123,7 +123,7 @@ fn a_secure_mesh_without_a_password_is_refused() {
 }
 
 #[test]
-fn overrides_and_a_graceful_stop() {
+fn overrides_count_and_a_stop_is_graceful() {
     let folder = Folder::new("overrides");
     let file = folder.write("mesh.toml", "name = \"A\"\n");
     let host = Host::start(&file, &["name=Other"]);

@@ -146,7 +146,7 @@ fn component<'a>(figures: &'a Value, name: &str) -> &'a Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secure_mesh_shows_the_page_to_all_and_the_figures_to_whom_it_lets() {
+async fn a_secure_mesh_shows_the_page_to_all_and_the_figures_to_permitted_users() {
     let overrides = [
         "happn.port=0",
         "happn.secure=true",

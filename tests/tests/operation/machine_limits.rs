@@ -1,7 +1,7 @@
-//! What a machine that has little of something does to a host.
+//! Hosts on a machine with few resources.
 //!
-//! Enters: limits of descriptors, threads and memory, closed outputs, folders that cannot be written, full disks. What
-//! leaves: exit codes and sentences. Guarantees: no start ends with a panic or hangs; a full disk costs writes and nothing else.
+//! Enters: limits of descriptors, threads and memory, closed outputs, folders that cannot be written, full disks.
+//! Leaves: exit codes and sentences. Guarantees: no start ends with a panic or hangs; a full disk costs writes and nothing else.
 
 use mesh_tests::host::{Folder, Host, executable, library, repository};
 use mesh_tests::http;
@@ -90,7 +90,7 @@ fn run() -> Vec<String> {
 }
 
 #[test]
-fn too_few_descriptors_are_a_sentence() {
+fn too_few_descriptors_end_the_start_with_one_sentence() {
     if !Tool::Prlimit.is_there() {
         return;
     }
@@ -108,7 +108,7 @@ fn too_few_descriptors_are_a_sentence() {
 }
 
 #[test]
-fn too_few_threads_are_a_sentence() {
+fn too_few_threads_end_the_start_with_one_sentence() {
     // The limit does not count for root.
     const OTHER: [&str; 4] = ["setpriv", "--reuid=4545", "--regid=4545", "--clear-groups"];
     if !Tool::Prlimit.is_there() || !Tool::Users.is_there() {
@@ -174,7 +174,7 @@ fn closed_outputs_and_missing_variables_stop_nothing() {
 }
 
 #[test]
-fn a_folder_for_temporary_files_that_is_missing_is_a_sentence() {
+fn a_missing_folder_for_temporary_files_ends_the_start_with_one_sentence() {
     let begun = start(
         Command::new(&run()[0])
             .args(&run()[1..])
@@ -321,7 +321,7 @@ async fn a_disk_that_was_full_while_the_host_served_is_written_again() {
 }
 
 #[test]
-fn a_store_that_cannot_be_used_is_a_sentence() {
+fn a_store_that_cannot_be_used_ends_the_start_with_one_sentence() {
     let folder = Folder::new("stores");
     let text = folder.write("text", "a text of another program\n");
     let pipe = folder.path().join("pipe");

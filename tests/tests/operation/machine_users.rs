@@ -1,4 +1,4 @@
-//! What other users of the same machine can do to a host.
+//! Attacks on a host by other users of the same machine.
 //!
 //! Enters: a umask that forbids nothing, users with names that they take first, links, environment variables. Leaves:
 //! modes of files, and what commands say. Guarantees: files of the host are its own; a command believes no other user.
@@ -168,7 +168,7 @@ fn files_of_the_host_are_its_own_whatever_the_umask() {
 }
 
 #[test]
-fn a_file_with_secrets_that_others_may_read_is_told_of() {
+fn a_file_with_secrets_that_others_may_read_is_warned_about() {
     let folder = Folder::new("exposed");
     let config = folder.write(
         "mesh.toml",
@@ -348,7 +348,7 @@ fn the_control_socket_is_where_the_environment_says() {
     assert_eq!(status(&socket).0, 0);
     host.stop();
     assert!(!socket.exists());
-    // What is no socket is left as it is.
+    // A file that is no socket is left as it is.
     std::fs::write(&socket, "text").unwrap();
     let host = start();
     until_logged(&host, "no socket is there");

@@ -1,6 +1,6 @@
-//! What monitoring sees: `/metrics`, `/healthz`, `/readyz`.
+//! Paths for monitoring: `/metrics`, `/healthz`, `/readyz`.
 //!
-//! Enters: hosts with and without work. Leaves: what they say of it, judged here and by `promtool` (Debian's package
+//! Enters: hosts with and without work. Leaves: their metrics, judged here and by `promtool` (Debian's package
 //! `prometheus`) where that is installed. Guarantees: see the names of the tests.
 
 use mesh_tests::host::{Host, repository};
@@ -126,7 +126,7 @@ async fn calls_are_counted_and_timed_for_each_version() {
     assert!(host.stop().success());
 }
 
-/// What `promtool` finds wrong with metrics, or would have otherwise; nothing where it is not installed.
+/// The complaints of `promtool` about metrics; none where it is not installed.
 fn problems(metrics: &str) -> Option<String> {
     if !Tool::Promtool.is_there() {
         return None;
@@ -147,7 +147,7 @@ fn problems(metrics: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prometheus_finds_nothing_wrong_with_them() {
+async fn prometheus_accepts_the_metrics() {
     let host = Host::start(
         &repository().join("tests/conformance/mesh.toml"),
         &[
@@ -214,7 +214,7 @@ async fn prometheus_finds_nothing_wrong_with_them() {
 }
 
 #[test]
-fn a_secure_mesh_shows_its_metrics_to_whom_it_lets() {
+fn a_secure_mesh_shows_its_metrics_to_permitted_users_only() {
     let overrides = [
         "happn.port=0",
         "happn.secure=true",

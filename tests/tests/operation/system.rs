@@ -183,7 +183,7 @@ async fn clients_find_and_call_the_components_of_the_host() {
     let tested = caller.call("api", "test", json!(["it"])).await;
     assert_eq!(tested, json!({"status": "ok", "args": [null, "it tested ok"]}));
 
-    // Whatever the description lists is answered.
+    // All methods that the description lists are answered.
     for method in components["security"]["methods"].as_object().unwrap().keys() {
         let answer = caller.call("security", method, json!([{"name": "x"}])).await;
         assert_eq!(
@@ -351,7 +351,7 @@ fn rest_failures_are_json_and_say_what_is_wrong() {
     assert_eq!(post(&host, "/rest/method/calc/echo", &large).failure().0, 413);
     let nearly = format!(r#"{{"parameters":{{"value":"{}"}}}}"#, "x".repeat(90 * 1024));
     assert_eq!(post(&host, "/rest/method/calc/echo", &nearly).status, 200);
-    // What a page of another origin can send without asking is not taken for a call.
+    // A request that a page of another origin can send without asking is not taken for a call.
     let plain = "Content-Type: text/plain\r\n";
     assert_eq!(ask(&host, "POST", add, plain, "[1,2]").failure().0, 415);
 

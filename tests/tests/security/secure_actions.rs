@@ -1,7 +1,8 @@
 //! In which order the actions of permissions are shown: as two generations of real servers show them.
 //!
 //! Enters: changes of a group by an administrator of either generation. Leaves: answers, events, and what is shown
-//! before and after a restart. Guarantees: what is compared is what happner-2 3.1.2 and 13.1.1 answered to the same calls.
+//! before and after a restart. Guarantees: the expected answers are those of happner-2 3.1.2 and 13.1.1 to the same
+//! calls.
 
 use mesh_tests::host::{Folder, Host, repository};
 use mesh_tests::secure::{ADMIN, Client, PASSWORD, host};

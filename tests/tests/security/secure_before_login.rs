@@ -1,4 +1,4 @@
-//! What somebody can do who has not logged in to a secure mesh: nothing but log in.
+//! Clients that have not logged in to a secure mesh: they can log in, and nothing else.
 //!
 //! Enters: raw frames of every action in every dialect, with forged sessions, and wrong logins. Leaves: answers, and
 //! what a second client, who may hear everything, has heard. Guarantees: see the names of the tests.
@@ -121,7 +121,7 @@ async fn before_a_login_every_action_is_denied_and_nothing_happens() {
 }
 
 #[tokio::test]
-async fn describe_and_nonces_tell_nothing_of_anybody() {
+async fn describe_and_nonces_reveal_nothing_about_users() {
     let host = host(&[]);
     for dialect in DIALECTS {
         let mut stranger = Client::open(host.addr(), dialect).await;
@@ -195,7 +195,7 @@ async fn wrong_credentials_of_every_kind_are_refused_and_the_socket_stays_open()
 }
 
 #[tokio::test]
-async fn a_failed_login_does_not_make_somebody_else_of_a_session() {
+async fn a_failed_login_does_not_change_the_user_of_a_session() {
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;
     admin
@@ -205,7 +205,7 @@ async fn a_failed_login_does_not_make_somebody_else_of_a_session() {
     assert!(!is_ok(&bob.login(ADMIN, "wrong").await));
     assert!(is_denied(&bob.get("/h/1").await));
     assert!(is_ok(&bob.get("/g/1").await));
-    // Whoever logs in as somebody else leaves behind what only the former could hear.
+    // A login as another user drops the subscriptions of the former one.
     let mut changing = Client::admin(&host).await;
     assert!(is_ok(&changing.on("/ALL@/h/*").await));
     assert!(is_ok(&changing.on("/ALL@/g/*").await));

@@ -1,4 +1,4 @@
-//! What an administrator takes away is gone at once: for the next request, the next call and the next event.
+//! Rights that an administrator takes away are gone at once: for the next request, the next call and the next event.
 //!
 //! Enters: changes of users, groups and tokens while sessions of all four dialects are connected. Leaves: what these
 //! sessions are answered, what they hear, and how they are told. Guarantees: see the names of the tests. "At once" means: by
@@ -42,7 +42,7 @@ impl Story {
         story
     }
 
-    /// How many events each session hears when something happens. Whatever else it was sent is left out.
+    /// How many events each session hears when something happens. Other frames are left out.
     async fn heard(&mut self) -> Vec<usize> {
         assert!(is_ok(&self.admin.set("/open/1", json!({"n": 1})).await));
         let mut heard = Vec::new();
@@ -84,7 +84,7 @@ impl Story {
         );
     }
 
-    /// What each session was told of the change: nothing before happn_3.
+    /// The message to each session about the change: none before happn_3.
     async fn told(&mut self) -> Vec<Vec<Value>> {
         let mut told = Vec::new();
         for session in &mut self.sessions {
@@ -251,7 +251,7 @@ async fn a_user_who_is_deleted_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_made_again_is_somebody_else() {
+async fn a_user_who_is_made_again_is_another_user() {
     let mut story = Story::begin().await;
     let mut own = Client::open(story.host.addr(), "happn_4").await;
     let token = own.login("bob", "old").await["data"]["token"].clone();

@@ -1,7 +1,7 @@
 //! The commands of `mesh` against a secure host.
 //!
 //! Enters: `--username` and `--password`, or their variables. Leaves: output, exit codes, and one clear sentence where
-//! they are wrong. Guarantees: a password is printed nowhere; whoever owns the host needs none for `status` and `swap`.
+//! they are wrong. Guarantees: a password is printed nowhere; the owner of the host needs none for `status` and `swap`.
 
 use mesh_tests::control::run_folder;
 use mesh_tests::host::{Finished, Folder, Host, executable, library};

@@ -1,7 +1,7 @@
 //! The component `security` answers as it does on real servers, method by method.
 //!
 //! Enters: the scenarios of `corpus/security` with the answers of two generations of servers. Leaves: a host that is
-//! asked the same in the same order. Guarantees: what the host answers is what one of them answers, or what
+//! asked the same in the same order. Guarantees: the host's answer is that of one of them, or what
 //! `corpus/security/deviations.toml` says, with a reason.
 
 use mesh_tests::host::Host;

@@ -37,8 +37,8 @@ struct Secured {
     admin: User,
 }
 
-/// A host with the user `bob`, who may use all methods of `front` and `trusted`, and of `back` only `who` and `forward`; of
-/// the documents of `front` those below `open/` are his.
+/// A host with the user `bob`, who may use all methods of `front` and `trusted`, and of `back` only `who` and
+/// `forward`. Of the documents of `front` those below `open/` are his.
 async fn secured(name: &str) -> Secured {
     let folder = Folder::new(name);
     let config: PathBuf = folder.write("mesh.toml", &configuration(true, ""));
@@ -170,7 +170,7 @@ impl User {
     }
 }
 
-/// What is answered when this user may not do what a component asked for.
+/// The answer when this user may not do what a component asked for.
 fn denial(user: &str) -> Value {
     json!({"status": "error", "args": [{
         "name": "AccessDenied", "message": "unauthorized", "code": 403,
@@ -183,7 +183,7 @@ async fn a_component_calls_what_its_caller_may_call_and_nothing_else() {
     let Secured { host, mut admin, .. } = secured("delegated-calls").await;
     let mut bob = User::log_in(&host, "bob").await;
     let (who, read) = (json!(["back", "who", []]), json!(["back", "read", ["x"]]));
-    // Whoever is called sees the original caller.
+    // The called component sees the original caller.
     assert_eq!(bob.succeeds("front/forward", who.clone()).await, "bob");
     assert_eq!(admin.succeeds("front/forward", who).await, "_ADMIN");
     bob.is_denied("front/forward", read.clone(), "bob").await;
@@ -204,7 +204,7 @@ async fn a_component_calls_what_its_caller_may_call_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn chains_of_calls_have_the_rights_of_whoever_called_first() {
+async fn chains_of_calls_have_the_rights_of_the_first_caller() {
     let Secured { host, mut admin, .. } = secured("delegated-chains").await;
     let mut bob = User::log_in(&host, "bob").await;
     let through_back = |then: Value| json!(["back", "forward", then]);
@@ -350,7 +350,7 @@ async fn rights_count_at_the_moment_and_end_with_the_answer() {
     admin.succeeds("front/write", json!(["go", {}])).await;
     assert_eq!(bob.answer(&waits).await, denial("bob"));
 
-    // What is left of a call when it was answered has nobody's rights, the administrator's neither.
+    // Work that goes on after a call was answered has nobody's rights, not even the administrator's.
     admin.subscribe("/SET@/_events/TestNode/front/afterwards").await;
     admin
         .succeeds("front/callAfterwards", json!(["back", "who"]))
@@ -371,7 +371,7 @@ async fn apply(host: &Host) {
 }
 
 #[tokio::test]
-async fn swaps_mix_up_nobody() {
+async fn swaps_keep_the_rights_of_callers_apart() {
     let Secured { host, folder, .. } = secured("delegated-swaps").await;
     let mut bob = User::log_in(&host, "bob").await;
     let own = format!(

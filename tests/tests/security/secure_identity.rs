@@ -1,8 +1,9 @@
 //! Nobody is taken for somebody else, whatever a frame says.
 //!
 //! Enters: forged origins, answer addresses, sessions and users, in all dialects. Leaves: as whom a call, an event
-//! and a document are seen by others. Guarantees: a component and a listener learn the user who is logged in, or the one whom
-//! an administrator or a delegate has named; an answer reaches the session that asked, and is made by the mesh.
+//! and a document are seen by others. Guarantees: a component and a listener learn the user who is logged in, or the
+//! one whom an administrator or a delegate has named. An answer reaches the session that asked, and is made by the
+//! mesh.
 
 use mesh_tests::certificates::Authority;
 use mesh_tests::host::{Folder, Host, mesh as run};
@@ -71,7 +72,7 @@ async fn an_origin_that_a_frame_claims_counts_for_nothing() {
                 "{answer}"
             );
         }
-        // What she publishes is hers, too.
+        // Her publications name her, too.
         assert!(is_ok(&admin.on("/ALL@/open/*").await));
         let frame = json!({
             "action": "set", "path": "/open/1", "data": {"n": 1}, "sessionId": admin_id, "eventOrigin": {"username": ADMIN},

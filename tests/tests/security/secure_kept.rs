@@ -1,8 +1,8 @@
-//! What the host keeps of its users is nobody's: not the administrator's, not a component's, and not the log's.
+//! Secrets of users in the host are nobody's: not the administrator's, not a component's, and not the log's.
 //!
-//! Enters: every way to read, write, count and listen that there is, aimed at what is below `/_SYSTEM/_SECURITY`, and a run
-//! through all of secure mode with the log at its most talkative. Leaves: answers, results, events, the log. Guarantees:
-//! what is searched for is what the store really holds, and not a guess.
+//! Enters: every way to read, write, count and listen that there is, aimed at paths below `/_SYSTEM/_SECURITY`. Also
+//! a run through all of secure mode with the log at its most talkative. Leaves: answers, results, events, the log.
+//! Guarantees: the searched texts are those that the store really holds, and not a guess.
 
 use mesh_tests::control;
 use mesh_tests::host::{Folder, Host, repository};
@@ -41,7 +41,7 @@ fn assert_nothing_kept(answer: &Value, what: &str) {
 }
 
 #[tokio::test]
-async fn nobody_reads_it_not_even_the_administrator() {
+async fn nobody_reads_reserved_paths_not_even_the_administrator() {
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;
     admin
@@ -101,7 +101,7 @@ async fn nobody_reads_it_not_even_the_administrator() {
 }
 
 #[tokio::test]
-async fn nobody_changes_it_not_even_the_administrator() {
+async fn nobody_changes_reserved_paths_not_even_the_administrator() {
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;
     let stolen = json!({"username": ADMIN, "password": "mine", "secret": "x"});
@@ -152,7 +152,7 @@ async fn nobody_changes_it_not_even_the_administrator() {
 }
 
 #[tokio::test]
-async fn a_component_reaches_its_own_data_and_not_what_is_kept() {
+async fn a_component_reaches_its_own_data_and_no_reserved_paths() {
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;
     for path in [
@@ -178,7 +178,7 @@ async fn a_component_reaches_its_own_data_and_not_what_is_kept() {
     Client::admin(&host).await;
 }
 
-/// What a store holds that nobody may learn: hashes of passwords and the secret of tokens.
+/// The secrets in a store: hashes of passwords and the secret of tokens.
 fn secrets_of(store: &std::path::Path) -> Vec<String> {
     let exported = mesh_tests::host::mesh(&["store", "export", "--path", store.to_str().unwrap()]);
     assert_eq!(exported.code, 0, "{}", exported.err);
@@ -332,7 +332,7 @@ async fn no_secret_is_in_the_log_in_the_status_or_in_a_result() {
         .map(|token| token.as_str().unwrap().to_owned())
         .collect();
     secrets.extend(passwords.map(str::to_owned));
-    // What there is on disk while users exist is read from a copy of the store.
+    // The store's content while users exist is read from a copy.
     let mut admin = Client::enter(host.addr(), "happn_4", ADMIN, passwords[0]).await;
     admin
         .add_member("last", passwords[1], "Last", json!({"/g/*": {"actions": ["*"]}}))

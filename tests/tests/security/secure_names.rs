@@ -1,4 +1,4 @@
-//! What somebody who manages users and groups, and is no administrator, cannot do to administrators; and what names of nobody
+//! Limits of a user who manages users and groups, and is no administrator; and what names of nobody
 //! do to somebody.
 //!
 //! Enters: calls of the component `security`. Leaves: answers, and memberships as they are afterwards. Guarantees:

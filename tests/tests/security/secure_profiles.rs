@@ -1,7 +1,8 @@
 //! For how long, how often and from where somebody may be logged in: profiles, lockout, anonymous and the administrator.
 //!
-//! Enters: a mesh whose profiles have small limits, sessions of all four dialects. Leaves: what happens to those that
-//! reach a limit, in the words of either generation. Guarantees: a limit that counts time is waited for, never measured.
+//! Enters: a mesh whose profiles have small limits, sessions of all four dialects. Leaves: the fate of those that
+//! reach a limit, in the words of either generation. Guarantees: a limit that counts time is waited for, never
+//! measured.
 
 use mesh_tests::host::{Folder, Host};
 use mesh_tests::http;
@@ -74,7 +75,7 @@ fn assert_ended(frames: &[Value], reason: &str) {
 }
 
 #[tokio::test]
-async fn a_session_ends_with_its_time() {
+async fn a_session_ends_when_its_time_is_over() {
     let (host, _folder, mut admin) = mesh(MESH).await;
     for dialect in DIALECTS {
         let mut session = Client::open(host.addr(), dialect).await;
@@ -206,7 +207,7 @@ async fn a_token_is_used_up_by_all_who_show_it() {
 }
 
 #[tokio::test]
-async fn logins_come_from_where_they_may() {
+async fn logins_are_accepted_from_listed_addresses_only() {
     let (host, _folder, _admin) = mesh(MESH).await;
     for dialect in DIALECTS {
         let mut session = Client::open(host.addr(), dialect).await;
@@ -352,7 +353,7 @@ async fn a_locked_name_is_locked_for_the_right_password_too() {
     assert!(is_ok(&by_token), "a token is no guess: {by_token}");
 }
 
-/// What clients send who are nobody: 13.12.1 looks at no password.
+/// The login of anonymous clients: 13.12.1 looks at no password.
 fn anonymous() -> [Value; 3] {
     [
         json!({"username": "_ANONYMOUS"}),
@@ -362,7 +363,7 @@ fn anonymous() -> [Value; 3] {
 }
 
 #[tokio::test]
-async fn anonymous_comes_in_where_it_may() {
+async fn anonymous_logs_in_where_the_profile_allows_it() {
     let (host, _folder, mut admin) = mesh(MESH).await;
     for dialect in DIALECTS {
         // happn-3 1.13.2 knows of nobody who is nobody; 13.12.1 says what is the matter.
@@ -416,7 +417,7 @@ async fn anonymous_comes_in_where_it_may() {
 }
 
 #[tokio::test]
-async fn a_client_chooses_its_profile_by_what_it_says_of_itself() {
+async fn a_client_chooses_its_profile_by_its_info() {
     let kiosks = r#"
 [[security.profiles]]
 name = "kiosks"
@@ -478,7 +479,7 @@ async fn the_administrator_may_be_kept_to_this_machine() {
 }
 
 #[tokio::test]
-async fn a_browser_does_not_stay_for_ever() {
+async fn a_login_of_a_browser_expires() {
     let (host, _folder, _admin) = mesh(MESH).await;
     let mut session = Client::open(host.addr(), "happn_4").await;
     let browser = json!({"username": "bob", "password": "right", "info": {"_browser": true}});

@@ -30,7 +30,7 @@ async fn mesh(overrides: &[&str]) -> (Host, Folder, Client) {
 }
 
 #[tokio::test]
-async fn a_component_says_who_comes_in() {
+async fn a_component_decides_about_logins() {
     let (host, _folder, mut admin) = mesh(&["security.audit_paths=[\"/open/*\"]"]).await;
     admin
         .add_member("local", "kept here", "G", json!({"/open/*": {"actions": ["*"]}}))
@@ -159,7 +159,7 @@ async fn a_component_that_does_not_answer_holds_up_nobody_else() {
 }
 
 #[test]
-fn a_component_that_there_is_not_stops_the_start() {
+fn a_missing_component_stops_the_start() {
     let folder = Folder::new("provider-none");
     let text = configuration(0).replace("authentication = \"doorman\"", "authentication = \"nobody\"");
     let file = folder.write("mesh.toml", &text);

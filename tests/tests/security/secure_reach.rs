@@ -1,7 +1,7 @@
 //! Wildcards, options and names reach no further than permissions do.
 //!
-//! Enters: requests that mean more than their text. Leaves: what they were answered, and what was heard. Guarantees:
-//! see the names of the tests.
+//! Enters: requests that mean more than their text. Leaves: their answers, and the events that were heard.
+//! Guarantees: see the names of the tests.
 
 use mesh_tests::host::Host;
 use mesh_tests::secure::{Client, DIALECTS, error, host, is_denied, is_first_generation, is_ok, meta};
@@ -21,7 +21,7 @@ async fn with_user(name: &str, permissions: Value) -> (Host, Client) {
     (host, admin)
 }
 
-/// What a call over REST with this token and body is answered.
+/// The answer to a call over REST with this token and body.
 async fn call_over_rest(address: SocketAddr, method: &str, token: &Value, body: &Value) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let token = token.as_str().expect("a token");
@@ -60,7 +60,7 @@ async fn heard(client: &mut Client) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_prohibited_is_not_reached_by_a_wildcard() {
+async fn prohibited_documents_are_not_reached_by_a_wildcard() {
     let data = json!({
         "/books/*": {"actions": ["get", "on", "remove", "set"]},
         "/books/drafts/*": {"authorized": false, "actions": ["get", "on", "remove", "set"]},
@@ -144,7 +144,7 @@ async fn a_version_in_a_name_is_no_way_around_a_prohibition() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_hears_or_finds_what_the_component_security_is_asked() {
+async fn calls_of_the_component_security_are_heard_and_found_by_nobody() {
     let everything = json!({"data": {"*": {"actions": ["*"]}}});
     let (host, mut admin) = with_user("watcher", everything).await;
     for dialect in DIALECTS {
@@ -174,7 +174,7 @@ async fn nobody_hears_or_finds_what_the_component_security_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writing_is_not_reading() {
+async fn a_right_to_write_does_not_allow_to_read() {
     let (host, mut admin) = with_user("writer", json!({"data": {"/box/*": {"actions": ["set"]}}})).await;
     assert!(is_ok(&admin.set("/box/1", json!({"hidden": "treasure"})).await));
     for dialect in DIALECTS {
@@ -220,7 +220,7 @@ async fn delegates_do_not_become_administrators() {
             assert_eq!(error(&answer)["reason"], reason);
         }
     }
-    // Who listens for others hears what these may hear.
+    // A session that listens for others hears what these may hear.
     let granted = json!({"data": {"/small/*": {"actions": ["*"]}}});
     admin
         .security("addUserPermissions", json!(["small", granted]))

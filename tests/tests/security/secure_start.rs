@@ -1,7 +1,7 @@
 //! Starting a secure mesh, and starting it again after it was killed.
 //!
 //! Enters: configurations with and without a password, a store, `kill -9`. Leaves: exit codes, words, and what users
-//! may do afterwards. Guarantees: what an administrator was answered holds after a kill that follows at once.
+//! may do afterwards. Guarantees: an answer to an administrator holds after a kill that follows at once.
 
 use mesh_tests::host::{Folder, Host, executable, mesh};
 use mesh_tests::secure::{ADMIN, Client, DIALECTS, error, is_denied, is_ok};

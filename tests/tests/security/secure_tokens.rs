@@ -1,4 +1,5 @@
-//! What ends a right, and when: passwords, tokens and their time, guesses, and cookies that browsers send by themselves.
+//! The end of rights, and its time: passwords, tokens and their time, guesses, and cookies that browsers send by
+//! themselves.
 //!
 //! Enters: a secure mesh, users who lose something, strangers. Leaves: refusals. Guarantees: a limit that counts time
 //! is waited for, never measured.

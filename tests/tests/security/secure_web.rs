@@ -137,7 +137,7 @@ async fn a_prohibited_route_has_no_other_spelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn open_paths_are_for_everybody_and_still_know_who_asks() {
+async fn open_paths_are_for_everybody_and_still_know_the_principal() {
     let folder = Folder::new("secure-web-open");
     let host = host(&folder);
     let address = host.addr();
@@ -194,19 +194,19 @@ async fn open_paths_are_for_everybody_and_still_know_who_asks() {
         "bob",
         "an old cookie does not hide who asks"
     );
-    let lured = [
+    let forged = [
         "Origin: https://evil.example",
         "Sec-Fetch-Site: cross-site",
         &cookie,
     ];
-    let answer = ask(address, "POST", "/pages/who", &lured, b"");
+    let answer = ask(address, "POST", "/pages/who", &forged, b"");
     assert_eq!(answer.status, 403, "{answer:?}");
-    assert_eq!(ask(address, "GET", "/pages/who", &lured, b"").status, 200);
+    assert_eq!(ask(address, "GET", "/pages/who", &forged, b"").status, 200);
     assert!(host.stop().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_not_let_in_sees_the_page_for_that() {
+async fn a_user_without_rights_sees_the_page_for_refusals() {
     let folder = Folder::new("secure-web-pages");
     folder.write("who.html", "<h1>Who are you?</h1>");
     let forbidden = folder.write("no.html", "<h1>Not for you</h1>");
@@ -264,7 +264,7 @@ async fn who_is_not_let_in_sees_the_page_for_that() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_on_this_machine_makes_nobody_local() {
+async fn a_client_behind_a_local_proxy_does_not_count_as_local() {
     let folder = Folder::new("secure-web-proxy");
     let config = "name = \"TestNode\"\n[happn]\nsecure = true\n[security]\nadmin_password = \"happn\"\n\
                   admin_over_network = false\nhttp_logout = true\n";

@@ -7,7 +7,7 @@ use mesh_tests::secure::{
 };
 use serde_json::{Value, json};
 
-/// What users are who may do everything with `/docs/…` but for one document.
+/// The permissions of users who may do everything with `/docs/…` but for one document.
 fn all_but_one(prohibited: &str) -> Value {
     json!({"/docs/*": {"actions": ["*"]}, prohibited: {"prohibit": ["*"]}})
 }
@@ -194,7 +194,7 @@ async fn a_subscription_for_somebody_else_ends_with_that_users_right() {
                 let asked = asking("on", "/ALL@/docs/*", json!({"onBehalfOf": user, "refCount": 1}));
                 assert!(is_ok(&delegate.request(asked).await), "{dialect} {round}");
             }
-            // What both may hear, what bob alone may hear, and what eve alone may hear.
+            // Events that both may hear, one for bob alone, and one for eve alone.
             let all = ["/docs/1", "/docs/bob", "/docs/eve"];
             write(&mut admin, &all).await;
             assert_eq!(heard(&mut delegate).await, all);
@@ -241,7 +241,7 @@ async fn nobody_listens_for_administrators_and_delegates() {
         let mut delegate = Client::enter(host.addr(), dialect, "del", "right").await;
         let asked = asking("on", "/ALL@/docs/*", json!({"onBehalfOf": "del2"}));
         assert!(is_denied(&delegate.request(asked).await));
-        // Who becomes one is not listened for any more.
+        // A new administrator is not listened for any more.
         let asked = asking("on", "/ALL@/docs/*", json!({"onBehalfOf": "eve"}));
         assert!(is_ok(&delegate.request(asked).await));
         let linked = json!(["_MESH_DELEGATE", {"username": "eve"}]);
@@ -323,7 +323,7 @@ async fn a_sibling_is_written_where_its_own_path_is_allowed() {
 }
 
 #[tokio::test]
-async fn what_is_added_and_not_authorized_grants_nothing() {
+async fn an_added_unauthorized_entry_grants_nothing() {
     let (host, mut admin) = mesh(&[]).await;
     let no = json!({"authorized": false});
     let change = json!({"methods": {"/calc/add": no}, "events": {"/emitter/x": no}, "web": {"/web/page": {"authorized": false, "actions": ["get"]}}});
@@ -367,10 +367,10 @@ async fn what_is_added_and_not_authorized_grants_nothing() {
     }
 }
 
-/// happn-3 13.12.1 with `allowNestedPermissions` answers the requests below as expected here, but for these: it counts all documents
-/// for everybody, and sends all of them as initial values.
+/// happn-3 13.12.1 with `allowNestedPermissions` answers the requests below as expected here, with two exceptions. It
+/// counts all documents for everybody, and sends all of them as initial values.
 #[tokio::test]
-async fn nested_permissions_reach_what_is_allowed_below_a_path() {
+async fn nested_permissions_reach_allowed_documents_below_a_path() {
     let (host, mut admin) = mesh(&["security.allow_nested_permissions=true"]).await;
     let both = json!({"actions": ["get", "on"]});
     let rights = json!({"/t/path/1": both, "/t/path/2/3": both, "/t/path/4/5/6": both, "/t/path/w/*": both,
@@ -438,7 +438,7 @@ async fn nested_permissions_reach_what_is_allowed_below_a_path() {
         write(&mut admin, &all).await;
         assert_eq!(heard(&mut ann).await, with("/t/path/heard"), "{dialect}");
         assert_eq!(heard(&mut delegate).await, with("/t/path/heard"), "{dialect}");
-        // What is heard follows the permissions.
+        // The events follow the permissions.
         let new = json!(["Anns", {"data": {"/t/path/new": both}}]);
         admin.security("addGroupPermissions", new.clone()).await;
         admin

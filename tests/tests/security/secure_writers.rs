@@ -1,8 +1,8 @@
-//! Who has written a document: `_meta.modifiedBy`, which servers of the first generation tell.
+//! The writer of a document: `_meta.modifiedBy`, which servers of the first generation tell.
 //!
 //! Enters: documents that two users and a component write, in memory and on disk. Leaves: answers, events and
-//! documents in all four dialects. Guarantees: what is compared is what happner-2 3.1.2 answered; later dialects have no such
-//! name.
+//! documents in all four dialects. Guarantees: the expected answers are those of happner-2 3.1.2; later dialects have
+//! no such name.
 
 use mesh_tests::host::{Folder, Host, mesh, repository};
 use mesh_tests::secure::{ADMIN, Client, DIALECTS, PASSWORD, host, is_first_generation, is_ok};
@@ -37,13 +37,13 @@ async fn written(client: &mut Client, path: &str, options: Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_last_writer_of_a_document_is_told_when_it_is_read() {
+async fn the_last_writer_of_a_document_is_part_of_a_read() {
     let host = host(&[]);
     add_bob(&host).await;
     let (mut admin, mut bob) = enter(&host).await;
     admin.on("/ALL@/open/*").await;
     for (path, writes) in [
-        // Who writes, whether it is a merge, and who is named in the answer: only of a new document anybody.
+        // The writer, whether it is a merge, and the name in the answer: only a new document has one.
         ("/open/1", &[(true, false, json!("bob"))][..]),
         ("/open/2", &[(false, false, json!("_ADMIN"))]),
         (
@@ -100,7 +100,7 @@ async fn the_last_writer_of_a_document_is_told_when_it_is_read() {
 }
 
 #[tokio::test]
-async fn what_a_component_writes_is_the_administrators() {
+async fn documents_of_a_component_name_the_administrator() {
     let host = host(&[]);
     add_bob(&host).await;
     let (mut admin, mut bob) = enter(&host).await;
@@ -117,7 +117,7 @@ async fn what_a_component_writes_is_the_administrators() {
 }
 
 #[tokio::test]
-async fn only_the_first_generation_is_told_and_all_dialects_are_remembered() {
+async fn writers_of_all_dialects_are_stored_and_shown_to_the_first_generation_only() {
     let host = host(&[]);
     add_bob(&host).await;
     let (mut admin, _) = enter(&host).await;

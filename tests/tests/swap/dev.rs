@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Compilers take their time, on a busy machine more than that.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// What `mesh new` writes, in a folder of its own.
+/// The output of `mesh new`, in a folder of its own.
 fn new_component(folder: &Folder, name: &str, arguments: &[&str]) -> PathBuf {
     let made = Command::new(executable())
         .args(["new", name])
@@ -125,7 +125,7 @@ fn the_mesh_follows_the_sources() {
     until_answer(&host, "devGreeter/welcome", r#"["Ciao, World!"]"#);
     until_log(&host, "has no method greet, though its number promises");
 
-    // What is saved again as it was is built and not swapped.
+    // A source that is saved again unchanged is built and not swapped.
     let text = std::fs::read_to_string(&source).expect("it is there");
     std::fs::write(&source, text).expect("it can be written");
     until_log(&host, "the same as what serves");
@@ -145,7 +145,7 @@ fn c_is_built_with_make() {
     edit(&own.join("component.c"), "Hello, ", "Howdy, ");
     until_answer(&host, greet, r#"["Howdy, World!"]"#);
 
-    // What the compiler does ends with the host.
+    // The compiler ends with the host.
     let endless =
         "libdev_greeter.so: component.c\n\techo $$$$ > pid.new && mv pid.new pid && exec sleep 1000\n";
     std::fs::write(own.join("Makefile"), endless).expect("it can be written");
@@ -164,7 +164,7 @@ fn c_is_built_with_make() {
 }
 
 #[test]
-fn what_cannot_be_developed_is_said() {
+fn projects_that_cannot_be_developed_are_named() {
     let _turn = turns::of_heavy_tests();
     let folder = Folder::new("dev-wrong");
     let entry = |key: &str| {

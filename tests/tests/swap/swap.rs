@@ -252,7 +252,7 @@ async fn two_versions_serve_side_by_side() {
         "{answer}"
     );
 
-    // Who was promised 1.x is not silently answered by 2.x.
+    // A client that was promised 1.x is not silently answered by 2.x.
     shown.call(ping, 1, json!([])).await;
     let answer = answer_to(&mut shown_receiver, 1).await;
     assert_eq!(answer["args"][1]["version"], "1.100.0", "{answer}");

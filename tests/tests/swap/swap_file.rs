@@ -115,7 +115,7 @@ async fn the_file_is_applied_as_a_whole_or_not_at_all() {
     sender.call("TestNode/calc/add", 5, json!([1, 2])).await;
     assert_eq!(answer_to(&mut receiver, 5).await["args"], json!([null, 3]));
 
-    // What is gone from the file is removed; a signal is as good as the command.
+    // A component that is gone from the file is removed; a signal is as good as the command.
     with(&next[1..2]);
     let signalled = std::process::Command::new("kill")
         .args(["-HUP", &host.pid().to_string()])
@@ -184,7 +184,7 @@ async fn saving_the_file_applies_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_names_what_stood_its_probation() {
+async fn the_file_names_the_versions_that_passed_their_probation() {
     let folder = Folder::new("written");
     let first = storm(&folder, "1.100.0", "");
     let text = format!(
@@ -240,7 +240,7 @@ async fn a_version_beside_others_gets_an_entry_of_its_own() {
     let written = std::fs::read_to_string(&file).expect("it is there");
     assert_eq!(written, format!("{text}{entry}"), "{finished:?}");
 
-    // What runs is what the file says, and a later swap changes the entry of the version that it replaces.
+    // The mesh runs what the file says, and a later swap changes the entry of the version that it replaces.
     let path = file.display().to_string();
     let finished = mesh(&["apply", "--config", &path]);
     assert_eq!(finished.out, "nothing to change\n", "{finished:?}");
@@ -265,7 +265,7 @@ async fn a_version_beside_others_gets_an_entry_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_in_probation_is_left_alone_by_a_saved_file() {
+async fn a_saved_file_leaves_versions_in_probation_alone() {
     let folder = Folder::new("probation");
     let first = storm(&folder, "1.100.0", "");
     let file = config(&folder, "storm", &first, "probation_ms = 3000\nwatch = false");

@@ -1,8 +1,9 @@
 //! Hosts that are killed in the middle of a swap: the next one serves a version that worked, and mesh.toml is whole.
 //!
-//! Enters: a component that can be held in each step of its life (`fixtures/c/steps.c`). Leaves: more than 40
-//! points at which a host was killed. Guarantees after each: mesh.toml has its comments and names the old library or the new
-//! one, nothing else; it is known which of the two; the next host serves that one, and nothing of the killed one is left.
+//! Enters: a component that can be held in each step of its life (`fixtures/c/steps.c`). Leaves: more than 40 points
+//! at which a host was killed. Guarantees after each: mesh.toml has its comments and names the old library or the new
+//! one, nothing else. It is known which of the two. The next host serves that one, and nothing of the killed one is
+//! left.
 
 use mesh_tests::c_library::{compile, fixture};
 use mesh_tests::control::{self, run_folder};
@@ -69,7 +70,7 @@ impl Lab {
         for name in &self.names {
             let library = format!("./{}-{name}-{version}.so", self.stem());
             text.push_str(&format!(
-                "# What {name} is for.\n[[components]]\nname    = \"{name}\"\nlibrary = \"{library}\" # built here\nversion = \"^1.0.0\"\n\n"
+                "# The purpose of {name}.\n[[components]]\nname    = \"{name}\"\nlibrary = \"{library}\" # built here\nversion = \"^1.0.0\"\n\n"
             ));
         }
         text + &format!("[swap]\nwatch = false # not wanted here\nprobation_ms = {probation}\n# the end\n")
@@ -187,7 +188,7 @@ async fn call(host: &Host, component: &str, method: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_before_the_switch_or_in_probation_it_was_never_there() {
+async fn a_version_is_gone_when_the_host_is_killed_before_the_end_of_its_probation() {
     let lab = Lab::new(&["steps"], &[]);
     let old = [lab.text(OLD, LONG_PROBATION)];
     for step in [
@@ -224,7 +225,7 @@ async fn killed_before_the_switch_or_in_probation_it_was_never_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_while_the_old_version_goes_it_comes_back_once_more() {
+async fn the_old_version_returns_once_when_the_host_is_killed_while_it_goes() {
     let lab = Lab::new(&["steps"], &[]);
     let old = [lab.text(OLD, SHORT_PROBATION)];
     for step in [
@@ -251,7 +252,7 @@ async fn killed_while_the_old_version_goes_it_comes_back_once_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_while_a_bad_version_is_rolled_back_it_stays_away() {
+async fn a_bad_version_stays_away_when_the_host_is_killed_during_its_rollback() {
     let lab = Lab::new(&["steps"], &[]);
     let old = [lab.text(OLD, LONG_PROBATION)];
     for step in [
@@ -273,7 +274,7 @@ async fn killed_while_a_bad_version_is_rolled_back_it_stays_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_around_the_writing_of_the_file_it_is_one_or_the_other() {
+async fn one_of_two_versions_serves_when_the_host_is_killed_while_it_writes_the_file() {
     let lab = Lab::new(&["steps"], &[]);
     let either = [OLD, NEW].map(|version| lab.text(version, SHORT_PROBATION));
     // The last code of the old version runs in its destructor; what is left then is to write the file, some milliseconds.
@@ -286,14 +287,14 @@ async fn killed_around_the_writing_of_the_file_it_is_one_or_the_other() {
         lab.after_killing(host, &point, &either).await;
         drop(replies);
     }
-    // Whoever was told that the swap is complete finds the new version after a crash.
+    // After the message that the swap is complete, a crash leaves the new version.
     let host = lab.start(SHORT_PROBATION, None);
     lab.swap(&host).report();
     lab.after_killing(host, "the end", &either[1..]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_while_a_saved_file_is_applied_the_file_stays_as_it_was_saved() {
+async fn a_saved_file_stays_as_it_is_when_the_host_is_killed_while_it_applies_it() {
     let lab = Lab::new(&["one", "two"], &[]);
     let saved = |probation| [lab.text(NEW, probation)];
     let apply = |host: &Host, probation| {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// What is wrong with a version of `fixtures/c/bad.c`. Either has no fault but this, and counts its calls.
+/// The fault of a version of `fixtures/c/bad.c`. Either has no fault but this, and counts its calls.
 #[derive(Clone, Copy)]
 enum Bad {
     RestoreFails = 11,

@@ -41,7 +41,7 @@ fn varies(answer: &Answer) -> bool {
     answer.header("vary").is_some_and(|vary| vary.contains("Origin"))
 }
 
-/// What a browser asks before a page may send JSON.
+/// The preflight request of a browser before a page may send JSON.
 fn preflight(address: SocketAddr, path: &str, origin: &str) -> Answer {
     let origin = format!("Origin: {origin}");
     let headers = [
@@ -52,21 +52,21 @@ fn preflight(address: SocketAddr, path: &str, origin: &str) -> Answer {
     ask(address, "OPTIONS", path, &headers, b"")
 }
 
-/// What a page's script sends.
+/// A request of a page's script.
 fn add(address: SocketAddr, origin: &str) -> Answer {
     let origin = format!("Origin: {origin}");
     ask(address, "POST", ADD, &[JSON, &origin], br#"{"parameters":[1,2]}"#)
 }
 
 #[test]
-fn without_a_list_no_page_of_another_origin_is_invited() {
+fn without_a_list_pages_of_other_origins_are_not_allowed() {
     let folder = Folder::new("cors-none");
     let host = host(&folder, "", "");
     let address = host.addr();
     let asked = preflight(address, ADD, APP);
     assert_eq!((asked.status, told(&asked)), (204, vec![]));
     assert_eq!(asked.header("allow"), Some(EVERY_VERB));
-    // As with happner: whoever sends it is answered, and a browser does not hand the answer on.
+    // As with happner: any sender is answered, and a browser does not hand the answer on.
     let sent = add(address, APP);
     assert_eq!((sent.status, told(&sent)), (200, vec![]));
     assert!(!varies(&sent), "the answer is the same for everybody");
@@ -74,7 +74,7 @@ fn without_a_list_no_page_of_another_origin_is_invited() {
 }
 
 #[test]
-fn a_listed_origin_is_invited_and_no_other_one() {
+fn only_listed_origins_are_allowed() {
     let folder = Folder::new("cors-listed");
     let host = host(
         &folder,
@@ -121,7 +121,7 @@ fn a_listed_origin_is_invited_and_no_other_one() {
 }
 
 #[test]
-fn pages_can_read_what_went_wrong_too() {
+fn pages_can_read_errors_too() {
     let folder = Folder::new("cors-failures");
     let host = host(&folder, &format!("cors_origins = [\"{APP}\"]"), "");
     let origin = format!("Origin: {APP}");
@@ -143,7 +143,7 @@ fn pages_can_read_what_went_wrong_too() {
         told(&asked).contains(&("allow-methods", "GET, OPTIONS")),
         "{asked:?}"
     );
-    // What is not REST is not for other origins.
+    // Paths outside REST are not for other origins.
     for path in ["/metrics", "/version", "/nothing"] {
         assert_eq!(
             told(&ask(host.addr(), "GET", path, &[&origin], b"")),
@@ -155,7 +155,7 @@ fn pages_can_read_what_went_wrong_too() {
 }
 
 #[test]
-fn an_invitation_of_all_is_the_same_for_all() {
+fn a_star_allows_all_origins_alike() {
     let folder = Folder::new("cors-any");
     let host = host(&folder, "cors_origins = [\"*\"]", "");
     for origin in [APP, "https://evil.example", "null"] {
@@ -168,7 +168,7 @@ fn an_invitation_of_all_is_the_same_for_all() {
     assert!(host.stop().success());
 }
 
-/// What a browser sends for a page of an origin, with the cookie of whoever looks at it.
+/// The request of a browser for a page of an origin, with the user's cookie.
 fn with_cookie(address: SocketAddr, origin: &str, token: &str) -> Answer {
     let headers = [
         JSON.to_owned(),
@@ -215,13 +215,13 @@ fn a_cookie_counts_for_trusted_origins_only() {
         [("allow-credentials", "true"), ("allow-origin", APP)]
     );
 
-    let lured = with_cookie(address, "https://evil.example", &token);
-    assert_eq!((lured.status, told(&lured)), (403, vec![]));
+    let forged = with_cookie(address, "https://evil.example", &token);
+    assert_eq!((forged.status, told(&forged)), (403, vec![]));
     let own = format!("Authorization: Bearer {token}");
     let counted = ask(address, "POST", TICK, &[JSON, &own], b"{}");
     assert_eq!(counted.json()["data"], 2, "the refused request called nothing");
 
-    // Who is not known is told so in a way that the page can read.
+    // An unknown user gets a refusal that the page can read.
     let answer = ask(
         address,
         "GET",
@@ -235,19 +235,19 @@ fn a_cookie_counts_for_trusted_origins_only() {
 }
 
 #[test]
-fn listed_is_not_trusted() {
+fn a_listed_origin_is_not_a_trusted_one() {
     let folder = Folder::new("cors-untrusted");
     let host = host(&folder, &format!("cors_origins = [\"{APP}\"]"), SECURE);
     let address = host.addr();
     let token = administrators_token(address);
-    let lured = with_cookie(address, APP, &token);
-    assert_eq!(lured.status, 403);
+    let forged = with_cookie(address, APP, &token);
+    assert_eq!(forged.status, 403);
     assert_eq!(
-        told(&lured),
+        told(&forged),
         [("allow-origin", APP)],
         "the page may read why, and gets no credentials"
     );
-    let said = lured.json()["error"]["message"]
+    let said = forged.json()["error"]["message"]
         .as_str()
         .unwrap_or_default()
         .to_owned();
@@ -285,7 +285,7 @@ fn wait_until_invited(host: &Host, origin: &str, expected: bool) {
 }
 
 #[test]
-fn saving_the_file_changes_who_is_invited() {
+fn saving_the_file_changes_the_allowed_origins() {
     let folder = Folder::new("cors-saved");
     let host = host(&folder, "", "");
     let pid = host.pid();
@@ -313,7 +313,7 @@ fn saving_the_file_changes_who_is_invited() {
 }
 
 #[test]
-fn mistakes_are_named_with_what_would_be_right() {
+fn mistakes_are_named_with_the_right_form() {
     let folder = Folder::new("cors-mistakes");
     let check = |rest: &str| -> Finished {
         let path = folder.write("mesh.toml", &config(rest, ""));

@@ -1,7 +1,7 @@
 //! Bodies of REST requests that cannot be read, or only just: what is wrong is said, and nothing is called with a guess.
 //!
-//! Enters: bodies of all kinds, encodings, sizes and depths. Leaves: what they were answered. Guarantees: see the names of
-//! the tests.
+//! Enters: bodies of all kinds, encodings, sizes and depths. Leaves: their answers. Guarantees: see the names of the
+//! tests.
 
 use mesh_tests::host::{Host, repository};
 use mesh_tests::http::{Answer, ask, get, send};
@@ -31,7 +31,7 @@ fn says(shown: &str, answer: &Answer, status: u16, problem: &str) {
 }
 
 #[test]
-fn what_is_not_json_is_not_guessed_at() {
+fn a_body_that_is_not_json_is_refused() {
     let host = conformance();
     let gzip = b"\x1f\x8b\x08\x00garbage";
     let utf16: Vec<u8> = "{\"parameters\":[1,2]}"
@@ -93,7 +93,7 @@ fn what_is_not_json_is_not_guessed_at() {
 }
 
 #[test]
-fn what_is_json_in_an_odd_way_is_taken() {
+fn odd_but_valid_json_is_accepted() {
     let host = conformance();
     for (headers, body) in [
         (&["Content-Type: application/json; charset=utf-8"][..], "[1,2]"),
@@ -171,7 +171,7 @@ fn bodies_have_a_limit_however_they_come() {
 }
 
 #[test]
-fn depth_harms_nobody() {
+fn deep_bodies_harm_nobody() {
     let host = conformance();
     let address = host.addr();
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
@@ -196,7 +196,7 @@ fn depth_harms_nobody() {
         400,
         "`a`",
     );
-    // Who looks into nothing is harmed by nothing.
+    // A handler that reads nothing is harmed by nothing.
     let body = format!("{{\"parameters\":{{\"value\":{}}}}}", nested(40_000));
     let answer = ask(address, "POST", ECHO, &[JSON], body.as_bytes());
     assert_eq!(answer.status, 200);
@@ -210,7 +210,7 @@ fn depth_harms_nobody() {
         400,
         "`username`",
     );
-    // What is stored is read by others, and removed.
+    // Stored documents are read by others, and removed.
     let body = format!("{{\"parameters\":[\"deep\",{}]}}", nested(20_000));
     for (method, body) in [
         ("setData", body.as_str()),
@@ -225,7 +225,7 @@ fn depth_harms_nobody() {
 }
 
 #[test]
-fn what_stands_in_a_query_is_read_as_carefully() {
+fn queries_are_checked_as_bodies_are() {
     let host = conformance();
     let add = |query: &str| get(host.addr(), &format!("{ADD}?{query}"));
     for query in [
@@ -292,7 +292,7 @@ fn status_behind_all(address: SocketAddr, head: &str, block: &[u8], blocks: usiz
 }
 
 #[test]
-fn who_sends_a_body_that_is_refused_can_read_the_status() {
+fn the_status_for_a_refused_body_can_be_read() {
     let host = conformance();
     let (plain, chunk) = (
         vec![b' '; 0x10000],

@@ -1,7 +1,7 @@
-//! What the port answers to requests that are wrong, whatever they are about: a clear failure as JSON, and it goes on serving.
+//! Answers of the port to wrong requests of any kind: a clear failure as JSON, and it goes on serving.
 //!
-//! Enters: requests that no library would send. Leaves: what they were answered. Guarantees: see the names of the tests.
-//! What bodies can be is in `http_bad_bodies.rs`.
+//! Enters: requests that no library would send. Leaves: their answers. Guarantees: see the names of the tests. Bad
+//! bodies are in `http_bad_bodies.rs`.
 
 use mesh_tests::host::{Folder, Host, library, repository};
 use mesh_tests::http::{Answer, ask, get, send};
@@ -35,7 +35,7 @@ fn conformance() -> Host {
 }
 
 #[test]
-fn what_is_no_request_is_told_so() {
+fn bytes_that_are_no_request_get_a_clear_refusal() {
     let host = conformance();
     let many: String = (0..300).map(|number| format!("X{number}: 1\r\n")).collect();
     for (status, bytes) in [
@@ -80,7 +80,7 @@ fn what_is_no_request_is_told_so() {
 }
 
 #[test]
-fn paths_that_lead_nowhere_are_told_so() {
+fn unknown_paths_get_a_clear_refusal() {
     let host = conformance();
     let long = format!("/{}", "a".repeat(20_000));
     let longer = format!("/{}", "a".repeat(70_000));
@@ -128,7 +128,7 @@ fn paths_that_lead_nowhere_are_told_so() {
 }
 
 #[test]
-fn verbs_that_are_not_answered_are_told_which_are() {
+fn an_unsupported_verb_gets_the_list_of_supported_ones() {
     let host = conformance();
     let reading = "GET, HEAD";
     let every = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -164,7 +164,7 @@ fn verbs_that_are_not_answered_are_told_which_are() {
 }
 
 #[test]
-fn programs_of_the_nineties_are_served() {
+fn requests_of_http_1_0_are_served() {
     let host = conformance();
     let answer = send(host.addr(), b"GET /ping HTTP/1.0\r\n\r\n");
     assert_eq!((answer.status, answer.text().as_str()), (200, "pong"));
@@ -183,7 +183,7 @@ fn programs_of_the_nineties_are_served() {
 }
 
 #[test]
-fn upgrades_that_cannot_be_made_are_told_why() {
+fn upgrades_that_cannot_be_made_get_a_reason() {
     let host = conformance();
     let upgrade = |path: &str, more: &str| {
         let head = format!(

@@ -1,8 +1,8 @@
 //! The OpenAPI document: what a host says of its methods to tools that know nothing of happner.
 //!
-//! Enters: documents of running hosts, and requests built from nothing but them. Leaves: what a validator from npm says
-//! of them (`openapi/`), and whether they are true. Guarantees: see the names of the tests. Without Node the validator is
-//! skipped.
+//! Enters: documents of running hosts, and requests built from nothing but them. Leaves: the verdict of a validator
+//! from npm about them (`openapi/`), and whether they are true. Guarantees: see the names of the tests. Without Node the
+//! validator is skipped.
 
 use mesh_tests::c_library::{compile, fixture};
 use mesh_tests::host::{Folder, Host, repository};
@@ -83,7 +83,7 @@ fn the_document_is_valid_and_has_each_method_once() {
     let document = answer.json();
     validate(&document);
 
-    // What clients of happner see over REST is what the document has, and nothing else is.
+    // The document has what clients of happner see over REST, and nothing else.
     let described = get(host.addr(), "/rest/describe").json();
     let described = described["data"].as_object().expect("methods by their paths");
     let described: BTreeSet<String> = described
@@ -105,7 +105,7 @@ fn the_document_is_valid_and_has_each_method_once() {
         }
     }
 
-    // What components say of themselves in words is there to read.
+    // The texts of components about themselves are there to read.
     let add = &document["paths"]["/rest/method/calc/add"]["post"];
     assert_eq!(
         add["summary"],
@@ -208,7 +208,7 @@ fn a_component_that_comes_or_goes_is_in_the_next_document() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_secure_mesh_everybody_sees_what_they_may_call() {
+async fn in_a_secure_mesh_users_see_the_methods_that_they_may_call() {
     let host = secure::host(&[]);
     let address = host.addr();
     let mut admin = Client::admin(&host).await;
@@ -235,7 +235,7 @@ async fn in_a_secure_mesh_everybody_sees_what_they_may_call() {
             b"",
         );
         assert_eq!(forged.status, 401);
-        // Whoever may not see the document does not see it.
+        // A user who may not read the document does not get it.
         let bearer = format!("Authorization: Bearer {}", token(address, "bob", "secret"));
         assert_eq!(ask(address, "GET", DOCUMENT, &[&bearer], b"").status, 403);
 

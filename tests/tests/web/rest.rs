@@ -1,7 +1,7 @@
 //! The REST component of a secure mesh, from the first login to what is denied.
 //!
-//! Enters: requests of users with few permissions. Leaves: what they were answered. Guarantees: see the names of the
-//! tests. A mesh that is not secured is driven by the conformance kit, and wrong requests by `http_bad_*.rs`.
+//! Enters: requests of users with few permissions. Leaves: their answers. Guarantees: see the names of the tests. A
+//! mesh that is not secured is driven by the conformance kit, and wrong requests by `http_bad_*.rs`.
 
 use mesh_tests::host::Host;
 use mesh_tests::http::{Answer, ask};
@@ -69,7 +69,7 @@ async fn story(told: impl FnOnce() + Send + 'static) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_logs_in_in_every_way_there_is() {
+async fn every_way_to_log_in_works() {
     let host = secure::host(&[]);
     let address = host.addr();
     add_user(&host, "ann", &["/TestNode/calc/whoami"], &[], &[]).await;
@@ -135,7 +135,7 @@ async fn somebody_logs_in_in_every_way_there_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_learns_of_what_they_may_not_call() {
+async fn methods_without_a_permission_are_not_revealed() {
     let host = secure::host(&[]);
     let address = host.addr();
     let methods = [
@@ -189,7 +189,7 @@ async fn nobody_learns_of_what_they_may_not_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn descriptions_are_for_those_who_may_see_them_and_have_what_they_may_call() {
+async fn descriptions_need_a_permission_and_list_permitted_methods_only() {
     let host = secure::host(&[]);
     let address = host.addr();
     let methods = ["/TestNode/calc/add", "/TestNode/store/*"];
@@ -229,7 +229,7 @@ async fn descriptions_are_for_those_who_may_see_them_and_have_what_they_may_call
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_for_somebody_else_is_made_by_those_who_may() {
+async fn a_call_on_behalf_of_another_user_needs_a_permission() {
     let host = secure::host(&[]);
     let address = host.addr();
     let whoami = ["/TestNode/calc/whoami"];
@@ -247,7 +247,7 @@ async fn a_call_for_somebody_else_is_made_by_those_who_may() {
             )
         };
         assert_eq!(call("ann", json!("bob")).json()["data"]["username"], "bob");
-        // Who names nobody calls for themselves.
+        // A caller that names nobody calls for itself.
         for nobody in [json!(null), json!(""), json!("ann")] {
             assert_eq!(
                 call("ann", nobody.clone()).json()["data"]["username"],

@@ -1,8 +1,8 @@
 //! Schemathesis (PyPI) calls everything that the OpenAPI document says, rightly and wrongly, and compares the answers with it.
 //!
-//! Enters: the document of a running host, `openapi/schemathesis.toml`. Leaves: what schemathesis found. Guarantees: the
-//! host answers all of it, with the statuses and bodies that the document has for it, and has nothing left to do afterwards; the
-//! cases are the same in each run. Without Python or PyPI the tests are skipped.
+//! Enters: the document of a running host, `openapi/schemathesis.toml`. Leaves: the findings of schemathesis.
+//! Guarantees: the host answers all of it, with the statuses and bodies that the document has for it, and has nothing
+//! left to do afterwards. The cases are the same in each run. Without Python or PyPI the tests are skipped.
 
 use mesh_tests::host::{Folder, Host, repository, target_folder};
 use mesh_tests::http::{ask, get};

@@ -37,12 +37,12 @@ fn conformance() -> Host {
     Host::start(&repository().join("tests/conformance/mesh.toml"), &[])
 }
 
-/// What the component learned of a request.
+/// The component's view of a request.
 fn head(answer: &Answer) -> Value {
     serde_json::from_str(answer.header("x-head").expect("the head comes back")).expect("it is JSON")
 }
 
-/// What the host says of a version of the fixture.
+/// The host's status of a version of the fixture.
 fn version(host: &Host, version: &str) -> Option<Value> {
     let status = control::status(host);
     let components = status["components"].as_array().into_iter().flatten();
@@ -218,7 +218,7 @@ fn bodies_have_a_limit() {
 }
 
 #[test]
-fn who_goes_away_leaves_nothing_behind() {
+fn a_client_that_goes_away_leaves_nothing_behind() {
     let folder = Folder::new("web-gone");
     let host = host(&folder, "");
     let gone: Vec<TcpStream> = (0..20)

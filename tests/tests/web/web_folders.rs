@@ -1,7 +1,7 @@
 //! Files of folders over plain HTTP, and what is not served.
 //!
-//! Enters: a folder with files, links and secrets. Leaves: what clients were answered. Guarantees: see the names of
-//! the tests.
+//! Enters: a folder with files, links and secrets. Leaves: the answers to clients. Guarantees: see the names of the
+//! tests.
 
 use mesh_tests::host::{Folder, Host, library};
 use mesh_tests::http::{Answer, ask, get};
@@ -123,7 +123,7 @@ fn a_file_that_looks_like_an_answer_is_sent_as_it_is() {
 }
 
 #[test]
-fn what_gets_shorter_is_packed_for_those_who_take_it() {
+fn files_are_packed_where_that_helps_and_the_client_accepts_it() {
     let folder = Folder::new("web-packed");
     let host = host(&folder);
     let packed = ask(

@@ -1,8 +1,8 @@
 //! The operations in flight of one round, shared by its connections.
 //!
-//! Enters: what was sent, and what the connections have seen. Leaves: which operations may begin, and the
-//! [`Record`] of the round. Guarantees: an operation ends once, when its last part has arrived or the first one says that
-//! it failed; only what arrives in the measured time is recorded.
+//! Enters: the requests that were sent, and the frames that arrived. Leaves: which operations may begin, and the
+//! [`Record`] of the round. Guarantees: an operation ends once, when its last part has arrived or the first one says
+//! that it failed. Only what arrives in the measured time is recorded.
 //!
 //! An operation's number says which slot it occupies (`number % slots`), and so to which connection it belongs.
 
@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Instant;
 use tokio::sync::Notify;
 
-/// What a round is doing.
+/// The state of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Load, but nothing counts yet.

@@ -1,4 +1,4 @@
-//! What ends a benchmark.
+//! Failures that end a benchmark.
 
 use crate::ClientError;
 use std::io;
@@ -29,9 +29,9 @@ pub enum BenchError {
     Refused {
         /// The server.
         url: String,
-        /// What was asked.
+        /// The request.
         request: String,
-        /// What it said.
+        /// Its message.
         answer: String,
     },
     /// The generator's own thread could not run.

@@ -1,8 +1,8 @@
 //! Runs a plan on a thread of its own.
 //!
-//! Enters: a [`Plan`]. Leaves: a [`Report`], and [`Progress`] once a second while it runs. Guarantees: one
-//! thread for all load, independent of the caller's runtime; servers take turns in rotating order; documents that were
-//! made are removed, also when the measurement fails.
+//! Enters: a [`Plan`]. Leaves: a [`Report`], and [`Progress`] once a second while it runs. Guarantees: one thread for
+//! all load, independent of the caller's runtime. Servers take turns in rotating order. Documents that were made are
+//! removed, also when the measurement fails.
 
 use super::board::Phase;
 use super::measure::Outcome;
@@ -23,7 +23,7 @@ use tokio::task::LocalSet;
 pub struct Progress {
     /// Whose turn it is.
     pub url: String,
-    /// What is going on.
+    /// The state of the round.
     pub(super) phase: Phase,
     /// For how long.
     pub elapsed: Duration,

@@ -1,9 +1,9 @@
 //! One connection of the load generator: a websocket reduced to what a benchmark needs.
 //!
 //! Enters: text to send. Leaves: the text frames of the server. Guarantees: everything queued goes out in as few
-//! writes as the socket takes; reading never waits for writing; heartbeats are answered, and sent when the protocol
-//! wants them. Frames are masked with the key 0, which is valid and costs nothing here; for a server it is as much work
-//! as any other key.
+//! writes as the socket takes. Reading never waits for writing. Heartbeats are answered, and sent when the protocol
+//! wants them. Frames are masked with the key 0, which is valid and costs nothing here. For a server it is as much
+//! work as any other key.
 
 use crate::{Connector, Protocol, Stream};
 use std::future::poll_fn;
@@ -28,11 +28,11 @@ const PONG: u8 = 10;
 #[derive(Debug)]
 pub(super) struct Link {
     stream: Stream,
-    /// What was received; complete frames are taken from the front.
+    /// The received bytes; complete frames are taken from the front.
     input: Vec<u8>,
     /// How much of `input` is filled.
     filled: usize,
-    /// What is to be sent.
+    /// The bytes to send.
     output: Vec<u8>,
     /// How much of `output` is sent.
     sent: usize,

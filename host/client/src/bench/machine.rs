@@ -4,12 +4,12 @@ use serde::Serialize;
 use std::fs;
 use std::thread::available_parallelism;
 
-/// What is worth knowing about a machine.
+/// The facts about a machine that matter for figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
     /// Processors that this process may use.
     pub processors: usize,
-    /// What they call themselves.
+    /// Their model name.
     pub model: Option<String>,
     /// Version of the kernel.
     pub kernel: Option<String>,

@@ -1,4 +1,4 @@
-//! What is recorded of a round.
+//! Records of a round.
 
 use super::process::Memory;
 use hdrhistogram::Histogram;
@@ -11,7 +11,7 @@ pub(super) struct Record {
     pub(super) operations: u64,
     /// Those that did not, including connections that broke.
     pub(super) errors: u64,
-    /// What the first of them said.
+    /// The message of the first of them.
     pub(super) first_error: Option<String>,
     /// How long the successful ones took, in nanoseconds.
     pub(super) latencies: Histogram<u64>,
@@ -47,14 +47,14 @@ pub(super) fn histogram() -> Histogram<u64> {
 /// One server's turn.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    /// What was recorded.
+    /// The records.
     pub(super) record: Record,
     /// How long it was recorded.
     pub(super) elapsed: Duration,
-    /// What the server used in that time.
+    /// The server's CPU time in that period.
     pub(super) server_cpu: Option<Duration>,
-    /// What the generator used in that time.
+    /// The generator's CPU time in that period.
     pub(super) generator_cpu: Option<Duration>,
-    /// What the server had in memory at the end.
+    /// The server's memory at the end.
     pub(super) memory: Option<Memory>,
 }

@@ -1,4 +1,4 @@
-//! What is to be measured.
+//! The plan of a benchmark.
 
 use crate::{Credentials, Protocol, Trust};
 use serde::Serialize;
@@ -11,7 +11,7 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// How the load is made.
     pub load: Load,
-    /// What is done.
+    /// The operation.
     pub workload: Workload,
     /// The protocol to announce.
     pub protocol: Protocol,
@@ -63,7 +63,7 @@ fn beginning<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S
     }
 }
 
-/// What an operation is.
+/// The kinds of operations.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "mode", rename_all = "lowercase")]
 pub enum Workload {
@@ -76,7 +76,7 @@ pub enum Workload {
 }
 
 impl Workload {
-    /// What one operation is called.
+    /// The name of one operation.
     #[must_use]
     pub fn unit(&self) -> &'static str {
         match self {
@@ -86,7 +86,7 @@ impl Workload {
         }
     }
 
-    /// What several operations are called.
+    /// The name of several operations.
     #[must_use]
     pub fn units(&self) -> &'static str {
         match self {
@@ -120,11 +120,11 @@ pub struct Events {
     pub others: usize,
     /// Whether they subscribe with a wildcard.
     pub wildcard: bool,
-    /// Who publishes.
+    /// The publisher.
     pub source: Source,
 }
 
-/// Who publishes events.
+/// The publisher of events.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
@@ -142,7 +142,7 @@ pub enum Source {
 /// See [`Workload::Data`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Data {
-    /// What is done, in turns.
+    /// The operations, done in turns.
     pub operations: Vec<Operation>,
     /// How many documents there are.
     pub documents: usize,

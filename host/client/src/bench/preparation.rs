@@ -1,4 +1,4 @@
-//! What must be there before a server is measured: documents, and subscriptions of no interest.
+//! Preparation of a server before it is measured: documents, and subscriptions of no interest.
 //!
 //! Enters: a plan. Leaves: a server with that many documents or subscriptions. Guarantees: many requests are in
 //! flight at a time, and one that fails ends it with what the server said.

@@ -1,4 +1,4 @@
-//! What a local process costs, as the kernel accounts it.
+//! The costs of a local process, as the kernel accounts them.
 //!
 //! Enters: a process id, or the port of a server. Leaves: CPU time and memory. Guarantees: reads only `/proc`;
 //! what is not there, not readable or not on this machine is `None`.
@@ -73,7 +73,7 @@ pub(super) struct Memory {
     pub(super) peak: u64,
 }
 
-/// What a process has in memory.
+/// The memory of a process.
 pub(super) fn memory(pid: u32) -> Option<Memory> {
     parse_memory(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_s_tables_are_read() {
+    fn the_tables_of_the_kernel_are_parsed() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:D6D8 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0 0 4711 1 0\n\
             1: 0100007F:D6D8 0100007F:0001 01 00000000:00000000 00:00000000 00000000  0 0 4712 1 0\n";
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_of_ours_is_found() {
+    fn a_listener_of_this_process_is_found() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = socket.local_addr().expect("bound").port();
         assert_eq!(listener(port), Some(std::process::id()));

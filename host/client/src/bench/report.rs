@@ -1,8 +1,8 @@
-//! What a benchmark found, for people and for programs.
+//! Results of a benchmark, for people and for programs.
 //!
 //! Enters: the outcomes of all rounds. Leaves: a [`Report`], which is written as one JSON object or, by
-//! [`Report::table`], as a table. Guarantees: throughput is the median of the rounds, latencies and CPU time are those of
-//! all rounds together; what could not be measured is absent, never zero.
+//! [`Report::table`], as a table. Guarantees: throughput is the median of the rounds, latencies and CPU time are
+//! those of all rounds together. A figure that could not be measured is absent, never zero.
 
 use super::Machine;
 use super::measure::{Outcome, histogram};
@@ -26,7 +26,7 @@ pub struct Report {
     pub machine: Machine,
     /// The announced protocol.
     pub protocol: &'static str,
-    /// What was measured.
+    /// The operation that was measured.
     pub workload: Workload,
     /// How the load was made.
     pub load: Load,
@@ -36,12 +36,12 @@ pub struct Report {
     pub ratios: Vec<Ratio>,
 }
 
-/// What was found about one server.
+/// The results of one server.
 #[derive(Clone, Debug, Serialize)]
 pub struct TargetReport {
     /// Its address.
     pub url: String,
-    /// What it calls itself.
+    /// Its own name.
     pub server_name: String,
     /// The version of the mesh, if there is one.
     pub server_version: Option<String>,
@@ -51,7 +51,7 @@ pub struct TargetReport {
     pub operations: u64,
     /// Failed operations.
     pub errors: u64,
-    /// What the first of them said.
+    /// The message of the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_error: Option<String>,
     /// Successful operations per second: the median of the rounds.

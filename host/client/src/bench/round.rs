@@ -1,7 +1,7 @@
 //! One server's turn: connect, warm up, measure, let what is in flight arrive, disconnect.
 //!
-//! Enters: a [`Ready`] server and the plan. Leaves: an [`Outcome`]. Guarantees: CPU time is read at the same
-//! moments at which recording begins and ends; a connection that breaks is an error in the outcome, not the end of it.
+//! Enters: a [`Ready`] server and the plan. Leaves: an [`Outcome`]. Guarantees: CPU time is read at the same moments
+//! at which recording begins and ends. A connection that breaks is an error in the outcome, not the end of it.
 
 use super::board::{Board, Phase};
 use super::data::DataRequests;
@@ -38,7 +38,7 @@ pub(super) struct Ready {
     pub(super) root: String,
 }
 
-/// What a connection sends.
+/// The requests that a connection sends.
 #[derive(Debug)]
 enum Requests {
     Same(Template),

@@ -1,8 +1,8 @@
 //! Finding the few numbers that matter in a frame without parsing it.
 //!
-//! Enters: the text of a frame. Leaves: which operation it belongs to and whether it is good news. Guarantees:
-//! the quick way only ever says "good"; whatever it does not recognise is parsed properly before it counts as an error,
-//! so that a server may order its keys as it likes.
+//! Enters: the text of a frame. Leaves: which operation it belongs to and whether it is good news. Guarantees: the
+//! quick way only ever says "good". A frame that it does not recognise is parsed properly before it counts as an
+//! error. So a server may order its keys as it likes.
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use serde_json::Value;
 /// behind a payload of any size.
 const TAIL: usize = 512;
 
-/// What a frame tells about an operation.
+/// The meaning of a frame for an operation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sighting {
     /// Its request was answered.
@@ -74,7 +74,7 @@ pub(super) fn event_number(finder: &Finder<'_>, frame: &[u8]) -> Option<u64> {
     within(head).or_else(|| within(frame))
 }
 
-/// What is searched for by [`event_number`].
+/// The text that [`event_number`] searches for.
 pub(super) fn event_finder() -> Finder<'static> {
     Finder::new("\"bench\":")
 }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn calls() {
+    fn answers_of_calls_are_recognised() {
         let meta = r#""_meta":{"action":"/SET@/_exchange/responses/S/D/c/m/12","type":"data","path":"/_exchange/responses/S/D/c/m/12"}"#;
         assert_eq!(
             look(&format!(r#"{{"data":{{"status":"ok","args":[null,3]}},{meta}}}"#)),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgements() {
+    fn acknowledgements_are_recognised() {
         let padding = "x".repeat(4000);
         let text = format!(
             r#"{{"data":{{"callbackAddress":"/_exchange/responses/S/D/c/m/4","p":"{padding}"}},"_meta":{{"type":"response","status":"ok","eventId":4}}}}"#
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn events() {
+    fn events_and_their_numbers_are_recognised() {
         let finder = event_finder();
         assert_eq!(event_number(&finder, br#"{"data":{"bench":17,"p":1}}"#), Some(17));
         let late = format!(

@@ -1,4 +1,4 @@
-//! What an edit of the file means for a mesh that runs.
+//! Effects of an edit of the file on a mesh that runs.
 
 use super::*;
 
@@ -162,7 +162,7 @@ fn every_key_that_is_changed_is_named_where_the_table_says_that_it_applies() {
         };
         assert!(left.is_empty(), "{key}: {left:?}");
         let named = match key.section {
-            // What differs in a component stands with the component.
+            // The differences of a component stand with the component.
             "components" => Vec::new(),
             section if REPEATED.contains(&section) => vec![section.to_owned()],
             _ => vec![key.path()],

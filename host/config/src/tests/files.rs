@@ -26,7 +26,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn a_missing_file_and_a_folder_in_its_place() {
+fn a_missing_file_and_a_folder_in_its_place_are_named() {
     let folder = Folder::new("missing");
     let path = folder.0.join("mesh.toml");
     let error = Config::load(&path, &[]).expect_err("there is no file");
@@ -43,7 +43,7 @@ fn a_missing_file_and_a_folder_in_its_place() {
 }
 
 #[test]
-fn a_file_that_is_not_utf_8() {
+fn a_file_that_is_not_utf_8_is_rejected() {
     let folder = Folder::new("latin1");
     let path = folder.write("mesh.toml", b"name = \"x\"\ndomain = \"\xc3\xa9caf\xe9\"\n");
     let error = Config::load(&path, &[]).expect_err("the file is Latin-1");
@@ -58,7 +58,7 @@ fn a_file_that_is_not_utf_8() {
 }
 
 #[test]
-fn a_file_with_windows_line_endings() {
+fn a_file_with_windows_line_endings_is_read() {
     let folder = Folder::new("crlf");
     let path = folder.write("mesh.toml", FULL.replace('\n', "\r\n").as_bytes());
     let config = Config::load(&path, &[]).expect("the file is right");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_misspelt_key() {
+fn a_misspelt_key_is_answered_with_the_right_one() {
     prints(
         "name = \"x\"\n\n[happn]\nprot = 55000\n",
         &[],
@@ -16,7 +16,7 @@ help: did you mean `port`? known keys: acknowledge_timeout_ms, compression, host
 }
 
 #[test]
-fn a_misspelt_section() {
+fn a_misspelt_section_is_answered_with_the_right_one() {
     prints(
         "name = \"x\"\n[component]\nname = \"a\"\n",
         &[],
@@ -29,7 +29,7 @@ help: did you mean `components`? known keys: calls, components, console, domain,
 }
 
 #[test]
-fn a_key_in_the_wrong_section() {
+fn a_key_in_the_wrong_section_is_answered_with_the_right_section() {
     prints(
         "name = \"x\"\n[[components]]\nname = \"a\"\nlibrary = \"a\"\nport = 1\n",
         &[],
@@ -42,7 +42,7 @@ help: `port` is a key of [happn]. known keys: authority_delegation, config, crat
 }
 
 #[test]
-fn a_missing_name() {
+fn a_missing_name_is_reported() {
     prints(
         "",
         &[],
@@ -51,7 +51,7 @@ fn a_missing_name() {
 }
 
 #[test]
-fn a_component_without_its_library() {
+fn a_component_without_its_library_is_reported() {
     prints(
         "name = \"x\"\n[[components]]\nname = \"calc\"\n",
         &[],
@@ -64,7 +64,7 @@ help: add a line such as `library = "calc"`"#,
 }
 
 #[test]
-fn a_number_in_quotes_and_a_string_without() {
+fn a_number_in_quotes_and_a_string_without_are_reported() {
     prints(
         "name = 5\nhappn.port = \"80\"\nhappn.secure = \"true\"\n",
         &[],
@@ -87,7 +87,7 @@ help: write `secure = true`, without quotes"#,
 }
 
 #[test]
-fn a_table_where_a_list_is_wanted_and_the_reverse() {
+fn a_table_in_place_of_a_list_and_the_reverse_are_reported() {
     prints(
         "name = \"x\"\n[components]\nname = \"a\"\n[[happn]]\n",
         &[],
@@ -105,7 +105,7 @@ help: start it with a line `[happn]`, its keys below"#,
 }
 
 #[test]
-fn numbers_out_of_range() {
+fn numbers_out_of_range_are_reported() {
     prints(
         "name = \"x\"\n[happn]\nport = 70_000\nmax_connections = -1\n[calls]\ntimeout_ms = 99999999999999999999999999999999999999999\n",
         &[],
@@ -128,7 +128,7 @@ help: without this key it is 120000"#,
 }
 
 #[test]
-fn names_that_cannot_be_part_of_a_path() {
+fn names_that_cannot_be_part_of_a_path_are_reported() {
     prints(
         "name = \" \"\ndomain = \"a/b\"\n[[components]]\nname = \"my calc\"\nlibrary = \"calc\"\n",
         &[],
@@ -150,7 +150,7 @@ help: write for example `name = "my-calc"`"#,
 }
 
 #[test]
-fn a_host_with_its_port() {
+fn a_host_that_contains_its_port_is_reported() {
     prints(
         "name = \"x\"\nhappn.host = \"127.0.0.1:55000\"\n",
         &[],
@@ -176,7 +176,7 @@ help: the port goes into its own key, `port`"#,
 }
 
 #[test]
-fn two_components_of_one_name() {
+fn two_components_of_one_name_are_reported() {
     prints(
         "name = \"x\"\n[[components]]\nname = \"a\"\nlibrary = \"a\"\n[[components]]\nname = 'a'\nlibrary = \"b\"\n",
         &[],
@@ -189,7 +189,7 @@ help: the first is at mesh.toml:3:8; give one of them another name, or, to serve
 }
 
 #[test]
-fn a_config_that_json_cannot_hold() {
+fn a_config_that_json_cannot_hold_is_reported() {
     prints(
         "name = \"x\"\n[[components]]\nname = \"a\"\nlibrary = \"a\"\nconfig = { ratio = nan, count = 99999999999999999999 }\n",
         &[],
@@ -207,7 +207,7 @@ help: a component gets its config as JSON; write the value as a string"#,
 }
 
 #[test]
-fn lines_that_are_not_toml() {
+fn lines_that_are_not_toml_are_reported() {
     prints(
         "name = TestNode # mine\nhost = 127.0.0.1\nsecure = yes\npath = \"C:\\data\"\nempty =\n[happn\n",
         &[],
@@ -243,7 +243,7 @@ mesh.toml:6:7: not valid TOML: unclosed table, expected `]`
 }
 
 #[test]
-fn lines_without_an_equals_sign() {
+fn lines_without_an_equals_sign_are_reported() {
     prints(
         "name = \"x\"\nport: 5\nalone\n",
         &[],
@@ -261,7 +261,7 @@ help: write `key = value`"#,
 }
 
 #[test]
-fn a_string_without_its_end() {
+fn a_string_without_its_end_is_reported() {
     prints(
         "name = \"TestNode\n",
         &[],

@@ -102,7 +102,7 @@ help: `components` has one element, `components[0]`"#,
 }
 
 #[test]
-fn an_override_that_is_not_key_and_value() {
+fn an_override_that_is_not_key_and_value_is_reported() {
     prints(
         "name = \"x\"",
         &[
@@ -147,7 +147,7 @@ fn mistakes_in_the_file_come_first_and_overrides_have_no_line() {
 }
 
 #[test]
-fn two_entries_made_equal_by_an_override() {
+fn two_entries_made_equal_by_an_override_are_reported() {
     let error = bad(
         FULL,
         &["components.echo.name=calc", "components[1].version=^1.2 || ^2"],

@@ -1,8 +1,8 @@
 //! get, count and remove (docs/protocol.md 5.2 to 5.4).
 //!
-//! Enters: paths and queries. Leaves: documents, numbers, removals. Guarantees: what a wildcard reaches and the user
-//! must not have is left out; no answer is larger than the mesh allows, and no more is collected for one; what is looked through
-//! gives way to others ([`super::scan`]).
+//! Enters: paths and queries. Leaves: documents, numbers, removals. Guarantees: documents that a wildcard reaches and
+//! the user must not have are left out. No answer is larger than the mesh allows, and no more is collected for one;
+//! what is looked through gives way to others ([`super::scan`]).
 
 use super::guard::Actor;
 use super::scan::{Asked, LeftOut, Scan};

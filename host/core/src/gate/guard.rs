@@ -1,9 +1,9 @@
-//! What a session may do in a secure mesh (docs/protocol.md 9.5 to 9.7).
+//! The rights of a session in a secure mesh (docs/protocol.md 9.5 to 9.7).
 //!
-//! Enters: an action and a path. Leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to a
-//! session that has not logged in, or whose login has expired; a request for somebody else is decided as that user's own, and so is
-//! each document that its wildcard reaches; what was decided once is remembered until a user or a group changes; nobody reaches what
-//! the directory of users keeps.
+//! Enters: an action and a path. Leaves: by whose rights it is done, or the error. Guarantees: nothing is allowed to
+//! a session that has not logged in, or whose login has expired. A request for somebody else is decided as that
+//! user's own, and so is each document that its wildcard reaches. Decisions are remembered until a user or a group
+//! changes. Nobody reaches what the directory of users keeps.
 
 use super::Gate;
 use mesh_security::directory::ROOT;
@@ -23,7 +23,7 @@ const MOST_DECISIONS: usize = 256;
 /// Longer paths are decided anew each time.
 const LONGEST_KNOWN: usize = 256;
 
-/// What is remembered of a session.
+/// The decisions about a session that are remembered.
 #[derive(Default)]
 pub(super) struct Guard {
     /// That of the security when it was remembered.
@@ -108,7 +108,8 @@ impl Gate {
         outcome
     }
 
-    /// What must be left out of what a wildcard reaches; nothing where nothing is forbidden to whom the request is done as.
+    /// The documents to leave out of those that a wildcard reaches. `None` where nothing is forbidden to the
+    /// principal.
     pub(super) fn hidden(&self, actor: &Actor, action: Action) -> Option<Hidden> {
         self.hidden_from(actor, action, false)
     }
@@ -174,7 +175,7 @@ impl Gate {
         current.is_some_and(|current| current != self.guard.generation)
     }
 
-    /// Whether the session's user may do other things now than when its last request was decided. What is done on behalf
+    /// Whether the session's user may do other things now than when its last request was decided. A request on behalf
     /// of somebody else is decided anew whenever anybody's rights change.
     pub(super) fn is_decided_anew(&mut self, on_behalf: bool) -> bool {
         if !self.is_outdated() {
@@ -243,7 +244,7 @@ impl Gate {
         })
     }
 
-    /// What the user may do at present.
+    /// The user's rights at present.
     fn refresh(&mut self, security: &Security, login: &Login) {
         let generation = security.generation();
         if self.guard.generation == generation && self.guard.access.is_some() {

@@ -1,7 +1,7 @@
 //! configure-session, describe and login (docs/protocol.md 3).
 //!
-//! Enters: what a client says of itself. Leaves: its dialect, what the mesh is, and in a mesh that is not secure a login.
-//! Guarantees: nothing here needs a permission, and nothing here tells a secret.
+//! Enters: the announcement of a client. Leaves: its dialect, what the mesh is, and in a mesh that is not secure a
+//! login. Guarantees: nothing here needs a permission, and nothing here tells a secret.
 
 use super::Gate;
 use mesh_wire::protocol::{Action, Dialect, LoginAnswer, Request, Response, json};
@@ -15,7 +15,7 @@ const PUBLIC_KEY: &str = "Anm+Zn753LusVaBilc6HCwcCm/zbLc4o2VnygVsW+BeY";
 /// The cookie that browsers keep a token in.
 pub(super) const COOKIE_NAME: &str = "happn_token";
 
-/// What was known of a connection before it said anything.
+/// The facts about a connection before its first frame.
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
     /// Those of the upgrade request's headers that its client is told, as a JSON object.
@@ -28,7 +28,7 @@ pub struct ConnectionInfo {
     pub is_forwarded: bool,
 }
 
-/// What `configure-session` announced.
+/// The announcement of `configure-session`.
 #[derive(Debug, Default)]
 pub(super) struct Announcement {
     protocol: Option<Box<str>>,
@@ -48,7 +48,7 @@ struct Announced<'a> {
     info: Option<&'a RawValue>,
 }
 
-/// What an object in the request's data says; what nothing says where there is none, or one that cannot be read.
+/// The object in the request's data; the default where there is none, or one that cannot be read.
 pub(super) fn read_object<'a, T: Deserialize<'a> + Default>(request: &Request<'a>) -> T {
     let data = request.data.filter(|data| data.get().starts_with('{'));
     data.and_then(|data| serde_json::from_str(data.get()).ok())
@@ -117,7 +117,7 @@ impl Gate {
         self.send(Response::to(self.session.dialect(), Action::Login, request).data(&answer));
     }
 
-    /// What every login is answered with: a JSON object.
+    /// The part that all answers to logins have: a JSON object.
     pub(super) fn login_answer(&self, request: &Request<'_>) -> String {
         let dialect = self.session.dialect();
         let announced: Announced<'_> = read_object(request);

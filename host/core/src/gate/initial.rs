@@ -19,7 +19,7 @@ use mesh_wire::protocol::{
 use serde_json::value::RawValue;
 use std::ops::ControlFlow;
 
-/// What a document takes in an answer beside its text.
+/// The bytes that a document takes in an answer beside its text.
 const ITEM_BYTES: usize = 96;
 
 impl Gate {

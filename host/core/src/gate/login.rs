@@ -1,7 +1,7 @@
 //! The requests of a secure mesh: login, nonces, and what users do to their own sessions (docs/protocol.md 3.5, 3.9, 9.4).
 //!
 //! Enters: requests of a session, logged in or not. Leaves: answers. Guarantees: before a login nothing is done but
-//! what leads to one; while a password is being checked the session's next requests wait, and nobody else's.
+//! what leads to one. While a password is being checked the session's next requests wait, and nobody else's.
 
 use super::Gate;
 use super::guard::unauthorized;
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What the `data` of a login may say. Other types than text count as absent.
+/// The fields of a login's `data`. Other types than text count as absent.
 #[derive(Deserialize, Default)]
 struct Offered<'a> {
     #[serde(borrow)]
@@ -61,7 +61,7 @@ impl Gate {
                 let response = Response::to(dialect, action, request);
                 self.send(response.error(&unauthorized()));
             }
-            // What these ask for is checked where it is decided, and counted there.
+            // These requests are checked and counted where they are decided.
             Action::Get => self.get(request, frame),
             Action::Set => self.set(request, frame),
             Action::Remove => self.remove(request, frame),
@@ -158,7 +158,7 @@ impl Gate {
             let security = mesh.security()?;
             let outcome = tokio::select! {
                 outcome = security.login_from(credentials, &client, is_forwarded) => outcome,
-                // Who has gone keeps no place among those who wait.
+                // A session that has gone keeps no place in the queue.
                 () = session.ended() => return None,
             };
             Some(answer_to(
@@ -306,7 +306,7 @@ pub async fn change_own(mesh: &Arc<Mesh>, username: &str, old: String, new: Stri
         })?;
     let hash = security.hash(username, new).await.map_err(|_| busy())?;
     let failed = |error: StoreError| {
-        // What is left of the change counts for everybody.
+        // The rest of the change counts for everybody.
         let concerned = Concerned::Users(std::slice::from_ref(&user.name));
         mesh.security_changed(concerned, "not-kept", &json!({}));
         WireError::system(error.to_string())
@@ -358,7 +358,8 @@ pub(super) fn answer_to(
     answer(&response).unwrap_or_else(|error| response.error(&error))
 }
 
-/// What a login adds to the answer of a mesh that is not secure: `answer` is that, a JSON object.
+/// The answer to a login in a secure mesh: `answer`, a JSON object of a mesh that is not secure, with the login's
+/// fields added.
 fn login_data(answer: &str, security: &Security, accepted: &Accepted, dialect: Dialect) -> String {
     let Accepted { login, user } = accepted;
     let limit = |limit: Option<std::time::Duration>| limit.map(|limit| limit.as_millis() as u64);

@@ -33,7 +33,7 @@ pub struct Gate {
     mesh: Arc<Mesh>,
     session: Arc<Session>,
     info: ConnectionInfo,
-    /// What `configure-session` announced.
+    /// The announcement of `configure-session`.
     announced: handshake::Announcement,
     /// Frames received so far.
     received: u64,
@@ -50,7 +50,7 @@ pub struct Gate {
     stands_in: bool,
     /// When the frames at hand were read.
     now: Instant,
-    /// What the session may do, as far as it has asked.
+    /// The session's rights, as far as it has asked.
     guard: guard::Guard,
     /// The session ends behind the answer of the request at hand, for this reason.
     ends_with: Option<&'static str>,
@@ -147,7 +147,7 @@ impl Gate {
         };
         let action = Action::from_wire(&verb);
         if action != Action::Set {
-            // What follows may take its time, and neither lanes nor recipients are to sleep meanwhile.
+            // The next step may take its time, and neither lanes nor recipients are to sleep meanwhile.
             self.wakes.clear();
             self.took_time = true;
             self.deferred.write();
@@ -156,7 +156,7 @@ impl Gate {
         if self.mesh.security().is_some() {
             return self.answer_securely(action, request, frame);
         }
-        // Nobody has to log in here: whoever asks for something is let in.
+        // Nobody has to log in here: the first request is the login.
         self.session.admit();
         match action {
             Action::ConfigureSession => self.configure(request),

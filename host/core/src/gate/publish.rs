@@ -1,7 +1,7 @@
-//! The end of a `set` or `remove`: its publication and its answer, in the order that its consistency asks for, and the
+//! The end of a `set` or `remove`: its publication and its answer, in the order of its consistency; and the
 //! acknowledgements of publications (docs/protocol.md 7.5).
 //!
-//! Enters: a change and its commit. Leaves: publications and one answer. Guarantees: what is told as stored survives what
+//! Enters: a change and its commit. Leaves: publications and one answer. Guarantees: a write that is reported as stored survives what
 //! the store promises; each request is answered once.
 
 use super::Gate;

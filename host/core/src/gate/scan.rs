@@ -1,10 +1,10 @@
 //! Requests that look through documents.
 //!
 //! Enters: a request that is allowed, and what is to be done with the documents it reaches. Leaves: one answer.
-//! Guarantees: most are answered where they arrive; one that takes longer than a millisecond goes on in turns on the threads of
-//! [`mesh_scans`], from where it has come to, while the session's next requests wait; one that reads ends when its client is
-//! gone, and begins anew when the rights of its user change, so that no answer has more in it than its user may have when it
-//! is written; one that removes is completed and published in any case.
+//! Guarantees: most are answered where they arrive. One that takes longer than a millisecond goes on in turns on the
+//! threads of [`mesh_scans`]. Meanwhile the session's next requests wait. One that reads ends when its client is
+//! gone. It begins anew when the rights of its user change. So no answer has more in it than its user may have when
+//! it is written. One that removes is completed and published in any case.
 
 use super::guard::{Actor, Hidden, unauthorized};
 use super::login::answer_to;
@@ -72,7 +72,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// What a wildcard reaches, and the user as whom the request is done must not have.
+/// The documents that a wildcard reaches and the principal must not have.
 pub(super) struct LeftOut(pub(super) [Option<Hidden>; 2]);
 
 impl LeftOut {
@@ -82,21 +82,21 @@ impl LeftOut {
     }
 }
 
-/// What is done with the documents that a request reaches.
+/// The operation on the documents that a request reaches.
 pub(super) trait Scan: Sized + Send + 'static {
     /// The request's action.
     const ACTION: Action;
-    /// What its user must be allowed.
+    /// The action that its user must be allowed.
     const NEEDS: permission::Action;
     /// Whether it holds what it finds.
     const MEMORY: Memory;
     /// Whether it leaves traces, so that it must be completed once begun.
     const CHANGES: bool = false;
 
-    /// What its user must be allowed on the same path besides.
+    /// A second action that its user must be allowed on the same path.
     const ALSO: Option<permission::Action> = None;
 
-    /// What must be left out for whom the request is done as.
+    /// The documents that are hidden from the principal.
     fn left_out(gate: &Gate, actor: &Actor) -> LeftOut {
         LeftOut([gate.hidden(actor, Self::NEEDS), None])
     }
@@ -162,7 +162,7 @@ impl Gate {
                 gate.go_on(&held.frame, scan, left_out, share).await;
                 held.answered();
             });
-        // What did not get a thread has answered with an error when it was dropped.
+        // Work without a thread has answered with an error when it was dropped.
         outcome.unwrap_or_else(|error| tracing::warn!("a scan was given up: {error}"));
         Ok(())
     }

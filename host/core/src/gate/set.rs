@@ -1,6 +1,6 @@
 //! set (docs/protocol.md 5.1), and with it the way to components.
 //!
-//! Enters: documents, calls and answers. Leaves: what was stored and told, calls on their way, one answer each.
+//! Enters: documents, calls and answers. Leaves: stored and published documents, calls on their way, one answer each.
 //! Guarantees: nothing is stored or called that is not allowed; who calls is taken from the login.
 
 use super::guard::Actor;
@@ -209,13 +209,13 @@ fn is_about_security(path: &str) -> bool {
     component.split('@').next() == Some("security")
 }
 
-/// What a `set` amounts to.
+/// The kinds of `set`.
 enum Plan<'a> {
     /// The value goes to the path.
     Write,
     /// The value goes to a path of its own.
     Sibling(String),
-    /// What is stored is copied.
+    /// A stored document is copied.
     Tag(&'a RawValue),
 }
 

@@ -1,8 +1,8 @@
 //! on and off (docs/protocol.md 5.5 and 5.6), and the guard in front of other sessions' answers (docs/mesh-protocol.md 2.2).
 //!
 //! Enters: channels to listen to, or no more. Leaves: subscriptions; [`super::initial`] tells what is there already.
-//! Guarantees: nobody listens without permission, or to the answers that others get; documents that are there already are asked for
-//! by those alone who may read them, too.
+//! Guarantees: nobody listens without permission, or to the answers that others get. Documents that are there already
+//! are asked for by those alone who may read them, too.
 
 use super::guard::{Actor, unauthorized};
 use super::{Gate, path};
@@ -23,14 +23,14 @@ use std::sync::Arc;
 enum Listening {
     /// Yes.
     Allowed,
-    /// It is an answer path of another session, perhaps its own before a reconnect: the client is told that it worked,
-    /// since it would give up reconnecting otherwise, and nothing is delivered.
+    /// It is an answer path of another session, perhaps its own before a reconnect. The answer is `ok`, since the
+    /// client would give up reconnecting otherwise, and nothing is delivered.
     Pretended,
     /// It would hear everybody's answers.
     Forbidden,
 }
 
-/// What became of an `on`.
+/// The result of an `on`.
 enum Listened {
     /// A subscription with this reference.
     As(String),
@@ -41,7 +41,7 @@ enum Listened {
 /// A subscription that was made.
 #[derive(Clone)]
 pub(super) struct Made {
-    /// What the client knows it by.
+    /// The id by which the client knows it.
     pub(super) id: String,
     reference: u64,
     channel: Box<str>,

@@ -1,9 +1,9 @@
 //! Publications of consistency 3, which their recipients acknowledge (docs/protocol.md 7.5).
 //!
-//! Enters: what was sent to whom, and the `ack` requests of the recipients. Leaves: one frame that tells the
-//! publisher what became of it, when all have acknowledged or the time is over. Guarantees: a session counts for at most
-//! as many acknowledgements as it got frames; a publisher has a limited number of publications waiting; nothing is kept
-//! of a publisher that has gone.
+//! Enters: publications with their recipients, and the `ack` requests of the recipients. Leaves: one frame that tells
+//! the publisher what became of it, when all have acknowledged or the time is over. Guarantees: a session counts for
+//! at most as many acknowledgements as it got frames. A publisher has a limited number of publications waiting.
+//! Nothing is kept of a publisher that has gone.
 
 use mesh_session::Session;
 use mesh_wire::protocol::{Frame, Outcome, acknowledgement, publication_id};
@@ -231,13 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn nobody_to_wait_for() {
+    fn a_publication_without_recipients_is_acknowledged_at_once() {
         let (_, publisher, _) = delivered(Duration::from_secs(9), &[]);
         assert_eq!(told(&publisher)[0]["status"], "ok");
     }
 
     #[test]
-    fn patience_ends_and_publishers_go() {
+    fn the_wait_ends_at_its_deadline_and_with_its_publisher() {
         let (acknowledgements, publisher, id) = delivered(Duration::ZERO, &[2, 2]);
         assert!(acknowledgements.acknowledge(2, &id));
         acknowledgements.expire(Instant::now());

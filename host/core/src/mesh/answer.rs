@@ -43,7 +43,7 @@ impl Failure {
         }
     }
 
-    /// What went wrong, in words.
+    /// The failure, in words.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -80,7 +80,7 @@ pub(super) struct SessionAnswer {
     text: Box<str>,
     address: usize,
     component: usize,
-    /// What the component published before it answered.
+    /// The publications of the component before its answer.
     after: Option<After>,
 }
 
@@ -158,7 +158,7 @@ impl Answer for SessionAnswer {
     }
 }
 
-/// What a caller learns when a component gave something that is not what the ABI asks for.
+/// The error that a caller gets when a component breaks the ABI's rules for answers.
 pub(super) fn unreadable(target: &str) -> Failure {
     Failure::error(
         "Error",
@@ -166,7 +166,7 @@ pub(super) fn unreadable(target: &str) -> Failure {
     )
 }
 
-/// What a caller learns when nobody will answer.
+/// The error that a caller gets when nobody will answer.
 pub(super) fn abandoned(target: &str, why: Abandoned, limit_milliseconds: u128) -> Failure {
     match why {
         Abandoned::TimedOut => Failure::error(
@@ -214,7 +214,7 @@ pub(super) fn array(payload: &[u8]) -> Option<&str> {
     (text.starts_with('[') && serde_json::from_str::<&RawValue>(text).is_ok()).then_some(text)
 }
 
-/// What an array means whose first element stands for an error: without one where that is `null`.
+/// The meaning of an array whose first element stands for an error. `null` there means none.
 pub(super) fn without_null_error(array: &str) -> (i32, String) {
     let elements: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_default();
     match elements.split_first() {
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn result_mapping() {
+    fn results_become_response_documents() {
         for (status, payload, expected) in [
             (Status::OK, "", Some(r#"{"status":"ok","args":[]}"#)),
             (Status::OK, "[ ]", Some(r#"{"status":"ok","args":[]}"#)),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn failures() {
+    fn failures_become_errors_of_their_kind() {
         assert_eq!(
             Failure::bad_endpoint("m".into()).document(),
             r#"{"args":[{"message":"m","name":"bad endpoint"}]}"#

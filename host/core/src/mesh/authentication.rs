@@ -1,8 +1,9 @@
 //! The component that checks passwords, where the configuration names one.
 //!
-//! Enters: a name and a password of somebody who logs in. Leaves: a call of the component's method `authenticate`, and what
-//! its answer means. Guarantees: an answer is waited for at most [`LIMIT`]; while one version of the component takes over from
-//! another, logins wait for it or are asked again; whatever is not clearly a yes is none.
+//! Enters: a name and a password of somebody who logs in. Leaves: a call of the component's method `authenticate`,
+//! and what its answer means. Guarantees: an answer is waited for at most [`LIMIT`]. While one version of the
+//! component takes over from another, logins wait for it or are asked again. An answer that is not clearly a yes is
+//! none.
 
 use super::{Concerned, Mesh};
 use mesh_plugin::{Abandoned, Awaited, Given, Job, JobKind, Status};
@@ -116,7 +117,7 @@ fn arguments(question: Question<'_>) -> String {
     out
 }
 
-/// What the component said, or why that is nothing.
+/// The component's answer, or the reason why there is none.
 struct Said(Result<Answer, String>);
 
 impl Given for Said {
@@ -128,7 +129,7 @@ impl Given for Said {
     }
 }
 
-/// What a result means.
+/// The meaning of a result.
 fn meaning(payload: &[u8]) -> Result<Answer, String> {
     #[derive(Deserialize)]
     struct Known {
@@ -152,7 +153,7 @@ fn meaning(payload: &[u8]) -> Result<Answer, String> {
     }
 }
 
-/// What an error means: only one that says so is a refusal.
+/// The meaning of an error: only one that says so is a refusal.
 fn failure(payload: &[u8]) -> Result<Answer, String> {
     let errors: Vec<Value> = serde_json::from_slice(payload).unwrap_or_default();
     let error = errors.first().cloned().unwrap_or_default();

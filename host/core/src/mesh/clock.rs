@@ -1,4 +1,4 @@
-//! What time it is for one mesh.
+//! The time of one mesh.
 //!
 //! Enters: nothing, or in tests how much time has passed. Leaves: moments of the monotonic clock. Guarantees: time
 //! never goes back.
@@ -13,7 +13,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// What time it is.
+    /// The time.
     pub fn now(&self) -> Instant {
         #[cfg(any(test, feature = "testing"))]
         if let Some(stopped) = &self.stopped {

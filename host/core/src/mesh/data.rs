@@ -1,7 +1,8 @@
 //! Documents of a component, many at once.
 //!
-//! Enters: a component's own path with a wildcard. Leaves: one reply. Guarantees: what takes longer than a millisecond
-//! goes on in turns on the threads of [`mesh_scans`], and neither the component's lane nor anybody else waits for it.
+//! Enters: a component's own path with a wildcard. Leaves: one reply. Guarantees: work that takes longer than a
+//! millisecond goes on in turns on the threads of [`mesh_scans`]. Neither the component's lane nor anybody else waits
+//! for it.
 
 use super::exchange::MESH_USER;
 use super::services::{reply, reply_after};
@@ -17,10 +18,10 @@ use std::sync::Arc;
 /// So many bytes of a document take the time that a small document takes.
 const BYTES_AS_ONE: usize = 4096;
 
-/// What a path reaches of a component's documents.
+/// The documents of a component that a path reaches.
 pub(super) struct Reach {
     pub(super) path: String,
-    /// What the user for whom the component asks must not have of it.
+    /// The documents among them that are hidden from the user for whom the component asks.
     pub(super) hidden: Option<Hidden>,
 }
 

@@ -1,9 +1,9 @@
-//! What a component may ask for on behalf of its callers (docs/mesh-protocol.md 2.8).
+//! Requests of a component on behalf of its callers (docs/mesh-protocol.md 2.8).
 //!
-//! Enters: with whose rights a component asks, for which action, on which path. Leaves: yes, with the rights that decide
-//! about each document of a wildcard, or the error that real servers answer. Guarantees: a component that asks for itself is not
-//! restricted, and pays nothing; one that asks for a caller gets what that user may do at this moment, and nothing when the call is
-//! over, the user is gone, or it is not known who called.
+//! Enters: with whose rights a component asks, for which action, on which path. Leaves: yes, with the rights that
+//! decide about each document of a wildcard, or the error that real servers answer. Guarantees: a component that asks
+//! for itself is not restricted, and pays nothing. One that asks for a caller gets what that user may do at this
+//! moment. It gets nothing when the call is over, the user is gone, or the caller is not known.
 
 use super::Mesh;
 use mesh_plugin::{Authority, Identity, Rights};

@@ -70,7 +70,7 @@ impl Mesh {
     }
 
     /// The description as JSON. Of a component with several versions, the one that serves calls without a range stands
-    /// under the component's name, and each other under a name that no older client asks for
+    /// under the component's name. Each other stands under a name that no older client asks for
     /// ([`Registry::listed_name`](super::Registry::listed_name)).
     pub(crate) fn description_without(&self, progress: StartProgress, hidden: &[&str]) -> String {
         let initializing = progress == StartProgress::Initializing;

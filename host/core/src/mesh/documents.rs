@@ -16,7 +16,7 @@ const LARGE: usize = 256 * 1024;
 /// How often a change of a large document is made anew because somebody else has written it meanwhile.
 const MOST_ATTEMPTS: usize = 8;
 
-/// Who publishes.
+/// The publisher.
 #[derive(Clone, Copy, Debug)]
 pub struct Publisher<'a> {
     /// The real session.
@@ -32,15 +32,15 @@ pub struct Publisher<'a> {
 pub struct Write<'a> {
     /// Where.
     pub path: &'a str,
-    /// What was sent; `None` for nothing.
+    /// The value that was sent; `None` for nothing.
     pub value: Option<&'a RawValue>,
-    /// What to do with it.
+    /// The operation.
     pub mode: WriteMode<'a>,
-    /// Who writes, in a secure mesh.
+    /// The writer, in a secure mesh.
     pub by: Option<&'a Arc<str>>,
 }
 
-/// What to do with a value.
+/// The operation on a value.
 #[derive(Clone, Copy, Debug)]
 pub enum WriteMode<'a> {
     /// It takes the place of what is stored.
@@ -53,10 +53,10 @@ pub enum WriteMode<'a> {
     Increment(&'a RawValue),
 }
 
-/// What was written.
+/// The result of a write.
 #[derive(Debug)]
 pub struct Written<'a> {
-    /// What publisher and subscribers see: a JSON object.
+    /// The document that publisher and subscribers see: a JSON object.
     pub data: Data<'a>,
     /// The document's times, when it was stored and they are of interest.
     pub stored: Option<DocumentMeta>,
@@ -97,10 +97,10 @@ pub enum WriteError {
     Increment(String),
 }
 
-/// What happened to a path, and how it is to be told.
+/// A change of a path, and the form of its publication.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
-    /// What happened.
+    /// The change.
     pub action: EventAction,
     /// Where, in the publisher's words.
     pub path: &'a str,

@@ -75,8 +75,8 @@ impl<'a> CallRequest<'a> {
 }
 
 /// Whether answers for this session may go to this address: `/_exchange/responses/<session>/…`, or with a domain,
-/// component and method in front of the session. Sessions listen to everything below their own id, which is a UUID: one
-/// in the place of the domain would make an answer to somebody else of it.
+/// component and method in front of the session. Sessions listen to everything below their own id, which is a UUID. A
+/// UUID in the place of the domain would make an answer to somebody else of it.
 pub fn is_own_address(address: &str, session_id: &str, domain: &str) -> bool {
     let Some(response) = Response::parse(address) else {
         return false;
@@ -127,7 +127,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// What of a component is asked.
+/// The part of a component that a request is for.
 #[derive(Clone, Copy)]
 enum Aim<'a> {
     /// To answer a call of this method.
@@ -158,7 +158,7 @@ impl Aim<'_> {
     }
 }
 
-/// Who calls.
+/// The caller.
 #[derive(Debug)]
 pub struct Caller<'a> {
     /// The session that gets the answer.
@@ -230,7 +230,7 @@ impl Mesh {
         let target = (component, Aim::Method(method));
         let version = request.version.filter(|version| version.get() != "null");
         let outcome = match version {
-            // What is no text is no range, and matches nothing.
+            // A value that is no text is no range, and matches nothing.
             Some(version) => {
                 let text = json::as_text(version).unwrap_or(Cow::Borrowed("not a range"));
                 let asked = Asked::Range(ranges.get(&text));
@@ -393,8 +393,8 @@ fn refused_by(endpoint: &Endpoint, why: Refusal) -> Failure {
     Failure::failed("Error", format!("component {} {why}", endpoint.name()))
 }
 
-/// The component and method that a path names; no component when the path is not in this mesh's domain or has more
-/// segments than a call has.
+/// The component and method that a path names. No component when the path is not in this mesh's domain or has more
+/// segments than a call.
 fn target_of<'a>(path: &'a str, domain: &str) -> (Option<&'a str>, &'a str) {
     match Address::parse(path) {
         Some(Address::Request {
@@ -406,7 +406,7 @@ fn target_of<'a>(path: &'a str, domain: &str) -> (Option<&'a str>, &'a str) {
     }
 }
 
-/// What is said of a path that names no component.
+/// The error for a path that names no component.
 fn last_two(path: &str) -> (&str, &str) {
     let mut segments = path.rsplit('/');
     let method = segments.next().unwrap_or_default();
@@ -417,7 +417,7 @@ fn unknown_component(component: &str, method: &str) -> Failure {
     Failure::bad_endpoint(format!("Call to unconfigured component: [{component}.{method}]"))
 }
 
-/// What is said of a call to a method that the component does not have.
+/// The error for a call to a method that the component does not have.
 pub fn unknown_method(component: &str, method: &str) -> Failure {
     Failure::failed(
         "Error",
@@ -450,7 +450,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_own_addresses() {
+    fn only_the_session_s_own_addresses_are_accepted() {
         for (address, own) in [
             ("/_exchange/responses/S/D/c/m/1", true),
             ("/_exchange/responses/S/1", true),
@@ -473,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn targets() {
+    fn paths_of_requests_name_component_and_method() {
         assert_eq!(
             target_of("/_exchange/requests/D/calc/add", "D"),
             (Some("calc"), "add")

@@ -1,9 +1,9 @@
 //! The mesh: components under their names, calls to them, their events and their data.
 //!
-//! Enters: requests that the gate has checked, and what components ask for. Leaves: jobs for lanes, and
-//! publications. Guarantees (docs/mesh-protocol.md): a call goes to the highest version inside its range; it is answered
-//! once, to its caller alone, after the events that the method emitted before it answered; whoever a call comes from is
-//! taken from the session, never from the request.
+//! Enters: requests that the gate has checked, and what components ask for. Leaves: jobs for lanes, and publications.
+//! Guarantees (docs/mesh-protocol.md): a call goes to the highest version inside its range. It is answered once, to
+//! its caller alone, after the events that the method emitted before it answered. The caller is taken from the
+//! session, never from the request.
 
 mod acknowledgements;
 mod answer;
@@ -60,7 +60,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What a mesh is made with.
+/// The parts that a mesh is made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The mesh's name.
@@ -85,7 +85,7 @@ pub struct Settings {
     pub subscriptions_each: Limits,
     /// Where private copies of libraries go.
     pub stage: Stage,
-    /// What is served over HTTP beside the mesh itself.
+    /// The content that is served over HTTP beside the mesh itself.
     pub site: Site,
     /// Whether the console is served.
     pub console: bool,
@@ -116,7 +116,7 @@ pub struct Mesh {
     store: Arc<dyn Store>,
     /// Where long scans are done.
     scans: Scans,
-    /// Who may do what, in a secure mesh.
+    /// The directory of users and rights, in a secure mesh.
     security: Option<Arc<Security>>,
     swap_history: History,
     started: Instant,
@@ -214,12 +214,12 @@ impl Mesh {
         &self.scans
     }
 
-    /// What is served over HTTP beside the mesh itself.
+    /// The content that is served over HTTP beside the mesh itself.
     pub fn site(&self) -> &Site {
         &self.settings.site
     }
 
-    /// What is remembered of swaps.
+    /// The history of swaps.
     pub fn swap_history(&self) -> &History {
         &self.swap_history
     }

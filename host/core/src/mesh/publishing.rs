@@ -11,7 +11,7 @@ use mesh_session::{After, Deferred, Session};
 use mesh_wire::protocol::{DocumentMeta, EventAction, Publication, json};
 use std::sync::Arc;
 
-/// Who gets a publication. Of subscribers, the targets of the event leave nobody but the named sessions.
+/// The recipients of a publication. The targets of the event leave only the named sessions among the subscribers.
 #[derive(Debug)]
 pub enum Reach<'a> {
     /// Everybody who subscribed to its path.
@@ -24,7 +24,7 @@ pub enum Reach<'a> {
     Caller {
         /// The session.
         session: &'a Session,
-        /// What the answer leaves behind: the publications of the component that gave it.
+        /// The publications that go before the answer: those of the component that gave it.
         after: Option<After>,
     },
 }
@@ -33,7 +33,7 @@ pub enum Reach<'a> {
 #[cfg(any(test, feature = "testing"))]
 pub type Observer = Box<dyn Fn(&Event<'_>, &Reach<'_>) + Send + Sync>;
 
-/// What a component or the mesh itself publishes.
+/// An event that a component or the mesh itself publishes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Own<'a> {
     /// Where.

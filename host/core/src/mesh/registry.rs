@@ -112,7 +112,7 @@ impl Registry {
         }
     }
 
-    /// What a client learns that reads the description now.
+    /// The versions that a client learns when it reads the description now.
     pub fn advertised(&self) -> &Arc<Advertised> {
         &self.advertised
     }

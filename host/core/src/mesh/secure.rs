@@ -1,9 +1,9 @@
-//! What a change of users, groups or tokens means for those who are connected (docs/protocol.md 9.9, docs/mesh-protocol.md
+//! Effects of a change of users, groups or tokens on connected sessions (docs/protocol.md 9.9, docs/mesh-protocol.md
 //! 7.5).
 //!
 //! Enters: whom a change concerns, and what it was. Leaves: subscriptions that are not allowed any more are gone,
-//! sessions that have lost their right are closed, and those who want to know are told. Guarantees: all of that has happened
-//! when the change is answered.
+//! sessions that have lost their right are closed, and subscribers of such changes get them. Guarantees: all of that
+//! has happened when the change is answered.
 
 use super::exchange::MESH_USER;
 use super::publishing::Own;
@@ -41,12 +41,12 @@ impl Mesh {
         self.security.as_deref()
     }
 
-    /// What is hidden from somebody of what a wildcard reaches: [`Hidden::from_user`].
+    /// The part of a wildcard's documents that is hidden from a user: [`Hidden::from_user`].
     pub fn hidden_from(&self, access: &Arc<UserAccess>, action: Action, is_loose: bool) -> Option<Hidden> {
         Hidden::from_user(self.security.as_ref()?, access, action, is_loose)
     }
 
-    /// What runs the timers and slow work of the mesh.
+    /// The runtime for timers and slow work of the mesh.
     pub fn runtime(&self) -> &tokio::runtime::Handle {
         &self.runtime
     }
@@ -181,7 +181,7 @@ impl Mesh {
     }
 
     /// Lets a login count: nothing stays of what a former user of the connection listened to and the new one may not hear.
-    /// Who wants to know of logins is told.
+    /// Publishes the login to all who subscribed to logins.
     pub fn session_began(&self, session: &Session) {
         if let (Some(security), Some(login)) = (self.security(), session.login()) {
             let access = security.access_of(&login.username);
@@ -268,8 +268,8 @@ impl Mesh {
             .collect()
     }
 
-    /// What somebody may hear of the events that are subscribed to: no audience where that is all of them. Without a user it
-    /// is nothing.
+    /// The events among the subscribed ones that a user may hear: no audience where that is all of them. Without a
+    /// user it is nothing.
     pub fn audience_of(&self, access: Option<&Arc<UserAccess>>) -> Option<Audience> {
         let security = self.security.as_ref()?;
         let Some(access) = access else {
@@ -285,8 +285,8 @@ impl Mesh {
         }))
     }
 
-    /// Ends the subscriptions that a user may not have, and those that are for others who may not have them; notes what of the
-    /// rest may not be heard.
+    /// Ends the subscriptions that a user may not have, and those that are for others who may not have them. Notes the
+    /// events of the rest that may not be heard.
     fn review_subscriptions(&self, session: &Session, own: Option<&Arc<UserAccess>>) {
         session.set_audience(self.audience_of(own));
         self.review_principals(session, own, |_| true);

@@ -1,4 +1,4 @@
-//! What components ask for: events, calls, their data, time.
+//! Requests of components: events, calls, their data, time.
 
 use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
 use super::publishing::Own;
@@ -29,7 +29,7 @@ use std::time::Duration;
 pub(super) struct MeshServices(pub(super) Weak<Mesh>);
 
 impl Mesh {
-    /// What components of this mesh may ask for.
+    /// The services for components of this mesh.
     pub fn services(self: &Arc<Mesh>) -> Arc<dyn Services> {
         Arc::new(MeshServices(Arc::downgrade(self)))
     }
@@ -315,8 +315,8 @@ pub fn targets_of(options: &Options<'_>) -> Option<Targets> {
     })
 }
 
-/// The sessions that `targetClients` names: one as a text, several as an array. What is no text names nobody, so that what is
-/// meant for few never goes to all.
+/// The sessions that `targetClients` names: one as a text, several as an array. A value that is no text names nobody,
+/// so that what is meant for few never goes to all.
 fn named_sessions(targets: &RawValue) -> HashSet<String> {
     match serde_json::from_str(targets.get()) {
         Ok(Value::String(session)) => HashSet::from([session]),
@@ -334,7 +334,7 @@ fn named_sessions(targets: &RawValue) -> HashSet<String> {
 /// The path of a component's own document, or of several.
 struct OwnPath {
     path: String,
-    /// What it reaches, and the user for whom the component asks must not have.
+    /// The documents that it reaches and the user for whom the component asks must not have.
     hidden: Option<Hidden>,
 }
 
@@ -398,7 +398,7 @@ impl Answer for ComponentAnswer {
     }
 
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        // A defect is the other component's: whoever hands the error on must not be blamed for it.
+        // A defect is the other component's: the one that hands the error on must not be blamed for it.
         let status = if status == Status::PANIC {
             Status::ERROR
         } else {
@@ -431,7 +431,7 @@ struct ComponentListener {
     user: Option<(Weak<Mesh>, Arc<User>)>,
 }
 
-/// What stands for the session of this id where events are counted by who published them.
+/// The key of the session with this id where events are counted by publisher.
 fn publisher(session_id: &str) -> u8 {
     let kinds = u64::from(NO_PUBLISHER);
     (xxhash_rust::xxh3::xxh3_64(session_id.as_bytes()) % kinds) as u8

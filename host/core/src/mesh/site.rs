@@ -1,4 +1,4 @@
-//! What mesh.toml says of HTTP.
+//! The parts of mesh.toml about HTTP.
 //!
 //! Enters: a checked configuration. Leaves: the places that it names. Guarantees: paths begin with `/`, and end
 //! with it only where they are `/`.
@@ -7,7 +7,7 @@ use mesh_config::{Config, Spanned};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What is served beside the mesh itself.
+/// The content that is served beside the mesh itself.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
     /// Bytes that the body of a request may have.
@@ -48,7 +48,7 @@ pub struct WebFolder {
 }
 
 impl Site {
-    /// What a configuration says.
+    /// The content for a configuration.
     pub fn new(config: &Config) -> Site {
         let hsts = config.happn.tls.as_ref().map(|tls| tls.hsts.as_secs());
         let config = &config.web;

@@ -1,4 +1,4 @@
-//! What a person wants to know of a running mesh.
+//! The status of a running mesh, for people.
 
 use super::swaps::Report;
 use super::{Endpoint, Mesh};

@@ -1,15 +1,15 @@
 //! The moment when one version of a component takes over from another.
 //!
-//! Enters: pairs of versions, old and new. Leaves: a registry in which the new ones serve. Guarantees: each
-//! call reaches one version and is answered once; each event is heard by one; what one connection asks for goes to the
-//! old version first and to the new one ever after; what waited is taken in order.
+//! Enters: pairs of versions, old and new. Leaves: a registry in which the new ones serve. Guarantees: each call
+//! reaches one version and is answered once. Each event is heard by one. The requests of one connection go to the old
+//! version first and to the new one ever after. Waiting requests are taken in order.
 
 use super::exchange::unknown_method;
 use super::{Mesh, Registry, StartProgress, WriteError};
 use mesh_plugin::{Component, Nested, Waiting};
 use std::sync::{Arc, PoisonError};
 
-/// Who takes over from whom. Without an old version one is added, without a new one it is removed.
+/// A pair of versions, the old and the new. Without an old version one is added, without a new one it is removed.
 #[derive(Clone, Default)]
 pub struct Takeover {
     /// Serves until now.
@@ -79,7 +79,8 @@ impl Mesh {
     }
 
     /// Tells clients what there is now. Those that watch learn of a component's new methods only when they see it go and
-    /// come again (docs/mesh-protocol.md 1.3), and lose it for a moment; so that is done only where methods have changed.
+    /// come again (docs/mesh-protocol.md 1.3). They lose it for a moment, so that is done only where methods have
+    /// changed.
     ///
     /// # Errors
     ///

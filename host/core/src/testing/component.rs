@@ -12,10 +12,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What these components say in place of an SDK's name.
+/// The name of these components in place of an SDK's.
 const SDK: &str = "written in a test";
 
-/// What a method does.
+/// The behaviour of a method.
 type Method = Box<dyn FnMut(&Call<'_>) -> Outcome>;
 
 /// A component before it is started.
@@ -42,7 +42,7 @@ pub enum Outcome {
 pub struct Call<'a> {
     /// A JSON array.
     pub arguments: Value,
-    /// Who calls.
+    /// The caller.
     pub origin: Value,
     services: &'a dyn Services,
     emitter: &'a Emitter,
@@ -114,7 +114,7 @@ impl TestComponent {
         checked.unwrap_or_else(|error| panic!("{self:?} describes itself wrongly: {error}"))
     }
 
-    /// Who it is. `number` groups what it subscribes to.
+    /// Its identity. `number` groups its subscriptions.
     pub(super) fn identity(&self, mesh: &str, domain: &str, number: u64) -> Identity {
         Identity {
             mesh: mesh.to_owned(),
@@ -180,7 +180,7 @@ impl Desk {
     }
 }
 
-/// What the mesh hands calls to.
+/// The receiver of the mesh's calls.
 pub(super) struct Clerk {
     pub(super) component: usize,
     pub(super) desk: Desk,

@@ -1,7 +1,7 @@
 //! A client without a socket: a gate, a queue, and what a connection does with both.
 //!
-//! Enters: frames as a client sends them. Leaves: frames as a client reads them. Guarantees: it writes only when it was
-//! woken, as the task of a connection does, so that a waking that is missing shows as a frame that never comes.
+//! Enters: frames as a client sends them. Leaves: frames as a client reads them. Guarantees: it writes only when it
+//! was woken, as the task of a connection does. So a missing waking shows as a frame that never comes.
 
 use crate::gate::{ConnectionInfo, Gate};
 use crate::mesh::Mesh;

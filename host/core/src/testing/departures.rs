@@ -61,7 +61,7 @@ impl Departures {
         })
     }
 
-    /// What has left since this was asked last.
+    /// The departures since the last look.
     pub(super) fn take(&self) -> Vec<Departure> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -115,7 +115,7 @@ impl<M: Clone> Link<M> {
 mod tests {
     use super::*;
 
-    /// What arrives of a hundred numbers, one sent in each tick.
+    /// The numbers that arrive of a hundred, one sent in each tick.
     fn arrivals(seed: u64, faults: Faults) -> Vec<usize> {
         let mut link = Link::new(seed, faults);
         let mut arrived = Vec::new();

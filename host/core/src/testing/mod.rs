@@ -1,9 +1,9 @@
 //! A whole mesh in one process and without sockets, for tests.
 //!
-//! Enters: a seed, clients, components and what they do. Leaves: the frames that clients get, in the order in which they
-//! were written. Guarantees: [`World::settle`] takes one step at a time, and the seed alone says which of the possible ones is next.
-//! The same seed gives the same schedule, as long as nothing is worked off on other threads: logins with a password are, and
-//! so are scans of many documents.
+//! Enters: a seed, clients, components and what they do. Leaves: the frames that clients get, in the order in which
+//! they were written. Guarantees: [`World::settle`] takes one step at a time, and the seed alone says which of the
+//! possible ones is next. The same seed gives the same schedule, as long as nothing is worked off on other threads.
+//! Logins with a password are, and so are scans of many documents.
 //!
 //! Time stands still until a test lets it pass. That holds for deadlines of calls, acknowledgements and logins. The times in
 //! documents, tokens and nonces, and the turns of scans, still go by the clock of the system.

@@ -1,4 +1,4 @@
-//! What clients do most of the time, in one line each.
+//! The most frequent requests of clients, in one line each.
 //!
 //! Enters: paths, values, names of methods. Leaves: answers and events. Guarantees: requests have the form that real clients
 //! give them; a helper that settles takes no frames but its own.

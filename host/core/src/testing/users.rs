@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What signs tokens.
+/// The secret that signs tokens.
 pub(super) const SECRET: &[u8] = b"a secret of at least 32 bytes, for tests";
 
-/// What the security of a world is made with.
+/// The parts that the security of a world is made of.
 pub(super) fn settings(name: &str) -> Settings {
     Settings {
         name: name.to_owned(),

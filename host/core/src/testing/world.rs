@@ -1,7 +1,8 @@
 //! A mesh, its clients and its components, and one seed for all that may happen in more than one order.
 //!
-//! Enters: requests of clients as JSON. Leaves: frames as clients read them. Guarantees: a step is one batch of requests, one
-//! turn of writing or one answer of a component; a world that does not come to rest says so, with its seed.
+//! Enters: requests of clients as JSON. Leaves: frames as clients read them. Guarantees: a step is one batch of
+//! requests, one turn of writing or one answer of a component. A world that does not come to rest says so, with its
+//! seed.
 
 use super::component::{Clerk, Desk, TestComponent, Waiting, expire, orphaned};
 use super::connection::Connection;
@@ -43,7 +44,7 @@ pub struct Written {
     pub frame: Value,
 }
 
-/// What may happen next.
+/// The possible next steps.
 #[derive(Clone, Copy)]
 enum Step {
     Read(usize),
@@ -369,7 +370,7 @@ impl World {
         self.next_event
     }
 
-    /// What has left the mesh since this was asked last.
+    /// The events that have left the mesh since the last look.
     pub fn take_departures(&mut self) -> Vec<Departure> {
         self.departures.take()
     }

@@ -38,7 +38,7 @@ impl Worlds {
         link.send(end, text);
     }
 
-    /// What has arrived at a world from another one.
+    /// The events that have arrived at a world from another one.
     pub fn receive(&mut self, at: usize, from: usize) -> Vec<String> {
         let (link, end) = self.link(at, from);
         link.receive(end)

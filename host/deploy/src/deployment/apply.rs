@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
-/// What is not as the file says.
+/// The differences between the file and the mesh.
 struct Pending {
     changes: Vec<Change>,
     needs_restart: Vec<String>,
@@ -104,7 +104,7 @@ impl Deployment {
         serving(&self.mesh.registry(), &self.config(), entry)
     }
 
-    /// What [`Deployment::apply`] would do.
+    /// The plan of [`Deployment::apply`].
     ///
     /// # Errors
     ///

@@ -45,7 +45,7 @@ impl Change {
 }
 
 impl Deployment {
-    /// What is to be done for a change.
+    /// The steps for a change.
     pub(super) fn wanted(&self, config: &Config, change: Change, insistence: Insistence) -> Wanted {
         let requirements = change.requirements(&self.mesh, config);
         let replaces = change.replaces();
@@ -69,7 +69,7 @@ impl Deployment {
         }
     }
 
-    /// What would be done for a change. Opens the library to ask what it is; nothing else of it runs.
+    /// The plan for a change. Opens the library to ask what it is; nothing else of it runs.
     pub(super) async fn planned(&self, config: &Config, change: Change) -> PlannedChange {
         let requirements = change.requirements(&self.mesh, config);
         let mut planned = PlannedChange {
@@ -111,8 +111,8 @@ pub(super) fn entry_of<'a>(
         .or_else(|| entries().next())
 }
 
-/// The version that serves for an entry: the one from its library, else the highest inside its range that is of no other
-/// entry, else the only one.
+/// The version that serves for an entry. It is the one from its library, else the highest inside its range that is of
+/// no other entry, else the only one.
 pub(super) fn serving(
     registry: &Registry,
     config: &Config,
@@ -148,7 +148,7 @@ fn is_from(version: &Component, config: &Config, entry: &ComponentConfig) -> boo
         .is_ok_and(|library| library == version.library())
 }
 
-/// What is needed to load the library of an entry.
+/// The data to load the library of an entry.
 pub fn load_request(
     config: &Config,
     entry: &ComponentConfig,

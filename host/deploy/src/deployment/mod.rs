@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
-/// What an operator asks for with `mesh swap`.
+/// A request of an operator with `mesh swap`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SwapRequest {
     /// The component's name.
@@ -57,7 +57,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// What `mesh` was made from. `stage` is where private copies of libraries go.
+    /// The configuration that `mesh` was made from. `stage` is where private copies of libraries go.
     pub fn new(mesh: Arc<Mesh>, config: Config, stage: Stage) -> Arc<Deployment> {
         Arc::new(Deployment {
             swaps: Swaps::new(mesh.clone()),
@@ -115,7 +115,7 @@ impl Deployment {
         Ok(ongoing)
     }
 
-    /// What [`Deployment::swap`] would do. Opens the library to ask what it is; nothing else of it runs.
+    /// The plan of [`Deployment::swap`]. Opens the library to ask what it is; nothing else of it runs.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a swap would do, without doing it.
+//! Plans of swaps, without doing them.
 
 use super::Requirements;
 use mesh_plugin::{Component, Descriptor};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What would happen to one component.
+/// The plan for one component.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedChange {
     /// The component's name.
@@ -17,21 +17,21 @@ pub struct PlannedChange {
     pub to: Option<String>,
     /// The file that would be loaded.
     pub library: Option<String>,
-    /// What the library was built with.
+    /// The SDK that the library was built with.
     pub sdk: Option<String>,
     /// Methods that there are not yet.
     pub methods_added: Vec<String>,
     /// Methods that would be gone.
     pub methods_removed: Vec<String>,
-    /// What would become of the state, in words.
+    /// The fate of the state, in words.
     pub state: String,
-    /// What stands against it, one sentence each.
+    /// The failed checks, one sentence each.
     pub failed_checks: Vec<String>,
     /// Whether it would be refused even if somebody insists.
     pub is_impossible: bool,
 }
 
-/// What would happen.
+/// The plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Each component that would change.

@@ -1,4 +1,4 @@
-//! What a new version must keep to, so that nobody who relies on the old one is let down.
+//! Checks of a new version, so that nobody who relies on the old one is let down.
 //!
 //! Enters: what a library says of itself, and who relies on what now. Leaves: failed checks, one sentence each.
 //! Guarantees: a version is never loaded twice under one name; most other failed checks can be overridden ([`Insistence`]).
@@ -10,10 +10,10 @@ use mesh_wire::address::Address;
 use mesh_wire::versions::{ComponentVersion, Line, Range};
 use std::collections::BTreeMap;
 
-/// What stands against a new version.
+/// A failed check of a new version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedCheck {
-    /// What kind of failed check.
+    /// The kind of failed check.
     pub kind: LoadErrorKind,
     /// The failed check in one sentence.
     pub text: String,
@@ -63,7 +63,7 @@ pub struct Requirements {
 
 #[derive(Clone, Debug)]
 struct Replaced {
-    /// What its library calls itself.
+    /// The name in its library.
     name: String,
     version: ComponentVersion,
     state: Option<StateSchema>,

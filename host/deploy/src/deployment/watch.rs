@@ -12,7 +12,7 @@ use std::time::Duration;
 /// How often the file is looked at. A change has come to rest when two looks see the same.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-/// What the looks so far have shown.
+/// The results of the looks so far.
 struct Watch {
     applied: Option<Stamp>,
     last: Option<Stamp>,
@@ -45,7 +45,7 @@ pub async fn watch(deployment: Arc<Deployment>) {
             continue;
         }
         let running = deployment.config();
-        // What the host wrote itself, to name what runs, asks for nothing.
+        // The host's own change, which names the version that runs, asks for nothing.
         let is_own = std::fs::read_to_string(&file).is_ok_and(|text| text == running.text());
         if running.swap.watch && !is_own {
             deployment.apply_and_log("it was saved").await;

@@ -23,7 +23,7 @@ pub enum BuildError {
     ToolMissing {
         /// The command that was tried.
         tool: &'static str,
-        /// What to do about it.
+        /// The help for it.
         help: &'static str,
     },
     /// The tool could not be run, or not be listened to.
@@ -114,7 +114,7 @@ pub(super) async fn build(project: &Project) -> (Places, Result<Option<PathBuf>,
         && let Ok(list) = std::fs::read_to_string(library.with_extension("d"))
     {
         places.files = files_read(&list);
-        // What a build script writes is made from sources and is none.
+        // Output of a build script is made from sources and is none.
         let written = library.parent();
         places
             .files

@@ -1,8 +1,9 @@
 //! `mesh run --dev`: components follow their sources.
 //!
-//! Enters: the components of mesh.toml that have a `crate`, and a running mesh. Leaves: a swap for every saved
-//! change that builds. Guarantees: whatever does not build, load or start leaves the version before it in place, with one
-//! line that says why; a library that is the same as what serves is not swapped; mesh.toml is never written.
+//! Enters: the components of mesh.toml that have a `crate`, and a running mesh. Leaves: a swap for every saved change
+//! that builds. Guarantees: a change that does not build, load or start leaves the version before it in place, with
+//! one line that says why. A library that is the same as what serves is not swapped. The file mesh.toml is never
+//! written.
 
 mod build;
 mod project;
@@ -48,14 +49,14 @@ pub struct Development {
     /// mesh.toml as it was when `projects` was made from it.
     text: String,
     projects: Vec<Watched>,
-    /// What was loaded, by the name and the range of the entry.
+    /// The libraries that were loaded, by the name and the range of the entry.
     loaded: HashMap<(String, String), Loaded>,
 }
 
 struct Watched {
     project: Project,
     sources: Sources,
-    /// What the last build wrote; none where mesh.toml alone knows, and before the first one.
+    /// The output of the last build; none where mesh.toml alone knows, and before the first one.
     library: Option<PathBuf>,
 }
 
@@ -64,7 +65,7 @@ struct Loaded {
     digest: u128,
 }
 
-/// What became of a library.
+/// The fate of a library.
 enum Deployed {
     Same,
     Serves,
@@ -137,7 +138,7 @@ impl Development {
         for watched in &mut development.projects {
             let entries = watched.project.entries(config);
             let names = names(&entries);
-            // What is saved during the build is a change.
+            // A file that is saved during the build is a change.
             watched.sources.look().await;
             watched.sources.take();
             let began = Instant::now();
@@ -315,7 +316,7 @@ impl Loaded {
     }
 }
 
-/// What tells the entries of a component apart.
+/// The key that tells the entries of a component apart.
 fn key(entry: &ComponentConfig) -> (String, String) {
     (entry.name.value.clone(), entry.version.value.clone())
 }

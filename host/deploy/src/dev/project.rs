@@ -13,11 +13,11 @@ use std::path::PathBuf;
 pub(super) struct Project {
     /// The folder, as the system calls it.
     pub(super) folder: PathBuf,
-    /// What builds it.
+    /// The tool that builds it.
     pub(super) tool: Tool,
 }
 
-/// What builds a folder.
+/// The tool that builds a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tool {
     /// There is a Cargo.toml.

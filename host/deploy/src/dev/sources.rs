@@ -1,11 +1,11 @@
 //! The files that components are built from, looked at again and again.
 //!
-//! Enters: folders, and files that a build has read. Leaves: whether a change has come to rest. Guarantees: it
-//! works on every file system and whichever way an editor writes; what a build writes, a log or a store are no change; what
-//! is saved during a build is one.
+//! Enters: folders, and files that a build has read. Leaves: whether a change has come to rest. Guarantees: it works
+//! on every file system and whichever way an editor writes. Output of a build, a log or a store are no change. A file
+//! that is saved during a build is one.
 //!
-//! Looking costs less than it seems, a few milliseconds for a thousand files, and unlike a watch of the system it does not
-//! take part in the thousands of files that a compiler writes below the same folder.
+//! Looking costs less than it seems, a few milliseconds for a thousand files. Unlike a watch of the system it does
+//! not take part in the thousands of files that a compiler writes below the same folder.
 
 use mesh_wire::stamp::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use std::time::SystemTime;
 const NOT_SOURCES: [&str; 2] = ["target", "node_modules"];
 /// Cargo, among others, puts this file into a folder of things that can be made again, whatever that is called.
 const CACHE_MARK: &str = "CACHEDIR.TAG";
-/// What is new in a folder is a source when its name says so. Other files become sources when a build reads them.
+/// A new file in a folder is a source when its name says so. Other files become sources when a build reads them.
 const ENDINGS: [&str; 6] = ["c", "cc", "cpp", "h", "hpp", "rs"];
 const NAMES: [&str; 2] = ["Cargo.toml", "Makefile"];
 
@@ -34,9 +34,9 @@ pub(super) struct Places {
 /// The sources of one project.
 pub(super) struct Sources {
     places: Places,
-    /// What was built last, or tried to.
+    /// The sources of the last build, also a failed one.
     taken: Snapshot,
-    /// What the last look has shown.
+    /// The sources as the last look has shown them.
     last: Snapshot,
 }
 
@@ -61,7 +61,7 @@ impl Sources {
         rests && self.last != self.taken
     }
 
-    /// What the last look has shown is about to be built.
+    /// Notes that the sources of the last look are about to be built.
     pub(super) fn take(&mut self) {
         self.taken = self.last.clone();
     }
@@ -75,7 +75,7 @@ impl Sources {
             return;
         }
         for (path, stamp) in snapshot(self.places.clone()).await {
-            // What was written later is perhaps not in what was built.
+            // A file that was written later is perhaps not in the build.
             if stamp.modified < began {
                 self.taken.entry(path).or_insert(stamp);
             }
@@ -127,7 +127,7 @@ fn has_ending(path: &Path) -> bool {
         .is_some_and(|ending| ENDINGS.iter().any(|other| ending == *other))
 }
 
-/// What cannot be read is not there: an editor may be replacing it.
+/// A file that cannot be read counts as missing: an editor may be replacing it.
 fn note(file: PathBuf, snapshot: &mut Snapshot) {
     if let Some(stamp) = Stamp::of(&file) {
         snapshot.insert(file, stamp);
@@ -164,7 +164,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn cargo_s_list_of_files() {
+    fn the_list_of_files_of_cargo_is_parsed() {
         let list = "/a/target/release/libg.so: /a/src/lib.rs /a/my\\ text.html\n\n/a/src/lib.rs:\n";
         let expected = ["/a/my text.html", "/a/src/lib.rs"].map(PathBuf::from);
         assert_eq!(files_read(list), BTreeSet::from(expected));

@@ -1,8 +1,8 @@
 //! The order of a swap's steps, and which way leads out of each: no library, no clock, no mesh.
 //!
-//! Enters: how the last step went. Leaves: the next step. Guarantees, each tested for every way in which a
-//! swap can go: an old version whose calls were held back is let in again, or its calls go to the new one; a version is
-//! unloaded only when it does not serve; every new version ends as the one that serves, or unloaded; every way ends.
+//! Enters: how the last step went. Leaves: the next step. Guarantees, each tested for every way in which a swap can
+//! go. An old version whose calls were held back is let in again, or its calls go to the new one. A version is
+//! unloaded only when it does not serve. Every new version ends as the one that serves, or unloaded. Every way ends.
 
 use super::{Ending, Step};
 
@@ -15,7 +15,7 @@ pub enum Outcome {
     Failed,
 }
 
-/// What there is to do.
+/// The steps of a swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A step.
@@ -24,7 +24,7 @@ pub enum Next {
     End(Ending),
 }
 
-/// What kind of swap it is.
+/// The kind of swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// State goes from an old version to a new one.
@@ -51,12 +51,12 @@ impl Machine {
         }
     }
 
-    /// What there is to do now.
+    /// The next step.
     pub fn next(&self) -> Next {
         self.next
     }
 
-    /// What is known of the versions.
+    /// The facts about the versions.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -77,7 +77,7 @@ impl Machine {
 fn after(step: Step, outcome: Outcome, kind: Kind) -> Next {
     use Outcome::{Done, Failed};
     let step = match (step, outcome) {
-        // What could not be created has cleared itself away; others that were created with it have not.
+        // A version that could not be created has cleared itself away; others that were created with it have not.
         (Step::Create, Failed) => Step::Discard,
         (Step::Create, Done) if kind.hands_over => Step::Quiet,
         (Step::Create, Done) => Step::Start,
@@ -95,7 +95,7 @@ fn after(step: Step, outcome: Outcome, kind: Kind) -> Next {
         (Step::Switch, _) if kind.replaces => Step::Probation,
         (Step::Switch, _) => Step::Drain,
         (Step::Probation, Done) => Step::Drain,
-        // Who did not finish in time is answered all the same.
+        // Callers of a version that did not finish in time are answered all the same.
         (Step::Drain, _) => Step::Unload,
         (Step::Unload, _) => return Next::End(Ending::Replaced),
 

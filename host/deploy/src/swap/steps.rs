@@ -1,4 +1,4 @@
-//! What each step of a swap does.
+//! Implementation of each step of a swap.
 //!
 //! Enters: the parts of a [`Transaction`]. Leaves: the same parts, a step further, or a
 //! [`SwapError`]. Guarantees: every wait has a limit.
@@ -59,7 +59,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Lets calls wait until none is under way. What a call under way asks of these components itself is let in, or it
+    /// Lets calls wait until none is under way. A nested call from one that is under way is let in, or it
     /// would wait for itself.
     pub(super) async fn quiet(&mut self, components: Vec<Arc<Component>>) -> Result<(), SwapError> {
         let until = Instant::now() + self.limits.handover;
@@ -85,7 +85,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// How long an order may take of which nobody but its component is in a hurry, while calls may be waiting: not beyond
+    /// The time that an order may take while calls may be waiting, where only its component is in a hurry. It ends with
     /// the limit of the whole pause.
     fn patience(&self, own: Duration) -> Patience {
         let Some(paused) = self.paused else {
@@ -288,7 +288,7 @@ impl Transaction {
     }
 }
 
-/// What a component still has to do before it can be asked for its state.
+/// The work that a component has to finish before it can be asked for its state.
 fn unfinished(component: &Component) -> Option<&'static str> {
     match (component.pending(), component.unfinished_events()) {
         (0, 0) => None,

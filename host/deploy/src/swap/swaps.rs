@@ -1,6 +1,6 @@
 //! All swaps of a running mesh: one at a time up to the switch, any number in probation.
 //!
-//! Enters: wishes. Leaves: reports. Guarantees: two swaps never change components at the same moment; a swap of a
+//! Enters: wishes. Leaves: reports. Guarantees: two swaps never change components at the same moment. A swap of a
 //! component whose last swap is in probation ends that probation, and finds the version that won.
 
 use super::standing::Standing;
@@ -26,7 +26,7 @@ pub struct Wanted {
     pub component: String,
     /// The version to go; nothing where one comes beside the others.
     pub replaces: Option<String>,
-    /// What is to come; nothing where a version is only removed.
+    /// The new version; `None` where a version is only removed.
     pub load: Option<LoadRequest>,
     /// The state of the version that goes is not handed over.
     pub drops_state: bool,
@@ -34,7 +34,7 @@ pub struct Wanted {
 
 /// A swap that has switched, or that will not.
 pub struct Ongoing {
-    /// What became of it so far.
+    /// Its state so far.
     pub report: Report,
     /// Why it was refused, exactly when it was.
     pub refusal: Option<SwapError>,

@@ -25,7 +25,7 @@ pub struct Part {
     pub name: String,
     /// The version that serves now.
     pub old: Option<Arc<Component>>,
-    /// What is to take over.
+    /// The versions that take over.
     pub load: Option<LoadRequest>,
     /// The state of the old version is not handed over.
     pub drops_state: bool,
@@ -115,7 +115,7 @@ impl Transaction {
         }
     }
 
-    /// What became of it so far.
+    /// Its state so far.
     pub fn report(&self) -> &Report {
         &self.report
     }
@@ -149,7 +149,7 @@ impl Transaction {
             }
             self.take(step).await;
             if step == Step::SwitchBack {
-                // What is left concerns nobody but the version that goes.
+                // The remaining steps concern nobody but the version that goes.
                 guard = None;
             }
         }
@@ -227,7 +227,7 @@ impl Transaction {
         self.parts.iter().filter_map(Part::stateful)
     }
 
-    /// Watches the new versions. What the old ones do not finish in time is answered meanwhile.
+    /// Watches the new versions. Calls that the old ones do not finish in time are answered meanwhile.
     async fn probation(&mut self, standing: &Standing) -> Outcome {
         self.tell(Step::Probation);
         let mut watches: Vec<Watch> = self

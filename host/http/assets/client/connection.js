@@ -14,7 +14,7 @@
   const MAXIMUM_UNSENT_BYTES = 16 * 1024 * 1024;
   const inBrowser = typeof window === 'object' && typeof document === 'object';
 
-  /** What went wrong, with the name, the code and all further fields that the server gave. */
+  /** An error, with the name, the code and all further fields that the server gave. */
   class MeshError extends Error {
     /** @param {string} message @param {object} [fields] */
     constructor(message, fields) {
@@ -123,7 +123,7 @@
       };
       this.backOff = { minimum: 500, maximum: 30000, factor: 2, ...this.options.backOff };
       this.address = socketAddress(this.options.url);
-      /** What the server answered to the login: id, happn, user, token. */
+      /** The server's answer to the login: id, happn, user, token. */
       this.session = null;
       /** 'idle', 'connecting', 'connected', 'waiting' (for the next attempt) or 'ended'. */
       this.state = 'idle';
@@ -371,7 +371,7 @@
     async subscribeAgain() {
       const again = this.subscriptions().map(async (subscription) => {
         subscription.id = undefined;
-        // What was there before is known already.
+        // Documents from before are known already.
         delete subscription.request.initialCallback;
         delete subscription.request.initialEmit;
         try {

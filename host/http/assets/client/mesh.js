@@ -86,7 +86,7 @@
         this.failCalls();
         this.emit('disconnected', event.detail);
       });
-      /** What the mesh offers, as it says itself; null where this user may not read it. */
+      /** The mesh's own description; null where this user may not read it. */
       this.description = null;
       /** The name that stands in the mesh's paths. */
       this.name = null;
@@ -135,7 +135,7 @@
           await new Promise((resolve) => { setTimeout(resolve, 500); });
         }
       } catch (error) {
-        // Who may not read what there is can still call what he knows of.
+        // A user who may not read the description can still call methods by name.
         if (error.code !== 403) throw error;
       }
     }

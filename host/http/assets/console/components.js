@@ -6,7 +6,7 @@ import { announce, badge, byId, element, Rows, setText, showBadge } from './dom.
 import { count, latency, rate } from './format.js';
 import { Spark } from './plot.js';
 
-/** What the description alone tells of components, in the form of the figures. */
+/** The components as the description alone has them, in the form of the figures. */
 function described(description) {
   return Object.entries(description.components).map(([listed, component]) => ({
     instance: `${listed} ${component.version}`, name: listed.split('@')[0], listed, version: component.version, state: 'listed',

@@ -1,4 +1,4 @@
-//! What counters say over time: rates, and percentiles of latencies.
+//! Counters over time: rates, and percentiles of latencies.
 //!
 //! Enters: the figures of the host, about once a second. Leaves: for each version of a component, and for all
 //! together, the samples of the last five minutes. Guaranteed: a counter that begins again is not taken for a negative
@@ -22,7 +22,7 @@ export function percentile(counts, steps, share) {
   for (let step = 0; step < counts.length; step += 1) {
     if (counts[step] >= left && counts[step] > 0) {
       const start = step === 0 ? 0 : steps[step - 1];
-      // What took longer than the last step is only known to have done so.
+      // A call that took longer than the last step has no exact time.
       if (step >= steps.length) return steps[steps.length - 1];
       return start + ((steps[step] - start) * left) / counts[step];
     }

@@ -1,4 +1,4 @@
-//! Who is connected.
+//! The table of connected sessions.
 //!
 //! Enters: the sessions among the figures, and the page's own. Leaves: a table, the newest first.
 import { byId, element, Rows, setText } from './dom.js';

@@ -23,11 +23,11 @@ pub(crate) struct FixedPath {
     pub(crate) reach: Reach,
     /// The verbs that are answered.
     pub(crate) verbs: Verbs,
-    /// Who may use it in a secure mesh.
+    /// Its access in a secure mesh.
     pub(crate) access: Access,
-    /// What answers.
+    /// The handler.
     pub(crate) handler: Handler,
-    /// What the OpenAPI document says of it.
+    /// Its description in the OpenAPI document.
     pub(crate) operation: Option<Operation>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) enum Refused {
     Never,
 }
 
-/// What answers requests for a path.
+/// The handler of requests for a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Handler {
     /// That the host is there.
@@ -96,7 +96,7 @@ pub(crate) enum Handler {
     Client(ClientFile),
     /// A file of the console.
     ConsoleFile,
-    /// What the console shows.
+    /// The figures of the console.
     ConsoleFigures,
     /// The component `rest`.
     Rest(rest::Route),
@@ -104,7 +104,7 @@ pub(crate) enum Handler {
     Nothing,
 }
 
-/// What is done about a login without a websocket.
+/// The operations of a login without a websocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Authentication {
     /// Gives a token.
@@ -115,7 +115,7 @@ pub(crate) enum Authentication {
     LogOut,
 }
 
-/// What the OpenAPI document says of the fixed paths.
+/// The fixed paths in the OpenAPI document.
 pub(crate) fn documented() -> Vec<Documented> {
     let operations = TABLE.iter().filter_map(|row| Some((row, row.operation?)));
     let documented = operations.map(|(row, operation)| Documented {
@@ -131,7 +131,7 @@ pub(crate) fn documented() -> Vec<Documented> {
 pub(crate) struct Found<'p> {
     /// The row.
     pub(crate) row: &'static FixedPath,
-    /// What follows the row's path, without the slash between them.
+    /// The rest behind the row's path, without the slash between them.
     pub(crate) below: &'p str,
 }
 
@@ -170,7 +170,7 @@ fn matching<'p>(path: &'p str, meshes: &[&str]) -> impl Iterator<Item = Found<'p
     })
 }
 
-/// What follows the name of the mesh in a path that begins with it. A path that begins with `/rest` does not.
+/// The rest behind the name of the mesh in a path that begins with it. A path that begins with `/rest` has none.
 fn below_mesh<'p>(path: &'p str, meshes: &[&str]) -> Option<&'p str> {
     let (first, _) = path.strip_prefix('/')?.split_once('/')?;
     let is_mesh = || meshes.contains(&&*query::decode(first));
@@ -178,7 +178,7 @@ fn below_mesh<'p>(path: &'p str, meshes: &[&str]) -> Option<&'p str> {
 }
 
 impl FixedPath {
-    /// What follows the row's path in one that belongs to it.
+    /// The rest behind the row's path in one that belongs to it.
     fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
         let behind = || {
             let (start, behind) = path.split_at_checked(self.path.len())?;
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn mesh_toml_may_not_take_what_it_would_never_get() {
+    fn mesh_toml_may_not_use_the_fixed_paths() {
         for (path, expected) in [
             ("/ping", true),
             ("/primus", true),

@@ -1,7 +1,7 @@
 //! `api` (docs/mesh-protocol.md 6.2): one method that shows a client that its calls arrive and are answered.
 //!
-//! Enters: `test(message)`. Leaves: `"<message> tested ok"`. Guarantees: whatever the message is, there is an
-//! answer. The client for web pages under `/api/client` is a path of the host itself, so no route is listed.
+//! Enters: `test(message)`. Leaves: `"<message> tested ok"`. Guarantees: for any message there is an answer. The
+//! client for web pages under `/api/client` is a path of the host itself, so no route is listed.
 
 use super::{MethodEntry, arguments_of};
 use mesh_core::mesh::{BuiltinCall, Handler};

@@ -23,7 +23,7 @@ const MODULE: &str = concat!(
     include_str!("../../assets/client/happner.js"),
     include_str!("../../assets/client/module.js"),
 );
-/// What pages that were written for happn load: `HappnClient`, and no other name.
+/// The script for pages that were written for happn: `HappnClient`, and no other name.
 const HAPPN_SCRIPT: &str = concat!(
     "//happn client v",
     env!("CARGO_PKG_VERSION"),
@@ -56,7 +56,7 @@ pub(crate) enum ClientFile {
     Module,
     /// The types of both.
     Types,
-    /// What pages that were written for happn load.
+    /// The script for pages that were written for happn.
     HappnScript,
 }
 

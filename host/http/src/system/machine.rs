@@ -1,4 +1,4 @@
-//! What Linux says of this machine and of this process, in the words of Node's `os` module.
+//! Facts from Linux about this machine and this process, in the words of Node's `os` module.
 //!
 //! Enters: files of `/proc`. Leaves: JSON. Guarantees: a file that is missing or says something unexpected
 //! costs its own fields only.
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_behind_labels() {
+    fn sizes_behind_labels_are_parsed() {
         let text = "MemTotal:       24684096 kB\nMemFree:  12 kB\nOdd: 3\n";
         assert_eq!(bytes(text, "MemTotal:"), Some(24_684_096 * 1024));
         assert_eq!(bytes(text, "Odd:"), None);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn processors_with_and_without_details() {
+    fn processors_are_listed_with_and_without_details() {
         let stat = "cpu  9 9 9 9 9\ncpu0 82511 1 17742 547759 7 3 0\ncpu1 1\nintr 5\n";
         let info = "processor : 0\nmodel name\t: A: fast one\ncpu MHz\t\t: 2999.6\n";
         let found = processors(stat, info);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn share_of_a_processor() {
+    fn the_share_of_a_processor_is_computed() {
         let stat = "4 (a) b) R 1 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 1 0 1000 99 9";
         assert_eq!(processor_share(stat, "30.00 1.0"), Some(10.0));
         assert_eq!(processor_share(stat, "10.00 1.0"), Some(0.0));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine() {
+    fn this_machine_has_plausible_figures() {
         assert!(describe()["totalmem"].as_u64() > describe()["freemem"].as_u64());
         assert!(usage()["memory"].as_u64() > Some(0));
     }

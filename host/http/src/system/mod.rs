@@ -17,7 +17,7 @@ use mesh_plugin::{Descriptor, Identity, LoadError};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// What these components say in place of an SDK's name.
+/// The name of these components in place of an SDK's.
 const PART_OF_THE_HOST: &str = "part of the host";
 
 /// A method of one of these components: its name and those of its parameters.

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intervals() {
+    fn intervals_are_read_and_bounded() {
         for (value, expected) in [
             (json!(null), Some(3000)),
             (json!(0), Some(3000)),

@@ -2,7 +2,8 @@
 //! 10, docs/mesh-protocol.md 9).
 //!
 //! Enters: the head of a request. Leaves: a [`WebPrincipal`] who may go on, or the answer. Guarantees: every path is
-//! checked, also one that does not exist, except those that anybody may use; tokens are nowhere but in the answer to a login.
+//! checked, also one that does not exist, except those that anybody may use. Tokens are nowhere but in the answer to
+//! a login.
 
 use super::http::{Answer, is_forwarded, text};
 use super::page::Barred;
@@ -23,7 +24,7 @@ use std::time::Instant;
 
 /// Names of the cookie and of the query's parameter that carry a token.
 const COOKIES: [&str; 2] = ["happn_token", "happn_token_https"];
-/// What clients are told in the first line.
+/// The text of the first line of an answer.
 const REASON: &[u8] = b"unauthorized access";
 const NO_TOKEN: &str = "invalid token format or null token";
 
@@ -69,7 +70,7 @@ pub(super) async fn admit(
     }
     let accepted = match holder {
         Some(Ok(accepted)) => accepted,
-        // Who was let in once, and is not any more, is somebody without permissions.
+        // A user whose login does not hold any more has no permissions.
         Some(Err(Denied::Revoked(_) | Denied::Credentials)) => return Err(forbidden(head)),
         Some(Err(denied)) => return Err(unknown(head, &principal, Some(&denied))),
         None => return Err(unknown(head, &principal, None)),
@@ -102,7 +103,7 @@ pub(super) async fn admit(
     Ok(principal)
 }
 
-/// What a page of another origin is told, through the browser of somebody who is logged in.
+/// The refusal for a page of another origin, in the browser of a user who is logged in.
 fn forged() -> Answer {
     let message =
         "a page of another origin cannot do this with a cookie: send the token in the header Authorization";
@@ -110,7 +111,7 @@ fn forged() -> Answer {
     outcome(StatusCode::FORBIDDEN, "Access denied", None, Some(&error))
 }
 
-/// Who shows a token from where a principal is.
+/// The client that shows a principal's token, with its address.
 fn holder_of(token: &str, principal: &WebPrincipal, security: &Security) -> Result<Accepted, Denied> {
     let accepted = security.holder_of(token, principal.address)?;
     security.check_forwarded(&accepted.user.name, principal.is_forwarded)?;
@@ -269,7 +270,7 @@ fn outcome(status: StatusCode, message: &str, data: Option<&str>, error: Option<
     answer
 }
 
-/// What somebody is told who has no token, or one that does not hold.
+/// The answer to a request without a token, or with one that does not hold.
 fn unknown(head: &Parts, principal: &WebPrincipal, denied: Option<&Denied>) -> Answer {
     let refusal = principal.dialect.http_refusal();
     let body = match denied {
@@ -288,7 +289,7 @@ fn unknown(head: &Parts, principal: &WebPrincipal, denied: Option<&Denied>) -> A
     with_reason(answer)
 }
 
-/// What somebody is told who may not have what is at a path.
+/// The answer to a user who may not have what is at a path.
 fn forbidden(head: &Parts) -> Answer {
     let message = format!("unauthorized access to path /@HTTP{}", head.uri.path());
     with_reason(refusal::known_as_text(

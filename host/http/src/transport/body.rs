@@ -1,8 +1,8 @@
 //! The body of a request.
 //!
-//! Enters: a body that a client is sending. Leaves: its bytes, or why they are not taken. Guarantees: no more than the
-//! limit is kept, packed or unpacked, and a client that sends nothing is not waited for; a body that nobody read is read to its
-//! end where it is short, and is the last thing on its connection where it is not.
+//! Enters: a body that a client is sending. Leaves: its bytes, or why they are not taken. Guarantees: no more than
+//! the limit is kept, packed or unpacked, and a client that sends nothing is not waited for. A short body that nobody
+//! read is read to its end. A long one is the last thing on its connection.
 
 use super::progress::Progress;
 use super::unpacking::Unpacking;

@@ -1,9 +1,9 @@
 //! How a websocket ends (RFC 6455, section 7).
 //!
-//! Enters: a connection that is at its end, and why. Leaves: a close frame where one is due, then the end of the
-//! TCP connection. Guarantees: the close of a client is answered with its own code; a client that closes after the host is
-//! not waited for any longer than that takes; a client that breaks the protocol is told its code, and nothing more of what it
-//! sends is looked at; nobody is waited for longer than [`PATIENCE`].
+//! Enters: a connection that is at its end, and why. Leaves: a close frame where one is due, then the end of the TCP
+//! connection. Guarantees: the close of a client is answered with its own code. A client that closes after the host
+//! is not waited for any longer than that takes. A client that breaks the protocol is told its code, and nothing more
+//! of what it sends is looked at. Nobody is waited for longer than [`PATIENCE`].
 
 use super::connection::Connection;
 use super::fault::Fault;
@@ -44,7 +44,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// What the rest of the host is told.
+    /// The receivers of the close inside the host.
     pub(super) fn reason(&self) -> Option<Closing> {
         match self {
             End::SlowConsumer => Some(Closing::SlowConsumer),
@@ -95,7 +95,7 @@ impl<C: Channel> Connection<C> {
         let shutdown = async {
             poll_fn(|context| self.channel.poll_shutdown(context)).await?;
             if is_broken {
-                // A socket that is closed with bytes unread takes back what was written, the close frame too.
+                // A socket that is closed with bytes unread loses the bytes that were written, the close frame too.
                 let mut nothing = BytesMut::with_capacity(4096);
                 while poll_fn(|context| self.channel.poll_read(context, &mut nothing)).await? > 0 {
                     nothing.clear();
@@ -118,7 +118,7 @@ impl<C: Channel> Connection<C> {
             // There is no telling frames apart in what comes now.
             return Ok(());
         }
-        // The client answers with a close of its own. What it still sends before that is of no interest, but must be read,
+        // The client answers with a close of its own. Frames before that are of no interest, but must be read,
         // or it would never come to the close.
         poll_fn(|context| {
             loop {

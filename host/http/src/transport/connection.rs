@@ -190,8 +190,8 @@ impl<C: Channel> Connection<C> {
         }
         self.yielded = false;
         if called == 1 && !more && self.is_flushed() {
-            // A lone call: whoever brings its answer writes it, behind what acknowledges the call, or where only the
-            // connection can write, both wait for each other.
+            // A lone call: the thread that brings its answer writes it, behind the acknowledgement of the call. Where only
+            // the connection can write, both wait for each other.
             self.timer.as_mut().reset((now + HOLD).into());
             let outbound = self.session.outbound();
             if self.timer.as_mut().poll(context).is_pending()
@@ -219,8 +219,8 @@ impl<C: Channel> Connection<C> {
                 }
             }
             Progress::Blocked => {
-                // The socket takes no more for now, and so nothing more is read from it. Whoever finds the queue full must
-                // be able to say so.
+                // The socket takes no more for now, and so nothing more is read from it. A publisher that finds the
+                // queue full must be able to say so.
                 self.batch.release_publishers();
                 self.session.outbound().block(context.waker());
             }
@@ -236,7 +236,8 @@ impl<C: Channel> Connection<C> {
             self.watch_client(context, now);
         }
         if std::mem::take(&mut self.halted) && !self.is_halted() {
-            // What kept more from being read ended before the connection said that it sleeps: nobody wakes it for that again.
+            // The obstacle to reading ended before the connection said that it sleeps: nobody wakes it for that
+            // again.
             context.waker().wake_by_ref();
         }
         Poll::Pending

@@ -1,7 +1,8 @@
 //! The console over HTTP: its files, and its figures.
 //!
 //! Enters: a request that was admitted. Leaves: the answer. Guarantees: a browser runs nothing in the page but the
-//! files of the console and the client, sends nothing to others, and shows the page in no frame; figures are kept by no cache.
+//! files of the console and the client. It sends nothing to others, and shows the page in no frame. Figures are kept
+//! by no cache.
 
 use super::http::{self, Answer};
 use super::refusal;
@@ -66,7 +67,7 @@ fn bounded(mut answer: Answer, headers: &HeaderMap) -> Answer {
     answer
 }
 
-/// What the page may do. Not every browser takes `'self'` for websockets of the same place, so these are named.
+/// The rights of the page. Not every browser takes `'self'` for websockets of the same place, so these are named.
 fn policy(headers: &HeaderMap) -> String {
     let host = headers
         .get(header::HOST)

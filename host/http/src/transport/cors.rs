@@ -1,8 +1,8 @@
-//! What browsers are told about pages of other origins (the Fetch standard, "CORS protocol").
+//! Answers to browsers about pages of other origins (the Fetch standard, "CORS protocol").
 //!
 //! Enters: the head of a request, and the origins that the configuration names. Leaves: headers, and the answer to
-//! what browsers ask before they let a page send a request. Guarantees: a page of an origin that is not named is invited by
-//! nothing; one origin is never told what holds for another, also not by a cache.
+//! what browsers ask before they let a page send a request. Guarantees: a page of an origin that is not named is
+//! invited by nothing. One origin is never told what holds for another, also not by a cache.
 
 use super::http::{Answer, Body};
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -10,11 +10,11 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use mesh_core::mesh::Origins;
 
-/// Seconds for which browsers may remember an answer, and not ask again: so long an origin that was taken out of the
+/// Seconds for which browsers may remember an answer, and not ask again. So long an origin that was taken out of the
 /// configuration can still send requests, whose answers its pages cannot read.
 const REMEMBERED: &str = "600";
 
-/// What an answer to one request has to say.
+/// The CORS headers of an answer to one request.
 #[derive(Debug)]
 pub(super) struct Grant {
     /// The origin that is let in, or `*`.
@@ -27,7 +27,7 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// What holds for a request.
+    /// The rules for a request.
     pub(super) fn of(head: &Parts, origins: &Origins) -> Grant {
         let origin = head.headers.get(header::ORIGIN);
         let text = origin.and_then(|origin| origin.to_str().ok());

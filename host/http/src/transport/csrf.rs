@@ -1,8 +1,8 @@
 //! Requests that a browser sends for a page of another origin, with the cookie of somebody who is logged in.
 //!
-//! Enters: the head of a request. Leaves: whether it is such a one, and asks for more than reading. Guarantees: a request
-//! that says by itself who asks, with a token that no browser adds, is none; where browsers say nothing of an origin, what they
-//! open from elsewhere is told by their name.
+//! Enters: the head of a request. Leaves: whether it is such a one, and asks for more than reading. Guarantees: a
+//! request with a token that no browser adds by itself is not a forged one. Where browsers send no origin, requests
+//! from elsewhere are recognised by the browser's name.
 
 use super::auth::token_of;
 use super::target::Target;
@@ -27,8 +27,8 @@ pub(super) fn is_forged(head: &Parts, target: &Target<'_>, mesh: &Mesh) -> bool 
     }
 }
 
-/// Whether a browser sends the request for a page of another origin, with nothing but the cookie to say who asks: browsers add
-/// that by themselves.
+/// Whether a browser sends the request for a page of another origin, with nothing but the cookie to say who asks.
+/// Browsers add that by themselves.
 pub(super) fn is_of_other_origin_with_cookie(head: &Parts) -> bool {
     let mut without = head.headers.clone();
     let has_cookie = without.remove(header::COOKIE).is_some();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_other_origins_are_told_by_their_headers() {
+    fn pages_of_other_origins_are_recognised_by_their_headers() {
         const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64)");
         for (method, pairs, expected) in [
             (Method::POST, &[][..], false),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_cookie_alone_lures() {
+    fn only_a_request_with_nothing_but_a_cookie_can_be_forged() {
         for (pairs, expected) in [
             (
                 &[("cookie", "happn_token=t"), ("origin", "http://evil.org")][..],

@@ -6,8 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Time in the host's own queue that does not count: after that a client that offers one password after the other has had
-/// enough of it.
+/// Time in the host's own queue that does not count. After that a client that offers one password after the other has
+/// had enough of it.
 const MOST_WAITED: Duration = Duration::from_secs(60);
 /// How soon it is looked again while a login is at work.
 const SOON: Duration = Duration::from_secs(1);

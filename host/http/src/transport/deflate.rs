@@ -1,9 +1,10 @@
 //! Compression of messages: permessage-deflate (RFC 7692), without context from one message to the next.
 //!
-//! Enters: what a client offers; the bytes of its frames; frames on their way out. Leaves: the answer to the offer; the
-//! same frames as the websocket library reads them, inflated; compressed frames where that makes them smaller. Guarantees: a
-//! session holds nothing between two messages; an inflated message obeys the limit of any other, and is given up while it
-//! grows; a frame that many sessions get is compressed once while it is fresh; small ones are left alone.
+//! Enters: a client's offer; the bytes of its frames; frames on their way out. Leaves: the answer to the offer; the
+//! same frames as the websocket library reads them, inflated; compressed frames where that makes them smaller.
+//! Guarantees: a session holds nothing between two messages. An inflated message obeys the limit of any other, and is
+//! given up while it grows. A frame that many sessions get is compressed once while it is fresh. Small ones are left
+//! alone.
 
 use super::fault::Fault;
 use bytes::{Buf, Bytes, BytesMut};
@@ -21,7 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 const NAME: &str = "permessage-deflate";
 /// Frames with fewer bytes are not worth the work.
 const SMALLEST: usize = 1024;
-/// What every compressed message ends with, and what is left out of it.
+/// The end of every compressed message, which is left out on the wire.
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// Bytes inflated at once.
 const CHUNK: usize = 8 * 1024;
@@ -66,7 +67,7 @@ fn accept_offer(offer: &str) -> Option<&'static str> {
         });
         match (name, bits) {
             ("server_no_context_takeover" | "client_no_context_takeover", None) => {}
-            // What the client's own window is does not matter to whoever inflates with the largest.
+            // The client's own window does not matter when the host inflates with the largest.
             ("client_max_window_bits", None | Some(8..=15)) => {}
             // A smaller window than the largest is not offered by clients that are in use, and declined.
             ("server_max_window_bits", Some(15)) => names_window = true,
@@ -219,7 +220,7 @@ impl Inflater {
         self.message.as_ref().map_or(0, |message| message.text.len())
     }
 
-    /// What is ready for the websocket library.
+    /// Bytes that are ready for the websocket library.
     pub(super) fn ready(&mut self) -> &mut Bytes {
         &mut self.out
     }
@@ -322,7 +323,7 @@ impl Inflater {
                 text: Vec::new(),
             })
         });
-        // What cannot be compressed is a little longer than it was.
+        // A message that cannot be compressed becomes a little longer.
         let most = self.longest + self.longest / 8 + 1024;
         message.taken = usize::try_from(length)
             .unwrap_or(usize::MAX)

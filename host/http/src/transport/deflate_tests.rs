@@ -1,4 +1,4 @@
-//! What clients compress, and what they should not.
+//! Messages that clients compress, rightly and wrongly.
 
 use super::*;
 use crate::transport::closing::End;
@@ -58,7 +58,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What the websocket library gets of these bytes, `step` of them arriving at once.
+/// The bytes that the websocket library gets when these arrive, `step` at once.
 fn through(inflater: &mut Inflater, bytes: &[u8], step: usize) -> io::Result<Vec<u8>> {
     let (mut arrived, mut out) = (BytesMut::new(), Vec::new());
     for piece in bytes.chunks(step) {
@@ -147,7 +147,7 @@ fn a_message_that_inflates_to_too_much_is_given_up_while_it_grows() {
 }
 
 #[test]
-fn what_is_not_compressed_data_or_not_in_order_has_its_code() {
+fn damaged_data_and_frames_out_of_order_have_their_codes() {
     let hello = compress("Hello ".repeat(1000).as_bytes()).unwrap();
     let mut faults = vec![(frame(0xc1, b"\xff\xff\xff\xff"), 1007)];
     // Only the first frame of a message says that it is compressed, and a message does not begin inside of another.
@@ -159,7 +159,7 @@ fn what_is_not_compressed_data_or_not_in_order_has_its_code() {
         let mut inflater = Inflater::new(1 << 20);
         assert_eq!(code(&mut inflater, &bytes), Some(expected), "{:x?}", &bytes[..2]);
     }
-    // What the websocket library refuses itself is left to it.
+    // Frames that the websocket library refuses itself are left to it.
     for first in [0xc9, 0xc0, 0xe1, 0xd1] {
         let bytes = frame(first, b"p");
         let out = through(&mut Inflater::new(100), &bytes, 9).unwrap();
@@ -168,7 +168,7 @@ fn what_is_not_compressed_data_or_not_in_order_has_its_code() {
 }
 
 #[test]
-fn small_frames_and_what_does_not_shrink_go_as_they_are() {
+fn small_frames_and_those_that_do_not_shrink_are_sent_uncompressed() {
     let small = Frame::from("x".repeat(SMALLEST - 1));
     assert!(matches!(outgoing(&small), Message::Text(_)));
     let random: String = (0..4000_u64)

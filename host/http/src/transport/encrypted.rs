@@ -1,9 +1,9 @@
 //! Connections with TLS: the handshake, and the byte stream behind it.
 //!
-//! Enters: an accepted TCP connection and the certificate of the moment. Leaves: an encrypted stream, or
-//! nothing, with one line in the log that says why. Guarantees: a handshake ends within [`HANDSHAKE`]; who speaks HTTP
-//! without TLS is told so; what other threads push is written by the connection itself, since a record is encrypted
-//! with the state of its connection.
+//! Enters: an accepted TCP connection and the certificate of the moment. Leaves: an encrypted stream, or nothing,
+//! with one line in the log that says why. Guarantees: a handshake ends within [`HANDSHAKE`]. A client that speaks
+//! HTTP without TLS gets an answer that says so. Frames from other threads are written by the connection itself,
+//! since a record is encrypted with the state of its connection.
 
 use super::socket::{Channel, Socket, is_ended};
 use bytes::BytesMut;
@@ -28,7 +28,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 const PATIENCE: u64 = 64 * 1024;
 /// The first byte of each TLS connection: a record that belongs to a handshake.
 const HANDSHAKE_RECORD: u8 = 22;
-/// What an HTTP client is told that does not speak TLS.
+/// The answer to an HTTP client that does not speak TLS.
 const NEEDS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 47\r\n\
     Connection: close\r\n\r\nThis port speaks TLS: connect with https or wss";
 
@@ -66,7 +66,7 @@ pub(super) async fn accept(
 async fn refuse(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(NEEDS_TLS).await?;
     stream.shutdown().await?;
-    // A socket that is closed with bytes unread takes back what was written.
+    // A socket that is closed with bytes unread loses the bytes that were written.
     tokio::io::copy(&mut stream.take(PATIENCE), &mut tokio::io::sink()).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is wrong with the frames of a client, found below the websocket library.
+//! Faults in the frames of a client, found below the websocket library.
 //!
 //! Enters: a fault and its close code. Leaves: an error of a byte stream that carries both through the library.
 //! Guarantees: [`Fault::of`] finds in an error what was put into it.
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 #[derive(Debug, Error)]
 #[error("{what}")]
 pub(super) struct Fault {
-    /// What the client is told.
+    /// The text for the client.
     pub(super) code: CloseCode,
     what: String,
 }

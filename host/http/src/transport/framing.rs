@@ -1,14 +1,14 @@
 //! Requests whose body has two ends.
 //!
-//! Enters: the first bytes of a connection. Leaves: whether the head of its first request has both `Content-Length` and
-//! `Transfer-Encoding`. Guarantees: nothing is looked at behind the empty line that ends the head. The HTTP library reads such a
-//! request by its chunks and ends the connection behind it (RFC 9112, section 6.3), later ones on a connection included; it tells
-//! nobody, so that the first one could not be refused without this.
+//! Enters: the first bytes of a connection. Leaves: whether the head of its first request has both `Content-Length`
+//! and `Transfer-Encoding`. Guarantees: nothing is looked at behind the empty line that ends the head. The HTTP
+//! library reads such a request by its chunks and ends the connection behind it (RFC 9112, section 6.3). That holds
+//! for later ones on a connection, too. It tells nobody, so that the first one could not be refused without this.
 
 const LENGTH: &[u8] = b"content-length";
 const CODING: &[u8] = b"transfer-encoding";
 
-/// What was seen of the head.
+/// The part of the head that was seen.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     /// How the line at hand begins, in small letters.

@@ -15,7 +15,7 @@ pub(super) struct Heartbeat {
     interval: Duration,
 }
 
-/// What is due.
+/// The next action.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// Nothing before this moment.
@@ -41,7 +41,7 @@ impl Heartbeat {
         self.heard = now;
     }
 
-    /// What is due now; a ping that is due counts as sent.
+    /// The action that is due now; a ping that is due counts as sent.
     pub(super) fn due(&mut self, dialect: Dialect, now: Instant) -> Due {
         let interval = self.interval;
         let patience = match dialect.server_pings() {

@@ -1,8 +1,8 @@
 //! HTTP Strict Transport Security (RFC 6797): browsers that were here once over TLS do not come back without it.
 //!
 //! Enters: the head of a request that came encrypted. Leaves: the header, if the name that was asked for gets one.
-//! Guarantees: the names of the machine itself and addresses get none, so that a certificate for development binds no other
-//! server of that machine: what browsers remember holds for all ports of a name.
+//! Guarantees: the names of the machine itself and addresses get none. So a certificate for development binds no
+//! other server of that machine: browsers remember it for all ports of a name.
 
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;

@@ -112,7 +112,7 @@ async fn answer_noted(
         let is_whole = body.settle().await;
         let headers = answer.headers_mut();
         if !is_whole || was_changed || has_two_ends {
-            // What was not read of the body must not be taken for the next request.
+            // The unread rest of the body must not be taken for the next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if connection.encrypted
@@ -222,7 +222,7 @@ pub(super) fn file(file: system::client::File, headers: &HeaderMap) -> Answer {
     let known = headers
         .get(header::IF_NONE_MATCH)
         .and_then(|known| known.to_str().ok());
-    // What was packed on its way had a weak tag.
+    // A body that was packed on its way had a weak tag.
     let mut tags = known.unwrap_or_default().split(',');
     let mut answer = match tags.any(|tag| tag.trim().trim_start_matches("W/") == file.tag) {
         true => text(StatusCode::NOT_MODIFIED, file.kind, ""),
@@ -352,7 +352,8 @@ fn json_of(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> String {
     let mut texts: serde_json::Map<String, serde_json::Value> = serde_json::Map::new();
     for (name, value) in shown {
         let value = String::from_utf8_lossy(value.as_bytes());
-        // What comes more than once is one list (RFC 9110, section 5.3; for cookies RFC 6265, section 4.2.1).
+        // A header that comes more than once is one list (RFC 9110, section 5.3; for cookies RFC 6265, section
+        // 4.2.1).
         let separator = if name == header::COOKIE { "; " } else { ", " };
         match texts.get_mut(name.as_str()) {
             Some(serde_json::Value::String(earlier)) => *earlier += &format!("{separator}{value}"),
@@ -377,7 +378,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_told_seven_headers_of_its_upgrade_and_never_a_secret() {
+    fn a_client_gets_seven_headers_of_its_upgrade_and_never_a_secret() {
         let request = Request::builder()
             .uri("/primus?_primuscb=1")
             .header("Host", "mesh:55000")

@@ -1,8 +1,8 @@
 //! Reading on after the last answer (RFC 9112, section 9.6).
 //!
 //! Enters: a connection on which nothing more is written, and what its client still sends. Leaves: nothing; it is
-//! thrown away. Guarantees: a client that sends a body which nobody wants can read why, since a socket that is closed with bytes
-//! unread takes back the answer; bytes, time and silence have a limit.
+//! thrown away. Guarantees: a client that sends a body which nobody wants can read why. A socket that is closed with
+//! bytes unread would lose the answer. Bytes, time and silence have a limit.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// What ends the reading.
+/// The reason why the reading ends.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     /// Bytes that are thrown away at most.
@@ -30,7 +30,7 @@ const LIMITS: Limits = Limits {
 /// Bytes that are read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// What is left of the limits.
+/// The rest of the limits.
 #[derive(Debug)]
 pub(super) struct Linger {
     bytes: usize,

@@ -1,8 +1,8 @@
-//! What is no HTTP request is told so.
+//! The answer to bytes that are no HTTP request.
 //!
-//! Enters: what the HTTP library writes before the first request was read. Leaves: for the library's own refusals,
-//! which have a status and nothing else, the same with a body that says what was wrong. Guarantees: nothing but such a refusal is
-//! taken for one.
+//! Enters: the bytes that the HTTP library writes before the first request was read. Leaves: for the library's own
+//! refusals, which have a status and nothing else, the same with a body that says what was wrong. Guarantees: nothing
+//! but such a refusal is taken for one.
 
 use super::http::Answer;
 use super::refusal;
@@ -12,7 +12,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-/// What the status of an answer follows.
+/// The text before the status of an answer.
 const VERSION: &[u8] = b"HTTP/1.1 ";
 
 /// A refusal of the HTTP library with a body; `None` for everything else.

@@ -1,10 +1,10 @@
 //! Sockets: HTTP/1.1, the websocket upgrade, and the frames of each connection.
 //!
-//! Enters: a bound listener and a mesh. Leaves: text frames to one [`mesh_core::gate::Gate`] per connection, and
-//! what its session has queued back to the socket. Guarantees (docs/protocol.md 2 and 13): heartbeats in the
-//! direction of the session's dialect; frames limited in size; one flush for all that is queued; a connection that
-//! does not read is closed and never waited for; on a stop, clients are told in a way that makes them reconnect. With
-//! certificates all of that is encrypted; a handshake that does not end is ended, and counts as a connection until then.
+//! Enters: a bound listener and a mesh. Leaves: text frames to one [`mesh_core::gate::Gate`] per connection, and what
+//! its session has queued back to the socket. Guarantees (docs/protocol.md 2 and 13): heartbeats in the direction of
+//! the session's dialect. Frames limited in size. One flush for all that is queued. A connection that does not read
+//! is closed and never waited for. On a stop, clients are told in a way that makes them reconnect. With certificates
+//! all of that is encrypted; a handshake that does not end is ended, and counts as a connection until then.
 
 mod auth;
 mod body;
@@ -107,7 +107,7 @@ impl Room {
 /// A connection whose client asked for a websocket.
 struct Opened<C> {
     channel: C,
-    /// What came behind the request.
+    /// The bytes behind the request.
     read_already: Vec<u8>,
     peer: SocketAddr,
     place: Place,
@@ -116,7 +116,7 @@ struct Opened<C> {
     compresses: bool,
 }
 
-/// What a client hears when there are too many that have not logged in.
+/// The answer when too many connections have not logged in.
 const CROWDED: &str = r#"{"message":"Service unavailable","data":null,"error":{"message":"too many connections are open without a login; try again later"}}"#;
 
 /// How long connections get to say goodbye on a stop.
@@ -202,7 +202,7 @@ fn refuse(stream: TcpStream, encrypted: bool) {
         CROWDED.len()
     );
     let _ = stream.write(answer.as_bytes());
-    // A socket that is closed with bytes unread takes back what was written.
+    // A socket that is closed with bytes unread loses the bytes that were written.
     let _ = stream.read(&mut [0; 4096]);
 }
 

@@ -1,8 +1,8 @@
 //! The body of an answer, and its compression.
 //!
-//! Enters: bytes, or a file that is still being read. Leaves: the same, packed with gzip where the client takes that
-//! and the answer is neither too short nor too long and of a kind that gets shorter. Guarantees: an answer that was packed says so, tells caches
-//! what it depends on, and its tag does not claim to be that of the same bytes.
+//! Enters: bytes, or a file that is still being read. Leaves: the same, packed with gzip where the client takes that.
+//! The answer must be neither too short nor too long, and of a kind that gets shorter. Guarantees: an answer that was
+//! packed says so and tells caches what it depends on. Its tag does not claim to be that of the same bytes.
 
 use crate::web::FileBody;
 use bytes::Bytes;

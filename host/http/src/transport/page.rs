@@ -1,8 +1,8 @@
 //! Own pages for those who are not let in: `[web] unauthorized_page` and `forbidden_page`.
 //!
 //! Enters: the answer to a request that was refused for want of a login or of rights. Leaves: the same, with the page
-//! that the configuration names for its status. Guarantees: status and headers stay; those who ask for JSON by its name get JSON;
-//! a file that is missing costs the page and not the refusal.
+//! that the configuration names for its status. Guarantees: status and headers stay. Those who ask for JSON by its
+//! name get JSON. A file that is missing costs the page and not the refusal.
 
 use super::http::{Answer, Body};
 use super::refusal;

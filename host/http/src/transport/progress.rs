@@ -1,7 +1,8 @@
 //! How far a connection is with the request at hand.
 //!
-//! Enters: notes of those who read a request, answer it and write the answer. Leaves: what the byte stream has to know of
-//! that. Guarantees: a note is one store; each step follows from the one before it, since a connection has one request at hand.
+//! Enters: notes of those who read a request, answer it and write the answer. Leaves: the facts that the byte stream
+//! needs about that. Guarantees: a note is one store; each step follows from the one before it, since a connection
+//! has one request at hand.
 
 use super::outgoing::Body;
 use bytes::Bytes;
@@ -27,7 +28,7 @@ pub(super) enum Step {
     Written,
 }
 
-/// What the head of a request does not show any more.
+/// Facts that the head of a request does not show any more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peculiar {
     /// It said HTTP/1.0, and was read as HTTP/1.1.
@@ -36,7 +37,7 @@ pub(super) struct Peculiar {
     pub(super) has_two_ends: bool,
 }
 
-/// What the stream and those who answer its requests tell each other.
+/// The state that the stream shares with the handlers of its requests.
 #[derive(Debug)]
 pub(super) struct Progress {
     has_request: AtomicBool,

@@ -1,8 +1,8 @@
 //! Websocket upgrades that a proxy sends as HTTP/1.0.
 //!
 //! Enters: the first bytes of a connection. Leaves: the same, but for the version of a `GET /primus…`, which becomes
-//! HTTP/1.1. Guarantees: nothing behind the first line is touched, and the caller learns that a version was changed: an upgrade is
-//! then answered as real servers answer it, and everything else as to a client of HTTP/1.0.
+//! HTTP/1.1. Guarantees: nothing behind the first line is touched, and the caller learns that a version was changed.
+//! An upgrade is then answered as real servers answer it, and everything else as to a client of HTTP/1.0.
 
 /// How the first line of an upgrade begins.
 const BEGIN: &[u8] = b"GET /primus";

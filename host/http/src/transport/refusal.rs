@@ -103,7 +103,7 @@ pub(super) fn not_found(method: &Method, path: &str, headers: &HeaderMap) -> Ans
     }
 }
 
-/// What clients of real servers know as a text; JSON for those who ask for it.
+/// A refusal as a text, as clients of real servers know it; as JSON where the client asks for it.
 pub(super) fn known_as_text(headers: &HeaderMap, status: StatusCode, message: String) -> Answer {
     match asks_for_json(headers) {
         true => json(status, &message, &message),

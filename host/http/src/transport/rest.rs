@@ -1,9 +1,9 @@
 //! REST requests on the HTTP side of the port: reading them, and writing what the REST component replies.
 //!
-//! Enters: a request for one of the component's routes. Leaves: a JSON response. Guarantees: a body is read up
-//! to a limit and within a time; a body is JSON and says so, since web pages of any origin can send other kinds without
-//! asking; pages of other origins are invited as far as the configuration says, and what others ask for with a cookie alone is
-//! refused before.
+//! Enters: a request for one of the component's routes. Leaves: a JSON response. Guarantees: a body is read up to a
+//! limit and within a time. A body is JSON and says so, since web pages of any origin can send other kinds without
+//! asking. Pages of other origins are invited as far as the configuration says, and what others ask for with a cookie
+//! alone is refused before.
 
 use super::auth;
 use super::body::RequestBody;

@@ -15,7 +15,7 @@ const CHUNK: usize = 16 * 1024;
 
 /// An accepted connection, before it is known to become a websocket.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// What the websocket is read from and written to.
+    /// The stream that the websocket is read from and written to.
     type Channel: Channel;
     /// Whether nobody between the client and the host can read along.
     const ENCRYPTED: bool;
@@ -24,7 +24,7 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     fn into_channel(self) -> Self::Channel;
 }
 
-/// What a websocket is read from and written to. `Pending` arranges for the task of `context` to be woken.
+/// The stream below a websocket. `Pending` arranges for the task of `context` to be woken.
 pub(super) trait Channel: Send {
     /// Appends what has arrived, and returns how much that is; 0 at the end.
     fn poll_read(&mut self, context: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<usize>>;
@@ -222,7 +222,7 @@ impl<C: Channel> Write for Polled<'_, '_, C> {
     }
 }
 
-/// What is not there now is an error to the websocket library.
+/// Bytes that are not there yet are an error to the websocket library.
 fn now<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
     match polled {
         Poll::Ready(result) => result,

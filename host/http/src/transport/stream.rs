@@ -1,10 +1,10 @@
 //! The byte stream of a connection while it speaks HTTP.
 //!
 //! Enters: the bytes of a client, and what the HTTP library writes. Leaves: the same, but for the library's own
-//! refusals, which are explained ([`super::malformed`]), and for upgrades that come as HTTP/1.0 ([`super::proxied`]). Guarantees:
-//! nothing that the host has answered is touched; a client that does not read is not waited for; a connection that ends while its
-//! client still sends is read on for a while ([`super::linger`]); a client that has closed its side behind a request gets its answer,
-//! if that is made before long.
+//! refusals, which are explained ([`super::malformed`]), and for upgrades that come as HTTP/1.0 ([`super::proxied`]).
+//! Guarantees: nothing that the host has answered is touched. A client that does not read is not waited for. A
+//! connection that ends while its client still sends is read on for a while ([`super::linger`]). A client that has
+//! closed its side behind a request gets its answer, if that is made before long.
 
 use super::framing::Framing;
 use super::linger::Linger;
@@ -34,7 +34,7 @@ pub(super) struct HttpStream<S> {
     progress: Arc<Progress>,
     first_line: FirstLine,
     framing: Framing,
-    /// What stands in the place of a refusal and is not written yet.
+    /// The answer in the place of a refusal that is not written yet.
     waiting: Vec<u8>,
     /// When the client is given up, should it go on not to read.
     until: Option<Pin<Box<Sleep>>>,

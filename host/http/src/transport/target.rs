@@ -1,15 +1,15 @@
-//! Who answers a request.
+//! The handler of a request.
 //!
-//! Enters: a path. Leaves: a fixed path of the host, or a place of components and folders. Guarantees: what the host
-//! answers itself comes before all that the configuration names; it is found out once, so that who is let in and who answers are
-//! decided of the same thing.
+//! Enters: a path. Leaves: a fixed path of the host, or a place of components and folders. Guarantees: paths that the
+//! host answers itself come before all that the configuration names. It is found out once, so that who is let in and
+//! who answers are decided of the same thing.
 
 use crate::paths::{self, Found, Handler};
 use crate::system::rest::Route;
 use crate::web::{self, Place};
 use mesh_core::mesh::Mesh;
 
-/// Who answers a request.
+/// The handler of a request.
 #[derive(Debug)]
 pub(super) enum Target<'a> {
     /// The host, at one of its fixed paths.
@@ -21,7 +21,7 @@ pub(super) enum Target<'a> {
 }
 
 impl Target<'_> {
-    /// Who answers requests for a path.
+    /// The handler of requests for a path.
     pub(super) fn of<'a>(mesh: &'a Mesh, path: &'a str) -> Target<'a> {
         let fixed = paths::find(mesh, path);
         if let Some(found) = fixed
@@ -29,7 +29,7 @@ impl Target<'_> {
         {
             return Target::Fixed(found);
         }
-        // What is no path, as in `OPTIONS *`, is nobody's.
+        // A target that is no path, as in `OPTIONS *`, has no handler.
         let place = path.starts_with('/').then(|| web::find(mesh, path)).flatten();
         match (place, fixed) {
             (Some(place), _) => Target::Place(place),

@@ -1,7 +1,7 @@
 //! Bodies that a client has packed with gzip.
 //!
-//! Enters: the bytes of a body as they arrive. Leaves: what the client packed. Guarantees: unpacking ends where the limit
-//! is passed, whatever a few bytes would become; a body that is damaged or cut short is refused.
+//! Enters: the bytes of a body as they arrive. Leaves: the body that the client packed. Guarantees: unpacking ends
+//! where the limit is passed, whatever a few bytes would become; a body that is damaged or cut short is refused.
 
 use super::body::Unreadable;
 use bytes::Bytes;
@@ -14,7 +14,7 @@ pub(super) struct Unpacking {
     decoder: MultiGzDecoder<Limited>,
 }
 
-/// What was unpacked.
+/// An unpacked body.
 #[derive(Debug)]
 struct Limited {
     bytes: Vec<u8>,
@@ -56,7 +56,7 @@ impl Unpacking {
         taken.map_err(|error| self.refusal(&error))
     }
 
-    /// What the body was, when all of it was taken.
+    /// The body, when all of it was read.
     pub(super) fn end(mut self) -> Result<Bytes, Unreadable> {
         if let Err(error) = self.decoder.try_finish() {
             return Err(self.refusal(&error));

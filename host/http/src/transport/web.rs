@@ -1,7 +1,8 @@
 //! Requests for web routes and folders on the HTTP side of the port.
 //!
 //! Enters: a request, and the place that serves it. Leaves: the response. Guarantees: errors of the host's own are
-//! JSON and name what is wrong; a body is read up to the configured limit; a component that fails is that request's error.
+//! JSON and name what is wrong. A body is read up to the configured limit. A component that fails is that request's
+//! error.
 
 use super::body::RequestBody;
 use super::http::{self, Answer, Body};
@@ -22,7 +23,7 @@ pub(super) async fn answer(
 ) -> Answer {
     match &place.served {
         Served::Folder(folder) => file(place, folder, head, mesh).await,
-        // What a browser adds by itself would come back to the page.
+        // Credentials that a browser adds by itself would come back to the page.
         Served::Route { .. } if head.method == Method::TRACE => {
             let problem = "TRACE is not answered";
             refusal::json(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", problem)

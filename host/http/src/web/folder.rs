@@ -1,8 +1,8 @@
 //! Files of a folder, as they are.
 //!
 //! Enters: a place, and the head of a request. Leaves: the file, a part of it, that it has not changed, or nothing.
-//! Guarantees: nothing outside of the folder is sent, also not through links; hidden files are as good as absent; a folder
-//! without `/` at its end is sent there, so that relative links in its page are right.
+//! Guarantees: nothing outside of the folder is sent, also not through links. Hidden files are as good as absent. A
+//! folder without `/` at its end is sent there, so that relative links in its page are right.
 
 use super::place::Place;
 use crate::query;
@@ -17,7 +17,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use tower_http::services::ServeDir;
 
-/// What a file is sent as.
+/// The content type of a file.
 pub type FileBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
 /// A folder that is served although its name begins with a dot: where others look for what is well known (RFC 8615).
@@ -91,7 +91,7 @@ fn asks_for_one_part(headers: &HeaderMap) -> bool {
 /// Sends the browser to the same path with `/` at its end.
 fn redirect(path: &str, query: Option<&str>) -> Option<Response<FileBody>> {
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
-    // What begins with two slashes would be another host.
+    // A target that begins with two slashes would be another host.
     let to = format!("/{}/{query}", path.trim_matches('/'));
     let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = StatusCode::MOVED_PERMANENTLY;

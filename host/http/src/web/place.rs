@@ -1,16 +1,16 @@
-//! Who serves a path (docs/mesh-protocol.md 9).
+//! The server of a path (docs/mesh-protocol.md 9).
 //!
-//! Enters: the path of a URL as it was sent. Leaves: the place that serves it, and the path as it is written where
-//! letters of another size, escapes or endings lead to the same place. Guarantees: component routes are found whatever the
-//! size of letters, and up to `/`, `.` or the end; the longest place serves, and a component before a folder.
+//! Enters: the path of a URL as it was sent. Leaves: the place that serves it, and the path in one form. Letters of
+//! another size, escapes and endings may lead to the same place. Guarantees: component routes are found whatever the
+//! size of letters, and up to `/`, `.` or the end. The longest place serves, and a component before a folder.
 
 use crate::query;
 use mesh_core::mesh::{Mesh, Site, WebFolder};
 
-/// Who serves a path.
+/// The server of a path.
 #[derive(Debug)]
 pub struct Place<'a> {
-    /// Who.
+    /// The server.
     pub served: Served<'a>,
     /// How many bytes of the path lead there; the rest is the place's own.
     pub length: usize,
@@ -25,7 +25,7 @@ impl Place<'_> {
     }
 }
 
-/// Who serves something.
+/// A component or a folder that serves something.
 #[derive(Debug)]
 pub enum Served<'a> {
     /// The web route of a component.
@@ -39,7 +39,7 @@ pub enum Served<'a> {
     Folder(&'a WebFolder),
 }
 
-/// Who serves a path, if anybody.
+/// The server of a path, if there is one.
 pub fn find<'a>(mesh: &'a Mesh, path: &str) -> Option<Place<'a>> {
     let site = mesh.site();
     let roots = site.routes.iter().filter_map(|root| {
@@ -121,7 +121,7 @@ fn at<'a>(path: &str, start: usize, place: &str, served: impl FnOnce() -> Served
     })
 }
 
-/// What follows a place in a path: nothing, or something that begins with `/` or `.`.
+/// The rest of a path behind a place: empty, or text that begins with `/` or `.`.
 fn below<'p>(path: &'p str, place: &str) -> Option<&'p str> {
     if place == "/" {
         return Some(path);
@@ -131,8 +131,8 @@ fn below<'p>(path: &'p str, place: &str) -> Option<&'p str> {
     (is_below && start.eq_ignore_ascii_case(place)).then_some(below)
 }
 
-/// The path below a route as permissions name it: without an ending such as `.json` of the route itself, without a `/` at the end,
-/// escapes undone, no empty segments. `None` where it climbs.
+/// The path below a route as permissions name it. It is without an ending such as `.json` of the route itself,
+/// without a `/` at the end, escapes undone, no empty segments. `None` where it climbs.
 fn own_part(below: &str) -> Option<String> {
     let ending = if below.starts_with('.') {
         below.find('/').unwrap_or(below.len())
@@ -151,8 +151,8 @@ fn own_part(below: &str) -> Option<String> {
     Some(own)
 }
 
-/// The file that a path below a folder means, as permissions name it: escapes undone, no empty segments, and the page of a
-/// folder where the path ends with `/`.
+/// The file that a path below a folder means, as permissions name it. Escapes are undone, there are no empty
+/// segments, and it is the page of a folder where the path ends with `/`.
 fn file_part(below: &str) -> String {
     let decoded = query::decode(below);
     let mut file = String::new();
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_below_a_route_has_one_name_for_permissions() {
+    fn a_path_below_a_route_has_one_name_for_permissions() {
         for (below, expected) in [
             ("", Some("")),
             ("/", Some("")),

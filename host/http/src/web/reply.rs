@@ -1,4 +1,4 @@
-//! What a component gave for a web request.
+//! A component's answer to a web request.
 //!
 //! Enters: a completion, unchecked. Leaves: status, headers and body that can be sent, or why not. Guarantees:
 //! headers about the connection and the body's length are the host's own; what cannot be sent is an error that names it.
@@ -63,7 +63,7 @@ impl Failure {
     }
 }
 
-/// What a component gave for a web request, as far as it can be read.
+/// A component's answer to a web request, as far as it can be read.
 #[derive(Debug)]
 pub struct Answered(Result<Reply, Failure>);
 
@@ -77,7 +77,7 @@ impl Given for Answered {
     }
 }
 
-/// What came of a request. `target` names the route in messages.
+/// The response to a request. `target` names the route in messages.
 ///
 /// # Errors
 ///
@@ -157,7 +157,7 @@ fn texts(headers: &[u8]) -> Result<Vec<(String, String)>, String> {
     Ok(texts)
 }
 
-/// What a completion without a response means.
+/// The meaning of a completion without a response.
 fn completed(status: i32, payload: &[u8]) -> Result<Reply, Failure> {
     let text = if payload.is_empty() { b"[]" } else { payload };
     let values: Vec<&RawValue> = serde_json::from_slice(text)
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_sent() {
+    fn valid_replies_are_sent() {
         let reply = given(
             201,
             r#"{"Content-Type":"text/plain","set-cookie":["a=1","b=2"],"Content-Length":"7","connection":"close"}"#,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_named() {
+    fn invalid_replies_are_named() {
         for (status, headers, what) in [
             (100, "", "100 is no status"),
             (600, "", "600 is no status"),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn completions() {
+    fn completions_become_replies_or_failures() {
         let reply = completed(Status::OK, br#"[{"a":1.50},2]"#).unwrap();
         assert_eq!(reply.body, br#"{"a":1.50}"#);
         assert_eq!(completed(Status::OK, b"").unwrap().body, b"null");

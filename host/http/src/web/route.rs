@@ -1,8 +1,8 @@
 //! A web request on its way to a component.
 //!
-//! Enters: a request with its body. Leaves: what the component gave for it. Guarantees: it takes the way of every
-//! call, and ends within the mesh's limit for calls; the component learns of the caller what the token said, and nothing
-//! that the client says of itself.
+//! Enters: a request with its body. Leaves: the component's answer. Guarantees: it takes the way of every call, and
+//! ends within the mesh's limit for calls. The component learns of the caller what the token said, and nothing that
+//! the client says of itself.
 
 use super::reply::{Failure, Reply, ended};
 use crate::query;
@@ -27,7 +27,7 @@ pub struct Request<'a> {
     pub headers: &'a str,
     /// The whole body.
     pub body: Bytes,
-    /// Who asks.
+    /// The principal.
     pub principal: &'a WebPrincipal,
 }
 
@@ -57,7 +57,7 @@ pub async fn ask(
     }
 }
 
-/// What the component is told of the request.
+/// The description of the request for the component.
 fn head(route: &str, request: &Request<'_>) -> String {
     let (path, query) = query::split(request.url);
     let headers: Option<&RawValue> = serde_json::from_str(request.headers).ok();

@@ -1,6 +1,6 @@
 //! The functions that a library calls.
 //!
-//! Each one recovers the [`Bound`] behind the context pointer, copies or reads the borrowed bytes, and returns; none
+//! Each one recovers the [`Bound`] behind the context pointer, copies or reads the borrowed bytes, and returns. None
 //! waits, none lets a panic cross into the library.
 
 use super::lane_thread::item;
@@ -12,7 +12,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the context pointer of a library points to. Its address must not change, and it must outlive every call that
+/// The target of a library's context pointer. Its address must not change, and it must outlive every call that
 /// the library can make: until the library is unmapped, or for ever.
 pub(crate) struct Bound {
     table: abi::Host,
@@ -95,7 +95,7 @@ fn text<'a>(bound: &Bound, slice: abi::Slice) -> &'a str {
     std::str::from_utf8(bytes(bound, slice)).unwrap_or_default()
 }
 
-/// What the caller gets when a component answers with a slice that no object can be.
+/// The error for the caller when a component answers with a slice that no object can be.
 const IMPOSSIBLE: &[u8] =
     br#"[{"message":"the component answered with a result of an impossible length","name":"Error"}]"#;
 

@@ -10,9 +10,9 @@ use std::path::Path;
 
 /// An open library.
 ///
-/// Must be opened on the thread that will run the library's lane 0, since opening runs its constructors. Whatever turns out to be
-/// wrong with it later, it is closed by [`Library::close`] alone: a library that is merely dropped stays in memory, since nobody
-/// has looked whether its code still runs.
+/// Must be opened on the thread that will run the library's lane 0, since opening runs its
+/// constructors. [`Library::close`] alone closes it, whatever turns out to be wrong with it later. A library that is
+/// merely dropped stays in memory, since nobody has looked whether its code still runs.
 pub(crate) struct Library {
     handle: ManuallyDrop<Handle>,
     /// Where it lies in memory.
@@ -48,7 +48,7 @@ unsafe impl Send for Library {}
 // SAFETY: the description is static and immutable; as for `Library`, the lanes decide who calls the functions.
 unsafe impl Send for ComponentTable {}
 
-/// What a library says of itself, unchecked.
+/// A library's description, unchecked.
 pub(crate) struct Description<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) version: &'a [u8],
@@ -118,7 +118,7 @@ impl Library {
         Ok(ComponentTable { component, functions })
     }
 
-    /// What a component of this library says of itself. The bytes live as long as the library.
+    /// The description of a component of this library. The bytes live as long as the library.
     pub(crate) fn description<'a>(&'a self, table: &ComponentTable) -> Description<'a> {
         // SAFETY: `component` has checked magic, major version and size; the struct is static and immutable.
         let component = unsafe { &*table.component };
@@ -212,7 +212,7 @@ fn check(component: *const abi::Component, shown: &str) -> Result<Functions, Loa
     })
 }
 
-/// What can be done about a failure of the dynamic linker, where that is known.
+/// The help for a failure of the dynamic linker, where that is known.
 fn help(reason: &str, path: &Path) -> String {
     let is_in_noexec_folder = || {
         let about = path.parent().and_then(|folder| rustix::fs::statvfs(folder).ok());

@@ -1,5 +1,5 @@
-//! Everything that touches memory or code which the compiler cannot check: the dynamic linker, the functions that
-//! libraries call, the functions that are called in libraries, and the interposed thread functions of the C library.
+//! Everything that touches memory or code which the compiler cannot check. These are the dynamic linker, the
+//! functions that libraries call, the functions of libraries, and the interposed thread functions of the C library.
 //!
 //! The safe rest of the host sees only what this module's items promise in their documentation.
 

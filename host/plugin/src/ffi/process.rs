@@ -18,8 +18,8 @@ const NAMES: [(i32, &str); 10] = [
     (libc::SIGUSR2, "SIGUSR2"),
 ];
 
-/// Ends the process at once: no exit handler and no destructor of any library runs, and the lock of the dynamic loader, which a
-/// library may hold for ever, is not waited for.
+/// Ends the process at once. No exit handler and no destructor of any library runs. The lock of the dynamic loader,
+/// which a library may hold for ever, is not waited for.
 pub fn end(code: u8) -> ! {
     // SAFETY: `_exit` has no preconditions and does not return.
     unsafe { libc::_exit(i32::from(code)) }

@@ -1,6 +1,6 @@
 //! Calls that are given up.
 //!
-//! Enters: the time, or that the lane has ended. Leaves: who waited is told, and the component. Guarantees: a call that is
+//! Enters: the time, or that the lane has ended. Leaves: notices to the callers and to the component. Guarantees: a call that is
 //! given up holds no place any more, in the queue or among those that are pending.
 
 use super::{Lane, Owed, split_token};
@@ -33,7 +33,7 @@ impl Lane {
         if expired.is_empty() && waiting.is_empty() {
             return 0;
         }
-        // What still waits in the queue need not be done any more; of the rest the component is told.
+        // Calls that still wait in the queue need not be done any more; the component gets notice of the others.
         let mut tokens: HashSet<u64> = expired.iter().map(|(ticket, _)| self.token(*ticket)).collect();
         let queued = state.jobs.len();
         state
@@ -66,7 +66,7 @@ impl Lane {
         let (_, ticket) = split_token(job.token);
         let pending = state.pending.remove(ticket);
         drop(state);
-        // Who waited has stopped to.
+        // The receiver does not wait any more.
         drop(pending);
         true
     }

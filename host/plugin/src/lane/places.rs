@@ -1,7 +1,7 @@
 //! A lane while versions change places.
 //!
-//! Enters: that calls and events have to wait, or go to another version. Leaves: what waited. Guarantees: those of
-//! `intake.rs`.
+//! Enters: that calls and events have to wait, or go to another version. Leaves: the calls and events that waited.
+//! Guarantees: those of `intake.rs`.
 
 use super::{Lane, Owed};
 use crate::intake::{Nested, Waiting};
@@ -16,8 +16,8 @@ impl Lane {
         self.note_rest();
     }
 
-    /// When none of these lanes owes an answer or has events to work on, lets nested calls wait from now on, too. Whoever calls this must be the
-    /// only one who holds several lanes.
+    /// When none of these lanes owes an answer or has events to work on, lets nested calls wait from now on, too. The
+    /// caller of this function must be the only one who holds several lanes.
     pub(crate) fn close_for_nested_when_settled<'a>(lanes: impl Iterator<Item = &'a Arc<Lane>>) -> bool {
         let mut states: Vec<_> = lanes.map(|lane| lane.lock()).collect();
         let are_settled = states.iter().all(|state| state.is_settled());
@@ -45,7 +45,7 @@ impl Lane {
         self.lock().intake.adopt(earlier);
     }
 
-    /// What waited here waits elsewhere.
+    /// Calls that waited here wait elsewhere.
     fn count_out(&self, waited: Vec<Waiting>) -> Vec<Waiting> {
         self.load.fetch_sub(waited.len(), Ordering::Relaxed);
         waited

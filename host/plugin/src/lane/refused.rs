@@ -23,6 +23,6 @@ pub struct Refused {
     pub why: Refusal,
     /// The call.
     pub job: Job,
-    /// Who waits for it.
+    /// The receiver of its answer.
     pub answer: Box<dyn Answer>,
 }

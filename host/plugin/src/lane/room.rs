@@ -1,10 +1,10 @@
 //! Whether a lane has room for a call or an event.
 //!
-//! Enters: what the lane holds, what the caller holds, and what is to be added. Leaves: yes, or why not. Guarantees: the
-//! queue is bounded in bytes and calls in number. A caller has no more calls pending than its share, and none takes more calls than
-//! half of those that are still free, nor more than twice the bytes that are still free: so there is always room for one that holds
-//! little, however many take what they can.
-//! Events leave half of the queue to calls.
+//! Enters: the content of the lane, the part of the caller, and the new job. Leaves: yes, or the reason why not.
+//! Guarantees: the queue is bounded in bytes and calls in number. A caller has no more calls pending than its share.
+//! None takes more calls than half of those that are still free, nor more than twice the bytes that are still free.
+//! So there is always room for one that holds little, however many take what they can. Events leave half of the queue
+//! to calls.
 
 use super::Refusal;
 use crate::job::NO_PUBLISHER;
@@ -16,7 +16,7 @@ pub(super) const MOST_PENDING: usize = 100_000;
 /// How many kinds of publishers events are counted by.
 const PUBLISHERS: usize = 64;
 
-/// What one lane may hold.
+/// The limits of one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of calls and events that wait.
@@ -27,7 +27,7 @@ pub struct Limits {
     pub lanes: usize,
 }
 
-/// What a lane holds at one moment.
+/// The content of a lane at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     /// Calls that are not answered.

@@ -1,4 +1,4 @@
-//! What a lane holds: its queue, and the calls that it owes.
+//! Content of a lane: its queue, and the calls that it owes.
 //!
 //! Enters: jobs and debts, under the lane's lock. Leaves: how much there is. Guarantees: bytes and events are counted with
 //! the jobs that they belong to.
@@ -78,7 +78,7 @@ impl State {
         }
     }
 
-    /// What there is, in the queue and among those that wait for a version.
+    /// The jobs in the queue and among those that wait for a version.
     pub(super) fn whole_load(&self) -> Load {
         let waiting = match &self.intake {
             Intake::Held(held) => held.bytes(),
@@ -90,7 +90,7 @@ impl State {
         }
     }
 
-    /// What there is beside a job, where that would be.
+    /// The data beside a job, where there would be any.
     pub(super) fn load_beside(&self, job: &Job) -> Load {
         match &self.intake {
             Intake::Held(held) if !held.lets_in(job) => Load {

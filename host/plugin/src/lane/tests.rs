@@ -111,7 +111,7 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
 }
 
 #[test]
-fn deadlines_and_the_end() {
+fn calls_are_answered_at_their_deadlines_and_at_the_end() {
     let (sender, replies) = channel();
     let lane = Arc::new(Lane::new(0, limits(1000), None));
     let now = Instant::now();
@@ -235,7 +235,7 @@ fn calls_that_wait_for_a_version_count_in_the_share_of_their_caller() {
 }
 
 #[test]
-fn calls_of_those_who_have_gone_make_room_and_only_then() {
+fn calls_of_closed_sessions_make_room() {
     let lane = Arc::new(Lane::new(0, limits(1 << 30), None));
     let gone = Caller::default();
     assert_eq!(call_on(&lane, &gone, 0).0, 10_000);
@@ -307,7 +307,7 @@ fn a_lane_is_settled_when_no_event_is_queued_or_worked_on() {
 }
 
 #[test]
-fn what_waits_for_a_version_counts_as_load_until_it_is_taken_elsewhere() {
+fn calls_that_wait_for_a_version_count_as_load_until_they_are_taken_elsewhere() {
     let lane = Arc::new(Lane::new(0, limits(100_000), None));
     lane.hold(Nested::Waits);
     let (sender, _told) = channel();

@@ -1,7 +1,8 @@
 //! The process that tries a library out.
 //!
-//! Enters: the file of a private copy, and a socket as standard input. Leaves: lines for the host. Guarantees: the process ends
-//! with the host that started it; the library is opened, asked and closed as in the host, on a thread that is its own.
+//! Enters: the file of a private copy, and a socket as standard input. Leaves: lines for the host. Guarantees: the
+//! process ends with the host that started it. The library is opened, asked and closed as in the host, on a thread
+//! that is its own.
 
 use super::report::{Message, Refused, Said};
 use crate::ffi::interpose::{self, Owner, Strangers, threads_begun_in, threads_of};
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 /// How long threads that a library ends in its destructors may take to go.
 const THREADS_END: Duration = Duration::from_millis(200);
 
-/// What a library must leave as it is.
+/// The state of a process that a library must leave as it is.
 #[derive(Debug, PartialEq, Eq)]
 struct Surroundings {
     folder: Option<PathBuf>,
@@ -38,7 +39,7 @@ impl Surroundings {
         }
     }
 
-    /// What was changed, if anything was.
+    /// The changes, if there are any.
     fn changed(&self, now: &Surroundings) -> Option<String> {
         if self.folder != now.folder {
             return Some("changes the working folder of the process".to_owned());

@@ -1,9 +1,9 @@
 //! A library is tried out in a process of its own before the host opens it.
 //!
-//! Enters: the private copy of a library, and a limit of time. Leaves: what the library says of itself, or one sentence
-//! about why it is refused. Guarantees: nothing of the library runs in this process; whatever it does there (crash, exit, hang), the
-//! answer comes within the limit; the process that tries it out has none of the host's sockets, files or `MESH_…` variables; the
-//! same bytes are tried out once.
+//! Enters: the private copy of a library, and a limit of time. Leaves: the library's description, or one sentence
+//! about why it is refused. Guarantees: nothing of the library runs in this process; whatever it does there (crash,
+//! exit, hang), the answer comes within the limit. The process that tries it out has none of the host's sockets,
+//! files or `MESH_…` variables. The same bytes are tried out once.
 
 mod ending;
 pub mod inside;

@@ -1,9 +1,9 @@
-//! What the process that tries a library out says to the host: one JSON object a line.
+//! Messages from the process that tries a library out to the host: one JSON object a line.
 
 use crate::{LoadError, LoadErrorKind};
 use serde::{Deserialize, Serialize};
 
-/// What a library says of itself, unchecked.
+/// A library's description, unchecked.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Said {
     pub(crate) name: Vec<u8>,
@@ -22,9 +22,9 @@ pub(super) struct Refused {
 /// One line.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) enum Message {
-    /// What comes next, as the end of a sentence.
+    /// The next step, as the end of a sentence.
     Step(String),
-    /// What the library says of itself.
+    /// The library's own description.
     Said(Said),
     /// It is not to be loaded.
     Refused(Refused),

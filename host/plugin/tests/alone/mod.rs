@@ -42,7 +42,7 @@ impl Answer for Reply {
     }
 }
 
-/// What is needed to load a library under a name.
+/// The data to load a library under a name.
 pub fn request(library: PathBuf, name: &str) -> LoadRequest {
     LoadRequest {
         library,

@@ -17,9 +17,9 @@ struct Row {
     public_key: String,
     nonce: String,
     digest: String,
-    /// What the library itself says of the signature.
+    /// The library's own verdict on the signature.
     verified: bool,
-    /// What this host says, where it differs.
+    /// This host's verdict, where it differs.
     here: Option<bool>,
 }
 

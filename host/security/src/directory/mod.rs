@@ -1,10 +1,10 @@
 //! Users and groups: what is known of them, and where it is kept.
 //!
 //! Enters: the documents below `/_SYSTEM/_SECURITY` of the store, and changes. Leaves: users and groups as values
-//! that never change. Guarantees: a directory that is opened again holds what this one does; nobody but those who are named
-//! loses anything by a removal; a change is seen by everybody at once, and is on disk when its [`Commit`] is done; of one that
-//! cannot be kept counts what takes rights away, and not what gives them; a group or a table whose change or removal as a whole
-//! cannot be kept is what it was before.
+//! that never change. Guarantees: a directory that is opened again holds what this one does. Nobody but those who are
+//! named loses anything by a removal. A change is seen by everybody at once, and is on disk when its [`Commit`] is
+//! done. Of a change that cannot be stored, the loss of rights counts, and their grant does not. A group or a table
+//! whose change or removal as a whole cannot be kept is what it was before.
 
 mod narrowed;
 mod storage;
@@ -32,9 +32,9 @@ pub struct User {
     pub password: Option<String>,
     /// Tokens that were made earlier do not hold: milliseconds since 1970. Set with each new password.
     pub tokens_valid_from: u64,
-    /// What signs nonces, in place of a password.
+    /// The public key for signed nonces, in place of a password.
     pub public_key: Option<String>,
-    /// Whatever applications keep.
+    /// Data of applications.
     pub custom_data: Option<Value>,
     /// Other fields that applications keep.
     pub fields: Map<String, Value>,
@@ -46,18 +46,18 @@ pub struct User {
     pub meta: DocumentMeta,
 }
 
-/// What several users have in common.
+/// The group of several users: their rights in common.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
     /// The name.
     pub name: Arc<str>,
-    /// Whatever applications keep.
+    /// Data of applications.
     pub custom_data: Option<Value>,
     /// Other fields that applications keep.
     pub fields: Map<String, Value>,
-    /// What its members may do.
+    /// The rights of its members.
     pub rules: Rules,
-    /// What they may do where a table says so.
+    /// Their rights where a table says so.
     pub lookups: Vec<LookupPermission>,
     /// When it was written.
     pub meta: DocumentMeta,
@@ -68,9 +68,9 @@ struct State {
     users: BTreeMap<Arc<str>, Arc<User>>,
     groups: BTreeMap<Arc<str>, Arc<Group>>,
     tables: Arc<HashMap<String, LookupTable>>,
-    /// What tables were before changes that are not on disk yet, the oldest first.
+    /// Tables as they were before changes that are not on disk yet, the oldest first.
     unkept_tables: HashMap<String, VecDeque<Option<LookupTable>>>,
-    /// When the last user was removed: whoever is made afterwards has no tokens from before.
+    /// When the last user was removed: a user who is made afterwards has no tokens from before.
     users_removed: u64,
 }
 
@@ -96,7 +96,7 @@ pub struct SameNames(Arc<str>, Arc<str>);
 /// Something was written, which is on disk when `commit` is done.
 #[derive(Clone, Debug)]
 pub struct Saved<T> {
-    /// What it is now.
+    /// Its present value.
     pub value: T,
     /// From when on it survives.
     pub commit: Commit,
@@ -256,7 +256,7 @@ impl Change<'_> {
     ///
     /// # Errors
     ///
-    /// When the store cannot write. What the user loses is lost all the same, until the host stops.
+    /// When the store cannot write. The user's loss of rights counts all the same, until the host stops.
     pub fn put_user(&self, mut user: User) -> Result<Saved<Arc<User>>, StoreError> {
         let before = self.directory.user(&user.name);
         if before.is_none() {
@@ -289,7 +289,7 @@ impl Change<'_> {
     ///
     /// # Errors
     ///
-    /// When the store cannot write. What the group loses is lost all the same, until the host stops.
+    /// When the store cannot write. The group's loss of rights counts all the same, until the host stops.
     pub fn put_group(&self, mut group: Group) -> Result<Saved<Arc<Group>>, StoreError> {
         let before = self.directory.group(&group.name);
         let written = storage::write_group(&*self.directory.store, before.as_deref(), &mut group);
@@ -414,7 +414,7 @@ impl Change<'_> {
         self.directory.store.when_committed(commit, Box::new(then));
     }
 
-    /// Takes back what a change gave, when it does not survive.
+    /// Withdraws the rights that a change gave, when it does not survive.
     fn unless_kept(&self, commit: Commit, take_back: impl FnOnce(&mut State) + Send + 'static) {
         if commit == Commit::Done {
             return;
@@ -441,7 +441,7 @@ fn put(
     }
 }
 
-/// What there is to say when nothing had to be written.
+/// The result when nothing had to be written.
 fn nothing<T>(value: T) -> Saved<T> {
     let commit = Commit::Done;
     Saved { value, commit }

@@ -1,4 +1,4 @@
-//! What counts of a change that the store could not keep: what it takes away.
+//! The part of a change that counts although the store could not keep it: the loss of rights.
 //!
 //! Enters: a user or group before a change, and after it. Leaves: the directory without what the change gave.
 //! Guarantees: nobody has a right that the change took, nor one that it gave.
@@ -41,7 +41,7 @@ fn forbids(rules: &Rules) -> bool {
         .any(|(_, permission)| !permission.prohibited.is_empty())
 }
 
-/// What both allow, and what one of them prohibits.
+/// The actions that both allow, and those that one of them prohibits.
 fn rules(before: &Rules, after: &Rules) -> Rules {
     let mut left = Rules::new();
     for (path, permission) in before.iter() {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_lost_and_what_was_given_is_not_had() {
+    fn withdrawn_rights_are_lost_and_granted_ones_are_not_had() {
         let before = of(
             json!({"/a": {"actions": ["get", "set"]}, "/b": {"prohibit": ["get"]}, "/c": {"actions": ["on"]}}),
         );

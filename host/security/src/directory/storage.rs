@@ -2,8 +2,9 @@
 //! generation kept them.
 //!
 //! Enters: values of the directory. Leaves: documents below [`ROOT`], and the same values again. Guarantees: what
-//! belongs to a user or group is removed before its own document is, so that nobody of the same name inherits it; no two
-//! permissions share a document; what both allows and prohibits an action prohibits it, before and after a restart.
+//! belongs to a user or group is removed before its own document is, so that nobody of the same name inherits it. No
+//! two permissions share a document; what both allows and prohibits an action prohibits it, before and after a
+//! restart.
 
 use super::{Group, RemovedGroup, RemovedUser, Saved, State, User};
 use crate::permission::{Actions, Holder, LookupPermission, LookupTable, Permission, Rules, Words, Written};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 /// Everything that has to do with security is below this path.
 pub const ROOT: &str = mesh_store::RESERVED;
-/// What tokens are signed with.
+/// The secret that tokens are signed with.
 pub const TOKEN_SECRET: &str = "/_SYSTEM/_SECURITY/SESSION_TOKEN_SECRET";
 
 /// No token was issued later than what this document says.
@@ -336,8 +337,8 @@ pub(super) fn write_group(
     Ok(last)
 }
 
-/// Makes the documents of a folder those of the rules, whatever was there: as earlier hosts wrote it, or nothing, where
-/// the first generation kept the rules with the group.
+/// Makes the documents of a folder those of the rules, whatever was there. That may be as earlier hosts wrote it, or
+/// nothing, where the first generation kept the rules with the group.
 fn write_rules(
     store: &dyn Store,
     folder: &str,

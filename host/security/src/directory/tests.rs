@@ -1,4 +1,4 @@
-//! What a directory holds after a restart is what it held before, and removals meet only those who are named.
+//! A directory holds the same after a restart, and removals meet only the users that are named.
 
 use super::*;
 use crate::full_disk::{Disk, FullDisk};
@@ -145,7 +145,7 @@ fn only_lists_that_are_not_sorted_say_where_a_word_stands() {
 }
 
 #[test]
-fn what_is_allowed_and_prohibited_stays_prohibited() {
+fn an_action_that_is_allowed_and_prohibited_stays_prohibited() {
     let directory = directory();
     let get = Actions::of_word("get").unwrap();
     let mut rules = Rules::new();
@@ -166,7 +166,7 @@ fn what_is_allowed_and_prohibited_stays_prohibited() {
 }
 
 #[test]
-fn permissions_that_stand_where_earlier_hosts_put_them_can_be_taken_away() {
+fn permissions_at_the_places_of_earlier_hosts_can_be_withdrawn() {
     let store = Arc::new(MemoryStore::default());
     store
         .set(
@@ -338,7 +338,7 @@ fn letters_of_any_size_lead_to_one_user_where_that_is_wanted() {
 }
 
 #[test]
-fn whoever_is_made_after_a_removal_has_no_tokens_from_before() {
+fn a_user_who_is_made_after_a_removal_has_no_tokens_from_before() {
     let store = Arc::new(MemoryStore::default());
     let directory = Directory::open(store.clone());
     let bob = || User {

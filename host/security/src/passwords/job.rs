@@ -1,4 +1,4 @@
-//! What waits for a thread that looks at passwords, and what the thread does with it.
+//! Jobs that wait for a thread that checks passwords, and their execution.
 //!
 //! Enters: a proof or a password, and who waits for the outcome. Leaves: the outcome. Guarantees: nothing is done for
 //! somebody who does not wait any more.
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 pub(super) struct Ticket {
     /// Why.
     pub class: Class,
-    /// Who.
+    /// The server.
     pub who: Applicant,
     /// For how long, if it has to be.
     pub until: Instant,
@@ -23,7 +23,7 @@ pub(super) struct Ticket {
     pub work: Work,
 }
 
-/// What was found.
+/// The result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Looked {
     pub verdict: Verdict,
@@ -31,7 +31,7 @@ pub(super) struct Looked {
     pub is_first: bool,
 }
 
-/// What is to be done.
+/// The job.
 pub(super) enum Work {
     Password {
         password: Zeroizing<String>,

@@ -28,7 +28,7 @@ const ENDLESS: Patience = Patience {
     whole: Duration::ZERO,
 };
 
-/// What is stored for a password.
+/// The text that is stored for a password.
 fn stored(password: &str) -> Option<String> {
     Some(password::hash(password).unwrap())
 }
@@ -71,7 +71,7 @@ async fn unknown_users_and_passwords_that_are_too_long_are_wrong() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_told_and_abandoned_places_are_given_away() {
+async fn a_full_queue_refuses_and_abandoned_places_are_given_away() {
     // No thread takes anything out.
     let passwords = Passwords::with_threads(0, ENDLESS).unwrap();
     let names: Vec<String> = (0..PLACES).map(|number| format!("guess{number}")).collect();
@@ -136,7 +136,7 @@ async fn a_user_is_let_in_beside_a_flood_from_the_same_address_and_a_wrong_passw
 }
 
 #[tokio::test]
-async fn who_had_no_turn_in_time_is_a_user_or_is_refused() {
+async fn without_a_turn_in_time_a_user_is_served_and_an_unknown_name_is_refused() {
     let patience = Patience {
         first: Duration::ZERO,
         whole: Duration::from_secs(60),

@@ -1,4 +1,4 @@
-//! What one user may do: the permissions of all groups that the user is in, and the user's own.
+//! Rights of one user: the permissions of all groups that the user is in, and the user's own.
 //!
 //! Enters: rules of groups and of the user, facts for templates; later actions and paths. Leaves: yes or no.
 //! Guarantees: a prohibition beats whatever allows, from whatever group; what nothing allows is denied; immutable, so
@@ -11,13 +11,13 @@ use super::table::{Decision, Table};
 use super::template::{Facts, fill, is_template};
 use std::sync::Arc;
 
-/// What one user may do.
+/// The rights of one user.
 #[derive(Clone, Debug)]
 pub struct Access {
     everything: bool,
-    /// What users of the same groups have in common.
+    /// The rights that users of the same groups have in common.
     groups: Arc<Table>,
-    /// What only this user has: own permissions, and templates filled in.
+    /// The rights that only this user has: own permissions, and templates filled in.
     own: Arc<Table>,
 }
 
@@ -81,7 +81,7 @@ impl Access {
         !self.everything && (self.groups.prohibits(action) || self.own.prohibits(action))
     }
 
-    /// What the permissions say. Lookup tables may add to [`Decision::Silent`], and to nothing else.
+    /// The decision of the permissions. Lookup tables may add to [`Decision::Silent`], and to nothing else.
     pub fn decide(&self, action: Action, path: &str) -> Decision {
         if self.everything {
             return Decision::Allowed;

@@ -1,9 +1,9 @@
-//! What a request wants to do, and sets of it as permissions name them.
+//! Actions of requests, and sets of them as permissions name them.
 //!
 //! Enters: words of permissions, actions of requests, verbs of HTTP. Leaves: small sets that answer whether an
 //! action is in them. Guarantees: only the words that permissions may have become part of a set.
 
-/// What is asked for.
+/// The request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Reading documents. Counting them is the same right: a count tells what documents contain.
@@ -116,13 +116,13 @@ impl Actions {
         self.0 == 0
     }
 
-    /// What is in one of both.
+    /// The actions that are in either set.
     #[must_use]
     pub const fn union(self, other: Actions) -> Actions {
         Actions(self.0 | other.0)
     }
 
-    /// What is in this set only.
+    /// The actions that are in this set only.
     #[must_use]
     pub const fn without(self, other: Actions) -> Actions {
         Actions(self.0 & !other.0)

@@ -1,13 +1,14 @@
-//! What one path grants and forbids: as sets, which decide, and as the words in which it was written, which are shown.
+//! Grants and prohibitions on one path: as sets, which decide, and as the words in which they were written, which are
+//! shown.
 //!
-//! Enters: sets of actions, and words in an order. Leaves: the same, joined and taken apart, and as JSON.
-//! Guarantees: a word occurs once; words stay in the order in which they came; a list of words is a number, and takes no
-//! memory of its own.
+//! Enters: sets of actions, and words in an order. Leaves: the same, joined and taken apart, and as JSON. Guarantees:
+//! a word occurs once. Words stay in the order in which they came. A list of words is a number, and takes no memory
+//! of its own.
 
 use super::actions::{Actions, WORDS};
 use serde_json::{Map, Value, json};
 
-/// What is granted and what is forbidden on one path.
+/// The actions that are granted and those that are forbidden on one path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Permission {
     /// Granted, unless something forbids it.
@@ -132,9 +133,9 @@ impl From<Actions> for Words {
 /// Which of two lists of words stands in front where they are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Front {
-    /// What was there: the newer ones are added to it.
+    /// The older words: the newer ones are added to them.
     Older,
-    /// What is written over it.
+    /// The newer words.
     Newer,
 }
 
@@ -148,7 +149,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// What it means, whatever the order.
+    /// Its meaning, in any order.
     pub fn meaning(self) -> Permission {
         Permission {
             allowed: self.allowed.actions(),
@@ -170,7 +171,8 @@ impl Written {
         }
     }
 
-    /// What is stored when `newer` is written over this: an action is granted or forbidden, as was said last.
+    /// The entry that is stored when `newer` is written over this: an action is granted or forbidden, as was said
+    /// last.
     pub(super) fn overwritten_by(self, newer: Written, front: Front) -> Written {
         let said = newer.meaning();
         let both = match front {
@@ -183,7 +185,7 @@ impl Written {
         }
     }
 
-    /// What is left without these. `*` takes everything of its kind away.
+    /// The rest without these. `*` takes everything of its kind away.
     pub(super) fn without(self, taken: Permission) -> Written {
         fn left(words: Words, taken: Actions) -> Words {
             if taken.contains(Actions::ANY) {
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_over_a_permission_stands_where_it_is_wanted() {
+    fn words_written_over_a_permission_stand_where_they_are_wanted() {
         let permission = |allowed: &[&str], prohibited: &[&str]| Written {
             allowed: words(allowed),
             prohibited: words(prohibited),

@@ -1,4 +1,4 @@
-//! What is wrong with permissions that somebody wants to store. The texts are those of real servers where they have one.
+//! Faults in permissions that a client wants to store. The texts are those of real servers where they have one.
 
 use super::pattern::LONGEST_PATH;
 use super::rules::{Holder, MOST_PATHS};
@@ -17,7 +17,7 @@ pub enum PermissionError {
     Invalid {
         /// Whose permissions these are.
         holder: Holder,
-        /// What is wrong, entry by entry.
+        /// The faults, entry by entry.
         problems: Vec<String>,
     },
     /// A path without a character in it.

@@ -1,8 +1,8 @@
 //! Lookup tables: permissions that depend on a list of paths which changes while everything else stays.
 //!
-//! Enters: tables, and permissions of groups that refer to them (`{regex, actions, table, path}`); later actions
-//! and paths that no other permission is about. Leaves: yes or no. Guarantees: text from the asked path can never
-//! become a wildcard or a template; expressions run in linear time and are limited in size; one that cannot be compiled is
+//! Enters: tables, and permissions of groups that refer to them (`{regex, actions, table, path}`); later actions and
+//! paths that no other permission is about. Leaves: yes or no. Guarantees: text from the asked path can never become
+//! a wildcard or a template. Expressions run in linear time and are limited in size. One that cannot be compiled is
 //! refused before it is stored.
 
 use super::actions::{Action, Actions};
@@ -98,7 +98,7 @@ impl LookupTable {
     }
 }
 
-/// What a group may do where a path is in a table.
+/// The rights of a group where a path is in a table.
 #[derive(Clone, Debug)]
 pub struct LookupPermission {
     source: String,
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_cannot_ask_with_wildcards_or_templates() {
+    fn requests_cannot_contain_wildcards_or_templates() {
         let permission =
             json!({"regex": "^/d/(.*)$", "actions": ["get", "on"], "table": "T1", "path": "{{$1}}"});
         for path in [

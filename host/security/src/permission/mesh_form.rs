@@ -1,9 +1,9 @@
 //! Permissions as the users of the mesh write them: methods, events, web routes and data.
 //!
 //! Enters: `{"methods": {"/D/c/m": {"authorized": true}}, "events": …, "web": …, "data": …}`. Leaves: the rules to
-//! store, and rules in this form again. Guarantees: data permissions do not name methods, events and web routes, in part
-//! neither: only one that begins with a star alone covers them, as it covers everything;
-//! what is not understood is refused, not ignored; answers are never shown as something of their own.
+//! store, and rules in this form again. Guarantees: data permissions do not name methods, events and web routes, in
+//! part neither. Only one that begins with a star alone covers them, as it covers everything. An entry that is not
+//! understood is refused, not ignored. Answers are never shown as something of their own.
 
 use super::actions::{Action, Actions};
 use super::entry::{Permission, Words, Written};
@@ -16,12 +16,13 @@ use serde_json::{Map, Value, json};
 
 const WEB: &str = "/@HTTP/";
 
-/// What permissions are about, in the order in which they are read: of two keys that mean the same path the last one counts.
+/// The kinds of permissions, in the order in which they are read: of two keys that mean the same path the last one
+/// counts.
 const KINDS: [&str; 4] = ["data", "events", "methods", "web"];
-/// What an entry may say. Descriptions and other words of one's own mean nothing, and are let be.
+/// The fields of an entry. Descriptions and other words of one's own mean nothing, and are let be.
 const FIELDS: [&str; 3] = ["authorized", "actions", "prohibit"];
 
-/// What happens with the permissions that are read.
+/// The use of the permissions that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// They describe a group or user: an entry that is not `authorized` forbids.
@@ -110,7 +111,7 @@ fn misspelled(written: &str, known: &[&str], place: &str, reading: &mut Reading)
     }
 }
 
-/// What an entry says of `authorized`. Nothing is allowed by a text such as "false".
+/// The value of `authorized` in an entry. Nothing is allowed by a text such as "false".
 fn authorized(path: &str, entry: &Map<String, Value>, reading: &mut Reading) -> Option<bool> {
     match entry.get("authorized")? {
         Value::Null => None,
@@ -139,7 +140,7 @@ impl Entry<'_> {
         match self.purpose {
             Purpose::Define => self.authorized.unwrap_or(otherwise),
             Purpose::Add => self.authorized.unwrap_or(true),
-            // What was granted is taken away, whatever else is said of it.
+            // A grant is withdrawn, whatever the other fields say.
             Purpose::Remove => true,
         }
     }
@@ -202,7 +203,8 @@ impl Entry<'_> {
         }
     }
 
-    /// An entry with the lists that it has. What is listed as allowed is forbidden where the entry is not authorized.
+    /// An entry with the lists that it has. Actions that are listed as allowed are forbidden where the entry is not
+    /// authorized.
     fn lists(&self, path: &str, allows: bool, reading: &mut Reading) {
         if allows {
             return reading.entry(path, self.actions, self.prohibit);
@@ -294,8 +296,8 @@ pub fn to_mesh(rules: &Rules) -> Value {
     json!({"methods": methods, "events": events, "web": web, "data": data})
 }
 
-/// The prohibitions that [`to_mesh`] does not show, apart from what `newer` allows. Whoever writes back what was shown
-/// means to keep them.
+/// The prohibitions that [`to_mesh`] does not show, apart from what `newer` allows. A client that writes back what
+/// was shown means to keep them.
 pub fn hidden_prohibitions(rules: &Rules, newer: &Rules) -> Rules {
     let mut hidden = Rules::new();
     for (path, permission) in rules.iter() {

@@ -1,9 +1,10 @@
 //! Permissions: what groups and users may do, and how that is decided.
 //!
-//! Enters: permissions as administrators write them (happn's form in [`Rules`], the mesh's form in [`from_mesh`]), the
-//! groups of a user and facts about the user; later an action and a path. Leaves: [`Access`], which decides.
-//! Guarantees: nothing matching is denied; a prohibition beats every allowance; patterns are anchored; no pattern, template
-//! or expression takes more than linear time or an unbounded amount of memory; everything is immutable once compiled.
+//! Enters: permissions as administrators write them (happn's form in [`Rules`], the mesh's form in [`from_mesh`]),
+//! the groups of a user and facts about the user. Later an action and a path. Leaves: [`Access`], which decides.
+//! Guarantees: nothing matching is denied. A prohibition beats every allowance. Patterns are anchored. No pattern,
+//! template or expression takes more than linear time or an unbounded amount of memory. Everything is immutable once
+//! compiled.
 //!
 //! `docs/security.md` says what the rules are, `tests/corpus/permissions` holds the answers of real servers.
 

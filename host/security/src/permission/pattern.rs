@@ -1,26 +1,27 @@
 //! The paths of permissions, in which `*` is any run of characters.
 //!
-//! Enters: a pattern as stored, a path as asked for. Leaves: whether the pattern covers the path. Guarantees:
-//! both ends are anchored; letters are compared as they are; a `*` in the path is a character like others; the time
-//! grows with the length of both and not faster, whatever they contain.
+//! Enters: a pattern as stored, a path as asked for. Leaves: whether the pattern covers the path. Guarantees: both
+//! ends are anchored. Letters are compared as they are. A `*` in the path is a character like others. The time grows
+//! with the length of both and not faster, whatever they contain.
 
 use super::error::PermissionError;
 
 /// Longer paths are refused, in bytes: no request can have one.
 pub const LONGEST_PATH: usize = 8192;
 
-/// What real servers write in place of `*` in their stores.
+/// The text that real servers write in place of `*` in their stores.
 const RESERVED: &str = "{{w}}";
 
-/// What every path that the pattern covers begins with: the text before the first `*`. `None` when there is no `*`.
+/// The beginning of every path that the pattern covers: the text before the first `*`. `None` when there is no `*`.
 pub fn literal_beginning(pattern: &str) -> Option<&str> {
     memchr::memchr(b'*', pattern.as_bytes()).map(|star| &pattern[..star])
 }
 
 /// Whether the pattern covers the path.
 ///
-/// Each part between stars is searched behind the one before it and taken where it is found first: a later place could
-/// only leave less for the parts that follow. So no character of the path is looked at again for an earlier part.
+/// Each part between stars is searched behind the one before it and taken where it is found first. A later place
+/// could only leave less for the parts that follow. So no character of the path is looked at again for an earlier
+/// part.
 pub fn covers(pattern: &str, path: &str) -> bool {
     let Some(beginning) = literal_beginning(pattern) else {
         return pattern == path;

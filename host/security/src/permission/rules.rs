@@ -1,4 +1,4 @@
-//! What one group or one user grants and forbids, path by path, in the form in which it is stored.
+//! Grants and prohibitions of one group or user, path by path, in the form in which they are stored.
 //!
 //! Enters: JSON `{"/path/*": {"actions": ["get"], "prohibit": ["set"]}}`, changes to it. Leaves: the same, sorted by
 //! path, with words in the order in which they were given. Guarantees: a path occurs once, and grants or forbids something;
@@ -92,7 +92,7 @@ impl Rules {
         }
     }
 
-    /// Writes other permissions over these. What one grants and the other forbids is as the other says.
+    /// Writes other permissions over these. Where both speak of an action, the other ones count.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl Rules {
         }
     }
 
-    /// What one path, as written, grants and forbids.
+    /// The grants and prohibitions of one path, as written.
     pub fn get(&self, path: &str) -> Option<Written> {
         self.paths.get(path).copied()
     }
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_come_back_by_path_with_words_as_given_and_without_what_says_nothing() {
+    fn permissions_come_back_by_path_with_words_as_given_and_without_empty_ones() {
         let read = rules(json!({
             "/b/*": {"actions": ["set", "get", "get"], "prohibit": ["remove"], "description": "d"},
             "/a": {"actions": ["*"]},
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_permission_is_named_as_real_servers_do() {
+    fn wrong_permissions_are_named_as_real_servers_do() {
         assert_eq!(
             refused(json!({"/x": {"actions": ["fly"]}, "/y": {"prohibit": ["run", "get"]}, "/z": {}})),
             "group permissions invalid: unknown action: fly for path: /x,unknown prohibit action: run for path: /y,\

@@ -1,9 +1,8 @@
 //! Permissions in a form in which a decision is cheap.
 //!
-//! Enters: paths of permissions, filled in. Leaves: what they say about an action on a path. Guarantees: the
-//! answer takes into account every path that covers the one asked for; paths without `*` cost one look into a map,
-//! however many there are; of those with `*` only those are compared whose text before the first `*` the asked path
-//! begins with.
+//! Enters: paths of permissions, filled in. Leaves: their decision about an action on a path. Guarantees: the answer
+//! takes into account every path that covers the one asked for. Paths without `*` cost one look into a map, however
+//! many there are. Of those with `*` only those are compared whose text before the first `*` begins the asked path.
 
 use super::actions::{Action, Actions};
 use super::entry::Permission;
@@ -13,7 +12,7 @@ use super::template::is_template;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What permissions say about a request.
+/// The decision of permissions about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Something forbids it. Nothing else counts.
@@ -25,7 +24,7 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// What two sources of permissions say together.
+    /// The decision of two sources of permissions together.
     #[must_use]
     pub fn and(self, other: Decision) -> Decision {
         match (self, other) {
@@ -101,7 +100,7 @@ impl Table {
         self.prohibited.admits(action)
     }
 
-    /// What is said about an action on a path.
+    /// The decision about an action on a path.
     pub fn decide(&self, action: Action, path: &str) -> Decision {
         if !self.mentioned.admits(action) {
             return Decision::Silent;
@@ -122,7 +121,7 @@ impl Table {
             };
             for Wildcard { pattern, permission } in alike {
                 let says = said(*permission, action);
-                // What would not change the decision need not be compared.
+                // Patterns that would not change the decision need not be compared.
                 if decision.and(says) != decision && covers(pattern, path) {
                     decision = says;
                 }
@@ -162,7 +161,7 @@ impl Table {
     }
 }
 
-/// What a permission says on its own path.
+/// The decision of a permission on its own path.
 fn said(permission: Permission, action: Action) -> Decision {
     if permission.prohibited.admits(action) {
         Decision::Prohibited
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_mentions_is_silent() {
+    fn a_path_that_nobody_mentions_is_silent() {
         let table = table(&[("/a", GET), ("/b/*", GET)]);
         assert_eq!(table.decide(Action::Get, "/a"), Decision::Allowed);
         assert_eq!(table.decide(Action::Get, "/b/c"), Decision::Allowed);
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prohibition_beats_whatever_allows_in_any_order_and_form() {
+    fn a_prohibition_outweighs_permissions_in_any_order_and_form() {
         let deny = |entries: &[(&str, Permission)]| {
             assert_eq!(
                 table(entries).decide(Action::Get, "/a/b"),

@@ -1,8 +1,8 @@
 //! Paths of permissions with places for facts about the user: `/users/{{user.username}}/*`.
 //!
 //! Enters: such a path, the facts. Leaves: the paths that it stands for. Guarantees: a fact can never widen a
-//! permission (no `*`, no empty text, nothing is filled in twice); a path that cannot be filled stands for nothing; the
-//! number of paths is bounded, whatever lists the facts contain.
+//! permission (no `*`, no empty text, nothing is filled in twice). A path that cannot be filled stands for nothing.
+//! The number of paths is bounded, whatever lists the facts contain.
 
 use super::pattern::LONGEST_PATH;
 use serde_json::Value;
@@ -14,7 +14,7 @@ const MOST_PATHS: usize = 1000;
 const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
 
-/// What templates can ask for.
+/// The fields that templates can name.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// `{{user.username}}`
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_filled_stands_for_nothing() {
+    fn a_template_that_cannot_be_filled_grants_nothing() {
         let data = json!({"null": null, "object": {}, "list": [["a"]], "mixed": ["a", null], "empty": "", "text": "t"});
         for name in [
             "user.custom_data.missing",

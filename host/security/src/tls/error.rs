@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// What is wrong.
+/// The fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsErrorKind {
     /// The file of the certificate: it cannot be read, or holds something else.
@@ -34,7 +34,7 @@ impl TlsError {
         TlsError::new(kind, format!("{}: {wrong}", file.display()))
     }
 
-    /// What is wrong.
+    /// The fault.
     pub fn kind(&self) -> TlsErrorKind {
         self.kind
     }

@@ -14,7 +14,7 @@ use rustls::{InconsistentKeys, ServerConfig};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What is spoken inside: websockets begin as HTTP/1.1.
+/// The protocol inside: websockets begin as HTTP/1.1.
 const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
 
 /// Why a certificate of version 1 is not used, and how to get one that is.
@@ -85,7 +85,7 @@ impl Identity {
         self.validity
     }
 
-    /// What handshakes need, and when the certificate may be used.
+    /// The data for handshakes, and the time in which the certificate is valid.
     pub(super) fn into_parts(self) -> (Arc<ServerConfig>, Validity) {
         (self.config, self.validity)
     }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_is_used_and_halves_of_two_pairs_are_not() {
+    fn a_matching_pair_is_accepted_and_halves_of_two_pairs_are_refused() {
         let folder = Folder::new("pairs");
         let ((cert, key), (_, other)) = (pair(), pair());
         let cert = folder.write("cert.pem", cert);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_or_no_key_is_said_at_its_file() {
+    fn an_error_names_the_file_that_is_no_certificate_or_no_key() {
         let folder = Folder::new("wrong");
         let (cert_text, key_text) = pair();
         let (cert, key) = (

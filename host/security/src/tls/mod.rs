@@ -1,8 +1,8 @@
 //! The certificate that clients are shown, as it is now.
 //!
-//! Enters: the two files of `[happn.tls]`. Leaves: an acceptor for each new connection, made from the newest
-//! files that could be used. Guarantees: TLS 1.2 and 1.3 only; files that cannot be used, or do not belong together,
-//! replace nothing; each change of them is reported once; connections that are open keep what they began with.
+//! Enters: the two files of `[happn.tls]`. Leaves: an acceptor for each new connection, made from the newest files
+//! that could be used. Guarantees: TLS 1.2 and 1.3 only. Files that cannot be used, or do not belong together,
+//! replace nothing. Each change of them is reported once. Connections that are open keep what they began with.
 
 mod error;
 mod identity;
@@ -27,17 +27,17 @@ pub struct Certificates {
     cert: PathBuf,
     key: PathBuf,
     current: ArcSwap<ServerConfig>,
-    /// What is known of the files.
+    /// The state of the files.
     state: Mutex<State>,
 }
 
 struct State {
-    /// What the files looked like before they were last read.
+    /// The files' outer state before they were last read.
     stamps: Stamps,
     validity: Validity,
 }
 
-/// What the two files look like from outside.
+/// The outer state of the two files.
 type Stamps = [Option<Stamp>; 2];
 
 impl Certificates {
@@ -61,7 +61,7 @@ impl Certificates {
         Ok(certificates)
     }
 
-    /// What the next connection is to be accepted with.
+    /// The data for the handshake of the next connection.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.current.load_full())
     }
@@ -104,7 +104,7 @@ impl Certificates {
         [Stamp::of(&self.cert), Stamp::of(&self.key)]
     }
 
-    /// What the files looked like when they were last read.
+    /// The files' outer state when they were last read.
     fn stamps_read(&self) -> Stamps {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).stamps
     }

@@ -50,7 +50,7 @@ impl Validity {
         })
     }
 
-    /// What an operator should know by now.
+    /// The warning for an operator at this time.
     pub fn warning(&self, now: SystemTime) -> Option<String> {
         if now < self.not_before.time() {
             return Some(format!("it is not valid before {}", self.not_before));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_changed_is_never_read_past_its_end() {
+    fn damaged_certificates_are_never_read_past_their_end() {
         let whole = certificate((2020, 1, 1), (2030, 1, 1));
         for length in 0..whole.len() {
             assert_eq!(Validity::of(&whole[..length]), None, "{length}");

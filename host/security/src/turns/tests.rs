@@ -34,7 +34,7 @@ fn crowd(turns: &mut Turns<Item>, network: u64, names: u64, each: u64) {
 }
 
 #[test]
-fn who_comes_from_elsewhere_is_served_within_one_round_of_the_networks() {
+fn a_client_of_another_network_is_served_within_one_round_of_the_networks() {
     for crowds in [1, 3, 20] {
         let mut turns = Turns::new(PLACES);
         for network in 0..crowds {
@@ -64,7 +64,7 @@ fn a_name_is_served_within_one_round_of_the_names_of_its_network() {
 }
 
 #[test]
-fn who_holds_most_gives_up_the_place_that_it_took_last() {
+fn the_holder_of_most_places_gives_up_its_last_one() {
     let mut turns = Turns::new(10);
     for number in 0..6 {
         turns.push(Class::Attempt, who(1, 1), later(), (1, 1, number));
@@ -106,7 +106,7 @@ fn classes_are_served_in_turn() {
 }
 
 #[test]
-fn who_waited_long_enough_or_has_gone_gives_the_place_back() {
+fn a_wait_that_ends_gives_the_place_back() {
     let (mut turns, start) = (Turns::new(4), Instant::now());
     let at = |second| start + Duration::from_secs(second);
     for (name, second) in [(1, 1), (1, 5), (2, 2), (3, 9)] {

@@ -64,7 +64,7 @@ async fn sockets() -> (Arc<OwnedWriteHalf>, std::net::TcpStream) {
 }
 
 #[tokio::test]
-async fn whoever_pushes_writes_through_a_lent_socket() {
+async fn a_push_writes_through_a_lent_socket() {
     let (writer, mut client) = sockets().await;
     let outbound = Outbound::new(1000);
     outbound.attend();
@@ -88,7 +88,7 @@ impl Wake for Woken {
 }
 
 #[test]
-fn without_a_socket_whoever_pushes_wakes_the_connection_for_both() {
+fn a_push_without_a_socket_wakes_the_connection() {
     let woken = Arc::new(Woken(AtomicBool::new(false)));
     let outbound = Outbound::new(1000);
     outbound.attend();
@@ -103,7 +103,7 @@ fn without_a_socket_whoever_pushes_wakes_the_connection_for_both() {
 }
 
 #[tokio::test]
-async fn who_sleeps_is_written_for_and_not_woken() {
+async fn a_sleeping_connection_is_written_for_and_not_woken() {
     let (writer, mut client) = sockets().await;
     let woken = Arc::new(Woken(AtomicBool::new(false)));
     let outbound = Outbound::new(1000);
@@ -133,7 +133,7 @@ async fn who_sleeps_is_written_for_and_not_woken() {
 }
 
 #[tokio::test]
-async fn who_wakes_before_it_was_written_for_writes_itself() {
+async fn a_connection_that_wakes_before_writes_itself() {
     let (writer, _client) = sockets().await;
     let outbound = Outbound::new(1000);
     outbound.attend();
@@ -148,7 +148,7 @@ async fn who_wakes_before_it_was_written_for_writes_itself() {
 }
 
 #[tokio::test]
-async fn what_waits_for_others_is_not_written_for_who_sleeps() {
+async fn frames_that_wait_are_not_written_for_a_sleeping_connection() {
     let (writer, _client) = sockets().await;
     let woken = Arc::new(Woken(AtomicBool::new(false)));
     let outbound = Outbound::new(1000);
@@ -176,7 +176,7 @@ async fn a_socket_is_not_lent_when_there_is_something_else_to_write() {
 }
 
 #[tokio::test]
-async fn what_a_lent_socket_does_not_take_is_left_to_the_connection() {
+async fn bytes_that_a_lent_socket_does_not_take_are_left_to_the_connection() {
     let (writer, _client) = sockets().await;
     let outbound = Outbound::new(1 << 30);
     outbound.attend();

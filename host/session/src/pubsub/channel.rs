@@ -30,9 +30,9 @@ impl ChannelAction {
 /// A channel taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channel<'a> {
-    /// What is in front of the first `@`.
+    /// The text in front of the first `@`.
     pub action: ChannelAction,
-    /// What is behind it. It may contain more of them.
+    /// The text behind it. It may contain more of them.
     pub pattern: &'a str,
 }
 
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels() {
+    fn channels_are_parsed() {
         let parse = |text| Channel::parse(text).map(|channel| (channel.action, channel.pattern));
         assert_eq!(parse("/SET@/a/*"), Some((ChannelAction::Set, "/a/*")));
         assert_eq!(parse("/ALL@*"), Some((ChannelAction::All, "*")));

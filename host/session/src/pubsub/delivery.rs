@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Frames of one publication that are kept for recipients still to come.
 const KEPT_FRAMES: usize = 16;
 
-/// What makes frames of one publication differ.
+/// The options that make frames of one publication differ.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Form {
     dialect: Dialect,
@@ -33,7 +33,7 @@ pub(super) struct Delivery<'a> {
     /// Frames that are not to be delivered yet.
     pub(super) held: Option<Vec<(Arc<Session>, Frame)>>,
     pub(super) recipients: usize,
-    /// What its publisher may wait for; nothing while it goes to nobody else.
+    /// The deliveries that its publisher may wait for; `None` while it goes to nobody else.
     pub(super) in_flight: Option<InFlight>,
 }
 
@@ -72,7 +72,7 @@ impl<'a> Delivery<'a> {
                 let Some(wanted) = registration.admits(self.event.version, depth, may_hear) else {
                     return;
                 };
-                // Whoever is being closed costs nothing more.
+                // A session that is being closed costs nothing more.
                 if session.outbound().is_closing() {
                     return;
                 }

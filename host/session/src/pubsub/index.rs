@@ -22,7 +22,7 @@ const SLICE: usize = 1024;
 /// One publication and whom it may go to.
 #[derive(Clone, Copy)]
 pub struct Event<'a> {
-    /// What recipients see.
+    /// The content that recipients see.
     pub publication: &'a Publication<'a>,
     /// The version that the event carries, if it carries one that can be compared.
     pub version: Option<&'a EventVersion>,
@@ -55,16 +55,16 @@ impl Targets {
     }
 }
 
-/// What became of a publication.
+/// The result of a publication.
 #[derive(Debug, Default)]
 pub struct Published {
     /// The number of frames and calls it became.
     pub recipients: usize,
-    /// What waits until all of its recipients on other connections have tried to write it.
+    /// The condition that ends when all recipients on other connections have tried to write it.
     pub after: Option<After>,
 }
 
-/// What a subscriber asks for.
+/// The options of a subscription.
 #[derive(Debug)]
 pub struct Subscription<'a> {
     /// The channel exactly as sent.
@@ -87,7 +87,7 @@ pub struct Subscription<'a> {
     pub is_in_part: bool,
 }
 
-/// What the subscriptions of one session may amount to.
+/// The limits on the subscriptions of one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many there may be.
@@ -133,7 +133,7 @@ pub enum TooManySubscriptions {
 /// All subscriptions.
 #[derive(Debug)]
 pub struct Index {
-    /// What one session may have.
+    /// The limits of one session.
     limits: Limits,
     tables: RwLock<Tables>,
     next_reference: AtomicU64,

@@ -1,9 +1,9 @@
-//! Who hears of what: channels, their patterns, and the index that finds the recipients of a publication.
+//! Subscriptions: channels, their patterns, and the index that finds the recipients of a publication.
 //!
-//! Enters: subscriptions, and one [`Event`] at a time. Leaves: frames in the queues of the sessions that
-//! subscribed, and calls of [`Listener`]s inside the host. Guarantees: one frame per (session, channel), written once
-//! per distinct (dialect, channel); the cost of a publication follows its recipients, not the subscriptions
-//! registered; an event is withheld for its version only where no client would have shown it (docs/protocol.md 7.4).
+//! Enters: subscriptions, and one [`Event`] at a time. Leaves: frames in the queues of the sessions that subscribed,
+//! and calls of [`Listener`]s inside the host. Guarantees: one frame per (session, channel), written once per
+//! distinct (dialect, channel). The cost of a publication follows its recipients, not the subscriptions registered.
+//! An event is withheld for its version only where no client would have shown it (docs/protocol.md 7.4).
 
 mod channel;
 mod delivery;

@@ -1,8 +1,8 @@
 //! The matching rules of both generations (docs/protocol.md 6.3 and 6.4), one pattern and one path at a time.
 //!
-//! The first generation matches text: the literal part up to the first `*` must begin the path, the rest is found in
-//! order, the end is open. Later ones match segments: `*` is one segment, `**` at the end is one to `depth` segments.
-//! [`super::Index`] finds the same answers for many patterns at once.
+//! The first generation matches text. The literal part up to the first `*` must begin the path, the rest is found in
+//! order, and the end is open. Later ones match segments: `*` is one segment, `**` at the end is one to `depth`
+//! segments. [`super::Index`] finds the same answers for many patterns at once.
 
 use mesh_wire::address::RESPONSES;
 use mesh_wire::protocol::{Dialect, Matching};
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn first_generation() {
+    fn patterns_match_as_in_the_first_generation() {
         let first = |pattern, hits: &[&str], misses: &[&str]| check(Dialect::Happn1, pattern, hits, misses);
         first("/a/b", &["/a/b", "/A/b"], &["/a/b/c", "a/b"]);
         first("/a/*", &["/a/", "/a/b", "/a/b/c"], &["/a", "/b/a/"]);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn depth() {
+    fn two_stars_match_to_their_depth() {
         let pattern = Pattern::parse("/a/*/**", Dialect::Happn4);
         assert_eq!(pattern.depth_of("/a/b/c"), Some(1));
         assert_eq!(pattern.depth_of("/a/b/c/d"), Some(2));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn overlap_with_a_prefix() {
+    fn patterns_that_overlap_a_prefix_are_found() {
         let below = "/_exchange/requests/";
         for (dialect, text, expected) in [
             (Dialect::Happn4, "*", true),

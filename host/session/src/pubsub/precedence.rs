@@ -23,7 +23,7 @@ pub(super) enum Place {
     MaskedAction(u64),
 }
 
-/// What registrations are sorted by, before the order of their subscriptions.
+/// The key by which registrations are sorted, before the order of their subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     stage: u8,
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn first_generation_as_a_server_of_it_answers() {
+    fn recipients_come_in_the_order_of_a_first_generation_server() {
         let expected = [
             "/SET@*",
             "/SET@/a/b",
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn later_generations_as_a_server_of_them_answers() {
+    fn recipients_come_in_the_order_of_a_later_server() {
         for (subscribed, expected) in [
             (
                 [

@@ -15,7 +15,7 @@ pub trait Listener: Send + Sync + Debug {
     fn hear(&self, publication: &Publication<'_>) -> bool;
 }
 
-/// Who subscribed.
+/// The subscriber.
 #[derive(Clone, Debug)]
 pub enum Subscriber {
     /// A client.
@@ -24,7 +24,7 @@ pub enum Subscriber {
     Listener {
         /// Groups the listener's subscriptions, as a session's number does.
         number: u64,
-        /// Who hears.
+        /// The recipient.
         listener: Arc<dyn Listener>,
     },
 }
@@ -51,7 +51,7 @@ pub enum VersionFilter {
 }
 
 impl VersionFilter {
-    /// Whether some published client would show an event of this version to this subscription: old clients compare
+    /// Whether some published client would show an event of this version to this subscription. Old clients compare
     /// strictly, newer ones coerce, and no client may miss what it would have shown.
     pub fn admits(&self, version: &EventVersion) -> bool {
         match self {
@@ -69,7 +69,7 @@ impl VersionFilter {
 /// One `on`.
 #[derive(Debug)]
 pub(super) struct Reference {
-    /// What `off` names it by.
+    /// The id by which `off` names it.
     pub(super) id: u64,
     pub(super) filter: VersionFilter,
     /// How many segments a `**` reaches.
@@ -119,7 +119,7 @@ const BYTES_OF_A_SEGMENT: usize = 160;
 pub(super) struct Wanted {
     /// The depth to name, for a `**`.
     pub(super) depth: Option<u32>,
-    /// What was sent instead of what is stored.
+    /// The value that was sent instead of the stored one.
     pub(super) as_sent: bool,
 }
 
@@ -164,10 +164,11 @@ impl Registration {
             + references.sum::<usize>()
     }
 
-    /// Whether an event of this version, `depth` segments below a `**`, goes to the subscriber; with the smallest depth
-    /// among the subscriptions that want it (docs/protocol.md 6.4) and that `may_hear` it. A subscription without a depth of
-    /// its own, as clients make it after a reconnect, gets none: its client delivers to whatever listeners it has. The
-    /// subscriber gets one frame, and so what was sent goes out only where all that want the event asked for it.
+    /// Whether an event of this version, `depth` segments below a `**`, goes to the subscriber. It comes with the
+    /// smallest depth among the subscriptions that want it (docs/protocol.md 6.4) and that `may_hear` it. A subscription
+    /// without a depth of its own, as clients make it after a reconnect, gets none: its client delivers to whatever
+    /// listeners it has. The subscriber gets one frame, and so what was sent goes out only where all that want the event
+    /// asked for it.
     pub(super) fn admits(
         &self,
         version: Option<&EventVersion>,

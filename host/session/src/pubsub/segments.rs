@@ -20,8 +20,8 @@ struct Node {
     deep: Vec<usize>,
 }
 
-/// What follows a segment, other than `*`. Most segments are followed by one: a pattern with thousands of them would take a
-/// map for each.
+/// The segments that follow a segment, other than `*`. Most segments are followed by one: a pattern with thousands of
+/// them would take a map for each.
 #[derive(Debug, Default)]
 enum Literals {
     #[default]

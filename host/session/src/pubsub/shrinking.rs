@@ -1,7 +1,7 @@
 //! Tables that give memory back when what was in them is gone.
 //!
-//! Enters: a table from which something was taken. Leaves: the same, perhaps smaller. Guarantees: what a table takes is
-//! in proportion to what is in it, and giving back costs no more than having taken did.
+//! Enters: a table from which something was taken. Leaves: the same, perhaps smaller. Guarantees: the memory of a
+//! table is in proportion to what is in it, and giving back costs no more than having taken did.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};

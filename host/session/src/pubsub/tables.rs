@@ -1,8 +1,8 @@
 //! Where registrations are found: by their subscriber, and by what their patterns match.
 //!
-//! Enters: registrations, paths of events. Leaves: the registrations whose patterns match a path, those of one session in
-//! the order of [`precedence`]. Guarantees: what the tables take is in proportion to what is in them; the cost of finding follows what
-//! is found.
+//! Enters: registrations, paths of events. Leaves: the registrations whose patterns match a path, those of one
+//! session in the order of [`precedence`]. Guarantees: the memory of the tables is in proportion to their content;
+//! the cost of finding follows what is found.
 
 use super::pattern::{follow, without_slash};
 use super::precedence::{self, Hit};
@@ -76,7 +76,7 @@ impl Tables {
             + self.exact_text.capacity()
     }
 
-    /// What a subscriber has; `None` when that is nothing.
+    /// The subscriptions of a subscriber; `None` when there are none.
     pub(super) fn of_subscriber(&self, subscriber: u64) -> Option<&OfSubscriber> {
         self.by_subscriber.get(&subscriber)
     }

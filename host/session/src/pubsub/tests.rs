@@ -1,4 +1,4 @@
-//! The index against a naive matcher: random subscribers come and go, and each event must reach exactly those whose
+//! The index against a naive matcher. Random subscribers come and go, and each event must reach exactly those whose
 //! pattern matches when asked one by one.
 //!
 //! All choices come from seeds, and a failure names the seed and the operation.
@@ -58,7 +58,7 @@ impl Chosen for Choices {
     }
 }
 
-/// What somebody inside the host heard.
+/// The publications that a subscriber inside the host heard.
 #[derive(Debug, Default)]
 struct Ear(Mutex<usize>);
 
@@ -212,7 +212,7 @@ impl World {
                 self.index.unsubscribe_channel(number, &text);
                 self.naive.remove(&key);
             }
-            // What was never subscribed changes nothing.
+            // An `off` without a subscription changes nothing.
             2 => {
                 self.index.unsubscribe_reference(number, &text, u64::MAX);
                 self.index.unsubscribe_channel(number, "/SET@/never/subscribed");
@@ -279,7 +279,7 @@ impl World {
         expected
     }
 
-    /// What arrived in the queues of sessions, which are empty then.
+    /// The frames in the queues of sessions, which are empty then.
     fn arrived(&self) -> Vec<(u64, String, Option<u64>)> {
         let mut arrived = Vec::new();
         for session in &self.sessions {

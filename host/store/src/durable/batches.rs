@@ -6,8 +6,8 @@
 //!        kind 1: the value is a record; kind 0: the document is removed, the value is a checksum of the path (8)
 //! ```
 //!
-//! Enters: the changes of one commit. Leaves: one value that is appended, and later the sum of all, to be merged
-//! into the table. Guarantees: a commit writes as many pages as its changes fill, wherever in the table they belong; each
+//! Enters: the changes of one commit. Leaves: one value that is appended, and later the sum of all, to be merged into
+//! the table. Guarantees: a commit writes as many pages as its changes fill, wherever in the table they belong. Each
 //! change has a checksum of its own, and damage is an error of that change alone, as far as the lengths can be read.
 //!
 //! Written straight into the table, each change of a commit would cost a page.
@@ -25,7 +25,7 @@ const HEAD: usize = 9;
 /// So that a removal is not taken for anything else that is hashed.
 const REMOVAL_SEED: u64 = 0x6d65_7368_7265_6d6f;
 
-/// What the changes make of each path: a record, or nothing.
+/// The result of the changes for each path: a record, or nothing.
 #[derive(Debug, Default)]
 pub(super) struct Unmerged {
     /// By path.
@@ -41,7 +41,7 @@ pub(super) struct Unmerged {
 pub(super) struct DamagedChange {
     /// Its path, as far as it can be read.
     pub(super) path: String,
-    /// What is wrong with it.
+    /// Its fault.
     pub(super) reason: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with the file of a store.
+//! Faults of the file of a store.
 //!
 //! Enters: failures of the operating system and of redb. Leaves: [`FileError`], whose `Display` is one
 //! sentence for whoever runs the host. Guarantees: the sentence names the file.
@@ -38,7 +38,7 @@ pub enum FileErrorKind {
 }
 
 impl FileError {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub fn kind(&self) -> FileErrorKind {
         self.kind
     }

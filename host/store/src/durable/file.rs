@@ -1,9 +1,9 @@
-//! The file of a store: a redb database with a table of documents, a table of commits that are not merged into it yet, and
-//! a table that says in which format.
+//! The file of a store, a redb database. It has a table of documents, a table of commits that are not merged into it
+//! yet, and a table that names the format.
 //!
-//! Enters: a path, and changes. Leaves: the documents, and sentences about what is wrong. Guarantees: only
-//! one process has the file open; all changes of one [`StoreFile::write`] are on disk when it returns, or none of them
-//! counts; whatever is in the file, nothing panics beyond this module.
+//! Enters: a path, and changes. Leaves: the documents, and sentences about what is wrong. Guarantees: only one
+//! process has the file open. All changes of one [`StoreFile::write`] are on disk when it returns, or none of them
+//! counts. Nothing panics beyond this module, whatever is in the file.
 
 use super::batches::{self, MERGE_AT, Unmerged};
 use super::error::{FileError, FileErrorKind};
@@ -54,11 +54,11 @@ pub struct StoreFile {
 pub struct DamagedRecord {
     /// Its path, as far as it can be read.
     pub path: String,
-    /// What is wrong, such as "its checksum does not match".
+    /// The fault, such as "its checksum does not match".
     pub reason: &'static str,
 }
 
-/// What [`StoreFile::compact`] did.
+/// The result of [`StoreFile::compact`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
     /// The size of the file before, in bytes.
@@ -127,7 +127,7 @@ impl StoreFile {
         Ok(file)
     }
 
-    /// What is below, where that is a file: whoever has it keeps the file.
+    /// The medium below, where that is a file: the holder of this keeps the file.
     pub(super) fn held(&self) -> Option<Held> {
         self.held.clone()
     }
@@ -194,8 +194,8 @@ impl StoreFile {
         self.contained(|database| Ok(database.begin_read()?.open_table(DOCUMENTS)?.len()?))
     }
 
-    /// Shows all documents in ascending order of paths, until `visit` returns false. Returns the records that are not
-    /// what was written, here or in the damaged file that this one has replaced when it was opened; they are not shown.
+    /// Shows all documents in ascending order of paths, until `visit` returns false. Returns the damaged records, here
+    /// or in the damaged file that this one has replaced when it was opened. They are not shown.
     ///
     /// # Errors
     ///
@@ -381,14 +381,14 @@ impl StoreFile {
     ///
     /// # Errors
     ///
-    /// When the system refuses it. What was written before is on disk all the same.
+    /// When the system refuses it. Earlier writes are on disk all the same.
     pub fn close(mut self) -> Result<(), FileError> {
         self.close_database()
     }
 
     fn close_database(&mut self) -> Result<(), FileError> {
         if self.database.is_some() && !self.failed && !self.panicked.load(Ordering::Relaxed) {
-            // What cannot be merged is merged when the file is opened again.
+            // Pages that cannot be merged are merged when the file is opened again.
             let _ = self.merge();
         }
         let Some(database) = self.database.take() else {

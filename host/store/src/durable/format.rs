@@ -1,7 +1,7 @@
 //! In which format a file is, and from when on earlier hosts cannot read it.
 //!
 //! Enters: an open file. Leaves: the number of its format, or why it is refused. Guarantees: a file is in the lowest
-//! format that can hold what is in it, so that earlier hosts read it for as long as possible, and refuse it afterwards.
+//! format that can hold what is in it. So earlier hosts read it for as long as possible, and refuse it afterwards.
 
 use super::error::{FileError, FileErrorKind};
 use super::file::{DOCUMENTS, StoreFile};

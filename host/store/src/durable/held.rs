@@ -1,7 +1,7 @@
 //! The file below redb: one that stays locked until it is given up, and one whose changes stay in memory.
 //!
-//! Enters: an open file. Leaves: the storage that redb works on. Guarantees: whoever holds a [`Held`] is the only one
-//! that has the file, also while redb is closed and opened again; through a [`Reading`] nothing reaches the disk.
+//! Enters: an open file. Leaves: the storage that redb works on. Guarantees: the holder of a [`Held`] is the only one
+//! that has the file, also while redb is closed and opened again. Through a [`Reading`] nothing reaches the disk.
 
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
@@ -100,7 +100,7 @@ impl StorageBackend for Held {
         })
     }
 
-    /// What is locked stays so until the file is given up.
+    /// Locks stay until the file is given up.
     fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
         Ok(())
     }
@@ -245,7 +245,7 @@ mod tests {
     use redb::backends::InMemoryBackend;
 
     #[test]
-    fn what_is_written_is_read_back_and_stays_in_memory() {
+    fn written_bytes_are_read_back_and_stay_in_memory() {
         let below = InMemoryBackend::new();
         below.set_len(10_000).unwrap();
         below.write(0, &[7; 10_000]).unwrap();
@@ -265,7 +265,7 @@ mod tests {
             out
         };
         assert_eq!(whole(&reading), expected);
-        // What was cut off does not come back.
+        // Bytes that were cut off do not come back.
         reading.set_len(4_100).unwrap();
         reading.set_len(20_000).unwrap();
         expected.truncate(4_100);

@@ -1,10 +1,10 @@
 //! The way from the index to the disk.
 //!
-//! Enters: the changes of the index, in its order. Leaves: commits, one after the other, and the callbacks
-//! that wait for them. Guarantees: the disk sees changes in the order in which readers saw them; while one commit is
-//! on its way to the disk the next collects, so that a commit never waits for company and never lacks it under load;
-//! when a commit fails the index goes back to the last one that succeeded, and nothing is written any more; when it failed
-//! since the disk was full, that is until there is room again, and the file is the same as the index then.
+//! Enters: the changes of the index, in its order. Leaves: commits, one after the other, and the callbacks that wait
+//! for them. Guarantees: the disk sees changes in the order in which readers saw them. While one commit is on its way
+//! to the disk the next collects. So a commit never waits for company and never lacks it under load. When a commit
+//! fails the index goes back to the last one that succeeded, and nothing is written any more. When it failed since
+//! the disk was full, that is until there is room again, and the file is the same as the index then.
 
 use super::error::{FileError, FileErrorKind};
 use super::file::StoreFile;
@@ -29,10 +29,10 @@ const CONVENIENCE: Duration = Duration::from_secs(10);
 const UNTIL_NEXT_LOOK: Duration = Duration::from_secs(2);
 /// How much room there must be for another try.
 const ROOM: usize = 512 * 1024;
-/// What a change costs beside its texts.
+/// The memory of a change beside its texts.
 const CHANGE_BYTES: usize = 224;
 
-/// What writers, readers and the journal's thread share. `index` is locked before `queue`.
+/// The state that writers, readers and the journal's thread share. `index` is locked before `queue`.
 pub(super) struct Journal {
     pub(super) index: RwLock<Index>,
     queue: Mutex<Queue>,
@@ -360,7 +360,7 @@ impl Journal {
         call(due, &Ok(()));
     }
 
-    /// Takes back these changes and all that came after them.
+    /// Rolls back these changes and all that came after them.
     fn failed(&self, changes: Vec<Change>, why: &FileError, until: &str) {
         let failure = StoreError::new(
             StoreErrorKind::ReadOnly,
@@ -401,7 +401,7 @@ fn call(mut callbacks: Vec<(u64, Committed)>, result: &Result<(), StoreError>) {
     }
 }
 
-/// What a path holds after all changes, in order of paths: one write for each, and neighbours together.
+/// The content of each path after all changes, in order of paths: one write for each, and neighbours together.
 fn last_of_each_path(changes: &[Change]) -> BTreeMap<&str, Option<Record<'_>>> {
     changes
         .iter()

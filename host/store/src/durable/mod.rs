@@ -1,8 +1,8 @@
 //! Documents on disk.
 //!
-//! Enters: writes, as to any [`Store`]. Leaves: reads from memory, and commits from the disk. Guarantees: a
-//! write is in the file when its [`Commit`] is done, however the process ends then; a record is read only as it was
-//! written; what does not count after a failure is rolled back before anybody hears of the failure; on a full disk a store
+//! Enters: writes, as to any [`Store`]. Leaves: reads from memory, and commits from the disk. Guarantees: a write is
+//! in the file when its [`Commit`] is done, however the process ends then. A record is read only as it was written;
+//! what does not count after a failure is rolled back before anybody hears of the failure. On a full disk a store
 //! answers reads, and takes writes again by itself when there is room.
 //!
 //! ```text
@@ -73,7 +73,7 @@ impl DurableStore {
     ///
     /// # Errors
     ///
-    /// What stands against it, in one sentence.
+    /// The obstacle, in one sentence.
     pub fn open(path: &Path, options: &Options) -> Result<DurableStore, FileError> {
         match StoreFile::open(path, IfMissing::Create) {
             Err(full) if full.kind() == FileErrorKind::Full => DurableStore::for_reading(path, options, full),
@@ -286,7 +286,7 @@ impl Store for DurableStore {
 
 impl Drop for DurableStore {
     fn drop(&mut self) {
-        // Whatever went wrong has been logged.
+        // Failures have been logged.
         let _ = self.close();
     }
 }

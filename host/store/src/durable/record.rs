@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Enters: a document, or bytes read from a disk. Leaves: bytes, or the document. Guarantees: numbers are
-//! little-endian; the checksum (XXH3, 64 bits) covers path, format, times, name and text, so that a record is returned
-//! only as it was written, and only under its own path; a record without a name is in the format that all hosts read.
+//! little-endian. The checksum (XXH3, 64 bits) covers path, format, times, name and text. So a record is returned
+//! only as it was written, and only under its own path. A record without a name is in the format that all hosts read.
 
 use mesh_wire::protocol::{Document, DocumentMeta};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -29,7 +29,7 @@ const NAME_AT: usize = 25;
 pub struct Record<'a> {
     /// When it was written.
     pub meta: DocumentMeta,
-    /// Who has written it last, where that is known.
+    /// The last writer, where that is known.
     pub modified_by: Option<&'a str>,
     /// A JSON object, as text.
     pub data: &'a str,
@@ -52,7 +52,7 @@ pub struct Entry {
     pub path: String,
     /// When it was written.
     pub meta: DocumentMeta,
-    /// Who has written it last, where that is known.
+    /// The last writer, where that is known.
     pub modified_by: Option<String>,
     /// A JSON object, as text.
     pub data: String,
@@ -108,7 +108,7 @@ pub(super) fn encode(path: &str, record: Record<'_>, out: &mut Vec<u8>) {
 ///
 /// # Errors
 ///
-/// What is wrong with it, to follow "is damaged:".
+/// Its fault, to follow "is damaged:".
 pub(super) fn decode<'a>(key: &'a [u8], value: &'a [u8]) -> Result<(&'a str, Record<'a>), &'static str> {
     let format = *value.first().ok_or("it is empty")?;
     if format != NAMELESS && format != NAMED {

@@ -1,8 +1,8 @@
-//! What can be saved of a damaged file.
+//! Rescue of a damaged file.
 //!
-//! Enters: a file that redb refuses, since the checksum of some page does not match. Leaves: a new file in its
-//! place with all records that are as they were written, and the names of the others. Guarantees: the damaged file is
-//! kept beside the new one; either every record that is left out is named, or nothing is done and the file is refused.
+//! Enters: a file that redb refuses, since the checksum of some page does not match. Leaves: a new file in its place
+//! with all records that are as they were written, and the names of the others. Guarantees: the damaged file is kept
+//! beside the new one. Either every record that is left out is named, or nothing is done and the file is refused.
 //!
 //! redb refuses a file as a whole, while most damage is to a single record, and records carry checksums of their own.
 
@@ -46,7 +46,7 @@ pub(super) fn salvage(path: &Path, refused: FileError) -> Result<StoreFile, File
         beside(path, &format!("damaged-{}", now())),
         beside(path, "rebuilt"),
     );
-    // What an earlier attempt has left.
+    // The remains of an earlier attempt.
     let _ = fs::remove_file(&rebuilt);
     let mut new = StoreFile::open_sound(&rebuilt, IfMissing::Create)?;
     new.write_all(Others::Keep, entries.into_iter().map(Ok::<_, FileError>))?;
@@ -151,7 +151,7 @@ fn newer(
                 documents.insert(path.to_owned(), Entry::new(path, record));
             }
         }
-        // What is there is newer than what is lost.
+        // The existing document is newer than the lost one.
         damaged.retain(|record| record.path != path);
     }
     Some((documents.into_values().collect(), damaged))

@@ -1,8 +1,8 @@
 //! Documents as text, to be kept elsewhere or brought along.
 //!
-//! Enters: documents of a store, or a file with documents. Leaves: lines of JSON, or entries for a store.
-//! Guarantees: what is written by [`write_line`] is read back as it was, times and names included; an error names the line
-//! it is about.
+//! Enters: documents of a store, or a file with documents. Leaves: lines of JSON, or entries for a store. Guarantees:
+//! a document written by [`write_line`] is read back as it was, times and names included; an error names the line it
+//! is about.
 
 mod lines;
 mod nedb;
@@ -28,7 +28,7 @@ pub enum TransferError {
     Line {
         /// Which, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// Its fault.
         what: String,
     },
     /// The file as a whole is something else.
@@ -54,7 +54,7 @@ pub struct Source<'a> {
     pub is_cut_off: bool,
 }
 
-/// What belongs to a happn server and not to its users: its name, its keys, its users and their passwords.
+/// The paths that belong to a happn server and not to its users: its name, its keys, its users and their passwords.
 const SYSTEM: &str = "/_SYSTEM/";
 
 /// Documents of a happn-3 file below `/_SYSTEM/`, which belong to the server that wrote it.
@@ -189,7 +189,7 @@ fn wrong(line: u64, what: impl Into<String>) -> TransferError {
     TransferError::Line { line, what }
 }
 
-/// What serde says, without the place within the one line.
+/// serde's message, without the place within the one line.
 fn said(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(" at line ") {

@@ -1,9 +1,9 @@
 //! The data file of happn-3 up to version 12, which nedb writes.
 //!
-//! Enters: a log with one JSON object a line: a document with its `_id`, or `{"_id":…,"$$deleted":true}`, or a
-//! remark about an index. Leaves: the documents that are there at its end. Guarantees: as nedb itself does, the
-//! last line about a path counts and a last line that a crash has cut off does not; times and `modifiedBy` are kept;
-//! `_tag`, which this host does not have, is dropped; a date (`{"$$date":…}`) becomes the text that clients get for it.
+//! Enters: a log with one JSON object a line: a document with its `_id`, or `{"_id":…,"$$deleted":true}`, or a remark
+//! about an index. Leaves: the documents that are there at its end. Guarantees: as nedb itself does, the last line
+//! about a path counts and a last line that a crash has cut off does not. Times and `modifiedBy` are kept; `_tag`,
+//! which this host does not have, is dropped. A date (`{"$$date":…}`) becomes the text that clients get for it.
 
 use super::{
     Entry, Format, NumberedLine, SYSTEM, Source, SystemDocuments, TransferError, numbered, said, wrong,
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates() {
+    fn dates_of_nedb_are_read() {
         for (milliseconds, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_827_696_789, "2000-02-29T12:34:56.789Z"),

@@ -1,6 +1,6 @@
 //! The verbs of the protocol.
 
-/// What a request asks for (docs/protocol.md 5).
+/// The actions of requests (docs/protocol.md 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Announces the dialect of the session.
@@ -64,7 +64,7 @@ impl Action {
     }
 }
 
-/// What happened to a path, as it stands in front of the `@` of a channel.
+/// The kind of a change, as it stands in front of the `@` of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventAction {
     /// `/SET@…`

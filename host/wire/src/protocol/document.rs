@@ -13,11 +13,11 @@ pub struct Document {
     pub data: Arc<str>,
     /// When it was written.
     pub meta: DocumentMeta,
-    /// Who has written it last, in a secure mesh. Documents of one user share the name.
+    /// The last writer, in a secure mesh. Documents of one user share the name.
     pub modified_by: Option<Arc<str>>,
 }
 
-/// What a document's `_meta` says.
+/// The content of a document's `_meta`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DocumentMeta {
     /// Milliseconds since 1970 at which the document came to be.
@@ -26,12 +26,12 @@ pub struct DocumentMeta {
     pub modified: u64,
 }
 
-/// What an item of an array says of its document.
+/// The facts about a document in an item of an array.
 #[derive(Clone, Copy, Debug)]
 pub struct ItemMeta<'a> {
     /// When it was written.
     pub times: DocumentMeta,
-    /// Who has written it last, where somebody may be told.
+    /// The last writer, where the client may see it.
     pub modified_by: Option<&'a str>,
 }
 

@@ -3,7 +3,7 @@
 use super::json;
 use std::borrow::Cow;
 
-/// What went wrong with one request. Clients turn `message` into the text of the error they raise and copy the other
+/// The error of one request. Clients turn `message` into the text of the error they raise and copy the other
 /// fields onto it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WireError {
@@ -53,7 +53,8 @@ impl WireError {
         }
     }
 
-    /// Who asks is not who it says it is: as [`WireError::access_denied`] with the code that later generations use.
+    /// The client is not who it claims to be: as [`WireError::access_denied`] with the code that later generations
+    /// use.
     pub fn unauthenticated(message: impl Into<String>) -> WireError {
         WireError {
             code: Some(401),
@@ -74,7 +75,7 @@ impl WireError {
         self.code
     }
 
-    /// What is said of a `path` that is missing or not text; `found` is the JSON of what was sent.
+    /// The error for a `path` that is missing or not text; `found` is the JSON of what was sent.
     pub fn path_is_no_text(found: Option<&str>) -> WireError {
         WireError::plain(format!(
             "Bad path [{}], must be a string",
@@ -82,7 +83,7 @@ impl WireError {
         ))
     }
 
-    /// What is said of a path with a character outside the list of docs/protocol.md 6.1.
+    /// The error for a path with a character outside the list of docs/protocol.md 6.1.
     pub fn path_has_bad_characters() -> WireError {
         WireError::plain(
             "Bad path, can only contain characters a-z A-Z 0-9 / & + = : @ % * ( ) _ -, ie: \

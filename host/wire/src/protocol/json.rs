@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers() {
+    fn whole_numbers_are_written_in_decimal() {
         for number in [0, 7, 10, 1_795_417_033_600, u64::MAX] {
             let mut out = String::new();
             write_number(&mut out, number);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn truth_as_in_javascript() {
+    fn values_are_as_true_as_in_javascript() {
         for (text, expected) in [
             ("true", true),
             ("false", false),

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn known_options() {
+    fn known_options_are_parsed() {
         let text = r#"{"timeout":10000,"noStore":true,"consistency":2,"meta":{"componentVersion":"^1.0.0"},"depth":3,"refCount":1}"#;
         let options = Options::read(Some(raw(text)));
         assert!(options.no_store && !options.no_publish);

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_strings() {
+    fn control_strings_are_recognised() {
         assert_eq!(
             parse(r#""primus::ping::1795418448850""#),
             Some(Control::Ping("1795418448850"))

@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 /// One event on one path, as all its recipients see it.
 #[derive(Clone, Copy)]
 pub struct Publication<'a> {
-    /// What happened.
+    /// The change.
     pub action: EventAction,
     /// The path as the publisher wrote it.
     pub path: &'a str,
     /// Raw JSON. Never empty: a client of the last generation ends over a publication without data.
     pub data: &'a str,
-    /// What the publisher sent, raw JSON: for subscriptions that asked for that.
+    /// The value that the publisher sent, raw JSON: for subscriptions that asked for that.
     pub sent: &'a str,
     /// Where the document is, when that is not `path`.
     pub document_path: Option<&'a str>,
@@ -191,7 +191,7 @@ pub fn publication_id(session_id: &str, event_id: &str) -> String {
     serde_json::from_str(&id).unwrap_or(id)
 }
 
-/// What became of a publication (docs/protocol.md 7.5).
+/// The result of a publication (docs/protocol.md 7.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// How many frames went out.
@@ -281,7 +281,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn a_publication_of_each_generation() {
+    fn a_publication_has_the_form_of_its_generation() {
         let publication = Publication {
             action: EventAction::Set,
             path: "/p/\"1",
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgements() {
+    fn acknowledgements_count_their_recipients() {
         let told = |successful, acknowledged| {
             let outcome = Outcome {
                 successful,

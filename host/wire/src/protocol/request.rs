@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a frame turned out to be.
+/// The kinds of frames.
 #[derive(Debug)]
 pub enum Parsed<'a> {
     /// An object: something to answer.

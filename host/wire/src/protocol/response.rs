@@ -41,7 +41,7 @@ impl<'a> Response<'a> {
         self.refusal().frame(error)
     }
 
-    /// What is needed to answer with an error when the request is gone.
+    /// The data to answer with an error when the request is gone.
     pub fn refusal(&self) -> Refusal {
         let mut echo = String::with_capacity(96);
         self.write_echo(&mut echo);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_answer_of_each_generation() {
+    fn the_answer_to_a_set_has_the_form_of_its_generation() {
         let request = request(r#"{"action":"set","eventId":4,"path":"/v","sessionId":"S"}"#);
         let meta = DocumentMeta {
             created: 1,
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn array_form() {
+    fn an_array_answer_ends_with_its_meta() {
         let request = request(r#"{"action":"get","eventId":7}"#);
         let response = Response::to(Dialect::Happn4, Action::Get, &request);
         let mut array = response.array();

@@ -31,7 +31,7 @@ pub fn unstored_document(value: Option<&RawValue>) -> Cow<'_, str> {
     }
 }
 
-/// What was sent, as subscriptions with the option `merge` see it: not wrapped, an object without its own `_meta`.
+/// The sent value, as subscriptions with the option `merge` see it: not wrapped, an object without its own `_meta`.
 pub fn sent(value: Option<&RawValue>) -> Cow<'_, str> {
     match value.map_or("null", RawValue::get) {
         text if text.starts_with('{') && may_have_meta(text) => Cow::Owned(without_meta(text)),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn gauges() {
+    fn gauges_are_incremented() {
         assert_eq!(
             incremented(None, "counter", 1.0),
             Ok((r#"{"counter":{"value":1}}"#.to_owned(), "1".to_owned()))

@@ -14,7 +14,7 @@ const MOST_CONDITIONS: usize = 4096;
 /// More regular expressions in one query are refused.
 const MOST_REGULAR_EXPRESSIONS: usize = 32;
 
-/// What a document must fulfil.
+/// The conditions of a document.
 #[derive(Debug)]
 pub(super) enum Condition<'a> {
     Always,
@@ -94,8 +94,8 @@ impl Reader {
         }
     }
 
-    /// Reads an object of conditions. What is no object is no condition to later servers, and one that no document
-    /// fulfils to those of the first generation.
+    /// Reads an object of conditions. A value that is no object is no condition to later servers, and one that no
+    /// document fulfils to those of the first generation.
     fn condition<'a>(&mut self, value: Json<'a>) -> Result<Condition<'a>, QueryError> {
         self.count_condition()?;
         let entries = match (value, self.rules) {
@@ -146,7 +146,7 @@ impl Reader {
         }
     }
 
-    /// What is asked of a field: an object of operators, or a value that it must equal.
+    /// The condition of a field: an object of operators, or a value that it must equal.
     fn test<'a>(&mut self, value: Json<'a>) -> Result<Vec<Operator<'a>>, QueryError> {
         let has_operators =
             matches!(&value, Json::Object(entries) if entries.iter().any(|(key, _)| key.starts_with('$')));

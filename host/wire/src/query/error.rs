@@ -1,11 +1,11 @@
-//! Why a query cannot be answered, and how each generation is told.
+//! Reasons why a query cannot be answered, and their texts for each generation.
 
 use crate::protocol::{Dialect, WireError};
 
 /// The part of a happn server that reports such errors.
 const SERVICE: &str = "DataService";
 
-/// What is wrong with a query.
+/// The faults of a query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct QueryError {
@@ -38,7 +38,7 @@ impl QueryError {
         }
     }
 
-    /// What kind of error it is.
+    /// The kind of error.
     pub fn kind(&self) -> QueryErrorKind {
         self.kind
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// A name with more parts is refused: looking it up takes one call per part.
 const MOST_PARTS: usize = 64;
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Path,
@@ -173,7 +173,7 @@ fn any<'r, 'a>(value: &'r Json<'a>, parts: &[Box<str>], test: &mut dyn FnMut(&'r
     }
 }
 
-/// What JavaScript has behind a text: a character at a place, and its length.
+/// The properties of a text in JavaScript: a character at a place, and its length.
 fn part_of_text(text: &str, name: &str) -> Json<'static> {
     match index(name) {
         Some(place) => text.chars().nth(place).map_or(Json::Missing, |character| {
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_each_generation() {
+    fn names_have_the_meaning_of_their_generation() {
         let data = |name: &str| Field::Data(name.split('.').map(Into::into).collect());
         for (name, first, later) in [
             ("n", data("n"), data("n")),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn leading_numbers() {
+    fn leading_numbers_are_read_as_in_javascript() {
         for (text, number) in [
             ("1", Some(1)),
             ("1st", Some(1)),

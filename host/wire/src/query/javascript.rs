@@ -7,7 +7,7 @@ use super::json::Json;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// Equality of values, whole arrays and objects included. What is missing equals nothing.
+/// Equality of values, whole arrays and objects included. A missing value equals nothing.
 pub(super) fn equal(left: &Json<'_>, right: &Json<'_>) -> bool {
     match (left, right) {
         (Json::Null, Json::Null) => true,
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_text() {
+    fn numbers_become_texts_as_in_javascript() {
         for (number, text) in [
             (1.0, "1"),
             (-0.0, "0"),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_as_numbers() {
+    fn texts_become_numbers_as_in_javascript() {
         for (text, number) in [
             (" 12 ", Some(12.0)),
             ("", Some(0.0)),

@@ -17,7 +17,7 @@ pub(super) enum Json<'a> {
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
 
-/// What a look-up refers to when there is nothing.
+/// The target of a look-up when there is nothing.
 pub(super) static MISSING: Json<'static> = Json::Missing;
 
 impl<'a> Json<'a> {
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wanted_entries_only() {
+    fn only_wanted_entries_are_parsed() {
         let deep = format!(
             r#"{{"deep":{}{},"n":1,"s":"a\n","n":2}}"#,
             "[".repeat(5000),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn indexes() {
+    fn indexes_of_arrays_are_parsed() {
         for (name, expected) in [
             ("0", Some(0)),
             ("12", Some(12)),

@@ -11,7 +11,7 @@ pub(super) struct Members<'a> {
     texts: HashSet<Cow<'a, str>>,
     /// The bits of numbers, with one zero only.
     numbers: HashSet<u64>,
-    /// What is neither: few, as a rule.
+    /// The values that are neither: few, as a rule.
     others: Vec<Json<'a>>,
 }
 

@@ -1,9 +1,9 @@
-//! What `get`, `count` and `remove` ask beyond a path: criteria, fields, sort, skip, limit (docs/protocol.md 5.2, 8.3).
+//! Queries of `get`, `count` and `remove`: criteria, fields, sort, skip, limit (docs/protocol.md 5.2, 8.3).
 //!
-//! Enters: the raw `options` of a request, and documents in the order of their paths. Leaves: the documents
-//! that were asked for, in the order asked for, written as each generation writes them. Guarantees: a request without a
-//! query costs one look over its options and no memory; a document is parsed at most once, only where a condition or an
-//! order is about its data, and only the keys they name; every operator counts; hostile queries (depth, size, regular
+//! Enters: the raw `options` of a request, and documents in the order of their paths. Leaves: the documents that were
+//! asked for, in the order asked for, written as each generation writes them. Guarantees: a request without a query
+//! costs one look over its options and no memory. A document is parsed at most once, only where a condition or an
+//! order is about its data, and only the keys they name. Every operator counts. Hostile queries (depth, size, regular
 //! expressions) are refused or take linear time.
 //!
 //! The two generations of servers differ in how they compare values and how they treat arrays; `tests/corpus/query`
@@ -52,9 +52,9 @@ pub struct Query<'a> {
 pub struct Found {
     /// Where it is.
     pub path: Arc<str>,
-    /// What it is.
+    /// Its kind.
     pub document: Document,
-    /// What it is sorted by.
+    /// Its sort key.
     keys: Box<[Json<'static>]>,
 }
 
@@ -150,8 +150,8 @@ impl<'a> Query<'a> {
         size_of::<Found>() + found.path.len() + keys + data
     }
 
-    /// Puts documents, selected in the order of their paths, into the order asked for, and leaves out what is to be
-    /// skipped or beyond the limit.
+    /// Puts documents, selected in the order of their paths, into the order asked for. Leaves out those to skip and
+    /// those beyond the limit.
     pub fn arrange(&self, found: &mut Vec<Found>) {
         self.arrangement.arrange(found, self.dialect.query_rules());
     }

@@ -58,14 +58,14 @@ pub(super) enum Relation {
     GreaterOrEqual,
 }
 
-/// What `$size`, `$len` and `$type` ask for.
+/// The argument of `$size`, `$len` and `$type`.
 #[derive(Debug)]
 pub(super) enum Measure<'a> {
     Exactly(Json<'a>),
     Where(Vec<Operator<'a>>),
 }
 
-/// What `$elemMatch` asks of an element.
+/// The condition of `$elemMatch` for an element.
 #[derive(Debug)]
 pub(super) enum Element<'a> {
     Is(Vec<Operator<'a>>),

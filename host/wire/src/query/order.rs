@@ -69,7 +69,7 @@ impl Arrangement {
         self.sort.iter().for_each(|sort| seen(&sort.field));
     }
 
-    /// What a document is sorted by.
+    /// The sort key of a document.
     pub(super) fn keys(&self, record: &Record<'_, '_>, rules: Rules) -> Box<[Json<'static>]> {
         self.sort
             .iter()
@@ -104,7 +104,7 @@ impl Arrangement {
     }
 
     /// Sorts documents that were found in the order of their paths, and leaves out what is skipped and beyond the limit.
-    /// What sorts alike stays in the order of paths (first generation) or comes in the order of its creation.
+    /// Documents that sort alike stay in the order of paths (first generation) or comes in the order of its creation.
     pub(super) fn arrange(&self, found: &mut Vec<Found>, rules: Rules) {
         self.sort(found, rules);
         if self.skip > 0 {

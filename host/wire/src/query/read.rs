@@ -52,7 +52,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-// Written by hand, since a key that comes twice must not make the whole unreadable: the last one counts, as in
+// Written by hand, since a key that comes twice must not make the whole unreadable. The last one counts, as in
 // JavaScript, and a `remove` does not lose its criteria.
 impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,8 +1,8 @@
 //! JavaScript's regular expressions, run by an engine whose time grows with the text and never explodes.
 //!
-//! Enters: the pattern and flags of a client. Leaves: a compiled expression with the same meaning, as far as
-//! it can be run in linear time. Guarantees: look-around and back-references are refused by name; a compiled expression
-//! is limited in size, so that no pattern can hold up or exhaust the host.
+//! Enters: the pattern and flags of a client. Leaves: a compiled expression with the same meaning, as far as it can
+//! be run in linear time. Guarantees: look-around and back-references are refused by name. A compiled expression is
+//! limited in size, so that no pattern can hold up or exhaust the host.
 
 use super::{QueryError, QueryErrorKind};
 use regex::{Regex, RegexBuilder};
@@ -192,7 +192,7 @@ impl Translation<'_> {
         Ok(())
     }
 
-    /// What an escape means inside and outside of classes alike.
+    /// The meaning of an escape inside and outside of classes alike.
     fn escaped(&mut self) -> Outcome<Member> {
         let character = self.rest.next().ok_or(r"\ at end of pattern")?;
         Ok(match character {
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn means_what_javascript_means() {
+    fn expressions_have_the_meaning_of_javascript() {
         for (pattern, flags, hits, misses) in [
             (
                 r"^a.c$",
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn wrong_and_unsupported_expressions_are_refused() {
         let huge = "a".repeat(10_000);
         let deep = "(".repeat(4000) + &")".repeat(4000);
         for (pattern, flags) in [

@@ -51,7 +51,7 @@ fn a_number_is_the_nearest_double_to_its_text() {
 }
 
 #[test]
-fn nothing_asked() {
+fn a_request_without_a_query_admits_everything() {
     for options in [
         "{}",
         r#"{"timeout":1}"#,
@@ -72,7 +72,7 @@ fn nothing_asked() {
 }
 
 #[test]
-fn a_query_in_one_piece() {
+fn all_parts_of_a_query_work_together() {
     let documents = [
         ("/q/1", r#"{"n":1,"s":"a"}"#),
         ("/q/2", r#"{"n":7,"s":"b"}"#),
@@ -91,7 +91,7 @@ fn a_query_in_one_piece() {
 }
 
 #[test]
-fn what_cannot_be_part_of_the_answer_is_left_out_early_and_changes_nothing() {
+fn documents_outside_the_answer_are_left_out_early_and_change_nothing() {
     for dialect in [Dialect::Happn1, Dialect::Happn4] {
         for options in [
             r#"{"options":{"sort":{"n":1},"limit":3}}"#,
@@ -129,7 +129,7 @@ fn only_the_keys_that_count_are_read() {
     );
     let wanted = query(r#"{"criteria":{"$or":[{"a.b":1},{"c":{"$$gt":"d"}}]},"sort":{"a.x":1}}"#).wanted;
     assert_eq!(wanted, ["a".into(), "c".into(), Box::<str>::from("d")]);
-    // What is deeper than can be parsed does not matter where it was not asked for.
+    // A part that is too deep to parse does not matter where it was not asked for.
     let deep = format!(r#"{{"n":1,"deep":{}{}}}"#, "[".repeat(9000), "]".repeat(9000));
     assert!(query(r#"{"criteria":{"n":1}}"#).admits("/a", &deep, document("{}", 1).meta));
     assert!(!query(r#"{"criteria":{"deep.x":1}}"#).admits("/a", &deep, document("{}", 1).meta));

@@ -1,4 +1,4 @@
-//! What a client was promised: the versions in the description that it has read.
+//! Versions that a client was promised: those in the description that it has read.
 //!
 //! Enters: the versions that serve the components' bare names. Leaves: for a component, the line of versions
 //! that the client may expect. Guarantees (docs/hot-swap.md, "Several versions"): a client that was advertised 1.x is never
@@ -51,7 +51,7 @@ impl Advertised {
         }
     }
 
-    /// What was said of a component; `None` when it was not there.
+    /// The versions of a component in the description; `None` when it was not there.
     pub fn line(&self, component: &str) -> Option<Line> {
         self.lines.get(component).copied()
     }

@@ -142,7 +142,7 @@ impl VersionError {
         Self { shown, example, kind }
     }
 
-    /// What is wrong with the text.
+    /// The fault of the text.
     #[must_use]
     pub fn kind(&self) -> &VersionErrorKind {
         &self.kind
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_cannot_read_is_refused() {
+    fn versions_that_clients_cannot_read_are_refused() {
         for text in [
             "", "1", "1.2", "v1.2.3", "=1.2.3", " 1.2.3", "1.2.3 ", "01.2.3", "1.2.3-01", "1.2.3.4", "x",
         ] {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_npm_cannot_count_is_refused() {
+    fn numbers_that_npm_cannot_count_are_refused() {
         for text in [
             "9007199254740992.0.0",
             "1.0.99999999999999999999999",

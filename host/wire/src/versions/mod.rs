@@ -1,8 +1,8 @@
 //! Versions and the ranges that ask for them: the one place that turns npm range syntax into [`semver`] types.
 //!
-//! Enters: the version of a component as its author wrote it ([`ComponentVersion`]) and the range of a call or a
-//! subscription as a client wrote it ([`Range`], or [`RequestedRange`] where a malformed text must stay an answer and
-//! not an error). Leaves: one question answered, "does this range admit this version?".
+//! Enters: the version of a component as its author wrote it ([`ComponentVersion`]). Also the range of a call or a
+//! subscription as a client wrote it ([`Range`]). [`RequestedRange`] is for places where a malformed text must stay
+//! an answer and not an error. Leaves: one question answered, "does this range admit this version?".
 //!
 //! Guarantees:
 //! - The answer is the one that the clients themselves compute, with node-semver 5.3 and the coercion that
@@ -10,10 +10,10 @@
 //! - No input panics. Parsing takes time proportional to the length of the text, which is limited.
 //! - A prepared range answers for a prepared version without allocating.
 //!
-//! The two languages differ more than they look: npm reads `1.2.3` as exactly that version and Cargo as `^1.2.3`;
-//! npm separates comparators by spaces and Cargo by commas; `||`, hyphen ranges, `v1.2.3` and the empty range exist in
+//! The two languages differ more than they look: npm reads `1.2.3` as exactly that version and Cargo as `^1.2.3`. Npm
+//! separates comparators by spaces and Cargo by commas; `||`, hyphen ranges, `v1.2.3` and the empty range exist in
 //! npm alone. Once a range is reduced to plain comparators (`>=1.2.0 <2.0.0`) they agree, including the rule for
-//! prereleases, so a [`Range`] is a list of [`semver::VersionReq`] and the comparison itself is that crate's.
+//! prereleases. So a [`Range`] is a list of [`semver::VersionReq`] and the comparison itself is that crate's.
 
 mod advertised;
 mod coercion;

@@ -1,7 +1,7 @@
 //! The syntax of npm's ranges, reduced to plain comparators.
 //!
-//! Enters: the text of a range. Leaves: for each of its alternatives a [`VersionReq`] made only of `=`, `<`,
-//! `<=`, `>` and `>=` with full versions, where the evaluation of that crate and npm's are the same. Guarantees: linear
+//! Enters: the text of a range. Leaves: for each of its alternatives a [`VersionReq`] made only of `=`, `<`, `<=`,
+//! `>` and `>=` with full versions. There the evaluation of that crate and npm's are the same. Guarantees: linear
 //! time; the texts accepted, and what they mean, are those of node-semver 5.3 in its default (strict) mode.
 //!
 //! npm has no grammar that its ranges are parsed by: it rewrites the text with regular expressions until only
@@ -42,7 +42,7 @@ fn alternative(text: &str) -> Result<VersionReq, RangeErrorKind> {
     })
 }
 
-/// What JavaScript's `\s` matches: Unicode's white space, but for two characters.
+/// The characters that JavaScript's `\s` matches: Unicode's white space, but for two characters.
 fn is_white_space(character: char) -> bool {
     match character {
         '\u{85}' => false,
@@ -51,7 +51,7 @@ fn is_white_space(character: char) -> bool {
     }
 }
 
-/// What may stand before a version, to no effect.
+/// The characters that may stand before a version, to no effect.
 const PREFIX: [char; 3] = ['v', '=', ' '];
 
 /// One end of a hyphen range.

@@ -1,7 +1,7 @@
 //! Versions that may be incomplete, as npm writes them inside ranges: `1`, `1.2`, `1.2.x`, `1.2.3-beta+build`, `*`.
 //!
-//! Enters: the text of one such version. Leaves: a [`Partial`] and the limits that it stands for.
-//! Guarantees: what is accepted is what npm accepts, before numbers are compared to their limit.
+//! Enters: the text of one such version. Leaves: a [`Partial`] and the limits that it stands for. Guarantees: it
+//! accepts the texts that npm accepts, before numbers are compared to their limit.
 
 use semver::{BuildMetadata, Prerelease};
 
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn ceilings() {
+    fn ceilings_are_the_next_versions() {
         let ceilings = |text| {
             let partial = Partial::parse(text).unwrap();
             (partial.ceiling(), partial.compatible_ceiling())

@@ -62,7 +62,7 @@ impl Range {
             .any(|comparators| comparators.matches(version))
     }
 
-    /// Whether a request for this range may be answered by a component of this version: this is `coercedSatisfies` of
+    /// Whether a request for this range may be answered by a component of this version. This is `coercedSatisfies` of
     /// `happner-semver`, which accepts the very text of the version, or else ignores its prerelease.
     #[must_use]
     pub fn admits(&self, version: &ComponentVersion) -> bool {
@@ -98,7 +98,7 @@ pub struct RangeError {
 }
 
 impl RangeError {
-    /// What is wrong with the text.
+    /// The fault of the text.
     #[must_use]
     pub fn kind(&self) -> &RangeErrorKind {
         &self.kind

@@ -5,7 +5,7 @@
 
 use super::{ComponentVersion, Range, RangeError};
 
-/// What a request asks for: a [`Range`], or a text that is none and admits nothing.
+/// The range of a request: a [`Range`], or a text that is none and admits nothing.
 ///
 /// To the clients, a version answers a request for the identical text even if that is no range. This needs no case of
 /// its own, because every [`ComponentVersion`] is a range too.
@@ -34,7 +34,7 @@ impl RequestedRange {
     ///
     /// # Errors
     ///
-    /// What is wrong with the text, if it is not a range.
+    /// The fault of the text, if it is not a range.
     pub fn range(&self) -> Result<&Range, &RangeError> {
         self.parsed.as_ref()
     }
@@ -60,7 +60,7 @@ mod tests {
     use crate::versions::{RangeErrorKind, coerced_satisfies};
 
     #[test]
-    fn it_answers_as_coerced_satisfies_does() {
+    fn a_range_admits_the_versions_of_coerced_satisfies() {
         let ranges = [
             "*",
             "",

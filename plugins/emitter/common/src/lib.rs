@@ -1,4 +1,4 @@
-//! What the components `emitter` and `emitterOld` do: publish the events that their callers ask for.
+//! The components `emitter` and `emitterOld`, which publish the events that their callers ask for.
 
 use mesh_plugin_sdk::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What is served over HTTP beside the mesh itself.
+//! The content that is served over HTTP beside the mesh itself.
 //!
 //! Leaves: the keys of `[rest]`, `[web]`, an entry of `[[web.routes]]`, an entry of `[[web.folders]]`, `[console]`. Guarantees: see [`super::super`].
 

@@ -1,4 +1,4 @@
-//! What a mesh is called, and where its data is.
+//! The mesh's name, and the place of its data.
 //!
 //! Leaves: the keys of the top level, `[store]`. Guarantees: see [`super::super`].
 

@@ -1,4 +1,4 @@
-//! Who may do what, and for how long.
+//! Rights in a secure mesh, and their times.
 //!
 //! Leaves: the keys of `[security]`, an entry of `[[security.profiles]]`. Guarantees: see [`super::super`].
 
@@ -20,7 +20,7 @@ pub(super) const SECURITY: &[Key] = &[
         takes: Takes::Text,
         default: KeyDefault::Unset,
         applies: Restart,
-        meaning: "What tokens are signed with, at least 32 bytes; the host makes one and keeps it in its store.",
+        meaning: "The secret that tokens are signed with, at least 32 bytes; the host makes one and keeps it in its store.",
     },
     Key {
         section: "security",

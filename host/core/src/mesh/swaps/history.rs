@@ -1,4 +1,4 @@
-//! What is remembered of the swaps of a mesh, for those who look on.
+//! The history of the swaps of a mesh, for observers.
 //!
 //! Enters: the report of a swap, again with each of its steps. Leaves: the last reports, the oldest first.
 //! Guarantees: one report for each swap, the one that came last; their number is bounded.

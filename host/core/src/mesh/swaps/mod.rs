@@ -1,4 +1,4 @@
-//! What is told of swaps, and remembered of them.
+//! Reports of swaps, and their history.
 //!
 //! Enters: steps and endings, as the machinery of swaps takes them. Leaves: reports, for commands, the console and
 //! the state of the mesh. Guarantees: nothing here decides anything; a report means the same to each who reads it.

@@ -1,4 +1,4 @@
-//! What is told of a swap: while it goes on, when it has switched, and when it is over.
+//! Reports of a swap: while it goes on, when it has switched, and when it is over.
 
 use super::FailureKind;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub enum Ending {
 pub struct Progress {
     /// The step.
     pub step: Step,
-    /// What it is about, in words.
+    /// The subject, in words.
     pub text: String,
 }
 
@@ -86,13 +86,13 @@ pub struct PartReport {
 pub struct StepReport {
     /// The step.
     pub step: Step,
-    /// What happens in it, in words.
+    /// Its work, in words.
     pub text: String,
     /// Milliseconds from the beginning of the swap to that of the step.
     pub after_milliseconds: f64,
 }
 
-/// What became of a swap so far.
+/// The state of a swap so far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// The swap's number; the first of a running host is 1.
@@ -114,7 +114,7 @@ pub struct Report {
     pub start_milliseconds: f64,
     /// Seconds of probation that follow the switch; none when there is none.
     pub probation_seconds: Option<f64>,
-    /// What somebody should know, though nothing failed.
+    /// Warnings, though nothing failed.
     pub notes: Vec<String>,
     /// When it began: milliseconds since 1970.
     #[serde(default)]

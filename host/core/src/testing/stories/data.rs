@@ -116,7 +116,7 @@ fn a_path_with_a_star_cannot_be_set_by_later_generations() {
 }
 
 #[test]
-fn what_is_no_request_changes_nothing_and_ends_nothing() {
+fn frames_that_are_no_request_change_nothing_and_end_nothing() {
     let mut world = World::new(1);
     let client = world.connect(Dialect::Happn4);
     for text in ["", "42", "[]", "{", "null", "\"primus::pong::1\""] {
@@ -131,7 +131,7 @@ fn what_is_no_request_changes_nothing_and_ends_nothing() {
 }
 
 #[test]
-fn many_documents_are_removed_at_once_and_told_once() {
+fn many_documents_are_removed_at_once_and_published_once() {
     let mut world = World::new(1);
     let [client, other] = [0; 2].map(|_| world.connect(Dialect::Happn4));
     for number in 0..200 {

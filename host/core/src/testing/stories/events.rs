@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 #[test]
-fn an_event_reaches_who_subscribed_and_nobody_else() {
+fn an_event_reaches_subscribers_and_nobody_else() {
     for dialect in DIALECTS {
         let mut world = World::new(1);
         let [publisher, hears, other, silent] = [0; 4].map(|_| world.connect(dialect));
@@ -25,7 +25,7 @@ fn an_event_reaches_who_subscribed_and_nobody_else() {
 }
 
 #[test]
-fn a_component_is_heard_by_who_subscribed_to_its_event() {
+fn an_event_of_a_component_reaches_its_subscribers() {
     let mut world = World::new(1);
     world.start(TestComponent::new("bell", "1.0.0").method("ring", |call| {
         call.emit("rung", &call.arguments);
@@ -56,7 +56,7 @@ fn an_event_for_named_sessions_reaches_them_alone() {
 }
 
 #[test]
-fn an_event_for_what_is_no_session_reaches_nobody_else() {
+fn an_event_for_an_unknown_session_reaches_nobody_else() {
     for (targets, expected) in [
         (json!([]), 0),
         (json!([5, null]), 0),

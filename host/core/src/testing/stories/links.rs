@@ -24,7 +24,7 @@ fn carry(worlds: &mut Worlds) {
     worlds.tick();
 }
 
-/// What a subscriber in world 1 hears of ten events in world 0.
+/// The events that a subscriber in world 1 hears of ten in world 0.
 fn heard(seed: u64, faults: Faults, cut: bool) -> Vec<Value> {
     let mut worlds = Worlds::new(seed, 2, faults);
     let publisher = worlds[0].connect(Dialect::Happn4);
@@ -54,7 +54,7 @@ fn heard(seed: u64, faults: Faults, cut: bool) -> Vec<Value> {
 }
 
 #[test]
-fn what_leaves_one_mesh_can_be_carried_to_another() {
+fn publications_that_leave_one_mesh_can_be_carried_to_another() {
     assert_eq!(heard(1, Faults::default(), false), (0..10).collect::<Vec<_>>());
 }
 

@@ -1,6 +1,6 @@
 //! Stories of a whole mesh: each says in its name how the mesh behaves.
 //!
-//! What is told under many seeds holds in every schedule that they give; a failure names its seed.
+//! A story under many seeds holds in every schedule that they give; a failure names its seed.
 
 mod calls;
 mod data;

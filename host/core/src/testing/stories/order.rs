@@ -1,4 +1,4 @@
-//! What comes before what, in every schedule that the seeds give.
+//! The order of frames, in every schedule that the seeds give.
 
 use super::calculator;
 use crate::testing::{Client, Outcome, TestComponent, World, Written, is_event, setting};

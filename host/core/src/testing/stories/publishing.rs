@@ -18,7 +18,7 @@ fn one(kind: Kind, path: &str) -> [(Kind, String); 1] {
 }
 
 #[test]
-fn changes_of_clients_pass_the_door_once_each() {
+fn changes_of_clients_pass_the_hook_once_each() {
     let mut world = World::new(1);
     let client = world.connect(Dialect::Happn4);
     assert_eq!(left(&mut world), []);
@@ -46,7 +46,7 @@ fn changes_of_clients_pass_the_door_once_each() {
 }
 
 #[test]
-fn what_is_not_published_does_not_leave() {
+fn changes_that_are_not_published_do_not_leave() {
     let mut world = World::new(1);
     let client = world.connect(Dialect::Happn4);
     world.request(
@@ -59,7 +59,7 @@ fn what_is_not_published_does_not_leave() {
 }
 
 #[test]
-fn the_door_sees_what_stays_on_the_node_and_what_is_for_named_sessions() {
+fn the_hook_sees_publications_for_this_node_and_for_named_sessions() {
     let mut world = World::new(1);
     let client = world.connect(Dialect::Happn4);
     for (options, expected) in [
@@ -78,7 +78,7 @@ fn the_door_sees_what_stays_on_the_node_and_what_is_for_named_sessions() {
 }
 
 #[test]
-fn events_and_answers_of_components_pass_the_door() {
+fn events_and_answers_of_components_pass_the_hook() {
     let mut world = World::new(1);
     world.start(TestComponent::new("bell", "1.0.0").method("ring", |call| {
         call.emit("rung", &json!({}));
@@ -112,7 +112,7 @@ fn a_call_that_somebody_watches_leaves_as_a_request_and_as_an_answer() {
 }
 
 #[test]
-fn the_description_and_the_configuration_pass_the_door() {
+fn the_description_and_the_configuration_pass_the_hook() {
     let mut world = World::new(1);
     world.mesh().publish_description(StartProgress::Ready).unwrap();
     world.mesh().publish_config(1).unwrap();
@@ -124,7 +124,7 @@ fn the_description_and_the_configuration_pass_the_door() {
 }
 
 #[test]
-fn changes_of_users_pass_the_door_where_somebody_wants_to_know() {
+fn changes_of_users_pass_the_hook_where_somebody_subscribed() {
     let mut world = World::secure(1);
     let names: [Arc<str>; 1] = ["ada".into()];
     let change = |world: &World| {

@@ -159,7 +159,7 @@ fn a_call_needs_a_permission_for_its_method() {
 }
 
 #[test]
-fn what_the_directory_keeps_is_found_by_nobody() {
+fn documents_of_the_directory_are_found_by_nobody() {
     let mut world = World::secure(1);
     world.add_user("curious", &json!({"*": {"actions": ["get", "on", "set"]}}));
     let client = world.connect_as(Dialect::Happn4, "curious");
@@ -170,7 +170,7 @@ fn what_the_directory_keeps_is_found_by_nobody() {
 }
 
 #[test]
-fn a_request_on_behalf_of_what_is_no_name_is_refused() {
+fn a_request_on_behalf_of_a_value_that_is_no_name_is_refused() {
     let mut world = world();
     for dialect in GENERATIONS {
         let client = world.connect_as(dialect, "all");

@@ -53,7 +53,7 @@ fn a_version_that_is_no_text_matches_nothing() {
 }
 
 #[test]
-fn a_client_goes_on_with_the_line_that_it_was_shown() {
+fn a_client_stays_on_the_line_that_was_advertised_to_it() {
     let (mut world, client) = world_with(&["1.2.0"]);
     world.mesh().publish_description(StartProgress::Ready).unwrap();
     let read = json!({"action": "get", "path": "/mesh/schema/description"});

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What the steps do, as far as callers could notice.
+/// The effects of the steps, as far as callers could notice.
 #[derive(Clone, Debug, Default)]
 struct World {
     new_loaded: bool,
@@ -13,7 +13,7 @@ struct World {
     held: bool,
     /// The old version has answered all its calls, or was made to.
     drained: bool,
-    /// What was done, for messages.
+    /// The steps that were done, for messages.
     way: Vec<(Step, Outcome)>,
 }
 
@@ -135,7 +135,7 @@ fn every_way_ends_with_one_version_that_serves() {
 }
 
 #[test]
-fn the_usual_way() {
+fn the_steps_of_a_successful_swap_come_in_their_order() {
     let mut machine = Machine::new(Kind {
         hands_over: true,
         hands_back: true,

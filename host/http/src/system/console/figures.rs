@@ -1,4 +1,4 @@
-//! What the console shows of the mesh at one moment, beside what any client can ask for.
+//! Figures of the mesh at one moment for the console, beside those that any client can get.
 //!
 //! Enters: a mesh. Leaves: [`Figures`], a JSON document. Guarantees: no token is in it, and of libraries only
 //! the name of the file; its size does not grow with the number of sessions.
@@ -29,7 +29,7 @@ pub struct Figures {
     secure: bool,
     /// Why requests had better not be sent here; nothing when all is well.
     unready: Option<String>,
-    /// Who asks, in a secure mesh.
+    /// The principal, in a secure mesh.
     user: Option<String>,
     session_count: usize,
     /// The sessions that connected last, the newest first.
@@ -43,11 +43,11 @@ pub struct Figures {
     components: Vec<ComponentFigures>,
     /// The last swaps, the oldest first.
     swaps: Vec<Report>,
-    /// What can be done with the component that was asked about, while it is there.
+    /// The methods and events of the component that was asked about, while it is there.
     described: Option<Described>,
 }
 
-/// What a component offers.
+/// The methods and events of a component.
 #[derive(Clone, Debug, Serialize)]
 struct Described {
     instance: String,
@@ -87,7 +87,7 @@ struct ComponentFigures {
     /// Calls by step, not added up; behind the last step those that took longer.
     latencies: Vec<u64>,
     note: Option<String>,
-    /// What it was built with.
+    /// The SDK that it was built with.
     sdk: String,
 }
 

@@ -1,7 +1,7 @@
 //! The console, a page for people that shows the running mesh (`docs/console.md`).
 //!
-//! Enters: a path. Leaves: a file of the page, or its figures. Guarantees: the files hold nothing
-//! of the mesh, so anybody may have them; there is no other way to what it shows than [`FIGURES`] and what any client may ask.
+//! Enters: a path. Leaves: a file of the page, or its figures. Guarantees: the files hold nothing of the mesh, so
+//! anybody may have them. There is no other way to what it shows than [`FIGURES`] and what any client may ask.
 
 mod figures;
 

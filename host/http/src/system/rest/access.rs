@@ -1,7 +1,7 @@
-//! Who may call what over REST, in a secure mesh (docs/mesh-protocol.md 8.1 and 8.2).
+//! Access to methods over REST, in a secure mesh (docs/mesh-protocol.md 8.1 and 8.2).
 //!
 //! Enters: the holder of a token. Leaves: as whom a call is made, or why it is not. Guarantees: without a token that
-//! holds nothing is called; whoever may not call a method does not learn whether there is one.
+//! holds nothing is called; a user who may not call a method does not learn whether there is one.
 
 use super::parameters::{Parameters, field_of_body, unreadable};
 use super::{Reply, Request};
@@ -144,7 +144,7 @@ fn on_behalf_of(request: &Request<'_>) -> Result<Option<String>, Reply> {
     let Some(name) = field_of_body(request, "as")?.filter(|name| name.get() != RawValue::NULL.get()) else {
         return Ok(None);
     };
-    // Whoever names somebody in another way must not find the call made as somebody else.
+    // A request that names a user in another way must not be done as another user.
     let name = json::as_text(&name).ok_or_else(|| unreadable("`as` must be a string, the name of a user"))?;
     // Nobody is named by an empty text, as real servers have it.
     Ok(Some(name.into_owned()).filter(|name| !name.is_empty()))

@@ -1,7 +1,7 @@
 //! Replies of the REST component: from what a component gave to a status and `{"message","data","error"}`.
 //!
-//! Enters: the outcome of a call. Leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component
-//! gave; results are handed on as they were written; an error is an object with a message.
+//! Enters: the outcome of a call. Leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component gave.
+//! Results are handed on as they were written. An error is an object with a message.
 
 use super::parameters;
 use mesh_plugin::{Abandoned, Given, Method, Status};
@@ -162,7 +162,7 @@ pub(super) enum Outcome {
     TimedOut,
 }
 
-/// What a component completed a call with, unchecked.
+/// The completion of a call by a component, unchecked.
 #[derive(Debug)]
 pub(super) struct Completion {
     status: i32,
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_and_errors() {
+    fn results_and_errors_become_answers() {
         let ok = |data: &str| Some((200, body("Call successful", data, "null")));
         let failed = |error: &str| Some((500, body("Call failed", "null", error)));
         for (status, payload, expected) in [

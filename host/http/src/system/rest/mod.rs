@@ -1,9 +1,9 @@
 //! `rest` (docs/mesh-protocol.md 8): the methods of all components over plain HTTP.
 //!
-//! Enters: requests that the transport has read, their bodies limited in size. Leaves: a status and a JSON
-//! body, always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
-//! the mesh's limit for calls; whatever a request says, there is an answer that names what is wrong with it; no path
-//! leads to the component `security`; in a secure mesh nothing is called that the holder of the token may not call.
+//! Enters: requests that the transport has read, their bodies limited in size. Leaves: a status and a JSON body,
+//! always with `message`, `data` and `error`. Guarantees: a call takes the way of every other call and ends within
+//! the mesh's limit for calls. Each wrong request gets an answer that names the fault. No path leads to the component
+//! `security`. In a secure mesh nothing is called that the holder of the token may not call.
 
 mod access;
 mod answer;
@@ -32,9 +32,9 @@ pub(super) const ROUTES: &[&str] = &["method", "describe", "login"];
 const MOST_SEGMENTS: usize = 4;
 
 /// The answer to a login, which every client gets: in a mesh that is not secured there are no users to check. Clients
-/// written for both kinds of mesh log in first and send the token along with each call, so they are given one: a JSON
-/// web token without claims and signature (RFC 7519, section 6), which no mesh accepts as a proof of anything. Clients
-/// that leave something out learn the same as from a secured mesh.
+/// written for both kinds of mesh log in first and send the token along with each call. So they are given one: a JSON
+/// web token without claims and signature (RFC 7519, section 6), which no mesh accepts as a proof of anything.
+/// Clients that leave something out learn the same as from a secured mesh.
 const LOGGED_IN: &str = concat!(
     r#"{"token":"eyJhbGciOiJub25lIn0.e30.","#,
     r#""notice":"this mesh is not secured: no token is needed, and none is looked at"}"#
@@ -49,7 +49,7 @@ impl Handler for Rest {
     }
 }
 
-/// What is asked for.
+/// The request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A token.
@@ -73,7 +73,7 @@ pub struct Request<'a> {
     pub headers: &'a str,
     /// The whole body.
     pub body: &'a [u8],
-    /// Who asks.
+    /// The principal.
     pub principal: WebPrincipal,
     /// The paths of the host itself, for the document.
     pub(crate) documented: fn() -> Vec<Documented>,

@@ -1,12 +1,12 @@
 //! `/rest/openapi.json`: the methods of all components as an OpenAPI 3.1 document.
 //!
 //! Enters: the descriptors of the components, and who asks. Leaves: a document that says of every method that the
-//! caller may use how it is called over HTTP and what is answered. Guarantees: names of any characters stand escaped in paths;
-//! nothing is said of a parameter that its component does not say, since the host checks none; every status that the host
-//! answers a described request with is in the document.
+//! caller may use how it is called over HTTP and what is answered. Guarantees: names of any characters stand escaped
+//! in paths. Nothing is said of a parameter that its component does not say, since the host checks none. Every status
+//! that the host answers a described request with is in the document.
 //!
-//! Methods are described with `POST` alone. The host answers other verbs as real servers do, but a `GET` that changes something
-//! is not what HTTP promises of it, and its query can carry texts only.
+//! Methods are described with `POST` alone. The host answers other verbs as real servers do. But a `GET` that changes
+//! something is not what HTTP promises of it, and its query can carry texts only.
 
 use super::{Reply, for_each_method, schema};
 use crate::operations::{Access, Documented, Operation};
@@ -66,7 +66,7 @@ fn tag(name: &str, description: &str) -> Value {
     json!({ "name": name, "description": description })
 }
 
-/// What the mesh itself answers.
+/// The paths that the mesh itself answers.
 fn own_paths(own: &[Documented], is_secure: bool) -> Map<String, Value> {
     let described = own.iter().map(|own| {
         let operation = own_operation(&own.operation, own.access, is_secure);
@@ -191,7 +191,7 @@ fn schemas() -> Value {
         })),
         "FailedCall": failure(json!({
             "type": "object",
-            "description": "What the component says, mostly with a `message`.",
+            "description": "The component's error, mostly with a `message`.",
         })),
         "Credentials": {
             "type": "object",

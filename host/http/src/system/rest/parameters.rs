@@ -1,4 +1,4 @@
-//! What a REST request says about a call: from a body or a query to the arguments of a method.
+//! Parameters of a REST request: from a body or a query to the arguments of a method.
 //!
 //! Enters: a request. Leaves: a JSON array. Guarantees: values reach the component as they were written; what
 //! cannot be read is answered with 400 and a reason.
@@ -18,7 +18,7 @@ use std::fmt;
 /// Parameters that are not handed to methods that take all of them.
 const KEPT_BACK: [&str; 3] = ["happn_token", "username", "password"];
 
-/// What a request hands over, by name or by position.
+/// The parameters of a request, by name or by position.
 #[derive(Debug)]
 pub(super) enum Parameters {
     /// In their order; of several with one name the last one counts.
@@ -156,8 +156,8 @@ fn body<'a>(request: &Request<'a>) -> Result<Option<Cow<'a, str>>, Reply> {
     }))
 }
 
-/// A field of a request's body beside the parameters; of several the last one. What cannot be read has none, and is refused
-/// when its parameters are read.
+/// A field of a request's body beside the parameters; of several the last one. A body that cannot be read has none,
+/// and is refused when its parameters are read.
 pub(super) fn field_of_body(request: &Request<'_>, name: &str) -> Result<Option<Box<RawValue>>, Reply> {
     let body = body(request)?;
     let fields: Option<Fields> = body.and_then(|body| serde_json::from_str(&body).ok());
@@ -189,7 +189,7 @@ pub(super) fn is_filled_in(name: &str) -> bool {
     matches!(name, "$restParams" | "$userSession") || name.starts_with("$req_")
 }
 
-/// What a parameter named `$req_…` gets.
+/// The value of a parameter named `$req_…`.
 fn property_of<'a>(request: &'a Request<'_>, property: &str) -> Cow<'a, str> {
     let text = match property {
         "method" => request.verb,
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies() {
+    fn parameters_are_taken_from_bodies() {
         for (body, expected) in [
             ("", Ok("[null,null]")),
             (" {} ", Ok("[null,null]")),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn queries() {
+    fn parameters_are_taken_from_queries() {
         for (query, expected) in [
             ("", Ok("[null,null]")),
             ("?a=5&b=x%20y", Ok(r#"["5","x y"]"#)),
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn special_parameters() {
+    fn special_parameters_get_their_values() {
         let found = arguments(
             "PUT",
             "/c/m?x",

@@ -1,8 +1,8 @@
-//! What a call may send over HTTP, as a JSON Schema.
+//! The parameters that a call may send over HTTP, as a JSON Schema.
 //!
 //! Enters: a method as its component describes it. Leaves: the schema of a request's body. Guarantees: it is a schema
-//! whatever the component says, since only what is known to be right is taken from there; nothing is said of a parameter that
-//! its component does not say, since the host checks none.
+//! whatever the component says, since only what is known to be right is taken from there. Nothing is said of a
+//! parameter that its component does not say, since the host checks none.
 
 use super::parameters::{is_callback, is_filled_in};
 use mesh_plugin::Method;
@@ -13,7 +13,7 @@ const TYPES: [&str; 7] = [
     "null", "boolean", "object", "array", "number", "integer", "string",
 ];
 
-/// What a call may send: parameters by name, or by position.
+/// The parameters that a call may send, by name or by position.
 pub(super) fn of_body(method: &Method, is_secure: bool) -> Value {
     let declared: Vec<Map<String, Value>> =
         serde_json::from_str(method.parameters().get()).unwrap_or_default();
@@ -31,7 +31,7 @@ pub(super) fn of_body(method: &Method, is_secure: bool) -> Value {
         schema.extend(known_of(parameter));
         titled.extend(schema.clone());
         positions.push(Value::Object(titled));
-        // What is not given is null for the component.
+        // A missing parameter is null for the component.
         if parameter.get("required") == Some(&Value::Bool(true)) || refuses_null(&beside) {
             required.push(name);
             least = positions.len();
@@ -65,7 +65,7 @@ pub(super) fn of_body(method: &Method, is_secure: bool) -> Value {
     json!({ "anyOf": [object, positional] })
 }
 
-/// What is known to be right of what a component says of values.
+/// The valid part of a component's statements about values.
 fn known(schema: &Value) -> Map<String, Value> {
     schema.as_object().map(known_of).unwrap_or_default()
 }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_a_parameter_that_its_component_does_not_say() {
+    fn a_parameter_without_a_schema_of_its_component_has_none() {
         let body = body_of(
             r#"[{"name":"a"},{"name":"b","type":"integer","required":true,"description":"how many","value":5},
                 {"name":"c","type":"Buffer"},{"name":"$userSession"},{"name":"$req_method"},
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_null_must_be_given() {
+    fn a_parameter_that_takes_no_null_is_required() {
         let body = body_of(
             r#"[{"name":"a"},{"name":"b"},{"name":"c"},{"name":"callback"}]"#,
             r#","schemas":{"a":{"type":"string"},"b":{"type":["array","null"],"items":{"type":"number"}},"z":{"type":"null"}}"#,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schema_is_not_handed_on() {
+    fn a_value_that_is_no_schema_is_left_out() {
         let body = body_of(
             r#"[{"name":"a"},{"name":"b","description":5,"minimum":"1"}]"#,
             r##","schemas":{"a":{"type":["string","string"],"$ref":"#/nowhere","minLength":-1,"items":{"type":"Order"}},"b":5}"##,

@@ -58,7 +58,7 @@ impl Failure {
         Value::Array(vec![error]).to_string()
     }
 
-    /// What real servers call an error of the system.
+    /// The name of a system error on real servers.
     pub(super) fn system(message: impl Into<String>) -> Failure {
         Failure {
             name: "SystemError",

@@ -288,7 +288,7 @@ impl Request<'_> {
 
     fn user_to_link(&self, name: &str) -> Result<Arc<User>, Failure> {
         let user = self.security.directory().user(name);
-        // Whoever gives a text has not got the user from here.
+        // A caller that passes a text has not got the user from here.
         let by_name = self.arguments.iter().skip(1).any(Value::is_string);
         user.ok_or_else(|| match by_name {
             true => Failure::plain(format!("user with name {name} does not exist")),

@@ -1,7 +1,7 @@
 //! Lookup tables and the permissions that look into them (docs/mesh-protocol.md 7.3).
 //!
-//! Enters: tables, paths, and rules that look into them. Leaves: what is there. Guarantees: a change counts when it is
-//! answered, for whoever it concerns; one that cannot be kept gives nothing.
+//! Enters: tables, paths, and rules that look into them. Leaves: the tables and rules that are there. Guarantees: a
+//! change counts when it is answered, for whoever it concerns; one that cannot be kept gives nothing.
 
 use super::failure::Failure;
 use super::{ListChange, Request, Results};

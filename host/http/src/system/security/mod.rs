@@ -2,8 +2,9 @@
 //! themselves.
 //!
 //! Enters: calls of any method that the component of either generation has. Leaves: their results, and events about
-//! what was changed. Guarantees: a change is on disk and counts for everybody when it is answered; no hash, token or secret is
-//! in a result; only an administrator makes administrators. In a mesh that is not secured every method says just that.
+//! what was changed. Guarantees: a change is on disk and counts for everybody when it is answered. No hash, token or
+//! secret is in a result. Only an administrator makes administrators. In a mesh that is not secured every method says
+//! just that.
 
 mod failure;
 mod groups;
@@ -208,7 +209,7 @@ pub(super) struct Request<'a> {
 /// Arguments behind the leading `null` of an answer.
 type Results = Result<Vec<Value>, Failure>;
 
-/// Who calls.
+/// The caller.
 #[derive(Debug, PartialEq, Eq)]
 enum Caller {
     /// The mesh itself, or a component on its own account.

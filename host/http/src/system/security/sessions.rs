@@ -114,8 +114,8 @@ impl Request<'_> {
         Ok(vec![])
     }
 
-    /// Taking away a token, or giving it back, needs what changing the password needs that it was given for. Whoever is behind a
-    /// session that nobody has at this time may be anybody.
+    /// Taking away a token, or giving it back, needs what changing the password needs that it was given for. The
+    /// holder of a session that nobody has at this time may be anybody.
     fn check_power_over_tokens_of(&self, username: Option<&str>) -> Result<(), Failure> {
         match username {
             Some(name) if self.caller.username() == Some(name) => Ok(()),
@@ -129,7 +129,7 @@ impl Request<'_> {
 
     async fn revoke(&self, id: &str, token: Option<&str>) -> Result<(), Failure> {
         let by = self.caller.shown();
-        // Whoever is locked out is so at once, also where it cannot be kept.
+        // A lockout holds at once, also where it cannot be stored.
         let outcome = self.mesh.revoke_session((id, token), &self.reason(), by);
         self.mesh.expel_sessions_of(id);
         Ok(self.mesh.committed(outcome?).await?)

@@ -44,7 +44,7 @@ pub(super) fn meta(path: &str, meta: DocumentMeta) -> Value {
     json!({"created": meta.created, "modified": meta.modified, "path": path, "_id": path})
 }
 
-/// What everybody who may ask learns of a user.
+/// The public fields of a user.
 pub(super) fn user(user: &User) -> Value {
     let mut shown = Value::Object(user.fields.clone());
     shown["username"] = (&*user.name).into();
@@ -136,7 +136,7 @@ impl Request<'_> {
         }
     }
 
-    /// What of a list is asked for, by the options at a position: `criteria`, `sort`, `skip`, `limit`, `count`.
+    /// The part of a list that the options at a position ask for: `criteria`, `sort`, `skip`, `limit`, `count`.
     pub(super) fn select(&self, position: usize, all: Vec<Value>) -> Results {
         let options = self.arguments.get(position).and_then(Value::as_object);
         let Some(options) = options.filter(|options| !options.is_empty()) else {
@@ -158,7 +158,7 @@ impl Request<'_> {
         Ok(vec![Value::Array(found)])
     }
 
-    /// What of a list fulfils the criteria at a position.
+    /// The elements of a list that fulfil the criteria at a position.
     pub(super) fn filter(&self, position: usize, all: Vec<Value>) -> Results {
         match self.arguments.get(position) {
             Some(Value::Object(criteria)) if !criteria.is_empty() => {

@@ -144,7 +144,7 @@ impl Request<'_> {
         Ok((saved.value, published))
     }
 
-    /// Lets a changed user count. Whoever got a new password from an administrator logs in with it.
+    /// Lets a changed user count. A new password from an administrator is good for a login.
     fn user_changed(
         &self,
         saved: &Saved<Arc<User>>,
@@ -234,7 +234,7 @@ impl Request<'_> {
         })?;
         let RemovedUser { own, below: tree } = saved.value;
         let path = shapes::user_path(&name);
-        // What was below it is counted with it, as real servers do.
+        // Documents below it are counted with it, as real servers do.
         let shown = json!({
             "obj": shapes::removed(own, &path),
             "tree": shapes::removed(tree, &format!("{path}/*")),
@@ -346,7 +346,7 @@ impl Request<'_> {
     fn username(&self, given: &Map<String, Value>) -> Result<String, Failure> {
         let name = given.get("username").and_then(Value::as_str).unwrap_or_default();
         let directory = self.security.directory();
-        // What others, or earlier hosts, have let be a name can still be changed.
+        // A user whose name only other or earlier hosts allow can still be changed.
         match directory.user(name) {
             Some(user) if name != ANONYMOUS => Ok(user.name.to_string()),
             Some(_) | None => {

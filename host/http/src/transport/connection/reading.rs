@@ -1,7 +1,8 @@
-//! What a client sends.
+//! Frames from a client.
 //!
-//! Enters: the frames that have arrived. Leaves: each of them to the gate. Guarantees: a client gets its turn, and no more
-//! than that; nothing is read for a session that has ended, waits or has much to read; a message is as long as its session may send.
+//! Enters: the frames that have arrived. Leaves: each of them to the gate. Guarantees: a client gets its turn, and no
+//! more than that. Nothing is read for a session that has ended, waits or has much to read. A message is as long as
+//! its session may send.
 
 use super::{Connection, End, Limits};
 use crate::transport::socket::{Channel, Polled};
@@ -112,7 +113,7 @@ impl<C: Channel> Connection<C> {
             config.max_frame_size = Some(longest);
         });
         match self.wire.of_message() > longest {
-            // What came before of an unfinished message is kept, and may be more than that.
+            // The first part of an unfinished message is kept, and may be more than that.
             true => Err(End::of(Error::Capacity(CapacityError::MessageTooLong {
                 size: self.wire.of_message(),
                 max_size: longest,
@@ -121,7 +122,8 @@ impl<C: Channel> Connection<C> {
         }
     }
 
-    /// What the websocket has read; that nothing more is there is an error of the kind `WouldBlock`, and wakes the task later.
+    /// The next message of the websocket. When there is none, the error has the kind `WouldBlock`, and the task is
+    /// woken later.
     pub(in crate::transport) fn websocket_read(
         &mut self,
         context: &mut Context<'_>,

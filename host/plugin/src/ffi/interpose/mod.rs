@@ -1,9 +1,9 @@
 //! Functions of the C library, defined here so that libraries loaded later call these instead.
 //!
-//! Why: each copy of Rust's standard library allocates one `pthread_key` and never frees it, which ends the process at the
-//! 1023rd library; a library may be unmapped only when no thread of its own runs any more; and a host thread must never wait
-//! for the lock of the dynamic loader, which a library's constructor may hold for ever. The symbols must be exported by the
-//! executable (the build script sees to it); [`is_active`] says whether that worked.
+//! Why: each copy of Rust's standard library allocates one `pthread_key` and never frees it, which ends the process
+//! at the 1023rd library. A library may be unmapped only when no thread of its own runs any more. A host thread must
+//! never wait for the lock of the dynamic loader, which a library's constructor may hold for ever. The symbols must
+//! be exported by the executable (the build script sees to it); [`is_active`] says whether that worked.
 //!
 //! Enters: calls of the host and of libraries. Leaves: the C library's own results, and the knowledge which owner made
 //! which key and thread. Guarantees: none of these functions takes the lock of the dynamic loader on a thread of the host.

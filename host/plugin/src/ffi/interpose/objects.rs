@@ -1,7 +1,8 @@
 //! Which file of the process an address lies in.
 //!
-//! Enters: addresses and names. Leaves: the mapped file. Guarantees: only the list of files is read, under a lock that the
-//! dynamic loader holds for moments: a constructor that hangs keeps nobody waiting here. `dladdr` would wait for it.
+//! Enters: addresses and names. Leaves: the mapped file. Guarantees: only the list of files is read, under a lock
+//! that the dynamic loader holds for moments. A constructor that hangs keeps nobody waiting here. `dladdr` would wait
+//! for it.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::path::Path;
@@ -45,7 +46,7 @@ pub(super) fn is_hosts_own(address: usize) -> bool {
     (START.load(Ordering::Relaxed)..END.load(Ordering::Acquire)).contains(&address)
 }
 
-/// What the C library calls for each file.
+/// The callback of the C library for each file.
 struct Search<'a> {
     matches: &'a mut dyn FnMut(&CStr, &Object) -> bool,
     found: Option<Object>,

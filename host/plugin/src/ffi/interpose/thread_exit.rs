@@ -87,7 +87,7 @@ unsafe extern "C" fn run(list: *mut c_void) {
         unsafe { libc::pthread_setspecific(key, list.cast()) };
         // SAFETY: only this thread has its list, and no reference outlives this line.
         while let Some((destructor, object)) = unsafe { (*list).pop() } {
-            // SAFETY: whoever registered the destructor promised that it may be called with this when the thread ends.
+            // SAFETY: the code that registered the destructor promised that it may be called with this when the thread ends.
             unsafe { destructor(object) };
         }
         // SAFETY: as above.

@@ -1,8 +1,9 @@
 //! The threads of the process, and whose they are.
 //!
-//! Enters: threads that are made. Leaves: how many of them run for an owner. Guarantees: a thread belongs to the owner of the
-//! thread that made it, whatever library its first function lies in, and to the host where that function is the host's; what is
-//! remembered is bounded by the threads that run; a thread counts until the system says that it is gone.
+//! Enters: threads that are made. Leaves: how many of them run for an owner. Guarantees: a thread belongs to the
+//! owner of the thread that made it, in whichever library its first function lies. It belongs to the host where that
+//! function is the host's. The memory is bounded by the threads that run. A thread counts until the system says that
+//! it is gone.
 
 use super::keys::pthread_key_create;
 use super::objects::is_hosts_own;
@@ -67,7 +68,7 @@ struct Threads {
     starting: BTreeMap<u64, Maker>,
 }
 
-/// Who made a thread.
+/// The creator of a thread.
 #[derive(Clone, Copy)]
 struct Maker {
     owner: Owner,
@@ -194,7 +195,7 @@ unsafe extern "C" fn end(_: *mut c_void) {
     threads.forget();
 }
 
-/// What a new thread begins with.
+/// The start function of a new thread and its argument.
 struct Begin {
     start: StartRoutine,
     argument: *mut c_void,
@@ -245,7 +246,7 @@ pub unsafe extern "C" fn pthread_create(
     // SAFETY: the symbol of this name in the C library has this signature.
     let create: ThreadCreate = unsafe { std::mem::transmute(original) };
     let address = start as *const c_void as usize;
-    // What the host does on a library's thread is still the host's.
+    // Work of the host on a library's thread is still the host's.
     let owner = if is_hosts_own(address) {
         Owner::HOST
     } else {

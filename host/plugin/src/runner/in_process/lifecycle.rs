@@ -1,8 +1,8 @@
-//! What happens on the threads of a loaded version: stage, open, check, create, run; then destroy, close, verify.
+//! Life of a loaded version on its threads: stage, open, check, create, run; then destroy, close, verify.
 //!
-//! Lane 0 is the first thread to run code of the library and the last: it opens it, makes the instance, starts the
-//! other lanes, waits for them, and frees the instance. What is left then (the library, its keys) is cleared away by
-//! a short-lived thread, since closing runs the library's destructors.
+//! Lane 0 is the first thread to run code of the library and the last. It opens it, makes the instance, starts the
+//! other lanes, waits for them, and frees the instance. The rest (the library, its keys) is cleared away by a
+//! short-lived thread, since closing runs the library's destructors.
 
 use crate::emitter::Identity;
 use crate::ffi::eventfd;
@@ -22,7 +22,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// What lane 0 leaves behind.
+/// The remains of lane 0.
 pub(super) struct Remains {
     library: Library,
     /// For whom its threads work.
@@ -34,7 +34,7 @@ pub(super) struct Remains {
     file: PathBuf,
 }
 
-/// What is left when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
+/// The remains when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
 pub(super) type LaneZero = Result<Remains, Option<Remains>>;
 
 /// A library that is not used, and what is left of it where it was opened.
@@ -328,8 +328,8 @@ fn unload(remains: Remains, patience: Duration) -> Unloaded {
 }
 
 impl Remains {
-    /// How many threads may still run its code: those that it started, and those that appeared since it was opened and that nobody
-    /// knows the maker of.
+    /// The number of threads that may still run its code. These are those that it started, and those of an unknown maker
+    /// that appeared since it was opened.
     fn threads(&self) -> usize {
         let strange = match (&self.strangers, Strangers::now()) {
             (Some(before), Some(now)) => now.more_than(before),

@@ -50,7 +50,7 @@ fn a_group_is_stored_and_shown_as_real_servers_do() {
 }
 
 #[test]
-fn what_is_not_authorized_is_forbidden_and_hidden() {
+fn an_unauthorized_entry_is_forbidden_and_hidden() {
     let group = json!({
         "methods": {"lab/echo": {"authorized": false}, "lab/odd": {}},
         "events": {"lab/ping": {"authorized": false}},
@@ -82,7 +82,7 @@ fn what_is_not_authorized_is_forbidden_and_hidden() {
 }
 
 #[test]
-fn what_is_hidden_outlives_being_written_back_unless_it_is_allowed() {
+fn hidden_prohibitions_survive_a_write_unless_it_allows_them() {
     let group = json!({
         "methods": {"lab/echo": {"authorized": false}, "lab/odd": {"authorized": false}},
         "events": {"lab/ping": {"authorized": false}}, "data": {"/d": {"prohibit": ["get"]}},
@@ -216,7 +216,7 @@ fn hostile_permissions_are_refused() {
 }
 
 #[test]
-fn what_is_added_and_not_authorized_is_forbidden() {
+fn an_added_unauthorized_entry_is_forbidden() {
     let no = json!({"authorized": false});
     let change = json!({
         "methods": {"lab/echo": no}, "events": {"lab/ping": no},

@@ -73,7 +73,7 @@ fn damaged_records_are_left_out_and_the_rest_is_there() {
     assert_eq!(store.health().damaged, 3);
 }
 
-/// What became of a file with damage.
+/// The result for a file with damage.
 #[derive(Debug, Default)]
 struct Tally {
     unharmed: u32,
@@ -117,7 +117,7 @@ fn open_damaged(path: &Path, expected: &BTreeMap<String, String>, tally: &mut Ta
 }
 
 #[test]
-fn flipped_bits() {
+fn flipped_bits_never_give_a_wrong_document() {
     let folder = Folder::new();
     let original = folder.0.join("original.redb");
     let expected = sample(&original);
@@ -173,7 +173,7 @@ fn one_damaged_page_costs_its_records_and_the_file_is_kept() {
 }
 
 #[test]
-fn overwritten_and_missing_pages() {
+fn overwritten_and_missing_pages_never_give_a_wrong_document() {
     let folder = Folder::new();
     let original = folder.0.join("original.redb");
     let expected = sample(&original);

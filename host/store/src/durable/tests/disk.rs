@@ -1,15 +1,15 @@
 //! A disk in memory that fails on purpose.
 //!
-//! Enters: what redb writes, and from when on what goes wrong. Leaves: errors as an operating system would give them,
-//! and the bytes that are on the disk then. Guarantees: what was not synced when the disk is cut off is not in
-//! [`Disk::synced`].
+//! Enters: the writes of redb, and the fault with its time. Leaves: errors as an operating system would give them,
+//! and the bytes that are on the disk then. Guarantees: a write that was not synced when the disk is cut off is not
+//! in [`Disk::synced`].
 
 use redb::StorageBackend;
 use std::io::{Error, ErrorKind, Result};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What goes wrong.
+/// The failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Fault {
     #[default]
@@ -60,12 +60,12 @@ impl Disk {
         self.state().sync_takes = time;
     }
 
-    /// What survives a power failure.
+    /// The bytes that survive a power failure.
     pub(super) fn synced(&self) -> Vec<u8> {
         self.state().synced.clone()
     }
 
-    /// What survives the end of the process.
+    /// The bytes that survive the end of the process.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.state().bytes.clone()
     }

@@ -83,7 +83,7 @@ fn story(seed: u64, fault: Fault) {
     assert!(store.get("/new").is_none(), "{what}");
     assert!(store.close().is_err(), "{what}");
     drop(store);
-    // What comes back: all that was acknowledged, and the failed commit as a whole or not at all.
+    // All acknowledged writes come back, and the failed commit as a whole or not at all.
     for bytes in [disk.synced(), disk.bytes()] {
         let back = on(&Disk::of(bytes), &Options::default());
         assert!(back.damaged().is_empty(), "{what}");
@@ -103,27 +103,27 @@ fn story(seed: u64, fault: Fault) {
 }
 
 #[test]
-fn a_disk_that_is_full() {
+fn a_full_disk_loses_no_acknowledged_write() {
     (0..15).for_each(|seed| story(seed, Fault::Full));
 }
 
 #[test]
-fn a_disk_that_writes_halves() {
+fn a_disk_that_writes_halves_loses_no_acknowledged_write() {
     (100..115).for_each(|seed| story(seed, Fault::ShortWrites));
 }
 
 #[test]
-fn a_disk_that_does_not_sync() {
+fn a_disk_that_does_not_sync_loses_no_acknowledged_write() {
     (200..215).for_each(|seed| story(seed, Fault::Sync));
 }
 
 #[test]
-fn a_disk_that_forgets_that_it_did_not_sync() {
+fn a_disk_that_forgets_a_failed_sync_loses_no_acknowledged_write() {
     (300..315).for_each(|seed| story(seed, Fault::SyncOnce));
 }
 
 #[test]
-fn a_file_that_cannot_grow() {
+fn a_file_that_cannot_grow_fails_writes() {
     (400..405).for_each(|seed| {
         let mut choices = Choices::new(seed);
         let disk = Disk::default();
@@ -168,7 +168,7 @@ fn an_interval_that_cannot_be_kept_is_rolled_back_as_well() {
 }
 
 #[test]
-fn a_file_system_that_is_really_full() {
+fn a_really_full_file_system_fails_writes() {
     let folder = Folder::new();
     let mounted = std::process::Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=4m", "none"])

@@ -45,7 +45,7 @@ fn an_empty_file_is_a_new_store() {
 }
 
 #[test]
-fn a_folder() {
+fn a_folder_in_place_of_the_file_is_refused() {
     let folder = Folder::new();
     let error = refused(&folder.0);
     assert_eq!(error.kind(), FileErrorKind::Folder);
@@ -59,7 +59,7 @@ fn a_folder() {
 }
 
 #[test]
-fn a_file_where_a_folder_should_be() {
+fn a_file_in_place_of_its_folder_is_refused() {
     let folder = Folder::new();
     fs::write(folder.0.join("file"), "x").unwrap();
     let error = refused(&folder.0.join("file/store.redb"));
@@ -67,7 +67,7 @@ fn a_file_where_a_folder_should_be() {
 }
 
 #[test]
-fn another_file() {
+fn a_file_that_is_no_store_is_refused() {
     let folder = Folder::new();
     for content in [&b"x"[..], &[b'x'; 100_000], &[0; 100_000]] {
         fs::write(folder.file(), content).unwrap();
@@ -78,7 +78,7 @@ fn another_file() {
 }
 
 #[test]
-fn a_database_of_another_program() {
+fn a_database_of_another_program_is_refused() {
     let folder = Folder::new();
     let database = redb::Database::create(folder.file()).unwrap();
     let write = database.begin_write().unwrap();
@@ -97,7 +97,7 @@ fn a_database_of_another_program() {
 }
 
 #[test]
-fn a_store_that_is_open_already() {
+fn a_store_that_is_open_already_is_refused() {
     let folder = Folder::new();
     let store = DurableStore::open(&folder.file(), &Options::default()).unwrap();
     let error = refused(&folder.file());
@@ -158,7 +158,7 @@ fn an_import_with_names_is_not_taken_for_a_file_of_earlier_hosts() {
 }
 
 #[test]
-fn a_format_that_is_newer() {
+fn a_newer_format_is_refused() {
     let folder = Folder::new();
     let path = small(&folder);
     let database = redb::Database::open(&path).unwrap();
@@ -181,7 +181,7 @@ fn a_format_that_is_newer() {
 }
 
 #[test]
-fn a_file_that_may_not_be_written() {
+fn a_file_that_may_not_be_written_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     let path = small(&folder);
