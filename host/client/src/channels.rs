@@ -1,4 +1,4 @@
-//! What the calls of a connection have in common.
+//! The channels that the calls of a connection have in common.
 //!
 //! Enters: channels that calls need. Leaves: the same channels, each subscribed to once. Guarantees: two calls at the
 //! same time wait for one subscription; no two calls have one number.

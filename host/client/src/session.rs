@@ -5,7 +5,7 @@
 
 use serde_json::value::RawValue;
 
-/// What the server said about the session.
+/// The session as the server described it.
 #[derive(Debug)]
 pub(super) struct Session {
     /// The session's id.

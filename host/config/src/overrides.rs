@@ -29,10 +29,10 @@ enum Step {
 /// Parts a key may have; as deep as TOML itself may nest.
 const MOST_STEPS: usize = 64;
 
-/// What is wrong with an override.
+/// A mistake in an override.
 struct Wrong {
     message: String,
-    /// What would help.
+    /// Advice that would help.
     help: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use super::source::{Location, Spanned};
 use super::tree::quoted;
 use std::path::{Path, PathBuf};
 
-/// What a name is given to.
+/// The thing that has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
     /// The mesh, or its domain.

@@ -1,4 +1,4 @@
-//! What is counted, as text for Prometheus.
+//! The counters of the host, as text for Prometheus.
 //!
 //! Enters: from each crate that counts something, its series ([`Collect`]). Leaves: one [`Page`] in the exposition format 0.0.4,
 //! family by family in the order in which they came.

@@ -59,7 +59,7 @@ impl Authority {
     }
 }
 
-/// What a thread works on, as it says itself.
+/// The call that a thread works on, as it says itself.
 #[derive(Clone, Copy)]
 struct Work {
     /// The number of the instance that said so; 0 is nobody's.

@@ -28,7 +28,7 @@ pub struct Emitter {
     identity: Identity,
     /// Whether it has published something that may still be on its way.
     has_published: AtomicBool,
-    /// What waits for all that.
+    /// The means to wait for all that it has published.
     published: Mutex<Option<After>>,
 }
 
@@ -68,7 +68,7 @@ impl Emitter {
         self.has_published.store(true, Ordering::Release);
     }
 
-    /// What an answer has to wait for.
+    /// The events that an answer has to wait for.
     pub fn unwritten(&self) -> Option<After> {
         if !self.has_published.load(Ordering::Acquire) {
             return None;

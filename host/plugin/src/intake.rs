@@ -50,7 +50,7 @@ pub enum Nested {
     Waits,
 }
 
-/// What becomes of calls whose callers have gone, when calls are given up.
+/// The fate of calls whose callers have gone, when calls are given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Orphans {
     /// They go on, since nobody needs their places.

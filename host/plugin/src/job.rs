@@ -150,16 +150,16 @@ pub trait Answer: Send {
     fn abandon(self: Box<Self>, why: Abandoned);
 }
 
-/// What a component gave for a call, as it came.
+/// The completion that a component gave for a call, as it came.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Completion<'a> {
-    /// What should be a [`mesh_plugin_abi::Status`].
+    /// The value that should be a [`mesh_plugin_abi::Status`].
     pub(super) status: i32,
-    /// What should be a JSON array.
+    /// The bytes that should be a JSON array.
     pub(super) payload: &'a [u8],
 }
 
-/// What a component gave for a web request, as it came.
+/// The response that a component gave for a web request, as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Response<'a> {
     /// The value that should be a status of HTTP.

@@ -424,7 +424,7 @@ impl Lane {
         std::mem::swap(&mut state.jobs, jobs);
         state.bytes = 0;
         state.events_at_work = std::mem::take(&mut state.queued_events);
-        // What waits for a version does not wait for what the thread does now.
+        // Jobs that wait for a version do not wait for the work that the thread does now.
         match jobs.is_empty() || matches!(state.intake, Intake::Held(_)) {
             true => self.note_rest(),
             false => self.note_work(),

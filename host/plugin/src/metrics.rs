@@ -1,4 +1,4 @@
-//! What is counted of each version of a component, and of the libraries together.
+//! The counters of each version of a component, and of the libraries together.
 //!
 //! Enters: the versions that are loaded. Leaves: their series. Guarantees: each version has lines of its own, and no
 //! counter goes back while its version is loaded; components of the host itself are left out.

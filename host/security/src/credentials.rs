@@ -112,7 +112,7 @@ pub struct Client {
     pub is_encrypted: bool,
     /// Its `info`.
     pub info: Info,
-    /// What it speaks.
+    /// The dialect that it speaks.
     pub dialect: Dialect,
     /// The session that is to be logged in.
     pub session_id: String,

@@ -1,4 +1,4 @@
-//! What is counted of logins.
+//! The counters of logins.
 //!
 //! Enters: refused logins, by reason. Leaves: their series. Guarantees: a reason that has not occurred has no line.
 

@@ -138,7 +138,7 @@ impl Session {
         &self.id
     }
 
-    /// What components learn of the caller: a JSON object.
+    /// The facts that components learn of the caller: a JSON object.
     pub fn origin(&self) -> Origin {
         match &*self.login.load() {
             Some(login) => login.origin.clone(),

@@ -33,7 +33,7 @@ pub enum Expiry {
     Revoked,
 }
 
-/// What a login is made from: see the fields of [`Login`].
+/// The facts that a login is made from: see the fields of [`Login`].
 #[derive(Clone, Debug)]
 pub struct LoginFacts<'a> {
     /// The user's name.
@@ -44,7 +44,7 @@ pub struct LoginFacts<'a> {
     pub session_id: &'a str,
     /// The session that the token was made for.
     pub parent_id: &'a str,
-    /// What the client shows later.
+    /// The token that the client shows later.
     pub token: String,
     /// Milliseconds since 1970.
     pub timestamp: u64,
@@ -65,7 +65,7 @@ pub struct Login {
     pub parent_id: Box<str>,
     /// The token that the client shows later.
     pub token: Box<str>,
-    /// What components learn of the caller.
+    /// The facts that components learn of the caller.
     pub origin: Origin,
     /// Milliseconds since 1970.
     pub timestamp: u64,

@@ -1,4 +1,4 @@
-//! What is counted of sessions, of connections that nobody has logged in with, and of subscriptions.
+//! The counters of sessions, of connections that nobody has logged in with, and of subscriptions.
 //!
 //! Enters: the counts that sessions and their admission keep. Leaves: their series. Guarantees: those of the index are
 //! apart, since a mesh has it beside its sessions.

@@ -23,7 +23,7 @@ pub enum CommandError {
     /// A running host did not do it, or undid it.
     #[error("{message}")]
     Refused {
-        /// What kind of failure it was.
+        /// The kind of the failure.
         kind: FailureKind,
         /// The sentence of the host.
         message: String,

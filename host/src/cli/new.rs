@@ -26,7 +26,7 @@ pub struct Arguments {
     /// `myShop`.
     #[arg(value_name = "NAME")]
     name: String,
-    /// What to write it in. C and C++ need nothing but a compiler; the headers come along.
+    /// The language to write it in. C and C++ need nothing but a compiler; the headers come along.
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     language: Language,
     /// For Rust, the folder of the plugin SDK. Found by itself in this folder or above it, or above the `mesh` executable.

@@ -71,7 +71,7 @@ pub enum Reply {
 /// Why a host did not try what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What kind of failure it is, for programs.
+    /// The kind of the failure, for programs.
     pub kind: FailureKind,
     /// The same as a sentence, for people.
     pub message: String,
@@ -108,13 +108,13 @@ pub enum ControlError {
     /// A host runs, and its answer did not come or could not be read.
     #[error("the host does not answer: {source}")]
     NoAnswer {
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// A host runs, and did not understand what it was asked.
     #[error("the host does not answer: {}", failure.message)]
     NotUnderstood {
-        /// What it said.
+        /// The answer of the host.
         failure: Failure,
     },
     /// A host runs, and answered something that was not asked for.

@@ -17,10 +17,10 @@ const SILENCES: u32 = 2;
 
 /// A request of the check.
 struct Sent {
-    /// What it is, in words.
+    /// The request in words.
     words: &'static str,
     verb: &'static str,
-    /// What follows the route.
+    /// The part of the path behind the route.
     below: &'static str,
     headers: Value,
     body: Bytes,

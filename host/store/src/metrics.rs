@@ -1,4 +1,4 @@
-//! What is counted of a store.
+//! The counters of a store.
 //!
 //! Enters: how a store says that it is. Leaves: its series. Guarantees: the same series for each engine; an engine
 //! without a disk has nothing waiting.

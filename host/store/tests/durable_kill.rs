@@ -114,7 +114,7 @@ fn kill_again_and_again(durability: &str, rounds: u64) {
     std::fs::create_dir_all(&folder.0).unwrap();
     let file = folder.0.join("store.redb");
     let (mut choices, mut acknowledged_in_all) = (Choices::new(now()), 0);
-    // What is at each path for certain: round and number of the last write, and whether it left a document.
+    // The certain content of each path: round and number of the last write, and whether it left a document.
     let mut certain: HashMap<String, (u64, u64)> = HashMap::new();
     for round in 1..=rounds {
         let mut child = Command::new(std::env::current_exe().unwrap())

@@ -7,9 +7,9 @@ use std::fmt;
 
 /// The beginning of the paths of all events.
 pub const EVENTS: &str = "/_events/";
-/// What the paths of all calls and answers begin with.
+/// The beginning of the paths of all calls and answers.
 pub const EXCHANGE: &str = "/_exchange/";
-/// What the paths of all calls begin with.
+/// The beginning of the paths of all calls.
 pub const REQUESTS: &str = "/_exchange/requests/";
 /// The beginning of the paths of all answers.
 pub const RESPONSES: &str = "/_exchange/responses/";

@@ -64,7 +64,7 @@ impl Origin {
         self.0.username.as_deref()
     }
 
-    /// What libraries get.
+    /// The JSON object that libraries get.
     pub fn json(&self) -> &str {
         &self.0.json
     }

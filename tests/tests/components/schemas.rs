@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What is wrong with each document by a schema, null where nothing is; nothing where there is no validator.
+/// The mistakes of each document by a schema, null where there are none; nothing where there is no validator.
 fn judged(schema: &str, documents: &[Value]) -> Option<Vec<Value>> {
     let folder = repository().join("tests/openapi");
     if !kit::ready_in(&folder) {
@@ -121,7 +121,7 @@ fn the_host_refuses_the_descriptors_that_the_schema_refuses() {
             assert_eq!(errors.is_null(), are_good, "{document}: {errors}");
         }
     }
-    // What a schema cannot say, the page does.
+    // The page says the rules that a schema cannot say.
     for (number, descriptor) in [
         json!({"methods": [{"name": "a", "parameters": []}, {"name": "a", "parameters": []}]}),
         json!({"methods": [], "state": {"schema": 2, "restores": [1]}}),
@@ -247,7 +247,7 @@ fn the_documents_that_a_component_gets_keep_their_schemas() {
     }
 }
 
-/// What is wrong with documents that are none of this schema.
+/// The mistakes of documents that are none of this schema.
 fn judged_wrong(schema: &str) -> Vec<Value> {
     judged(
         schema,

@@ -126,7 +126,7 @@ fn depth(source: &Path, file: &Path) -> usize {
     path_of(source, file).len()
 }
 
-/// What a text takes from the crate's root, with the places: `name` for `crate::name::…`, `crate::{name, …}`, and for as many
+/// The names that a text takes from the crate's root, with the places: `name` for `crate::name::…`, `crate::{name, …}`, and for as many
 /// `super::` as the module is deep.
 fn names_of_the_root(text: &str, depth: usize) -> Vec<(usize, String)> {
     let mut names = Vec::new();

@@ -16,7 +16,7 @@ const OF_TESTS: &str = "core/src/testing/";
 /// The types whose variants are dialects.
 const TYPES: [&str; 2] = ["Dialect", "Protocol"];
 
-/// What a line says of a dialect by its name.
+/// The dialect that a line names.
 fn named(line: &str) -> Option<&str> {
     for name in TYPES {
         for (at, found) in line.match_indices(name) {

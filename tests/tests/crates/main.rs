@@ -13,7 +13,7 @@ mod circles;
 mod dialects;
 mod sources;
 
-/// What a crate may know, without `mesh-`: the crates of this list, and nothing else of ours.
+/// The crates that a crate may know, without `mesh-`: those of this list, and nothing else of ours.
 const ALLOWED: [(&str, &[&str]); 14] = [
     ("wire", &[]),
     ("files", &[]),

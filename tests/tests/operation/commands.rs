@@ -233,7 +233,7 @@ fn a_new_component_in_cpp_builds_and_loads_as_it_is() {
     assert!(checked.out.contains("14 ok"), "{}", checked.out);
 }
 
-/// What a terminal acts on, and what forges a line.
+/// Characters that a terminal acts on, and a line end that forges a line.
 const HOSTILE: &str =
     "a\u{1b}[31m\u{7}\u{7f}\u{9b}2J\u{202e}\u{2066}\r\n2026-01-01T00:00:00Z  INFO forged: line";
 

@@ -39,7 +39,7 @@ pub(super) struct Guard {
 pub(super) struct Actor {
     /// The user's name, in a secure mesh.
     pub(super) username: Option<Arc<str>>,
-    /// What a component learns of the caller, where that is not the session's own user.
+    /// The facts that a component learns of the caller, where that is not the session's own user.
     pub(super) origin: Option<Origin>,
     /// The rights that decide, in a secure mesh: the session's own, or those of the user that it acts for.
     access: Option<Arc<UserAccess>>,

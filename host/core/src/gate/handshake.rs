@@ -157,7 +157,7 @@ impl Gate {
         }
     }
 
-    /// What large answers tell a client of its own connection.
+    /// The facts that large answers tell a client about its own connection.
     fn write_connection(&self, out: &mut String) {
         let peer = self.session.peer();
         out.push_str(&format!(

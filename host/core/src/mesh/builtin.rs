@@ -16,7 +16,7 @@ pub struct Builtin {
     calls: AtomicU64,
 }
 
-/// What a component of the host does.
+/// The behaviour of a component of the host.
 pub trait Handler: Send + Sync {
     /// Answers a call, now or later, from any thread. Must not wait.
     fn call(&self, call: BuiltinCall, answer: Box<dyn Answer>);
@@ -49,7 +49,7 @@ impl Builtin {
         &self.emitter
     }
 
-    /// What it says of itself.
+    /// The description that it gives of itself.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }

@@ -70,7 +70,7 @@ impl Mesh {
         }
     }
 
-    /// What the component that is called learns of the caller: whoever called first, along a chain of calls.
+    /// The caller as the called component sees it: whoever called first, along a chain of calls.
     pub(super) fn origin_of(&self, authority: &Authority) -> Origin {
         match &authority.rights {
             Rights::Caller(origin) => origin.clone(),

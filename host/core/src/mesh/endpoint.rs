@@ -28,7 +28,7 @@ pub trait Remote: Send + Sync {
     /// The name that it is called by.
     fn name(&self) -> &str;
 
-    /// What it says of itself: its version, its methods and its events.
+    /// The description that it gives of itself: its version, its methods and its events.
     fn descriptor(&self) -> &Descriptor;
 
     /// Tells it apart from all other endpoints. Never used twice while the host runs.
@@ -91,7 +91,7 @@ impl Endpoint {
         }
     }
 
-    /// What it says of itself.
+    /// The description that it gives of itself.
     pub fn descriptor(&self) -> &Descriptor {
         match self {
             Endpoint::Library(component) => component.descriptor(),
@@ -156,7 +156,7 @@ impl Endpoint {
             .is_some_and(|component| component.answers_web_requests())
     }
 
-    /// Hands over a call. What has to be woken for it is when the returned [`Wake`] is dropped.
+    /// Hands over a call. The thread that has to be woken for it is woken when the returned [`Wake`] is dropped.
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ impl Endpoint {
         }
     }
 
-    /// Its calls so far. What a part of the host has not answered yet is not counted.
+    /// Its calls so far. Calls that a part of the host has not answered yet are not counted.
     pub fn calls(&self) -> Calls {
         match self {
             Endpoint::Library(component) => Calls {

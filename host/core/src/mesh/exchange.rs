@@ -163,7 +163,7 @@ impl Aim<'_> {
 pub struct Caller<'a> {
     /// The session that gets the answer.
     pub session: &'a Arc<Session>,
-    /// What the component learns of it.
+    /// The facts that the component learns of the caller.
     pub origin: Origin,
 }
 

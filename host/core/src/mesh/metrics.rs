@@ -27,7 +27,7 @@ impl Mesh {
     }
 }
 
-/// What the mesh itself counts.
+/// The counters of the mesh itself.
 impl Collect for Mesh {
     fn collect(&self, page: &mut Page) {
         let labels = Labels::default()

@@ -341,8 +341,8 @@ impl Mesh {
         }
     }
 
-    /// Stops all components at the same time and unloads their libraries. Each gets `patience` to finish. What is no library is no
-    /// longer reachable, and has nothing to be unloaded.
+    /// Stops all components at the same time and unloads their libraries. Each gets `patience` to finish. Components
+    /// without a library are no longer reachable, and have nothing to be unloaded.
     pub async fn stop_components(&self, patience: Duration) -> Vec<(String, Unloaded)> {
         let registry = self.registry.swap(Arc::new(Registry::default()));
         let retired = self.retired();

@@ -16,7 +16,7 @@ pub struct Registry {
     by_name: HashMap<Box<str>, Vec<Endpoint>>,
     /// In the order in which they were added.
     order: Vec<Endpoint>,
-    /// What a client learns that reads the description now.
+    /// The description that a client gets if it reads it now.
     advertised: Arc<Advertised>,
 }
 

@@ -393,7 +393,7 @@ struct ComponentAnswer {
 
 impl Answer for ComponentAnswer {
     fn follow(&mut self, after: After) {
-        // What it answers in its turn follows that, too.
+        // The answer that it gives in its turn follows that, too.
         self.caller.instance.emitter().answered_after(after);
     }
 

@@ -96,7 +96,7 @@ impl TestComponent {
         &self.name
     }
 
-    /// What the mesh is told of it.
+    /// The description that the mesh gets of it.
     pub(super) fn descriptor(&self) -> Descriptor {
         let methods: Vec<Value> = self
             .methods

@@ -14,7 +14,7 @@ use std::time::Instant;
 /// A call on its way to where the component runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CarriedCall {
-    /// What its outcome has to name.
+    /// The number that its outcome has to name.
     pub number: u64,
     /// The method's name.
     pub method: String,
@@ -153,7 +153,7 @@ impl CarriedCall {
         json!([self.number, self.method, self.arguments, self.origin]).to_string()
     }
 
-    /// What a line has carried, if it is a call.
+    /// The call that a line has carried, if it is one.
     pub fn from_text(text: &str) -> Option<CarriedCall> {
         let (number, method, arguments, origin) = serde_json::from_str(text).ok()?;
         Some(CarriedCall {

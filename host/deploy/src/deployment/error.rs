@@ -48,7 +48,7 @@ pub enum DeploymentError {
 }
 
 impl DeploymentError {
-    /// What kind of failure it is.
+    /// The kind of the failure.
     pub fn kind(&self) -> FailureKind {
         match self {
             DeploymentError::Config { .. } => FailureKind::Configuration,
@@ -96,7 +96,7 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    /// What kind of failure it is.
+    /// The kind of the failure.
     pub fn kind(&self) -> FailureKind {
         match self {
             RecordError::VersionUnknown => FailureKind::Unexpected,

@@ -129,7 +129,7 @@ impl Deployment {
         })
     }
 
-    /// What a request asks for, and the entry of mesh.toml that it is about.
+    /// The change that a request asks for, and the entry of mesh.toml that it is about.
     fn change(
         &self,
         config: &Config,

@@ -43,7 +43,7 @@ impl Insistence {
     }
 }
 
-/// What is known before the library is looked at.
+/// The requirements that are known before the library is looked at.
 #[derive(Clone, Debug)]
 pub struct Requirements {
     component: String,
@@ -276,7 +276,7 @@ impl Requirements {
         found
     }
 
-    /// What stands against a library and is overridden.
+    /// The failed checks of a library that are overridden.
     ///
     /// # Errors
     ///

@@ -83,7 +83,7 @@ enum RefusedLibrary {
     Unreadable {
         /// The file.
         library: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// The swap was refused.

@@ -34,13 +34,13 @@ pub enum SwapError {
     /// A library was refused, or a version did not do what a step asks of it.
     #[error("{source}")]
     Version {
-        /// What it did.
+        /// The failure of the library or version.
         source: LoadError,
     },
     /// The same, and calls have waited too long because of it.
     #[error("{source}; calls may wait {} ms for all of a hand-over, which is handover_timeout_ms", limit.as_millis())]
     HandoverTooLong {
-        /// What the version did.
+        /// The failure of the version.
         source: LoadError,
         /// How long calls may wait.
         limit: Duration,
@@ -50,7 +50,7 @@ pub enum SwapError {
     Unfinished {
         /// Name and version.
         version: String,
-        /// What it still has to do.
+        /// The work that it still has to do.
         unfinished: &'static str,
         /// How long it had.
         limit: Duration,
@@ -82,13 +82,13 @@ pub enum SwapError {
     /// A version in probation says that it is not well, or says nothing.
     #[error("{source}")]
     Unwell {
-        /// What it said.
+        /// The failure that it reported, or its silence.
         source: LoadError,
     },
 }
 
 impl SwapError {
-    /// What kind of failure it is.
+    /// The kind of the failure.
     pub fn kind(&self) -> FailureKind {
         match self {
             SwapError::NoComponent { .. } | SwapError::NoVersion { .. } => FailureKind::NotFound,

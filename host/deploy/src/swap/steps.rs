@@ -101,7 +101,7 @@ impl Transaction {
         }
     }
 
-    /// What failed, and where calls waited too long because of it, also that.
+    /// The failure of a step. Where calls waited too long because of it, it says that, too.
     fn because(&self, source: LoadError) -> SwapError {
         let limit = self.limits.handover;
         match self.paused {

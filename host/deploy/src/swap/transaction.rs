@@ -70,7 +70,7 @@ pub struct Transaction {
     pub(super) parts: Vec<Part>,
     pub(super) machine: Machine,
     pub(super) report: Report,
-    /// What the report's reason is the sentence of.
+    /// The failure that the report's reason describes.
     failure: Option<SwapError>,
     progress: Option<mpsc::UnboundedSender<Progress>>,
     pub(super) began: Instant,

@@ -1,4 +1,4 @@
-//! What clients send before anybody knows them, without a socket, for tests.
+//! The bytes that clients send before anybody knows them, without a socket, for tests.
 //!
 //! Enters: bytes, and of how many bytes the pieces are in which they arrive. Leaves: what this crate makes of them.
 //! Guarantees: each function does what a connection does with the same bytes; none waits.
@@ -53,7 +53,7 @@ pub fn with_version(bytes: &[u8], piece: usize) -> (Vec<u8>, bool) {
     (out, was_changed)
 }
 
-/// What a packed body is.
+/// The content of a packed body.
 ///
 /// # Errors
 ///

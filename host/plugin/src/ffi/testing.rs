@@ -18,12 +18,12 @@ pub struct Library {
     bound: Box<Bound>,
 }
 
-/// What the host handed over.
+/// A work item that the host handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
     /// A [`abi::WorkKind`].
     pub kind: u32,
-    /// What it is about.
+    /// The token of its subject.
     pub token: u64,
 }
 
@@ -65,7 +65,7 @@ impl Library {
         self.lane(lane).submit(job, answer, deadline)
     }
 
-    /// What the library takes from one lane. Nothing where the lane has ended, or does not exist.
+    /// The work that the library takes from one lane. Nothing where the lane has ended, or does not exist.
     pub fn take(&self, lane: u32) -> Vec<Work> {
         let mut items: *const abi::Work = std::ptr::null();
         let table = self.table();

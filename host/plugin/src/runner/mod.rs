@@ -1,4 +1,4 @@
-//! What runs the code of a library, and all that a component asks of it.
+//! The runner of a library's code, and all that a component asks of it.
 //!
 //! Enters: a [`LoadRequest`]. Leaves: an instance whose lanes are worked off, and in the end how much of the library is
 //! left. Guarantees: once [`Unloaded::Gone`] is said, no code of the library runs; a runner ends once.
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Looks at what a library says of itself, and refuses it or not.
 pub type Approval = Box<dyn FnOnce(&Descriptor) -> Result<(), LoadError> + Send + Sync>;
 
-/// What to load, and as what.
+/// The library to load, and the component that it becomes.
 pub struct LoadRequest {
     /// The library file.
     pub library: PathBuf,
@@ -34,13 +34,13 @@ pub struct LoadRequest {
     pub config: String,
     /// How many lanes, 1 to 64.
     pub lanes: u32,
-    /// What each lane may hold.
+    /// The limits of each lane.
     pub limits: Limits,
     /// Where its private copy goes, and how that is tried out.
     pub stage: Stage,
     /// How long the component may take to start.
     pub start_timeout: Duration,
-    /// What the component may ask of the host.
+    /// The services that the component may ask of the host.
     pub services: Arc<dyn Services>,
     /// Whether it asks for what its callers want with their rights.
     pub delegates: bool,
@@ -48,7 +48,7 @@ pub struct LoadRequest {
     pub approve: Approval,
 }
 
-/// What became of a library after its component was stopped.
+/// The fate of a library after its component was stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unloaded {
     /// Its memory is mapped no more.
@@ -64,7 +64,7 @@ pub(super) struct Loaded {
     pub(super) runner: Runner,
 }
 
-/// Runs the code of one library. What it consists of is taken when it ends.
+/// Runs the code of one library. Its threads are taken when it ends.
 pub(super) struct Runner(Mutex<Option<Threads>>);
 
 impl Runner {

@@ -52,7 +52,7 @@ fn assert_same(before: &Directory, after: &Directory) {
     assert_eq!(shown(before), shown(after));
 }
 
-/// What is chosen here.
+/// The values that are chosen here.
 trait Chosen {
     fn words(&mut self) -> Words;
     fn rules(&mut self) -> Rules;

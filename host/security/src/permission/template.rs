@@ -141,7 +141,7 @@ struct Place<'a> {
     /// The text before it.
     before: &'a str,
     name: &'a str,
-    /// What is behind it.
+    /// The text behind it.
     behind: &'a str,
 }
 

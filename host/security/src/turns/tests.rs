@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// What waits: who it is of, and which of theirs.
+/// An item that waits: who it is of, and which of theirs.
 type Item = (u64, u64, u64);
 
 fn who(network: u64, name: u64) -> Applicant {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-/// What is chosen here.
+/// The values that are chosen here.
 trait Chosen {
     fn path(&mut self) -> String;
     fn pattern(&mut self) -> String;

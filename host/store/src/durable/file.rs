@@ -67,7 +67,7 @@ pub struct Compacted {
     pub after: u64,
 }
 
-/// What becomes of the documents that are not written.
+/// The fate of the documents that are not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     /// They stay.
@@ -83,7 +83,7 @@ impl StoreFile {
     ///
     /// # Errors
     ///
-    /// What stands against it.
+    /// The reason why the file cannot be opened.
     pub fn open(path: &Path, missing: IfMissing) -> Result<StoreFile, FileError> {
         match StoreFile::open_sound(path, missing) {
             Err(refused) if refused.kind() == FileErrorKind::Damaged => salvage(path, refused),

@@ -30,7 +30,7 @@ pub(super) struct Held(Arc<Kept>);
 struct Kept {
     backend: FileBackend,
     file: File,
-    /// What redb has locked at some time, and whether for all or for itself.
+    /// The ranges that redb has locked at some time, each of them for all or for itself.
     locks: Mutex<Vec<(Range, LockKind)>>,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Opened {
     pub(super) made: Vec<PathBuf>,
 }
 
-/// What is done where there is no file.
+/// The action where there is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMissing {
     /// One is made.

@@ -287,7 +287,7 @@ impl Story {
         if self.known.iter().any(|known| known.token == token) {
             return;
         }
-        // What waits in the queue has a token that the library does not know yet; it cannot be told from a good guess.
+        // A job in the queue has a token that the library does not know yet; it cannot be told from a good guess.
         let is_guess = self.libraries[which].load() > 0;
         let before = self.ends();
         self.libraries[which].complete(token, 0, b"[\"forged\"]");

@@ -81,7 +81,7 @@ fn select(query: &Query<'_>, documents: &[(String, Document)]) -> Vec<Found> {
     found
 }
 
-/// What a query says of itself and of documents, for comparing.
+/// The statements of a query about itself and about documents, for comparing.
 fn verdict(query: &Query<'_>, documents: &[(String, Document)]) -> (bool, usize, Option<usize>, Vec<String>) {
     let mut found = select(query, documents);
     query.arrange(&mut found);
@@ -98,7 +98,7 @@ fn is_read_alike_when_written_anew(
     documents: &[(String, Document)],
     dialect: Dialect,
 ) {
-    // What cannot be held in memory as a value, such as 1e999 or half a letter, cannot be written anew.
+    // A value that cannot be held in memory, such as 1e999 or half a letter, cannot be written anew.
     let Ok(value) = serde_json::from_str::<Value>(options.get()) else {
         return;
     };

@@ -1,15 +1,15 @@
-//! What a library says of itself.
+//! The description that a library gives of itself.
 //!
 //! Enters: a name, a version, a text about the SDK (a line each), and a descriptor. Checked:
-//! - What is refused is refused in one sentence that names the file.
-//! - What is accepted has a name that can be a segment of a path, and each method once, at its own position.
-//! - What the host sends on to clients is JSON of the promised kind.
+//! - A refused description is refused in one sentence that names the file.
+//! - An accepted description has a name that can be a segment of a path, and each method once, at its own position.
+//! - The text that the host sends on to clients is JSON of the promised kind.
 
 use crate::{Input, Target};
 use mesh_plugin::{Descriptor, LoadErrorKind};
 use serde_json::Value;
 
-/// What a library says of itself.
+/// The description that a library gives of itself.
 pub const DESCRIPTORS: Target = Target {
     name: "descriptors",
     run,
@@ -71,7 +71,7 @@ fn is_as_promised(descriptor: &Descriptor, name: &[u8], version: &[u8], sdk: &[u
     }
 }
 
-/// What a value is, if it can be held in memory.
+/// The value of a text, if it can be held in memory.
 fn read(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! Frames of clients in all dialects.
 //!
 //! Enters: a dialect and a kind of mesh (a byte each), and frames, a line each. Checked:
-//! - Each request is answered exactly once, with its own `eventId`, in the order of the requests. What is no request is not answered.
+//! - Each request is answered exactly once, with its own `eventId`, in the order of the requests. Other frames get no answer.
 //! - Each frame that the host writes is JSON, and of a kind that clients know.
 //! - A session that has not logged in to a secure mesh gets no publication.
 //! - A request that is written anew from what was read is read as the same.
@@ -133,7 +133,7 @@ fn event(raw: &str) -> String {
     }
 }
 
-/// What a frame is owed.
+/// The reply that a frame is owed.
 enum Owed {
     Nothing,
     /// A control string.
@@ -156,7 +156,7 @@ fn owed(frame: &str, session: &str) -> Owed {
     }
 }
 
-/// What the host wrote.
+/// A frame that the host wrote.
 #[derive(Debug, PartialEq, Eq)]
 enum Got {
     Control(String),
@@ -165,7 +165,7 @@ enum Got {
     Notice,
 }
 
-/// What kind of frame the host wrote.
+/// The kind of a frame that the host wrote.
 fn got(frame: &Value) -> Got {
     if let Value::String(text) = frame {
         if text.starts_with("primus::") {

@@ -1,4 +1,4 @@
-//! What clients send over HTTP before anybody knows them.
+//! The bytes that clients send over HTTP before anybody knows them.
 //!
 //! Enters: a kind and the size of pieces (a byte each), and the bytes of a client. Checked:
 //! - It makes no difference in which pieces bytes arrive.
@@ -16,7 +16,7 @@ use mesh_http::transport::testing::{
 };
 use std::io::Read;
 
-/// What clients send over HTTP.
+/// The bytes that clients send over HTTP.
 pub const HEADS: Target = Target {
     name: "heads",
     run,

@@ -49,7 +49,7 @@ fn run(bytes: &[u8]) {
     index(&patterns, path, dialect);
 }
 
-/// What a subscription's pattern says of a path, compared with the plain matcher.
+/// The verdict of a subscription's pattern on a path, compared with the plain matcher.
 fn one_pattern(text: &str, path: &str, dialect: Dialect) {
     let pattern = Pattern::parse(text, dialect);
     let expected = match dialect.matching() {
@@ -116,7 +116,7 @@ fn later_generations(text: &str, path: &str) -> Option<Option<u32>> {
     (pattern.len() == path.len() && pattern.iter().zip(&path).all(fits)).then_some(None)
 }
 
-/// What a pattern of `get` says of a path, compared with a regular expression.
+/// The verdict of a pattern of `get` on a path, compared with a regular expression.
 fn stored(text: &str, path: &str) {
     let pattern = PathPattern::new(text);
     let parts: Vec<String> = text.split('*').map(regex::escape).collect();
@@ -129,7 +129,7 @@ fn stored(text: &str, path: &str) {
     }
 }
 
-/// What the index finds among all patterns.
+/// The patterns that the index finds among all.
 fn index(patterns: &[&str], path: &str, dialect: Dialect) {
     let session = Arc::new(Session::new(
         1,

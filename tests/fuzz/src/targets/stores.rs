@@ -33,7 +33,7 @@ type Documents = BTreeMap<String, String>;
 /// A file, and all that was committed to it.
 struct Sample {
     bytes: Vec<u8>,
-    /// What was there after each commit, in order.
+    /// The documents that were there after each commit, in order.
     moments: Vec<Documents>,
 }
 
@@ -170,7 +170,7 @@ fn harm(bytes: &mut Vec<u8>, input: &mut Input<'_>) {
     }
 }
 
-/// What is there was there at some moment, but for what is named.
+/// Every document that is there was there at some moment, except those that are named.
 fn is_committed(sample: &Sample, found: &Documents, damaged: &[&str]) {
     for (path, data) in found {
         let is_known = sample.moments.iter().any(|moment| moment.get(path) == Some(data));

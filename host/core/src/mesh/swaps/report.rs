@@ -101,7 +101,7 @@ pub struct Report {
     pub ending: Option<Ending>,
     /// Why it was refused or rolled back, in one sentence.
     pub reason: Option<String>,
-    /// What kind of failure `reason` is about.
+    /// The kind of the failure that `reason` is about.
     #[serde(default)]
     pub failure: Option<FailureKind>,
     /// The components.

@@ -72,7 +72,7 @@ pub(super) fn filter<'a>(mesh: &'a Mesh, principal: &'a WebPrincipal) -> impl Fn
     }
 }
 
-/// What a component learns of the caller of one of its methods.
+/// The facts that a component learns of the caller of one of its methods.
 ///
 /// # Errors
 ///

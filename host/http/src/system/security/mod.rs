@@ -25,14 +25,14 @@ use mesh_wire::origin::Origin;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Weak};
 
-/// What becomes of a user or group that is there already when one is written.
+/// The fate of a user or group that is there already when one is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Write {
     /// There must be none.
     New,
     /// It gets what is given beside what it has.
     Merge,
-    /// What is given stands in the place of its permissions, or of its memberships.
+    /// The given permissions or memberships replace those that it has.
     Replace,
 }
 
@@ -45,14 +45,14 @@ impl Write {
     }
 }
 
-/// What is done to a list.
+/// The change of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ListChange {
     Add,
     Remove,
 }
 
-/// What a list of revocations is about.
+/// The subject of a list of revocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Revoked {
     /// Sessions, with their ids.
@@ -201,7 +201,7 @@ pub(super) struct Request<'a> {
     mesh: &'a Arc<Mesh>,
     security: &'a mesh_security::Security,
     caller: Caller,
-    /// What is known of the caller.
+    /// The known facts about the caller.
     origin: Origin,
     arguments: Vec<Value>,
 }

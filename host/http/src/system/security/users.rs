@@ -412,14 +412,14 @@ fn check_username(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is said of one group of a user.
+/// A statement about one group of a user.
 struct Membership {
     group: String,
     /// The user is to be in it; otherwise it is not to be.
     is_linked: bool,
 }
 
-/// What is said of the groups of a user.
+/// The statements about the groups of a user.
 fn memberships_of(given: &Map<String, Value>) -> Result<Vec<Membership>, Failure> {
     match given.get("groups") {
         None | Some(Value::Null) => Ok(Vec::new()),

@@ -43,7 +43,7 @@ struct Refused {
     remains: Option<Remains>,
 }
 
-/// What the host gets to know when an instance was made.
+/// The facts that the host gets to know when an instance was made.
 pub(in crate::runner) struct Opened {
     pub(in crate::runner) instance: Arc<Instance>,
     pub(in crate::runner) descriptor: Arc<Descriptor>,

@@ -56,7 +56,7 @@ pub(super) async fn load(request: LoadRequest) -> Result<(Opened, Threads), Load
         let message = format!("{} could not be created: {what}", library.display());
         LoadError::new(LoadErrorKind::Create, message)
     };
-    // The rehearsal has as long as the component. Whatever comes of it, the report says so.
+    // The rehearsal has as long as the component. The report tells its outcome in any case.
     let _ = tokio::time::timeout(patience + REPORT, rehearsed).await;
     let opened = match tokio::time::timeout(patience, opened).await {
         Ok(Ok(opened)) => opened,
