@@ -12,6 +12,7 @@ mod secure_names;
 mod secure_profiles;
 mod secure_provider;
 mod secure_reach;
+mod secure_revocations;
 mod secure_start;
 mod secure_tokens;
 mod secure_web;
