@@ -44,8 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// From how many networks which user has logged in is remembered.
 const KNOWN: usize = 10_000;
 
-/// How much the threads step back behind others: the most there is.
-const NICE: i32 = 19;
+/// How much the threads step back behind others. With the most there is, nobody could log in while calls take all processors.
+const NICE: i32 = 10;
 
 /// A text as happn stores it, for a password that nobody has: it costs what a text of a real happn costs.
 const DUMMY_PBKDF2: &str = concat!(

@@ -73,7 +73,7 @@ async fn a_flood_of_wrong_passwords_is_turned_away_and_leaves_no_memory_behind()
         busy.len()
     );
     assert!(
-        nice_values().iter().all(|nice| *nice == 19),
+        nice_values().iter().all(|nice| *nice == 10),
         "{:?}",
         nice_values()
     );

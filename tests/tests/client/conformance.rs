@@ -12,8 +12,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use mesh_tests::host::Host;
+use mesh_tests::host::{Host, target_folder};
 use mesh_tests::kit::{folder, ready};
+use mesh_tests::turns;
 use serde::Deserialize;
 
 /// The cases that the host claims to serve.
@@ -86,6 +87,7 @@ fn check_profile(profile: &str) {
     if !ready() {
         return;
     }
+    let _turn = turn(profile);
     let host = Host::start(&folder().join("mesh.toml"), &["happn.port=0"]);
     let port = host.addr().port().to_string();
     let long = std::env::var_os("MESH_TESTS_LONG").map(|_| start(profile, &port, LONG_AREAS));
@@ -99,6 +101,7 @@ fn check_secure_profile(profile: &str, newest: &str) {
     if !ready() {
         return;
     }
+    let _turn = turn(profile);
     let password = format!("security.admin_password={PASSWORD}");
     let host = Host::start(&folder().join("mesh.toml"), &["happn.secure=true", &password]);
     let port = host.addr().port().to_string();
@@ -109,6 +112,15 @@ fn check_secure_profile(profile: &str, newest: &str) {
     }
     let runs = finish(launch(command, &format!("{profile}-secure.json"), SECURE_AREAS));
     judge(&runs, &pending());
+}
+
+/// One run of the kit at a time for each profile: one takes a processor of its own, and more of them only wait for each other.
+fn turn(profile: &str) -> turns::Turn {
+    let folder = target_folder().join("tmp");
+    std::fs::create_dir_all(&folder).expect("the build's folder for temporary files can be made");
+    let file = folder.join(format!("conformance-{profile}.lock"));
+    std::fs::File::create(&file).expect("a lock file can be made");
+    turns::at(&file)
 }
 
 /// Fails if a case fails that is not pending, or a pending one passes.
