@@ -104,7 +104,10 @@ impl Server {
         ));
         announce(&mesh, address.port(), StartProgress::Initializing);
         let is_configured = |name: &str| config.components.iter().any(|other| other.name.value == name);
-        system::register(&mesh, is_configured)
+        let wanted = system::Wanted {
+            data: config.data_component,
+        };
+        system::register(&mesh, wanted, is_configured)
             .map_err(|error| config.diagnose(config.name.at, error.to_string(), None))?;
         for (component, library) in config.components.iter().zip(libraries) {
             let approve = approve(component, &library);

@@ -188,6 +188,7 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
     let differs = [
         ("name", old.name.value != new.name.value),
         ("domain", domain_matters && old.domain.value != new.domain.value),
+        ("data_component", old.data_component != new.data_component),
         ("happn.host", old.happn.host.value != new.happn.host.value),
         ("happn.port", old.happn.port.value != new.happn.port.value),
         ("happn.secure", old.happn.secure.value != new.happn.secure.value),

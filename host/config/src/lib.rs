@@ -62,6 +62,8 @@ pub struct Config {
     pub name: Spanned<String>,
     /// Domain of the mesh, same rules as `name`. Default: `name`.
     pub domain: Spanned<String>,
+    /// Whether the mesh has the component `data`. Default `false`.
+    pub data_component: bool,
     /// `[happn]`.
     pub happn: HappnConfig,
     /// `[security]`.
@@ -174,6 +176,7 @@ impl Config {
         Ok(Self {
             name: contents.name,
             domain: contents.domain,
+            data_component: contents.data_component,
             happn: contents.happn,
             security: contents.security,
             store: contents.store,

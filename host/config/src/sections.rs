@@ -28,6 +28,7 @@ use mesh_files::Durability;
 pub(super) struct Contents {
     pub(super) name: Spanned<String>,
     pub(super) domain: Spanned<String>,
+    pub(super) data_component: bool,
     pub(super) happn: HappnConfig,
     pub(super) security: SecurityConfig,
     pub(super) store: StoreConfig,
@@ -55,6 +56,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     if domain.at != name.at {
         check_name(reader, &domain, "domain", Named::Mesh);
     }
+    let data_component = reader.boolean(&mut top, "data_component", false);
     let section = reader.section(&mut top, "happn");
     let happn = happn(reader, section, folder);
     let section = reader.section(&mut top, "security");
@@ -78,6 +80,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     Contents {
         name,
         domain,
+        data_component: data_component.value,
         happn,
         security,
         store,

@@ -65,7 +65,15 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The error for a session of this dialect.
+    /// The error of a request whose login does not hold any more.
+    pub fn of_request(expiry: Expiry, dialect: Dialect) -> WireError {
+        match dialect.refusal_texts() {
+            RefusalTexts::Original => WireError::access_denied("unauthorized").because(expiry.message()),
+            RefusalTexts::Revised => WireError::access_denied(expiry.message()),
+        }
+    }
+
+    /// The error of a login, for a session of this dialect.
     pub fn to_wire(&self, dialect: Dialect) -> WireError {
         let original = dialect.refusal_texts() == RefusalTexts::Original;
         let unknown = |message: &str| match dialect.has_code_401() {
@@ -87,9 +95,8 @@ impl Denied {
             Denied::TokenKind => WireError::access_denied(
                 "token was created using the login type 0, which does not match how the new token is to be created",
             ),
-            Denied::Credentials | Denied::Anonymous | Denied::Address => unknown(&self.to_string()),
-            Denied::Expired(expiry) if original => {
-                WireError::access_denied("unauthorized").because(expiry.message())
+            Denied::Credentials | Denied::Anonymous | Denied::Address | Denied::Expired(_) => {
+                unknown(&self.to_string())
             }
             Denied::Busy | Denied::Provider => WireError::system(self.to_string()),
             Denied::Locked
@@ -99,8 +106,7 @@ impl Denied {
             | Denied::Future
             | Denied::OtherUser(_)
             | Denied::Outdated
-            | Denied::Admin
-            | Denied::Expired(_) => WireError::access_denied(self.to_string()),
+            | Denied::Admin => WireError::access_denied(self.to_string()),
         }
     }
 
@@ -124,6 +130,47 @@ impl Denied {
             Denied::Expired(_) => "expired",
             Denied::Provider => "provider",
             Denied::Busy => "busy",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_with_an_expired_token_is_refused_by_its_cause_and_a_request_as_each_generation_knows_it() {
+        let written = |error: WireError| {
+            let mut out = String::new();
+            error.write(&mut out);
+            out
+        };
+        for (dialect, code, request) in [
+            (
+                Dialect::Happn1,
+                403,
+                r#"{"name":"AccessDenied","message":"unauthorized","code":403,"reason":"expired session token"}"#,
+            ),
+            (
+                Dialect::Happn2,
+                401,
+                r#"{"name":"AccessDenied","message":"expired session token","code":403}"#,
+            ),
+            (
+                Dialect::Happn4,
+                401,
+                r#"{"name":"AccessDenied","message":"expired session token","code":403}"#,
+            ),
+        ] {
+            let login = written(Denied::Expired(Expiry::Elapsed).to_wire(dialect));
+            let expected =
+                format!(r#"{{"name":"AccessDenied","message":"expired session token","code":{code}}}"#);
+            assert_eq!(login, expected, "{dialect:?}");
+            assert_eq!(
+                written(Denied::of_request(Expiry::Elapsed, dialect)),
+                request,
+                "{dialect:?}"
+            );
         }
     }
 }

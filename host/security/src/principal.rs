@@ -4,6 +4,7 @@
 //! of answers. Guarantees: each login over HTTP is one of a session of its own.
 
 use super::{Accepted, Client, Info, TokenKind};
+use mesh_session::Expiry;
 use mesh_wire::protocol::Dialect;
 use std::net::IpAddr;
 
@@ -12,6 +13,8 @@ use std::net::IpAddr;
 pub struct WebPrincipal {
     /// The holder of the token that the request carries, in a secure mesh.
     pub accepted: Option<Accepted>,
+    /// Why that token does not hold any more, where it did once.
+    pub expiry: Option<Expiry>,
     /// Where the request comes from.
     pub address: IpAddr,
     /// Whether a proxy brought it here.

@@ -3,6 +3,7 @@
 mod check_plugin;
 mod components;
 mod cpp;
+mod data;
 mod golden;
 mod loader;
 mod panics;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Every action that there is, and some that there are not.
-const ACTIONS: [&str; 24] = [
+const ACTIONS: [&str; 23] = [
     "get",
     "set",
     "on",
@@ -18,7 +18,6 @@ const ACTIONS: [&str; 24] = [
     "remove",
     "count",
     "ack",
-    "disconnect",
     "revoke-token",
     "revoke-session",
     "disconnect-child-sessions",
@@ -95,6 +94,14 @@ async fn before_a_login_every_action_is_denied_and_nothing_happens() {
             let answer = stranger.request(odd).await;
             let data = &answer["data"];
             assert!(data.is_null() && !answer.to_string().contains("kept"), "{answer}");
+        }
+        // Clients say that they leave after a refused login, too.
+        assert!(!is_ok(&stranger.login(ADMIN, "wrong").await));
+        for path in paths {
+            let left = stranger
+                .request(request("disconnect", path, Some(admin.id())))
+                .await;
+            assert!(is_ok(&left) && left["data"].is_null(), "{dialect}: {left}");
         }
         let rest = stranger.pushed().await;
         assert!(rest.is_empty(), "{dialect} was sent {rest:?}");

@@ -106,8 +106,50 @@ async fn a_session_ends_when_its_time_is_over() {
         }
         let mut late = Client::open(host.addr(), dialect).await;
         let refused = late.login_with(json!({"token": token})).await;
-        assert_eq!(error(&refused)["code"], 403, "{refused}");
-        assert!(refused.to_string().contains("expired session token"), "{refused}");
+        let code = if is_first_generation(dialect) { 403 } else { 401 };
+        let expected = json!({"name": "AccessDenied", "message": "expired session token", "code": code});
+        assert_eq!(*error(&refused), expected, "{dialect}: {refused}");
+        let left = late.request(json!({"action": "disconnect"})).await;
+        assert!(is_ok(&left), "{dialect}: {left}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_time_is_over_is_refused_by_its_cause_over_http() {
+    let (host, _folder, _admin) = mesh(MESH).await;
+    let mut session = Client::open(host.addr(), "happn_4").await;
+    let answer = session.login("short", "right").await;
+    let token = answer["data"]["token"].as_str().unwrap().to_owned();
+    assert_ended(&session.until_end().await, "token-expired");
+    let bearer = format!("Authorization: Bearer {token}");
+    let asked = |verb: &str, path: &str| {
+        let headers = ["Content-Type: application/json", &bearer];
+        http::ask(host.addr(), verb, path, &headers, b"{}")
+    };
+    // Requests over HTTP are answered in the words of the last websocket from the same address.
+    for (dialect, status, refusal) in [
+        (
+            "happn_4",
+            401,
+            "authorization failed for short: expired session token",
+        ),
+        (
+            "happn_1.3.0",
+            403,
+            "unauthorized access to path /@HTTP/rest/describe",
+        ),
+    ] {
+        let _last = Client::enter(host.addr(), dialect, "bob", "right").await;
+        let called = asked("POST", "/rest/method/calc/add");
+        let expected =
+            json!({"message": "expired session token", "data": null, "error": {"message": "Access denied"}});
+        assert_eq!((called.status, called.json()), (403, expected), "{dialect}");
+        let described = asked("GET", "/rest/describe");
+        assert_eq!(
+            (described.status, &*described.text()),
+            (status, refusal),
+            "{dialect}"
+        );
     }
 }
 

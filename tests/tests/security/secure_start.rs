@@ -247,6 +247,14 @@ async fn a_key_is_enough_for_the_administrator() {
             assert!(!is_ok(&stranger.login(ADMIN, guess).await), "{guess}");
         }
     }
+    drop(host);
+    // A password may stand beside the key.
+    let file = folder.write("mesh.toml", &format!("{}admin_password = \"first\"\n", with(key)));
+    let host = Host::start(&file, &[]);
+    for dialect in DIALECTS {
+        let mut admin = Client::open(host.addr(), dialect).await;
+        assert!(is_ok(&admin.login(ADMIN, "first").await), "{dialect}");
+    }
     folder.write("mesh.toml", &with("no key"));
     let finished = mesh(&["run", "--config", &file.display().to_string()]);
     assert!(

@@ -201,6 +201,33 @@ async fn all_dialects_have_a_request_that_ends_the_own_token() {
 }
 
 #[tokio::test]
+async fn a_session_that_revokes_itself_may_still_say_that_it_leaves_and_nothing_else() {
+    let host = host(&[]);
+    let mut admin = Client::admin(&host).await;
+    let data = json!({"/open/*": {"actions": ["*"]}});
+    admin.add_member("bob", "right", "G", data).await;
+    for dialect in mesh_tests::secure::DIALECTS {
+        let mut session = Client::open(host.addr(), dialect).await;
+        let token = session.login("bob", "right").await["data"]["token"].clone();
+        let mut child = Client::open(host.addr(), dialect).await;
+        assert!(is_ok(&child.login_with(json!({"token": token})).await));
+        assert!(is_ok(&session.on("/ALL@/open/*").await));
+        assert!(is_ok(&session.request(json!({"action": "revoke-session"})).await));
+        admin.set("/open/1", json!({"n": 1})).await;
+        assert!(session.pushed().await.is_empty(), "{dialect} hears");
+        let left = session.request(json!({"action": "disconnect"})).await;
+        assert!(is_ok(&left), "{dialect}: {left}");
+        assert!(!is_ok(&session.get("/open/1").await), "{dialect} reads");
+        if !mesh_tests::secure::is_first_generation(dialect) {
+            for ended in [&mut session, &mut child] {
+                let frames = ended.until_end().await;
+                assert_eq!(frames[0]["data"], json!({"reason": "token-revoked"}), "{dialect}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_revocation_is_remembered_no_longer_than_its_token_holds() {
     let host = host(&[]);
     let mut admin = Client::admin(&host).await;

@@ -91,7 +91,7 @@ help: without this key it is 55000
 help: quote the value, and the whole for the shell: --set 'name="5"'
 
 --set hapn.port=1: unknown key `hapn` at the top level
-help: did you mean `happn`? known keys: calls, components, console, domain, happn, name, plugins, rest, security, store, swap, web
+help: did you mean `happn`? known keys: calls, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web
 
 --set components.clac.lanes=2: there is no component named "clac"
 help: did you mean `calc`? components: calc

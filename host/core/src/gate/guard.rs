@@ -74,7 +74,11 @@ impl Gate {
         let access = self.guard.access.clone().ok_or_else(unauthorized)?;
         let named = match on_behalf_of() {
             // Nobody is asked to act for something that is no name, least of all with wider rights of one's own.
-            Some(name) => Some(json::as_text(name).ok_or_else(unauthorized)?),
+            Some(name) => Some(
+                json::as_text(name)
+                    .filter(|name| !name.is_empty())
+                    .ok_or_else(unauthorized)?,
+            ),
             None => None,
         };
         let outcome = match Security::acts_for(named, &login.username) {
@@ -277,7 +281,7 @@ impl Gate {
             let reason = format!("session with id {} has been revoked", login.session_id);
             return Err(unauthorized().because(reason));
         }
-        Err(Denied::Expired(expiry).to_wire(dialect))
+        Err(Denied::of_request(expiry, dialect))
     }
 
     /// Forgets who was at the other end.

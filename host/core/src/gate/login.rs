@@ -57,6 +57,8 @@ impl Gate {
             Action::Describe => self.describe(request),
             Action::Login => self.log_in(request, frame),
             Action::RequestNonce => self.give_nonce(request),
+            // Clients leave by it after a refused login, too, and one that is revoked.
+            Action::Disconnect => self.disconnect(request, frame),
             _ if !self.is_let_in() => {
                 let response = Response::to(dialect, action, request);
                 self.send(response.error(&unauthorized()));
@@ -67,7 +69,6 @@ impl Gate {
             Action::Remove => self.remove(request, frame),
             Action::On => self.on(request, frame),
             Action::Count if dialect.has_count() => self.count(request, frame),
-            Action::Disconnect => self.disconnect(request, frame),
             _ if self.refuses_expired(action, request) => {}
             Action::Off => self.off(request),
             Action::Acknowledge => self.acknowledge(request),
@@ -118,7 +119,7 @@ impl Gate {
             let reason = format!("session with id {} has been revoked", login.session_id);
             return Err(unauthorized().because(reason));
         }
-        Err(Denied::Expired(expiry).to_wire(dialect))
+        Err(Denied::of_request(expiry, dialect))
     }
 
     fn give_nonce(&mut self, request: &Request<'_>) {
@@ -214,10 +215,14 @@ impl Gate {
                 Ok(()) => Ok(response.data("null")),
                 Err(error) => Err(WireError::system(error.to_string())),
             });
-            // The answer goes before the sessions end, this one among them.
+            // The answer goes before the sessions end.
             session.outbound().push(answer);
             // Where it cannot be kept it counts all the same, until the host stops.
-            mesh.expel_sessions_of(&login.parent_id);
+            match action {
+                // Published clients send `disconnect` next, and wait for its answer.
+                Action::RevokeSession => mesh.expel_sessions_of_all_but(&login.parent_id, &session),
+                _ => mesh.expel_sessions_of(&login.parent_id),
+            }
             None
         });
     }

@@ -16,21 +16,41 @@ pub(super) fn any<'a>(request: &Request<'a>) -> Result<Cow<'a, str>, WireError> 
     let path = request
         .path_text()
         .ok_or_else(|| WireError::path_is_no_text(request.path.map(|path| path.get().trim_matches('"'))))?;
+    check_size(&path)?;
+    Ok(path)
+}
+
+fn check_size(path: &str) -> Result<(), WireError> {
     if path.len() > LONGEST || memchr::memchr_iter(b'/', path.as_bytes()).count() > MOST_SEGMENTS {
         return Err(WireError::plain(format!(
             "Bad path, it must not be longer than {LONGEST} bytes or have more than {MOST_SEGMENTS} segments"
         )));
     }
-    Ok(path)
+    Ok(())
 }
 
 /// The path of a `set`, `remove` or `on`: later generations allow only some characters.
 pub(super) fn checked<'a>(request: &Request<'a>, dialect: Dialect) -> Result<Cow<'a, str>, WireError> {
     let path = any(request)?;
+    check_characters(&path, dialect)?;
+    Ok(path)
+}
+
+fn check_characters(path: &str, dialect: Dialect) -> Result<(), WireError> {
     if dialect.checks_path_characters() && (path.is_empty() || !path.chars().all(is_allowed)) {
         return Err(WireError::path_has_bad_characters());
     }
-    Ok(path)
+    Ok(())
+}
+
+/// Checks a path that a part of the host writes to, on a client's behalf.
+///
+/// # Errors
+///
+/// When a client could not write to it.
+pub fn check_path(path: &str, dialect: Dialect) -> Result<(), WireError> {
+    check_size(path)?;
+    check_characters(path, dialect)
 }
 
 fn is_allowed(character: char) -> bool {

@@ -4,9 +4,8 @@
 //! millisecond goes on in turns on the threads of [`mesh_scans`]. Neither the component's lane nor anybody else waits
 //! for it.
 
-use super::exchange::MESH_USER;
 use super::services::{reply, reply_after};
-use super::{Change, Mesh, Publisher};
+use super::{Change, Mesh};
 use mesh_plugin::Caller;
 use mesh_scans::{Budget, Memory, Owner};
 use mesh_security::Hidden;
@@ -104,13 +103,7 @@ fn remove_on(
 fn conclude(mesh: &Mesh, caller: Caller, path: &str, outcome: Result<(u64, Commit), StoreError>) {
     let outcome = outcome.map(|(removed, commit)| {
         let data = format!(r#"{{"removed":{removed}}}"#);
-        let event_id = mesh.next_event().to_string();
-        let publisher = Publisher {
-            session_id: mesh.id(),
-            event_id: &event_id,
-            username: Some(MESH_USER),
-        };
-        let published = mesh.publish_change(&publisher, &Change::new(EventAction::Remove, path, &data));
+        let published = mesh.publish_own_change(&Change::new(EventAction::Remove, path, &data));
         caller.instance.emitter().published(published.after);
         (data, commit)
     });

@@ -1,5 +1,6 @@
 //! Writing and publishing documents, on behalf of clients, of components and of the mesh itself.
 
+use super::exchange::MESH_USER;
 use super::{Mesh, Reach};
 use mesh_session::pubsub::{Event, EventVersion, Published, Targets};
 use mesh_session::{Deferred, Session};
@@ -256,6 +257,17 @@ impl Mesh {
     /// Publishes what happened to a path.
     pub fn publish_change(&self, publisher: &Publisher<'_>, change: &Change<'_>) -> Published {
         self.with_event(publisher, change, |event| self.publish(event, Reach::Subscribers))
+    }
+
+    /// As [`Mesh::publish_change`], under the mesh's own name: for its components, and for parts of the host.
+    pub fn publish_own_change(&self, change: &Change<'_>) -> Published {
+        let event_id = self.next_event().to_string();
+        let publisher = Publisher {
+            session_id: self.id(),
+            event_id: &event_id,
+            username: Some(MESH_USER),
+        };
+        self.publish_change(&publisher, change)
     }
 
     /// As [`Mesh::publish_change`], by somebody who will soon write for recipients that sleep.

@@ -372,6 +372,11 @@ impl Mesh {
         outcome
     }
 
+    /// Bytes that a session may have queued, and so the size of the largest answer.
+    pub fn session_queue(&self) -> usize {
+        self.settings.session_queue
+    }
+
     /// A number for the next thing that the mesh itself publishes.
     fn next_event(&self) -> u64 {
         self.published.fetch_add(1, Ordering::Relaxed) + 1

@@ -31,7 +31,7 @@ pub enum Concerned<'a> {
 
 impl Mesh {
     /// The name that documents of the mesh itself and of its components carry; none where there are no users.
-    pub(super) fn own_name(&self) -> Option<&'static Arc<str>> {
+    pub fn own_name(&self) -> Option<&'static Arc<str>> {
         static NAME: LazyLock<Arc<str>> = LazyLock::new(|| MESH_USER.into());
         self.security().map(|_| &*NAME)
     }
@@ -134,10 +134,32 @@ impl Mesh {
 
     /// Expels the sessions of a token that was taken away, and those that were logged in with it.
     pub fn expel_sessions_of(&self, session_id: &str) {
+        self.expel_sessions(session_id, None);
+    }
+
+    /// The same. The session that asked for it hears and may do nothing more, but stays open to say that it leaves.
+    pub fn expel_sessions_of_all_but(&self, session_id: &str, leaving: &Session) {
+        self.expel_sessions(session_id, Some(leaving.number()));
+    }
+
+    fn expel_sessions(&self, session_id: &str, leaving: Option<u64>) {
         for (session, login) in self.logged_in() {
-            if *login.session_id == *session_id || *login.parent_id == *session_id {
+            if *login.session_id != *session_id && *login.parent_id != *session_id {
+                continue;
+            }
+            if leaving == Some(session.number()) {
+                self.silence(&session);
+            } else {
                 self.expel(&session, Expiry::Revoked.reason());
             }
+        }
+    }
+
+    /// Lets a session hear nothing more, and cost no more than one without a login.
+    fn silence(&self, session: &Session) {
+        self.subscriptions().unsubscribe_all(session.number());
+        if session.is_admitted() {
+            self.sessions().withdraw(session);
         }
     }
 
@@ -172,11 +194,14 @@ impl Mesh {
     /// Lets a session that has lost its right hear nothing more. Some are disconnected; others are told when they
     /// ask for something.
     pub fn expel(&self, session: &Session, reason: &str) {
-        self.subscriptions().unsubscribe_all(session.number());
         match session.dialect().expired_login() {
-            ExpiredLogin::StaysOpen if session.is_admitted() => self.sessions().withdraw(session),
-            ExpiredLogin::Ends if !session.outbound().is_closing() => session.end_because(reason),
-            ExpiredLogin::StaysOpen | ExpiredLogin::Ends => {}
+            ExpiredLogin::StaysOpen => self.silence(session),
+            ExpiredLogin::Ends => {
+                self.subscriptions().unsubscribe_all(session.number());
+                if !session.outbound().is_closing() {
+                    session.end_because(reason);
+                }
+            }
         }
     }
 

@@ -1,12 +1,13 @@
-//! The components that are part of the host itself: `security`, `api`, `system` and `rest`.
+//! The components that are part of the host itself: `security`, `api`, `system`, `rest`, and `data` where it is wanted.
 //!
 //! Enters: a mesh that is being started, later calls by any client, and REST requests that the transport has read.
-//! Leaves: four registered components, their answers, the events of `system`. Guarantees: a description lists only
-//! what works; a configured component of the same name takes the place of one of these; nothing here ever waits.
+//! Leaves: registered components, their answers, the events of `system` and `data`. Guarantees: a description lists only
+//! what is answered; a configured component of the same name takes the place of one of these; nothing here ever waits.
 
 mod api;
 pub mod client;
 pub mod console;
+mod data;
 mod machine;
 pub mod rest;
 mod security;
@@ -47,19 +48,33 @@ impl Own {
     }
 }
 
-/// Makes `security`, `api`, `system` and `rest` reachable, in this order and with the host's version, except those that
-/// the configuration has a component for. Must be called inside a tokio runtime, which runs their timers.
+/// The components of the host that not every mesh has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// `data`: documents for all who may call it.
+    pub data: bool,
+}
+
+/// Makes `security`, `api`, `system`, `rest` and those that are wanted reachable, in this order and with the host's version,
+/// except those that the configuration has a component for. Must be called inside a tokio runtime, which runs their timers.
 ///
 /// # Errors
 ///
 /// When one of them describes itself wrongly.
-pub fn register(mesh: &Arc<Mesh>, is_configured: impl Fn(&str) -> bool) -> Result<(), LoadError> {
-    let own = [
+pub fn register(
+    mesh: &Arc<Mesh>,
+    wanted: Wanted,
+    is_configured: impl Fn(&str) -> bool,
+) -> Result<(), LoadError> {
+    let mut own = vec![
         Own::new("security", security::METHODS, &[], security::Security::new(mesh)),
         Own::new("api", api::METHODS, &[], api::Api),
         Own::new("system", statistics::METHODS, &[], statistics::System::new(mesh)),
         Own::new("rest", &[], rest::ROUTES, rest::Rest),
     ];
+    if wanted.data {
+        own.push(Own::new(data::NAME, data::METHODS, &[], data::Data::new(mesh)));
+    }
     for (number, own) in (0..).zip(own) {
         let name = own.name;
         if is_configured(name) {
@@ -175,6 +190,7 @@ mod tests {
             ("api", api::METHODS, &[]),
             ("system", statistics::METHODS, &[]),
             ("rest", &[], rest::ROUTES),
+            (data::NAME, data::METHODS, &[]),
         ] {
             let checked = Descriptor::check(
                 PART_OF_THE_HOST,

@@ -18,6 +18,7 @@ use hyper::{StatusCode, Uri};
 use mesh_core::mesh::Mesh;
 use mesh_security::permission::Action;
 use mesh_security::{Accepted, Asking, Credentials, Denied, Offer, Security, WebPrincipal};
+use mesh_session::Expiry;
 use mesh_wire::protocol::{HttpRefusal, WireError, json};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -37,6 +38,7 @@ pub(super) async fn admit(
 ) -> Result<WebPrincipal, Answer> {
     let mut principal = WebPrincipal {
         accepted: None,
+        expiry: None,
         address,
         is_forwarded: is_forwarded(&head.headers),
         dialect: mesh.sessions().dialect_over_http(address),
@@ -64,18 +66,34 @@ pub(super) async fn admit(
         .map(|token| holder_of(token, &principal, security));
     if is_open(path, target, mesh) {
         let is_request = matches!(target, Target::Place(_)) || target.is_call();
-        let may_go_on = |accepted: &Accepted| !is_request || note_request(accepted).is_ok();
-        principal.accepted = holder.and_then(Result::ok).filter(may_go_on);
+        let holder = holder.map(|holder| match holder {
+            Ok(accepted) if is_request => note_request(&accepted).map(|()| accepted),
+            other => other,
+        });
+        match holder {
+            Some(Ok(accepted)) => principal.accepted = Some(accepted),
+            Some(Err(Denied::Expired(expiry))) => principal.expiry = Some(expiry),
+            Some(Err(_)) | None => {}
+        }
         return Ok(principal);
     }
     let accepted = match holder {
         Some(Ok(accepted)) => accepted,
         // A user whose login does not hold any more has no permissions.
         Some(Err(Denied::Revoked(_) | Denied::Credentials)) => return Err(forbidden(head)),
+        Some(Err(Denied::Expired(expiry))) => {
+            let session = token
+                .as_deref()
+                .and_then(|token| security.session_of_token(token));
+            let username = session.map(|(_, username)| username).unwrap_or_default();
+            return Err(expired(head, &principal, expiry, &username));
+        }
         Some(Err(denied)) => return Err(unknown(head, &principal, Some(&denied))),
         None => return Err(unknown(head, &principal, None)),
     };
-    note_request(&accepted).map_err(|denied| unknown(head, &principal, Some(&denied)))?;
+    if let Err(expiry) = accepted.login.note_request(Instant::now()) {
+        return Err(expired(head, &principal, expiry, &accepted.user.name));
+    }
     let wanted = format!("/@HTTP{path}");
     let action = Action::of_verb(head.method.as_str());
     let access = security.access_of(&accepted.user.name);
@@ -282,11 +300,24 @@ fn unknown(head: &Parts, principal: &WebPrincipal, denied: Option<&Denied>) -> A
         let answer = refusal::known_as_text(&head.headers, StatusCode::FORBIDDEN, body);
         return with_reason(answer);
     }
+    challenged(head, body)
+}
+
+fn challenged(head: &Parts, body: String) -> Answer {
     let mut answer = refusal::known_as_text(&head.headers, StatusCode::UNAUTHORIZED, body);
     answer
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("happn-auth"));
     with_reason(answer)
+}
+
+/// The answer to a request with a token that does not hold any more. The user whom it names is who showed it.
+fn expired(head: &Parts, principal: &WebPrincipal, expiry: Expiry, username: &str) -> Answer {
+    if principal.dialect.http_refusal() == HttpRefusal::Forbidden {
+        return forbidden(head);
+    }
+    let body = format!("authorization failed for {username}: {}", expiry.message());
+    challenged(head, body)
 }
 
 /// The answer to a user who may not have what is at a path.

@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for OptionsVisitor {
                 Key::Increment => options.increment = Some(value).filter(|step| step.get() != "null"),
                 Key::NullValue => options.null_value = json::is_truthy(value),
                 Key::PublishResults => options.publish_results = json::is_truthy(value),
-                Key::OnBehalfOf => options.on_behalf_of = Some(value).filter(|name| json::is_truthy(name)),
+                Key::OnBehalfOf => options.on_behalf_of = Some(value).filter(|name| names_a_principal(name)),
                 Key::UpsertType => options.bulk = value.get() == "3",
                 Key::InitialCallback => options.initial_callback = json::is_truthy(value),
                 Key::InitialEmit => options.initial_emit = json::is_truthy(value),
@@ -115,6 +115,11 @@ impl<'de> Visitor<'de> for OptionsVisitor {
         }
         Ok(options)
     }
+}
+
+/// Whether a value of `onBehalfOf` asks for something. An empty text does, and names nobody.
+fn names_a_principal(value: &RawValue) -> bool {
+    json::is_truthy(value) || value.get() == "\"\""
 }
 
 #[derive(Clone, Copy)]

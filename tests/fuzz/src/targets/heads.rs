@@ -44,7 +44,7 @@ fn run(bytes: &[u8]) {
 fn whole(bytes: &[u8], piece: usize) {
     let world = World::new(1);
     world.block_on(async {
-        if let Err(error) = system::register(world.mesh(), |_| false) {
+        if let Err(error) = system::register(world.mesh(), system::Wanted::default(), |_| false) {
             panic!("{error}");
         }
     });

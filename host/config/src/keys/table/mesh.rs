@@ -22,6 +22,14 @@ pub(super) const MESH: &[Key] = &[
         applies: Restart,
         meaning: "Domain of the mesh, for peers that group meshes; same rules as `name`.",
     },
+    Key {
+        section: "",
+        name: "data_component",
+        takes: Takes::Boolean,
+        default: KeyDefault::Boolean(false),
+        applies: Restart,
+        meaning: "Whether the mesh has the component `data`, as happner meshes with `data: {}` have.",
+    },
 ];
 
 /// Keys of `[store]`.

@@ -28,7 +28,7 @@ pub(super) const SECURITY: &[Key] = &[
         takes: Takes::Text,
         default: KeyDefault::Unset,
         applies: Restart,
-        meaning: "Public key with which `_ADMIN` signs nonces; with it there may be no `admin_password`.",
+        meaning: "Public key with which `_ADMIN` signs nonces; `admin_password` may stand beside it, or be left out.",
     },
     Key {
         section: "security",

@@ -174,7 +174,13 @@ fn a_request_on_behalf_of_a_value_that_is_no_name_is_refused() {
     let mut world = world();
     for dialect in GENERATIONS {
         let client = world.connect_as(dialect, "all");
-        for name in [json!({"username": "ada"}), json!(["ada"]), json!(5), json!(true)] {
+        for name in [
+            json!({"username": "ada"}),
+            json!(["ada"]),
+            json!(5),
+            json!(true),
+            json!(""),
+        ] {
             let options = json!({"onBehalfOf": name});
             for request in [
                 json!({"action": "set", "path": "/rooms/1", "data": {}, "options": options}),

@@ -87,7 +87,10 @@ pub(super) fn caller(
         return Ok(mesh.origin().clone());
     };
     let accepted = request.principal.accepted.as_ref();
-    let accepted = accepted.ok_or_else(|| Reply::failed(403, "Bad origin", "origin of call unknown"))?;
+    let accepted = accepted.ok_or_else(|| match request.principal.expiry {
+        Some(expiry) => Reply::failed(403, expiry.message(), DENIED),
+        None => Reply::failed(403, "Bad origin", "origin of call unknown"),
+    })?;
     let login = &accepted.login;
     let path = request_path(mesh, component, method);
     let denied = || {

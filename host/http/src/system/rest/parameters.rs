@@ -276,6 +276,7 @@ mod tests {
             headers: "{}",
             body: body.as_bytes(),
             principal: mesh_security::WebPrincipal {
+                expiry: None,
                 accepted: None,
                 address: std::net::Ipv4Addr::LOCALHOST.into(),
                 is_forwarded: false,
