@@ -1,5 +1,6 @@
 //! Components: how libraries are checked, loaded, called, and kept from doing harm.
 
+mod bundles;
 mod check_plugin;
 mod components;
 mod cpp;

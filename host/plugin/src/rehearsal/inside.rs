@@ -141,7 +141,7 @@ fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> 
         return Ok(());
     }
     host.step("when it is closed (its destructors run then)");
-    interpose::release_keys(&object);
+    interpose::release_keys(library.group());
     // A library that cannot be closed stays in memory in the host, too, which says so.
     let _ = library.close();
     let until = Instant::now() + THREADS_END;

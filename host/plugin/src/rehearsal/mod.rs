@@ -11,12 +11,11 @@ mod report;
 
 pub use ending::how;
 
+use super::stage::Staged;
 use super::{LoadError, LoadErrorKind};
 use report::{Message, Said};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -24,7 +23,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use xxhash_rust::xxh3::Xxh3;
 
 /// So many libraries that were found to be good are remembered.
 const MOST_REMEMBERED: usize = 64;
@@ -70,16 +68,22 @@ impl Rehearsal {
     }
 
     /// Tries out a private copy. `shown` names the library in errors. `None` when libraries are not tried out. Blocks the thread.
-    pub(super) fn of(&self, file: &Path, shown: &str, limit: Duration) -> Result<Option<Said>, LoadError> {
+    pub(super) fn of(
+        &self,
+        staged: &Staged,
+        shown: &str,
+        limit: Duration,
+    ) -> Result<Option<Said>, LoadError> {
         let Some(program) = &self.program else {
             return Ok(None);
         };
-        let digest = digest(file).map_err(|error| cannot(shown, &error))?;
+        let digest = staged.digest();
         let known = |known: &(u128, Said)| (known.0 == digest).then(|| known.1.clone());
         if let Some(said) = self.lock().iter().find_map(known) {
             return Ok(Some(said));
         }
-        let said = rehearse(program, file, shown, limit)?;
+        let said = rehearse(program, staged.path(), shown, limit)
+            .map_err(|error| staged.named_as_original(error))?;
         let mut remembered = self.lock();
         if remembered.len() >= MOST_REMEMBERED {
             remembered.remove(0);
@@ -98,20 +102,6 @@ fn cannot(shown: &str, error: &io::Error) -> LoadError {
         LoadErrorKind::Resources,
         format!("{shown} cannot be tried out in a process of its own: {error}"),
     )
-}
-
-/// A number that differs for files that differ.
-fn digest(file: &Path) -> io::Result<u128> {
-    let file = File::open(file)?;
-    let (mut hash, mut offset, mut buffer) = (Xxh3::new(), 0, vec![0; 256 * 1024]);
-    loop {
-        let count = file.read_at(&mut buffer, offset)?;
-        if count == 0 {
-            return Ok(hash.digest128());
-        }
-        hash.update(&buffer[..count]);
-        offset += count as u64;
-    }
 }
 
 fn rehearse(program: &Path, file: &Path, shown: &str, limit: Duration) -> Result<Said, LoadError> {

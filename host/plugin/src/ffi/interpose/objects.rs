@@ -4,7 +4,8 @@
 //! that the dynamic loader holds for moments. A constructor that hangs keeps nobody waiting here. `dladdr` would wait
 //! for it.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -24,6 +25,18 @@ impl Object {
     /// The file that was loaded under this name.
     pub(crate) fn named(path: &Path) -> Option<Object> {
         find(|name, _| name.to_bytes() == path.as_os_str().as_encoded_bytes())
+    }
+
+    /// The files that were loaded from below a folder.
+    pub(crate) fn below(folder: &Path) -> Vec<Object> {
+        let mut objects = Vec::new();
+        find(|name, object| {
+            if Path::new(OsStr::from_bytes(name.to_bytes())).starts_with(folder) {
+                objects.push(*object);
+            }
+            false
+        });
+        objects
     }
 
     /// Whether an address lies in it.

@@ -30,7 +30,7 @@ pub(super) struct Remains {
     /// Threads that nobody knew the maker of when it was opened.
     strangers: Option<Strangers>,
     bound: Option<Box<Bound>>,
-    /// Where it was loaded from: a name that was never used before, and does not exist any more.
+    /// Part of the path that it was loaded from: a name that was never used before, and does not exist any more.
     file: PathBuf,
 }
 
@@ -72,21 +72,22 @@ fn open(
     let staged = Staged::copy(path, &stage.folder).map_err(unopened)?;
     stage
         .rehearsal
-        .of(staged.path(), shown, trial.limit)
+        .of(&staged, shown, trial.limit)
         .map_err(unopened)?;
     // Nobody may wait for it any more.
     let _ = trial.passed.map(|passed| passed.send(()));
     let owner = Owner::new();
     owner.enter();
     let strangers = Strangers::now();
-    let library = Library::open(staged.path(), shown).map_err(unopened)?;
+    let library =
+        Library::open(staged.path(), shown).map_err(|error| unopened(staged.named_as_original(error)))?;
     let table = library.component(shown);
     let remains = Remains {
         library,
         owner,
         strangers,
         bound: None,
-        file: staged.path().to_owned(),
+        file: staged.mark().to_owned(),
     };
     match table {
         Ok(table) => Ok((remains, table)),
@@ -176,8 +177,7 @@ pub(super) fn look(
     report: oneshot::Sender<Result<Descriptor, LoadError>>,
 ) -> LaneZero {
     let shown = path.display().to_string();
-    let said =
-        Staged::copy(path, &stage.folder).and_then(|staged| stage.rehearsal.of(staged.path(), &shown, LOOK));
+    let said = Staged::copy(path, &stage.folder).and_then(|staged| stage.rehearsal.of(&staged, &shown, LOOK));
     let (outcome, remains) = match said {
         Ok(Some(said)) => {
             let checked = Descriptor::check(&shown, &said.name, &said.version, &said.sdk, &said.descriptor);
@@ -296,7 +296,6 @@ pub(super) async fn clear_away(lane_zero: JoinHandle<LaneZero>, patience: Durati
 }
 
 fn unload(remains: Remains, patience: Duration) -> Unloaded {
-    let object = *remains.library.object();
     // Its destructors run on this thread.
     remains.owner.enter();
     let until = Instant::now() + patience;
@@ -310,7 +309,7 @@ fn unload(remains: Remains, patience: Duration) -> Unloaded {
         std::mem::forget(remains);
         return Unloaded::Resident(format!("{threads} of its own threads still run"));
     }
-    interpose::release_keys(&object);
+    interpose::release_keys(remains.library.group());
     let Remains {
         library, bound, file, ..
     } = remains;
