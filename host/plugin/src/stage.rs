@@ -5,7 +5,8 @@
 
 mod bundle;
 
-use super::{LoadError, LoadErrorKind, Rehearsal, elf};
+use super::rehearsal::{Extent, Rehearsal};
+use super::{LoadError, LoadErrorKind, elf};
 use bundle::Bundle;
 use std::fs::{self, File};
 use std::io;
@@ -32,13 +33,36 @@ pub struct Stage {
     pub rehearsal: Rehearsal,
 }
 
+impl Stage {
+    /// The same place, where so much of a library is tried out.
+    pub fn with(&self, extent: Extent) -> Stage {
+        Stage {
+            folder: self.folder.clone(),
+            rehearsal: self.rehearsal.with(extent),
+        }
+    }
+
+    /// A private copy of the library at `source`; within a rehearsal the one that is tried out.
+    pub(super) fn copy(&self, source: &Path) -> Result<Staged, LoadError> {
+        match self.rehearsal.copy() {
+            Some(copy) => Ok(Staged {
+                path: copy.to_owned(),
+                copy: None,
+                bundle: None,
+                digest: 0,
+            }),
+            None => Staged::copy(source, &self.folder),
+        }
+    }
+}
+
 /// A private copy. Removed when dropped, which is soon after it was opened: a library that is mapped stays usable. A host
 /// that is killed before leaves a copy that [`remove_left_behind`] finds.
 #[derive(Debug)]
 pub(super) struct Staged {
     path: PathBuf,
-    /// Says that the copy is in use, and its bundle with it.
-    copy: File,
+    /// Says that the copy is in use, and its bundle with it. `None` when the copy is another process's.
+    copy: Option<File>,
     bundle: Option<Bundle>,
     digest: u128,
 }
@@ -73,7 +97,7 @@ pub(crate) fn mark(path: &Path) -> &Path {
 impl Staged {
     /// Copies the library at `source` into `directory`, which nobody but this user may reach. Libraries that it brings along
     /// are copied, too.
-    pub(super) fn copy(source: &Path, directory: &Path) -> Result<Staged, LoadError> {
+    fn copy(source: &Path, directory: &Path) -> Result<Staged, LoadError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let stem = source
             .file_stem()
@@ -89,12 +113,13 @@ impl Staged {
         let mut staged = Staged {
             digest: copy.digest,
             path,
-            copy: copy.file,
+            copy: None,
             bundle: None,
         };
         let folder = staged.path.with_extension(BUNDLE);
-        let bundle = Bundle::gather(source, &staged.path, &staged.copy, folder)?;
-        if let Some(bundle) = bundle {
+        let bundle = Bundle::gather(source, &staged.path, &copy.file, folder);
+        staged.copy = Some(copy.file);
+        if let Some(bundle) = bundle? {
             staged.digest = bundle.digest(staged.digest);
             staged.bundle = Some(bundle);
         }
@@ -220,6 +245,8 @@ impl Drop for Staged {
     fn drop(&mut self) {
         // The file says that the folder is in use, and goes last.
         self.bundle = None;
-        let _ = fs::remove_file(&self.path);
+        if self.copy.is_some() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }

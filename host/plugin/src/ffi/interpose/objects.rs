@@ -46,7 +46,7 @@ impl Object {
 }
 
 /// Whether an address lies in the host's own executable.
-pub(super) fn is_hosts_own(address: usize) -> bool {
+pub(crate) fn is_hosts_own(address: usize) -> bool {
     static START: AtomicUsize = AtomicUsize::new(0);
     static END: AtomicUsize = AtomicUsize::new(0);
     if END.load(Ordering::Acquire) == 0 {

@@ -12,8 +12,10 @@ use crate::ffi::lane_thread::{self, InstancePointer};
 use crate::ffi::library::{ComponentTable, Library};
 use crate::instance::Instance;
 use crate::lane::Lane;
-use crate::runner::{LoadRequest, Unloaded};
-use crate::stage::{Stage, Staged};
+use crate::rehearsal::{Extent, Life, Trial};
+use crate::runner::{LANE_IS_BUSY, LoadRequest, Unloaded};
+use crate::stage::Stage;
+use crate::surroundings::{HostsOwn, KeptMask};
 use crate::{Descriptor, LoadError, LoadErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,11 +26,15 @@ use tokio::sync::oneshot;
 
 /// The remains of lane 0.
 pub(super) struct Remains {
+    /// Names it in the log.
+    shown: String,
     library: Library,
     /// For whom its threads work.
     owner: Owner,
     /// Threads that nobody knew the maker of when it was opened.
     strangers: Option<Strangers>,
+    /// The state of the process that is the host's.
+    hosts_own: HostsOwn,
     bound: Option<Box<Bound>>,
     /// Part of the path that it was loaded from: a name that was never used before, and does not exist any more.
     file: PathBuf,
@@ -50,9 +56,11 @@ pub(in crate::runner) struct Opened {
 }
 
 /// The rehearsal of a library that is about to be opened.
-struct Trial {
-    /// How long it may take.
+struct Before {
+    /// How long each step of it may take.
     limit: Duration,
+    /// The instance to try it out with.
+    life: Option<Life>,
     /// Is told when it is over.
     passed: Option<oneshot::Sender<()>>,
 }
@@ -66,26 +74,33 @@ fn open(
     path: &Path,
     stage: &Stage,
     shown: &str,
-    trial: Trial,
+    before: Before,
 ) -> Result<(Remains, ComponentTable), Box<Refused>> {
     let unopened = |error| Box::new(Refused { error, remains: None });
-    let staged = Staged::copy(path, &stage.folder).map_err(unopened)?;
-    stage
-        .rehearsal
-        .of(&staged, shown, trial.limit)
-        .map_err(unopened)?;
+    let staged = stage.copy(path).map_err(unopened)?;
+    if stage.rehearsal.extent() != Extent::Off {
+        let trial = Trial {
+            staged: &staged,
+            shown,
+            limit: before.limit,
+            life: before.life,
+        };
+        stage.rehearsal.of(trial).map_err(unopened)?;
+    }
     // Nobody may wait for it any more.
-    let _ = trial.passed.map(|passed| passed.send(()));
+    let _ = before.passed.map(|passed| passed.send(()));
     let owner = Owner::new();
     owner.enter();
-    let strangers = Strangers::now();
+    let (strangers, hosts_own) = (Strangers::now(), HostsOwn::now());
     let library =
         Library::open(staged.path(), shown).map_err(|error| unopened(staged.named_as_original(error)))?;
     let table = library.component(shown);
     let remains = Remains {
+        shown: shown.to_owned(),
         library,
         owner,
         strangers,
+        hosts_own,
         bound: None,
         file: staged.mark().to_owned(),
     };
@@ -105,11 +120,13 @@ pub(super) fn lane_zero(
     report: oneshot::Sender<Result<Opened, LoadError>>,
 ) -> LaneZero {
     let shown = request.library.display().to_string();
-    let trial = Trial {
+    let before = Before {
         limit: request.start_timeout,
+        life: life(&request),
         passed: Some(after_rehearsal),
     };
-    let opened = open(&request.library, &request.stage, &shown, trial);
+    let mask = KeptMask::now();
+    let opened = open(&request.library, &request.stage, &shown, before);
     let (mut remains, table) = match opened {
         Ok(opened) => opened,
         Err(refused) => {
@@ -119,6 +136,8 @@ pub(super) fn lane_zero(
     };
     let (functions, owner) = (table.functions(), remains.owner);
     let made = make(request, &remains.library, &table, &shown);
+    drop(mask);
+    remains.put_back();
     let (bound, pointer, descriptor) = match made {
         Ok(made) => made,
         Err((error, bound)) => {
@@ -170,6 +189,20 @@ pub(super) fn lane_zero(
     Ok(remains)
 }
 
+/// The instance to try a library out with, where one is to be made.
+fn life(request: &LoadRequest) -> Option<Life> {
+    (request.stage.rehearsal.extent() == Extent::Life).then(|| Life {
+        library: std::path::absolute(&request.library).unwrap_or_else(|_| request.library.clone()),
+        name: request.name.clone(),
+        mesh: request.mesh.clone(),
+        domain: request.domain.clone(),
+        config: request.config.clone(),
+        lanes: request.lanes,
+        lane_bytes: request.limits.bytes,
+        start_timeout: request.start_timeout,
+    })
+}
+
 /// The body of the thread that only looks at a library.
 pub(super) fn look(
     path: &Path,
@@ -177,7 +210,14 @@ pub(super) fn look(
     report: oneshot::Sender<Result<Descriptor, LoadError>>,
 ) -> LaneZero {
     let shown = path.display().to_string();
-    let said = Staged::copy(path, &stage.folder).and_then(|staged| stage.rehearsal.of(&staged, &shown, LOOK));
+    let said = stage.copy(path).and_then(|staged| {
+        stage.rehearsal.of(Trial {
+            staged: &staged,
+            shown: &shown,
+            limit: LOOK,
+            life: None,
+        })
+    });
     let (outcome, remains) = match said {
         Ok(Some(said)) => {
             let checked = Descriptor::check(&shown, &said.name, &said.version, &said.sdk, &said.descriptor);
@@ -187,8 +227,9 @@ pub(super) fn look(
             path,
             stage,
             &shown,
-            Trial {
+            Before {
                 limit: LOOK,
+                life: None,
                 passed: None,
             },
         ) {
@@ -291,11 +332,11 @@ pub(super) async fn clear_away(lane_zero: JoinHandle<LaneZero>, patience: Durati
     }
     match tokio::time::timeout(patience * 2, outcome).await {
         Ok(Ok(unloaded)) => unloaded,
-        _ => Unloaded::Resident("one of its lanes is still busy".to_owned()),
+        _ => Unloaded::Resident(LANE_IS_BUSY.to_owned()),
     }
 }
 
-fn unload(remains: Remains, patience: Duration) -> Unloaded {
+fn unload(mut remains: Remains, patience: Duration) -> Unloaded {
     // Its destructors run on this thread.
     remains.owner.enter();
     let until = Instant::now() + patience;
@@ -309,12 +350,24 @@ fn unload(remains: Remains, patience: Duration) -> Unloaded {
         std::mem::forget(remains);
         return Unloaded::Resident(format!("{threads} of its own threads still run"));
     }
+    remains.put_back();
+    if let Some(reason) = remains.hosts_own.handled() {
+        std::mem::forget(remains);
+        return Unloaded::Resident(reason);
+    }
     interpose::release_keys(remains.library.group());
     let Remains {
-        library, bound, file, ..
+        library,
+        bound,
+        file,
+        mut hosts_own,
+        ..
     } = remains;
     let file = file.to_string_lossy().into_owned();
-    if let Err(reason) = library.close() {
+    let closed = library.close();
+    // Its destructors ran.
+    hosts_own.put_back(&[]);
+    if let Err(reason) = closed {
         std::mem::forget(bound);
         return Unloaded::Resident(format!("the dynamic linker did not close it: {reason}"));
     }
@@ -327,6 +380,14 @@ fn unload(remains: Remains, patience: Duration) -> Unloaded {
 }
 
 impl Remains {
+    /// Puts back what the library has changed in the process, and says so.
+    fn put_back(&mut self) {
+        let shown = &self.shown;
+        for changed in self.hosts_own.put_back(self.library.group()) {
+            tracing::warn!("{shown} {changed}: that belongs to the host, which has put it back");
+        }
+    }
+
     /// The number of threads that may still run its code. These are those that it started, and those of an unknown maker
     /// that appeared since it was opened.
     fn threads(&self) -> usize {
