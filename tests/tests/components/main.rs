@@ -4,6 +4,7 @@ mod bundles;
 mod check_plugin;
 mod components;
 mod cpp;
+mod damages;
 mod golden;
 mod lives;
 mod loader;
