@@ -4,6 +4,7 @@
 //! ends the process. So: read the file whole, check it, write a copy that nobody else may touch, compare the copy.
 
 mod bundle;
+mod replaced;
 
 use super::rehearsal::{Extent, Rehearsal};
 use super::{LoadError, LoadErrorKind, elf};

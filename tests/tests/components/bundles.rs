@@ -113,6 +113,21 @@ async fn a_library_with_a_place_of_its_own_that_was_replaced_is_noticed() {
     let config = config(&folder, "bundled", &first, "probation_ms = 0");
     let host = Host::start(&config, &[]);
     assert_eq!(number(&host).await, 41);
+    // Its bytes in memory may be others from now on, or not.
+    let part = std::fs::File::options()
+        .append(true)
+        .open(root.join("lib/libpart.so.1"));
+    let written = std::time::SystemTime::UNIX_EPOCH;
+    part.and_then(|part| part.set_modified(written))
+        .expect("it can be touched");
+    let refused = swap(&config, "bundled", &first, &["--force"]).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused
+            .err
+            .contains("libpart.so.1, which was written to while it is in memory"),
+        "{refused:?}"
+    );
     std::fs::remove_dir_all(root.join("lib")).expect("it can be removed");
     let second = installed(&root, 42, &run_path);
     let refused = swap(&config, "bundled", &second, &["--force"]).await;

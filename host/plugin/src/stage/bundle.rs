@@ -6,12 +6,14 @@
 //! Enters: the private copy of a component's library. Leaves: private copies of what it brings along, in a folder where the
 //! same run paths find them. Guarantees: each load has names of its own for them; the folder goes with the value.
 
+use super::replaced::refuse_if_replaced;
 use super::{Copy, LoadError, LoadErrorKind, elf::Dynamic};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -173,7 +175,8 @@ impl Bundle {
         let mut position = 0;
         while position < members.len() && members.len() < MOST {
             for needed in members[position].dynamic.needed.clone() {
-                if needed.contains('/') || self.names.contains_key(&needed) {
+                // The dynamic linker never looks for what the host itself is linked to.
+                if needed.contains('/') || self.names.contains_key(&needed) || hosts_own().contains(&needed) {
                     continue;
                 }
                 let member = &members[position];
@@ -315,36 +318,14 @@ fn unused_name(name: &str) -> Result<String, LoadError> {
     }
 }
 
-/// A library with a place of its own is not copied. When it was replaced on disk, the process still has the old one.
-fn refuse_if_replaced(shown: &Path, needed: &Path) -> Result<(), LoadError> {
-    let (Ok(about), Ok(maps)) = (fs::metadata(needed), fs::read_to_string("/proc/self/maps")) else {
-        return Ok(());
-    };
-    let Some(name) = needed.file_name().map(|name| name.to_string_lossy()) else {
-        return Ok(());
-    };
-    let is_older = |line: &str| {
-        let mut fields = line.split_ascii_whitespace().skip(4);
-        let (Some(number), Some(path)) = (fields.next(), fields.next()) else {
-            return false;
-        };
-        let has_name = path.rsplit('/').next().is_some_and(|found| {
-            // A link to a file whose name tells its version.
-            let rest = found.strip_prefix(&*name);
-            rest.is_some_and(|rest| rest.is_empty() || (name.contains(".so.") && rest.starts_with('.')))
-        });
-        has_name && number.parse() != Ok(about.ino())
-    };
-    if maps.lines().any(is_older) {
-        let message = format!(
-            "{} needs {}, of which another file is in memory: restart the host, or let the component find it by a run \
-             path that begins with $ORIGIN",
-            shown.display(),
-            needed.display()
-        );
-        return Err(LoadError::new(LoadErrorKind::Linking, message));
-    }
-    Ok(())
+/// The libraries that the host is linked to.
+fn hosts_own() -> &'static [String] {
+    static NEEDED: OnceLock<Vec<String>> = OnceLock::new();
+    NEEDED.get_or_init(|| {
+        let own = File::open("/proc/self/exe").ok();
+        let dynamic = own.and_then(|own| Dynamic::read(&own).ok());
+        dynamic.map(|dynamic| dynamic.needed).unwrap_or_default()
+    })
 }
 
 #[cfg(test)]
@@ -363,5 +344,14 @@ mod tests {
         );
         assert_ne!(one, two);
         assert!(unused_name(".so").is_err());
+    }
+
+    #[test]
+    fn libraries_of_the_host_itself_are_known() {
+        assert!(
+            hosts_own().iter().any(|name| name.starts_with("libc.")),
+            "{:?}",
+            hosts_own()
+        );
     }
 }

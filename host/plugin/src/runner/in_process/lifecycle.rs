@@ -17,6 +17,7 @@ use crate::runner::{LANE_IS_BUSY, LoadRequest, Unloaded};
 use crate::stage::Stage;
 use crate::surroundings::{HostsOwn, KeptMask};
 use crate::{Descriptor, LoadError, LoadErrorKind};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,18 +36,19 @@ pub(super) struct Remains {
     strangers: Option<Strangers>,
     /// The state of the process that is the host's.
     hosts_own: HostsOwn,
-    bound: Option<Box<Bound>>,
+    /// Freed only when the library is gone: its code may use it for as long as it is mapped, whoever drops this.
+    bound: ManuallyDrop<Option<Box<Bound>>>,
     /// Part of the path that it was loaded from: a name that was never used before, and does not exist any more.
     file: PathBuf,
 }
 
 /// The remains when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
-pub(super) type LaneZero = Result<Remains, Option<Remains>>;
+pub(super) type LaneZero = Result<Remains, Option<Box<Remains>>>;
 
 /// A library that is not used, and what is left of it where it was opened.
 struct Refused {
     error: LoadError,
-    remains: Option<Remains>,
+    remains: Option<Box<Remains>>,
 }
 
 /// What the host gets to know when an instance was made.
@@ -101,14 +103,14 @@ fn open(
         owner,
         strangers,
         hosts_own,
-        bound: None,
+        bound: ManuallyDrop::new(None),
         file: staged.mark().to_owned(),
     };
     match table {
         Ok(table) => Ok((remains, table)),
         Err(error) => Err(Box::new(Refused {
             error,
-            remains: Some(remains),
+            remains: Some(Box::new(remains)),
         })),
     }
 }
@@ -142,8 +144,8 @@ pub(super) fn lane_zero(
         Ok(made) => made,
         Err((error, bound)) => {
             let _ = report.send(Err(error));
-            remains.bound = bound;
-            return Err(Some(remains));
+            remains.bound = ManuallyDrop::new(bound);
+            return Err(Some(Box::new(remains)));
         }
     };
     let instance = bound.instance().clone();
@@ -185,7 +187,7 @@ pub(super) fn lane_zero(
         let _ = other.join();
     }
     lane_thread::destroy(&functions, pointer);
-    remains.bound = Some(bound);
+    remains.bound = ManuallyDrop::new(Some(bound));
     Ok(remains)
 }
 
@@ -233,7 +235,10 @@ pub(super) fn look(
                 passed: None,
             },
         ) {
-            Ok((remains, table)) => (described(&shown, &remains.library, &table), Some(remains)),
+            Ok((remains, table)) => (
+                described(&shown, &remains.library, &table),
+                Some(Box::new(remains)),
+            ),
             Err(refused) => (Err(refused.error), refused.remains),
         },
         Err(error) => (Err(error), None),
@@ -321,7 +326,8 @@ pub(super) async fn clear_away(lane_zero: JoinHandle<LaneZero>, patience: Durati
     let (sender, outcome) = oneshot::channel();
     let reaper = thread::Builder::new().name("unload".to_owned()).spawn(move || {
         let unloaded = match lane_zero.join() {
-            Ok(Ok(remains)) | Ok(Err(Some(remains))) => unload(remains, patience),
+            Ok(Ok(remains)) => unload(remains, patience),
+            Ok(Err(Some(remains))) => unload(*remains, patience),
             Ok(Err(None)) => Unloaded::Gone,
             Err(_) => Unloaded::Resident("its lane ended with a panic".to_owned()),
         };
@@ -346,13 +352,11 @@ fn unload(mut remains: Remains, patience: Duration) -> Unloaded {
         threads = remains.threads();
     }
     if threads > 0 {
-        // The code must stay while a thread runs it, and so must what its context points to.
-        std::mem::forget(remains);
+        // The code must stay while a thread runs it.
         return Unloaded::Resident(format!("{threads} of its own threads still run"));
     }
     remains.put_back();
     if let Some(reason) = remains.hosts_own.handled() {
-        std::mem::forget(remains);
         return Unloaded::Resident(reason);
     }
     interpose::release_keys(remains.library.group());
@@ -368,14 +372,13 @@ fn unload(mut remains: Remains, patience: Duration) -> Unloaded {
     // Its destructors ran.
     hosts_own.put_back(&[]);
     if let Err(reason) = closed {
-        std::mem::forget(bound);
         return Unloaded::Resident(format!("the dynamic linker did not close it: {reason}"));
     }
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     if maps.contains(&file) {
-        std::mem::forget(bound);
         return Unloaded::Resident("the dynamic linker keeps it in memory".to_owned());
     }
+    drop(ManuallyDrop::into_inner(bound));
     Unloaded::Gone
 }
 
