@@ -8,7 +8,7 @@ mod clock;
 mod exposed;
 mod secure;
 
-use mesh_config::{ComponentConfig, Config, ConfigError, TlsConfig};
+use mesh_config::{ComponentConfig, Config, ConfigError, Rehearse, TlsConfig};
 use mesh_core::mesh::{Mesh, Origins, Settings, Site, StartProgress};
 use mesh_deploy::deployment::{Deployment, is_in, load_request};
 use mesh_http::system;
@@ -30,8 +30,6 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-
-pub use exposed::warnings;
 
 /// How long calls may take to finish on a stop.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -247,6 +245,18 @@ pub async fn check(config: &Config, rehearsal: Rehearsal) -> Result<Vec<(String,
         Some(error) => Err(error),
         None => Ok(found),
     }
+}
+
+/// The warnings about this configuration: about its files, and about libraries that are loaded untried.
+pub fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = exposed::warnings(config);
+    if config.swap.rehearse == Rehearse::Off {
+        warnings.push(
+            "`rehearse = \"off\"` in [swap]: a library that crashes or hangs when it is opened ends or stops the host"
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 /// The warning about the certificate: that it has expired, or is about to.

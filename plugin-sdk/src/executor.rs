@@ -218,9 +218,13 @@ impl Executor {
     }
 }
 
-/// Drops what may contain code of the component; a panic ends here.
-fn discard<T>(value: T) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+/// Drops what may contain code of the component; a panic ends here. For one value at a time: a second panic while the others of a
+/// list are dropped would end the process.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // A payload may panic again when it is dropped.
+        std::mem::forget(panic);
+    }
 }
 
 /// Locks, whatever happened to others who had the lock: what it protects is whole after every statement.

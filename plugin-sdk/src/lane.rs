@@ -7,7 +7,7 @@
 use crate::Error;
 use crate::context::Context;
 use crate::event::Event;
-use crate::executor::{BoxFuture, Executor, lock};
+use crate::executor::{BoxFuture, Executor, discard, lock};
 use crate::ffi::Host;
 use crate::slab::Slab;
 use mesh_plugin_abi::{Status, Token};
@@ -173,9 +173,9 @@ impl Lane {
     pub(crate) fn clear(&self) {
         self.executor.clear();
         let handlers = lock(&self.handlers).drain();
-        drop(handlers);
+        handlers.into_iter().for_each(discard);
         let requests = lock(&self.requests).drain();
-        drop(requests);
+        requests.into_iter().for_each(discard);
         self.executor.clear();
     }
 

@@ -364,6 +364,7 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             "swap.max_versions",
             old.swap.max_versions != new.swap.max_versions,
         ),
+        ("swap.rehearse", old.swap.rehearse != new.swap.rehearse),
     ];
     let changed = differs.into_iter().filter(|(_, differs)| *differs);
     let (live, restart) = changed

@@ -181,6 +181,8 @@ pub(super) const QUEUE_BYTES: Limits = Limits {
 };
 /// The first is the default.
 pub(super) const DURABILITIES: &[&str] = &["commit", "interval", "none"];
+/// The first is the default.
+pub(super) const REHEARSALS: &[&str] = &["load", "life", "off"];
 pub(super) const INTERVAL_MS: Limits = Limits {
     default: 1000,
     min: 1,

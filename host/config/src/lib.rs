@@ -48,8 +48,8 @@ pub use source::{Location, Spanned};
 pub use suggest::nearest;
 pub use types::{
     CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, InfoCondition, PluginsConfig, ProfileConfig,
-    ProfileKind, RestConfig, RootRouteConfig, Secret, SecurityConfig, StoreConfig, SwapConfig, TlsConfig,
-    WebConfig, WebFolderConfig,
+    ProfileKind, Rehearse, RestConfig, RootRouteConfig, Secret, SecurityConfig, StoreConfig, SwapConfig,
+    TlsConfig, WebConfig, WebFolderConfig,
 };
 
 use read::Reader;

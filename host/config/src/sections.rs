@@ -17,8 +17,8 @@ use super::security;
 use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::{
-    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, RestConfig, SecurityConfig,
-    StoreConfig, SwapConfig, TlsConfig, WebConfig,
+    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, Rehearse, RestConfig,
+    SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig,
 };
 use super::values::{Named, check_name, default_text, located_path, size, unset};
 use super::web;
@@ -227,6 +227,7 @@ fn swap<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> SwapConfig {
     let handover_timeout_ms = reader.integer(&mut section, "handover_timeout_ms", keys::HANDOVER_TIMEOUT_MS);
     let watch = reader.boolean(&mut section, "watch", keys::DEFAULT_WATCH);
     let max_versions = reader.integer(&mut section, "max_versions", keys::MAX_VERSIONS);
+    let rehearse = reader.choice(&mut section, "rehearse", keys::REHEARSALS);
     reader.finish(section);
     SwapConfig {
         probation: Duration::from_millis(probation_ms.value),
@@ -235,6 +236,11 @@ fn swap<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> SwapConfig {
         handover_timeout: Duration::from_millis(handover_timeout_ms.value),
         watch: watch.value,
         max_versions: size(&max_versions),
+        rehearse: match rehearse.value {
+            "life" => Rehearse::Life,
+            "off" => Rehearse::Off,
+            _ => Rehearse::Load,
+        },
     }
 }
 

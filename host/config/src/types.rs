@@ -203,6 +203,20 @@ pub struct SwapConfig {
     pub watch: bool,
     /// Versions of one component that may be loaded at the same time, 2 to 16. Default 4.
     pub max_versions: usize,
+    /// How much of a library is tried out before the host opens it. Default [`Rehearse::Load`].
+    pub rehearse: Rehearse,
+}
+
+/// How much of a library is tried out before the host opens it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rehearse {
+    /// It is opened, asked what it is, and closed.
+    #[default]
+    Load,
+    /// As [`Rehearse::Load`], and an instance is created, started and ended.
+    Life,
+    /// Nothing.
+    Off,
 }
 
 /// `[console]`: the page for people.

@@ -4,6 +4,10 @@
 //! things that a toolchain may set. The `NODELETE` flag would keep every version of a component in memory for ever.
 //! Through symbols that are unique in a process, a new version would go on with the old one's statics.
 
+mod dynamic;
+
+pub(super) use dynamic::Dynamic;
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 

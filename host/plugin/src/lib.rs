@@ -35,6 +35,7 @@ pub mod rehearsal;
 mod runner;
 mod slots;
 mod stage;
+mod surroundings;
 
 pub use authority::{Authority, Rights, ServedCall};
 pub use awaited::{Awaited, Given};

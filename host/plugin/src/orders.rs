@@ -238,6 +238,12 @@ impl Component {
         self.discard(drain.max(Duration::from_secs(2))).await
     }
 
+    /// Orders the component to stop. The error is the reason that it gives.
+    pub(super) async fn order_to_stop(&self, patience: Duration) -> Result<(), String> {
+        self.set_state(ComponentState::Draining);
+        self.order(Job::new(JobKind::Stop, 0), patience).await.map(drop)
+    }
+
     /// Ends the lanes of a component that has stopped or never started, and unloads its library.
     pub async fn discard(&self, patience: Duration) -> Unloaded {
         for lane in self.instance.lanes() {

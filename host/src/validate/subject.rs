@@ -5,10 +5,10 @@
 //! counted.
 
 use super::Subject;
-use super::services::Alone;
 use crate::server;
 use bytes::Bytes;
 use mesh_http::web::{Failure, Reply, ended};
+use mesh_plugin::rehearsal::Alone;
 use mesh_plugin::{
     Abandoned, Answer, Awaited, Component, Job, JobKind, Limits, LoadError, LoadRequest, Rehearsal, Unloaded,
 };

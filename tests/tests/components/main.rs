@@ -1,11 +1,15 @@
 //! Components: how libraries are checked, loaded, called, and kept from doing harm.
 
+mod bundles;
 mod check_plugin;
 mod components;
 mod cpp;
+mod damages;
 mod data;
 mod golden;
+mod lives;
 mod loader;
 mod panics;
 mod rehearsal;
 mod schemas;
+mod signals;

@@ -132,6 +132,34 @@ fn a_handler_that_panics_hears_the_next_event() {
     assert_eq!(host.stop().code(), Some(0));
 }
 
+#[test]
+fn panics_while_an_instance_is_dropped_end_nothing_but_that_instance() {
+    let folder = Folder::new("panic-drop");
+    let configuration = configuration(&folder, "{ panicInDrop = true }");
+    let host = Host::start(&configuration, &["swap.probation_ms=0"]);
+    let kept = call(&host, "keepStubbornOnes", &[]);
+    assert_eq!(
+        (kept.code, kept.out.as_str()),
+        (0, "[\"kept\"]\n"),
+        "{}",
+        kept.err
+    );
+    let file = configuration.display().to_string();
+    let library = library("unruly").display().to_string();
+    let swapped = mesh(&["swap", "unruly", &library, "--config", &file, "--force", "--wait"]);
+    assert_eq!(swapped.code, 0, "{swapped:?}");
+    assert!(!swapped.out.contains("still in memory"), "{swapped:?}");
+    assert_echoes(&host);
+    assert_logged(
+        &host,
+        &[
+            "the unruly one will not be dropped",
+            "the stubborn one will not be dropped",
+        ],
+    );
+    assert_eq!(host.stop().code(), Some(0));
+}
+
 /// Runs a mesh with this configuration of the component, which must be refused. Returns what was said.
 fn refused(name: &str, config: &str) -> String {
     let folder = Folder::new(name);

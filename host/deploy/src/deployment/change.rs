@@ -7,8 +7,9 @@
 use super::plan::{self, PlannedChange};
 use super::{Deployment, Insistence, Requirements, is_in};
 use crate::swap::Wanted;
-use mesh_config::{ComponentConfig, Config};
+use mesh_config::{ComponentConfig, Config, Rehearse};
 use mesh_core::mesh::{Endpoint, Mesh, Registry};
+use mesh_plugin::rehearsal::Extent;
 use mesh_plugin::{Approval, Component, Limits, LoadRequest, Stage};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -169,7 +170,11 @@ pub fn load_request(
             calls_of_each: config.calls.max_pending_per_session,
             lanes: entry.lanes.value,
         },
-        stage: stage.clone(),
+        stage: stage.with(match config.swap.rehearse {
+            Rehearse::Load => Extent::Load,
+            Rehearse::Life => Extent::Life,
+            Rehearse::Off => Extent::Off,
+        }),
         start_timeout: entry.start_timeout,
         services: mesh.services(),
         delegates: mesh.security().is_some() && config.delegates_authority(entry),

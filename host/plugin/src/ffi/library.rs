@@ -1,7 +1,7 @@
 //! A shared library in memory, and the functions it offers.
 
 use super::interpose::Object;
-use crate::{LoadError, LoadErrorKind};
+use crate::{LoadError, LoadErrorKind, stage};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW, Symbol};
 use mesh_plugin_abi as abi;
 use std::ffi::c_void;
@@ -17,6 +17,8 @@ pub(crate) struct Library {
     handle: ManuallyDrop<Handle>,
     /// Where it lies in memory.
     object: Object,
+    /// Where it and the libraries that it brings along lie.
+    group: Vec<Object>,
 }
 
 /// A library that was found to be a component of this ABI.
@@ -80,7 +82,17 @@ impl Library {
                 format!("{shown} cannot be loaded: the dynamic linker does not say where it lies in memory"),
             ));
         };
-        Ok(Library { handle, object })
+        let mark = stage::mark(path);
+        let group = if mark == path {
+            vec![object]
+        } else {
+            Object::below(mark)
+        };
+        Ok(Library {
+            handle,
+            object,
+            group,
+        })
     }
 
     /// Checks that it is a component of this ABI. `shown` names it in errors.
@@ -137,6 +149,11 @@ impl Library {
     /// Where it lies in memory.
     pub(crate) fn object(&self) -> &Object {
         &self.object
+    }
+
+    /// Where it and the libraries that it brings along lie in memory.
+    pub(crate) fn group(&self) -> &[Object] {
+        &self.group
     }
 
     /// Closes the library. Runs its destructors on the calling thread.

@@ -1,6 +1,7 @@
 //! The process itself: its end, its signals, its descriptors.
 
 use std::mem::MaybeUninit;
+use std::ptr;
 
 /// Signals that Linux has.
 const SIGNALS: i32 = 64;
@@ -25,18 +26,60 @@ pub fn end(code: u8) -> ! {
     unsafe { libc::_exit(i32::from(code)) }
 }
 
-/// For each signal from 1 on, the address of its handler.
-pub(crate) fn signal_handlers() -> Vec<usize> {
-    (1..=SIGNALS)
-        .map(|signal| {
+/// The action of the process at one signal.
+#[derive(Clone, Copy)]
+pub(crate) struct SignalAction(libc::sigaction);
+
+impl SignalAction {
+    /// For each signal from 1 on, what happens at it.
+    pub(crate) fn all() -> Vec<SignalAction> {
+        let action = |signal| {
             let mut action = MaybeUninit::<libc::sigaction>::zeroed();
             // SAFETY: nothing is set; `action` is a place to write to.
-            let result = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
-            // SAFETY: zeroed bytes are a valid action, and so is what the C library wrote.
-            let action = unsafe { action.assume_init() };
-            if result == 0 { action.sa_sigaction } else { 0 }
-        })
-        .collect()
+            unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
+            // SAFETY: zeroed bytes are a valid action, and so is what the C library may have written.
+            SignalAction(unsafe { action.assume_init() })
+        };
+        (1..=SIGNALS).map(action).collect()
+    }
+
+    /// Where its handler lies; a small number where it has none.
+    pub(crate) fn handler(&self) -> usize {
+        self.0.sa_sigaction
+    }
+
+    /// Makes it the action at a signal.
+    pub(crate) fn set(&self, signal: i32) {
+        // SAFETY: the action was read from this process, so its handler is one for this signal; its library is the
+        // host's or that of another component, which stays in memory while its handler is set.
+        unsafe { libc::sigaction(signal, &self.0, ptr::null_mut()) };
+    }
+}
+
+impl PartialEq for SignalAction {
+    fn eq(&self, other: &SignalAction) -> bool {
+        (self.0.sa_sigaction, self.0.sa_flags) == (other.0.sa_sigaction, other.0.sa_flags)
+    }
+}
+
+/// The signals that a thread does not take.
+pub(crate) struct SignalMask(libc::sigset_t);
+
+impl SignalMask {
+    /// That of this thread.
+    pub(crate) fn now() -> SignalMask {
+        let mut mask = MaybeUninit::<libc::sigset_t>::zeroed();
+        // SAFETY: nothing is set; `mask` is a place to write to.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, ptr::null(), mask.as_mut_ptr()) };
+        // SAFETY: zeroed bytes are a valid set, and so is what the C library wrote.
+        SignalMask(unsafe { mask.assume_init() })
+    }
+
+    /// Makes it that of this thread.
+    pub(crate) fn set(&self) {
+        // SAFETY: the mask was read from a thread of this process.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, ptr::null_mut()) };
+    }
 }
 
 /// The name of a signal in brackets behind a space; nothing for one that has no name that people know.

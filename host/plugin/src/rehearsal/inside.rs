@@ -1,58 +1,26 @@
 //! The process that tries a library out.
 //!
-//! Enters: the file of a private copy, and a socket as standard input. Leaves: lines for the host. Guarantees: the
-//! process ends with the host that started it. The library is opened, asked and closed as in the host, on a thread
+//! Enters: the file of a private copy, and a socket as standard input, whose first line says with which instance it is tried
+//! out. Leaves: lines for the host. Guarantees: the process ends with the host that started it. The library is opened, asked and closed as in the host, on a thread
 //! that is its own.
 
-use super::report::{Message, Refused, Said};
+use super::life;
+use super::report::{Life, Message, Refused, Said};
 use crate::ffi::interpose::{self, Owner, Strangers, threads_begun_in, threads_of};
 use crate::ffi::library::Library;
 use crate::ffi::process;
+use crate::surroundings::Surroundings;
 use crate::{LoadError, LoadErrorKind};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long threads that a library ends in its destructors may take to go.
 const THREADS_END: Duration = Duration::from_millis(200);
-
-/// The state of a process that a library must leave as it is.
-#[derive(Debug, PartialEq, Eq)]
-struct Surroundings {
-    folder: Option<PathBuf>,
-    mask: rustix::fs::Mode,
-    signals: Vec<usize>,
-}
-
-impl Surroundings {
-    fn now() -> Surroundings {
-        let mask = rustix::process::umask(rustix::fs::Mode::empty());
-        rustix::process::umask(mask);
-        Surroundings {
-            folder: std::env::current_dir().ok(),
-            mask,
-            signals: process::signal_handlers(),
-        }
-    }
-
-    /// The changes, if there are any.
-    fn changed(&self, now: &Surroundings) -> Option<String> {
-        if self.folder != now.folder {
-            return Some("changes the working folder of the process".to_owned());
-        }
-        if self.mask != now.mask {
-            return Some("changes the file mode mask (umask) of the process".to_owned());
-        }
-        let mut signals = self.signals.iter().zip(&now.signals).zip(1..);
-        let ((..), signal) = signals.find(|((before, after), _)| before != after)?;
-        let name = process::signal_name(signal);
-        Some(format!("changes what the process does at signal {signal}{name}"))
-    }
-}
 
 /// Tries a library out and ends the process.
 pub fn main(file: &Path, shown: &str) -> ! {
@@ -68,9 +36,16 @@ pub fn main(file: &Path, shown: &str) -> ! {
     if let Ok(socket) = io::stdin().as_fd().try_clone_to_owned() {
         let (file, shown) = (file.to_owned(), shown.to_owned());
         let lane = thread::Builder::new().name("rehearsal".to_owned());
-        let mut host = Host(UnixStream::from(socket));
+        let socket = UnixStream::from(socket);
+        let mut line = String::new();
+        let _ = BufReader::new(&socket).read_line(&mut line);
+        let life: Option<Life> = serde_json::from_str(&line).unwrap_or_default();
+        let mut host = Host(socket);
         let tried = lane.spawn(move || {
-            let outcome = rehearse(&mut host, &file, &shown);
+            let outcome = rehearse(&mut host, &file, &shown).and_then(|()| match life {
+                Some(life) => life::live(&mut host, life, file),
+                None => Ok(()),
+            });
             host.say(&match outcome {
                 Ok(()) => Message::Done,
                 Err(error) => Message::Refused(Refused::new(&error)),
@@ -82,7 +57,7 @@ pub fn main(file: &Path, shown: &str) -> ! {
     process::end(0)
 }
 
-struct Host(UnixStream);
+pub(super) struct Host(UnixStream);
 
 impl Host {
     /// The host that does not listen any more ends this process.
@@ -94,6 +69,11 @@ impl Host {
 
     fn step(&mut self, step: &str) {
         self.say(&Message::Step(step.to_owned()));
+    }
+
+    /// A step of an instance's life.
+    pub(super) fn life_step(&mut self, step: &str) {
+        self.say(&Message::LifeStep(step.to_owned()));
     }
 }
 
@@ -114,7 +94,7 @@ fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> 
         sdk: says.sdk.to_vec(),
         descriptor: says.descriptor.to_vec(),
     }));
-    if let Some(what) = before.changed(&Surroundings::now()) {
+    if let Some(what) = before.changed(&Surroundings::now()).first() {
         return Err(refused(format!(
             "{what} when it is opened: that belongs to the host, do it in `create` and undo it in `destroy`"
         )));
@@ -141,7 +121,7 @@ fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> 
         return Ok(());
     }
     host.step("when it is closed (its destructors run then)");
-    interpose::release_keys(&object);
+    interpose::release_keys(library.group());
     // A library that cannot be closed stays in memory in the host, too, which says so.
     let _ = library.close();
     let until = Instant::now() + THREADS_END;
@@ -151,7 +131,7 @@ fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> 
     if threads_of(owner, &object) > 0 {
         return Err(refused("starts threads when it is closed".to_owned()));
     }
-    if let Some(what) = before.changed(&Surroundings::now()) {
+    if let Some(what) = before.changed(&Surroundings::now()).first() {
         return Err(refused(format!(
             "{what} when it is closed: that belongs to the host"
         )));

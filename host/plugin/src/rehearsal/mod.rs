@@ -1,22 +1,25 @@
 //! A library is tried out in a process of its own before the host opens it.
 //!
-//! Enters: the private copy of a library, and a limit of time. Leaves: the library's description, or one sentence
+//! Enters: the private copy of a library, a limit of time, and how an instance of it would be made. Leaves: the library's description, or one sentence
 //! about why it is refused. Guarantees: nothing of the library runs in this process; whatever it does there (crash,
 //! exit, hang), the answer comes within the limit. The process that tries it out has none of the host's sockets,
 //! files or `MESH_…` variables. The same bytes are tried out once.
 
+mod alone;
 mod ending;
 pub mod inside;
+mod life;
 mod report;
 
+pub use alone::Alone;
 pub use ending::how;
+pub(super) use report::Life;
 
+use super::stage::Staged;
 use super::{LoadError, LoadErrorKind};
 use report::{Message, Said};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -24,23 +27,67 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use xxhash_rust::xxh3::Xxh3;
 
 /// So many libraries that were found to be good are remembered.
 const MOST_REMEMBERED: usize = 64;
 /// How long the process may take to end when all is said.
 const END_TIME: Duration = Duration::from_secs(5);
+/// Steps of an instance's life: it is created, started and ended.
+const LIFE_STEPS: u32 = 3;
+/// A step of an instance's life has its own limit in the process, which says more; this one lies so far behind it.
+const BEHIND: Duration = Duration::from_secs(5);
 
 /// The command that tries a library out; hidden, since nobody but the host uses it.
 pub const COMMAND: &str = "rehearse-library";
+
+/// How much of a library is tried out before it is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// It is opened, asked what it is, and closed.
+    #[default]
+    Load,
+    /// As [`Extent::Load`]. Then an instance with the real configuration is created, started and ended.
+    Life,
+    /// Nothing. Libraries that are only looked at are tried out all the same.
+    Off,
+}
 
 /// How libraries are tried out.
 #[derive(Clone, Debug, Default)]
 pub struct Rehearsal {
     /// The program that is started with [`COMMAND`]; `None` when libraries are not tried out.
     program: Option<PathBuf>,
+    extent: Extent,
+    /// Within a rehearsal: the copy that is tried out.
+    copy: Option<PathBuf>,
     /// Those that were found to be good, the oldest first.
-    known: Arc<Mutex<Vec<(u128, Said)>>>,
+    known: Arc<Mutex<Vec<Known>>>,
+}
+
+/// A library that was found to be good.
+#[derive(Debug)]
+struct Known {
+    digest: u128,
+    /// The instance that was tried out, if one was.
+    life: Option<Life>,
+    said: Said,
+}
+
+impl Known {
+    fn covers(&self, digest: u128, life: Option<&Life>) -> bool {
+        self.digest == digest && (life.is_none() || self.life.as_ref() == life)
+    }
+}
+
+/// A library to try out.
+pub(super) struct Trial<'a> {
+    pub(super) staged: &'a Staged,
+    /// Names the library in errors.
+    pub(super) shown: &'a str,
+    /// How long each step may take.
+    pub(super) limit: Duration,
+    /// The instance to make of it, when one is to be made.
+    pub(super) life: Option<Life>,
 }
 
 /// The process that tries a library out. It and all that it started ends with the value that stands for it.
@@ -65,30 +112,67 @@ impl Rehearsal {
     pub fn by(program: PathBuf) -> Rehearsal {
         Rehearsal {
             program: Some(program),
-            known: Arc::default(),
+            ..Rehearsal::default()
         }
     }
 
-    /// Tries out a private copy. `shown` names the library in errors. `None` when libraries are not tried out. Blocks the thread.
-    pub(super) fn of(&self, file: &Path, shown: &str, limit: Duration) -> Result<Option<Said>, LoadError> {
+    /// Within a rehearsal: libraries are opened as this copy, which is another process's.
+    fn within(copy: PathBuf) -> Rehearsal {
+        Rehearsal {
+            copy: Some(copy),
+            ..Rehearsal::default()
+        }
+    }
+
+    pub(super) fn copy(&self) -> Option<&Path> {
+        self.copy.as_deref()
+    }
+
+    /// The same, to this extent. The knowledge of good libraries is shared.
+    pub(super) fn with(&self, extent: Extent) -> Rehearsal {
+        Rehearsal {
+            extent,
+            ..self.clone()
+        }
+    }
+
+    /// How much of a library is tried out before it is loaded.
+    pub(super) fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// How long a rehearsal may take whose steps may take so long.
+    pub(super) fn longest(&self, limit: Duration) -> Duration {
+        match self.extent {
+            Extent::Load | Extent::Off => limit,
+            Extent::Life => limit.saturating_add(LIFE_STEPS * limit.saturating_add(BEHIND)),
+        }
+    }
+
+    /// Tries out a private copy. `None` when libraries are not tried out. Blocks the thread.
+    pub(super) fn of(&self, trial: Trial<'_>) -> Result<Option<Said>, LoadError> {
         let Some(program) = &self.program else {
             return Ok(None);
         };
-        let digest = digest(file).map_err(|error| cannot(shown, &error))?;
-        let known = |known: &(u128, Said)| (known.0 == digest).then(|| known.1.clone());
-        if let Some(said) = self.lock().iter().find_map(known) {
-            return Ok(Some(said));
+        let digest = trial.staged.digest();
+        let life = trial.life.as_ref();
+        if let Some(known) = self.lock().iter().find(|known| known.covers(digest, life)) {
+            return Ok(Some(known.said.clone()));
         }
-        let said = rehearse(program, file, shown, limit)?;
+        let said = rehearse(program, &trial).map_err(|error| trial.staged.named_as_original(error))?;
         let mut remembered = self.lock();
         if remembered.len() >= MOST_REMEMBERED {
             remembered.remove(0);
         }
-        remembered.push((digest, said.clone()));
+        remembered.push(Known {
+            digest,
+            life: trial.life,
+            said: said.clone(),
+        });
         Ok(Some(said))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(u128, Said)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,24 +184,11 @@ fn cannot(shown: &str, error: &io::Error) -> LoadError {
     )
 }
 
-/// A number that differs for files that differ.
-fn digest(file: &Path) -> io::Result<u128> {
-    let file = File::open(file)?;
-    let (mut hash, mut offset, mut buffer) = (Xxh3::new(), 0, vec![0; 256 * 1024]);
-    loop {
-        let count = file.read_at(&mut buffer, offset)?;
-        if count == 0 {
-            return Ok(hash.digest128());
-        }
-        hash.update(&buffer[..count]);
-        offset += count as u64;
-    }
-}
-
-fn rehearse(program: &Path, file: &Path, shown: &str, limit: Duration) -> Result<Said, LoadError> {
-    let until = Instant::now() + limit;
+fn rehearse(program: &Path, trial: &Trial<'_>) -> Result<Said, LoadError> {
+    let (shown, limit) = (trial.shown, trial.limit);
+    let mut until = Instant::now() + limit;
     let refused = |what: String| LoadError::new(LoadErrorKind::Rehearsal, format!("{shown} {what}"));
-    let (mut process, ours) = start(program, file, shown).map_err(|error| cannot(shown, &error))?;
+    let (mut process, ours) = start(program, trial).map_err(|error| cannot(shown, &error))?;
     let mut step = "while it was tried out".to_owned();
     let mut said = None;
     let mut lines = BufReader::new(ours);
@@ -133,6 +204,10 @@ fn rehearse(program: &Path, file: &Path, shown: &str, limit: Duration) -> Result
         })?;
         match message {
             Some(Message::Step(next)) => step = next,
+            Some(Message::LifeStep(next)) => {
+                step = next;
+                until = Instant::now() + limit + BEHIND;
+            }
             Some(Message::Said(found)) => said = Some(found),
             Some(Message::Refused(error)) => return Err(LoadError::new(error.kind(), error.to_string())),
             Some(Message::Done) => break,
@@ -149,13 +224,13 @@ fn rehearse(program: &Path, file: &Path, shown: &str, limit: Duration) -> Result
 }
 
 /// Starts the process, in a group of its own.
-fn start(program: &Path, file: &Path, shown: &str) -> io::Result<(Process, UnixStream)> {
-    let (ours, theirs) = UnixStream::pair()?;
+fn start(program: &Path, trial: &Trial<'_>) -> io::Result<(Process, UnixStream)> {
+    let (mut ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
     command
         .arg(COMMAND)
-        .arg(file)
-        .arg(shown)
+        .arg(trial.staged.path())
+        .arg(trial.shown)
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -165,6 +240,11 @@ fn start(program: &Path, file: &Path, shown: &str) -> io::Result<(Process, UnixS
         command.env_remove(name);
     }
     let process = Process(command.spawn()?);
+    // Not an argument, which other users could see: a configuration may hold secrets.
+    ours.set_write_timeout(Some(trial.limit.max(Duration::from_millis(1))))?;
+    let mut line = serde_json::to_vec(&trial.life)?;
+    line.push(b'\n');
+    ours.write_all(&line)?;
     Ok((process, ours))
 }
 

@@ -1,7 +1,9 @@
-//! Messages from the process that tries a library out to the host: one JSON object a line.
+//! Messages between the host and the process that tries a library out: one JSON value a line.
 
 use crate::{LoadError, LoadErrorKind};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// A library's description, unchecked.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -10,6 +12,20 @@ pub(crate) struct Said {
     pub(crate) version: Vec<u8>,
     pub(crate) sdk: Vec<u8>,
     pub(crate) descriptor: Vec<u8>,
+}
+
+/// The instance that a library is to be tried out with.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Life {
+    /// The original.
+    pub(crate) library: PathBuf,
+    pub(crate) name: String,
+    pub(crate) mesh: String,
+    pub(crate) domain: String,
+    pub(crate) config: String,
+    pub(crate) lanes: u32,
+    pub(crate) lane_bytes: usize,
+    pub(crate) start_timeout: Duration,
 }
 
 /// Why a library is refused.
@@ -24,6 +40,8 @@ pub(super) struct Refused {
 pub(super) enum Message {
     /// The next step, as the end of a sentence.
     Step(String),
+    /// The next step of an instance's life, which has the whole limit for itself.
+    LifeStep(String),
     /// The library's own description.
     Said(Said),
     /// It is not to be loaded.

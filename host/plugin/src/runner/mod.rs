@@ -57,6 +57,9 @@ pub enum Unloaded {
     Resident(String),
 }
 
+/// The reason of [`Unloaded::Resident`] where a lane does not come back from the library.
+pub(super) const LANE_IS_BUSY: &str = "one of its lanes is still busy";
+
 /// A library of which an instance was made.
 pub(super) struct Loaded {
     pub(super) instance: Arc<Instance>,

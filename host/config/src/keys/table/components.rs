@@ -84,6 +84,14 @@ pub(super) const SWAP: &[Key] = &[
         Live,
         "Versions of one component that may be loaded at the same time.",
     ),
+    Key {
+        section: "swap",
+        name: "rehearse",
+        takes: Takes::Choice(REHEARSALS),
+        default: KeyDefault::Text(REHEARSALS[0]),
+        applies: Live,
+        meaning: "How much of a library is tried out in a process of its own before the host opens it.",
+    },
 ];
 
 /// Keys of an entry of `[[components]]`.

@@ -34,13 +34,13 @@ pub fn keys_in_use() -> usize {
     made().iter().flatten().count()
 }
 
-/// Frees the keys whose destructor lies in a library. Call it when no thread that ran the library's code is left, and before
-/// the library is closed. Returns how many there were.
-pub(crate) fn release_keys(library: &Object) -> usize {
+/// Frees the keys whose destructor lies in one of these libraries. Call it when no thread that ran the library's code is left, and before
+/// they are closed. Returns how many there were.
+pub(crate) fn release_keys(libraries: &[Object]) -> usize {
     let made: Vec<Key> = made().iter().flatten().copied().collect();
-    let owned = made
-        .into_iter()
-        .filter(|key| key.destructor != 0 && library.contains(key.destructor));
+    let owned = made.into_iter().filter(|key| {
+        key.destructor != 0 && libraries.iter().any(|library| library.contains(key.destructor))
+    });
     // SAFETY: the key was made by the library and never deleted (deleted keys leave the list), and by the caller's
     // word no thread is left that could use it.
     owned

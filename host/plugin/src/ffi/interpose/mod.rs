@@ -15,7 +15,7 @@ mod threads;
 
 pub use keys::keys_in_use;
 pub(crate) use keys::release_keys;
-pub(crate) use objects::Object;
+pub(crate) use objects::{Object, is_hosts_own};
 pub(crate) use threads::{Owner, Strangers, threads_begun_in, threads_of};
 
 use std::ffi::{CStr, c_void};

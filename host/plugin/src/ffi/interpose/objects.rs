@@ -4,7 +4,8 @@
 //! that the dynamic loader holds for moments. A constructor that hangs keeps nobody waiting here. `dladdr` would wait
 //! for it.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,6 +27,18 @@ impl Object {
         find(|name, _| name.to_bytes() == path.as_os_str().as_encoded_bytes())
     }
 
+    /// The files that were loaded from below a folder.
+    pub(crate) fn below(folder: &Path) -> Vec<Object> {
+        let mut objects = Vec::new();
+        find(|name, object| {
+            if Path::new(OsStr::from_bytes(name.to_bytes())).starts_with(folder) {
+                objects.push(*object);
+            }
+            false
+        });
+        objects
+    }
+
     /// Whether an address lies in it.
     pub(crate) fn contains(&self, address: usize) -> bool {
         (self.start..self.end).contains(&address)
@@ -33,7 +46,7 @@ impl Object {
 }
 
 /// Whether an address lies in the host's own executable.
-pub(super) fn is_hosts_own(address: usize) -> bool {
+pub(crate) fn is_hosts_own(address: usize) -> bool {
     static START: AtomicUsize = AtomicUsize::new(0);
     static END: AtomicUsize = AtomicUsize::new(0);
     if END.load(Ordering::Acquire) == 0 {

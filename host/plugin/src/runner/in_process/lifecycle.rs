@@ -12,9 +12,12 @@ use crate::ffi::lane_thread::{self, InstancePointer};
 use crate::ffi::library::{ComponentTable, Library};
 use crate::instance::Instance;
 use crate::lane::Lane;
-use crate::runner::{LoadRequest, Unloaded};
-use crate::stage::{Stage, Staged};
+use crate::rehearsal::{Extent, Life, Trial};
+use crate::runner::{LANE_IS_BUSY, LoadRequest, Unloaded};
+use crate::stage::Stage;
+use crate::surroundings::{HostsOwn, KeptMask};
 use crate::{Descriptor, LoadError, LoadErrorKind};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,23 +27,28 @@ use tokio::sync::oneshot;
 
 /// The remains of lane 0.
 pub(super) struct Remains {
+    /// Names it in the log.
+    shown: String,
     library: Library,
     /// For whom its threads work.
     owner: Owner,
     /// Threads that nobody knew the maker of when it was opened.
     strangers: Option<Strangers>,
-    bound: Option<Box<Bound>>,
-    /// Where it was loaded from: a name that was never used before, and does not exist any more.
+    /// The state of the process that is the host's.
+    hosts_own: HostsOwn,
+    /// Freed only when the library is gone: its code may use it for as long as it is mapped, whoever drops this.
+    bound: ManuallyDrop<Option<Box<Bound>>>,
+    /// Part of the path that it was loaded from: a name that was never used before, and does not exist any more.
     file: PathBuf,
 }
 
 /// The remains when lane 0 ends: after a whole life, or after a failed one that got as far as opening a library.
-pub(super) type LaneZero = Result<Remains, Option<Remains>>;
+pub(super) type LaneZero = Result<Remains, Option<Box<Remains>>>;
 
 /// A library that is not used, and what is left of it where it was opened.
 struct Refused {
     error: LoadError,
-    remains: Option<Remains>,
+    remains: Option<Box<Remains>>,
 }
 
 /// The facts that the host gets to know when an instance was made.
@@ -50,9 +58,11 @@ pub(in crate::runner) struct Opened {
 }
 
 /// The rehearsal of a library that is about to be opened.
-struct Trial {
-    /// How long it may take.
+struct Before {
+    /// How long each step of it may take.
     limit: Duration,
+    /// The instance to try it out with.
+    life: Option<Life>,
     /// Is told when it is over.
     passed: Option<oneshot::Sender<()>>,
 }
@@ -66,33 +76,41 @@ fn open(
     path: &Path,
     stage: &Stage,
     shown: &str,
-    trial: Trial,
+    before: Before,
 ) -> Result<(Remains, ComponentTable), Box<Refused>> {
     let unopened = |error| Box::new(Refused { error, remains: None });
-    let staged = Staged::copy(path, &stage.folder).map_err(unopened)?;
-    stage
-        .rehearsal
-        .of(staged.path(), shown, trial.limit)
-        .map_err(unopened)?;
+    let staged = stage.copy(path).map_err(unopened)?;
+    if stage.rehearsal.extent() != Extent::Off {
+        let trial = Trial {
+            staged: &staged,
+            shown,
+            limit: before.limit,
+            life: before.life,
+        };
+        stage.rehearsal.of(trial).map_err(unopened)?;
+    }
     // Nobody may wait for it any more.
-    let _ = trial.passed.map(|passed| passed.send(()));
+    let _ = before.passed.map(|passed| passed.send(()));
     let owner = Owner::new();
     owner.enter();
-    let strangers = Strangers::now();
-    let library = Library::open(staged.path(), shown).map_err(unopened)?;
+    let (strangers, hosts_own) = (Strangers::now(), HostsOwn::now());
+    let library =
+        Library::open(staged.path(), shown).map_err(|error| unopened(staged.named_as_original(error)))?;
     let table = library.component(shown);
     let remains = Remains {
+        shown: shown.to_owned(),
         library,
         owner,
         strangers,
-        bound: None,
-        file: staged.path().to_owned(),
+        hosts_own,
+        bound: ManuallyDrop::new(None),
+        file: staged.mark().to_owned(),
     };
     match table {
         Ok(table) => Ok((remains, table)),
         Err(error) => Err(Box::new(Refused {
             error,
-            remains: Some(remains),
+            remains: Some(Box::new(remains)),
         })),
     }
 }
@@ -104,11 +122,13 @@ pub(super) fn lane_zero(
     report: oneshot::Sender<Result<Opened, LoadError>>,
 ) -> LaneZero {
     let shown = request.library.display().to_string();
-    let trial = Trial {
+    let before = Before {
         limit: request.start_timeout,
+        life: life(&request),
         passed: Some(after_rehearsal),
     };
-    let opened = open(&request.library, &request.stage, &shown, trial);
+    let mask = KeptMask::now();
+    let opened = open(&request.library, &request.stage, &shown, before);
     let (mut remains, table) = match opened {
         Ok(opened) => opened,
         Err(refused) => {
@@ -118,12 +138,14 @@ pub(super) fn lane_zero(
     };
     let (functions, owner) = (table.functions(), remains.owner);
     let made = make(request, &remains.library, &table, &shown);
+    drop(mask);
+    remains.put_back();
     let (bound, pointer, descriptor) = match made {
         Ok(made) => made,
         Err((error, bound)) => {
             let _ = report.send(Err(error));
-            remains.bound = bound;
-            return Err(Some(remains));
+            remains.bound = ManuallyDrop::new(bound);
+            return Err(Some(Box::new(remains)));
         }
     };
     let instance = bound.instance().clone();
@@ -165,8 +187,22 @@ pub(super) fn lane_zero(
         let _ = other.join();
     }
     lane_thread::destroy(&functions, pointer);
-    remains.bound = Some(bound);
+    remains.bound = ManuallyDrop::new(Some(bound));
     Ok(remains)
+}
+
+/// The instance to try a library out with, where one is to be made.
+fn life(request: &LoadRequest) -> Option<Life> {
+    (request.stage.rehearsal.extent() == Extent::Life).then(|| Life {
+        library: std::path::absolute(&request.library).unwrap_or_else(|_| request.library.clone()),
+        name: request.name.clone(),
+        mesh: request.mesh.clone(),
+        domain: request.domain.clone(),
+        config: request.config.clone(),
+        lanes: request.lanes,
+        lane_bytes: request.limits.bytes,
+        start_timeout: request.start_timeout,
+    })
 }
 
 /// The body of the thread that only looks at a library.
@@ -176,8 +212,14 @@ pub(super) fn look(
     report: oneshot::Sender<Result<Descriptor, LoadError>>,
 ) -> LaneZero {
     let shown = path.display().to_string();
-    let said =
-        Staged::copy(path, &stage.folder).and_then(|staged| stage.rehearsal.of(staged.path(), &shown, LOOK));
+    let said = stage.copy(path).and_then(|staged| {
+        stage.rehearsal.of(Trial {
+            staged: &staged,
+            shown: &shown,
+            limit: LOOK,
+            life: None,
+        })
+    });
     let (outcome, remains) = match said {
         Ok(Some(said)) => {
             let checked = Descriptor::check(&shown, &said.name, &said.version, &said.sdk, &said.descriptor);
@@ -187,12 +229,16 @@ pub(super) fn look(
             path,
             stage,
             &shown,
-            Trial {
+            Before {
                 limit: LOOK,
+                life: None,
                 passed: None,
             },
         ) {
-            Ok((remains, table)) => (described(&shown, &remains.library, &table), Some(remains)),
+            Ok((remains, table)) => (
+                described(&shown, &remains.library, &table),
+                Some(Box::new(remains)),
+            ),
             Err(refused) => (Err(refused.error), refused.remains),
         },
         Err(error) => (Err(error), None),
@@ -280,7 +326,8 @@ pub(super) async fn clear_away(lane_zero: JoinHandle<LaneZero>, patience: Durati
     let (sender, outcome) = oneshot::channel();
     let reaper = thread::Builder::new().name("unload".to_owned()).spawn(move || {
         let unloaded = match lane_zero.join() {
-            Ok(Ok(remains)) | Ok(Err(Some(remains))) => unload(remains, patience),
+            Ok(Ok(remains)) => unload(remains, patience),
+            Ok(Err(Some(remains))) => unload(*remains, patience),
             Ok(Err(None)) => Unloaded::Gone,
             Err(_) => Unloaded::Resident("its lane ended with a panic".to_owned()),
         };
@@ -291,12 +338,11 @@ pub(super) async fn clear_away(lane_zero: JoinHandle<LaneZero>, patience: Durati
     }
     match tokio::time::timeout(patience * 2, outcome).await {
         Ok(Ok(unloaded)) => unloaded,
-        _ => Unloaded::Resident("one of its lanes is still busy".to_owned()),
+        _ => Unloaded::Resident(LANE_IS_BUSY.to_owned()),
     }
 }
 
-fn unload(remains: Remains, patience: Duration) -> Unloaded {
-    let object = *remains.library.object();
+fn unload(mut remains: Remains, patience: Duration) -> Unloaded {
     // Its destructors run on this thread.
     remains.owner.enter();
     let until = Instant::now() + patience;
@@ -306,28 +352,45 @@ fn unload(remains: Remains, patience: Duration) -> Unloaded {
         threads = remains.threads();
     }
     if threads > 0 {
-        // The code must stay while a thread runs it, and so must what its context points to.
-        std::mem::forget(remains);
+        // The code must stay while a thread runs it.
         return Unloaded::Resident(format!("{threads} of its own threads still run"));
     }
-    interpose::release_keys(&object);
+    remains.put_back();
+    if let Some(reason) = remains.hosts_own.handled() {
+        return Unloaded::Resident(reason);
+    }
+    interpose::release_keys(remains.library.group());
     let Remains {
-        library, bound, file, ..
+        library,
+        bound,
+        file,
+        mut hosts_own,
+        ..
     } = remains;
     let file = file.to_string_lossy().into_owned();
-    if let Err(reason) = library.close() {
-        std::mem::forget(bound);
+    let closed = library.close();
+    // Its destructors ran.
+    hosts_own.put_back(&[]);
+    if let Err(reason) = closed {
         return Unloaded::Resident(format!("the dynamic linker did not close it: {reason}"));
     }
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     if maps.contains(&file) {
-        std::mem::forget(bound);
         return Unloaded::Resident("the dynamic linker keeps it in memory".to_owned());
     }
+    drop(ManuallyDrop::into_inner(bound));
     Unloaded::Gone
 }
 
 impl Remains {
+    /// Puts back what the library has changed in the process, and says so.
+    fn put_back(&mut self) {
+        let shown = &self.shown;
+        for changed in self.hosts_own.put_back(self.library.group()) {
+            tracing::warn!("{shown} {changed}: that belongs to the host, which has put it back");
+        }
+    }
+
     /// The number of threads that may still run its code. These are those that it started, and those of an unknown maker
     /// that appeared since it was opened.
     fn threads(&self) -> usize {

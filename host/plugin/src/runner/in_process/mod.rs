@@ -45,6 +45,7 @@ pub(super) async fn load(request: LoadRequest) -> Result<(Opened, Threads), Load
         ));
     }
     let (library, patience) = (request.library.clone(), request.start_timeout);
+    let rehearsal_time = request.stage.rehearsal.longest(patience);
     let (report, opened) = oneshot::channel();
     let (after_rehearsal, rehearsed) = oneshot::channel();
     let name = format!("{}/0", request.name);
@@ -56,8 +57,8 @@ pub(super) async fn load(request: LoadRequest) -> Result<(Opened, Threads), Load
         let message = format!("{} could not be created: {what}", library.display());
         LoadError::new(LoadErrorKind::Create, message)
     };
-    // The rehearsal has as long as the component. The report tells its outcome in any case.
-    let _ = tokio::time::timeout(patience + REPORT, rehearsed).await;
+    // Each step of the rehearsal has as long as the component. The report tells its outcome in any case.
+    let _ = tokio::time::timeout(rehearsal_time + REPORT, rehearsed).await;
     let opened = match tokio::time::timeout(patience, opened).await {
         Ok(Ok(opened)) => opened,
         // A lane that ends without a report has panicked in host code.

@@ -1,9 +1,9 @@
-//! A host without a mesh: what a component under test may ask for.
+//! A host without a mesh, for a component that is tried out.
 //!
 //! Enters: requests of the component, from its threads. Leaves: replies, each one once. Guarantees: there are
 //! no other components and nobody listens; data is kept in memory; timers run.
 
-use mesh_plugin::{Caller, Emitter, Instance, Services, Status};
+use crate::{Caller, Emitter, Instance, Services, Status};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// The services for one component.
-pub(super) struct Alone {
+pub struct Alone {
     runtime: Handle,
     documents: Mutex<BTreeMap<String, Map<String, Value>>>,
     emitted: AtomicU64,
@@ -20,7 +20,11 @@ pub(super) struct Alone {
 
 impl Alone {
     /// Timers run on the runtime of the caller.
-    pub(super) fn new() -> Arc<Alone> {
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub fn new() -> Arc<Alone> {
         Arc::new(Alone {
             runtime: Handle::current(),
             documents: Mutex::default(),
@@ -29,7 +33,7 @@ impl Alone {
     }
 
     /// How many events were published.
-    pub(super) fn emitted(&self) -> u64 {
+    pub fn emitted(&self) -> u64 {
         self.emitted.load(Ordering::Relaxed)
     }
 }
@@ -72,7 +76,7 @@ impl Services for Alone {
 
     fn call(&self, caller: Caller, component: &str, method: &str, _: &str, _: &[u8], _: u32) {
         let message =
-            format!("{component}/{method} is not there: no other component is, while a library is checked");
+            format!("{component}/{method} is not there: no other component is, while a library is tried out");
         caller.reply(
             Status::ERROR,
             json!([{"name": "MeshError", "message": message}]).to_string(),
