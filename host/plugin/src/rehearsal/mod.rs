@@ -41,6 +41,9 @@ pub struct Rehearsal {
     program: Option<PathBuf>,
     /// Those that were found to be good, the oldest first.
     known: Arc<Mutex<Vec<(u128, Said)>>>,
+    /// Plays all libraries, where a test does.
+    #[cfg(feature = "testing")]
+    player: Option<Arc<dyn super::runner::played::Player>>,
 }
 
 /// The process that tries a library out. It and all that it started ends with the value that stands for it.
@@ -65,8 +68,22 @@ impl Rehearsal {
     pub fn by(program: PathBuf) -> Rehearsal {
         Rehearsal {
             program: Some(program),
-            known: Arc::default(),
+            ..Rehearsal::default()
         }
+    }
+
+    /// No library is opened: a test plays all of them.
+    #[cfg(feature = "testing")]
+    pub fn played_by(player: Arc<dyn super::runner::played::Player>) -> Rehearsal {
+        Rehearsal {
+            player: Some(player),
+            ..Rehearsal::default()
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn player(&self) -> Option<&Arc<dyn super::runner::played::Player>> {
+        self.player.as_ref()
     }
 
     /// Tries out a private copy. `shown` names the library in errors. `None` when libraries are not tried out. Blocks the thread.
