@@ -28,7 +28,7 @@ struct LaneOfActor {
     batch: VecDeque<Job>,
     /// How many jobs the thread was handed and has not come back from.
     at_work: usize,
-    /// What it does now, until then.
+    /// Its present job, and until when.
     busy: Option<(Instant, Job)>,
     has_left: bool,
 }
@@ -64,7 +64,7 @@ pub(crate) struct Actor {
     restored_in: Option<Step>,
 }
 
-/// What an actor needs to know of the story beside it.
+/// The story beside it, as far as an actor needs to know it.
 pub(crate) struct Surroundings<'a> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) choices: &'a mut Choices,
@@ -182,7 +182,7 @@ impl Actor {
         let temper = self.temper;
         let is_work = matches!(job.kind, JobKind::Call | JobKind::Event);
         if is_work && around.choices.percent(temper.leaves) {
-            // What it had in hand, and all that it was to do later, is lost.
+            // Its jobs at hand, and all that it was to do later, are lost.
             around.ledger.book().may_lose = true;
             self.lanes[lane] = LaneOfActor {
                 has_left: true,

@@ -1,4 +1,4 @@
-//! What was asked, what became of it, and what must not have happened.
+//! Calls and events of a story, their ends, and faults.
 //!
 //! Enters: calls, their ends, and events as they are published and heard. Leaves: promises that did not hold, in words.
 

@@ -5,7 +5,7 @@
 use mesh_choices::Choices;
 use std::time::Duration;
 
-/// What a version does with an order.
+/// The way in which a version obeys an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Duty {
     /// At once.

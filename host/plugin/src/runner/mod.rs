@@ -69,7 +69,7 @@ pub(super) struct Loaded {
 /// Runs the code of one library. What it consists of is taken when it ends.
 pub(super) struct Runner(Mutex<Option<Running>>);
 
-/// What is left to be ended.
+/// The parts that are left to be ended.
 enum Running {
     Threads(Threads),
     #[cfg(feature = "testing")]

@@ -144,7 +144,7 @@ impl PlayedLibrary {
     }
 }
 
-/// What the thread of a lane gets.
+/// The work that the thread of a lane gets.
 #[derive(Debug)]
 pub enum Taken {
     /// Work.
