@@ -4,17 +4,28 @@
 //! a future is polled only on the lane's own thread, never by two at once, and not after the lane was cleared. A wake
 //! from elsewhere asks the host for the lane's attention once, however many wakes follow.
 
+mod attention;
+#[cfg(test)]
+mod model;
+
 use crate::ffi::{Host, thread_mark};
+use attention::{Attention, Woken};
 use mesh_plugin_abi::Token;
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::slab::Slab;
+
+/// The atomics and locks of [`attention`].
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard};
+}
 
 /// A future of a component, on its way through a lane.
 pub type BoxFuture<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -29,14 +40,9 @@ pub(crate) struct Executor {
     tasks: Mutex<Slab<Task>>,
     /// Which task answers a call, for those that did not answer at once.
     calls: Mutex<HashMap<Token, u64>>,
-    /// Keys of tasks that were woken.
-    ready: Mutex<Vec<u64>>,
-    /// The host was asked for a wake that has not come yet.
-    wake_requested: AtomicBool,
+    attention: Attention,
     /// The instance is being destroyed: the host is not to be asked for anything any more.
     closed: AtomicBool,
-    /// The mark of the thread that works on the lane just now; 0 when none does.
-    worker: AtomicUsize,
     /// The call that is being dropped because nobody waits for it.
     cancelled: AtomicU64,
 }
@@ -52,7 +58,7 @@ struct Task {
 struct TaskWaker {
     executor: Arc<Executor>,
     key: AtomicU64,
-    queued: AtomicBool,
+    woken: Woken,
 }
 
 impl Wake for TaskWaker {
@@ -61,7 +67,7 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
+        if self.woken.wake() {
             self.executor.wake(self.key.load(Ordering::Relaxed));
         }
     }
@@ -74,10 +80,8 @@ impl Executor {
             lane,
             tasks: Mutex::default(),
             calls: Mutex::default(),
-            ready: Mutex::default(),
-            wake_requested: AtomicBool::new(false),
+            attention: Attention::none(),
             closed: AtomicBool::new(false),
-            worker: AtomicUsize::new(0),
             cancelled: AtomicU64::new(0),
         })
     }
@@ -101,14 +105,13 @@ impl Executor {
 
     /// Says that the calling thread works on the lane, until [`Executor::leave`].
     pub(crate) fn enter(&self) {
-        self.worker.store(thread_mark(), Ordering::Release);
+        self.attention.enter(thread_mark());
     }
 
     /// Polls what was woken, then lets go of the lane.
     pub(crate) fn leave(self: &Arc<Self>) {
         for _ in 0..ROUNDS {
-            self.wake_requested.store(false, Ordering::SeqCst);
-            let ready = std::mem::take(&mut *lock(&self.ready));
+            let ready = self.attention.look();
             if ready.is_empty() {
                 break;
             }
@@ -116,9 +119,7 @@ impl Executor {
                 self.poll_woken(key);
             }
         }
-        self.worker.store(0, Ordering::SeqCst);
-        // A task that was woken between the last look and the line above believed that the lane was still working.
-        if !lock(&self.ready).is_empty() {
+        if self.attention.leave() {
             self.request_wake();
         }
     }
@@ -151,14 +152,14 @@ impl Executor {
             tasks.into_iter().for_each(|task| discard(Some(task)));
         }
         lock(&self.calls).clear();
-        lock(&self.ready).clear();
+        self.attention.clear();
     }
 
     fn insert(self: &Arc<Self>, call: Token, future: Option<BoxFuture>) -> (u64, Arc<TaskWaker>) {
         let waker = Arc::new(TaskWaker {
             executor: self.clone(),
             key: AtomicU64::new(0),
-            queued: AtomicBool::new(false),
+            woken: Woken::no(),
         });
         let key = lock(&self.tasks).insert(Task {
             future,
@@ -174,8 +175,7 @@ impl Executor {
             Some(task) => (task.future.take(), task.waker.clone()),
             None => return,
         };
-        // A swap and not a store: a waker that found the flag set has happened before, and what it wrote is seen by the poll.
-        waker.queued.swap(false, Ordering::AcqRel);
+        waker.woken.begin_poll();
         if let Some(future) = future {
             self.poll(key, &waker, future);
         }
@@ -205,14 +205,13 @@ impl Executor {
     }
 
     fn wake(&self, key: u64) {
-        lock(&self.ready).push(key);
-        if self.worker.load(Ordering::SeqCst) != thread_mark() {
+        if self.attention.wake(key, thread_mark()) {
             self.request_wake();
         }
     }
 
     fn request_wake(&self) {
-        if !self.wake_requested.swap(true, Ordering::SeqCst) && !self.closed.load(Ordering::Acquire) {
+        if !self.closed.load(Ordering::Acquire) {
             self.host.wake(self.lane);
         }
     }

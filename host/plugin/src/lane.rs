@@ -38,8 +38,13 @@ const MILLISECONDS_LIKE_A_JOB: u64 = 10;
 
 /// Milliseconds since the first call of this function, and never 0.
 pub(super) fn clock() -> u64 {
-    static BEGINNING: OnceLock<Instant> = OnceLock::new();
-    BEGINNING.get_or_init(Instant::now).elapsed().as_millis() as u64 + 1
+    // The clock of the timers: a test that moves them moves this one.
+    static BEGINNING: OnceLock<tokio::time::Instant> = OnceLock::new();
+    BEGINNING
+        .get_or_init(tokio::time::Instant::now)
+        .elapsed()
+        .as_millis() as u64
+        + 1
 }
 
 /// The queue and the debts of one lane.
@@ -355,6 +360,19 @@ impl Lane {
         }
         state.sleeping = false;
         self.hand_over(state, jobs)
+    }
+
+    /// Whether [`Lane::wait`] would return at once.
+    #[cfg(feature = "testing")]
+    pub(super) fn wakes_for_work(&self) -> bool {
+        let state = self.lock();
+        !state.jobs.is_empty() || state.closed
+    }
+
+    /// Whether anything is queued.
+    #[cfg(feature = "testing")]
+    pub(super) fn has_jobs(&self) -> bool {
+        !self.lock().jobs.is_empty()
     }
 
     /// As [`Lane::wait`], without waiting: for lanes that the component drives. The next job signals the descriptor.

@@ -53,5 +53,7 @@ pub use mesh_plugin_abi::Status;
 pub use metrics::Versions;
 pub use orders::Patience;
 pub use rehearsal::Rehearsal;
+#[cfg(feature = "testing")]
+pub use runner::played;
 pub use runner::{Approval, LoadRequest, Unloaded};
 pub use stage::{Stage, remove_left_behind};

@@ -12,8 +12,9 @@ use super::runner::Unloaded;
 use super::{LoadError, LoadErrorKind, Status};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How often it is looked whether calls have been answered.
 const LOOK: Duration = Duration::from_millis(1);
@@ -276,7 +277,11 @@ impl Component {
         let Some(lane) = self.instance.lanes().first() else {
             return Err("it has no lane".to_owned());
         };
-        match lane.submit(job, Box::new(Reply(sender)), Instant::now() + patience.left) {
+        match lane.submit(
+            job,
+            Box::new(Reply(sender)),
+            (Instant::now() + patience.left).into_std(),
+        ) {
             Ok(wake) => {
                 behind.into_iter().for_each(|job| drop(lane.push(job)));
                 drop(wake);
@@ -284,9 +289,11 @@ impl Component {
             Err(_) => return Err("its lane takes no more work".to_owned()),
         }
         match tokio::time::timeout(patience.left, outcome).await {
-            Ok(Ok(outcome)) => outcome,
+            Ok(Ok(Ok(payload))) => Ok(payload),
+            Ok(Ok(Err(Failure::Reason(reason)))) => Err(reason),
             Ok(Err(_)) => Err("it was given up".to_owned()),
-            Err(_) => {
+            // The lane gives up what is late as well, and may look at the clock first. It leaves the order in its queue.
+            Ok(Ok(Err(Failure::Late))) | Err(_) => {
                 // The order to stop stays: the lane ends behind it, however late.
                 if kind == JobKind::Stop || !lane.withdraw(kind) {
                     lane.note_that_it_hangs();
@@ -300,25 +307,35 @@ impl Component {
     }
 }
 
+/// Why an order was not carried out.
+enum Failure {
+    /// For this reason.
+    Reason(String),
+    /// Its time was over.
+    Late,
+}
+
 /// Waits for the outcome of an order.
-struct Reply(oneshot::Sender<Result<Bytes, String>>);
+struct Reply(oneshot::Sender<Result<Bytes, Failure>>);
 
 impl Answer for Reply {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         let outcome = if status == Status::OK {
             Ok(Bytes::copy_from_slice(payload))
         } else {
-            Err(reason_of(payload))
+            Err(Failure::Reason(reason_of(payload)))
         };
         let _ = self.0.send(outcome);
     }
 
     fn abandon(self: Box<Self>, why: Abandoned) {
-        let reason = match why {
-            Abandoned::TimedOut => "it did not answer in time",
-            Abandoned::Stopped | Abandoned::Replaced => "it ended without an answer",
+        let failure = match why {
+            Abandoned::TimedOut => Failure::Late,
+            Abandoned::Stopped | Abandoned::Replaced => {
+                Failure::Reason("it ended without an answer".to_owned())
+            }
         };
-        let _ = self.0.send(Err(reason.to_owned()));
+        let _ = self.0.send(Err(failure));
     }
 }
 

@@ -7,7 +7,8 @@
 use super::SwapError;
 use mesh_plugin::Component;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Fewer calls than this say nothing about a share.
 const FEWEST_CALLS: u64 = 20;

@@ -9,7 +9,8 @@ use super::transaction::{Part, Transaction};
 use mesh_core::mesh::Takeover;
 use mesh_plugin::{Abandoned, Component, ComponentState, JobKind, LoadError, Nested, Patience, Unloaded};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Calls of the new version wait this long for those that the old one has, so that answers of a connection do not go back from
 /// the new version to the old.
@@ -239,7 +240,7 @@ impl Transaction {
     }
 
     pub(super) async fn snapshot_back(&mut self) -> Result<(), SwapError> {
-        let patience = self.limits.handover;
+        let patience = self.patience(self.limits.handover);
         for part in &mut self.parts {
             let Some((_, new)) = part.stateful() else { continue };
             let schema = new.descriptor().state().map_or(0, |state| state.schema);
@@ -250,7 +251,7 @@ impl Transaction {
     }
 
     pub(super) async fn restore_back(&mut self) -> Result<(), SwapError> {
-        let patience = self.limits.handover;
+        let patience = self.patience(self.limits.handover);
         for part in &mut self.parts {
             let Some((state, schema)) = part.state.take() else {
                 continue;
@@ -280,6 +281,7 @@ impl Transaction {
         }
         self.mesh.take_over(&takeovers);
         self.let_in(&takeovers).await;
+        self.paused = None;
         for old in lost {
             self.report.notes.push(format!(
                 "{old} serves with the state that it had at the switch: what changed since is lost"

@@ -13,8 +13,9 @@ use mesh_core::mesh::swaps::{PartReport, Progress, Report, Step, StepReport};
 use mesh_core::mesh::{Mesh, Takeover};
 use mesh_plugin::{Component, ComponentState, LoadRequest};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
 
 /// How often a version in probation is looked at.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -207,6 +208,7 @@ impl Transaction {
             }
             Step::Discard => self.unload(Which::New).await,
             Step::QuietBack => {
+                self.paused = Some(Instant::now());
                 let news = self.stateful().map(|(_, new)| new.clone()).collect();
                 self.quiet(news).await
             }

@@ -62,6 +62,9 @@ pub struct Rehearsal {
     copy: Option<PathBuf>,
     /// Those that were found to be good, the oldest first.
     known: Arc<Mutex<Vec<Known>>>,
+    /// Plays all libraries, where a test does.
+    #[cfg(feature = "testing")]
+    player: Option<Arc<dyn super::runner::played::Player>>,
 }
 
 /// A library that was found to be good.
@@ -122,6 +125,20 @@ impl Rehearsal {
             copy: Some(copy),
             ..Rehearsal::default()
         }
+    }
+
+    /// No library is opened: a test plays all of them.
+    #[cfg(feature = "testing")]
+    pub fn played_by(player: Arc<dyn super::runner::played::Player>) -> Rehearsal {
+        Rehearsal {
+            player: Some(player),
+            ..Rehearsal::default()
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn player(&self) -> Option<&Arc<dyn super::runner::played::Player>> {
+        self.player.as_ref()
     }
 
     pub(super) fn copy(&self) -> Option<&Path> {

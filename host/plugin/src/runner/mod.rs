@@ -8,6 +8,8 @@
 //! process.
 
 mod in_process;
+#[cfg(feature = "testing")]
+pub mod played;
 
 use super::instance::{Instance, Services};
 use super::lane::Limits;
@@ -67,21 +69,36 @@ pub(super) struct Loaded {
     pub(super) runner: Runner,
 }
 
-/// Runs the code of one library. Its threads are taken when it ends.
-pub(super) struct Runner(Mutex<Option<Threads>>);
+/// Runs the code of one library. Its parts are taken when it ends.
+pub(super) struct Runner(Mutex<Option<Running>>);
+
+/// The parts that are left to be ended.
+enum Running {
+    Threads(Threads),
+    #[cfg(feature = "testing")]
+    Played(played::PlayedLanes),
+}
 
 impl Runner {
+    fn of(running: Running) -> Runner {
+        Runner(Mutex::new(Some(running)))
+    }
+
     /// Loads a library and makes an instance of its component. The instance has not been told to start.
     ///
     /// # Errors
     ///
     /// One sentence for each way in which a library can be unusable.
     pub(super) async fn load(request: LoadRequest) -> Result<Loaded, LoadError> {
+        #[cfg(feature = "testing")]
+        if let Some(player) = request.stage.rehearsal.player().cloned() {
+            return played::load(request, &*player).await;
+        }
         let (opened, threads) = in_process::load(request).await?;
         Ok(Loaded {
             instance: opened.instance,
             descriptor: opened.descriptor,
-            runner: Runner(Mutex::new(Some(threads))),
+            runner: Runner::of(Running::Threads(threads)),
         })
     }
 
@@ -97,9 +114,11 @@ impl Runner {
     /// Waits until the lanes, which must be closed, have been left, and unloads the library. `patience` bounds the wait for the
     /// lanes, and again that for threads of the library.
     pub(super) async fn end(&self, patience: Duration) -> Unloaded {
-        let threads = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match threads {
-            Some(threads) => threads.end(patience).await,
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match running {
+            Some(Running::Threads(threads)) => threads.end(patience).await,
+            #[cfg(feature = "testing")]
+            Some(Running::Played(lanes)) => lanes.end(patience).await,
             None => Unloaded::Resident("it is being unloaded already".to_owned()),
         }
     }
