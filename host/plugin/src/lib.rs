@@ -23,6 +23,7 @@ mod error;
 mod faults;
 #[allow(unsafe_code)]
 pub mod ffi;
+pub mod inside;
 mod instance;
 mod intake;
 mod job;

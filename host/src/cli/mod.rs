@@ -137,7 +137,7 @@ pub fn main() -> ExitCode {
         Command::Bench(arguments) => single_threaded(bench::run(arguments)),
         Command::Completions(arguments) => completions::run(arguments, CommandLine::command()),
         Command::Man(arguments) => completions::man(arguments, CommandLine::command()),
-        Command::RehearseLibrary(arguments) => rehearsal::inside::main(&arguments.file, &arguments.shown),
+        Command::RehearseLibrary(arguments) => mesh_plugin::inside::main(&arguments.file, &arguments.shown),
     };
     let code = outcome.map_or_else(|error| error.report(), |()| 0);
     if is_host {

@@ -4,7 +4,7 @@
 //! [`Check`], every fault one sentence that says what is wrong and what would be right. Guarantees: each check runs
 //! in a process of its own ([`supervise`]), so that a library which crashes or never returns costs its own check
 //! alone. The library is loaded by the same loader as in a serving host, and asks a host without a mesh for whatever
-//! it wants (`mesh_plugin::rehearsal::Alone`).
+//! it wants (`mesh_plugin::inside::Alone`).
 
 mod arguments;
 mod calls;

@@ -8,7 +8,7 @@ use super::Subject;
 use crate::server;
 use bytes::Bytes;
 use mesh_http::web::{Failure, Reply, ended};
-use mesh_plugin::rehearsal::Alone;
+use mesh_plugin::inside::Alone;
 use mesh_plugin::{
     Abandoned, Answer, Awaited, Component, Job, JobKind, Limits, LoadError, LoadRequest, Rehearsal, Unloaded,
 };

@@ -1,7 +1,7 @@
 //! A shared library in memory, and the functions it offers.
 
 use super::interpose::Object;
-use crate::{LoadError, LoadErrorKind, stage};
+use crate::{LoadError, LoadErrorKind};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW, Symbol};
 use mesh_plugin_abi as abi;
 use std::ffi::c_void;
@@ -59,8 +59,9 @@ pub(crate) struct Description<'a> {
 }
 
 impl Library {
-    /// Opens a library, which runs its constructors. `shown` names it in errors.
-    pub(crate) fn open(path: &Path, shown: &str) -> Result<Library, LoadError> {
+    /// Opens a library, which runs its constructors. `mark` is the folder of all that comes along, or the path itself. `shown`
+    /// names it in errors.
+    pub(crate) fn open(path: &Path, mark: &Path, shown: &str) -> Result<Library, LoadError> {
         // SAFETY: opening runs the library's constructors. The file is a private copy that was checked to be whole;
         // that its code is trusted is the operator's decision, stated in the documentation.
         let opened = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
@@ -82,7 +83,6 @@ impl Library {
                 format!("{shown} cannot be loaded: the dynamic linker does not say where it lies in memory"),
             ));
         };
-        let mark = stage::mark(path);
         let group = if mark == path {
             vec![object]
         } else {

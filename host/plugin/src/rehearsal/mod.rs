@@ -5,17 +5,12 @@
 //! exit, hang), the answer comes within the limit. The process that tries it out has none of the host's sockets,
 //! files or `MESH_…` variables. The same bytes are tried out once.
 
-mod alone;
 mod ending;
-pub mod inside;
-mod life;
-mod report;
+pub(crate) mod report;
 
-pub use alone::Alone;
 pub use ending::how;
 pub(super) use report::Life;
 
-use super::stage::Staged;
 use super::{LoadError, LoadErrorKind};
 use report::{Message, Said};
 use std::io::{self, BufRead, BufReader, Write};
@@ -84,7 +79,10 @@ impl Known {
 
 /// A library to try out.
 pub(super) struct Trial<'a> {
-    pub(super) staged: &'a Staged,
+    /// Its private copy.
+    pub(super) file: &'a Path,
+    /// That of the copy.
+    pub(super) digest: u128,
     /// Names the library in errors.
     pub(super) shown: &'a str,
     /// How long each step may take.
@@ -111,7 +109,7 @@ impl Rehearsal {
         Rehearsal::default()
     }
 
-    /// Libraries are tried out by a program that calls [`inside::main`] when it is started with [`COMMAND`].
+    /// Libraries are tried out by a program that calls `inside::main` when it is started with [`COMMAND`].
     pub fn by(program: PathBuf) -> Rehearsal {
         Rehearsal {
             program: Some(program),
@@ -120,7 +118,7 @@ impl Rehearsal {
     }
 
     /// Within a rehearsal: libraries are opened as this copy, which is another process's.
-    fn within(copy: PathBuf) -> Rehearsal {
+    pub(crate) fn within(copy: PathBuf) -> Rehearsal {
         Rehearsal {
             copy: Some(copy),
             ..Rehearsal::default()
@@ -171,12 +169,12 @@ impl Rehearsal {
         let Some(program) = &self.program else {
             return Ok(None);
         };
-        let digest = trial.staged.digest();
+        let digest = trial.digest;
         let life = trial.life.as_ref();
         if let Some(known) = self.lock().iter().find(|known| known.covers(digest, life)) {
             return Ok(Some(known.said.clone()));
         }
-        let said = rehearse(program, &trial).map_err(|error| trial.staged.named_as_original(error))?;
+        let said = rehearse(program, &trial)?;
         let mut remembered = self.lock();
         if remembered.len() >= MOST_REMEMBERED {
             remembered.remove(0);
@@ -246,7 +244,7 @@ fn start(program: &Path, trial: &Trial<'_>) -> io::Result<(Process, UnixStream)>
     let mut command = Command::new(program);
     command
         .arg(COMMAND)
-        .arg(trial.staged.path())
+        .arg(trial.file)
         .arg(trial.shown)
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())

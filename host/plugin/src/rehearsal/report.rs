@@ -30,14 +30,14 @@ pub(crate) struct Life {
 
 /// Why a library is refused.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     kind: LoadErrorKind,
     what: String,
 }
 
 /// One line.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) enum Message {
+pub(crate) enum Message {
     /// The next step, as the end of a sentence.
     Step(String),
     /// The next step of an instance's life, which has the whole limit for itself.
@@ -51,14 +51,14 @@ pub(super) enum Message {
 }
 
 impl Refused {
-    pub(super) fn new(error: &LoadError) -> Refused {
+    pub(crate) fn new(error: &LoadError) -> Refused {
         Refused {
             kind: error.kind(),
             what: error.to_string(),
         }
     }
 
-    pub(super) fn kind(&self) -> LoadErrorKind {
+    pub(crate) fn kind(&self) -> LoadErrorKind {
         self.kind
     }
 }

@@ -82,20 +82,24 @@ fn open(
     let staged = stage.copy(path).map_err(unopened)?;
     if stage.rehearsal.extent() != Extent::Off {
         let trial = Trial {
-            staged: &staged,
+            file: staged.path(),
+            digest: staged.digest(),
             shown,
             limit: before.limit,
             life: before.life,
         };
-        stage.rehearsal.of(trial).map_err(unopened)?;
+        stage
+            .rehearsal
+            .of(trial)
+            .map_err(|error| unopened(staged.named_as_original(error)))?;
     }
     // Nobody may wait for it any more.
     let _ = before.passed.map(|passed| passed.send(()));
     let owner = Owner::new();
     owner.enter();
     let (strangers, hosts_own) = (Strangers::now(), HostsOwn::now());
-    let library =
-        Library::open(staged.path(), shown).map_err(|error| unopened(staged.named_as_original(error)))?;
+    let library = Library::open(staged.path(), staged.mark(), shown)
+        .map_err(|error| unopened(staged.named_as_original(error)))?;
     let table = library.component(shown);
     let remains = Remains {
         shown: shown.to_owned(),
@@ -213,12 +217,14 @@ pub(super) fn look(
 ) -> LaneZero {
     let shown = path.display().to_string();
     let said = stage.copy(path).and_then(|staged| {
-        stage.rehearsal.of(Trial {
-            staged: &staged,
+        let said = stage.rehearsal.of(Trial {
+            file: staged.path(),
+            digest: staged.digest(),
             shown: &shown,
             limit: LOOK,
             life: None,
-        })
+        });
+        said.map_err(|error| staged.named_as_original(error))
     });
     let (outcome, remains) = match said {
         Ok(Some(said)) => {

@@ -4,11 +4,16 @@
 //! out. Leaves: lines for the host. Guarantees: the process ends with the host that started it. The library is opened, asked and closed as in the host, on a thread
 //! that is its own.
 
-use super::life;
-use super::report::{Life, Message, Refused, Said};
+mod alone;
+mod life;
+
+pub use alone::Alone;
+
 use crate::ffi::interpose::{self, Owner, Strangers, threads_begun_in, threads_of};
 use crate::ffi::library::Library;
 use crate::ffi::process;
+use crate::rehearsal::report::{Life, Message, Refused, Said};
+use crate::stage;
 use crate::surroundings::Surroundings;
 use crate::{LoadError, LoadErrorKind};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
@@ -84,7 +89,7 @@ fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> 
     let strangers = Strangers::now();
     let refused = |what: String| LoadError::new(LoadErrorKind::Rehearsal, format!("{shown} {what}"));
     host.step("when it is opened (its constructors run then)");
-    let library = Library::open(file, shown)?;
+    let library = Library::open(file, stage::mark(file), shown)?;
     host.step("when it is asked what it is");
     let table = library.component(shown)?;
     let says = library.description(&table);

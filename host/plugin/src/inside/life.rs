@@ -3,8 +3,8 @@
 //! Enters: the copy of a library, and how an instance of it would be made. Leaves: one sentence about the step that failed.
 //! Guarantees: the instance finds no other component and no listener; nothing that it stores is kept.
 
-use super::inside::Host;
-use super::{Alone, Life, Rehearsal};
+use super::{Alone, Host};
+use crate::rehearsal::{Life, Rehearsal};
 use crate::runner::{LANE_IS_BUSY, LoadRequest, Unloaded};
 use crate::{Component, Limits, LoadError, LoadErrorKind, Stage};
 use std::path::PathBuf;
