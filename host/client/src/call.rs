@@ -8,6 +8,7 @@
 use super::handle::{Client, Request, encode};
 use super::pending::Pending;
 use super::{ClientError, ErrorKind, RemoteError, SubscriptionOptions};
+use mesh_wire::address::{REQUESTS, RESPONSES};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -127,16 +128,16 @@ impl ResponseLayout {
         let target = format!("{domain}/{component}/{method}");
         let Answered { session, is_secure } = session;
         if *is_secure {
-            let address = format!("/_exchange/responses/{target}/{session}/");
+            let address = format!("{RESPONSES}{target}/{session}/");
             ResponseLayout {
                 channel: format!("/SET@{address}*"),
                 address,
             }
         } else {
-            let channel = format!("/SET@/_exchange/responses/{session}/*");
+            let channel = format!("/SET@{RESPONSES}{session}/*");
             ResponseLayout {
                 channel,
-                address: format!("/_exchange/responses/{session}/{target}/"),
+                address: format!("{RESPONSES}{session}/{target}/"),
             }
         }
     }
@@ -194,7 +195,7 @@ impl Client {
             version: range,
         };
         let request = Request::new("set")
-            .path(format!("/_exchange/requests/{domain}/{component}/{method}"))
+            .path(format!("{REQUESTS}{domain}/{component}/{method}"))
             .data(&data)?
             .option("noStore", true)
             .option("noCluster", true);

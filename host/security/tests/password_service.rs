@@ -28,7 +28,8 @@ fn status(key: &str) -> u64 {
 fn nice_values() -> Vec<i32> {
     let threads = fs::read_dir("/proc/self/task").unwrap();
     threads
-        .map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).unwrap())
+        // A thread may have ended since it was listed.
+        .filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).ok())
         .filter(|stat| stat.contains("(password)"))
         // Behind the name: state is the third field, nice the nineteenth.
         .map(|stat| {

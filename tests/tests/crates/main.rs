@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("files", &[]),
     ("metrics", &[]),
     ("scans", &[]),
-    ("client", &[]),
+    ("client", &["wire"]),
     ("store", &["choices", "files", "metrics", "scans", "wire"]),
     ("config", &["files"]),
     ("session", &["choices", "metrics", "wire"]),

@@ -4,6 +4,8 @@
 //! Enters: a secure mesh, users who lose something, strangers. Leaves: refusals. Guarantees: a limit that counts time
 //! is waited for, never measured.
 
+use super::secure_profiles::{self, MESH, assert_ended};
+use mesh_tests::http::ask;
 use mesh_tests::secure::{Client, error, host, is_ok};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -250,4 +252,43 @@ async fn a_revocation_is_remembered_no_longer_than_its_token_holds() {
     let changed = json!([{"username": "carol", "password": "other"}]);
     admin.security("updateUser", changed).await;
     assert_eq!(reasons(&mut admin).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_time_is_over_is_refused_by_its_cause_over_http() {
+    let (host, _folder, _admin) = secure_profiles::mesh(MESH).await;
+    let mut session = Client::open(host.addr(), "happn_4").await;
+    let answer = session.login("short", "right").await;
+    let token = answer["data"]["token"].as_str().unwrap().to_owned();
+    assert_ended(&session.until_end().await, "token-expired");
+    let bearer = format!("Authorization: Bearer {token}");
+    let asked = |verb: &str, path: &str| {
+        let headers = ["Content-Type: application/json", &bearer];
+        ask(host.addr(), verb, path, &headers, b"{}")
+    };
+    // Requests over HTTP are answered in the words of the last websocket from the same address.
+    for (dialect, status, refusal) in [
+        (
+            "happn_4",
+            401,
+            "authorization failed for short: expired session token",
+        ),
+        (
+            "happn_1.3.0",
+            403,
+            "unauthorized access to path /@HTTP/rest/describe",
+        ),
+    ] {
+        let _last = Client::enter(host.addr(), dialect, "bob", "right").await;
+        let called = asked("POST", "/rest/method/calc/add");
+        let expected =
+            json!({"message": "expired session token", "data": null, "error": {"message": "Access denied"}});
+        assert_eq!((called.status, called.json()), (403, expected), "{dialect}");
+        let described = asked("GET", "/rest/describe");
+        assert_eq!(
+            (described.status, &*described.text()),
+            (status, refusal),
+            "{dialect}"
+        );
+    }
 }

@@ -13,6 +13,7 @@ use super::scan::{Scanner, Sighting, event_finder, event_number};
 use super::template::{GAP, Template};
 use super::{BenchError, Progress};
 use crate::{Answered, Called, Connector, ResponseLayout};
+use mesh_wire::address::{EVENTS, REQUESTS};
 use serde_json::{Value, json};
 use std::io;
 use std::rc::Rc;
@@ -234,7 +235,7 @@ impl Ready {
         }
         let version = version.map_or_else(String::new, |range| format!(r#","version":{}"#, json!(range)));
         let template = format!(
-            r#"{{"action":"set","eventId":{GAP},"path":"/_exchange/requests/{}/{component}/{method}","data":{{"callbackAddress":"{}{GAP}","args":{arguments},"origin":{origin}{version}}},"options":{{"timeout":60000,"noStore":true,"noCluster":true}},"sessionId":"{}"}}"#,
+            r#"{{"action":"set","eventId":{GAP},"path":"{REQUESTS}{}/{component}/{method}","data":{{"callbackAddress":"{}{GAP}","args":{arguments},"origin":{origin}{version}}},"options":{{"timeout":60000,"noStore":true,"noCluster":true}},"sessionId":"{}"}}"#,
             self.domain, layout.address, session.id
         );
         Ok((
@@ -254,7 +255,7 @@ impl Ready {
         let path = match &events.source {
             Source::Set => format!("{}/event", self.root),
             Source::Component { component, .. } => {
-                format!("/_events/{}/{component}/{}", self.domain, self.event_name())
+                format!("{EVENTS}{}/{component}/{}", self.domain, self.event_name())
             }
         };
         match events.wildcard {
