@@ -32,6 +32,8 @@ mod latency;
 mod metrics;
 mod orders;
 mod owed;
+#[cfg(feature = "testing")]
+pub mod played;
 pub mod rehearsal;
 mod runner;
 mod slots;
@@ -54,7 +56,5 @@ pub use mesh_plugin_abi::Status;
 pub use metrics::Versions;
 pub use orders::Patience;
 pub use rehearsal::Rehearsal;
-#[cfg(feature = "testing")]
-pub use runner::played;
 pub use runner::{Approval, LoadRequest, Unloaded};
 pub use stage::{Stage, remove_left_behind};

@@ -59,7 +59,7 @@ pub struct Rehearsal {
     known: Arc<Mutex<Vec<Known>>>,
     /// Plays all libraries, where a test does.
     #[cfg(feature = "testing")]
-    player: Option<Arc<dyn super::runner::played::Player>>,
+    player: Option<Arc<dyn super::played::Player>>,
 }
 
 /// A library that was found to be good.
@@ -127,7 +127,7 @@ impl Rehearsal {
 
     /// No library is opened: a test plays all of them.
     #[cfg(feature = "testing")]
-    pub fn played_by(player: Arc<dyn super::runner::played::Player>) -> Rehearsal {
+    pub fn played_by(player: Arc<dyn super::played::Player>) -> Rehearsal {
         Rehearsal {
             player: Some(player),
             ..Rehearsal::default()
@@ -135,7 +135,7 @@ impl Rehearsal {
     }
 
     #[cfg(feature = "testing")]
-    pub(super) fn player(&self) -> Option<&Arc<dyn super::runner::played::Player>> {
+    pub(super) fn player(&self) -> Option<&Arc<dyn super::played::Player>> {
         self.player.as_ref()
     }
 

@@ -9,7 +9,7 @@
 
 mod in_process;
 #[cfg(feature = "testing")]
-pub mod played;
+mod played;
 
 use super::instance::{Instance, Services};
 use super::lane::Limits;
