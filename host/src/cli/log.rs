@@ -35,15 +35,22 @@ pub(super) fn start(log: &str, as_json: bool) -> Result<(), CommandError> {
         // It would be told on the same output, with a panic when that is closed.
         .log_internal_errors(false);
     if as_json {
-        builder.json().with_writer(terminal::json_errors).init();
+        install(builder.json().with_writer(terminal::json_errors).finish());
     } else {
-        builder
+        let builder = builder
             .with_ansi(io::stderr().is_terminal())
             .fmt_fields(OneLineFields)
-            .with_writer(io::stderr)
-            .init();
+            .with_writer(io::stderr);
+        install(builder.finish());
     }
     Ok(())
+}
+
+/// Makes this the log of the process, for events of `tracing` alone. Records that dependencies write by the crate `log` have whole frames in
+/// them, with passwords and tokens, and stay out whatever features they were compiled with.
+fn install(subscriber: impl tracing::Subscriber + Send + Sync) {
+    // The second log of a process would change nothing.
+    let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
 /// Fields as tracing-subscriber writes them, each on one line.
