@@ -81,8 +81,10 @@ async fn a_manager_of_users_takes_no_token_of_administrators() {
             ("revokeSession", json!([id, "because"])),
             ("restoreSession", json!([id])),
         ] {
-            // Bob's session is closed by now, and one that nobody has may be anybody's.
-            let may = may && method.ends_with("Token");
+            // Revoking the token of bob ends his session, some time after the answer.
+            if may && method.ends_with("Session") {
+                continue;
+            }
             let outcome = max.call(&format!("security/{method}"), arguments).await;
             match may {
                 true => assert!(outcome.is_ok(), "{name} {method}: {outcome:?}"),
