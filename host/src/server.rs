@@ -104,6 +104,7 @@ impl Server {
         let is_configured = |name: &str| config.components.iter().any(|other| other.name.value == name);
         let wanted = system::Wanted {
             data: config.data_component,
+            calls_of_each: config.calls.max_pending_per_session,
         };
         system::register(&mesh, wanted, is_configured)
             .map_err(|error| config.diagnose(config.name.at, error.to_string(), None))?;

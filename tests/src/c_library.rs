@@ -27,19 +27,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// # Ok::<(), String>(())
 /// ```
 pub fn compile(source: &Path, defines: &[&str], output: &Path) -> Result<(), String> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let failed = |reason: String| format!("cannot compile {}: {reason}", source.display());
-    if let Some(folder) = output.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
-    }
-    let unfinished = format!(
-        "unfinished-{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
-    let unfinished = output.with_extension(unfinished);
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let compiled = Command::new(&compiler)
+    let mut command = Command::new(compiler);
+    command
         .args([
             "-std=c11",
             "-shared",
@@ -52,17 +42,32 @@ pub fn compile(source: &Path, defines: &[&str], output: &Path) -> Result<(), Str
         ])
         .arg("-I")
         .arg(workspace().join("plugin-sdk/include"))
-        .args(defines.iter().map(|define| format!("-D{define}")))
-        .arg("-o")
-        .arg(&unfinished)
-        .arg(source)
-        .output()
-        .map_err(|error| {
-            failed(format!(
-                "cannot run the compiler {}: {error}",
-                compiler.to_string_lossy()
-            ))
-        })?;
+        .args(defines.iter().map(|define| format!("-D{define}")));
+    build(command, source, output)
+}
+
+/// Compiles `source` with a compiler and its flags to `output`, whose folder is made where it is missing.
+///
+/// # Errors
+///
+/// As for [`compile`].
+pub(crate) fn build(mut command: Command, source: &Path, output: &Path) -> Result<(), String> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let failed = |reason: String| format!("cannot compile {}: {reason}", source.display());
+    if let Some(folder) = output.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+    }
+    let unfinished = format!(
+        "unfinished-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    );
+    let unfinished = output.with_extension(unfinished);
+    let run = command.arg("-o").arg(&unfinished).arg(source).output();
+    let compiled = run.map_err(|error| {
+        let compiler = command.get_program().to_string_lossy();
+        failed(format!("cannot run the compiler {compiler}: {error}"))
+    })?;
     if !compiled.status.success() {
         let _ = std::fs::remove_file(&unfinished);
         return Err(failed(String::from_utf8_lossy(&compiled.stderr).into_owned()));

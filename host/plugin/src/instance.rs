@@ -328,24 +328,12 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NoServices;
     use crate::authority::{Rights, ServedCall};
     use crate::job::{Abandoned, JobKind};
     use crate::lane::Limits;
     use mesh_wire::origin::Origin;
     use std::time::Duration;
-
-    struct NoServices;
-
-    impl Services for NoServices {
-        fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {}
-        fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
-        fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
-        fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
-        fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) {}
-        fn data_get(&self, _: Caller, _: &str) {}
-        fn data_remove(&self, _: Caller, _: &str) {}
-        fn after(&self, _: Caller, _: u64) {}
-    }
 
     struct Nobody;
 

@@ -30,6 +30,8 @@ mod job;
 mod lane;
 mod latency;
 mod metrics;
+#[cfg(any(test, feature = "testing"))]
+mod no_services;
 mod orders;
 mod owed;
 #[cfg(feature = "testing")]
@@ -54,7 +56,10 @@ pub use lane::{Lane, Limits, Refusal, Refused, Wake};
 pub use latency::{Latencies, STEPS as LATENCY_STEPS};
 pub use mesh_plugin_abi::Status;
 pub use metrics::Versions;
+#[cfg(any(test, feature = "testing"))]
+pub use no_services::NoServices;
 pub use orders::Patience;
+pub use owed::Owed;
 pub use rehearsal::Rehearsal;
 pub use runner::{Approval, LoadRequest, Unloaded};
 pub use stage::{Stage, remove_left_behind};

@@ -194,17 +194,21 @@ impl Component {
         }
     }
 
-    /// Waits for the answers of calls that it has. It waits for `later` where the component answers later than it is handed a
+    /// Waits for the answers of calls that these have. It waits for `later` where a component answers later than it is handed a
     /// call, and goes on while threads that have not come to their calls answer one at least in each `standstill`.
-    pub async fn catch_up(&self, later: Duration, standstill: Duration) {
+    pub async fn catch_up(components: &[&Component], later: Duration, standstill: Duration) {
         let began = Instant::now();
         let (mut least, mut answered) = (usize::MAX, began);
         loop {
-            let (pending, now) = (self.pending(), Instant::now());
+            let pending: usize = components.iter().map(|component| component.pending()).sum();
+            let now = Instant::now();
             if pending < least {
                 (least, answered) = (pending, now);
             }
-            let is_busy = || self.instance.lanes().iter().any(|lane| lane.is_busy());
+            let is_busy = || {
+                let mut lanes = components.iter().flat_map(|component| component.instance.lanes());
+                lanes.any(|lane| lane.is_busy())
+            };
             let stands_still = now >= answered + standstill;
             if pending == 0 || stands_still || (now >= began + later && !is_busy()) {
                 return;

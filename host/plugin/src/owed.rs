@@ -8,14 +8,14 @@ use super::job::Answer;
 use mesh_session::Share;
 
 /// An answer that is owed, and counted in the share of who waits for it until it is given or dropped.
-pub(super) struct Owed {
+pub struct Owed {
     answer: Option<Box<dyn Answer>>,
     bytes: u32,
 }
 
 impl Owed {
     /// Counts a call of so many bytes.
-    pub(super) fn new(answer: Box<dyn Answer>, bytes: usize) -> Owed {
+    pub fn new(answer: Box<dyn Answer>, bytes: usize) -> Owed {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         if let Some(share) = answer.share() {
             share.take(bytes);
@@ -27,17 +27,22 @@ impl Owed {
     }
 
     /// Whether nobody waits for it any more.
-    pub(super) fn is_unwanted(&self) -> bool {
+    pub fn is_unwanted(&self) -> bool {
         self.answer.as_ref().is_some_and(|answer| answer.is_unwanted())
     }
 
     /// Whether the caller has gone.
-    pub(super) fn is_orphaned(&self) -> bool {
+    pub fn is_orphaned(&self) -> bool {
         self.answer.as_ref().is_some_and(|answer| answer.is_orphaned())
     }
 
+    /// Who waits.
+    pub fn answer_mut(&mut self) -> Option<&mut Box<dyn Answer>> {
+        self.answer.as_mut()
+    }
+
     /// Counts the call no more, and returns who waits.
-    pub(super) fn settle(mut self) -> Option<Box<dyn Answer>> {
+    pub fn settle(mut self) -> Option<Box<dyn Answer>> {
         self.give_back();
         self.answer.take()
     }

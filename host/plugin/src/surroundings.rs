@@ -81,13 +81,21 @@ pub(crate) struct HostsOwn {
 impl HostsOwn {
     /// To be called before the library is opened.
     pub(crate) fn now() -> HostsOwn {
+        let mut surroundings = Surroundings::now();
+        // A handler of another component is not the host's, and that component may be gone when this library is unloaded.
+        for action in &mut surroundings.signals {
+            if is_code(action.handler()) && !is_hosts_own(action.handler()) {
+                *action = SignalAction::of_the_system();
+            }
+        }
         HostsOwn {
-            surroundings: Surroundings::now(),
+            surroundings,
             handled: None,
         }
     }
 
-    /// Puts back what a library, which lies there in memory, has changed. Returns the changes.
+    /// Puts back what a library, which lies or lay there in memory, has changed. Returns the changes. A handler of a signal that
+    /// lies elsewhere is another component's, and stays.
     pub(crate) fn put_back(&mut self, library: &[Object]) -> Vec<Changed> {
         let now = Surroundings::now();
         let mut changed = self.surroundings.changed(&now);
@@ -104,14 +112,16 @@ impl HostsOwn {
             Changed::Signal(signal) => {
                 let place = usize::try_from(*signal - 1).unwrap_or_default();
                 let handler = now.signals[place].handler();
-                let is_foreign = !is_hosts_own(handler);
-                if is_foreign {
-                    self.surroundings.signals[place].set(*signal);
-                }
-                if library.iter().any(|object| object.contains(handler)) {
+                let is_in_library = library.iter().any(|object| object.contains(handler));
+                if is_in_library {
                     self.handled = Some(*signal);
                 }
-                is_foreign
+                // Handlers of other components are theirs to keep.
+                let concerns = is_in_library || !is_code(handler);
+                if concerns {
+                    self.surroundings.signals[place].set(*signal);
+                }
+                concerns
             }
         });
         changed
@@ -125,6 +135,11 @@ impl HostsOwn {
             "it handled signal {signal}{name}, and a thread may still be in its handler"
         ))
     }
+}
+
+/// Whether there is code behind a handler: 0 is the action of the system, and 1 ignores the signal.
+fn is_code(handler: usize) -> bool {
+    handler > 1
 }
 
 /// Keeps the signals that this thread does not take, while a library works on it. They are put back when it is dropped.

@@ -65,11 +65,13 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The error of a request whose login does not hold any more.
-    pub fn of_request(expiry: Expiry, dialect: Dialect) -> WireError {
-        match dialect.refusal_texts() {
-            RefusalTexts::Original => WireError::access_denied("unauthorized").because(expiry.message()),
-            RefusalTexts::Revised => WireError::access_denied(expiry.message()),
+    /// The error of a request whose login, of this session, does not hold any more.
+    pub fn of_request(expiry: Expiry, session_id: &str, dialect: Dialect) -> WireError {
+        match (dialect.refusal_texts(), expiry) {
+            (RefusalTexts::Original, Expiry::Revoked) => WireError::access_denied("unauthorized")
+                .because(format!("session with id {session_id} has been revoked")),
+            (RefusalTexts::Original, _) => WireError::access_denied("unauthorized").because(expiry.message()),
+            (RefusalTexts::Revised, _) => WireError::access_denied(expiry.message()),
         }
     }
 
@@ -167,7 +169,7 @@ mod tests {
                 format!(r#"{{"name":"AccessDenied","message":"expired session token","code":{code}}}"#);
             assert_eq!(login, expected, "{dialect:?}");
             assert_eq!(
-                written(Denied::of_request(Expiry::Elapsed, dialect)),
+                written(Denied::of_request(Expiry::Elapsed, "S", dialect)),
                 request,
                 "{dialect:?}"
             );

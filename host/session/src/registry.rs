@@ -116,6 +116,12 @@ impl Sessions {
         self.slow_consumers.load(Ordering::Relaxed)
     }
 
+    /// The session with this id.
+    pub fn find(&self, id: &str) -> Option<Arc<Session>> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.values().find(|session| session.id() == id).cloned()
+    }
+
     /// The sessions open at this moment.
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.live

@@ -31,8 +31,8 @@ Examples:
   mesh bench data --operation get --documents 10000
 
 CPU time per operation is the figure that depends least on the machine. On a small machine, server and load \
-generator share the processors. Compare servers in one run, by their ratio. Look at the generator's own column as \
-well: where it is the larger one, the throughput is the generator's."
+generator share the processors. Compare servers in one run, by their ratio. Look at the column of the load \
+generator as well. If it is larger than the server's, the generator limited the throughput."
 )]
 pub struct Arguments {
     /// The operations to measure.

@@ -18,7 +18,7 @@ Examples:
     mesh check-plugin libshop.so --json
 
 The library is loaded as a host would load it, each check in a process of its own. A check that crashes or hangs \
-fails, and no other. The methods are really called, with arguments that make no sense: give the component a \
+fails, and the others still run. The methods are really called, with arguments that make no sense: give the component a \
 configuration that can do no harm. There are no other components, so calls of them fail. A component that declares \
 state or health is asked for them, as in a swap. For others the report says \"not declared\".
 

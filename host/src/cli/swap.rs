@@ -18,8 +18,8 @@ the new one. The old version is kept for `probation_ms` of [swap]. When the new 
 that time, the old one serves again. After that mesh.toml is changed to name the version that runs. A library loaded \
 beside others gets an entry of its own.
 
-Refused unless --force is given: a version outside the range in mesh.toml; one that a client's or component's \
-subscription or calls exclude; one that cannot read the state of the old one.
+Without --force, a version is refused when it is outside the range in mesh.toml. The same holds when a subscription \
+or call of a client or component asks for another range, and when it cannot read the state of the old version.
 
 Exit code 0: the new version serves. 1: the old one does; one sentence says why. 69: no host runs with this file.
 

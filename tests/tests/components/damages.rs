@@ -34,6 +34,14 @@ enum Damage {
     EmptyFile,
 }
 
+impl Damage {
+    /// Whether it may hit bytes that nothing reads.
+    fn may_go_unnoticed(self) -> bool {
+        use Damage::{EmptyFile, Folder, OtherMachine, Pipe, TextFile};
+        !matches!(self, OtherMachine | TextFile | Pipe | Folder | EmptyFile)
+    }
+}
+
 /// Those of files that are not read at all are the same each time.
 const KINDS: [Damage; 20] = [
     Damage::ZeroedPage,
@@ -168,6 +176,7 @@ async fn a_hundred_damages_of_a_library_are_refused_in_a_sentence_each_and_the_h
         damage(&good, kind, &mut choices, &path);
         let outcome = swap(&config, "damaged", &path, &["--force"]).await;
         if outcome.code == 0 {
+            assert!(kind.may_go_unnoticed(), "{position} {kind:?} was not noticed");
             unnoticed += 1;
             continue;
         }

@@ -227,3 +227,43 @@ async fn calls_of_data_that_make_no_sense_are_refused_in_words() {
         }
     }
 }
+
+#[tokio::test]
+async fn data_refuses_paths_that_a_client_could_not_write_or_look_for() {
+    let host = host(WANTED);
+    let mut client = Client::enter(host.addr(), "happn_4", "_ADMIN", "happn").await;
+    let long = "x".repeat(9000);
+    for (method, arguments) in [
+        ("set", json!(["a/*", {"x": 1}])),
+        ("increment", json!(["a/*"])),
+        ("set", json!([long, {"x": 1}])),
+        ("get", json!([long])),
+        ("count", json!([format!("{long}*")])),
+    ] {
+        let refused = client
+            .call(&format!("data/{method}"), arguments)
+            .await
+            .unwrap_err();
+        let message = refused["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with("Bad path"), "{method}: {refused}");
+    }
+    assert_eq!(result(&mut client, "getPaths", json!(["*"])).await, json!([]));
+}
+
+#[tokio::test]
+async fn data_passes_over_what_is_skipped_however_much_that_is() {
+    let host = host(&["data_component=true", "happn.outbound_queue_bytes=65536"]);
+    let mut client = Client::enter(host.addr(), "happn_4", "_ADMIN", "happn").await;
+    let filling = "x".repeat(4000);
+    for number in 0..40 {
+        result(
+            &mut client,
+            "set",
+            json!([format!("many/{number:02}"), {"filling": filling}]),
+        )
+        .await;
+    }
+    let options = json!({"options": {"skip": 38, "limit": 2}});
+    let found = result(&mut client, "get", json!(["many/*", options])).await;
+    assert_eq!(names(&found), ["many/38", "many/39"]);
+}

@@ -44,7 +44,7 @@ async fn with_life_what_fails_in_the_life_of_an_instance_is_refused_before_the_h
         ("STOP_IS_NEVER_COMPLETED", "an instance of it does not stop"),
         (
             "DESTROY_CRASHES",
-            "ends the process with SIGSEGV when an instance of it is stopped and freed",
+            "ends the process with SIGSEGV when an instance of it is freed",
         ),
         ("DESTROY_HANGS", "an instance of it is not freed within 1500 ms"),
     ] {

@@ -11,7 +11,7 @@ use mesh_security::permission::{Action, checked_path};
 use mesh_security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
 use mesh_session::{Expiry, Login, Principal};
 use mesh_wire::origin::Origin;
-use mesh_wire::protocol::{Dialect, ExpiredLogin, RefusalTexts, WireError, json};
+use mesh_wire::protocol::{Dialect, ExpiredLogin, WireError, json};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -277,11 +277,7 @@ impl Gate {
             // The answer goes first.
             ExpiredLogin::Ends => self.ends_with = Some(expiry.reason()),
         }
-        if expiry == Expiry::Revoked && dialect.refusal_texts() == RefusalTexts::Original {
-            let reason = format!("session with id {} has been revoked", login.session_id);
-            return Err(unauthorized().because(reason));
-        }
-        Err(Denied::of_request(expiry, dialect))
+        Err(Denied::of_request(expiry, &login.session_id, dialect))
     }
 
     /// Forgets who was at the other end.

@@ -11,7 +11,7 @@ use mesh_security::{Accepted, Client, Credentials, Denied, Info, Offer, Security
 use mesh_session::{Expiry, Session};
 use mesh_store::StoreError;
 use mesh_wire::protocol::{
-    Action, Dialect, ExpiredLogin, Frame, LoginUser, Parsed, RefusalTexts, Request, Response, WireError, json,
+    Action, Dialect, ExpiredLogin, Frame, LoginUser, Parsed, Request, Response, WireError, json,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -115,11 +115,7 @@ impl Gate {
             // The answer goes first.
             self.ends_with = Some(expiry.reason());
         }
-        if is_revoked && dialect.refusal_texts() == RefusalTexts::Original {
-            let reason = format!("session with id {} has been revoked", login.session_id);
-            return Err(unauthorized().because(reason));
-        }
-        Err(Denied::of_request(expiry, dialect))
+        Err(Denied::of_request(expiry, &login.session_id, dialect))
     }
 
     fn give_nonce(&mut self, request: &Request<'_>) {

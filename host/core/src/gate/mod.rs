@@ -24,7 +24,7 @@ use std::time::Instant;
 
 pub use handshake::ConnectionInfo;
 pub use login::change_own;
-pub use path::check_path;
+pub use path::{check_literal, check_path, check_size};
 
 /// Longer frames take longer than a call does, whatever is in them.
 const LONG: usize = 16 * 1024;

@@ -20,7 +20,12 @@ pub(super) fn any<'a>(request: &Request<'a>) -> Result<Cow<'a, str>, WireError> 
     Ok(path)
 }
 
-fn check_size(path: &str) -> Result<(), WireError> {
+/// Checks a path that a part of the host looks for, on a client's behalf.
+///
+/// # Errors
+///
+/// When it is too long to be looked for.
+pub fn check_size(path: &str) -> Result<(), WireError> {
     if path.len() > LONGEST || memchr::memchr_iter(b'/', path.as_bytes()).count() > MOST_SEGMENTS {
         return Err(WireError::plain(format!(
             "Bad path, it must not be longer than {LONGEST} bytes or have more than {MOST_SEGMENTS} segments"
@@ -43,14 +48,28 @@ fn check_characters(path: &str, dialect: Dialect) -> Result<(), WireError> {
     Ok(())
 }
 
-/// Checks a path that a part of the host writes to, on a client's behalf.
+/// Checks a path that a part of the host removes, on a client's behalf.
 ///
 /// # Errors
 ///
-/// When a client could not write to it.
+/// When a client could not remove it.
 pub fn check_path(path: &str, dialect: Dialect) -> Result<(), WireError> {
     check_size(path)?;
     check_characters(path, dialect)
+}
+
+/// Checks that a path that is written to is one path.
+///
+/// # Errors
+///
+/// When it has a wildcard in it, in a dialect in which it must not.
+pub fn check_literal(path: &str, dialect: Dialect) -> Result<(), WireError> {
+    if dialect.checks_path_characters() && path.contains('*') {
+        return Err(WireError::plain(
+            "Bad path, if the action is 'set' the path cannot contain the * wildcard character",
+        ));
+    }
+    Ok(())
 }
 
 fn is_allowed(character: char) -> bool {

@@ -33,11 +33,7 @@ impl Gate {
     ) -> Result<(), WireError> {
         let dialect = self.session.dialect();
         let path = path::checked(request, dialect)?;
-        if dialect.checks_path_characters() && path.contains('*') {
-            return Err(WireError::plain(
-                "Bad path, if the action is 'set' the path cannot contain the * wildcard character",
-            ));
-        }
+        path::check_literal(&path, dialect)?;
         if path.starts_with(RESPONSES) && !is_own_address(&path, self.session.id(), self.mesh.domain()) {
             return Err(WireError::access_denied("unauthorized"));
         }
@@ -84,7 +80,7 @@ impl Gate {
             let mode = match is_call {
                 // A request is no document, and nobody needs to read it again.
                 true => WriteMode::Unstored,
-                false => plan.mode(&options, dialect),
+                false => WriteMode::of(&options, dialect),
             };
             // Who may write and not read learns of a merge, and of a gauge, what was sent.
             let hides = matches!(mode, WriteMode::Merge(_) | WriteMode::Increment(_))
@@ -238,15 +234,6 @@ impl<'a> Plan<'a> {
         match self {
             Plan::Sibling(path) => Cow::Borrowed(path),
             Plan::Write | Plan::Tag(_) => Cow::Borrowed(path),
-        }
-    }
-
-    fn mode<'o>(&self, options: &Options<'o>, dialect: Dialect) -> WriteMode<'o> {
-        match options.increment {
-            _ if options.no_store => WriteMode::Unstored,
-            _ if options.merge => WriteMode::Merge(dialect.merge_rule()),
-            Some(step) if dialect.has_increment() => WriteMode::Increment(step),
-            _ => WriteMode::Replace,
         }
     }
 }

@@ -5,7 +5,9 @@ use super::{Mesh, Reach};
 use mesh_session::pubsub::{Event, EventVersion, Published, Targets};
 use mesh_session::{Deferred, Session};
 use mesh_store::{Commit, Document, StoreError, StoreErrorKind, Stored, now};
-use mesh_wire::protocol::{DocumentMeta, EventAction, MergeRule, Publication, custom_meta, json, value};
+use mesh_wire::protocol::{
+    Dialect, DocumentMeta, EventAction, MergeRule, Options, Publication, custom_meta, json, value,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -52,6 +54,23 @@ pub enum WriteMode<'a> {
     Merge(MergeRule),
     /// It names a gauge, to which this number is added.
     Increment(&'a RawValue),
+}
+
+impl<'a> WriteMode<'a> {
+    /// The operation that a client of this dialect asks for with these options.
+    pub fn of(options: &Options<'a>, dialect: Dialect) -> WriteMode<'a> {
+        match options.increment {
+            _ if options.no_store => WriteMode::Unstored,
+            _ if options.merge => WriteMode::Merge(dialect.merge_rule()),
+            Some(step) if dialect.has_increment() => WriteMode::Increment(step),
+            _ => WriteMode::Replace,
+        }
+    }
+
+    /// Whether the outcome depends on the document that is stored.
+    pub fn changes(&self) -> bool {
+        matches!(self, WriteMode::Merge(_) | WriteMode::Increment(_))
+    }
 }
 
 /// The result of a write.

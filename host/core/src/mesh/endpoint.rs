@@ -164,10 +164,7 @@ impl Endpoint {
     pub fn call(&self, job: Job, answer: Box<dyn Answer>, deadline: Instant) -> Result<Wake, Box<Refused>> {
         match self {
             Endpoint::Library(component) => component.call(job, answer, deadline),
-            Endpoint::Builtin(builtin) => {
-                builtin.call(job, answer);
-                Ok(Wake::nobody())
-            }
+            Endpoint::Builtin(builtin) => builtin.call(job, answer).map(|()| Wake::nobody()),
             Endpoint::Remote(remote) => remote.call(job, answer, deadline).map(|()| Wake::nobody()),
         }
     }
@@ -181,7 +178,7 @@ impl Endpoint {
         }
     }
 
-    /// Its calls so far. Calls that a part of the host has not answered yet are not counted.
+    /// Its calls so far.
     pub fn calls(&self) -> Calls {
         match self {
             Endpoint::Library(component) => Calls {
@@ -191,6 +188,7 @@ impl Endpoint {
             },
             Endpoint::Builtin(builtin) => Calls {
                 taken: builtin.calls(),
+                pending: builtin.pending(),
                 ..Calls::default()
             },
             Endpoint::Remote(remote) => remote.calls(),

@@ -277,8 +277,7 @@ impl Mesh {
 
     /// The dialect of the session that a call comes from.
     pub fn dialect_of(&self, origin: &Origin) -> Dialect {
-        let sessions = self.sessions().all();
-        let session = sessions.iter().find(|session| Some(session.id()) == origin.id());
+        let session = origin.id().and_then(|id| self.sessions().find(id));
         session.map_or(Dialect::OF_COMPONENTS, |session| session.dialect())
     }
 

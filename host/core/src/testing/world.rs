@@ -198,6 +198,7 @@ impl World {
             component.identity(self.mesh.name(), self.mesh.domain(), number),
             component.descriptor(),
             Box::new(clerk),
+            usize::MAX,
         ));
         let registered = self.mesh.register(started.clone());
         assert!(registered.is_ok(), "{component:?} is there twice");

@@ -56,7 +56,7 @@ impl Deployment {
             .map(|((entry, library), requirements)| {
                 let approve: Approval = Box::new(move |descriptor| {
                     for failed_check in requirements.check(descriptor, insistence)? {
-                        tracing::warn!("in spite of this: {}", failed_check.text);
+                        tracing::warn!("a failed check is overridden: {}", failed_check.text);
                     }
                     Ok(())
                 });

@@ -21,7 +21,7 @@ pub use watch::watch;
 use crate::swap::{Ending, Limits, Ongoing, Progress, Report, SwapError, Swaps, version_of};
 use change::{Change, entry_of};
 use mesh_config::{ComponentConfig, Config, Location, Spanned};
-use mesh_core::mesh::{Irreplaceable, Mesh, listed};
+use mesh_core::mesh::{Mesh, listed};
 use mesh_plugin::{Component, Stage};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -139,9 +139,11 @@ impl Deployment {
         let old = self.replaced(request)?;
         let entry = entry_of(config, name, old.as_deref()).ok_or_else(|| {
             let component = name.clone();
-            match self.mesh.registry().versions(name) {
-                [] => DeploymentError::NoEntry { component },
-                _ => SwapError::from(Irreplaceable::Builtin { component }).into(),
+            let registry = self.mesh.registry();
+            let first = registry.versions(name).first();
+            match first.and_then(|first| first.replaceable().err()) {
+                None => DeploymentError::NoEntry { component },
+                Some(why) => SwapError::from(why).into(),
             }
         })?;
         let new = ComponentConfig {

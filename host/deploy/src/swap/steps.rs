@@ -175,8 +175,13 @@ impl Transaction {
         for old in takeovers.iter().filter_map(|change| change.old.as_ref()) {
             old.set_state(ComponentState::Draining);
             old.hint(JobKind::Quiesce);
-            old.catch_up(OVERLAP, STANDSTILL).await;
         }
+        let olds: Vec<&Component> = takeovers
+            .iter()
+            .filter_map(|change| change.old.as_deref())
+            .collect();
+        let caught_up = Component::catch_up(&olds, OVERLAP, STANDSTILL);
+        let _ = tokio::time::timeout(self.limits.handover, caught_up).await;
         for new in takeovers.iter().filter_map(|change| change.new.as_ref()) {
             new.set_state(ComponentState::Active);
             new.release();

@@ -8,15 +8,16 @@
 mod request;
 mod scans;
 
-use super::{MethodEntry, own_component};
-use mesh_core::gate::check_path;
+use super::MethodEntry;
+use mesh_core::gate::{check_literal, check_path};
 use mesh_core::mesh::{BuiltinCall, Change, Handler, Mesh, Write, WriteError, WriteMode, targets_of};
 use mesh_plugin::{Abandoned, Answer, Services, Status};
 use mesh_scans::{Memory, Owner};
-use mesh_store::{Commit, PathPattern};
-use mesh_wire::protocol::{DocumentMeta, EventAction, Options, WireError, write_modified_by};
+use mesh_store::{Commit, PathPattern, StoreError};
+use mesh_wire::protocol::{Dialect, DocumentMeta, EventAction, Options, WireError, value, write_modified_by};
 use request::Request;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 
 pub(super) const NAME: &str = "data";
@@ -61,66 +62,77 @@ impl Handler for Data {
         let Some(mesh) = self.mesh.upgrade() else {
             return answer.abandon(Abandoned::Stopped);
         };
-        let work = match Work::of(&mesh, &call) {
-            Ok(work) => work,
-            Err(error) => return conclude(&mesh, answer, Err(error)),
+        let session = call.origin.id().and_then(|id| mesh.sessions().find(id));
+        let dialect = session
+            .as_ref()
+            .map_or(Dialect::OF_COMPONENTS, |session| session.dialect());
+        let memory = match call.method.as_ref() {
+            b"on" | b"off" | b"offAll" | b"offPath" => {
+                let outcome = about_subscriptions(&call);
+                return conclude(&mesh, &call, answer, outcome);
+            }
+            _ => {
+                let request = match Request::read(&call, dialect) {
+                    Ok(request) => request,
+                    Err(error) => return conclude(&mesh, &call, answer, Err(error)),
+                };
+                let memory = memory(&mesh, &call, &request);
+                if memory.is_none() {
+                    let outcome = at_once(&mesh, &*self.services, &call, &request);
+                    return conclude(&mesh, &call, answer, outcome);
+                }
+                memory
+            }
         };
-        let services = self.services.clone();
-        let Some(memory) = work else {
-            let outcome = at_once(&mesh, &*services, &call);
-            return conclude(&mesh, answer, outcome);
+        let owner = match (call.origin.username(), session) {
+            (Some(username), _) => Owner::User(username.into()),
+            (None, Some(session)) => Owner::Address(session.peer().ip()),
+            (None, None) => Owner::Component(NAME.into()),
         };
-        let owner = match call.origin.username() {
-            Some(username) => Owner::User(username.into()),
-            None => Owner::Component(NAME.into()),
-        };
-        let own = mesh.clone();
-        let spawned = mesh.scans().spawn(owner, memory, move |share| async move {
-            let outcome = match call.method.as_ref() {
-                b"set" | b"increment" => at_once(&own, &*services, &call),
-                _ => scans::look_through(&own, &call, &share).await,
-            };
-            conclude(&own, answer, outcome);
-        });
+        let (own, services) = (mesh.clone(), self.services.clone());
+        let spawned = mesh.scans().spawn(
+            owner,
+            memory.unwrap_or(Memory::Constant),
+            move |share| async move {
+                let outcome = match Request::read(&call, dialect) {
+                    Ok(request) => match call.method.as_ref() {
+                        b"set" | b"increment" => at_once(&own, &*services, &call, &request),
+                        _ => scans::look_through(&own, &call, &request, &share).await,
+                    },
+                    Err(error) => Err(error),
+                };
+                conclude(&own, &call, answer, outcome);
+            },
+        );
         if let Err(error) = spawned {
-            tracing::warn!("a call of data was given up: {error}");
+            tracing::warn!("a call of the component data was given up: {error}");
         }
     }
 }
 
-/// Where a call is worked off.
-struct Work;
-
-impl Work {
-    /// The memory that a call takes on the threads for scans; nothing if it is done where it arrives.
-    fn of(mesh: &Mesh, call: &BuiltinCall) -> Result<Option<Memory>, WireError> {
-        let request = match call.method.as_ref() {
-            b"set" | b"increment" | b"get" | b"getPaths" | b"remove" | b"count" => Request::read(mesh, call)?,
-            _ => return Ok(None),
-        };
-        Ok(match call.method.as_ref() {
-            b"set" | b"increment" => mesh.is_large(&request.path).then_some(Memory::Constant),
-            b"get" if request.options.is_none() && !PathPattern::new(&request.path).has_wildcard() => None,
-            b"get" | b"getPaths" => Some(Memory::Collects),
-            _ => Some(Memory::Constant),
-        })
+/// The memory that a call takes on the threads for scans; nothing if it is done where it arrives.
+fn memory(mesh: &Mesh, call: &BuiltinCall, request: &Request<'_>) -> Option<Memory> {
+    match call.method.as_ref() {
+        b"set" if !WriteMode::of(&Options::read(request.options), request.dialect).changes() => None,
+        b"set" | b"increment" => mesh.is_large(&request.path).then_some(Memory::Constant),
+        b"get" if request.options.is_none() && !PathPattern::new(&request.path).has_wildcard() => None,
+        b"get" | b"getPaths" => Some(Memory::Collects),
+        _ => Some(Memory::Constant),
     }
 }
 
-fn conclude(mesh: &Arc<Mesh>, mut answer: Box<dyn Answer>, outcome: Outcome) {
-    if let Some(after) = own_component(mesh, NAME).and_then(|own| own.emitter().unwritten()) {
+fn conclude(mesh: &Mesh, call: &BuiltinCall, mut answer: Box<dyn Answer>, outcome: Outcome) {
+    if let Some(after) = call.emitter.unwritten() {
         answer.follow(after);
     }
     match outcome {
         Ok((result, Commit::Done)) => succeed(answer, result),
         Ok((result, commit)) => {
-            let own = mesh.clone();
-            mesh.runtime().spawn(async move {
-                match own.committed(commit).await {
-                    Ok(()) => succeed(answer, result),
-                    Err(error) => fail(answer, &WireError::system(error.to_string())),
-                }
-            });
+            let then = |outcome: Result<(), StoreError>| match outcome {
+                Ok(()) => succeed(answer, result),
+                Err(error) => fail(answer, &WireError::system(error.to_string())),
+            };
+            mesh.store().when_committed(commit, Box::new(then));
         }
         Err(error) => fail(answer, &error),
     }
@@ -138,12 +150,9 @@ fn fail(answer: Box<dyn Answer>, error: &WireError) {
     answer.answer(Status::ERROR, payload.as_bytes());
 }
 
-/// Works off a call that looks at one document at most.
-fn at_once(mesh: &Arc<Mesh>, services: &dyn Services, call: &BuiltinCall) -> Outcome {
+/// Works off a call that has no path, or needs none.
+fn about_subscriptions(call: &BuiltinCall) -> Outcome {
     match call.method.as_ref() {
-        b"set" => set(mesh, services, call),
-        b"increment" => increment(mesh, call),
-        b"get" => get(mesh, call),
         // A handler cannot be sent. Clients subscribe to the component's events, or to its documents.
         b"on" => Err(WireError::plain(
             "you cannot subscribe without passing in a subscription callback",
@@ -153,42 +162,45 @@ fn at_once(mesh: &Arc<Mesh>, services: &dyn Services, call: &BuiltinCall) -> Out
     }
 }
 
-fn get(mesh: &Mesh, call: &BuiltinCall) -> Outcome {
-    let Request { path, dialect, .. } = Request::read(mesh, call)?;
-    let result = match mesh.store().get(&path) {
+/// Works off a call that looks at one document at most.
+fn at_once(mesh: &Arc<Mesh>, services: &dyn Services, call: &BuiltinCall, request: &Request<'_>) -> Outcome {
+    match call.method.as_ref() {
+        b"set" => set(mesh, services, call, request),
+        b"increment" => increment(mesh, call, request),
+        _ => Ok(get(mesh, request)),
+    }
+}
+
+fn get(mesh: &Mesh, request: &Request<'_>) -> (Option<String>, Commit) {
+    let Request { path, dialect, .. } = request;
+    let result = match mesh.store().get(path) {
         None => "null".to_owned(),
         Some(found) => {
             let by = found.modified_by.as_deref();
             with_meta(&found.data, "get", false, |out| {
                 write_meta(
                     out,
-                    &path,
+                    path,
                     Some(found.meta),
                     by.filter(|_| dialect.names_modifier()),
                 );
             })
         }
     };
-    Ok((Some(result), Commit::Done))
+    (Some(result), Commit::Done)
 }
 
-fn set(mesh: &Mesh, services: &dyn Services, call: &BuiltinCall) -> Outcome {
-    let request = Request::read(mesh, call)?;
+fn set(mesh: &Mesh, services: &dyn Services, call: &BuiltinCall, request: &Request<'_>) -> Outcome {
     let options = Options::read(request.options);
     if let Some(unserved) = unserved(&options) {
         let message =
             format!("the component data does not take the option {unserved}: use set of the client");
         return Err(WireError::plain(message));
     }
-    let mode = match options.increment {
-        _ if options.no_store => WriteMode::Unstored,
-        _ if options.merge => WriteMode::Merge(request.dialect.merge_rule()),
-        Some(step) if request.dialect.has_increment() => WriteMode::Increment(step),
-        _ => WriteMode::Replace,
-    };
-    let outcome = write(mesh, &request, request.value, mode, &options)?;
+    let mode = WriteMode::of(&options, request.dialect);
+    let outcome = write(mesh, call, request, mode, &options)?;
     if !options.no_publish {
-        emit(mesh, services, &request);
+        emit(services, call, request);
     }
     Ok(outcome)
 }
@@ -203,23 +215,22 @@ fn unserved(options: &Options<'_>) -> Option<&'static str> {
     }
 }
 
-fn increment(mesh: &Mesh, call: &BuiltinCall) -> Outcome {
-    let request = Request::read(mesh, call)?;
-    let step = request.options.filter(|step| step.get() != RawValue::NULL.get());
+fn increment(mesh: &Mesh, call: &BuiltinCall, request: &Request<'_>) -> Outcome {
     let one = RawValue::from_string("1".to_owned()).unwrap_or_default();
-    let mode = WriteMode::Increment(step.unwrap_or(&one));
-    write(mesh, &request, request.value, mode, &Options::default())
+    let mode = WriteMode::Increment(request.options.unwrap_or(&one));
+    write(mesh, call, request, mode, &Options::default())
 }
 
 fn write(
     mesh: &Mesh,
+    call: &BuiltinCall,
     request: &Request<'_>,
-    value: Option<&RawValue>,
     mode: WriteMode<'_>,
     options: &Options<'_>,
 ) -> Outcome {
-    let path = &*request.path;
+    let (path, value) = (&*request.path, request.value);
     check_path(path, request.dialect)?;
+    check_literal(path, request.dialect)?;
     let (by, targets) = (mesh.own_name(), targets_of(options));
     let written = mesh
         .store_document(Write {
@@ -234,19 +245,19 @@ fn write(
         })?;
     let modified_by = by.map(|by| &**by).filter(|_| written.is_new);
     if !options.no_publish {
-        let sent = value.unwrap_or(RawValue::NULL).get();
+        let sent = match mode {
+            WriteMode::Unstored => Cow::Borrowed(value.map_or("null", RawValue::get)),
+            _ => value::sent(value),
+        };
         let change = Change {
-            sent,
+            sent: &sent,
             stored: written.stored,
             modified_by,
             meta: options.meta_object(),
             targets: targets.as_ref(),
             ..Change::new(EventAction::Set, path, &written.data)
         };
-        let published = mesh.publish_own_change(&change);
-        if let Some(own) = own_component(mesh, NAME) {
-            own.emitter().published(published.after);
-        }
+        call.emitter.published(mesh.publish_own_change(&change).after);
     }
     let named = modified_by.filter(|_| request.dialect.names_modifier());
     let is_gauge = matches!(mode, WriteMode::Increment(_));
@@ -259,11 +270,9 @@ fn write(
 }
 
 /// Emits what was set, under the path that the caller named.
-fn emit(mesh: &Mesh, services: &dyn Services, request: &Request<'_>) {
-    if let Some(own) = own_component(mesh, NAME) {
-        let data = request.value.unwrap_or(RawValue::NULL).get();
-        services.emit(own.emitter(), &request.key, data.as_bytes(), b"");
-    }
+fn emit(services: &dyn Services, call: &BuiltinCall, request: &Request<'_>) {
+    let data = request.value.unwrap_or(RawValue::NULL).get();
+    services.emit(&call.emitter, &request.key, data.as_bytes(), b"");
 }
 
 /// A result as the client of a real component has it: the data, and a `_meta` that begins with these members.

@@ -48,11 +48,13 @@ impl Own {
     }
 }
 
-/// The components of the host that not every mesh has.
+/// How the configuration wants the components of the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// `data`: documents for all who may call it.
     pub data: bool,
+    /// How many unanswered calls of one caller each component may have.
+    pub calls_of_each: usize,
 }
 
 /// Makes `security`, `api`, `system`, `rest` and those that are wanted reachable, in this order and with the host's version,
@@ -99,7 +101,12 @@ pub fn register(
             // Loaded components and sessions count upwards, from far below.
             number: u64::MAX - number,
         };
-        mesh.register(Arc::new(Builtin::new(identity, descriptor, own.handler)))?;
+        mesh.register(Arc::new(Builtin::new(
+            identity,
+            descriptor,
+            own.handler,
+            wanted.calls_of_each,
+        )))?;
     }
     Ok(())
 }

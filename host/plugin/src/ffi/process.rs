@@ -43,6 +43,12 @@ impl SignalAction {
         (1..=SIGNALS).map(action).collect()
     }
 
+    /// The action that a signal has until somebody sets one.
+    pub(crate) fn of_the_system() -> SignalAction {
+        // SAFETY: zeroed bytes are a valid action; that is `SIG_DFL`, without flags.
+        SignalAction(unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() })
+    }
+
     /// Where its handler lies; a small number where it has none.
     pub(crate) fn handler(&self) -> usize {
         self.0.sa_sigaction

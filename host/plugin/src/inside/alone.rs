@@ -56,6 +56,9 @@ fn matches(path: &str, pattern: &str) -> bool {
     let mut rest = path;
     let mut parts = pattern.split('*');
     let Some(head) = parts.next() else { return false };
+    let Some(last) = parts.next_back() else {
+        return path == pattern;
+    };
     let Some(behind) = rest.strip_prefix(head) else {
         return false;
     };
@@ -66,7 +69,7 @@ fn matches(path: &str, pattern: &str) -> bool {
             None => return false,
         }
     }
-    rest.is_empty() || pattern.ends_with('*')
+    rest.ends_with(last)
 }
 
 impl Services for Alone {
@@ -75,8 +78,9 @@ impl Services for Alone {
     }
 
     fn call(&self, caller: Caller, component: &str, method: &str, _: &str, _: &[u8], _: u32) {
-        let message =
-            format!("{component}/{method} is not there: no other component is, while a library is tried out");
+        let message = format!(
+            "{component}/{method} cannot be called: there are no other components during the rehearsal"
+        );
         caller.reply(
             Status::ERROR,
             json!([{"name": "MeshError", "message": message}]).to_string(),

@@ -49,14 +49,16 @@ async fn steps(host: &mut Host, life: Life, copy: PathBuf) -> Result<(), LoadErr
     let component = Component::create(request).await?;
     host.life_step("when an instance of it is started");
     component.start(limit).await?;
-    host.life_step("when an instance of it is stopped and freed");
+    host.life_step("when an instance of it is stopped");
     let refused = |what: String| {
         let message = format!("{shown} was tried out: {what}");
         LoadError::new(LoadErrorKind::Rehearsal, message)
     };
     let stopped = component.order_to_stop(limit).await;
     stopped.map_err(|reason| refused(format!("an instance of it does not stop: {reason}")))?;
-    match component.discard(limit).await {
+    host.life_step("when an instance of it is freed");
+    // It waits twice as long for the threads that free it.
+    match component.discard(limit / 2).await {
         Unloaded::Resident(reason) if reason == LANE_IS_BUSY => Err(refused(format!(
             "an instance of it is not freed within {} ms: {reason}",
             limit.as_millis()

@@ -42,14 +42,12 @@ pub fn main(file: &Path, shown: &str) -> ! {
         let (file, shown) = (file.to_owned(), shown.to_owned());
         let lane = thread::Builder::new().name("rehearsal".to_owned());
         let socket = UnixStream::from(socket);
-        let mut line = String::new();
-        let _ = BufReader::new(&socket).read_line(&mut line);
-        let life: Option<Life> = serde_json::from_str(&line).unwrap_or_default();
+        let life = wanted_life(&socket, &shown);
         let mut host = Host(socket);
         let tried = lane.spawn(move || {
-            let outcome = rehearse(&mut host, &file, &shown).and_then(|()| match life {
-                Some(life) => life::live(&mut host, life, file),
-                None => Ok(()),
+            let outcome = life.and_then(|life| {
+                rehearse(&mut host, &file, &shown)?;
+                life.map_or(Ok(()), |life| life::live(&mut host, life, file))
             });
             host.say(&match outcome {
                 Ok(()) => Message::Done,
@@ -60,6 +58,17 @@ pub fn main(file: &Path, shown: &str) -> ! {
     }
     // Exit handlers of the library are none of the host's business.
     process::end(0)
+}
+
+/// The instance that the host wants to be made of the library, if any.
+fn wanted_life(socket: &UnixStream, shown: &str) -> Result<Option<Life>, LoadError> {
+    let mut line = String::new();
+    let read = BufReader::new(socket).read_line(&mut line);
+    let life = read.and_then(|_| Ok(serde_json::from_str(&line)?));
+    life.map_err(|error| {
+        let message = format!("{shown} was not tried out: the order of the host cannot be read: {error}");
+        LoadError::new(LoadErrorKind::Resources, message)
+    })
 }
 
 pub(super) struct Host(UnixStream);

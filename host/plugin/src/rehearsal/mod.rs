@@ -28,7 +28,7 @@ const MOST_REMEMBERED: usize = 64;
 /// How long the process may take to end when all is said.
 const END_TIME: Duration = Duration::from_secs(5);
 /// Steps of an instance's life: it is created, started and ended.
-const LIFE_STEPS: u32 = 3;
+const LIFE_STEPS: u32 = 4;
 /// A step of an instance's life has its own limit in the process, which says more; this one lies so far behind it.
 const BEHIND: Duration = Duration::from_secs(5);
 

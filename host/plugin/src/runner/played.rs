@@ -3,7 +3,7 @@
 //! Enters: the same requests as for real libraries. Leaves: the same lanes and instances. Guarantees: the end of a library waits
 //! for the lanes that the test has not left.
 
-use super::{LoadRequest, Loaded, Runner, Running, Unloaded};
+use super::{LANE_IS_BUSY, LoadRequest, Loaded, Runner, Running, Unloaded};
 use crate::emitter::Identity;
 use crate::instance::Instance;
 use crate::lane::Lane;
@@ -31,7 +31,7 @@ impl PlayedLanes {
         };
         match tokio::time::timeout(patience * 2, left).await {
             Ok(()) => Unloaded::Gone,
-            Err(_) => Unloaded::Resident("one of its lanes is still busy".to_owned()),
+            Err(_) => Unloaded::Resident(LANE_IS_BUSY.to_owned()),
         }
     }
 }

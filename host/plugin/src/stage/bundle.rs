@@ -226,8 +226,8 @@ impl Bundle {
         for member in members {
             let Some(changes) = member.dynamic.renamed(&self.names) else {
                 let message = format!(
-                    "{} cannot be loaded: the name of a library that it brings along is the end of another name in it, \
-                     give that library another name",
+                    "{} cannot be loaded: the name of one bundled library is the end of another name in this file. \
+                     Rename the bundled library",
                     member.shown.display()
                 );
                 return Ok(Err(LoadError::new(LoadErrorKind::Linking, message)));

@@ -1,9 +1,7 @@
 //! Orders that are not carried out in time.
 
 use mesh_plugin::played::{Description, PlayedLibrary, Player, Taken};
-use mesh_plugin::{
-    Caller, Component, Emitter, Instance, JobKind, Limits, LoadError, LoadRequest, Rehearsal, Services, Stage,
-};
+use mesh_plugin::{Component, JobKind, Limits, LoadError, LoadRequest, NoServices, Rehearsal, Stage};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -25,19 +23,6 @@ impl Player for Puppet {
     fn begin(&self, _: &Path, played: PlayedLibrary) {
         let _ = self.0.set(played);
     }
-}
-
-struct NoServices;
-
-impl Services for NoServices {
-    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {}
-    fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
-    fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
-    fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
-    fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) {}
-    fn data_get(&self, _: Caller, _: &str) {}
-    fn data_remove(&self, _: Caller, _: &str) {}
-    fn after(&self, _: Caller, _: u64) {}
 }
 
 fn request(puppet: &Arc<Puppet>) -> LoadRequest {

@@ -3,7 +3,8 @@
 //! Enters: the arguments of a call. Leaves: the path in the store, the value, the options, the caller's dialect.
 //! Guarantees: the path is below the component's folder, whatever the caller wrote.
 
-use mesh_core::mesh::{BuiltinCall, Mesh};
+use mesh_core::gate::check_size;
+use mesh_core::mesh::BuiltinCall;
 use mesh_wire::protocol::{Dialect, WireError, json};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -27,7 +28,7 @@ pub(super) struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Reads the arguments of a method that has a path.
-    pub(super) fn read(mesh: &Mesh, call: &'a BuiltinCall) -> Result<Request<'a>, WireError> {
+    pub(super) fn read(call: &'a BuiltinCall, dialect: Dialect) -> Result<Request<'a>, WireError> {
         let arguments: Vec<&'a RawValue> = serde_json::from_slice(&call.arguments).unwrap_or_default();
         let mut arguments = arguments.into_iter();
         let key = arguments.next().and_then(json::as_text);
@@ -39,13 +40,14 @@ impl<'a> Request<'a> {
             _ => None,
         };
         let path = format!("{FOLDER}{}", key.strip_prefix('/').unwrap_or(&key));
+        check_size(&path)?;
         let options = arguments.next().filter(|options| options.get() != "null");
         Ok(Request {
             key,
             path,
             value,
             options,
-            dialect: mesh.dialect_of(&call.origin),
+            dialect,
         })
     }
 }

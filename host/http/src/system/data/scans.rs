@@ -4,7 +4,7 @@
 //! others get their turns meanwhile. No answer is larger than a session's queue, and no more is collected for one.
 
 use super::request::Request;
-use super::{NAME, Outcome, PATHS_ONLY, own_component, with_meta, write_meta};
+use super::{Outcome, PATHS_ONLY, with_meta, write_meta};
 use mesh_core::gate::check_path;
 use mesh_core::mesh::{BuiltinCall, Change, Mesh};
 use mesh_scans::{Budget, Share};
@@ -21,8 +21,12 @@ const SPARE: usize = 512;
 const PIECE: usize = 256;
 
 /// Works off a call in turns.
-pub(super) async fn look_through(mesh: &Arc<Mesh>, call: &BuiltinCall, share: &Share) -> Outcome {
-    let request = Request::read(mesh, call)?;
+pub(super) async fn look_through(
+    mesh: &Arc<Mesh>,
+    call: &BuiltinCall,
+    request: &Request<'_>,
+    share: &Share,
+) -> Outcome {
     let fields = match call.method.as_ref() {
         b"getPaths" => RawValue::from_string(PATHS_ONLY.to_owned()).ok(),
         _ => None,
@@ -34,9 +38,9 @@ pub(super) async fn look_through(mesh: &Arc<Mesh>, call: &BuiltinCall, share: &S
     };
     let query = query.map_err(|error| error.to_wire(request.dialect, &request.path))?;
     match call.method.as_ref() {
-        b"count" => count(mesh, &request, &query, share).await,
-        b"remove" => remove(mesh, &request, &query, share).await,
-        _ => find(mesh, &request, &query, share).await,
+        b"count" => count(mesh, request, &query, share).await,
+        b"remove" => remove(mesh, call, request, &query, share).await,
+        _ => find(mesh, request, &query, share).await,
     }
 }
 
@@ -45,9 +49,21 @@ async fn find(mesh: &Mesh, request: &Request<'_>, query: &Query<'_>, share: &Sha
     let limit = mesh.session_queue();
     let mut walk = Walk::new(query.bytes_as_one());
     let (mut found, mut bytes): (Vec<Found>, usize) = (Vec::new(), 0);
-    let needed = query.limit().map(|most| most.saturating_add(query.skip()));
+    // Where nothing is sorted, documents to skip are passed over as they are found.
+    let mut to_skip = match query.is_sorted() {
+        true => 0,
+        false => query.skip(),
+    };
+    let needed = match query.is_sorted() {
+        true => query.limit().map(|most| most.saturating_add(query.skip())),
+        false => query.limit(),
+    };
     loop {
         let mut visit = |path: Arc<str>, document: Document| {
+            if to_skip > 0 {
+                to_skip -= usize::from(query.admits(&path, &document.data, document.meta));
+                return ControlFlow::Continue(());
+            }
             if let Some(one) = query.select(path, document) {
                 bytes += query.size(&one);
                 found.push(one);
@@ -78,7 +94,9 @@ async fn find(mesh: &Mesh, request: &Request<'_>, query: &Query<'_>, share: &Sha
         }
         share.give_way(bytes).await;
     }
-    query.arrange(&mut found);
+    if query.is_sorted() {
+        query.arrange(&mut found);
+    }
     if !pattern.has_wildcard() {
         let result = match found.first() {
             None => "null".to_owned(),
@@ -127,7 +145,13 @@ async fn count(mesh: &Mesh, request: &Request<'_>, query: &Query<'_>, share: &Sh
     Ok((Some(with_meta(&data, "count", false, |_| {})), Commit::Done))
 }
 
-async fn remove(mesh: &Mesh, request: &Request<'_>, query: &Query<'_>, share: &Share) -> Outcome {
+async fn remove(
+    mesh: &Mesh,
+    call: &BuiltinCall,
+    request: &Request<'_>,
+    query: &Query<'_>,
+    share: &Share,
+) -> Outcome {
     let path = &*request.path;
     check_path(path, request.dialect)?;
     let pattern = PathPattern::new(path);
@@ -147,9 +171,7 @@ async fn remove(mesh: &Mesh, request: &Request<'_>, query: &Query<'_>, share: &S
     let is_published = !Options::read(request.options).no_publish;
     if is_published {
         let published = mesh.publish_own_change(&Change::new(EventAction::Remove, path, &data));
-        if let Some(own) = own_component(mesh, NAME) {
-            own.emitter().published(published.after);
-        }
+        call.emitter.published(published.after);
     }
     let result = with_meta(&data, "remove", is_published, |out| {
         out.push_str(r#""timestamp":"#);

@@ -14,7 +14,7 @@ use crate::instance::Instance;
 use crate::lane::Lane;
 use crate::rehearsal::{Extent, Life, Trial};
 use crate::runner::{LANE_IS_BUSY, LoadRequest, Unloaded};
-use crate::stage::Stage;
+use crate::stage::{Stage, Staged};
 use crate::surroundings::{HostsOwn, KeptMask};
 use crate::{Descriptor, LoadError, LoadErrorKind};
 use std::mem::ManuallyDrop;
@@ -95,6 +95,12 @@ fn open(
     }
     // Nobody may wait for it any more.
     let _ = before.passed.map(|passed| passed.send(()));
+    open_staged(&staged, shown)
+}
+
+/// Opens a private copy. Returns what must be cleared away, whatever came of it.
+fn open_staged(staged: &Staged, shown: &str) -> Result<(Remains, ComponentTable), Box<Refused>> {
+    let unopened = |error| Box::new(Refused { error, remains: None });
     let owner = Owner::new();
     owner.enter();
     let (strangers, hosts_own) = (Strangers::now(), HostsOwn::now());
@@ -224,23 +230,17 @@ pub(super) fn look(
             limit: LOOK,
             life: None,
         });
-        said.map_err(|error| staged.named_as_original(error))
+        match said {
+            Ok(said) => Ok((staged, said)),
+            Err(error) => Err(staged.named_as_original(error)),
+        }
     });
     let (outcome, remains) = match said {
-        Ok(Some(said)) => {
+        Ok((_, Some(said))) => {
             let checked = Descriptor::check(&shown, &said.name, &said.version, &said.sdk, &said.descriptor);
             (checked, None)
         }
-        Ok(None) => match open(
-            path,
-            stage,
-            &shown,
-            Before {
-                limit: LOOK,
-                life: None,
-                passed: None,
-            },
-        ) {
+        Ok((staged, None)) => match open_staged(&staged, &shown) {
             Ok((remains, table)) => (
                 described(&shown, &remains.library, &table),
                 Some(Box::new(remains)),
@@ -374,9 +374,10 @@ fn unload(mut remains: Remains, patience: Duration) -> Unloaded {
         ..
     } = remains;
     let file = file.to_string_lossy().into_owned();
+    let group = library.group().to_vec();
     let closed = library.close();
     // Its destructors ran.
-    hosts_own.put_back(&[]);
+    hosts_own.put_back(&group);
     if let Err(reason) = closed {
         return Unloaded::Resident(format!("the dynamic linker did not close it: {reason}"));
     }
@@ -393,7 +394,9 @@ impl Remains {
     fn put_back(&mut self) {
         let shown = &self.shown;
         for changed in self.hosts_own.put_back(self.library.group()) {
-            tracing::warn!("{shown} {changed}: that belongs to the host, which has put it back");
+            tracing::warn!(
+                "{shown} {changed}; a component must not change that, and the host has restored it"
+            );
         }
     }
 
