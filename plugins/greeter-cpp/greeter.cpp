@@ -1,8 +1,8 @@
 /*
  * The component `greeter`, in C++17: what `plugin-sdk/cpp` is used like, and a template to start from.
  *
- * What enters: calls, web requests, events of a component that the configuration names, and the state of an earlier instance.
- * What leaves: one answer for each call, the events `greeted` and `heard`, documents, and the state. Guarantees: it may run on
+ * Enters: calls, web requests, events of a component that the configuration names, and the state of an earlier instance.
+ * Leaves: one answer for each call, the events `greeted` and `heard`, documents, and the state. Guarantees: it may run on
  * several lanes at the same time; its thread has ended when the instance is freed.
  */
 #include <mesh/plugin.hpp>

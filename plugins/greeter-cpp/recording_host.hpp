@@ -1,7 +1,7 @@
 /*
  * A host made of a few functions, for tests of components in C++.
  *
- * What enters: what the component asks for, on any thread. What leaves: a record of it for the test to look at, and a line for
+ * Enters: requests of the component, on any thread. Leaves: a record of it for the test to look at, and a line for
  * each failed expectation. Guarantees: payloads are handed over in blocks of exactly their size, so that a sanitizer sees
  * every read past the end, and are overwritten when the component has returned.
  */

@@ -1,7 +1,7 @@
 /*
  * Tests the greeter, and the layer for C++ below it, against a host made of a few functions: no mesh, no network, no Rust.
  *
- * What enters: the component, linked in. What leaves: a line for each failed expectation, and the exit status.
+ * Enters: the component, linked in. Leaves: a line for each failed expectation, and the exit status.
  */
 #include "recording_host.hpp"
 
@@ -90,7 +90,7 @@ void it_emits_before_it_answers(Host &host, Driven &greeter) {
     host.expect_equal(deeds[0].kind + deeds[0].what, "eventgreeted{\"name\":\"A\\u0000\"}");
 }
 
-/* What the component asked for, which must be one thing. */
+/* The one request of the component. */
 Deed only(Host &host) {
     const std::vector<Deed> deeds = host.take();
     host.expect(deeds.size() == 1, "one deed", std::to_string(deeds.size()));

@@ -1,7 +1,7 @@
 /*
  * Calls and web requests as methods and routes see them, and their answers.
  *
- * What enters: work items of the host. What leaves: one completion for each. Guarantees: an answer may be given on any thread,
+ * Enters: work items of the host. Leaves: one completion for each. Guarantees: an answer may be given on any thread,
  * once, twice or never: the first counts, and a call whose last `Answer` is gone fails. A `Call` lives as long as its method
  * runs; what outlives that holds an `Answer`.
  */
@@ -12,7 +12,7 @@
 
 namespace mesh {
 
-/* What the host answered to a request of the component. */
+/* The answer of the host to a request of the component. */
 class Reply {
   public:
     Reply(std::int32_t status, std::string payload) : status_(status), payload_(std::move(payload)) {}
@@ -51,7 +51,7 @@ class Reply {
     std::string payload_;
 };
 
-/* What a web route answers. */
+/* The answer of a web route. */
 class HttpResponse {
   public:
     explicit HttpResponse(std::uint32_t status = 200, std::string body = {}) : status_(status), body_(std::move(body)) {}
@@ -84,12 +84,12 @@ class HttpResponse {
     std::string body_;
 };
 
-/* What a client sent to a web route. */
+/* The request of a client for a web route. */
 struct HttpRequest {
     std::string method;  /* Such as "GET". */
     std::string url;     /* Path and query as the client sent them. */
-    std::string path;    /* What follows the route in it: empty, or it begins with `/` or `.`. */
-    std::string query;   /* What follows `?`, or empty. */
+    std::string path;    /* The rest behind the route: empty, or it begins with `/` or `.`. */
+    std::string query;   /* The part behind `?`, or empty. */
     std::string address; /* The client's. */
     Json headers;        /* An object of texts with names in small letters. */
     std::string body;    /* Any bytes. */
@@ -180,7 +180,7 @@ class Call {
         return name == nullptr ? std::nullopt : std::optional<std::string>(*name);
     }
 
-    /* Answers later, from any thread: what the method returns is no answer then. What it throws still is. */
+    /* Answers later, from any thread. The return value of the method is no answer then. An exception still is one. */
     Answer later() {
         is_answered_later_ = true;
         return Answer(pending());
@@ -188,7 +188,7 @@ class Call {
 
     bool is_answered_later() const noexcept { return is_answered_later_; }
 
-    /* What requests for this call hold. */
+    /* The state of requests for this call. */
     const std::shared_ptr<detail::PendingCall> &pending() {
         if (pending_ == nullptr) {
             const bool is_web = item_->kind == MESH_WORK_HTTP;

@@ -1,7 +1,7 @@
 /*
  * Arguments and results: between JSON and the types of C++.
  *
- * What enters: values in JSON, and values of the component. What leaves: the other of the two, or a refusal that says what was
+ * Enters: values in JSON, and values of the component. Leaves: the other of the two, or a refusal that says what was
  * expected. Guarantees: a number that does not fit its type exactly is refused, never cut. For types of your own write beside
  * them, in their namespace:
  *

@@ -1,7 +1,7 @@
 /*
- * What a component says of itself: its methods, events, routes and state, and the functions behind them.
+ * The description of a component: its methods, events, routes and state, and the functions behind them.
  *
- * What enters: lambdas and member functions. What leaves: the descriptor in JSON, and for each of them one function of the same
+ * Enters: lambdas and member functions. Leaves: the descriptor in JSON, and for each of them one function of the same
  * form. Guarantees: a method is called with arguments of its own types or not at all; nothing here changes once it is made.
  */
 #ifndef MESH_DESCRIPTION_HPP
@@ -47,7 +47,7 @@ template <> struct Behind<0, std::tuple<>> {
 
 } // namespace detail
 
-/* What the component of type `Self` offers. `Self::describe` fills it in, once for each library that is loaded. */
+/* The offer of the component of type `Self`. `Self::describe` fills it in, once for each library that is loaded. */
 template <class Self> class Description {
   public:
     using Method = std::function<void(Self &, Call &)>;
@@ -55,8 +55,8 @@ template <class Self> class Description {
     using Step = std::function<void(Self &)>;
 
     /* A method. Its function takes `Self &`, `Call &` where it wants, and then one argument for each parameter that is named
-     * here. A member function takes the last two. A missing argument is null; further ones are left out of account. What it
-     * returns is the result: nothing is null, `mesh::Results` are several or none. */
+     * here. A member function takes the last two. A missing argument is null; further ones are left out of account. Its
+     * return value is the result: nothing is null, `mesh::Results` are several or none. */
     template <class Function>
     Description &method(const std::string &name, const std::vector<std::string> &parameters, Function function) {
         using Own = std::decay_t<Function>;
@@ -107,7 +107,7 @@ template <class Self> class Description {
     }
 
     /* State that goes along to the next version: `snapshot` returns it as bytes or as Json, `restore` takes it with the number of
-     * the schema that it was written in. What is no state of its own must throw, and change nothing. */
+     * the schema that it was written in. Bytes that are no state of its own must throw, and change nothing. */
     template <class Snapshot, class Restore>
     Description &state(std::uint32_t schema, const std::vector<std::uint32_t> &restores, Snapshot snapshot, Restore restore) {
         state_ = Json::object({{"schema", schema}, {"restores", json(restores)}});
@@ -132,7 +132,7 @@ template <class Self> class Description {
 
     /* Asked whether it can serve: throws when not. */
     Description &health(Step function) { return set(health_, std::move(function)); }
-    /* Gets ready; calls come after that. What it throws is shown as the reason why it did not start. */
+    /* Gets ready; calls come after that. The text that it throws is shown as the reason why it did not start. */
     Description &start(Step function) { return set(start_, std::move(function)); }
     /* Finishes; no call comes after that. */
     Description &stop(Step function) { return set(stop_, std::move(function)); }

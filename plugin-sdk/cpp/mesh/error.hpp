@@ -1,7 +1,7 @@
 /*
  * Errors of calls.
  *
- * What enters: what went wrong, or the payload of an answer that says so. What leaves: a payload that says so. Guarantees: an
+ * Enters: the failure, or the payload of an answer that says so. Leaves: a payload that says so. Guarantees: an
  * error of another component that is handed on keeps all that it had.
  */
 #ifndef MESH_ERROR_HPP

@@ -1,7 +1,7 @@
 /*
- * What a component asks of its host: events, calls of other components, its data, time, lines in the log.
+ * The requests of a component to its host: events, calls of other components, its data, time, lines in the log.
  *
- * What enters: requests, each with the one for whom it is made. What leaves: the host's replies, on a lane, and events.
+ * Enters: requests, each with the one for whom it is made. Leaves: the host's replies, on a lane, and events.
  * Guarantees: may be used on any thread; a handler runs at most once for a request, on the lane of the call that the request is
  * made for, or on lane 0; what a handler throws fails the call that it is made for, else it is a line in the log.
  */
@@ -292,11 +292,11 @@ class Host {
     }
 };
 
-/* What a component learns when it is made. */
+/* The facts that a component learns when it is made. */
 struct Setup {
     Host host;
     Json info;   /* `mesh`, `domain`, `component`, `version`, `lanes`, `library`, `directory`. */
-    Json config; /* What mesh.toml says in `config`: an object. */
+    Json config; /* The object `config` of mesh.toml. */
 };
 
 } // namespace mesh

@@ -1,7 +1,7 @@
 /*
  * JSON as values of C++.
  *
- * What enters: text from anywhere, in the worst case hostile, and values of the component. What leaves: a `mesh::Json`, or a
+ * Enters: text from anywhere, in the worst case hostile, and values of the component. Leaves: a `mesh::Json`, or a
  * refusal that says where the text is wrong; and text. Guarantees: reads no byte outside its text; nests at most
  * `Json::DEEPEST` deep, so that the stack of a lane is not the caller's to spend; keeps members in their order, and of equal
  * names the last; text that it writes is JSON in UTF-8, whatever bytes the strings hold. Whole numbers that fit 64 bits stay
@@ -90,7 +90,7 @@ class Json {
     /* Reads one value, and nothing behind it. Throws JsonError. */
     static Json parse(std::string_view text);
 
-    /* The value as text, without spaces. What is no number in JSON becomes null, and bytes that are no UTF-8 the sign for that. */
+    /* The value as text, without spaces. Numbers that JSON lacks becomes null, and bytes that are no UTF-8 the sign for that. */
     std::string text() const {
         std::string out;
         write(out);
@@ -109,13 +109,13 @@ class Json {
                std::holds_alternative<double>(value_);
     }
 
-    /* What it is, for people: "a string". */
+    /* Its kind, for people: "a string". */
     const char *kind() const noexcept {
         return is_null() ? "null" : is_bool() ? "a boolean" : is_string() ? "a string" : is_array() ? "an array"
              : is_object() ? "an object" : "a number";
     }
 
-    /* What is inside; null where it is something else. */
+    /* The value inside; null where it is something else. */
     const bool *if_bool() const noexcept { return std::get_if<bool>(&value_); }
     const std::string *if_string() const noexcept { return std::get_if<std::string>(&value_); }
     const Array *if_array() const noexcept { return std::get_if<Array>(&value_); }
@@ -156,7 +156,7 @@ class Json {
         return array != nullptr ? array->size() : object != nullptr ? object->size() : 0;
     }
 
-    /* Adds a member, or replaces it. What is no object becomes one. */
+    /* Adds a member, or replaces it. Anything else becomes an object first. */
     Json &set(std::string name, Json value) {
         if (!is_object()) {
             value_ = Object();
@@ -172,7 +172,7 @@ class Json {
         return *this;
     }
 
-    /* Adds an element. What is no array becomes one. */
+    /* Adds an element. Anything else becomes an array first. */
     Json &push(Json value) {
         if (!is_array()) {
             value_ = Array();

@@ -1,7 +1,7 @@
 /*
  * How `mesh::Json` reads and writes numbers, strings and whole texts: the longer half of json.hpp.
  *
- * What enters and leaves is told there. Guarantees: a number that is written and read again is the same one, in every locale.
+ * That header says what enters and leaves. Guarantees: a number that is written and read again is the same one, in every locale.
  */
 #ifndef MESH_JSON_TEXT_HPP
 #define MESH_JSON_TEXT_HPP

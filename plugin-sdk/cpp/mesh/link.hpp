@@ -1,7 +1,7 @@
 /*
- * What ties an instance to its host: the host's functions, and who waits for what.
+ * The tie of an instance to its host: the host's functions, and who waits for what.
  *
- * What enters: the host's table, completions from any thread, replies and cancellations. What leaves: calls of the host's
+ * Enters: the host's table, completions from any thread, replies and cancellations. Leaves: calls of the host's
  * functions. Guarantees: a call is completed once, whoever completes it, and with an error when the last who could is gone;
  * after the end of the instance nothing reaches the host any more; no lock is held while code of the component runs.
  */
@@ -41,7 +41,7 @@ struct Outcome {
 };
 
 /* To be called where an exception was caught: what its caller is told. A `mesh::Error` is itself. Another exception is an
- * error with its text. What is no exception is a defect, as a panic is. */
+ * error with its text. Anything but an exception is a defect, as a panic is. */
 inline Outcome outcome_of_exception() noexcept {
     static constexpr char NO_MEMORY[] = "[{\"message\":\"out of memory\",\"name\":\"Error\"}]";
     Outcome outcome;
@@ -150,7 +150,7 @@ class Link {
         return waiting;
     }
 
-    /* Gives up all requests and subscriptions. What they held is freed here, behind the lock: it may want that. */
+    /* Gives up all requests and subscriptions. Their captures are freed here, behind the lock: it may want that. */
     void forget() noexcept {
         std::unordered_map<mesh_token, Waiting> waiting;
         std::unordered_map<mesh_token, std::shared_ptr<const EventHandler>> subscriptions;

@@ -10,7 +10,7 @@
  *     };
  *     MESH_COMPONENT(Greeter, "greeter", "1.0.0")
  *
- * What enters: what the host calls. What leaves: completions, and requests. Guarantees: no exception crosses the contract; each
+ * Enters: calls of the host. Leaves: completions, and requests. Guarantees: no exception crosses the contract; each
  * work item that wants a completion gets one; there is no state outside the instance, and no thread of this layer's own; what
  * the instance holds is freed before `destroy` returns.
  *
@@ -45,7 +45,7 @@ template <class Self> class Instance {
     Instance &operator=(const Instance &) = delete;
 
     ~Instance() {
-        /* What handlers hold may point to the component, and what they answer goes to the host. */
+        /* The captures of handlers may point to the component, and what they answer goes to the host. */
         link_->forget();
         self_.reset();
         link_->close();
@@ -200,7 +200,7 @@ template <class Self> class Instance {
     }
 };
 
-/* What a library says of itself, and the functions that the host calls. One for each library, made when the host first asks. */
+/* The description of a library, and the functions that the host calls. One for each library, made when the host first asks. */
 template <class Self> class Library {
   public:
     /* `create` is a function of the library itself, which knows where this value is. */

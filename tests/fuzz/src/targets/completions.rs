@@ -8,10 +8,7 @@
 
 use crate::{Input, Target};
 use mesh_plugin::ffi::testing::Library;
-use mesh_plugin::{
-    Abandoned, Answer, Caller, Emitter, Identity, Instance, Job, JobKind, Limits, Nested, Response, Services,
-    Status,
-};
+use mesh_plugin::{Abandoned, Answer, Identity, Job, JobKind, Limits, Nested, NoServices, Response, Status};
 use mesh_session::{Held, Share};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -71,19 +68,6 @@ impl Answer for Waits {
     fn abandon(self: Box<Self>, why: Abandoned) {
         self.note(End::GivenUp(why));
     }
-}
-
-struct NoServices;
-
-impl Services for NoServices {
-    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {}
-    fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
-    fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
-    fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
-    fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) {}
-    fn data_get(&self, _: Caller, _: &str) {}
-    fn data_remove(&self, _: Caller, _: &str) {}
-    fn after(&self, _: Caller, _: u64) {}
 }
 
 fn library(version: &str) -> Library {

@@ -189,11 +189,6 @@ fn got(frame: &Value) -> Got {
 }
 
 fn raw_kind(text: &str) -> Got {
-    #[derive(Default)]
-    struct Meta<'a> {
-        kind: Option<&'a str>,
-        event: Option<&'a str>,
-    }
     fn entries(text: &str) -> Option<std::collections::BTreeMap<String, &RawValue>> {
         serde_json::from_str(text).ok()
     }
@@ -207,11 +202,9 @@ fn raw_kind(text: &str) -> Got {
         false => entries(text).and_then(|frame| frame.get("_meta").map(|meta| meta.get())),
     };
     let meta = meta.and_then(entries).unwrap_or_default();
-    let meta = Meta {
-        kind: meta.get("type").map(|raw| raw.get().trim_matches('"')),
-        event: meta.get("eventId").map(|raw| raw.get()),
-    };
-    kind_of(meta.kind, meta.event.map(event), &text)
+    let kind = meta.get("type").map(|raw| raw.get().trim_matches('"'));
+    let of = meta.get("eventId").map(|raw| event(raw.get()));
+    kind_of(kind, of, &text)
 }
 
 fn kind_of(kind: Option<&str>, event: Option<String>, frame: &dyn std::fmt::Debug) -> Got {
