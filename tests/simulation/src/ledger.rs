@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// A version that has answered nothing for so long lets answers of its successor go before its own.
 const STANDSTILL: Duration = Duration::from_millis(200);
+/// So long the calls of a replaced version are waited for in these stories.
+pub(crate) const DRAIN: Duration = Duration::from_millis(300);
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +43,10 @@ struct Order {
 /// The progress of a version since it was replaced.
 #[derive(Clone, Copy, Debug)]
 struct Replaced {
+    since: Instant,
     answered: Instant,
-    stood_still: bool,
+    /// Its successor's answers may go before its own.
+    is_passed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -78,9 +82,11 @@ impl Book {
     pub(crate) fn serves(&mut self, actor: usize) {
         if self.serving.last() != Some(&actor) {
             if !self.serving.is_empty() {
+                let now = Instant::now();
                 self.order.replaced.push(Replaced {
-                    answered: Instant::now(),
-                    stood_still: false,
+                    since: now,
+                    answered: now,
+                    is_passed: false,
                 });
             }
             self.serving.push(actor);
@@ -106,17 +112,18 @@ impl Book {
         // The driver has not seen a version that answers between two of its looks.
         let place = self.serving.iter().rposition(|serving| *serving == actor);
         let place = place.unwrap_or(self.serving.len());
-        let mut stood_still = false;
+        let mut is_passed = false;
         if let Some(replaced) = self.order.replaced.get_mut(place) {
-            replaced.stood_still |= now - replaced.answered >= STANDSTILL;
+            let stands_still = now - replaced.answered >= STANDSTILL;
+            replaced.is_passed |= stands_still || now - replaced.since >= DRAIN;
             replaced.answered = now;
-            stood_still = replaced.stood_still;
+            is_passed = replaced.is_passed;
         }
         if self.order.answered.len() <= caller {
             self.order.answered.resize(caller + 1, 0);
         }
         let latest = &mut self.order.answered[caller];
-        if place < *latest && !stood_still {
+        if place < *latest && !is_passed {
             let latest = *latest;
             self.faults.push(format!(
                 "caller {caller} gets the answer of call {call} from version {place} after one from version {latest}"

@@ -6,7 +6,7 @@ mod promises;
 
 use crate::actor::{Actor, COUNTER, OTHER, Surroundings};
 use crate::cast::Cast;
-use crate::ledger::{Call, End, Ledger, Receiver};
+use crate::ledger::{Call, DRAIN, End, Ledger, Receiver};
 use crate::temper::Temper;
 use mesh_choices::Choices;
 use mesh_core::mesh::swaps::{Progress, Report, Step};
@@ -31,7 +31,7 @@ const CALL_TIMEOUT: Duration = Duration::from_millis(400);
 const START_TIMEOUT: Duration = Duration::from_millis(150);
 const LIMITS: Limits = Limits {
     probation: Duration::from_millis(200),
-    drain: Duration::from_millis(300),
+    drain: DRAIN,
     handover: Duration::from_millis(100),
     max_error_percent: 20,
 };

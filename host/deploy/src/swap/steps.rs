@@ -181,7 +181,8 @@ impl Transaction {
             .filter_map(|change| change.old.as_deref())
             .collect();
         let caught_up = Component::catch_up(&olds, OVERLAP, STANDSTILL);
-        let _ = tokio::time::timeout(self.limits.handover, caught_up).await;
+        // Calls that are left then are given up, so that nothing is gained by waiting longer.
+        let _ = tokio::time::timeout(self.limits.drain, caught_up).await;
         for new in takeovers.iter().filter_map(|change| change.new.as_ref()) {
             new.set_state(ComponentState::Active);
             new.release();
