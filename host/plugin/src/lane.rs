@@ -465,7 +465,7 @@ impl Lane {
 
     fn signal(&self) {
         match &self.descriptor {
-            Some(descriptor) => super::ffi::eventfd::signal(descriptor),
+            Some(descriptor) => super::eventfd::signal(descriptor),
             None => self.ready.notify_one(),
         }
     }

@@ -20,6 +20,7 @@ mod descriptor;
 mod elf;
 mod emitter;
 mod error;
+mod eventfd;
 mod faults;
 #[allow(unsafe_code)]
 pub mod ffi;

@@ -84,12 +84,6 @@ const ALL: &[&str] = &[
 /// Crates that compute and never wait: no runtime is among what they are built from.
 const PURE: [&str; 2] = ["mesh-metrics", "mesh-wire"];
 
-/// Circles of today, by crate and modules. A new one fails; one that is gone must leave this list.
-const KNOWN_CIRCLES: [(&str, &[&str]); 1] = [
-    // A lane wakes its thread through a descriptor of `ffi`; the functions of `ffi` serve instances, which have lanes.
-    ("plugin", &["ffi", "instance", "lane"]),
-];
-
 /// The folder of each of the host's crates, by the crate's name without `mesh-`.
 fn crates() -> BTreeMap<String, PathBuf> {
     let host = repository().join("host");
@@ -204,22 +198,9 @@ fn a_pure_crate_is_built_without_a_runtime() {
 #[test]
 fn modules_of_a_crate_do_not_import_each_other_in_a_circle() {
     let mut wrong = Vec::new();
-    let mut gone: Vec<(&str, &[&str])> = KNOWN_CIRCLES.to_vec();
     for (name, folder) in crates() {
-        for circle in circles::of(&folder.join("src")) {
-            let is_part = |(of, modules): &(&str, &[&str])| {
-                let known = |module: &String| modules.contains(&module.as_str());
-                *of == name && circle.modules.iter().all(known)
-            };
-            if !KNOWN_CIRCLES.iter().any(is_part) {
-                wrong.push(format!("mesh-{name}: {circle}"));
-            }
-            gone.retain(|known| !is_part(known));
-        }
+        let circles = circles::of(&folder.join("src"));
+        wrong.extend(circles.iter().map(|circle| format!("mesh-{name}: {circle}")));
     }
-    wrong.extend(gone.iter().map(|(name, modules)| {
-        let modules = modules.join(", ");
-        format!("mesh-{name}: the circle of {modules} is gone; take it from the list of known ones")
-    }));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -4,7 +4,6 @@
 //! The safe rest of the host sees only what this module's items promise in their documentation.
 
 pub mod allocator;
-pub(super) mod eventfd;
 pub(super) mod host_table;
 pub mod interpose;
 pub(super) mod lane_thread;

@@ -5,7 +5,7 @@
 //! short-lived thread, since closing runs the library's destructors.
 
 use crate::emitter::Identity;
-use crate::ffi::eventfd;
+use crate::eventfd;
 use crate::ffi::host_table::Bound;
 use crate::ffi::interpose::{self, Owner, Strangers, threads_of};
 use crate::ffi::lane_thread::{self, InstancePointer};
