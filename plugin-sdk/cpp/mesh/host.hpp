@@ -44,10 +44,10 @@ inline Requester as_component() noexcept {
 /* An event of a component, as a subscription hears it. */
 class Event {
   public:
-    explicit Event(const mesh_work &item) noexcept : item_(item) {}
+    explicit Event(const mesh_work *item) noexcept : item_(item) {}
 
     /* Such as `/_events/<domain>/<component>/<key>`. */
-    std::string_view path() const noexcept { return view(item_.target); }
+    std::string_view path() const noexcept { return view(item_->target); }
 
     /* The part behind the component's name. */
     std::string_view key() const noexcept {
@@ -62,11 +62,11 @@ class Event {
         return rest;
     }
 
-    Json data() const { return item_.payload.length == 0 ? Json() : Json::parse(view(item_.payload)); }
-    Json meta() const { return item_.origin.length == 0 ? Json() : Json::parse(view(item_.origin)); }
+    Json data() const { return item_->payload.length == 0 ? Json() : Json::parse(view(item_->payload)); }
+    Json meta() const { return item_->origin.length == 0 ? Json() : Json::parse(view(item_->origin)); }
 
   private:
-    const mesh_work &item_;
+    const mesh_work *item_;
 };
 
 /* A subscription. It ends with this object, or with the instance. */
