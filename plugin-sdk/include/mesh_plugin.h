@@ -114,8 +114,8 @@ extern "C" {
  *
  * Since minor version 2, on any lane:
  *
- * HTTP    A request for one of the component's web routes, to a component that has looked up MESH_HTTP_EXTENSION.
- *         `target` is a JSON object: `route`, its name in the descriptor; `method`, such as "GET"; `url`, path and query
+ * HTTP    A request for one of the component's web routes, to a component whose descriptor names MESH_HTTP_EXTENSION in
+ *         `extensions`. `target` is a JSON object: `route`, its name in the descriptor; `method`, such as "GET"; `url`, path and query
  *         as the client sent them; `path`, what follows the route in it, which is empty or begins with `/` or `.`;
  *         `query`, what follows `?`, or empty; `headers`, an object of texts with names in small letters; `address`, the
  *         client's. `payload` is the body, any bytes. `origin` is as for CALL, and `null` where nobody is known. Complete
@@ -187,7 +187,8 @@ typedef struct mesh_host {
     /* [lane 0, within create] Says in one sentence why `create` is about to return MESH_STATUS_ERROR. */
     void (*fail)(const void *context, mesh_slice message);
 
-    /* [any thread] Writes to the host's log. `level` is a MESH_LEVEL_*; `target` names the part of the component. */
+    /* [any thread] Writes to the host's log. `level` is a MESH_LEVEL_*; `target` names the part of the component. The
+     * member `logLevel` of `info` says which levels the host writes at all. */
     void (*log)(const void *context, int32_t level, mesh_slice target, mesh_slice message);
 
     /* [any thread] Queues an item of kind MESH_WORK_WAKE for a lane. Wakes asked for before the lane looked are
@@ -204,7 +205,8 @@ typedef struct mesh_host {
     int32_t (*lane_descriptor)(const void *context, uint32_t lane);
 
     /* [any thread] Looks up a named extension of the host, such as MESH_EXCHANGE_EXTENSION; null when the host does
-     * not know the name. The returned table is static: valid as long as the host table. */
+     * not know the name. The returned table is static: valid as long as the host table. A look-up has no effect: the
+     * descriptor says which extensions a component uses. */
     const void *(*get_extension)(const void *context, mesh_slice name);
 } mesh_host;
 
@@ -246,7 +248,7 @@ typedef struct mesh_component {
     mesh_slice sdk;                  /* Free text naming the SDK and compiler, for people: "c11". */
     mesh_slice name;                 /* Component name, such as "calc". The host may register it under another. */
     mesh_slice version;              /* Strict semantic version, such as "1.2.3". */
-    mesh_slice descriptor;           /* JSON object describing methods, events, routes, data, state and health. */
+    mesh_slice descriptor;           /* JSON object: methods, events, routes, data, state, health and extensions. */
     const mesh_vtable *vtable;       /* The library's functions; never null. */
 
     /* [lane 0] Looks up a named extension that the library offers; null when it does not know the name. May itself
@@ -343,8 +345,8 @@ typedef struct mesh_delegation_extension {
     void (*act_for)(const void *context, mesh_token call);
 } mesh_delegation_extension;
 
-/* MESH_HTTP_EXTENSION: answering requests for web routes. A host sends MESH_WORK_HTTP only to components that have looked
- * this up. Since minor version 2. */
+/* MESH_HTTP_EXTENSION: answering requests for web routes. A host sends MESH_WORK_HTTP only to components that name this in
+ * `extensions` of their descriptor. Those of minor version 2 said so by looking it up. Since minor version 2. */
 typedef struct mesh_http_extension {
     uint32_t struct_size; /* Size of this struct as the host was compiled, in bytes. */
     uint32_t reserved;    /* Zero. */

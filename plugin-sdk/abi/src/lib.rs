@@ -135,7 +135,7 @@ pub struct Component {
     pub name: Slice,
     /// Strict semantic version, such as `1.2.3`.
     pub version: Slice,
-    /// JSON object describing methods, events, routes, data, state and health; see `docs/plugins.md`.
+    /// JSON object describing methods, events, routes, data, state, health and extensions; see `docs/abi.md`.
     pub descriptor: Slice,
     /// The library's functions.
     pub vtable: *const Vtable,
@@ -194,7 +194,8 @@ pub struct Host {
     pub complete: unsafe extern "C" fn(context: *const c_void, token: Token, status: i32, payload: Slice),
     /// Says in one sentence why [`Vtable::create`] is about to return [`Status::ERROR`].
     pub fail: unsafe extern "C" fn(context: *const c_void, message: Slice),
-    /// Writes to the host's log. `level` is a [`Level`]; `target` names the part of the component.
+    /// Writes to the host's log. `level` is a [`Level`]; `target` names the part of the component. The member `logLevel`
+    /// of `info` says which levels the host writes at all.
     pub log: unsafe extern "C" fn(context: *const c_void, level: i32, target: Slice, message: Slice),
     /// Queues a work item of kind [`WorkKind::WAKE`] for a lane. Wakes asked for before the lane looked are folded
     /// into one.
@@ -206,7 +207,8 @@ pub struct Host {
     /// A descriptor (Linux eventfd) that becomes readable when the lane has work. The library reads it empty before
     /// it calls `take`. The host owns and closes it after [`Vtable::run`] has returned. -1 when there is none.
     pub lane_descriptor: unsafe extern "C" fn(context: *const c_void, lane: u32) -> i32,
-    /// Looks up a named extension of the host, such as [`EXCHANGE_EXTENSION`]; null when it does not know the name.
+    /// Looks up a named extension of the host, such as [`EXCHANGE_EXTENSION`]; null when it does not know the name. A
+    /// look-up has no effect: the descriptor says which extensions a component uses.
     pub get_extension: unsafe extern "C" fn(context: *const c_void, name: Slice) -> *const c_void,
 }
 

@@ -44,7 +44,8 @@ impl WorkKind {
     /// `token` with [`crate::Status::OK`] when it can serve, else with an error. May come again later. Since minor
     /// version 1.
     pub const HEALTH: u32 = 12;
-    /// A request for one of the component's web routes. `target` is a JSON object: `route`, its name in the descriptor;
+    /// A request for one of the component's web routes, to a component whose descriptor names
+    /// [`crate::HTTP_EXTENSION`] in `extensions`. `target` is a JSON object: `route`, its name in the descriptor;
     /// `method`, such as `GET`; `url`, path and query as the client sent them; `path`, what follows the route in it, which
     /// is empty or begins with `/` or `.`; `query`, what follows `?`, or empty; `headers`, an object of texts with names in
     /// small letters; `address`, the client's. `payload` is the body, any bytes. `origin` is as for [`WorkKind::CALL`],

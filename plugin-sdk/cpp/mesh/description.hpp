@@ -152,6 +152,12 @@ template <class Self> class Description {
         if (health_) {
             all.set("health", true);
         }
+        /* This layer makes each request for a caller with the caller's rights, and answers what routes are asked. */
+        Json extensions = Json::array({MESH_DELEGATION_EXTENSION});
+        if (has_routes()) {
+            extensions.push(MESH_HTTP_EXTENSION);
+        }
+        all.set("extensions", std::move(extensions));
         return all.text();
     }
 

@@ -93,7 +93,8 @@ class Link {
     Link(const Link &) = delete;
     Link &operator=(const Link &) = delete;
 
-    /* Web requests come only to a component that has looked this up. */
+    /* Web requests come only to a component that says in its descriptor that it uses this; to one of ABI 1.2 or before, that has looked it
+     * up. */
     void serve_web() noexcept { http_ = find<mesh_http_extension>(MESH_HTTP_EXTENSION, MESH_HTTP_EXTENSION_SIZE_1_2); }
 
     const mesh_exchange_extension *exchange() const noexcept { return exchange_; }
@@ -116,8 +117,24 @@ class Link {
         }
     }
 
+    /* Takes the word of `info` for how much the host writes. A host that has none gets all. */
+    void set_log_level(const Json &word) noexcept {
+        static constexpr std::string_view WORDS[] = {"off", "error", "warn", "info", "debug", "trace"};
+        const std::string *given = word.if_string();
+        for (std::size_t number = 0; given != nullptr && number < std::size(WORDS); number++) {
+            if (*given == WORDS[number]) {
+                log_level_.store(static_cast<std::int32_t>(number), std::memory_order_relaxed);
+            }
+        }
+    }
+
+    /* Whether the host writes lines of this level. */
+    bool wants(Level level) const noexcept {
+        return static_cast<std::int32_t>(level) <= log_level_.load(std::memory_order_relaxed);
+    }
+
     void log(Level level, std::string_view part, std::string_view message) const noexcept {
-        if (is_open()) {
+        if (is_open() && wants(level)) {
             host_->log(host_->context, static_cast<std::int32_t>(level), slice(part), slice(message));
         }
     }
@@ -209,6 +226,7 @@ class Link {
     const mesh_delegation_extension *delegation_;
     const mesh_http_extension *http_ = nullptr;
     std::atomic<bool> is_open_{true};
+    std::atomic<std::int32_t> log_level_{MESH_LEVEL_TRACE};
     std::atomic<mesh_token> next_{1};
     mutable std::mutex lock_;
     std::unordered_map<mesh_token, Waiting> waiting_;

@@ -265,6 +265,7 @@ template <class Self> class Library {
             }
             try {
                 const Setup setup{Host(link), parsed(info), parsed(config)};
+                link->set_log_level(setup.info["logLevel"]);
                 *instance = new Instance<Self>(description_, link, setup);
                 return MESH_STATUS_OK;
             } catch (...) {

@@ -6,6 +6,7 @@ mod components;
 mod cpp;
 mod damages;
 mod data;
+mod declares;
 mod golden;
 mod lives;
 mod loader;

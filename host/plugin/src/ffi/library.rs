@@ -163,6 +163,11 @@ impl ComponentTable {
     pub(crate) fn functions(&self) -> Functions {
         self.functions
     }
+
+    /// The minor version of the ABI that the library was built for.
+    pub(crate) fn abi_minor(&self) -> u16 {
+        self.component.get(field!(abi::Component, abi_minor))
+    }
 }
 
 /// Checks version, sizes and functions of a component.
