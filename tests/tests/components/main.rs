@@ -8,6 +8,7 @@ mod damages;
 mod data;
 mod declares;
 mod golden;
+mod golden_hosts;
 mod lives;
 mod loader;
 mod panics;
