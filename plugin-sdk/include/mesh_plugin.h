@@ -85,8 +85,8 @@ extern "C" {
 
 /* The kinds of `mesh_work` items. A library ignores kinds that it does not know.
  *
- * START   First item on lane 0: get ready, then complete `token` with MESH_STATUS_OK, or with MESH_STATUS_ERROR and
- *         an error object in an array. Calls arrive after that.
+ * START   First item on lane 0, but for RESTORE: get ready, then complete `token` with MESH_STATUS_OK, or with
+ *         MESH_STATUS_ERROR and an error object in an array. Calls arrive after that.
  * CALL    A method call. `target` is the method's name on the wire, `payload` a JSON array of arguments, `origin` a
  *         JSON object with the caller's session `id` and, on a secure mesh, `username`. Complete `token`.
  * EVENT   An event that the component subscribed to. `token` is the subscription's, `target` the event's path,

@@ -7,8 +7,8 @@ use crate::{Slice, Token};
 pub struct WorkKind;
 
 impl WorkKind {
-    /// First item on lane 0: get ready, then complete `token` with [`crate::Status::OK`], or with
-    /// [`crate::Status::ERROR`] and an error object in an array. Calls arrive after that.
+    /// First item on lane 0, but for [`WorkKind::RESTORE`]: get ready, then complete `token` with [`crate::Status::OK`], or
+    /// with [`crate::Status::ERROR`] and an error object in an array. Calls arrive after that.
     pub const START: u32 = 1;
     /// A method call. `target` is the method's name on the wire, `payload` a JSON array of arguments, `origin` a JSON
     /// object with the caller's session `id` and, on a secure mesh, `username`. Complete `token`.
