@@ -11,9 +11,11 @@
  * Guarantees every party gives:
  *
  *   Growth.      Majors must match. A minor version only appends fields. Every struct begins with its own size (the
- *                description with its magic number, then its size). A reader uses a field only when it lies inside
- *                the size that the writer gave: see `mesh_has_field`. Functions that a call's answer does not need
- *                are in an extension, asked for by name.
+ *                description with its magic number, then its size). Sizes only grow, and none is below that of the
+ *                version that brought the struct: see MESH_WORK_SIZE_1_0 and the others. A reader uses a field only
+ *                when it lies inside the size that the writer gave: see `mesh_has_field`. Items of an array lie one
+ *                behind the other, each as long as its size says: see `mesh_work_next`. Functions that a call's
+ *                answer does not need are in an extension, asked for by name.
  *   Memory.      Every `mesh_slice` is borrowed for the duration of the call it is passed to. Where a field says
  *                "static", it is borrowed for as long as the library is loaded. A side that keeps bytes copies them.
  *                Nobody frees memory that somebody else allocated.
@@ -83,8 +85,8 @@ extern "C" {
 
 /* The kinds of `mesh_work` items. A library ignores kinds that it does not know.
  *
- * START   First item on lane 0: get ready, then complete `token` with MESH_STATUS_OK, or with MESH_STATUS_ERROR and
- *         an error object in an array. Calls arrive after that.
+ * START   First item on lane 0, but for RESTORE: get ready, then complete `token` with MESH_STATUS_OK, or with
+ *         MESH_STATUS_ERROR and an error object in an array. Calls arrive after that.
  * CALL    A method call. `target` is the method's name on the wire, `payload` a JSON array of arguments, `origin` a
  *         JSON object with the caller's session `id` and, on a secure mesh, `username`. Complete `token`.
  * EVENT   An event that the component subscribed to. `token` is the subscription's, `target` the event's path,
@@ -112,8 +114,8 @@ extern "C" {
  *
  * Since minor version 2, on any lane:
  *
- * HTTP    A request for one of the component's web routes, to a component that has looked up MESH_HTTP_EXTENSION.
- *         `target` is a JSON object: `route`, its name in the descriptor; `method`, such as "GET"; `url`, path and query
+ * HTTP    A request for one of the component's web routes, to a component whose descriptor names MESH_HTTP_EXTENSION in
+ *         `extensions`. `target` is a JSON object: `route`, its name in the descriptor; `method`, such as "GET"; `url`, path and query
  *         as the client sent them; `path`, what follows the route in it, which is empty or begins with `/` or `.`;
  *         `query`, what follows `?`, or empty; `headers`, an object of texts with names in small letters; `address`, the
  *         client's. `payload` is the body, any bytes. `origin` is as for CALL, and `null` where nobody is known. Complete
@@ -153,7 +155,8 @@ typedef struct mesh_slice {
 } mesh_slice;
 
 /* One piece of work that the host hands to a lane. All slices are borrowed for the call of `work`, or until the next
- * `take` on the same lane. In an array of items use `mesh_work_at`: a newer host's items are longer. */
+ * `take` on the same lane. In an array of items use `mesh_work_next` or `mesh_work_at`: a newer host's items are
+ * longer. All items of an array have the same size, a multiple of 8. */
 typedef struct mesh_work {
     uint32_t struct_size;           /* Size of this struct as the host was compiled: the distance between items. */
     uint32_t kind;                  /* A MESH_WORK_*. */
@@ -184,7 +187,8 @@ typedef struct mesh_host {
     /* [lane 0, within create] Says in one sentence why `create` is about to return MESH_STATUS_ERROR. */
     void (*fail)(const void *context, mesh_slice message);
 
-    /* [any thread] Writes to the host's log. `level` is a MESH_LEVEL_*; `target` names the part of the component. */
+    /* [any thread] Writes to the host's log. `level` is a MESH_LEVEL_*; `target` names the part of the component. The
+     * member `logLevel` of `info` says which levels the host writes at all. */
     void (*log)(const void *context, int32_t level, mesh_slice target, mesh_slice message);
 
     /* [any thread] Queues an item of kind MESH_WORK_WAKE for a lane. Wakes asked for before the lane looked are
@@ -201,7 +205,8 @@ typedef struct mesh_host {
     int32_t (*lane_descriptor)(const void *context, uint32_t lane);
 
     /* [any thread] Looks up a named extension of the host, such as MESH_EXCHANGE_EXTENSION; null when the host does
-     * not know the name. The returned table is static: valid as long as the host table. */
+     * not know the name. The returned table is static: valid as long as the host table. A look-up has no effect: the
+     * descriptor says which extensions a component uses. */
     const void *(*get_extension)(const void *context, mesh_slice name);
 } mesh_host;
 
@@ -243,7 +248,7 @@ typedef struct mesh_component {
     mesh_slice sdk;                  /* Free text naming the SDK and compiler, for people: "c11". */
     mesh_slice name;                 /* Component name, such as "calc". The host may register it under another. */
     mesh_slice version;              /* Strict semantic version, such as "1.2.3". */
-    mesh_slice descriptor;           /* JSON object describing methods, events, routes, data, state and health. */
+    mesh_slice descriptor;           /* JSON object: methods, events, routes, data, state, health and extensions. */
     const mesh_vtable *vtable;       /* The library's functions; never null. */
 
     /* [lane 0] Looks up a named extension that the library offers; null when it does not know the name. May itself
@@ -340,8 +345,8 @@ typedef struct mesh_delegation_extension {
     void (*act_for)(const void *context, mesh_token call);
 } mesh_delegation_extension;
 
-/* MESH_HTTP_EXTENSION: answering requests for web routes. A host sends MESH_WORK_HTTP only to components that have looked
- * this up. Since minor version 2. */
+/* MESH_HTTP_EXTENSION: answering requests for web routes. A host sends MESH_WORK_HTTP only to components that name this in
+ * `extensions` of their descriptor. Those of minor version 2 said so by looking it up. Since minor version 2. */
 typedef struct mesh_http_extension {
     uint32_t struct_size; /* Size of this struct as the host was compiled, in bytes. */
     uint32_t reserved;    /* Zero. */
@@ -352,11 +357,29 @@ typedef struct mesh_http_extension {
     void (*respond)(const void *context, mesh_token token, uint32_t status, mesh_slice headers, mesh_slice body);
 } mesh_http_extension;
 
+/* ---- First sizes ------------------------------------------------------------------------------------------------- */
+
+/* The bytes of a struct up to the end of a field. */
+#define mesh_end_of(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
+
+/* The bytes of each struct in the minor version that brought it: the least that a writer may give. They never change.
+ * The fields up to there may be used without asking. */
+#define MESH_WORK_SIZE_1_0 mesh_end_of(mesh_work, origin)
+#define MESH_HOST_SIZE_1_0 mesh_end_of(mesh_host, get_extension)
+#define MESH_VTABLE_SIZE_1_0 mesh_end_of(mesh_vtable, destroy)
+#define MESH_COMPONENT_SIZE_1_0 mesh_end_of(mesh_component, get_extension)
+#define MESH_EXCHANGE_EXTENSION_SIZE_1_0 mesh_end_of(mesh_exchange_extension, call)
+#define MESH_EVENTS_EXTENSION_SIZE_1_0 mesh_end_of(mesh_events_extension, unsubscribe)
+#define MESH_DATA_EXTENSION_SIZE_1_0 mesh_end_of(mesh_data_extension, remove)
+#define MESH_TIMER_EXTENSION_SIZE_1_0 mesh_end_of(mesh_timer_extension, after)
+#define MESH_DELEGATION_EXTENSION_SIZE_1_1 mesh_end_of(mesh_delegation_extension, act_for)
+#define MESH_HTTP_EXTENSION_SIZE_1_2 mesh_end_of(mesh_http_extension, respond)
+
 /* ---- Helpers: conveniences of this header, no part of the contract ----------------------------------------------- */
 
 /* Whether a struct of `size` bytes, as its writer gave it, contains `field`. Ask before using a field that was
  * appended later: `if (mesh_has_field(host->struct_size, mesh_host, field)) ...`. */
-#define mesh_has_field(size, type, field) ((size_t)(size) >= offsetof(type, field) + sizeof(((type *)0)->field))
+#define mesh_has_field(size, type, field) ((size_t)(size) >= mesh_end_of(type, field))
 
 /* A string literal as a slice: in an expression, and as the initializer of a static variable or field. */
 #define mesh_text(literal) mesh_bytes("" literal "", sizeof(literal) - 1)
@@ -380,6 +403,18 @@ static inline int mesh_equal(mesh_slice left, mesh_slice right) {
     return left.length == right.length && (left.length == 0 || memcmp(left.data, right.data, left.length) == 0);
 }
 
+/* Whether an item can be read, and the one behind it found: 1 or 0. It is 1 for each item of a host that keeps the
+ * contract. */
+static inline int mesh_work_is_readable(const mesh_work *item) {
+    return item->struct_size >= MESH_WORK_SIZE_1_0 && item->struct_size % sizeof(void *) == 0;
+}
+
+/* The item behind another one in an array that the host gave. */
+static inline const mesh_work *mesh_work_next(const mesh_work *item) {
+    const void *next = (const uint8_t *)item + item->struct_size;
+    return (const mesh_work *)next;
+}
+
 /* Item number `index` of an array that the host gave; index must be less than the count that came with it. */
 static inline const mesh_work *mesh_work_at(const mesh_work *items, size_t index) {
     const void *item = (const uint8_t *)items + index * items->struct_size;
@@ -400,6 +435,8 @@ static inline const mesh_work *mesh_work_at(const mesh_work *items, size_t index
     MESH_STATIC_ASSERT(sizeof(type) == (size), "the size of " #type " changes only with a new minor version")
 #define MESH_ASSERT_OFFSET(type, field, offset) \
     MESH_STATIC_ASSERT(offsetof(type, field) == (offset), "the place of " #type "." #field " must never change")
+#define MESH_ASSERT_FIRST_SIZE(constant, size) \
+    MESH_STATIC_ASSERT((constant) == (size), #constant " must never change")
 
 MESH_ASSERT_SIZE(mesh_slice, 16);
 MESH_ASSERT_OFFSET(mesh_slice, data, 0);
@@ -416,6 +453,7 @@ MESH_ASSERT_OFFSET(mesh_work, reserved, 28);
 MESH_ASSERT_OFFSET(mesh_work, target, 32);
 MESH_ASSERT_OFFSET(mesh_work, payload, 48);
 MESH_ASSERT_OFFSET(mesh_work, origin, 64);
+MESH_ASSERT_FIRST_SIZE(MESH_WORK_SIZE_1_0, 80);
 
 MESH_ASSERT_SIZE(mesh_host, 72);
 MESH_ASSERT_OFFSET(mesh_host, struct_size, 0);
@@ -429,6 +467,7 @@ MESH_ASSERT_OFFSET(mesh_host, wake, 40);
 MESH_ASSERT_OFFSET(mesh_host, take, 48);
 MESH_ASSERT_OFFSET(mesh_host, lane_descriptor, 56);
 MESH_ASSERT_OFFSET(mesh_host, get_extension, 64);
+MESH_ASSERT_FIRST_SIZE(MESH_HOST_SIZE_1_0, 72);
 
 MESH_ASSERT_SIZE(mesh_vtable, 40);
 MESH_ASSERT_OFFSET(mesh_vtable, struct_size, 0);
@@ -437,6 +476,7 @@ MESH_ASSERT_OFFSET(mesh_vtable, create, 8);
 MESH_ASSERT_OFFSET(mesh_vtable, work, 16);
 MESH_ASSERT_OFFSET(mesh_vtable, run, 24);
 MESH_ASSERT_OFFSET(mesh_vtable, destroy, 32);
+MESH_ASSERT_FIRST_SIZE(MESH_VTABLE_SIZE_1_0, 40);
 
 MESH_ASSERT_SIZE(mesh_component, 104);
 MESH_ASSERT_OFFSET(mesh_component, magic, 0);
@@ -451,11 +491,13 @@ MESH_ASSERT_OFFSET(mesh_component, version, 56);
 MESH_ASSERT_OFFSET(mesh_component, descriptor, 72);
 MESH_ASSERT_OFFSET(mesh_component, vtable, 88);
 MESH_ASSERT_OFFSET(mesh_component, get_extension, 96);
+MESH_ASSERT_FIRST_SIZE(MESH_COMPONENT_SIZE_1_0, 104);
 
 MESH_ASSERT_SIZE(mesh_exchange_extension, 16);
 MESH_ASSERT_OFFSET(mesh_exchange_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_exchange_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_exchange_extension, call, 8);
+MESH_ASSERT_FIRST_SIZE(MESH_EXCHANGE_EXTENSION_SIZE_1_0, 16);
 
 MESH_ASSERT_SIZE(mesh_events_extension, 32);
 MESH_ASSERT_OFFSET(mesh_events_extension, struct_size, 0);
@@ -463,6 +505,7 @@ MESH_ASSERT_OFFSET(mesh_events_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_events_extension, emit, 8);
 MESH_ASSERT_OFFSET(mesh_events_extension, subscribe, 16);
 MESH_ASSERT_OFFSET(mesh_events_extension, unsubscribe, 24);
+MESH_ASSERT_FIRST_SIZE(MESH_EVENTS_EXTENSION_SIZE_1_0, 32);
 
 MESH_ASSERT_SIZE(mesh_data_extension, 32);
 MESH_ASSERT_OFFSET(mesh_data_extension, struct_size, 0);
@@ -470,21 +513,25 @@ MESH_ASSERT_OFFSET(mesh_data_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_data_extension, set, 8);
 MESH_ASSERT_OFFSET(mesh_data_extension, get, 16);
 MESH_ASSERT_OFFSET(mesh_data_extension, remove, 24);
+MESH_ASSERT_FIRST_SIZE(MESH_DATA_EXTENSION_SIZE_1_0, 32);
 
 MESH_ASSERT_SIZE(mesh_timer_extension, 16);
 MESH_ASSERT_OFFSET(mesh_timer_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_timer_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_timer_extension, after, 8);
+MESH_ASSERT_FIRST_SIZE(MESH_TIMER_EXTENSION_SIZE_1_0, 16);
 
 MESH_ASSERT_SIZE(mesh_delegation_extension, 16);
 MESH_ASSERT_OFFSET(mesh_delegation_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_delegation_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_delegation_extension, act_for, 8);
+MESH_ASSERT_FIRST_SIZE(MESH_DELEGATION_EXTENSION_SIZE_1_1, 16);
 
 MESH_ASSERT_SIZE(mesh_http_extension, 16);
 MESH_ASSERT_OFFSET(mesh_http_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_http_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_http_extension, respond, 8);
+MESH_ASSERT_FIRST_SIZE(MESH_HTTP_EXTENSION_SIZE_1_2, 16);
 
 #endif
 

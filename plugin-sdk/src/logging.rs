@@ -40,12 +40,14 @@ pub(crate) fn connect() {
     crate::tracing_bridge::connect();
 }
 
-/// Sets what is written at all. A host that does not say gets everything but traces.
+/// Sets what is written at all, to the host's word for what it wants. A host that does not say it gets everything but traces.
 pub(crate) fn set_level(level: Option<&str>) {
     #[cfg(feature = "log")]
-    if let Some(level) = level.and_then(|level| level.parse().ok()) {
-        log::set_max_level(level);
-    }
+    log::set_max_level(
+        level
+            .and_then(|level| level.parse().ok())
+            .unwrap_or(log::LevelFilter::Debug),
+    );
     #[cfg(feature = "tracing")]
     crate::tracing_bridge::set_level(level);
     let _ = level;

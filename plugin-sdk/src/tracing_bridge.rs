@@ -24,13 +24,14 @@ pub(crate) fn connect() {
 }
 
 pub(crate) fn set_level(level: Option<&str>) {
-    if let Some(Ok(filter)) = level.map(str::parse::<LevelFilter>) {
-        LEVEL.store(
-            filter.into_level().map_or(0, |level| number(&level) as u8),
-            Ordering::Relaxed,
-        );
-        tracing_core::callsite::rebuild_interest_cache();
-    }
+    let filter = level
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::DEBUG);
+    LEVEL.store(
+        filter.into_level().map_or(0, |level| number(&level) as u8),
+        Ordering::Relaxed,
+    );
+    tracing_core::callsite::rebuild_interest_cache();
 }
 
 fn number(level: &tracing_core::Level) -> i32 {

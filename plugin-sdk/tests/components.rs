@@ -257,6 +257,10 @@ fn the_description_lists_methods_in_order_with_their_parameters() {
         (&descriptor["routes"], &descriptor["data"]),
         (&json!({}), &json!({}))
     );
+    assert_eq!(
+        descriptor["extensions"],
+        json!([mesh_plugin_sdk::abi::DELEGATION_EXTENSION])
+    );
 }
 
 #[test]

@@ -282,6 +282,23 @@ fn a_bad_configuration_is_explained() {
         ..host
     };
     assert_eq!(Loaded::create::<Plain>(&other, "{}").err(), Some(Status::ERROR));
+    let struct_size = abi::HOST_SIZE_1_0 as u32 - 8;
+    let short = abi::Host { struct_size, ..other };
+    assert_eq!(Loaded::create::<Plain>(&short, "{}").err(), Some(Status::ERROR));
+}
+
+#[test]
+fn work_that_cannot_be_read_is_lost_with_a_line_in_the_log() {
+    let _alone = lock(&ALONE);
+    let heard = Heard::default();
+    let host = host(&heard);
+    let loaded = Loaded::create::<Plain>(&host, "{}").unwrap();
+    let [first, mut short] = [1, 2].map(|token| work(WorkKind::CALL, token, "add", "[1,2]"));
+    short.struct_size = 40;
+    loaded.work(0, &[first, short]);
+    loaded.destroy();
+    assert_eq!(*lock(&heard.completed), [(1, Status::OK, "[3]".to_owned())]);
+    assert!(lock(&heard.logged)[0].contains("`mesh_work` has a `struct_size` of 40: it must be 80 or more"));
 }
 
 #[derive(Default)]

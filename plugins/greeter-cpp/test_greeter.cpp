@@ -256,6 +256,29 @@ void a_wrong_configuration_is_a_reason(Host &host) {
     host.expect_equal(only(host).what, "expected a string, found a number `7`");
 }
 
+void sizes_below_the_first_are_refused(Host &host) {
+    const mesh_vtable &greeter = *mesh_component_entry()->vtable;
+    recording::Table table = recording::table(host);
+    const std::uint32_t size = table.known.struct_size;
+    void *instance = nullptr;
+    table.known.struct_size = MESH_HOST_SIZE_1_0 - 8;
+    const mesh_slice info = recording::slice("{\"logLevel\":\"error\"}");
+    host.expect(greeter.create(&table.known, info, {}, &instance) == MESH_STATUS_ERROR, "a short host is refused");
+    host.expect_equal(only(host).what, "`struct_size` of `mesh_host` is below that of ABI 1.0");
+    table.known.struct_size = size;
+    host.expect(greeter.create(&table.known, info, {}, &instance) == MESH_STATUS_OK, "a whole one is not");
+    for (const std::uint32_t wrong : {40U, 81U}) {
+        mesh_work item{};
+        item.struct_size = wrong;
+        item.kind = MESH_WORK_CALL;
+        item.token = 1;
+        greeter.work(instance, 0, &item, 1);
+        const std::string says = only(host).what;
+        host.expect(says.find("`mesh_work` has a `struct_size` of " + std::to_string(wrong)) != std::string::npos, "a line", says);
+    }
+    greeter.destroy(instance);
+}
+
 void lanes_share_one_instance(Host &host) {
     Driven greeter(host);
     std::vector<std::thread> lanes;
@@ -303,6 +326,7 @@ int main() {
     a_host_without_extensions_is_enough(host);
     what_is_asked_for_a_caller_is_asked_with_its_rights(host);
     a_wrong_configuration_is_a_reason(host);
+    sizes_below_the_first_are_refused(host);
     lanes_share_one_instance(host);
     if (host.failures == 0) {
         std::puts("greeter: all expectations hold");

@@ -21,6 +21,22 @@ pub fn compiler() -> OsString {
 ///
 /// One text that names the source file, with the compiler's messages.
 pub fn compile(source: &Path, defines: &[&str], output: &Path) -> Result<(), String> {
+    build(command(defines), source, output)
+}
+
+/// As [`compile`], with another header of the contract in the place of today's.
+///
+/// # Errors
+///
+/// As for [`compile`].
+pub fn compile_against(header: &Path, source: &Path, output: &Path) -> Result<(), String> {
+    let mut command = command(&[]);
+    // Its guard against being included twice keeps today's out.
+    command.arg("-include").arg(header);
+    build(command, source, output)
+}
+
+fn command(defines: &[&str]) -> Command {
     let sdk = workspace().join("plugin-sdk");
     let exports = sdk.join("cpp/mesh/component.map");
     let mut command = Command::new(compiler());
@@ -33,7 +49,7 @@ pub fn compile(source: &Path, defines: &[&str], output: &Path) -> Result<(), Str
         .arg("-I")
         .arg(sdk.join("include"))
         .args(defines.iter().map(|define| format!("-D{define}")));
-    build(command, source, output)
+    command
 }
 
 /// A fixture in C++, compiled into a folder; nothing where there is no compiler.

@@ -7,6 +7,7 @@ pub mod c_library;
 pub mod certificates;
 pub mod control;
 pub mod cpp_library;
+pub mod golden;
 pub mod host;
 pub mod http;
 pub mod kit;

@@ -191,7 +191,7 @@ impl Component {
 
     /// Whether it answers requests for the web routes that it lists. One built before there were such requests does not.
     pub fn answers_web_requests(&self) -> bool {
-        self.instance.knows_http()
+        self.instance.uses().web()
     }
 
     /// Calls that it has and has not answered.

@@ -22,6 +22,7 @@ pub struct Descriptor {
     routes: Vec<(String, String)>,
     state: Option<StateSchema>,
     health: bool,
+    extensions: Vec<String>,
 }
 
 /// How a component writes its state down, and what it can read.
@@ -96,6 +97,8 @@ struct RawDescriptor {
     state: Option<StateSchema>,
     #[serde(default)]
     health: bool,
+    #[serde(default)]
+    extensions: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -219,6 +222,7 @@ impl Descriptor {
             routes,
             state: raw.state,
             health: raw.health,
+            extensions: raw.extensions,
         })
     }
 
@@ -268,6 +272,11 @@ impl Descriptor {
     /// Whether it can say how it is.
     pub fn has_health(&self) -> bool {
         self.health
+    }
+
+    /// Whether it says that the component uses this extension of the host.
+    pub fn uses(&self, extension: &str) -> bool {
+        self.extensions.iter().any(|name| name == extension)
     }
 
     /// Web routes: name and type.

@@ -8,6 +8,7 @@ use super::chain::{Began, Hold};
 use super::emitter::{Emitter, Identity};
 use super::job::{Answer, Completion, Job, Response};
 use super::lane::{Lane, Refusal, Refused, Wake, clock, split_token};
+use super::uses::Uses;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,10 +69,8 @@ pub struct Instance {
     hearing: AtomicBool,
     /// Its subscriptions.
     interests: Mutex<Vec<Interest>>,
-    /// Whether it has asked how to say for whom it asks.
-    knows_delegation: AtomicBool,
-    /// Whether it has looked up how web requests are answered.
-    knows_http: AtomicBool,
+    /// The extensions of the host that it uses.
+    uses: Uses,
 }
 
 /// One subscription of a component, as it asked for it.
@@ -115,9 +114,18 @@ impl Instance {
             misdirected: AtomicU64::new(0),
             hearing: AtomicBool::new(false),
             interests: Mutex::default(),
-            knows_delegation: AtomicBool::new(false),
-            knows_http: AtomicBool::new(false),
+            uses: Uses::default(),
         }
+    }
+
+    /// The same for a component that uses these extensions.
+    pub(super) fn using(self, uses: Uses) -> Instance {
+        Instance { uses, ..self }
+    }
+
+    /// The extensions of the host that it uses.
+    pub(super) fn uses(&self) -> &Uses {
+        &self.uses
     }
 
     /// Whether events reach it: from the moment when it can be called until another version takes over.
@@ -182,25 +190,9 @@ impl Instance {
         self.lanes.first().is_some_and(|lane| lane.keeps_origins())
     }
 
-    /// Whether delegation is to be offered to it, now that it looks for that.
-    pub(super) fn finds_delegation(&self) -> bool {
-        self.knows_delegation.store(true, Ordering::Relaxed);
-        self.delegates()
-    }
-
     /// Whether it was meant to ask with the rights of its callers, and does not know how.
     pub(super) fn misses_delegation(&self) -> bool {
-        self.delegates() && !self.knows_delegation.load(Ordering::Relaxed)
-    }
-
-    /// Notes that it knows how web requests are answered.
-    pub(super) fn finds_http(&self) {
-        self.knows_http.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it knows how web requests are answered.
-    pub(super) fn knows_http(&self) -> bool {
-        self.knows_http.load(Ordering::Relaxed)
+        self.delegates() && !self.uses.delegation()
     }
 
     /// From now on this thread asks for the caller of `call`; for the component itself with 0.

@@ -30,6 +30,7 @@ mod intake;
 mod job;
 mod lane;
 mod latency;
+mod log_level;
 mod metrics;
 #[cfg(any(test, feature = "testing"))]
 mod no_services;
@@ -42,6 +43,7 @@ mod runner;
 mod slots;
 mod stage;
 mod surroundings;
+mod uses;
 
 pub use authority::{Authority, Rights, ServedCall};
 pub use awaited::{Awaited, Given};

@@ -42,7 +42,8 @@ pub(super) async fn routes(subject: &Subject, reporter: &mut Reporter) -> Result
     if !loaded.answers_web_requests() {
         loaded.stop().await;
         return Ok(vec![Finding::warning(
-            "it declares web routes and has not looked up MESH_HTTP_EXTENSION: they are listed, and not served",
+            "it declares web routes, and `extensions` of its descriptor does not name mesh.http/1: they are listed, and not served. \
+             A library of ABI 1.2 or before looks that extension up instead",
         )]);
     }
     let shows_life = loaded.is_alive().await;

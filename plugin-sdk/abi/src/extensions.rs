@@ -126,8 +126,8 @@ pub struct DelegationExtension {
     pub act_for: unsafe extern "C" fn(context: *const c_void, call: Token),
 }
 
-/// Answering requests for web routes. A host sends [`crate::WorkKind::HTTP`] only to components that have looked this up.
-/// Since minor version 2.
+/// Answering requests for web routes. A host sends [`crate::WorkKind::HTTP`] only to components that name this in
+/// `extensions` of their descriptor. Those of minor version 2 said so by looking it up. Since minor version 2.
 #[repr(C)]
 #[derive(Debug)]
 pub struct HttpExtension {

@@ -6,10 +6,11 @@
 //! Guarantees every party gives:
 //!
 //! * **Growth.** Majors must match. A minor version only appends fields. Every struct says its own size at its head
-//!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever). A reader uses a field only when it lies
-//!   inside the size that the writer gave. Functions that a call's answer does not need are in an extension. It is
-//!   asked for by name ([`Host::get_extension`], [`Component::get_extension`]), and valid for as long as the table it
-//!   was asked from.
+//!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever). Sizes only grow, and none is below that of
+//!   the version that brought the struct, such as [`WORK_SIZE_1_0`]. A reader uses a field only when it lies inside the
+//!   size that the writer gave: see [`Given`]. Items of an array lie one behind the other, each as long as its size
+//!   says: see [`Items`]. Functions that a call's answer does not need are in an extension. It is asked for by name
+//!   ([`Host::get_extension`], [`Component::get_extension`]), and valid for as long as the table it was asked from.
 //! * **Memory.** Every [`Slice`] is borrowed for the duration of the call it is passed to. Where a field says
 //!   *static*, it is borrowed for as long as the library is loaded. A side that keeps bytes copies them. Nobody frees
 //!   memory that somebody else allocated.
@@ -28,6 +29,7 @@
 use core::ffi::c_void;
 
 mod extensions;
+mod growth;
 mod status;
 mod work;
 
@@ -35,6 +37,11 @@ pub use extensions::{
     DATA_EXTENSION, DELEGATION_EXTENSION, DataExtension, DelegationExtension, EVENTS_EXTENSION,
     EXCHANGE_EXTENSION, EventsExtension, ExchangeExtension, HTTP_EXTENSION, HttpExtension, TIMER_EXTENSION,
     TimerExtension,
+};
+pub use growth::{
+    COMPONENT_SIZE_1_0, DATA_EXTENSION_SIZE_1_0, DELEGATION_EXTENSION_SIZE_1_1, EVENTS_EXTENSION_SIZE_1_0,
+    EXCHANGE_EXTENSION_SIZE_1_0, Field, Given, Growing, HOST_SIZE_1_0, HTTP_EXTENSION_SIZE_1_2, Items,
+    LaterField, StructError, StructErrorKind, TIMER_EXTENSION_SIZE_1_0, VTABLE_SIZE_1_0, WORK_SIZE_1_0,
 };
 pub use status::{Level, Status};
 pub use work::{Work, WorkKind};
@@ -128,7 +135,7 @@ pub struct Component {
     pub name: Slice,
     /// Strict semantic version, such as `1.2.3`.
     pub version: Slice,
-    /// JSON object describing methods, events, routes, data, state and health; see `docs/plugins.md`.
+    /// JSON object describing methods, events, routes, data, state, health and extensions; see `docs/abi.md`.
     pub descriptor: Slice,
     /// The library's functions.
     pub vtable: *const Vtable,
@@ -187,7 +194,8 @@ pub struct Host {
     pub complete: unsafe extern "C" fn(context: *const c_void, token: Token, status: i32, payload: Slice),
     /// Says in one sentence why [`Vtable::create`] is about to return [`Status::ERROR`].
     pub fail: unsafe extern "C" fn(context: *const c_void, message: Slice),
-    /// Writes to the host's log. `level` is a [`Level`]; `target` names the part of the component.
+    /// Writes to the host's log. `level` is a [`Level`]; `target` names the part of the component. The member `logLevel`
+    /// of `info` says which levels the host writes at all.
     pub log: unsafe extern "C" fn(context: *const c_void, level: i32, target: Slice, message: Slice),
     /// Queues a work item of kind [`WorkKind::WAKE`] for a lane. Wakes asked for before the lane looked are folded
     /// into one.
@@ -199,7 +207,8 @@ pub struct Host {
     /// A descriptor (Linux eventfd) that becomes readable when the lane has work. The library reads it empty before
     /// it calls `take`. The host owns and closes it after [`Vtable::run`] has returned. -1 when there is none.
     pub lane_descriptor: unsafe extern "C" fn(context: *const c_void, lane: u32) -> i32,
-    /// Looks up a named extension of the host, such as [`EXCHANGE_EXTENSION`]; null when it does not know the name.
+    /// Looks up a named extension of the host, such as [`EXCHANGE_EXTENSION`]; null when it does not know the name. A
+    /// look-up has no effect: the descriptor says which extensions a component uses.
     pub get_extension: unsafe extern "C" fn(context: *const c_void, name: Slice) -> *const c_void,
 }
 

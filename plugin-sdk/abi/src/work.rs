@@ -7,8 +7,8 @@ use crate::{Slice, Token};
 pub struct WorkKind;
 
 impl WorkKind {
-    /// First item on lane 0: get ready, then complete `token` with [`crate::Status::OK`], or with
-    /// [`crate::Status::ERROR`] and an error object in an array. Calls arrive after that.
+    /// First item on lane 0, but for [`WorkKind::RESTORE`]: get ready, then complete `token` with [`crate::Status::OK`], or
+    /// with [`crate::Status::ERROR`] and an error object in an array. Calls arrive after that.
     pub const START: u32 = 1;
     /// A method call. `target` is the method's name on the wire, `payload` a JSON array of arguments, `origin` a JSON
     /// object with the caller's session `id` and, on a secure mesh, `username`. Complete `token`.
@@ -44,7 +44,8 @@ impl WorkKind {
     /// `token` with [`crate::Status::OK`] when it can serve, else with an error. May come again later. Since minor
     /// version 1.
     pub const HEALTH: u32 = 12;
-    /// A request for one of the component's web routes. `target` is a JSON object: `route`, its name in the descriptor;
+    /// A request for one of the component's web routes, to a component whose descriptor names
+    /// [`crate::HTTP_EXTENSION`] in `extensions`. `target` is a JSON object: `route`, its name in the descriptor;
     /// `method`, such as `GET`; `url`, path and query as the client sent them; `path`, what follows the route in it, which
     /// is empty or begins with `/` or `.`; `query`, what follows `?`, or empty; `headers`, an object of texts with names in
     /// small letters; `address`, the client's. `payload` is the body, any bytes. `origin` is as for [`WorkKind::CALL`],
@@ -58,7 +59,7 @@ impl WorkKind {
 #[repr(C)]
 #[derive(Debug)]
 pub struct Work {
-    /// Size of this struct as the host was compiled, in bytes: the distance from one item to the next.
+    /// Size of this struct as the host was compiled, in bytes: the distance from one item to the next. A multiple of 8.
     pub struct_size: u32,
     /// A [`WorkKind`].
     pub kind: u32,

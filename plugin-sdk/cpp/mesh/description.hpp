@@ -152,6 +152,12 @@ template <class Self> class Description {
         if (health_) {
             all.set("health", true);
         }
+        /* This layer makes each request for a caller with the caller's rights, and answers what routes are asked. */
+        Json extensions = Json::array({MESH_DELEGATION_EXTENSION});
+        if (has_routes()) {
+            extensions.push(MESH_HTTP_EXTENSION);
+        }
+        all.set("extensions", std::move(extensions));
         return all.text();
     }
 
@@ -229,7 +235,7 @@ template <class Self> class Description {
 
     static Json given_arguments(const Call &call) {
         try {
-            Json given = Json::parse(view(call.item().payload));
+            Json given = Json::parse(view(call.item()->payload));
             if (given.is_array()) {
                 return given;
             }

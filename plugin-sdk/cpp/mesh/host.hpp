@@ -44,10 +44,10 @@ inline Requester as_component() noexcept {
 /* An event of a component, as a subscription hears it. */
 class Event {
   public:
-    explicit Event(const mesh_work &item) noexcept : item_(item) {}
+    explicit Event(const mesh_work *item) noexcept : item_(item) {}
 
     /* Such as `/_events/<domain>/<component>/<key>`. */
-    std::string_view path() const noexcept { return view(item_.target); }
+    std::string_view path() const noexcept { return view(item_->target); }
 
     /* The part behind the component's name. */
     std::string_view key() const noexcept {
@@ -62,11 +62,11 @@ class Event {
         return rest;
     }
 
-    Json data() const { return item_.payload.length == 0 ? Json() : Json::parse(view(item_.payload)); }
-    Json meta() const { return item_.origin.length == 0 ? Json() : Json::parse(view(item_.origin)); }
+    Json data() const { return item_->payload.length == 0 ? Json() : Json::parse(view(item_->payload)); }
+    Json meta() const { return item_->origin.length == 0 ? Json() : Json::parse(view(item_->origin)); }
 
   private:
-    const mesh_work &item_;
+    const mesh_work *item_;
 };
 
 /* A subscription. It ends with this object, or with the instance. */
@@ -150,7 +150,10 @@ class Host {
 
     explicit Host(std::shared_ptr<detail::Link> link) noexcept : link_(std::move(link)) {}
 
-    /* Writes to the host's log. `part` names the part of the component. */
+    /* Whether the host writes lines of this level. Ask before you put a line together that few want. */
+    bool wants(Level level) const noexcept { return link_->wants(level); }
+
+    /* Writes to the host's log. `part` names the part of the component. A line of a level that the host does not want is dropped. */
     void log(Level level, std::string_view message, std::string_view part = {}) const noexcept {
         link_->log(level, part, message);
     }
@@ -295,7 +298,7 @@ class Host {
 /* The facts that a component learns when it is made. */
 struct Setup {
     Host host;
-    Json info;   /* `mesh`, `domain`, `component`, `version`, `lanes`, `library`, `directory`. */
+    Json info;   /* `mesh`, `domain`, `component`, `version`, `lanes`, `logLevel`, `library`, `directory`. */
     Json config; /* The object `config` of mesh.toml. */
 };
 

@@ -84,15 +84,18 @@ using EventHandler = std::function<void(Event &)>;
 class Link {
   public:
     explicit Link(const mesh_host *host)
-        : host_(host), exchange_(find<mesh_exchange_extension>(MESH_EXCHANGE_EXTENSION)),
-          events_(find<mesh_events_extension>(MESH_EVENTS_EXTENSION)),
-          data_(find<mesh_data_extension>(MESH_DATA_EXTENSION)), timer_(find<mesh_timer_extension>(MESH_TIMER_EXTENSION)),
-          delegation_(find<mesh_delegation_extension>(MESH_DELEGATION_EXTENSION)) {}
+        : host_(host),
+          exchange_(find<mesh_exchange_extension>(MESH_EXCHANGE_EXTENSION, MESH_EXCHANGE_EXTENSION_SIZE_1_0)),
+          events_(find<mesh_events_extension>(MESH_EVENTS_EXTENSION, MESH_EVENTS_EXTENSION_SIZE_1_0)),
+          data_(find<mesh_data_extension>(MESH_DATA_EXTENSION, MESH_DATA_EXTENSION_SIZE_1_0)),
+          timer_(find<mesh_timer_extension>(MESH_TIMER_EXTENSION, MESH_TIMER_EXTENSION_SIZE_1_0)),
+          delegation_(find<mesh_delegation_extension>(MESH_DELEGATION_EXTENSION, MESH_DELEGATION_EXTENSION_SIZE_1_1)) {}
     Link(const Link &) = delete;
     Link &operator=(const Link &) = delete;
 
-    /* Web requests come only to a component that has looked this up. */
-    void serve_web() noexcept { http_ = find<mesh_http_extension>(MESH_HTTP_EXTENSION); }
+    /* Web requests come only to a component that says in its descriptor that it uses this; to one of ABI 1.2 or before, that has looked it
+     * up. */
+    void serve_web() noexcept { http_ = find<mesh_http_extension>(MESH_HTTP_EXTENSION, MESH_HTTP_EXTENSION_SIZE_1_2); }
 
     const mesh_exchange_extension *exchange() const noexcept { return exchange_; }
     const mesh_events_extension *events() const noexcept { return events_; }
@@ -114,8 +117,24 @@ class Link {
         }
     }
 
+    /* Takes the word of `info` for how much the host writes. A host that has none gets all. */
+    void set_log_level(const Json &word) noexcept {
+        static constexpr std::string_view WORDS[] = {"off", "error", "warn", "info", "debug", "trace"};
+        const std::string *given = word.if_string();
+        for (std::size_t number = 0; given != nullptr && number < std::size(WORDS); number++) {
+            if (*given == WORDS[number]) {
+                log_level_.store(static_cast<std::int32_t>(number), std::memory_order_relaxed);
+            }
+        }
+    }
+
+    /* Whether the host writes lines of this level. */
+    bool wants(Level level) const noexcept {
+        return static_cast<std::int32_t>(level) <= log_level_.load(std::memory_order_relaxed);
+    }
+
     void log(Level level, std::string_view part, std::string_view message) const noexcept {
-        if (is_open()) {
+        if (is_open() && wants(level)) {
             host_->log(host_->context, static_cast<std::int32_t>(level), slice(part), slice(message));
         }
     }
@@ -207,15 +226,18 @@ class Link {
     const mesh_delegation_extension *delegation_;
     const mesh_http_extension *http_ = nullptr;
     std::atomic<bool> is_open_{true};
+    std::atomic<std::int32_t> log_level_{MESH_LEVEL_TRACE};
     std::atomic<mesh_token> next_{1};
     mutable std::mutex lock_;
     std::unordered_map<mesh_token, Waiting> waiting_;
     std::unordered_map<mesh_token, std::shared_ptr<const EventHandler>> subscriptions_;
     std::unordered_map<mesh_token, std::weak_ptr<PendingCall>> calls_;
 
-    /* An extension; null where the host has none of that name. */
-    template <class Extension> const Extension *find(std::string_view name) const noexcept {
-        return static_cast<const Extension *>(host_->get_extension(host_->context, slice(name)));
+    /* An extension; null where the host has none of that name, or one that is shorter than in its first version. Fields behind
+     * that size are to be looked for with `mesh_has_field`. */
+    template <class Extension> const Extension *find(std::string_view name, std::size_t first_size) const noexcept {
+        const auto *found = static_cast<const Extension *>(host_->get_extension(host_->context, slice(name)));
+        return found != nullptr && found->struct_size >= first_size ? found : nullptr;
     }
 };
 

@@ -5,7 +5,7 @@ use crate::function::Function;
 use crate::schema;
 use crate::state::State;
 
-/// `{"methods":[…],"events":{…},"routes":{…},"data":{}}`, and `state` and `health` where the component has them.
+/// `{"methods":[…],"events":{…},"routes":{…},"data":{},"extensions":[…]}`, and `state` and `health` where the component has them.
 pub(crate) fn write(
     attribute: &ComponentAttribute,
     methods: &[Function],
@@ -32,8 +32,11 @@ pub(crate) fn write(
         )
     });
     let health = if has_health { ",\"health\":true" } else { "" };
+    // The SDK makes each request for a caller with the caller's rights, and answers what routes are asked.
+    let web = if routes.is_empty() { "" } else { ",\"mesh.http/1\"" };
     format!(
-        "{{\"methods\":[{}],\"events\":{{{}}},\"routes\":{{{}}},\"data\":{{}}{state}{health}}}",
+        "{{\"methods\":[{}],\"events\":{{{}}},\"routes\":{{{}}},\"data\":{{}}{state}{health},\
+         \"extensions\":[\"mesh.delegation/1\"{web}]}}",
         methods.join(","),
         events.join(","),
         routes.join(",")

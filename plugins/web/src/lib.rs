@@ -55,5 +55,12 @@ mod tests {
         let descriptor: Value = mesh_plugin_sdk::serde_json::from_str(Web::DESCRIPTOR).unwrap();
         assert_eq!(descriptor["routes"]["missing"], json!({"type": "mware"}));
         assert_eq!(descriptor["methods"].as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            descriptor["extensions"],
+            json!([
+                mesh_plugin_sdk::abi::DELEGATION_EXTENSION,
+                mesh_plugin_sdk::abi::HTTP_EXTENSION
+            ])
+        );
     }
 }

@@ -64,6 +64,7 @@ fn good() -> Vec<Value> {
                "events": {"greeted": {}}, "routes": {"page": {"type": "mware"}}, "data": {},
                "state": {"schema": 2, "restores": [1, 2]}, "health": true}),
         json!({"methods": [{"name": long, "parameters": [], "description": null}], "health": false}),
+        json!({"methods": [], "extensions": ["mesh.http/1", "mesh.unknown/7"]}),
     ]
 }
 
@@ -102,6 +103,9 @@ fn bad() -> Vec<Value> {
         beside("state", json!({"schema": 1, "restores": [1, 4_294_967_296_u64]})),
         beside("health", json!("yes")),
         beside("health", json!(null)),
+        beside("extensions", json!("mesh.http/1")),
+        beside("extensions", json!([1])),
+        beside("extensions", json!(null)),
     ]
 }
 

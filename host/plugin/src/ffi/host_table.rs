@@ -193,18 +193,19 @@ unsafe extern "C" fn lane_descriptor(context: *const c_void, lane: u32) -> i32 {
 }
 
 unsafe extern "C" fn get_extension(context: *const c_void, name: abi::Slice) -> *const c_void {
-    guard(context, std::ptr::null(), |bound| match text(bound, name) {
-        // A component that need not say for whom it asks does not even try.
-        abi::DELEGATION_EXTENSION if bound.instance.finds_delegation() => (&raw const DELEGATION).cast(),
-        abi::EXCHANGE_EXTENSION => (&raw const EXCHANGE).cast(),
-        abi::EVENTS_EXTENSION => (&raw const EVENTS).cast(),
-        abi::DATA_EXTENSION => (&raw const DATA).cast(),
-        abi::TIMER_EXTENSION => (&raw const TIMER).cast(),
-        abi::HTTP_EXTENSION => {
-            bound.instance.finds_http();
-            (&raw const HTTP).cast()
+    guard(context, std::ptr::null(), |bound| {
+        let name = text(bound, name);
+        bound.instance.uses().look_up(name);
+        match name {
+            // A component that need not say for whom it asks does not even try.
+            abi::DELEGATION_EXTENSION if bound.instance.delegates() => (&raw const DELEGATION).cast(),
+            abi::EXCHANGE_EXTENSION => (&raw const EXCHANGE).cast(),
+            abi::EVENTS_EXTENSION => (&raw const EVENTS).cast(),
+            abi::DATA_EXTENSION => (&raw const DATA).cast(),
+            abi::TIMER_EXTENSION => (&raw const TIMER).cast(),
+            abi::HTTP_EXTENSION => (&raw const HTTP).cast(),
+            _ => std::ptr::null(),
         }
-        _ => std::ptr::null(),
     })
 }
 

@@ -16,7 +16,8 @@ use crate::rehearsal::{Extent, Life, Trial};
 use crate::runner::{LANE_IS_BUSY, LoadRequest, Unloaded};
 use crate::stage::{Stage, Staged};
 use crate::surroundings::{HostsOwn, KeptMask};
-use crate::{Descriptor, LoadError, LoadErrorKind};
+use crate::uses::Uses;
+use crate::{Descriptor, LoadError, LoadErrorKind, log_level};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -296,12 +297,14 @@ fn make(
         "component": identity.component,
         "version": identity.version,
         "lanes": lanes.len(),
+        "logLevel": log_level::wanted(),
         // Where the original lies: the library itself is a copy, and files that come with the component lie beside the original.
         "library": original.display().to_string(),
         "directory": original.parent().map(|folder| folder.display().to_string()),
     })
     .to_string();
-    let instance = Arc::new(Instance::new(identity, lanes.into(), request.services));
+    let uses = Uses::of(&descriptor, table.abi_minor());
+    let instance = Arc::new(Instance::new(identity, lanes.into(), request.services).using(uses));
     let bound = Bound::new(instance.clone());
     match lane_thread::create(&functions, &bound, &info, &request.config) {
         Ok(pointer) => {
