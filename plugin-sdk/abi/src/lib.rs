@@ -28,6 +28,7 @@
 use core::ffi::c_void;
 
 mod extensions;
+mod requests;
 mod status;
 mod work;
 
@@ -35,6 +36,10 @@ pub use extensions::{
     DATA_EXTENSION, DELEGATION_EXTENSION, DataExtension, DelegationExtension, EVENTS_EXTENSION,
     EXCHANGE_EXTENSION, EventsExtension, ExchangeExtension, HTTP_EXTENSION, HttpExtension, TIMER_EXTENSION,
     TimerExtension,
+};
+pub use requests::{
+    DATA_2_EXTENSION, Data2Extension, EVENTS_2_EXTENSION, EXCHANGE_2_EXTENSION, Events2Extension,
+    Exchange2Extension, Request, RequestStatus, TIMER_2_EXTENSION, Timer2Extension,
 };
 pub use status::{Level, Status};
 pub use work::{Work, WorkKind};
@@ -46,7 +51,7 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"MESHPLUG");
 pub const ABI_MAJOR: u16 = 1;
 
 /// Minor version of this contract. It grows when fields are appended.
-pub const ABI_MINOR: u16 = 2;
+pub const ABI_MINOR: u16 = 3;
 
 /// Name of the one symbol that a component library exports, an [`EntryFunction`].
 pub const ENTRY_SYMBOL: &str = "mesh_component_entry";

@@ -8,13 +8,23 @@ use std::ffi::c_void;
 /// The host of one instance. Valid until the instance was destroyed, which is why nothing of a component may run then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Host {
-    table: &'static abi::Host,
-    exchange: Option<&'static abi::ExchangeExtension>,
-    events: Option<&'static abi::EventsExtension>,
-    data: Option<&'static abi::DataExtension>,
-    timer: Option<&'static abi::TimerExtension>,
-    delegation: Option<&'static abi::DelegationExtension>,
+    pub(super) table: &'static abi::Host,
+    pub(super) exchange: Option<&'static abi::ExchangeExtension>,
+    pub(super) events: Option<&'static abi::EventsExtension>,
+    pub(super) data: Option<&'static abi::DataExtension>,
+    pub(super) timer: Option<&'static abi::TimerExtension>,
+    pub(super) delegation: Option<&'static abi::DelegationExtension>,
     http: Option<&'static abi::HttpExtension>,
+    pub(super) named: NamedRequests,
+}
+
+/// The extensions whose requests name the call that they are made for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NamedRequests {
+    pub(super) exchange: Option<&'static abi::Exchange2Extension>,
+    pub(super) events: Option<&'static abi::Events2Extension>,
+    pub(super) data: Option<&'static abi::Data2Extension>,
+    pub(super) timer: Option<&'static abi::Timer2Extension>,
 }
 
 impl Host {
@@ -41,6 +51,7 @@ impl Host {
             timer: None,
             delegation: None,
             http: None,
+            named: NamedRequests::default(),
         };
         // SAFETY: the extension of this name begins with its size and is this struct.
         host.exchange = unsafe { host.extension(abi::EXCHANGE_EXTENSION) };
@@ -54,6 +65,14 @@ impl Host {
         host.delegation = unsafe { host.extension(abi::DELEGATION_EXTENSION) };
         // SAFETY: as above.
         host.http = unsafe { host.extension(abi::HTTP_EXTENSION) };
+        // SAFETY: as above.
+        host.named.exchange = unsafe { host.extension(abi::EXCHANGE_2_EXTENSION) };
+        // SAFETY: as above.
+        host.named.events = unsafe { host.extension(abi::EVENTS_2_EXTENSION) };
+        // SAFETY: as above.
+        host.named.data = unsafe { host.extension(abi::DATA_2_EXTENSION) };
+        // SAFETY: as above.
+        host.named.timer = unsafe { host.extension(abi::TIMER_2_EXTENSION) };
         Some(host)
     }
 
@@ -132,110 +151,6 @@ impl Host {
         unsafe { (self.table.lane_descriptor)(self.table.context, lane) }
     }
 
-    /// Asks for a call of another component. False when the host has no such thing.
-    pub(crate) fn call(&self, lane: u32, token: Token, target: &CallTarget<'_>, arguments: &[u8]) -> bool {
-        let Some(exchange) = self.exchange else {
-            return false;
-        };
-        let (component, method) = (
-            Slice::new(target.component.as_bytes()),
-            Slice::new(target.method.as_bytes()),
-        );
-        let (range, arguments) = (Slice::new(target.range.as_bytes()), Slice::new(arguments));
-        let (context, timeout) = (self.table.context, target.timeout_milliseconds);
-        // SAFETY: the extension is valid, and all texts live for the call.
-        unsafe { (exchange.call)(context, lane, token, component, method, range, arguments, timeout) };
-        true
-    }
-
-    pub(crate) fn emit(&self, key: &str, data: &[u8], options: &[u8]) -> bool {
-        let Some(events) = self.events else { return false };
-        let (key, data, options) = (Slice::new(key.as_bytes()), Slice::new(data), Slice::new(options));
-        // SAFETY: the extension is valid, and all bytes live for the call.
-        unsafe { (events.emit)(self.table.context, key, data, options) };
-        true
-    }
-
-    pub(crate) fn subscribe(&self, lane: u32, token: Token, component: &str, key: &str, range: &str) -> bool {
-        let Some(events) = self.events else { return false };
-        let (component, key) = (Slice::new(component.as_bytes()), Slice::new(key.as_bytes()));
-        let range = Slice::new(range.as_bytes());
-        // SAFETY: the extension is valid, and all texts live for the call.
-        unsafe { (events.subscribe)(self.table.context, lane, token, component, key, range) };
-        true
-    }
-
-    pub(crate) fn unsubscribe(&self, token: Token) {
-        if let Some(events) = self.events {
-            // SAFETY: the extension is valid.
-            unsafe { (events.unsubscribe)(self.table.context, token) };
-        }
-    }
-
-    pub(crate) fn data_set(&self, lane: u32, token: Token, path: &str, value: &[u8]) -> bool {
-        let Some(data) = self.data else { return false };
-        let (path, value) = (Slice::new(path.as_bytes()), Slice::new(value));
-        // SAFETY: the extension is valid, and all bytes live for the call.
-        unsafe { (data.set)(self.table.context, lane, token, path, value, Slice::EMPTY) };
-        true
-    }
-
-    pub(crate) fn data_get(&self, lane: u32, token: Token, path: &str) -> bool {
-        let Some(data) = self.data else { return false };
-        // SAFETY: the extension is valid, and the path lives for the call.
-        unsafe {
-            (data.get)(
-                self.table.context,
-                lane,
-                token,
-                Slice::new(path.as_bytes()),
-                Slice::EMPTY,
-            )
-        };
-        true
-    }
-
-    pub(crate) fn data_remove(&self, lane: u32, token: Token, path: &str) -> bool {
-        let Some(data) = self.data else { return false };
-        // SAFETY: the extension is valid, and the path lives for the call.
-        unsafe {
-            (data.remove)(
-                self.table.context,
-                lane,
-                token,
-                Slice::new(path.as_bytes()),
-                Slice::EMPTY,
-            )
-        };
-        true
-    }
-
-    pub(crate) fn after(&self, lane: u32, token: Token, milliseconds: u64) -> bool {
-        let Some(timer) = self.timer else { return false };
-        // SAFETY: the extension is valid.
-        unsafe { (timer.after)(self.table.context, lane, token, milliseconds) };
-        true
-    }
-
-    /// Whether requests can be made with the rights of a caller.
-    pub(crate) fn delegates(&self) -> bool {
-        self.delegation.is_some()
-    }
-
-    /// Makes requests with the rights of the caller of `call`; with the component's own for 0. `requests` only asks the
-    /// host for something: it must not run code of the component, which could ask for more.
-    pub(crate) fn act_for<T>(&self, call: Token, requests: impl FnOnce() -> T) -> T {
-        let Some(delegation) = self.delegation.filter(|_| call != 0) else {
-            return requests();
-        };
-        // SAFETY: the extension is valid.
-        unsafe { (delegation.act_for)(self.table.context, call) };
-        let outcome = requests();
-        // SAFETY: as above.
-        unsafe { (delegation.act_for)(self.table.context, 0) };
-        outcome
-    }
-
     /// Runs a piece of the component's code with this host as the one that the thread's log lines go to.
     pub(crate) fn enter<T>(&self, code: impl FnOnce() -> T) -> T {
         let before = current::set_current_host(Some(*self));
@@ -243,14 +158,6 @@ impl Host {
         current::set_current_host(before);
         outcome
     }
-}
-
-/// Which method to call, and how long to wait.
-pub(crate) struct CallTarget<'a> {
-    pub(crate) component: &'a str,
-    pub(crate) method: &'a str,
-    pub(crate) range: &'a str,
-    pub(crate) timeout_milliseconds: u32,
 }
 
 /// The size that a struct of the contract begins with; 0 for null.

@@ -11,5 +11,6 @@ mod lives;
 mod loader;
 mod panics;
 mod rehearsal;
+mod requests;
 mod schemas;
 mod signals;

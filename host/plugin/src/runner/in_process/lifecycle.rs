@@ -154,6 +154,9 @@ pub(super) fn lane_zero(
         Ok(made) => made,
         Err((error, bound)) => {
             let _ = report.send(Err(error));
+            if let Some(bound) = &bound {
+                bound.instance().end();
+            }
             remains.bound = ManuallyDrop::new(bound);
             return Err(Some(Box::new(remains)));
         }
@@ -197,6 +200,7 @@ pub(super) fn lane_zero(
         let _ = other.join();
     }
     lane_thread::destroy(&functions, pointer);
+    instance.end();
     remains.bound = ManuallyDrop::new(Some(bound));
     Ok(remains)
 }
