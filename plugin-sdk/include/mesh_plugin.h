@@ -11,9 +11,11 @@
  * Guarantees every party gives:
  *
  *   Growth.      Majors must match. A minor version only appends fields. Every struct begins with its own size (the
- *                description with its magic number, then its size). A reader uses a field only when it lies inside
- *                the size that the writer gave: see `mesh_has_field`. Functions that a call's answer does not need
- *                are in an extension, asked for by name.
+ *                description with its magic number, then its size). Sizes only grow, and none is below that of the
+ *                version that brought the struct: see MESH_WORK_SIZE_1_0 and the others. A reader uses a field only
+ *                when it lies inside the size that the writer gave: see `mesh_has_field`. Items of an array lie one
+ *                behind the other, each as long as its size says: see `mesh_work_next`. Functions that a call's
+ *                answer does not need are in an extension, asked for by name.
  *   Memory.      Every `mesh_slice` is borrowed for the duration of the call it is passed to. Where a field says
  *                "static", it is borrowed for as long as the library is loaded. A side that keeps bytes copies them.
  *                Nobody frees memory that somebody else allocated.
@@ -145,7 +147,7 @@ extern "C" {
 #define MESH_DATA_2_EXTENSION "mesh.data/2"
 #define MESH_TIMER_2_EXTENSION "mesh.timer/2"
 
-/* What a host says at once to a request that names the call it is made for. After any but MESH_REQUEST_TAKEN nothing was
+/* The answer of a host, at once, to a request that names the call it is made for. After any but MESH_REQUEST_TAKEN nothing was
  * asked for. Since minor version 3. */
 #define MESH_REQUEST_TAKEN 0           /* It was taken. */
 #define MESH_REQUEST_NO_CALL 1         /* `call` is no call, or `event` no subscription, of this instance; or both. */
@@ -175,7 +177,8 @@ typedef struct mesh_slice {
 } mesh_slice;
 
 /* One piece of work that the host hands to a lane. All slices are borrowed for the call of `work`, or until the next
- * `take` on the same lane. In an array of items use `mesh_work_at`: a newer host's items are longer. */
+ * `take` on the same lane. In an array of items use `mesh_work_next` or `mesh_work_at`: a newer host's items are
+ * longer. All items of an array have the same size, a multiple of 8. */
 typedef struct mesh_work {
     uint32_t struct_size;           /* Size of this struct as the host was compiled: the distance between items. */
     uint32_t kind;                  /* A MESH_WORK_*. */
@@ -457,12 +460,34 @@ typedef struct mesh_timer_2_extension {
     /* [any thread] As `cancel` of mesh_exchange_2_extension. */
     int32_t (*cancel)(const void *context, mesh_token id);
 } mesh_timer_2_extension;
+/* ---- First sizes ------------------------------------------------------------------------------------------------- */
+
+/* The bytes of a struct up to the end of a field. */
+#define mesh_end_of(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
+
+/* The bytes of each struct in the minor version that brought it: the least that a writer may give. They never change.
+ * The fields up to there may be used without asking. */
+#define MESH_WORK_SIZE_1_0 mesh_end_of(mesh_work, origin)
+#define MESH_HOST_SIZE_1_0 mesh_end_of(mesh_host, get_extension)
+#define MESH_VTABLE_SIZE_1_0 mesh_end_of(mesh_vtable, destroy)
+#define MESH_COMPONENT_SIZE_1_0 mesh_end_of(mesh_component, get_extension)
+#define MESH_EXCHANGE_EXTENSION_SIZE_1_0 mesh_end_of(mesh_exchange_extension, call)
+#define MESH_EVENTS_EXTENSION_SIZE_1_0 mesh_end_of(mesh_events_extension, unsubscribe)
+#define MESH_DATA_EXTENSION_SIZE_1_0 mesh_end_of(mesh_data_extension, remove)
+#define MESH_TIMER_EXTENSION_SIZE_1_0 mesh_end_of(mesh_timer_extension, after)
+#define MESH_DELEGATION_EXTENSION_SIZE_1_1 mesh_end_of(mesh_delegation_extension, act_for)
+#define MESH_HTTP_EXTENSION_SIZE_1_2 mesh_end_of(mesh_http_extension, respond)
+#define MESH_REQUEST_SIZE_1_3 mesh_end_of(mesh_request, traceparent)
+#define MESH_EXCHANGE_2_EXTENSION_SIZE_1_3 mesh_end_of(mesh_exchange_2_extension, cancel)
+#define MESH_EVENTS_2_EXTENSION_SIZE_1_3 mesh_end_of(mesh_events_2_extension, unsubscribe)
+#define MESH_DATA_2_EXTENSION_SIZE_1_3 mesh_end_of(mesh_data_2_extension, cancel)
+#define MESH_TIMER_2_EXTENSION_SIZE_1_3 mesh_end_of(mesh_timer_2_extension, cancel)
 
 /* ---- Helpers: conveniences of this header, no part of the contract ----------------------------------------------- */
 
 /* Whether a struct of `size` bytes, as its writer gave it, contains `field`. Ask before using a field that was
  * appended later: `if (mesh_has_field(host->struct_size, mesh_host, field)) ...`. */
-#define mesh_has_field(size, type, field) ((size_t)(size) >= offsetof(type, field) + sizeof(((type *)0)->field))
+#define mesh_has_field(size, type, field) ((size_t)(size) >= mesh_end_of(type, field))
 
 /* A string literal as a slice: in an expression, and as the initializer of a static variable or field. */
 #define mesh_text(literal) mesh_bytes("" literal "", sizeof(literal) - 1)
@@ -486,6 +511,18 @@ static inline int mesh_equal(mesh_slice left, mesh_slice right) {
     return left.length == right.length && (left.length == 0 || memcmp(left.data, right.data, left.length) == 0);
 }
 
+/* Whether an item can be read, and the one behind it found: 1 or 0. It is 1 for each item of a host that keeps the
+ * contract. */
+static inline int mesh_work_is_readable(const mesh_work *item) {
+    return item->struct_size >= MESH_WORK_SIZE_1_0 && item->struct_size % sizeof(void *) == 0;
+}
+
+/* The item behind another one in an array that the host gave. */
+static inline const mesh_work *mesh_work_next(const mesh_work *item) {
+    const void *next = (const uint8_t *)item + item->struct_size;
+    return (const mesh_work *)next;
+}
+
 /* Item number `index` of an array that the host gave; index must be less than the count that came with it. */
 static inline const mesh_work *mesh_work_at(const mesh_work *items, size_t index) {
     const void *item = (const uint8_t *)items + index * items->struct_size;
@@ -506,6 +543,8 @@ static inline const mesh_work *mesh_work_at(const mesh_work *items, size_t index
     MESH_STATIC_ASSERT(sizeof(type) == (size), "the size of " #type " changes only with a new minor version")
 #define MESH_ASSERT_OFFSET(type, field, offset) \
     MESH_STATIC_ASSERT(offsetof(type, field) == (offset), "the place of " #type "." #field " must never change")
+#define MESH_ASSERT_FIRST_SIZE(constant, size) \
+    MESH_STATIC_ASSERT((constant) == (size), #constant " must never change")
 
 MESH_ASSERT_SIZE(mesh_slice, 16);
 MESH_ASSERT_OFFSET(mesh_slice, data, 0);
@@ -522,6 +561,7 @@ MESH_ASSERT_OFFSET(mesh_work, reserved, 28);
 MESH_ASSERT_OFFSET(mesh_work, target, 32);
 MESH_ASSERT_OFFSET(mesh_work, payload, 48);
 MESH_ASSERT_OFFSET(mesh_work, origin, 64);
+MESH_ASSERT_FIRST_SIZE(MESH_WORK_SIZE_1_0, 80);
 
 MESH_ASSERT_SIZE(mesh_host, 72);
 MESH_ASSERT_OFFSET(mesh_host, struct_size, 0);
@@ -535,6 +575,7 @@ MESH_ASSERT_OFFSET(mesh_host, wake, 40);
 MESH_ASSERT_OFFSET(mesh_host, take, 48);
 MESH_ASSERT_OFFSET(mesh_host, lane_descriptor, 56);
 MESH_ASSERT_OFFSET(mesh_host, get_extension, 64);
+MESH_ASSERT_FIRST_SIZE(MESH_HOST_SIZE_1_0, 72);
 
 MESH_ASSERT_SIZE(mesh_vtable, 40);
 MESH_ASSERT_OFFSET(mesh_vtable, struct_size, 0);
@@ -543,6 +584,7 @@ MESH_ASSERT_OFFSET(mesh_vtable, create, 8);
 MESH_ASSERT_OFFSET(mesh_vtable, work, 16);
 MESH_ASSERT_OFFSET(mesh_vtable, run, 24);
 MESH_ASSERT_OFFSET(mesh_vtable, destroy, 32);
+MESH_ASSERT_FIRST_SIZE(MESH_VTABLE_SIZE_1_0, 40);
 
 MESH_ASSERT_SIZE(mesh_component, 104);
 MESH_ASSERT_OFFSET(mesh_component, magic, 0);
@@ -557,11 +599,13 @@ MESH_ASSERT_OFFSET(mesh_component, version, 56);
 MESH_ASSERT_OFFSET(mesh_component, descriptor, 72);
 MESH_ASSERT_OFFSET(mesh_component, vtable, 88);
 MESH_ASSERT_OFFSET(mesh_component, get_extension, 96);
+MESH_ASSERT_FIRST_SIZE(MESH_COMPONENT_SIZE_1_0, 104);
 
 MESH_ASSERT_SIZE(mesh_exchange_extension, 16);
 MESH_ASSERT_OFFSET(mesh_exchange_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_exchange_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_exchange_extension, call, 8);
+MESH_ASSERT_FIRST_SIZE(MESH_EXCHANGE_EXTENSION_SIZE_1_0, 16);
 
 MESH_ASSERT_SIZE(mesh_events_extension, 32);
 MESH_ASSERT_OFFSET(mesh_events_extension, struct_size, 0);
@@ -569,6 +613,7 @@ MESH_ASSERT_OFFSET(mesh_events_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_events_extension, emit, 8);
 MESH_ASSERT_OFFSET(mesh_events_extension, subscribe, 16);
 MESH_ASSERT_OFFSET(mesh_events_extension, unsubscribe, 24);
+MESH_ASSERT_FIRST_SIZE(MESH_EVENTS_EXTENSION_SIZE_1_0, 32);
 
 MESH_ASSERT_SIZE(mesh_data_extension, 32);
 MESH_ASSERT_OFFSET(mesh_data_extension, struct_size, 0);
@@ -576,21 +621,25 @@ MESH_ASSERT_OFFSET(mesh_data_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_data_extension, set, 8);
 MESH_ASSERT_OFFSET(mesh_data_extension, get, 16);
 MESH_ASSERT_OFFSET(mesh_data_extension, remove, 24);
+MESH_ASSERT_FIRST_SIZE(MESH_DATA_EXTENSION_SIZE_1_0, 32);
 
 MESH_ASSERT_SIZE(mesh_timer_extension, 16);
 MESH_ASSERT_OFFSET(mesh_timer_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_timer_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_timer_extension, after, 8);
+MESH_ASSERT_FIRST_SIZE(MESH_TIMER_EXTENSION_SIZE_1_0, 16);
 
 MESH_ASSERT_SIZE(mesh_delegation_extension, 16);
 MESH_ASSERT_OFFSET(mesh_delegation_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_delegation_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_delegation_extension, act_for, 8);
+MESH_ASSERT_FIRST_SIZE(MESH_DELEGATION_EXTENSION_SIZE_1_1, 16);
 
 MESH_ASSERT_SIZE(mesh_http_extension, 16);
 MESH_ASSERT_OFFSET(mesh_http_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_http_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_http_extension, respond, 8);
+MESH_ASSERT_FIRST_SIZE(MESH_HTTP_EXTENSION_SIZE_1_2, 16);
 
 MESH_ASSERT_SIZE(mesh_request, 48);
 MESH_ASSERT_OFFSET(mesh_request, struct_size, 0);
@@ -599,12 +648,14 @@ MESH_ASSERT_OFFSET(mesh_request, call, 8);
 MESH_ASSERT_OFFSET(mesh_request, event, 16);
 MESH_ASSERT_OFFSET(mesh_request, token, 24);
 MESH_ASSERT_OFFSET(mesh_request, traceparent, 32);
+MESH_ASSERT_FIRST_SIZE(MESH_REQUEST_SIZE_1_3, 48);
 
 MESH_ASSERT_SIZE(mesh_exchange_2_extension, 24);
 MESH_ASSERT_OFFSET(mesh_exchange_2_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_exchange_2_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_exchange_2_extension, call, 8);
 MESH_ASSERT_OFFSET(mesh_exchange_2_extension, cancel, 16);
+MESH_ASSERT_FIRST_SIZE(MESH_EXCHANGE_2_EXTENSION_SIZE_1_3, 24);
 
 MESH_ASSERT_SIZE(mesh_events_2_extension, 32);
 MESH_ASSERT_OFFSET(mesh_events_2_extension, struct_size, 0);
@@ -612,6 +663,7 @@ MESH_ASSERT_OFFSET(mesh_events_2_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_events_2_extension, emit, 8);
 MESH_ASSERT_OFFSET(mesh_events_2_extension, subscribe, 16);
 MESH_ASSERT_OFFSET(mesh_events_2_extension, unsubscribe, 24);
+MESH_ASSERT_FIRST_SIZE(MESH_EVENTS_2_EXTENSION_SIZE_1_3, 32);
 
 MESH_ASSERT_SIZE(mesh_data_2_extension, 40);
 MESH_ASSERT_OFFSET(mesh_data_2_extension, struct_size, 0);
@@ -620,12 +672,14 @@ MESH_ASSERT_OFFSET(mesh_data_2_extension, set, 8);
 MESH_ASSERT_OFFSET(mesh_data_2_extension, get, 16);
 MESH_ASSERT_OFFSET(mesh_data_2_extension, remove, 24);
 MESH_ASSERT_OFFSET(mesh_data_2_extension, cancel, 32);
+MESH_ASSERT_FIRST_SIZE(MESH_DATA_2_EXTENSION_SIZE_1_3, 40);
 
 MESH_ASSERT_SIZE(mesh_timer_2_extension, 24);
 MESH_ASSERT_OFFSET(mesh_timer_2_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_timer_2_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_timer_2_extension, after, 8);
 MESH_ASSERT_OFFSET(mesh_timer_2_extension, cancel, 16);
+MESH_ASSERT_FIRST_SIZE(MESH_TIMER_2_EXTENSION_SIZE_1_3, 24);
 
 #endif
 

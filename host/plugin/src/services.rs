@@ -98,7 +98,7 @@ impl Caller {
 ///
 /// # Errors
 ///
-/// What is wrong with a request, which was not begun then. Nobody replies to it. Where [`Caller::hears_at_once`] says no, a
+/// The fault of a request, which was not begun then. Nobody replies to it. Where [`Caller::hears_at_once`] says no, a
 /// request that is wrong is taken, and the reply says so.
 pub trait Services: Send + Sync {
     /// Publishes an event of a component.

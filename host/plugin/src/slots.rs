@@ -29,7 +29,7 @@ pub(super) struct Ticket {
 pub(super) const CAPACITY: usize = 1 << 24;
 
 /// Empty slots above this number are given back.
-const KEPT: usize = 1024;
+const SPARE: usize = 1024;
 
 /// The distance between the first generations of two tables, so that a ticket of one is none of another.
 const APART: u32 = 0x9E37_79B9;
@@ -111,7 +111,7 @@ impl<T> Slots<T> {
 
     /// Gives memory back when nothing waits and there was much. Old tickets stay invalid.
     pub(super) fn shrink(&mut self) {
-        if self.occupied > 0 || self.slots.len() <= KEPT {
+        if self.occupied > 0 || self.slots.len() <= SPARE {
             return;
         }
         // Behind all that were used, counted from the first one, as generations may wrap.

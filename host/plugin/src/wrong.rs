@@ -7,7 +7,7 @@ use mesh_plugin_abi::RequestStatus;
 /// Why a request is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
-    /// What it is made for is no call in progress and no subscription.
+    /// It is made for no call in progress and no subscription.
     #[error("it is made for a call that is not in progress, or for an event of no subscription")]
     Call,
     /// Its lane.

@@ -6,10 +6,11 @@
 //! Guarantees every party gives:
 //!
 //! * **Growth.** Majors must match. A minor version only appends fields. Every struct says its own size at its head
-//!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever). A reader uses a field only when it lies
-//!   inside the size that the writer gave. Functions that a call's answer does not need are in an extension. It is
-//!   asked for by name ([`Host::get_extension`], [`Component::get_extension`]), and valid for as long as the table it
-//!   was asked from.
+//!   ([`Component`] behind its magic number; [`Slice`] is frozen for ever). Sizes only grow, and none is below that of
+//!   the version that brought the struct, such as [`WORK_SIZE_1_0`]. A reader uses a field only when it lies inside the
+//!   size that the writer gave: see [`Given`]. Items of an array lie one behind the other, each as long as its size
+//!   says: see [`Items`]. Functions that a call's answer does not need are in an extension. It is asked for by name
+//!   ([`Host::get_extension`], [`Component::get_extension`]), and valid for as long as the table it was asked from.
 //! * **Memory.** Every [`Slice`] is borrowed for the duration of the call it is passed to. Where a field says
 //!   *static*, it is borrowed for as long as the library is loaded. A side that keeps bytes copies them. Nobody frees
 //!   memory that somebody else allocated.
@@ -28,6 +29,7 @@
 use core::ffi::c_void;
 
 mod extensions;
+mod growth;
 mod requests;
 mod status;
 mod work;
@@ -36,6 +38,13 @@ pub use extensions::{
     DATA_EXTENSION, DELEGATION_EXTENSION, DataExtension, DelegationExtension, EVENTS_EXTENSION,
     EXCHANGE_EXTENSION, EventsExtension, ExchangeExtension, HTTP_EXTENSION, HttpExtension, TIMER_EXTENSION,
     TimerExtension,
+};
+pub use growth::{
+    COMPONENT_SIZE_1_0, DATA_2_EXTENSION_SIZE_1_3, DATA_EXTENSION_SIZE_1_0, DELEGATION_EXTENSION_SIZE_1_1,
+    EVENTS_2_EXTENSION_SIZE_1_3, EVENTS_EXTENSION_SIZE_1_0, EXCHANGE_2_EXTENSION_SIZE_1_3,
+    EXCHANGE_EXTENSION_SIZE_1_0, Field, Given, Growing, HOST_SIZE_1_0, HTTP_EXTENSION_SIZE_1_2, Items,
+    LaterField, REQUEST_SIZE_1_3, StructError, StructErrorKind, TIMER_2_EXTENSION_SIZE_1_3,
+    TIMER_EXTENSION_SIZE_1_0, VTABLE_SIZE_1_0, WORK_SIZE_1_0,
 };
 pub use requests::{
     DATA_2_EXTENSION, Data2Extension, EVENTS_2_EXTENSION, EXCHANGE_2_EXTENSION, Events2Extension,

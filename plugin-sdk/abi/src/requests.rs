@@ -17,7 +17,7 @@ pub const DATA_2_EXTENSION: &str = "mesh.data/2";
 /// Name of [`Timer2Extension`].
 pub const TIMER_2_EXTENSION: &str = "mesh.timer/2";
 
-/// What a host says at once to a request.
+/// The answer of a host, at once, to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestStatus;
 

@@ -58,7 +58,7 @@ impl WorkKind {
 #[repr(C)]
 #[derive(Debug)]
 pub struct Work {
-    /// Size of this struct as the host was compiled, in bytes: the distance from one item to the next.
+    /// Size of this struct as the host was compiled, in bytes: the distance from one item to the next. A multiple of 8.
     pub struct_size: u32,
     /// A [`WorkKind`].
     pub kind: u32,

@@ -184,6 +184,7 @@ fn the_page_has_each_constant_with_its_value() {
                 || name == "MESH_MAGIC"
                 || name.ends_with("_EXTENSION")
         })
+        .filter(|(name, _)| !name.contains("_SIZE_"))
         .collect();
     let mut on_page = BTreeMap::new();
     for heading in [
@@ -209,6 +210,34 @@ fn the_page_has_each_constant_with_its_value() {
         }
     }
     assert_eq!(on_page, defined, "the page (left) and the header (right)");
+}
+
+#[test]
+fn the_page_has_the_first_size_of_each_struct() {
+    let (page, header) = (page(), header());
+    let structs = structs(&header);
+    // Such as `#define MESH_WORK_SIZE_1_0 mesh_end_of(mesh_work, origin)`.
+    let defined: BTreeMap<String, (String, usize)> = header
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define "))
+        .filter_map(|line| line.split_once(" mesh_end_of("))
+        .filter(|(constant, _)| constant.starts_with("MESH_"))
+        .map(|(constant, behind)| {
+            let (name, last) = behind.trim_end_matches(')').split_once(", ").expect("a field");
+            let (_, fields) = structs.get(name).expect("a struct");
+            let last = fields.iter().find(|field| field.name == last).expect("a field");
+            (constant.to_owned(), (name.to_owned(), last.offset + last.size))
+        })
+        .collect();
+    assert_eq!(
+        defined.len() + 1,
+        structs.len(),
+        "all structs but `mesh_slice` have one"
+    );
+    let on_page = rows(&page, "### First sizes")
+        .map(|row| (row[1].clone(), (row[0].clone(), row[2].parse().expect("a size"))))
+        .collect();
+    assert_eq!(defined, on_page, "the header (left) and the page (right)");
 }
 
 #[test]

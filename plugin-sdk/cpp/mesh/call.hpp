@@ -200,7 +200,7 @@ class Call {
 
     const std::shared_ptr<detail::Link> &link() const noexcept { return link_; }
     mesh_token token() const noexcept { return item_->token; }
-    const mesh_work &item() const noexcept { return *item_; }
+    const mesh_work *item() const noexcept { return item_; }
 
     /* Answers at once, unless somebody has. */
     void complete(std::int32_t status, std::string_view payload) noexcept {

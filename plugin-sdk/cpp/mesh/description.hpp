@@ -229,7 +229,7 @@ template <class Self> class Description {
 
     static Json given_arguments(const Call &call) {
         try {
-            Json given = Json::parse(view(call.item().payload));
+            Json given = Json::parse(view(call.item()->payload));
             if (given.is_array()) {
                 return given;
             }

@@ -53,10 +53,10 @@ inline Requester as_component() noexcept {
 /* An event of a component, as a subscription hears it. */
 class Event {
   public:
-    explicit Event(const mesh_work &item) noexcept : item_(item) {}
+    explicit Event(const mesh_work *item) noexcept : item_(item) {}
 
     /* Such as `/_events/<domain>/<component>/<key>`. */
-    std::string_view path() const noexcept { return view(item_.target); }
+    std::string_view path() const noexcept { return view(item_->target); }
 
     /* The part behind the component's name. */
     std::string_view key() const noexcept {
@@ -71,14 +71,14 @@ class Event {
         return rest;
     }
 
-    Json data() const { return item_.payload.length == 0 ? Json() : Json::parse(view(item_.payload)); }
-    Json meta() const { return item_.origin.length == 0 ? Json() : Json::parse(view(item_.origin)); }
+    Json data() const { return item_->payload.length == 0 ? Json() : Json::parse(view(item_->payload)); }
+    Json meta() const { return item_->origin.length == 0 ? Json() : Json::parse(view(item_->origin)); }
 
     /* The token of the subscription. */
-    mesh_token token() const noexcept { return item_.token; }
+    mesh_token token() const noexcept { return item_->token; }
 
   private:
-    const mesh_work &item_;
+    const mesh_work *item_;
 };
 
 inline Requester::Requester(const Event &event) noexcept : event_(event.token()) {}

@@ -92,19 +92,21 @@ struct NamedRequests {
 class Link {
   public:
     explicit Link(const mesh_host *host)
-        : host_(host), exchange_(find<mesh_exchange_extension>(MESH_EXCHANGE_EXTENSION)),
-          events_(find<mesh_events_extension>(MESH_EVENTS_EXTENSION)),
-          data_(find<mesh_data_extension>(MESH_DATA_EXTENSION)), timer_(find<mesh_timer_extension>(MESH_TIMER_EXTENSION)),
-          delegation_(find<mesh_delegation_extension>(MESH_DELEGATION_EXTENSION)),
-          named_{find<mesh_exchange_2_extension>(MESH_EXCHANGE_2_EXTENSION),
-                 find<mesh_events_2_extension>(MESH_EVENTS_2_EXTENSION),
-                 find<mesh_data_2_extension>(MESH_DATA_2_EXTENSION),
-                 find<mesh_timer_2_extension>(MESH_TIMER_2_EXTENSION)} {}
+        : host_(host),
+          exchange_(find<mesh_exchange_extension>(MESH_EXCHANGE_EXTENSION, MESH_EXCHANGE_EXTENSION_SIZE_1_0)),
+          events_(find<mesh_events_extension>(MESH_EVENTS_EXTENSION, MESH_EVENTS_EXTENSION_SIZE_1_0)),
+          data_(find<mesh_data_extension>(MESH_DATA_EXTENSION, MESH_DATA_EXTENSION_SIZE_1_0)),
+          timer_(find<mesh_timer_extension>(MESH_TIMER_EXTENSION, MESH_TIMER_EXTENSION_SIZE_1_0)),
+          delegation_(find<mesh_delegation_extension>(MESH_DELEGATION_EXTENSION, MESH_DELEGATION_EXTENSION_SIZE_1_1)),
+          named_{find<mesh_exchange_2_extension>(MESH_EXCHANGE_2_EXTENSION, MESH_EXCHANGE_2_EXTENSION_SIZE_1_3),
+                 find<mesh_events_2_extension>(MESH_EVENTS_2_EXTENSION, MESH_EVENTS_2_EXTENSION_SIZE_1_3),
+                 find<mesh_data_2_extension>(MESH_DATA_2_EXTENSION, MESH_DATA_2_EXTENSION_SIZE_1_3),
+                 find<mesh_timer_2_extension>(MESH_TIMER_2_EXTENSION, MESH_TIMER_2_EXTENSION_SIZE_1_3)} {}
     Link(const Link &) = delete;
     Link &operator=(const Link &) = delete;
 
     /* Web requests come only to a component that has looked this up. */
-    void serve_web() noexcept { http_ = find<mesh_http_extension>(MESH_HTTP_EXTENSION); }
+    void serve_web() noexcept { http_ = find<mesh_http_extension>(MESH_HTTP_EXTENSION, MESH_HTTP_EXTENSION_SIZE_1_2); }
 
     const mesh_exchange_extension *exchange() const noexcept { return exchange_; }
     const mesh_events_extension *events() const noexcept { return events_; }
@@ -253,9 +255,11 @@ class Link {
     std::unordered_map<mesh_token, std::shared_ptr<const EventHandler>> subscriptions_;
     std::unordered_map<mesh_token, std::weak_ptr<PendingCall>> calls_;
 
-    /* An extension; null where the host has none of that name. */
-    template <class Extension> const Extension *find(std::string_view name) const noexcept {
-        return static_cast<const Extension *>(host_->get_extension(host_->context, slice(name)));
+    /* An extension; null where the host has none of that name, or one that is shorter than in its first version. Fields behind
+     * that size are to be looked for with `mesh_has_field`. */
+    template <class Extension> const Extension *find(std::string_view name, std::size_t first_size) const noexcept {
+        const auto *found = static_cast<const Extension *>(host_->get_extension(host_->context, slice(name)));
+        return found != nullptr && found->struct_size >= first_size ? found : nullptr;
     }
 };
 

@@ -52,8 +52,32 @@ template <class Self> class Instance {
         link_->forget();
     }
 
-    void handle(std::uint32_t lane, const mesh_work &item) noexcept {
-        switch (item.kind) {
+    /* Handles the items of an array. Those behind one that cannot be read are lost, with a line in the log: where they lie is not
+     * known. An item is never referred to as a whole, since one of an older host is shorter than the struct known here. */
+    void work(std::uint32_t lane, const mesh_work *item, std::size_t count) noexcept {
+        for (; count > 0; count--) {
+            if (!mesh_work_is_readable(item)) {
+                lose(item);
+                return;
+            }
+            handle(lane, item);
+            item = mesh_work_next(item);
+        }
+    }
+
+  private:
+    void lose(const mesh_work *item) noexcept {
+        try {
+            link_->log(Level::error, "sdk",
+                       "work of the host is lost: `mesh_work` has a `struct_size` of " + std::to_string(item->struct_size) +
+                           ": it must be " + std::to_string(MESH_WORK_SIZE_1_0) + " or more, and a multiple of 8");
+        } catch (...) {
+            /* There is no memory for a line. */
+        }
+    }
+
+    void handle(std::uint32_t lane, const mesh_work *item) noexcept {
+        switch (item->kind) {
         case MESH_WORK_CALL:
             serve(lane, item, [this](Call &call) { run_method(call); });
             break;
@@ -67,7 +91,7 @@ template <class Self> class Instance {
             hear(item);
             break;
         case MESH_WORK_CANCEL:
-            if (const std::shared_ptr<PendingCall> call = link_->pending_call(item.token)) {
+            if (const std::shared_ptr<PendingCall> call = link_->pending_call(item->token)) {
                 call->end();
             }
             break;
@@ -84,7 +108,7 @@ template <class Self> class Instance {
             obey(item, [this](Outcome &outcome) { outcome.payload = description_.snapshot(*self_); });
             break;
         case MESH_WORK_RESTORE:
-            obey(item, [this, &item](Outcome &) { description_.restore(*self_, item.method, std::string(view(item.payload))); });
+            obey(item, [this, item](Outcome &) { description_.restore(*self_, item->method, std::string(view(item->payload))); });
             break;
         case MESH_WORK_QUIESCE:
             note("quiesce", description_.quiesce_step());
@@ -97,7 +121,6 @@ template <class Self> class Instance {
         }
     }
 
-  private:
     const Description<Self> &description_;
     std::shared_ptr<Link> link_;
     std::unique_ptr<Self> self_;
@@ -110,8 +133,8 @@ template <class Self> class Instance {
         }
     }
 
-    template <class Run> void serve(std::uint32_t lane, const mesh_work &item, const Run &run) noexcept {
-        Call call(link_, lane, &item);
+    template <class Run> void serve(std::uint32_t lane, const mesh_work *item, const Run &run) noexcept {
+        Call call(link_, lane, item);
         try {
             run(call);
         } catch (...) {
@@ -121,16 +144,16 @@ template <class Self> class Instance {
     }
 
     void run_method(Call &call) {
-        const mesh_work &item = call.item();
-        const auto *method = description_.find_method(item.method, view(item.target));
+        const mesh_work *item = call.item();
+        const auto *method = description_.find_method(item->method, view(item->target));
         if (method == nullptr) {
-            throw Error("there is no method " + std::string(view(item.target)));
+            throw Error("there is no method " + std::string(view(item->target)));
         }
         (*method)(*self_, call);
     }
 
     void run_route(Call &call) {
-        const Json target = Json::parse(view(call.item().target));
+        const Json target = Json::parse(view(call.item()->target));
         const auto text = [&target](const char *name) {
             const std::string *found = target[name].if_string();
             return found == nullptr ? std::string() : *found;
@@ -141,25 +164,25 @@ template <class Self> class Instance {
         }
         const HttpRequest request{text("method"), text("url"),       text("path"),
                                   text("query"),  text("address"),   target["headers"],
-                                  std::string(view(call.item().payload))};
+                                  std::string(view(call.item()->payload))};
         const HttpResponse response = (*route)(*self_, call, request);
         if (!call.is_answered_later()) {
             call.respond(response);
         }
     }
 
-    void take_reply(const mesh_work &item) noexcept {
-        const Waiting waiting = link_->recall(item.token);
+    void take_reply(const mesh_work *item) noexcept {
+        const Waiting waiting = link_->recall(item->token);
         if (waiting.handler == nullptr) {
             return;
         }
         try {
-            Reply reply(item.status, std::string(view(item.payload)));
+            Reply reply(item->status, std::string(view(item->payload)));
             waiting.handler(reply);
         } catch (...) {
             if (waiting.call == nullptr || !waiting.call->is_wanted()) {
                 /* That a request failed for a call which nobody waits for is no news. */
-                if (waiting.call == nullptr || item.status == MESH_STATUS_OK) {
+                if (waiting.call == nullptr || item->status == MESH_STATUS_OK) {
                     link_->log_exception("reply");
                 }
                 return;
@@ -169,8 +192,8 @@ template <class Self> class Instance {
         }
     }
 
-    void hear(const mesh_work &item) noexcept {
-        const std::shared_ptr<const EventHandler> handler = link_->subscription(item.token);
+    void hear(const mesh_work *item) noexcept {
+        const std::shared_ptr<const EventHandler> handler = link_->subscription(item->token);
         if (handler == nullptr || *handler == nullptr) {
             return;
         }
@@ -183,14 +206,14 @@ template <class Self> class Instance {
     }
 
     /* Does what is to be completed. */
-    template <class Run> void obey(const mesh_work &item, const Run &run) noexcept {
+    template <class Run> void obey(const mesh_work *item, const Run &run) noexcept {
         Outcome outcome;
         try {
             run(outcome);
         } catch (...) {
             outcome = outcome_of_exception();
         }
-        link_->complete(item.token, outcome.status, outcome.payload);
+        link_->complete(item->token, outcome.status, outcome.payload);
     }
 
     /* Does what nobody waits for. */
@@ -231,6 +254,13 @@ template <class Self> class Library {
 
     /* The body of `create`. */
     std::int32_t create(const mesh_host *host, mesh_slice info, mesh_slice config, void **instance) const noexcept {
+        if (!mesh_has_field(host->struct_size, mesh_host, fail) || host->abi_major != MESH_ABI_MAJOR) {
+            return MESH_STATUS_ERROR;
+        }
+        if (host->struct_size < MESH_HOST_SIZE_1_0) {
+            host->fail(host->context, mesh_text("`struct_size` of `mesh_host` is below that of ABI 1.0"));
+            return MESH_STATUS_ERROR;
+        }
         try {
             const auto link = std::make_shared<Link>(host);
             if (description_.has_routes()) {
@@ -262,9 +292,7 @@ template <class Self> class Library {
     static Json parsed(mesh_slice text) { return text.length == 0 ? Json::object() : Json::parse(view(text)); }
 
     static void work(void *instance, std::uint32_t lane, const mesh_work *items, std::size_t count) noexcept {
-        for (std::size_t index = 0; index < count; index++) {
-            static_cast<Instance<Self> *>(instance)->handle(lane, *mesh_work_at(items, index));
-        }
+        static_cast<Instance<Self> *>(instance)->work(lane, items, count);
     }
 
     static void destroy(void *instance) noexcept { delete static_cast<Instance<Self> *>(instance); }

@@ -58,8 +58,13 @@ unsafe extern "C" fn create<C: Component>(
     instance: *mut *mut c_void,
 ) -> i32 {
     // SAFETY: by contract the table stays valid until `destroy` has returned.
-    let Some(host) = (unsafe { Host::from_table(host) }) else {
-        return Status::ERROR;
+    let host = match unsafe { Host::from_table(host) } {
+        Ok(host) => host,
+        Err(reason) => {
+            // No function of the host can be called.
+            eprintln!("component {} {}: {reason}", C::NAME, C::VERSION);
+            return Status::ERROR;
+        }
     };
     logging::install(&host);
     let made = catch_unwind(AssertUnwindSafe(|| {
@@ -104,7 +109,7 @@ unsafe extern "C" fn work<C: Component>(
         return;
     };
     // SAFETY: the host passes so many items, which live for this call.
-    let items = unsafe { work_items(items, count) };
+    let items = unsafe { work_items(instance.host(), items, count) };
     // Calls and handlers have guards of their own: what ends here is a panic while a panic's payload was dropped.
     let _ = catch_unwind(AssertUnwindSafe(|| instance.work(lane, items)));
 }

@@ -5,7 +5,7 @@
 //! a thread asks, and cannot cancel.
 
 use super::Host;
-use mesh_plugin_abi::{self as abi, RequestStatus, Slice, Token};
+use mesh_plugin_abi::{self as abi, RequestStatus, Slice, Token, field};
 
 /// For what a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,12 +104,12 @@ impl Host {
             Slice::new(target.method.as_bytes()),
         );
         let (range, arguments) = (Slice::new(target.range.as_bytes()), Slice::new(arguments));
-        let (context, timeout) = (self.table.context, target.timeout_milliseconds);
+        let (context, timeout) = (self.context(), target.timeout_milliseconds);
         if let Some(exchange) = self.named.exchange {
             let (request, mut id) = (asking.described(), 0);
             // SAFETY: the extension is valid, and the request, its number and all texts live for the call.
             let status = unsafe {
-                (exchange.call)(
+                (exchange.get(field!(abi::Exchange2Extension, call)))(
                     context, &request, component, method, range, arguments, timeout, &mut id,
                 )
             };
@@ -119,7 +119,11 @@ impl Host {
         let Asking { lane, token, .. } = asking;
         self.act_for(asking, || {
             // SAFETY: the extension is valid, and all texts live for the call.
-            unsafe { (exchange.call)(context, lane, token, component, method, range, arguments, timeout) };
+            unsafe {
+                (exchange.get(field!(abi::ExchangeExtension, call)))(
+                    context, lane, token, component, method, range, arguments, timeout,
+                )
+            };
         });
         Ok(None)
     }
@@ -136,13 +140,21 @@ impl Host {
         if let Some(events) = self.named.events {
             let request = asking.described();
             // SAFETY: the extension is valid, and the request and all bytes live for the call.
-            let status = unsafe { (events.emit)(self.table.context, &request, key, data, options) };
+            let status = unsafe {
+                (events.get(field!(abi::Events2Extension, emit)))(
+                    self.context(),
+                    &request,
+                    key,
+                    data,
+                    options,
+                )
+            };
             return taken(status, 0).map(drop);
         }
         let events = self.events.ok_or(NotTaken::Unknown)?;
         self.act_for(asking, || {
             // SAFETY: the extension is valid, and all bytes live for the call.
-            unsafe { (events.emit)(self.table.context, key, data, options) };
+            unsafe { (events.get(field!(abi::EventsExtension, emit)))(self.context(), key, data, options) };
         });
         Ok(())
     }
@@ -160,14 +172,31 @@ impl Host {
         if let Some(events) = self.named.events {
             let request = asking.described();
             // SAFETY: the extension is valid, and the request and all texts live for the call.
-            let status = unsafe { (events.subscribe)(self.table.context, &request, component, key, range) };
+            let status = unsafe {
+                (events.get(field!(abi::Events2Extension, subscribe)))(
+                    self.context(),
+                    &request,
+                    component,
+                    key,
+                    range,
+                )
+            };
             return taken(status, 0).map(drop);
         }
         let events = self.events.ok_or(NotTaken::Unknown)?;
         let Asking { lane, token, .. } = asking;
         self.act_for(asking, || {
             // SAFETY: the extension is valid, and all texts live for the call.
-            unsafe { (events.subscribe)(self.table.context, lane, token, component, key, range) };
+            unsafe {
+                (events.get(field!(abi::EventsExtension, subscribe)))(
+                    self.context(),
+                    lane,
+                    token,
+                    component,
+                    key,
+                    range,
+                )
+            };
         });
         Ok(())
     }
@@ -175,10 +204,11 @@ impl Host {
     pub(crate) fn unsubscribe(&self, token: Token) {
         if let Some(events) = self.named.events {
             // SAFETY: the extension is valid. That a subscription is gone already is no fault.
-            let _ = unsafe { (events.unsubscribe)(self.table.context, token) };
+            let _ =
+                unsafe { (events.get(field!(abi::Events2Extension, unsubscribe)))(self.context(), token) };
         } else if let Some(events) = self.events {
             // SAFETY: the extension is valid.
-            unsafe { (events.unsubscribe)(self.table.context, token) };
+            unsafe { (events.get(field!(abi::EventsExtension, unsubscribe)))(self.context(), token) };
         }
     }
 
@@ -192,15 +222,32 @@ impl Host {
         if let Some(data) = self.named.data {
             let (request, mut id) = (asking.described(), 0);
             // SAFETY: the extension is valid, and the request, its number and all bytes live for the call.
-            let status =
-                unsafe { (data.set)(self.table.context, &request, path, value, Slice::EMPTY, &mut id) };
+            let status = unsafe {
+                (data.get(field!(abi::Data2Extension, set)))(
+                    self.context(),
+                    &request,
+                    path,
+                    value,
+                    Slice::EMPTY,
+                    &mut id,
+                )
+            };
             return taken(status, id);
         }
         let data = self.data.ok_or(NotTaken::Unknown)?;
         let Asking { lane, token, .. } = asking;
         self.act_for(asking, || {
             // SAFETY: the extension is valid, and all bytes live for the call.
-            unsafe { (data.set)(self.table.context, lane, token, path, value, Slice::EMPTY) };
+            unsafe {
+                (data.get(field!(abi::DataExtension, set)))(
+                    self.context(),
+                    lane,
+                    token,
+                    path,
+                    value,
+                    Slice::EMPTY,
+                )
+            };
         });
         Ok(None)
     }
@@ -210,14 +257,24 @@ impl Host {
         if let Some(data) = self.named.data {
             let (request, mut id) = (asking.described(), 0);
             // SAFETY: the extension is valid, and the request, its number and the path live for the call.
-            let status = unsafe { (data.get)(self.table.context, &request, path, Slice::EMPTY, &mut id) };
+            let status = unsafe {
+                (data.get(field!(abi::Data2Extension, get)))(
+                    self.context(),
+                    &request,
+                    path,
+                    Slice::EMPTY,
+                    &mut id,
+                )
+            };
             return taken(status, id);
         }
         let data = self.data.ok_or(NotTaken::Unknown)?;
         let Asking { lane, token, .. } = asking;
         self.act_for(asking, || {
             // SAFETY: the extension is valid, and the path lives for the call.
-            unsafe { (data.get)(self.table.context, lane, token, path, Slice::EMPTY) };
+            unsafe {
+                (data.get(field!(abi::DataExtension, get)))(self.context(), lane, token, path, Slice::EMPTY)
+            };
         });
         Ok(None)
     }
@@ -227,14 +284,30 @@ impl Host {
         if let Some(data) = self.named.data {
             let (request, mut id) = (asking.described(), 0);
             // SAFETY: the extension is valid, and the request, its number and the path live for the call.
-            let status = unsafe { (data.remove)(self.table.context, &request, path, Slice::EMPTY, &mut id) };
+            let status = unsafe {
+                (data.get(field!(abi::Data2Extension, remove)))(
+                    self.context(),
+                    &request,
+                    path,
+                    Slice::EMPTY,
+                    &mut id,
+                )
+            };
             return taken(status, id);
         }
         let data = self.data.ok_or(NotTaken::Unknown)?;
         let Asking { lane, token, .. } = asking;
         self.act_for(asking, || {
             // SAFETY: the extension is valid, and the path lives for the call.
-            unsafe { (data.remove)(self.table.context, lane, token, path, Slice::EMPTY) };
+            unsafe {
+                (data.get(field!(abi::DataExtension, remove)))(
+                    self.context(),
+                    lane,
+                    token,
+                    path,
+                    Slice::EMPTY,
+                )
+            };
         });
         Ok(None)
     }
@@ -243,24 +316,43 @@ impl Host {
         if let Some(timer) = self.named.timer {
             let (request, mut id) = (asking.described(), 0);
             // SAFETY: the extension is valid, and the request and its number live for the call.
-            let status = unsafe { (timer.after)(self.table.context, &request, milliseconds, &mut id) };
+            let status = unsafe {
+                (timer.get(field!(abi::Timer2Extension, after)))(
+                    self.context(),
+                    &request,
+                    milliseconds,
+                    &mut id,
+                )
+            };
             return taken(status, id);
         }
         let timer = self.timer.ok_or(NotTaken::Unknown)?;
         // SAFETY: the extension is valid.
-        unsafe { (timer.after)(self.table.context, asking.lane, asking.token, milliseconds) };
+        unsafe {
+            (timer.get(field!(abi::TimerExtension, after)))(
+                self.context(),
+                asking.lane,
+                asking.token,
+                milliseconds,
+            )
+        };
         Ok(None)
     }
 
     /// Cancels a request. That it is over already is no fault.
     pub(crate) fn cancel(&self, id: Token) {
         let named = &self.named;
-        let cancel = (named.exchange.map(|exchange| exchange.cancel))
-            .or(named.data.map(|data| data.cancel))
-            .or(named.timer.map(|timer| timer.cancel));
+        let cancel = (named.exchange)
+            .map(|exchange| exchange.get(field!(abi::Exchange2Extension, cancel)))
+            .or(named
+                .data
+                .map(|data| data.get(field!(abi::Data2Extension, cancel))))
+            .or(named
+                .timer
+                .map(|timer| timer.get(field!(abi::Timer2Extension, cancel))));
         if let Some(cancel) = cancel {
             // SAFETY: the extension is valid; each of them cancels requests of all.
-            let _ = unsafe { cancel(self.table.context, id) };
+            let _ = unsafe { cancel(self.context(), id) };
         }
     }
 
@@ -272,9 +364,9 @@ impl Host {
             return requests();
         };
         // SAFETY: the extension is valid.
-        unsafe { (delegation.act_for)(self.table.context, call) };
+        unsafe { (delegation.get(field!(abi::DelegationExtension, act_for)))(self.context(), call) };
         requests();
         // SAFETY: as above.
-        unsafe { (delegation.act_for)(self.table.context, 0) };
+        unsafe { (delegation.get(field!(abi::DelegationExtension, act_for)))(self.context(), 0) };
     }
 }

@@ -50,10 +50,10 @@ pub(crate) fn host_for_tests<S: HostServices + 'static>(services: S) -> (Host, &
     }));
     // SAFETY: the table was leaked.
     let host = unsafe { Host::from_table(table) };
-    let Some(host) = host else {
-        unreachable!("the table is of this version")
-    };
-    (host, services)
+    match host {
+        Ok(host) => (host, services),
+        Err(reason) => unreachable!("the table is of this version: {reason}"),
+    }
 }
 
 fn with(context: *const c_void, function: impl FnOnce(&dyn HostServices)) {

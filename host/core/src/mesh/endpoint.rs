@@ -169,7 +169,8 @@ impl Endpoint {
         }
     }
 
-    /// Where a call with this token is, which a library has taken. What a part of the host or another node does is not stopped.
+    /// The place of a call with this token, which a library has taken. The work of a part of the host or of another node is not
+    /// stopped.
     pub fn place_of(&self, token: u64) -> Option<Place> {
         self.library()?.instance().place_of(token)
     }

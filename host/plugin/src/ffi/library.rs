@@ -3,9 +3,9 @@
 use super::interpose::Object;
 use crate::{LoadError, LoadErrorKind};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW, Symbol};
-use mesh_plugin_abi as abi;
+use mesh_plugin_abi::{self as abi, Given, StructError, StructErrorKind, field};
 use std::ffi::c_void;
-use std::mem::{ManuallyDrop, offset_of};
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 /// An open library.
@@ -24,7 +24,8 @@ pub(crate) struct Library {
 /// A library that was found to be a component of this ABI.
 #[derive(Clone, Copy)]
 pub(crate) struct ComponentTable {
-    component: *const abi::Component,
+    /// Readable while the library is open.
+    component: Given<'static, abi::Component>,
     functions: Functions,
 }
 
@@ -47,9 +48,6 @@ impl Functions {
 
 // SAFETY: the handle may be used from any thread; which thread runs the library's code is decided by the lanes.
 unsafe impl Send for Library {}
-// SAFETY: the description is static and immutable; as for `Library`, the lanes decide who calls the functions.
-unsafe impl Send for ComponentTable {}
-
 /// A library's description, unchecked.
 pub(crate) struct Description<'a> {
     pub(crate) name: &'a [u8],
@@ -126,23 +124,19 @@ impl Library {
                 abi::MAGIC
             )));
         }
-        let functions = check(component, shown)?;
-        Ok(ComponentTable { component, functions })
+        // SAFETY: it is there, aligned, and begins as every description does. It stays while the library is open.
+        unsafe { check(component, shown) }
     }
 
     /// The description of a component of this library. The bytes live as long as the library.
     pub(crate) fn description<'a>(&'a self, table: &ComponentTable) -> Description<'a> {
-        // SAFETY: `component` has checked magic, major version and size; the struct is static and immutable.
-        let component = unsafe { &*table.component };
+        // SAFETY: the four slices are static bytes by contract, and the library is open for as long as `self` is lent.
+        let bytes = |slice: abi::Slice| unsafe { slice.as_bytes() };
         Description {
-            // SAFETY: the four slices are static bytes by contract.
-            name: unsafe { component.name.as_bytes() },
-            // SAFETY: as above.
-            version: unsafe { component.version.as_bytes() },
-            // SAFETY: as above.
-            sdk: unsafe { component.sdk.as_bytes() },
-            // SAFETY: as above.
-            descriptor: unsafe { component.descriptor.as_bytes() },
+            name: bytes(table.component.get(field!(abi::Component, name))),
+            version: bytes(table.component.get(field!(abi::Component, version))),
+            sdk: bytes(table.component.get(field!(abi::Component, sdk))),
+            descriptor: bytes(table.component.get(field!(abi::Component, descriptor))),
         }
     }
 
@@ -171,10 +165,13 @@ impl ComponentTable {
     }
 }
 
-fn check(component: *const abi::Component, shown: &str) -> Result<Functions, LoadError> {
-    // SAFETY: these three fields are at the same place in every version of the description.
-    let size = unsafe { (*component).struct_size } as usize;
-    // SAFETY: as above.
+/// Checks version, sizes and functions of a component.
+///
+/// # Safety
+///
+/// `component` points to a description of some version of the ABI, which [`ComponentTable`] may keep.
+unsafe fn check(component: *const abi::Component, shown: &str) -> Result<ComponentTable, LoadError> {
+    // SAFETY: magic, size and both versions are at the same place in every description there will ever be.
     let major = unsafe { (*component).abi_major };
     // SAFETY: as above.
     let minor = unsafe { (*component).abi_minor };
@@ -187,46 +184,52 @@ fn check(component: *const abi::Component, shown: &str) -> Result<Functions, Loa
         )));
     }
     let wrong = |what: &str| LoadError::new(LoadErrorKind::Description, format!("{shown}: {what}"));
-    if size < size_of::<abi::Component>() {
-        return Err(wrong(
-            "its description is shorter than the first version of the ABI",
-        ));
-    }
-    // SAFETY: the struct is at least as long as the one compiled in here, and static.
-    let component = unsafe { &*component };
-    if component.minimum_host_abi_minor > abi::ABI_MINOR {
+    let unreadable = |what: &str, error: StructError| match error.kind() {
+        StructErrorKind::Missing => wrong(&format!("its {what} is missing")),
+        StructErrorKind::TooShort => wrong(&format!(
+            "its {what} is shorter than the first version of the ABI: {error}"
+        )),
+        StructErrorKind::Misplaced | StructErrorKind::Uneven => {
+            wrong(&format!("its {what} cannot be read: {error}"))
+        }
+    };
+    // SAFETY: a description of this major version says its size. It is static and never changes.
+    let component: Given<'static, abi::Component> =
+        unsafe { Given::read(component) }.map_err(|error| unreadable("description", error))?;
+    let needed = component.get(field!(abi::Component, minimum_host_abi_minor));
+    if needed > abi::ABI_MINOR {
         return Err(abi_error(format!(
-            "{shown} needs a host with plugin ABI {}.{} or newer, this host speaks {}.{}",
+            "{shown} needs a host with plugin ABI {}.{needed} or newer, this host speaks {}.{}",
             abi::ABI_MAJOR,
-            component.minimum_host_abi_minor,
             abi::ABI_MAJOR,
             abi::ABI_MINOR
         )));
     }
-    if component.vtable.is_null() {
-        return Err(wrong("its table of functions is missing"));
-    }
-    // SAFETY: `struct_size` is the first field of every table there will ever be.
-    let table_size = unsafe { (*component.vtable).struct_size } as usize;
-    if table_size < offset_of!(abi::Vtable, destroy) + size_of::<usize>() {
-        return Err(wrong(
-            "its table of functions is shorter than the first version of the ABI",
-        ));
-    }
-    // SAFETY: the table is at least as long as the one compiled in here, and static.
-    let table = unsafe { &*component.vtable };
-    let (Some(create), Some(destroy)) = (table.create, table.destroy) else {
+    let table = component.get(field!(abi::Component, vtable));
+    // SAFETY: null, or a table of this major version, which says its size. It is static and never changes.
+    let table: Given<'static, abi::Vtable> =
+        unsafe { Given::read(table) }.map_err(|error| unreadable("table of functions", error))?;
+    let (create, destroy) = (
+        table.get(field!(abi::Vtable, create)),
+        table.get(field!(abi::Vtable, destroy)),
+    );
+    let (Some(create), Some(destroy)) = (create, destroy) else {
         return Err(wrong("its functions `create` and `destroy` must both be there"));
     };
-    if table.work.is_none() && table.run.is_none() {
+    let (work, run) = (
+        table.get(field!(abi::Vtable, work)),
+        table.get(field!(abi::Vtable, run)),
+    );
+    if work.is_none() && run.is_none() {
         return Err(wrong("one of its functions `work` and `run` must be there"));
     }
-    Ok(Functions {
+    let functions = Functions {
         create,
-        work: table.work,
-        run: table.run,
+        work,
+        run,
         destroy,
-    })
+    };
+    Ok(ComponentTable { component, functions })
 }
 
 /// The help for a failure of the dynamic linker, where that is known.

@@ -9,7 +9,7 @@ use crate::authority::MadeFor;
 use crate::instance::Asked;
 use crate::services::Caller;
 use crate::wrong::Wrong;
-use mesh_plugin_abi::{self as abi, RequestStatus};
+use mesh_plugin_abi::{self as abi, Given, RequestStatus, field};
 use mesh_wire::traceparent::Traceparent;
 use serde_json::{Map, Value};
 use std::ffi::c_void;
@@ -42,11 +42,6 @@ pub(super) static TIMER: abi::Timer2Extension = abi::Timer2Extension {
     cancel,
 };
 
-/// The size of a request of minor version 3.
-const REQUEST_SIZE: usize = 48;
-// A later one is read field by field, as far as its writer gave it.
-const _: () = assert!(size_of::<abi::Request>() == REQUEST_SIZE);
-
 /// Runs a host function for a library that is told at once what is wrong.
 fn checked(context: *const c_void, function: impl FnOnce(&Bound) -> Result<(), Wrong>) -> i32 {
     guard(context, RequestStatus::FAILED, |bound| {
@@ -56,7 +51,7 @@ fn checked(context: *const c_void, function: impl FnOnce(&Bound) -> Result<(), W
         };
         match outcome {
             Ok(()) => RequestStatus::TAKEN,
-            // Whoever cancels does not know whether the reply is on its way.
+            // A component that cancels cannot know whether the reply is on its way.
             Err(Wrong::Unknown) => RequestStatus::UNKNOWN,
             Err(wrong) => {
                 let component = &bound.instance().identity().component;
@@ -69,35 +64,35 @@ fn checked(context: *const c_void, function: impl FnOnce(&Bound) -> Result<(), W
 
 /// A request as the library describes it.
 fn described(bound: &Bound, request: *const abi::Request) -> Result<Asked, Wrong> {
-    if request.is_null() {
-        return Err(Wrong::Struct);
-    }
-    // SAFETY: by contract the struct begins with its size.
-    let size = unsafe { request.cast::<u32>().read() };
-    if (size as usize) < REQUEST_SIZE {
-        return Err(Wrong::Struct);
-    }
-    // SAFETY: not null, and at least as large as this struct, which the caller lends for the time of the call.
-    let request = unsafe { &*request };
-    let made_for = match (request.call, request.event) {
+    // SAFETY: by contract it is null or such a struct, which the library lends for the time of the call.
+    let request = unsafe { Given::read(request) }.map_err(|_| Wrong::Struct)?;
+    let (call, event) = (
+        request.get(field!(abi::Request, call)),
+        request.get(field!(abi::Request, event)),
+    );
+    let made_for = match (call, event) {
         (0, 0) => MadeFor::Component,
         (call, 0) => MadeFor::Call(call),
         (0, event) => MadeFor::Event(event),
         _ => return Err(Wrong::Call),
     };
-    let trace = match strict(bound, request.traceparent, Wrong::Trace)? {
+    let trace = match strict(
+        bound,
+        request.get(field!(abi::Request, traceparent)),
+        Wrong::Trace,
+    )? {
         "" => None,
         text => Some(Traceparent::parse(text).ok_or(Wrong::Trace)?),
     };
     Ok(Asked {
-        lane: request.lane,
-        token: request.token,
+        lane: request.get(field!(abi::Request, lane)),
+        token: request.get(field!(abi::Request, token)),
         made_for,
         trace,
     })
 }
 
-/// The text behind a slice. What is no text is wrong.
+/// The text behind a slice, which must be text.
 fn strict<'a>(bound: &Bound, slice: abi::Slice, wrong: Wrong) -> Result<&'a str, Wrong> {
     match slice.is_possible() {
         true => std::str::from_utf8(bytes(bound, slice)).map_err(|_| wrong),

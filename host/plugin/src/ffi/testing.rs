@@ -10,7 +10,7 @@ use crate::intake::{Nested, Waiting};
 use crate::job::{Abandoned, Answer, Job};
 use crate::lane::{Lane, Limits, Refused, Wake};
 use crate::services::Services;
-use mesh_plugin_abi as abi;
+use mesh_plugin_abi::{self as abi, Items, field};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -75,14 +75,11 @@ impl Library {
         let Ok(count) = usize::try_from(count) else {
             return Vec::new();
         };
-        if count == 0 || items.is_null() {
-            return Vec::new();
-        }
         // SAFETY: the host says that there are so many, which stay until it is asked for more from this lane.
-        let items = unsafe { std::slice::from_raw_parts(items, count) };
-        let works = items.iter().map(|item| Work {
-            kind: item.kind,
-            token: item.token,
+        let items: Items<'_, abi::Work> = unsafe { Items::new(items, count) };
+        let works = items.map_while(Result::ok).map(|item| Work {
+            kind: item.get(field!(abi::Work, kind)),
+            token: item.get(field!(abi::Work, token)),
         });
         works.collect()
     }

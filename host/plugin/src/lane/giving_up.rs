@@ -58,7 +58,7 @@ impl Lane {
         self.requests.give_up_for(token);
     }
 
-    /// Gives up a call whose caller does not want the answer any more. What the component has asked for because of it is left to
+    /// Gives up a call whose caller does not want the answer any more. Requests that the component has made because of it are left to
     /// the caller of this function. Returns false when there is no such call any more.
     pub(crate) fn cancel(self: &Arc<Self>, ticket: Ticket) -> bool {
         let mut state = self.lock();

@@ -296,6 +296,35 @@ fn a_call_that_waits_for_a_version_is_cancelled_too() {
 }
 
 #[test]
+fn only_what_descends_from_a_call_that_was_taken_before_the_hold_is_let_in() {
+    let (asks, serves) = (instance(1, false), instance(2, false));
+    let (lane, held) = (&asks.lanes()[0], &serves.lanes()[0]);
+    let before = served(lane, soon());
+    held.hold(crate::Nested::LetIn);
+    let after = served(lane, soon());
+    let submit = |made_for| {
+        let caller = asks.begin(&asked(made_for)).unwrap();
+        let job = Job {
+            chain: Some(caller.authority.chain.unwrap_or_else(|| asks.chain())),
+            ..Job::new(JobKind::Call, 0)
+        };
+        drop(held.submit(job, Box::new(Waits(caller)), soon()).ok().unwrap());
+        (held.pending(), held.waiting())
+    };
+    // The instance still works on the older call, but this request is not made for that.
+    assert_eq!(submit(MadeFor::Call(after)), (0, 1));
+    assert_eq!(submit(MadeFor::Call(before)), (1, 1));
+    // One that does not say may be what the older call waits for.
+    assert_eq!(submit(MadeFor::Component), (2, 1));
+    let given = Completion {
+        status: Status::OK,
+        payload: b"[]",
+    };
+    asks.complete(before, given);
+    assert_eq!(submit(MadeFor::Component), (2, 2));
+}
+
+#[test]
 fn an_instance_that_has_ended_has_no_requests_and_takes_none() {
     let (asks, serves) = (instance(1, false), instance(2, false));
     call(&asks, MadeFor::Component, &serves);

@@ -136,12 +136,54 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The first size of a struct.
+pub struct FirstSize {
+    /// The constant's name in C.
+    pub in_c: &'static str,
+    /// Its name in Rust's source.
+    pub in_rust: &'static str,
+    /// Its value here.
+    pub value: usize,
+    /// Its value on 64-bit machines, for ever.
+    pub frozen: usize,
+}
+
+const fn first_size(in_c: &'static str, in_rust: &'static str, value: usize, frozen: usize) -> FirstSize {
+    FirstSize {
+        in_c,
+        in_rust,
+        value,
+        frozen,
+    }
+}
+
+/// The bytes of each struct in the version that brought it. A line is added for a new struct, and no line ever changes.
+#[rustfmt::skip]
+pub const FIRST_SIZES: &[FirstSize] = &[
+    first_size("MESH_WORK_SIZE_1_0", "WORK_SIZE_1_0", abi::WORK_SIZE_1_0, 80),
+    first_size("MESH_HOST_SIZE_1_0", "HOST_SIZE_1_0", abi::HOST_SIZE_1_0, 72),
+    first_size("MESH_VTABLE_SIZE_1_0", "VTABLE_SIZE_1_0", abi::VTABLE_SIZE_1_0, 40),
+    first_size("MESH_COMPONENT_SIZE_1_0", "COMPONENT_SIZE_1_0", abi::COMPONENT_SIZE_1_0, 104),
+    first_size("MESH_EXCHANGE_EXTENSION_SIZE_1_0", "EXCHANGE_EXTENSION_SIZE_1_0", abi::EXCHANGE_EXTENSION_SIZE_1_0, 16),
+    first_size("MESH_EVENTS_EXTENSION_SIZE_1_0", "EVENTS_EXTENSION_SIZE_1_0", abi::EVENTS_EXTENSION_SIZE_1_0, 32),
+    first_size("MESH_DATA_EXTENSION_SIZE_1_0", "DATA_EXTENSION_SIZE_1_0", abi::DATA_EXTENSION_SIZE_1_0, 32),
+    first_size("MESH_TIMER_EXTENSION_SIZE_1_0", "TIMER_EXTENSION_SIZE_1_0", abi::TIMER_EXTENSION_SIZE_1_0, 16),
+    first_size("MESH_DELEGATION_EXTENSION_SIZE_1_1", "DELEGATION_EXTENSION_SIZE_1_1", abi::DELEGATION_EXTENSION_SIZE_1_1, 16),
+    first_size("MESH_HTTP_EXTENSION_SIZE_1_2", "HTTP_EXTENSION_SIZE_1_2", abi::HTTP_EXTENSION_SIZE_1_2, 16),
+    first_size("MESH_REQUEST_SIZE_1_3", "REQUEST_SIZE_1_3", abi::REQUEST_SIZE_1_3, 48),
+    first_size("MESH_EXCHANGE_2_EXTENSION_SIZE_1_3", "EXCHANGE_2_EXTENSION_SIZE_1_3", abi::EXCHANGE_2_EXTENSION_SIZE_1_3, 24),
+    first_size("MESH_EVENTS_2_EXTENSION_SIZE_1_3", "EVENTS_2_EXTENSION_SIZE_1_3", abi::EVENTS_2_EXTENSION_SIZE_1_3, 32),
+    first_size("MESH_DATA_2_EXTENSION_SIZE_1_3", "DATA_2_EXTENSION_SIZE_1_3", abi::DATA_2_EXTENSION_SIZE_1_3, 40),
+    first_size("MESH_TIMER_2_EXTENSION_SIZE_1_3", "TIMER_2_EXTENSION_SIZE_1_3", abi::TIMER_2_EXTENSION_SIZE_1_3, 24),
+];
+
 /// The crate's own text.
-pub const SOURCES: [&str; 5] = [
+pub const SOURCES: [&str; 6] = [
     include_str!("../../src/lib.rs"),
     include_str!("../../src/status.rs"),
     include_str!("../../src/work.rs"),
     include_str!("../../src/extensions.rs"),
+    include_str!("../../src/growth.rs"),
     include_str!("../../src/requests.rs"),
 ];
 
@@ -153,6 +195,7 @@ pub const C_ONLY: &[&str] = &[
     "MESH_STATIC_ASSERT",
     "MESH_ASSERT_SIZE",
     "MESH_ASSERT_OFFSET",
+    "MESH_ASSERT_FIRST_SIZE",
 ];
 
 /// Constants of the crate that are conveniences of Rust, and have no counterpart in C.
@@ -206,3 +249,18 @@ pub const FROZEN: &[FrozenLayout] = &[
         ("struct_size", 0), ("reserved", 4), ("after", 8), ("cancel", 16),
     ]),
 ];
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn the_first_size_of_each_struct_is_frozen() {
+    for size in FIRST_SIZES {
+        let name = size.in_rust;
+        assert_eq!(
+            size.value, size.frozen,
+            "{name}: old libraries and hosts give that size"
+        );
+    }
+    // Each struct that says its size has one. `mesh_slice` never grows.
+    let growing = FROZEN.iter().filter(|(name, ..)| *name != "mesh_slice");
+    assert_eq!(growing.count(), FIRST_SIZES.len());
+}

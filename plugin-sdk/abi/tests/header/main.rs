@@ -10,7 +10,7 @@
 
 mod constants;
 
-use constants::{C_ONLY, FROZEN, NUMBERS, RUST_ONLY, SOURCES, TEXTS};
+use constants::{C_ONLY, FIRST_SIZES, FROZEN, NUMBERS, RUST_ONLY, SOURCES, TEXTS};
 use core::ffi::c_void;
 use core::mem::{align_of, offset_of, size_of};
 use mesh_plugin_abi as abi;
@@ -257,6 +257,9 @@ fn program(layouts: &[Layout]) -> String {
     for (name, ..) in TEXTS {
         writeln!(prints, "    printf(\"{name} %s\\n\", {name});").unwrap();
     }
+    for size in FIRST_SIZES {
+        writeln!(prints, "    printf(\"{0} %zu\\n\", {0});", size.in_c).unwrap();
+    }
     format!(
         "#include \"mesh_plugin.h\"\n#include <inttypes.h>\n#include <stdio.h>\n{checks}int main(void) {{\n{prints}    \
          return 0;\n}}\n"
@@ -290,6 +293,9 @@ fn expectation(layouts: &[Layout]) -> String {
     TEXTS
         .iter()
         .for_each(|(name, _, value)| writeln!(text, "{name} {value}").unwrap());
+    FIRST_SIZES
+        .iter()
+        .for_each(|size| writeln!(text, "{} {}", size.in_c, size.value).unwrap());
     text
 }
 
@@ -380,7 +386,8 @@ fn no_constant_exists_on_one_side_only() {
     let known = NUMBERS
         .iter()
         .map(|(name, ..)| *name)
-        .chain(TEXTS.iter().map(|(name, ..)| *name));
+        .chain(TEXTS.iter().map(|(name, ..)| *name))
+        .chain(FIRST_SIZES.iter().map(|size| size.in_c));
     assert_eq!(
         in_header,
         known.collect(),
@@ -399,6 +406,7 @@ fn no_constant_exists_on_one_side_only() {
         .iter()
         .map(|(_, name, _)| *name)
         .chain(TEXTS.iter().map(|(_, name, _)| *name))
+        .chain(FIRST_SIZES.iter().map(|size| size.in_rust))
         .collect();
     in_crate.sort_unstable();
     known.sort_unstable();
@@ -420,7 +428,12 @@ int main(void) {
     int right = mesh_equal(name, mesh_text(\"name\")) && !mesh_equal(name, mesh_empty())
         && mesh_has_field(sizeof(mesh_host), mesh_host, get_extension)
         && !mesh_has_field(sizeof(mesh_host) - 1, mesh_host, get_extension)
-        && mesh_work_at(items, 1) == &items[1] && mesh_work_at(items, 1)->kind == MESH_WORK_STOP;
+        && mesh_work_at(items, 1) == &items[1] && mesh_work_at(items, 1)->kind == MESH_WORK_STOP
+        && mesh_work_next(items) == &items[1] && mesh_work_is_readable(items);
+    items[0].struct_size = (uint32_t)MESH_WORK_SIZE_1_0 - 8;
+    right = right && !mesh_work_is_readable(items);
+    items[0].struct_size = (uint32_t)MESH_WORK_SIZE_1_0 + 1;
+    right = right && !mesh_work_is_readable(items);
     return right ? 0 : 1;
 }
 ";
