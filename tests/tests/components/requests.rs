@@ -133,7 +133,7 @@ fn a_request_takes_no_longer_than_its_call() {
 #[test]
 fn the_trace_of_a_web_request_goes_along_with_the_calls_that_are_made_for_it() {
     let folder = Folder::new("requests-trace");
-    let host = host(&folder, "[rest]\nenabled = true\n");
+    let host = host(&folder, "");
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let ask = |headers: &[&str]| {
         let body = json!({"parameters": {"value": ["b", "caller"]}}).to_string();

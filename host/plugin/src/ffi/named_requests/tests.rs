@@ -367,12 +367,13 @@ fn nothing_is_asked_for_a_call_that_is_over_nor_by_an_instance_that_has_ended() 
     assert_eq!(library.set(&request(), ["path", "", ""]), RequestStatus::ENDED);
     assert_eq!(library.cancel(1), RequestStatus::ENDED);
     // The first versions of the extensions have no way to say so, and do nothing.
-    // SAFETY: as above.
-    unsafe {
-        let table = &*library.bound.table();
-        let found = (table.get_extension)(table.context, slice(abi::EVENTS_EXTENSION));
-        let events = &*found.cast::<abi::EventsExtension>();
-        (events.emit)(table.context, slice("key"), slice("1"), abi::Slice::EMPTY);
-    }
+    // SAFETY: the table is a part of what `bound` points to, and is not changed.
+    let table = unsafe { &*library.bound.table() };
+    // SAFETY: the context is that of the table, and the name lives for the call.
+    let found = unsafe { (table.get_extension)(table.context, slice(abi::EVENTS_EXTENSION)) };
+    // SAFETY: by the contract this name stands for this table, which is static.
+    let events = unsafe { &*found.cast::<abi::EventsExtension>() };
+    // SAFETY: the context is that of the table, and all that is passed lives for the call.
+    unsafe { (events.emit)(table.context, slice("key"), slice("1"), abi::Slice::EMPTY) };
     assert_eq!(library.asked(), [""; 0]);
 }
