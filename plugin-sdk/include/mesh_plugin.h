@@ -54,7 +54,7 @@ extern "C" {
 /* Version of this contract. A host loads only libraries of its own major version; the minor version grows when
  * fields are appended. */
 #define MESH_ABI_MAJOR 1
-#define MESH_ABI_MINOR 2
+#define MESH_ABI_MINOR 3
 
 /* Name of the one symbol that a component library exports. */
 #define MESH_ENTRY_SYMBOL "mesh_component_entry"
@@ -142,6 +142,28 @@ extern "C" {
 #define MESH_TIMER_EXTENSION "mesh.timer/1"
 #define MESH_DELEGATION_EXTENSION "mesh.delegation/1"
 #define MESH_HTTP_EXTENSION "mesh.http/1"
+#define MESH_EXCHANGE_2_EXTENSION "mesh.exchange/2"
+#define MESH_EVENTS_2_EXTENSION "mesh.events/2"
+#define MESH_DATA_2_EXTENSION "mesh.data/2"
+#define MESH_TIMER_2_EXTENSION "mesh.timer/2"
+
+/* The answer of a host, at once, to a request that names the call it is made for. After any but MESH_REQUEST_TAKEN nothing was
+ * asked for. Since minor version 3. */
+#define MESH_REQUEST_TAKEN 0           /* It was taken. */
+#define MESH_REQUEST_NO_CALL 1         /* `call` is no call, or `event` no subscription, of this instance; or both. */
+#define MESH_REQUEST_NO_LANE 2         /* `lane` is no lane of this instance. */
+#define MESH_REQUEST_BAD_TOKEN 3       /* `token` is 0, or that of a subscription that the instance has already. */
+#define MESH_REQUEST_BAD_NAME 4        /* A component, method, key or path is empty or no UTF-8 text. */
+#define MESH_REQUEST_BAD_RANGE 5       /* The range is no npm version range. */
+#define MESH_REQUEST_BAD_JSON 6        /* Arguments are no JSON array; a value or the data of an event is no JSON. */
+#define MESH_REQUEST_BAD_OPTIONS 7     /* The options are no JSON object, or a member has a value of another type. */
+#define MESH_REQUEST_BAD_TRACEPARENT 8 /* `traceparent` is none of version 00. */
+#define MESH_REQUEST_BAD_STRUCT 9      /* The mesh_request is null, or shorter than in minor version 3. */
+#define MESH_REQUEST_UNKNOWN 10        /* No request, or no subscription, of the instance has that number. */
+#define MESH_REQUEST_DENIED 11         /* The caller may not do that. Requests with a reply say so there. */
+#define MESH_REQUEST_ENDED 12          /* The instance has ended. */
+#define MESH_REQUEST_FULL 13           /* The instance has too many requests. */
+#define MESH_REQUEST_FAILED 14         /* The host failed to do it, and its log says why. */
 
 /* ---- Values ------------------------------------------------------------------------------------------------------ */
 
@@ -357,6 +379,89 @@ typedef struct mesh_http_extension {
     void (*respond)(const void *context, mesh_token token, uint32_t status, mesh_slice headers, mesh_slice body);
 } mesh_http_extension;
 
+/* ---- Extensions of the host whose requests name the call they are made for. Since minor version 3 ----------------- */
+
+/* Every function returns a MESH_REQUEST_* at once. After MESH_REQUEST_TAKEN the outcome arrives as a MESH_WORK_REPLY, as
+ * for the first versions of these extensions, unless the component cancels the request. `id` may be null. Else it gets the
+ * number that cancels the request, before the function returns. When the call was given up or cancelled, the host cancels
+ * the requests that were made for it, and each gets a reply with an error named Cancelled. When the component has
+ * completed the call, they go on. */
+
+/* For what a request is made, and where its outcome arrives. The library makes it. */
+typedef struct mesh_request {
+    uint32_t struct_size; /* Size of this struct as the library was compiled, in bytes. */
+    uint32_t lane;        /* The lane where the reply, or the event, arrives. `emit` does not look at it. */
+    mesh_token call;      /* The token of the CALL or HTTP that it is made for, not completed yet; 0 for none. */
+    mesh_token event;     /* The token of the EVENT that it is made for: its subscription's; 0 for none. With both
+                           * fields 0 the component asks for itself. */
+    mesh_token token;     /* The number of the reply, or of the event: any but 0. `emit` does not look at it. */
+    mesh_slice traceparent; /* The W3C trace context that a called component gets; empty: that of the call. */
+} mesh_request;
+
+/* MESH_EXCHANGE_2_EXTENSION: calls of other components. */
+typedef struct mesh_exchange_2_extension {
+    uint32_t struct_size; /* Size of this struct as the host was compiled, in bytes. */
+    uint32_t reserved;    /* Zero. */
+
+    /* [any thread] As `call` of mesh_exchange_extension. It takes no longer than the call that it is made for may. */
+    int32_t (*call)(const void *context, const mesh_request *request, mesh_slice component, mesh_slice method,
+                    mesh_slice range, mesh_slice arguments, uint32_t timeout_milliseconds, mesh_token *id);
+
+    /* [any thread] Cancels the request of this extension, or of another one here, with this number. After
+     * MESH_REQUEST_TAKEN no reply comes. After MESH_REQUEST_UNKNOWN the reply came or is on its way. */
+    int32_t (*cancel)(const void *context, mesh_token id);
+} mesh_exchange_2_extension;
+
+/* MESH_EVENTS_2_EXTENSION: publishing events, and hearing those of other components. */
+typedef struct mesh_events_2_extension {
+    uint32_t struct_size; /* Size of this struct as the host was compiled, in bytes. */
+    uint32_t reserved;    /* Zero. */
+
+    /* [any thread] As `emit` of mesh_events_extension. */
+    int32_t (*emit)(const void *context, const mesh_request *request, mesh_slice key, mesh_slice data,
+                    mesh_slice options);
+
+    /* [any thread] As `subscribe` of mesh_events_extension; `token` of the request is the subscription's. */
+    int32_t (*subscribe)(const void *context, const mesh_request *request, mesh_slice component, mesh_slice key,
+                         mesh_slice range);
+
+    /* [any thread] As `unsubscribe` of mesh_events_extension. */
+    int32_t (*unsubscribe)(const void *context, mesh_token subscription);
+} mesh_events_2_extension;
+
+/* MESH_DATA_2_EXTENSION: the component's own data, stored under `/_data/<component>/`. */
+typedef struct mesh_data_2_extension {
+    uint32_t struct_size; /* Size of this struct as the host was compiled, in bytes. */
+    uint32_t reserved;    /* Zero. */
+
+    /* [any thread] As `set` of mesh_data_extension. */
+    int32_t (*set)(const void *context, const mesh_request *request, mesh_slice path, mesh_slice value,
+                   mesh_slice options, mesh_token *id);
+
+    /* [any thread] As `get` of mesh_data_extension. */
+    int32_t (*get)(const void *context, const mesh_request *request, mesh_slice path, mesh_slice options,
+                   mesh_token *id);
+
+    /* [any thread] As `remove` of mesh_data_extension. */
+    int32_t (*remove)(const void *context, const mesh_request *request, mesh_slice path, mesh_slice options,
+                      mesh_token *id);
+
+    /* [any thread] As `cancel` of mesh_exchange_2_extension. Documents that were written stay so, and a removal that has
+     * begun goes on. */
+    int32_t (*cancel)(const void *context, mesh_token id);
+} mesh_data_2_extension;
+
+/* MESH_TIMER_2_EXTENSION: waiting without a thread. */
+typedef struct mesh_timer_2_extension {
+    uint32_t struct_size; /* Size of this struct as the host was compiled, in bytes. */
+    uint32_t reserved;    /* Zero. */
+
+    /* [any thread] As `after` of mesh_timer_extension. */
+    int32_t (*after)(const void *context, const mesh_request *request, uint64_t milliseconds, mesh_token *id);
+
+    /* [any thread] As `cancel` of mesh_exchange_2_extension. */
+    int32_t (*cancel)(const void *context, mesh_token id);
+} mesh_timer_2_extension;
 /* ---- First sizes ------------------------------------------------------------------------------------------------- */
 
 /* The bytes of a struct up to the end of a field. */
@@ -374,6 +479,11 @@ typedef struct mesh_http_extension {
 #define MESH_TIMER_EXTENSION_SIZE_1_0 mesh_end_of(mesh_timer_extension, after)
 #define MESH_DELEGATION_EXTENSION_SIZE_1_1 mesh_end_of(mesh_delegation_extension, act_for)
 #define MESH_HTTP_EXTENSION_SIZE_1_2 mesh_end_of(mesh_http_extension, respond)
+#define MESH_REQUEST_SIZE_1_3 mesh_end_of(mesh_request, traceparent)
+#define MESH_EXCHANGE_2_EXTENSION_SIZE_1_3 mesh_end_of(mesh_exchange_2_extension, cancel)
+#define MESH_EVENTS_2_EXTENSION_SIZE_1_3 mesh_end_of(mesh_events_2_extension, unsubscribe)
+#define MESH_DATA_2_EXTENSION_SIZE_1_3 mesh_end_of(mesh_data_2_extension, cancel)
+#define MESH_TIMER_2_EXTENSION_SIZE_1_3 mesh_end_of(mesh_timer_2_extension, cancel)
 
 /* ---- Helpers: conveniences of this header, no part of the contract ----------------------------------------------- */
 
@@ -532,6 +642,46 @@ MESH_ASSERT_OFFSET(mesh_http_extension, struct_size, 0);
 MESH_ASSERT_OFFSET(mesh_http_extension, reserved, 4);
 MESH_ASSERT_OFFSET(mesh_http_extension, respond, 8);
 MESH_ASSERT_FIRST_SIZE(MESH_HTTP_EXTENSION_SIZE_1_2, 16);
+
+MESH_ASSERT_SIZE(mesh_request, 48);
+MESH_ASSERT_OFFSET(mesh_request, struct_size, 0);
+MESH_ASSERT_OFFSET(mesh_request, lane, 4);
+MESH_ASSERT_OFFSET(mesh_request, call, 8);
+MESH_ASSERT_OFFSET(mesh_request, event, 16);
+MESH_ASSERT_OFFSET(mesh_request, token, 24);
+MESH_ASSERT_OFFSET(mesh_request, traceparent, 32);
+MESH_ASSERT_FIRST_SIZE(MESH_REQUEST_SIZE_1_3, 48);
+
+MESH_ASSERT_SIZE(mesh_exchange_2_extension, 24);
+MESH_ASSERT_OFFSET(mesh_exchange_2_extension, struct_size, 0);
+MESH_ASSERT_OFFSET(mesh_exchange_2_extension, reserved, 4);
+MESH_ASSERT_OFFSET(mesh_exchange_2_extension, call, 8);
+MESH_ASSERT_OFFSET(mesh_exchange_2_extension, cancel, 16);
+MESH_ASSERT_FIRST_SIZE(MESH_EXCHANGE_2_EXTENSION_SIZE_1_3, 24);
+
+MESH_ASSERT_SIZE(mesh_events_2_extension, 32);
+MESH_ASSERT_OFFSET(mesh_events_2_extension, struct_size, 0);
+MESH_ASSERT_OFFSET(mesh_events_2_extension, reserved, 4);
+MESH_ASSERT_OFFSET(mesh_events_2_extension, emit, 8);
+MESH_ASSERT_OFFSET(mesh_events_2_extension, subscribe, 16);
+MESH_ASSERT_OFFSET(mesh_events_2_extension, unsubscribe, 24);
+MESH_ASSERT_FIRST_SIZE(MESH_EVENTS_2_EXTENSION_SIZE_1_3, 32);
+
+MESH_ASSERT_SIZE(mesh_data_2_extension, 40);
+MESH_ASSERT_OFFSET(mesh_data_2_extension, struct_size, 0);
+MESH_ASSERT_OFFSET(mesh_data_2_extension, reserved, 4);
+MESH_ASSERT_OFFSET(mesh_data_2_extension, set, 8);
+MESH_ASSERT_OFFSET(mesh_data_2_extension, get, 16);
+MESH_ASSERT_OFFSET(mesh_data_2_extension, remove, 24);
+MESH_ASSERT_OFFSET(mesh_data_2_extension, cancel, 32);
+MESH_ASSERT_FIRST_SIZE(MESH_DATA_2_EXTENSION_SIZE_1_3, 40);
+
+MESH_ASSERT_SIZE(mesh_timer_2_extension, 24);
+MESH_ASSERT_OFFSET(mesh_timer_2_extension, struct_size, 0);
+MESH_ASSERT_OFFSET(mesh_timer_2_extension, reserved, 4);
+MESH_ASSERT_OFFSET(mesh_timer_2_extension, after, 8);
+MESH_ASSERT_OFFSET(mesh_timer_2_extension, cancel, 16);
+MESH_ASSERT_FIRST_SIZE(MESH_TIMER_2_EXTENSION_SIZE_1_3, 24);
 
 #endif
 

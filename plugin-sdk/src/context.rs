@@ -1,16 +1,17 @@
 //! A component's access to the mesh.
 //!
 //! Enters: requests in the component's own types. Leaves: JSON for the host, and futures for its replies. Guarantees:
-//! nothing here blocks. A reply arrives on the lane whose context asked. Where authority delegation is on, the
-//! context of a call asks with the rights of the caller.
+//! nothing here blocks. A reply arrives on the lane whose context asked. The context of a call names that call in each
+//! request, on whatever thread; so it asks with the rights of the caller where authority delegation is on.
 
 use crate::event::{EmitOptions, Event, Subscription};
 use crate::exchange::CallRequest;
 use crate::executor::BoxFuture;
+use crate::ffi::{Asking, MadeFor, NotTaken, Taken};
 use crate::guard::guarded;
-use crate::lane::{Handler, Lane, ReplyFuture};
+use crate::lane::{Handler, Lane, ReplyFuture, not_taken};
 use crate::{Data, Error, javascript};
-use mesh_plugin_abi::{Level, Token};
+use mesh_plugin_abi::Level;
 use serde::Serialize;
 use std::fmt;
 use std::future::Future;
@@ -46,15 +47,15 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Context {
     lane: Arc<Lane>,
-    /// The call with whose caller's rights it asks; 0 for the component's own rights.
-    call: Token,
+    /// For what it asks.
+    made_for: MadeFor,
 }
 
 impl Context {
     pub(crate) fn new(lane: Lane) -> Context {
         Context {
             lane: Arc::new(lane),
-            call: 0,
+            made_for: MadeFor::Component,
         }
     }
 
@@ -62,19 +63,20 @@ impl Context {
         &self.lane
     }
 
-    /// The context of a call, where that is another one than the lane's.
-    pub(crate) fn for_call(&self, call: Token) -> Option<Context> {
-        self.lane.host.delegates().then(|| Context {
+    /// The same, for something else.
+    pub(crate) fn made_for(&self, made_for: MadeFor) -> Context {
+        Context {
             lane: self.lane.clone(),
-            call,
-        })
+            made_for,
+        }
     }
 
-    /// The same with the rights of the component itself.
+    /// The same for the component itself.
     ///
-    /// In a secure mesh with authority delegation the context of a call asks for everything with the rights of the
-    /// caller. Once the call is answered, it asks for nothing any more. Work of the component on its own account, such
-    /// as counting calls or going on in the background, it does with this context. Elsewhere both are the same.
+    /// The context of a call asks for everything on behalf of that call. In a secure mesh with authority delegation it does so
+    /// with the rights of the caller. It asks for nothing any more once the call is answered, or once nobody waits for the
+    /// answer. Work of the component on its own account, such as counting calls or going on in the background, it does with
+    /// this context.
     ///
     /// ```
     /// use mesh_plugin_sdk::prelude::*;
@@ -103,16 +105,16 @@ impl Context {
     /// ```
     #[must_use]
     pub fn as_component(&self) -> Context {
-        Context {
-            lane: self.lane.clone(),
-            call: 0,
-        }
+        self.made_for(MadeFor::Component)
     }
 
-    /// Asks the host for something, with the rights that this context has.
-    pub(crate) fn request(&self, what: &'static str, send: impl FnOnce(Token) -> bool) -> ReplyFuture {
-        self.lane
-            .request(what, |token| self.lane.host.act_for(self.call, || send(token)))
+    /// Asks the host for something, on behalf of what this context is for.
+    pub(crate) fn request(
+        &self,
+        what: &'static str,
+        send: impl FnOnce(Asking) -> Result<Taken, NotTaken>,
+    ) -> ReplyFuture {
+        self.lane.request(what, self.made_for, send)
     }
 
     /// The mesh's name.
@@ -145,22 +147,16 @@ impl Context {
     /// As [`Context::emit`], stored or to chosen sessions.
     pub fn emit_with<T: Serialize + ?Sized>(&self, key: &str, data: &T, options: &EmitOptions) {
         let mut json = Vec::new();
-        let problem = match javascript::write(&mut json, data) {
-            Ok(()) => {
-                let options = options.write();
-                let host = self.lane.host;
-                if host.act_for(self.call, || host.emit(key, &json, &options)) {
-                    return;
-                }
-                "this host does not offer events".to_owned()
-            }
-            Err(error) => error.to_string(),
-        };
-        self.lane.host.log(
-            Level::ERROR,
-            "sdk",
-            &format!("event {key} was not emitted: {problem}"),
-        );
+        let emitted = javascript::write(&mut json, data)
+            .map_err(Error::from)
+            .and_then(|()| {
+                let outcome = self.lane.host.emit(self.made_for, key, &json, &options.write());
+                outcome.map_err(|why| not_taken(why, "events"))
+            });
+        if let Err(problem) = emitted {
+            let message = format!("event {key} was not emitted: {problem}");
+            self.lane.host.log(Level::ERROR, "sdk", &message);
+        }
     }
 
     /// Calls a method of another component. The elements of `arguments`, a tuple or an array, are the arguments; `()`
@@ -202,7 +198,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// When the host does not offer events.
+    /// When the host does not offer events, the key is empty, the range is none, the caller of the call may not hear that, or the
+    /// call is over.
     ///
     /// ```
     /// use mesh_plugin_sdk::prelude::*;
@@ -245,8 +242,9 @@ impl Context {
     {
         let handler = move |context, event| -> BoxFuture { Box::pin(handler(context, event)) };
         let handler = Handler::Function(Arc::new(handler));
-        let subscribe = || self.lane.subscribe(component, key, range, handler);
-        let token = self.lane.host.act_for(self.call, subscribe)?;
+        let token = self
+            .lane
+            .subscribe(self.made_for, component, key, range, handler)?;
         Ok(Subscription {
             context: self.clone(),
             token,
@@ -257,10 +255,13 @@ impl Context {
     pub async fn sleep(&self, duration: Duration) {
         // The host counts whole milliseconds; nobody shall wait too short.
         let milliseconds = u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        let (host, lane) = (self.lane.host, self.lane.number);
+        let host = self.lane.host;
+        // Waiting is nobody's right, so that it works when the call is over, too.
         if let Err(error) = self
             .lane
-            .request("timers", |token| host.after(lane, token, milliseconds))
+            .request("timers", MadeFor::Component, |asking| {
+                host.after(asking, milliseconds)
+            })
             .await
         {
             host.log(Level::ERROR, "sdk", &error.to_string());

@@ -56,9 +56,9 @@ impl Data {
         let mut json = Vec::new();
         javascript::write(&mut json, value)?;
         let lane = self.context.lane();
-        let reply = self.context.request("data", |token| {
-            lane.host.data_set(lane.number, token, path, &json)
-        });
+        let reply = self
+            .context
+            .request("data", |asking| lane.host.data_set(asking, path, &json));
         drop(json);
         Ok(from_bytes(&reply.await?))
     }
@@ -104,7 +104,7 @@ impl Data {
         let lane = self.context.lane();
         let reply = self
             .context
-            .request("data", |token| lane.host.data_remove(lane.number, token, path));
+            .request("data", |asking| lane.host.data_remove(asking, path));
         Ok(parse::<Removed>(path, &from_bytes(&reply.await?))?.removed)
     }
 
@@ -112,7 +112,7 @@ impl Data {
         let lane = self.context.lane();
         let reply = self
             .context
-            .request("data", |token| lane.host.data_get(lane.number, token, path));
+            .request("data", |asking| lane.host.data_get(asking, path));
         Ok(from_bytes(&reply.await?))
     }
 }

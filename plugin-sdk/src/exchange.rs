@@ -69,9 +69,9 @@ impl IntoFuture for CallRequest {
                     Err(_) => u32::MAX,
                 },
             };
-            let reply = self.context.request("calls", |token| {
-                lane.host.call(lane.number, token, &target, &arguments)
-            });
+            let reply = self
+                .context
+                .request("calls", |asking| lane.host.call(asking, &target, &arguments));
             Results::read(&reply.await?)
         })
     }

@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::component::Component;
 use crate::context::Context;
 use crate::event::Event;
-use crate::ffi::Host;
+use crate::ffi::{Host, MadeFor};
 use crate::guard::guarded;
 use crate::lane::{Handler, Info, Lane};
 use crate::work::WorkItem;
@@ -99,8 +99,13 @@ impl<C: Component> Instance<C> {
                     component.start(own.clone()).await?;
                     for (number, listen) in C::EVENTS.iter().enumerate() {
                         let handler = Handler::Declared(number);
-                        own.lane()
-                            .subscribe(listen.component, listen.key, listen.range, handler)?;
+                        own.lane().subscribe(
+                            MadeFor::Component,
+                            listen.component,
+                            listen.key,
+                            listen.range,
+                            handler,
+                        )?;
                     }
                     Ok::<(), Error>(())
                 });
@@ -139,8 +144,7 @@ impl<C: Component> Instance<C> {
                 .enumerate()
                 .find(|(_, name)| name.as_bytes() == item.target),
         };
-        let own = context.for_call(item.token);
-        let context = own.as_ref().unwrap_or(context);
+        let context = &context.made_for(MadeFor::Call(item.token));
         let mut call = Call::new(context, item, known.map(|(_, name)| name));
         let Some((number, _)) = known else {
             let (component, method) = (context.component(), String::from_utf8_lossy(item.target));
@@ -152,8 +156,7 @@ impl<C: Component> Instance<C> {
     }
 
     fn http(&self, context: &Context, item: WorkItem<'_>) {
-        let own = context.for_call(item.token);
-        let context = own.as_ref().unwrap_or(context);
+        let context = &context.made_for(MadeFor::Call(item.token));
         let request = Call::new(context, item, Some("")).request();
         let route = request.as_ref().map_or("", |request| request.route());
         let known = C::ROUTES.iter().position(|name| *name == route);
@@ -189,16 +192,21 @@ impl<C: Component> Instance<C> {
     }
 
     fn event(&self, context: &Context, item: WorkItem<'_>) {
-        let Some(handler) = context.lane().handler(item.token) else {
+        let Some(heard) = context.lane().handler(item.token) else {
             return;
         };
+        let made_for = match heard.is_for_caller {
+            true => MadeFor::Event(item.token),
+            false => MadeFor::Component,
+        };
+        let context = &context.made_for(made_for);
         let event = Event::read(item.target, item.payload, item.origin);
         // The hook has told the host of a panic.
-        let heard = catch_unwind(AssertUnwindSafe(|| match handler {
+        let started = catch_unwind(AssertUnwindSafe(|| match heard.handler {
             Handler::Declared(number) => self.component.event(number, context, event),
             Handler::Function(function) => Some(function(context.clone(), event)),
         }));
-        if let Ok(Some(future)) = heard {
+        if let Ok(Some(future)) = started {
             context.lane().start(
                 0,
                 Box::pin(async move {

@@ -8,9 +8,9 @@ use crate::Error;
 use crate::context::Context;
 use crate::event::Event;
 use crate::executor::{BoxFuture, Executor, discard, lock};
-use crate::ffi::Host;
+use crate::ffi::{Asking, Host, MadeFor, NotTaken, Taken};
 use crate::slab::Slab;
-use mesh_plugin_abi::{Status, Token};
+use mesh_plugin_abi::{RequestStatus, Status, Token};
 use serde::Deserialize;
 use std::future::Future;
 use std::pin::Pin;
@@ -36,7 +36,7 @@ pub(crate) struct Lane {
     pub(crate) number: u32,
     pub(crate) executor: Arc<Executor>,
     requests: Mutex<Slab<Request>>,
-    handlers: Mutex<Slab<Handler>>,
+    handlers: Mutex<Slab<Heard>>,
     /// The lane's tokio runtime, while it runs.
     #[cfg(feature = "tokio")]
     pub(crate) runtime: crate::tokio_lane::RuntimeSlot,
@@ -49,6 +49,14 @@ pub(crate) enum Handler {
     Declared(usize),
     /// A function given to [`Context::subscribe`].
     Function(Arc<dyn Fn(Context, Event) -> BoxFuture + Send + Sync>),
+}
+
+/// A subscription's handler, and what it asks for.
+#[derive(Clone)]
+pub(crate) struct Heard {
+    pub(crate) handler: Handler,
+    /// It asks for the event: with the rights of the caller for whom it listens.
+    pub(crate) is_for_caller: bool,
 }
 
 enum Request {
@@ -100,24 +108,37 @@ impl Lane {
         self.executor.cancel(call);
     }
 
-    /// Asks the host for something. `send` passes the token on, and returns false when the host does not know such
-    /// requests.
+    /// Asks the host for something. `send` passes on who asks.
     pub(crate) fn request(
         self: &Arc<Self>,
         what: &'static str,
-        send: impl FnOnce(Token) -> bool,
+        made_for: MadeFor,
+        send: impl FnOnce(Asking) -> Result<Taken, NotTaken>,
     ) -> ReplyFuture {
         let key = lock(&self.requests).insert(Request::Waiting(None));
-        let reply = ReplyFuture {
+        let mut reply = ReplyFuture {
             lane: self.clone(),
             key,
+            id: None,
         };
-        if !send(self.token(key)) {
-            let mut payload = Vec::new();
-            let status = Error::new(format!("this host does not offer {what}")).write(&mut payload);
-            self.reply(self.token(key), status, &payload);
+        let token = self.token(key);
+        match send(self.asking(token, made_for)) {
+            Ok(id) => reply.id = id,
+            Err(why) => {
+                let mut payload = Vec::new();
+                let status = not_taken(why, what).write(&mut payload);
+                self.reply(token, status, &payload);
+            }
         }
         reply
+    }
+
+    fn asking(&self, token: Token, made_for: MadeFor) -> Asking {
+        Asking {
+            lane: self.number,
+            token,
+            made_for,
+        }
     }
 
     /// Takes the host's reply to a request.
@@ -144,18 +165,24 @@ impl Lane {
     /// Subscribes and returns the subscription's token.
     pub(crate) fn subscribe(
         &self,
+        made_for: MadeFor,
         component: &str,
         key: &str,
         range: &str,
         handler: Handler,
     ) -> Result<Token, Error> {
-        let token = self.token(lock(&self.handlers).insert(handler));
-        if self.host.subscribe(self.number, token, component, key, range) {
-            Ok(token)
-        } else {
-            self.unsubscribe(token);
-            Err(Error::new("this host does not offer events"))
-        }
+        let heard = Heard {
+            handler,
+            is_for_caller: made_for != MadeFor::Component && self.host.names_events(),
+        };
+        let token = self.token(lock(&self.handlers).insert(heard));
+        let asking = self.asking(token, made_for);
+        let subscribed = self.host.subscribe(asking, component, key, range);
+        subscribed.map(|()| token).map_err(|why| {
+            let heard = lock(&self.handlers).remove(key_of(token));
+            drop(heard);
+            not_taken(why, "events")
+        })
     }
 
     pub(crate) fn unsubscribe(&self, token: Token) {
@@ -165,7 +192,7 @@ impl Lane {
         }
     }
 
-    pub(crate) fn handler(&self, token: Token) -> Option<Handler> {
+    pub(crate) fn handler(&self, token: Token) -> Option<Heard> {
         lock(&self.handlers).get_mut(key_of(token)).cloned()
     }
 
@@ -188,10 +215,40 @@ fn key_of(token: Token) -> u64 {
     token & !(0xff << 56)
 }
 
-/// Waits for the host's reply. Dropped earlier, the reply is ignored.
+/// The error for a request that the host has not taken.
+pub(crate) fn not_taken(why: NotTaken, what: &str) -> Error {
+    let status = match why {
+        NotTaken::Unknown => return Error::new(format!("this host does not offer {what}")),
+        NotTaken::Refused(status) => status,
+    };
+    let denied = |message: &str| Error::new(message).name("AccessDenied").field("code", 403);
+    let message = match status {
+        RequestStatus::NO_CALL => {
+            return denied(
+                "unauthorized: the call is over, and what the component does on its own account, it asks for with `as_component`",
+            );
+        }
+        RequestStatus::DENIED => return denied("unauthorized"),
+        RequestStatus::BAD_NAME => "a name, key or path must not be empty",
+        RequestStatus::BAD_RANGE => "the range is no npm version range, such as `^1.2.0`",
+        RequestStatus::BAD_JSON => "arguments must be a JSON array, and values JSON",
+        RequestStatus::BAD_OPTIONS => "the options are not those that the host knows",
+        RequestStatus::ENDED => return Error::new("the component was stopped"),
+        RequestStatus::FULL => {
+            return Error::new("the component has too many requests that are not answered");
+        }
+        RequestStatus::FAILED => return Error::new("the host failed to do it, and its log says why"),
+        status => return Error::new(format!("the host has not taken the request (status {status})")),
+    };
+    Error::type_error(message)
+}
+
+/// Waits for the host's reply. Dropped earlier, the request is cancelled.
 pub(crate) struct ReplyFuture {
     lane: Arc<Lane>,
     key: u64,
+    /// The number that cancels the request; `None` where the host cannot do that.
+    id: Taken,
 }
 
 impl Future for ReplyFuture {
@@ -221,6 +278,9 @@ impl Future for ReplyFuture {
 impl Drop for ReplyFuture {
     fn drop(&mut self) {
         let request = lock(&self.lane.requests).remove(self.key);
+        if let (Some(Request::Waiting(_)), Some(id)) = (&request, self.id) {
+            self.lane.host.cancel(id);
+        }
         drop(request);
     }
 }

@@ -98,6 +98,8 @@ class Greeter {
         it.method("onThread", {"name"}, &Greeter::on_thread).says("Answers from a thread of its own.");
         it.method("callOther", {"component", "method", "argument"}, &Greeter::call_other)
             .says("Calls a method of another component and answers as it does.");
+        it.method("callWithin", {"component", "method", "argument", "ms"}, &Greeter::call_within)
+            .says("As callOther, if the answer comes within that many milliseconds.");
         it.method("order", {"order", "note"}, &Greeter::order).says("Takes an order.");
         it.method("remember", {"name", "value"}, &Greeter::remember).says("Keeps a document, and answers with it.");
         it.method("divide", {"a", "b"}, [](const Greeter &, std::int64_t a, std::int64_t b) {
@@ -168,6 +170,26 @@ class Greeter {
     void call_other(Call &call, std::string component, std::string method, Json argument) {
         const Answer answer = call.later();
         host_.call(call, component, method, mesh::arguments(argument), [answer](mesh::Reply &reply) { answer.relay(reply); });
+    }
+
+    /* Two requests of which the first that is answered cancels the other. */
+    struct Race {
+        mesh::Request call, timer;
+    };
+
+    void call_within(Call &call, std::string component, std::string method, Json argument, std::uint32_t ms) {
+        const Answer answer = call.later();
+        const auto race = std::make_shared<Race>();
+        const auto timer = host_.after(call, std::chrono::milliseconds(std::min(ms, LONGEST_WAIT)), [answer, race] {
+            race->call.cancel();
+            answer.fail(Error("there was no answer in time", "TimeoutError"));
+        });
+        mesh::ScopedRequest until_called(timer); /* Where the call is refused, nobody needs the time. */
+        race->call = host_.call(call, component, method, mesh::arguments(argument), [answer, race](mesh::Reply &reply) {
+            race->timer.cancel();
+            answer.relay(reply);
+        });
+        race->timer = until_called.release();
     }
 
     std::string order(Order order, std::optional<std::string> note) const {

@@ -41,9 +41,10 @@ struct Host {
     std::mutex lock;
     std::condition_variable changed;
     std::vector<Deed> deeds;
-    std::vector<mesh_token> acting; /* For whom each thread asked, in order. */
+    std::vector<mesh_token> acting; /* For whom was asked, in order. */
     int failures = 0;
     bool delegates = false;
+    bool is_old = false; /* It is a host of minor version 2, whose requests name no call. */
 
     void add(const char *kind, mesh_token token, std::int64_t number, std::string what) {
         const std::lock_guard<std::mutex> guard(lock);
@@ -125,7 +126,83 @@ inline const mesh_http_extension HTTP = {
         of(context).add("respond", token, status, text(headers) + text(body));
     }};
 
+/* Notes for whom a request is made, and what it is. Its number is its token and a million. */
+inline std::int32_t asked(const void *context, const mesh_request *request, const char *kind, std::string what, mesh_token *id) {
+    if (what.find('/') == 0 || request->event == 404 || request->call == 404) {
+        return request->call == 404 || request->event == 404 ? MESH_REQUEST_NO_CALL : MESH_REQUEST_BAD_NAME;
+    }
+    {
+        const std::lock_guard<std::mutex> guard(of(context).lock);
+        of(context).acting.push_back(request->call + request->event);
+    }
+    if (id != nullptr) {
+        *id = request->token + 1000000;
+    }
+    of(context).add(kind, request->token, request->lane, std::move(what));
+    return MESH_REQUEST_TAKEN;
+}
+
+inline std::int32_t cancel(const void *context, mesh_token id) {
+    of(context).add("cancel", id - 1000000, 0, "");
+    return MESH_REQUEST_TAKEN;
+}
+
+inline const mesh_exchange_2_extension EXCHANGE_2 = {
+    sizeof(mesh_exchange_2_extension), 0,
+    [](const void *context, const mesh_request *request, mesh_slice component, mesh_slice method, mesh_slice range,
+       mesh_slice arguments, std::uint32_t timeout, mesh_token *id) {
+        return asked(context, request, "call",
+                     text(component) + "/" + text(method) + "@" + text(range) + text(arguments) +
+                         (timeout == 0 ? "" : " with a limit"),
+                     id);
+    },
+    cancel};
+
+inline const mesh_events_2_extension EVENTS_2 = {
+    sizeof(mesh_events_2_extension), 0,
+    [](const void *context, const mesh_request *request, mesh_slice key, mesh_slice data, mesh_slice options) {
+        return asked(context, request, "event", text(key) + text(data) + text(options), nullptr);
+    },
+    [](const void *context, const mesh_request *request, mesh_slice component, mesh_slice key, mesh_slice range) {
+        return asked(context, request, "subscribe", text(component) + "/" + text(key) + "@" + text(range), nullptr);
+    },
+    [](const void *context, mesh_token token) {
+        of(context).add("unsubscribe", token, 0, "");
+        return MESH_REQUEST_TAKEN;
+    }};
+
+inline const mesh_data_2_extension DATA_2 = {
+    sizeof(mesh_data_2_extension), 0,
+    [](const void *context, const mesh_request *request, mesh_slice path, mesh_slice value, mesh_slice, mesh_token *id) {
+        return asked(context, request, "set", text(path) + text(value), id);
+    },
+    [](const void *context, const mesh_request *request, mesh_slice path, mesh_slice, mesh_token *id) {
+        return asked(context, request, "get", text(path), id);
+    },
+    [](const void *context, const mesh_request *request, mesh_slice path, mesh_slice, mesh_token *id) {
+        return asked(context, request, "remove", text(path), id);
+    },
+    cancel};
+
+inline const mesh_timer_2_extension TIMER_2 = {
+    sizeof(mesh_timer_2_extension), 0,
+    [](const void *context, const mesh_request *request, std::uint64_t milliseconds, mesh_token *id) {
+        return asked(context, request, "after", std::to_string(milliseconds), id);
+    },
+    cancel};
+
 inline const void *extension(const void *context, mesh_slice name) {
+    const std::pair<const char *, const void *> second[] = {
+        {MESH_EXCHANGE_2_EXTENSION, &EXCHANGE_2},
+        {MESH_EVENTS_2_EXTENSION, &EVENTS_2},
+        {MESH_DATA_2_EXTENSION, &DATA_2},
+        {MESH_TIMER_2_EXTENSION, &TIMER_2},
+    };
+    for (const auto &[known, functions] : second) {
+        if (text(name) == known) {
+            return of(context).is_old ? nullptr : functions;
+        }
+    }
     const std::pair<const char *, const void *> all[] = {
         {MESH_EXCHANGE_EXTENSION, &EXCHANGE}, {MESH_EVENTS_EXTENSION, &EVENTS}, {MESH_DATA_EXTENSION, &DATA},
         {MESH_TIMER_EXTENSION, &TIMER},       {MESH_HTTP_EXTENSION, &HTTP},

@@ -121,7 +121,8 @@ void it_answers_later(Host &host, Driven &greeter) {
 void it_calls_others(Host &host, Driven &greeter) {
     greeter.push(MESH_WORK_CALL, 8001, "callOther", "[\"calc\",\"double\",{\"of\":[21]}]");
     Deed call = only(host);
-    host.expect_equal(call.what, "calc/double@[{\"of\":[21]}] with a limit");
+    /* A host that knows the call knows its limit. */
+    host.expect_equal(call.what, std::string("calc/double@[{\"of\":[21]}]") + (host.is_old ? " with a limit" : ""));
     greeter.push(MESH_WORK_REPLY, call.token, "", "[42]");
     host.expect_equal(greeter.answer(8001), "0 [42]");
     for (const auto &[status, passed] : {std::pair(MESH_STATUS_ERROR, "1 "), {MESH_STATUS_VALUE_ERROR, "2 "},
@@ -241,13 +242,53 @@ void a_host_without_extensions_is_enough(Host &host) {
 
 void what_is_asked_for_a_caller_is_asked_with_its_rights(Host &host) {
     host.delegates = true;
+    host.acting.clear();
     Driven greeter(host);
     greeter.push(MESH_WORK_CALL, 31, "emitGreeting", "[\"Ada\"]");
     greeter.push(MESH_WORK_CALL, 32, "callOther", "[\"a\",\"b\"]");
-    host.expect(host.acting == std::vector<mesh_token>{31, 0, 32, 0}, "each for its caller, and then for nobody");
+    if (host.is_old) {
+        host.expect(host.acting == std::vector<mesh_token>{31, 0, 32, 0}, "each for its caller, and then for nobody");
+    } else {
+        host.expect(host.acting == std::vector<mesh_token>{31, 32}, "each request names its call");
+    }
     greeter.end();
     host.take();
     host.delegates = false;
+}
+
+void the_first_of_two_requests_cancels_the_other(Host &host) {
+    if (host.is_old) {
+        return;
+    }
+    Driven greeter(host);
+    for (const bool is_answered : {true, false}) {
+        greeter.push(MESH_WORK_CALL, 41, "callWithin", "[\"a\",\"b\",1,50]");
+        const std::vector<Deed> asked = host.take();
+        host.expect(asked.size() == 2 && asked[0].kind == "after" && asked[1].kind == "call", "a timer and a call");
+        const Deed &first = asked[is_answered ? 1 : 0], &other = asked[is_answered ? 0 : 1];
+        greeter.push(MESH_WORK_REPLY, first.token, "", is_answered ? "[7]" : "");
+        const std::vector<Deed> then = host.take();
+        host.expect(then.size() == 2 && then[0].kind == "cancel" && then[0].token == other.token, "the other is cancelled");
+        host.expect_equal(then[1].what, is_answered ? "[7]" : "[{\"message\":\"there was no answer in time\",\"name\":\"TimeoutError\"}]");
+        greeter.push(MESH_WORK_REPLY, other.token, "", "[8]");
+        host.expect(host.take().empty(), "a late reply is ignored");
+    }
+}
+
+void a_request_that_is_not_taken_fails_at_once(Host &host) {
+    if (host.is_old) {
+        return;
+    }
+    Driven greeter(host);
+    const std::string named = greeter.call("callOther", "[\"\",\"b\"]");
+    host.expect(named.find("must not be empty") != std::string::npos, "a name that is empty", named);
+    /* The timer that was made for the call is cancelled, since the call was not taken. */
+    greeter.push(MESH_WORK_CALL, 42, "callWithin", "[\"\",\"b\",1,50]");
+    const std::vector<Deed> deeds = host.take();
+    host.expect(deeds.size() == 3 && deeds[1].kind == "cancel" && deeds[1].token == deeds[0].token, "no timer is left");
+    /* The host does not know this call any more. */
+    greeter.push(MESH_WORK_CALL, 404, "emitGreeting", "[\"Ada\"]");
+    host.expect(only(host).what.find("the call is over") != std::string::npos, "the call is over");
 }
 
 void a_wrong_configuration_is_a_reason(Host &host) {
@@ -299,14 +340,8 @@ void lanes_share_one_instance(Host &host) {
     host.take();
 }
 
-} // namespace
-
-int main() {
-    const mesh_component *component = mesh_component_entry();
-    Host host;
-    host.expect(component == mesh_component_entry(), "one description");
-    host.expect(component->magic == MESH_MAGIC && component->struct_size >= sizeof(mesh_component), "a description");
-    host.expect(mesh_equal(component->name, mesh_text("greeter")), "the name");
+/* All expectations, of a host of either kind. */
+void all(Host &host) {
     {
         Driven greeter(host);
         host.expect_equal(greeter.order(MESH_WORK_START), "0 ");
@@ -325,9 +360,25 @@ int main() {
     the_next_instance_counts_on(host);
     a_host_without_extensions_is_enough(host);
     what_is_asked_for_a_caller_is_asked_with_its_rights(host);
+    the_first_of_two_requests_cancels_the_other(host);
+    a_request_that_is_not_taken_fails_at_once(host);
     a_wrong_configuration_is_a_reason(host);
     sizes_below_the_first_are_refused(host);
     lanes_share_one_instance(host);
+}
+
+} // namespace
+
+int main() {
+    const mesh_component *component = mesh_component_entry();
+    Host host;
+    host.expect(component == mesh_component_entry(), "one description");
+    host.expect(component->magic == MESH_MAGIC && component->struct_size >= sizeof(mesh_component), "a description");
+    host.expect(mesh_equal(component->name, mesh_text("greeter")), "the name");
+    for (const bool is_old : {true, false}) {
+        host.is_old = is_old;
+        all(host);
+    }
     if (host.failures == 0) {
         std::puts("greeter: all expectations hold");
     }

@@ -20,5 +20,6 @@ mod operations;
 mod paths;
 mod query;
 pub mod system;
+mod trace;
 pub mod transport;
 pub mod web;

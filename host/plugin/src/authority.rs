@@ -5,17 +5,35 @@
 //! instance never stands for a call of this one; what is remembered of a thread needs no destructor, and so never keeps a
 //! library in memory.
 
+use super::chain::Began;
+use super::lane::Served;
 use mesh_wire::origin::Origin;
+use mesh_wire::traceparent::Traceparent;
 use std::cell::Cell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// For which call a component asks for something, and with whose rights.
 #[derive(Clone, Debug, Default)]
 pub struct Authority {
     /// With whose rights it is done.
     pub rights: Rights,
-    /// The call that it is done for, where the component says so. It says so only where the rights may be those of its callers.
+    /// The call that it is done for, where the component says so.
     pub call: Option<ServedCall>,
+    /// When the chain of calls began that the call belongs to, where the request itself names the call.
+    pub chain: Option<Began>,
+    /// The trace that a called component learns of.
+    pub trace: Option<Traceparent>,
+}
+
+/// For what a request is made, as it says itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MadeFor {
+    /// For the component itself.
+    Component,
+    /// For a call with this token.
+    Call(u64),
+    /// For an event of the subscription with this token.
+    Event(u64),
 }
 
 /// A call that a component works on.
@@ -55,6 +73,33 @@ impl Authority {
         Authority {
             rights: caller.map_or(Rights::Gone, |caller| Rights::Caller(caller.origin)),
             call: Some(ServedCall { token, deadline }),
+            ..Authority::default()
+        }
+    }
+
+    /// For the call of this token, which the component works on. The caller's rights count where the component delegates.
+    pub(super) fn for_served(token: u64, served: Served, delegates: bool) -> Authority {
+        let rights = match (delegates, served.origin) {
+            (false, _) => Rights::Component,
+            (true, Some(origin)) => Rights::Caller(origin),
+            (true, None) => Rights::Gone,
+        };
+        Authority {
+            rights,
+            call: Some(ServedCall {
+                token,
+                deadline: Some(served.deadline),
+            }),
+            chain: Some(served.began),
+            trace: served.trace,
+        }
+    }
+
+    /// As long as this, or as long as somebody waits for the call, where the request itself names it.
+    pub fn bounded(&self, timeout: Duration, now: Instant) -> Duration {
+        match (self.chain, self.call.and_then(|call| call.deadline)) {
+            (Some(_), Some(deadline)) => timeout.min(deadline.saturating_duration_since(now)),
+            _ => timeout,
         }
     }
 }

@@ -199,6 +199,11 @@ impl Component {
         self.instance.lanes().iter().map(|lane| lane.pending()).sum()
     }
 
+    /// Requests that it has made and that are not over, of those that name the call they are made for.
+    pub fn requests(&self) -> usize {
+        self.instance.requests()
+    }
+
     /// Events that it has and has not worked on yet.
     pub fn unfinished_events(&self) -> usize {
         self.instance.lanes().iter().map(|lane| lane.events()).sum()

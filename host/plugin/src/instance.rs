@@ -3,58 +3,21 @@
 //! Enters: jobs, and completions from threads of the library. Leaves: jobs on the lanes, requests of the component through
 //! [`Services`]. Guarantees: a job goes to one lane; what comes too late is counted and harms nobody.
 
-use super::authority::{Authority, act_for, acting_for};
+use super::authority::{Authority, MadeFor, Rights, act_for, acting_for};
 use super::chain::{Began, Hold};
 use super::emitter::{Emitter, Identity};
 use super::job::{Answer, Completion, Job, Response};
 use super::lane::{Lane, Refusal, Refused, Wake, clock, split_token};
+use super::requests::{Place, RequestNumber};
+use super::services::{Caller, Services};
 use super::uses::Uses;
+use super::wrong::Wrong;
+use mesh_wire::traceparent::Traceparent;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-
-/// Where the reply to a request of a component goes.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The component that asked.
-    pub instance: Arc<Instance>,
-    /// The lane on which it waits.
-    pub lane: u32,
-    /// The number that it chose for the request.
-    pub token: u64,
-    /// For which call it asked, and with whose rights.
-    pub authority: Authority,
-}
-
-/// The services of the host for a component. All functions are called from threads of the component and never wait.
-pub trait Services: Send + Sync {
-    /// Publishes an event of a component.
-    fn emit(&self, emitter: &Emitter, key: &str, data: &[u8], options: &[u8]);
-    /// Calls a method of a component.
-    fn call(
-        &self,
-        caller: Caller,
-        component: &str,
-        method: &str,
-        range: &str,
-        arguments: &[u8],
-        timeout_milliseconds: u32,
-    );
-    /// Subscribes to events of a component.
-    fn subscribe(&self, caller: Caller, component: &str, key: &str, range: &str);
-    /// Ends a subscription by the number that the component chose.
-    fn unsubscribe(&self, instance: &Arc<Instance>, subscription: u64);
-    /// Stores one of the component's documents.
-    fn data_set(&self, caller: Caller, path: &str, value: &[u8], options: &[u8]);
-    /// Reads the component's documents.
-    fn data_get(&self, caller: Caller, path: &str);
-    /// Removes some of the component's documents.
-    fn data_remove(&self, caller: Caller, path: &str);
-    /// Replies after a while.
-    fn after(&self, caller: Caller, milliseconds: u64);
-}
 
 /// A loaded version. Outlives the library's code: whatever still points here is answered, late and politely.
 pub struct Instance {
@@ -71,6 +34,21 @@ pub struct Instance {
     interests: Mutex<Vec<Interest>>,
     /// The extensions of the host that it uses.
     uses: Uses,
+    /// Nothing that it asks for is done any more.
+    has_ended: AtomicBool,
+}
+
+/// A request of a component as it describes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// The lane where the outcome arrives.
+    pub(super) lane: u32,
+    /// The number that the component chose.
+    pub(super) token: u64,
+    /// For what it is made.
+    pub(super) made_for: MadeFor,
+    /// The trace that a called component learns of, where the component says so.
+    pub(super) trace: Option<Traceparent>,
 }
 
 /// One subscription of a component, as it asked for it.
@@ -86,6 +64,8 @@ pub struct Interest {
     pub key: Box<str>,
     /// Of which versions.
     pub range: Box<str>,
+    /// With whose rights it listens.
+    pub rights: Rights,
 }
 
 impl Interest {
@@ -115,6 +95,7 @@ impl Instance {
             hearing: AtomicBool::new(false),
             interests: Mutex::default(),
             uses: Uses::default(),
+            has_ended: AtomicBool::new(false),
         }
     }
 
@@ -154,12 +135,19 @@ impl Instance {
             .push(interest);
     }
 
-    /// Remembers that it does not listen any more.
-    pub fn remove_interest(&self, token: u64) {
-        self.interests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|interest| interest.token != token);
+    /// Remembers that it does not listen any more. Returns whether it did.
+    pub fn remove_interest(&self, token: u64) -> bool {
+        let mut interests = self.interests.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = interests.len();
+        interests.retain(|interest| interest.token != token);
+        interests.len() < before
+    }
+
+    /// With whose rights it listens under this token.
+    pub(super) fn rights_of_interest(&self, token: u64) -> Option<Rights> {
+        let interests = self.interests.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = interests.iter().find(|interest| interest.token == token);
+        found.map(|interest| interest.rights.clone())
     }
 
     /// Of the subscriptions of another version: which of its own mean the same.
@@ -211,6 +199,114 @@ impl Instance {
         let (lane, ticket) = split_token(call);
         let caller = self.lanes.get(lane).and_then(|lane| lane.caller_of(ticket));
         Authority::for_call(call, caller)
+    }
+
+    /// With whose authority a request is made that says for what it is made.
+    pub(super) fn authority_for(&self, made_for: MadeFor) -> Result<Authority, Wrong> {
+        match made_for {
+            MadeFor::Component => Ok(Authority::default()),
+            MadeFor::Call(token) => {
+                let (lane, ticket) = split_token(token);
+                let lane = self.lanes.get(lane).ok_or(Wrong::Call)?;
+                let served = lane.served(ticket).ok_or(Wrong::Call)?;
+                Ok(Authority::for_served(token, served, self.delegates()))
+            }
+            MadeFor::Event(token) => {
+                let rights = self.rights_of_interest(token).ok_or(Wrong::Call)?;
+                Ok(Authority {
+                    rights,
+                    ..Authority::default()
+                })
+            }
+        }
+    }
+
+    /// Takes a request that is answered or cancelled later. The services of the host are to be asked for it with what this
+    /// returns, or [`Instance::withdraw`] is.
+    pub(super) fn begin(self: &Arc<Self>, asked: &Asked) -> Result<Caller, Wrong> {
+        if asked.token == 0 {
+            return Err(Wrong::Token);
+        }
+        let reply_to = self.lane(asked.lane).ok_or(Wrong::Lane)?;
+        let (keeper, call) = match asked.made_for {
+            MadeFor::Call(token) => (self.lanes.get(split_token(token).0).ok_or(Wrong::Call)?, token),
+            MadeFor::Component | MadeFor::Event(_) => (reply_to, 0),
+        };
+        // First, so that a call which is given up from now on takes the request with it.
+        let ticket = keeper.requests().begin(reply_to, asked.token, call)?;
+        let number = RequestNumber(keeper.token(ticket));
+        match self.authority_for(asked.made_for) {
+            Ok(authority) => Ok(Caller {
+                instance: self.clone(),
+                lane: asked.lane,
+                token: asked.token,
+                authority: Authority {
+                    trace: asked.trace.or(authority.trace),
+                    ..authority
+                },
+                request: Some(number),
+            }),
+            Err(wrong) => {
+                self.withdraw(number);
+                Err(wrong)
+            }
+        }
+    }
+
+    /// The component that listens under a token which no other subscription of it has.
+    pub(super) fn listener(self: &Arc<Self>, asked: &Asked) -> Result<Caller, Wrong> {
+        if asked.token == 0 || self.rights_of_interest(asked.token).is_some() {
+            return Err(Wrong::Token);
+        }
+        self.lane(asked.lane).ok_or(Wrong::Lane)?;
+        Ok(Caller {
+            instance: self.clone(),
+            lane: asked.lane,
+            token: asked.token,
+            authority: self.authority_for(asked.made_for)?,
+            request: None,
+        })
+    }
+
+    /// Forgets a request that was not begun after all.
+    pub(super) fn withdraw(&self, number: RequestNumber) {
+        let (lane, ticket) = split_token(number.0);
+        if let Some(lane) = self.lanes.get(lane) {
+            lane.requests().finish(ticket);
+        }
+    }
+
+    /// Cancels a request. No reply comes then.
+    pub(super) fn cancel(&self, number: u64) -> Result<(), Wrong> {
+        let (lane, ticket) = split_token(number);
+        let lane = self.lanes.get(lane).ok_or(Wrong::Unknown)?;
+        match lane.requests().cancel(ticket) {
+            true => Ok(()),
+            false => Err(Wrong::Unknown),
+        }
+    }
+
+    /// How many requests it has made for calls that it names, or for itself, that are not over.
+    pub fn requests(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.requests().len()).sum()
+    }
+
+    /// From now on nothing that it asks for is done. To be called when no code of it should run any more.
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        self.lanes.iter().for_each(|lane| lane.requests().end());
+    }
+
+    /// Whether nothing that it asks for is done any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    /// The place of a call with this token; none for the token of a call that waits for a version.
+    pub fn place_of(&self, token: u64) -> Option<Place> {
+        let lane = self.lanes.get(split_token(token).0).filter(|_| token != 0)?;
+        let lane = lane.clone();
+        Some(Place { lane, token })
     }
 
     pub(super) fn services(&self) -> &Arc<dyn Services> {
@@ -302,18 +398,6 @@ impl Instance {
 
     pub(super) fn take_failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl Caller {
-    /// Queues the reply.
-    pub fn reply(&self, status: i32, payload: impl Into<bytes::Bytes>) {
-        let job = Job {
-            status,
-            payload: payload.into(),
-            ..Job::new(super::JobKind::Reply, self.token)
-        };
-        self.instance.push(self.lane, job);
     }
 }
 

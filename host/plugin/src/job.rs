@@ -3,6 +3,7 @@
 //! Enters: a kind, and bytes that belong to it. Leaves: work for a lane. Guarantees: numbers are those of the ABI.
 
 use super::chain::Began;
+use super::requests::Place;
 use bytes::Bytes;
 use mesh_session::{After, Share};
 use mesh_wire::origin::Origin;
@@ -129,6 +130,11 @@ pub trait Answer: Send {
     fn respond(self: Box<Self>, response: Response<'_>) {
         let _ = response;
         self.answer(mesh_plugin_abi::Status::ERROR, NOT_ASKED_FOR);
+    }
+
+    /// Is told where its call is, when that was waiting for a version. Must not wait, and must not call back into the lane.
+    fn placed(&mut self, place: Place) {
+        let _ = place;
     }
 
     /// Whether nobody waits for it any more.

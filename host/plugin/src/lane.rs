@@ -8,23 +8,28 @@ mod giving_up;
 mod places;
 mod refused;
 mod room;
+mod served;
 mod state;
+mod wake;
 
 pub use refused::{Refusal, Refused};
 pub use room::Limits;
+pub use wake::Wake;
+
+pub(super) use served::Served;
 
 use super::Status;
-use super::authority::WaitingCaller;
 use super::chain::Began;
 use super::faults::Faults;
 use super::intake::Intake;
 use super::job::{Answer, Completion, Job, JobKind, Response};
 use super::latency::Latency;
 use super::owed::Owed;
+use super::requests::Requests;
 use super::slots::{Slots, Ticket};
 use mesh_session::{After, Share};
 use room::Events;
-use state::{Pending, State};
+use state::State;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -68,25 +73,8 @@ pub struct Lane {
     limits: Limits,
     /// Whether it is remembered who called.
     keeps_origins: bool,
-}
-
-/// The duty to wake a lane, fulfilled when dropped. Lets one wake serve many jobs.
-#[must_use]
-pub struct Wake(Option<Arc<Lane>>);
-
-impl Wake {
-    /// No duty at all: for what is taken without a lane.
-    pub fn nobody() -> Wake {
-        Wake(None)
-    }
-}
-
-impl Drop for Wake {
-    fn drop(&mut self) {
-        if let Some(lane) = self.0.take() {
-            lane.signal();
-        }
-    }
+    /// The requests that the component makes for its calls.
+    requests: Requests,
 }
 
 impl Lane {
@@ -106,6 +94,7 @@ impl Lane {
                 pending: Slots::new(),
                 queued_events: 0,
                 events_at_work: 0,
+                cancelled: 0,
             }),
             ready: Condvar::new(),
             descriptor,
@@ -119,6 +108,7 @@ impl Lane {
             latency: Latency::default(),
             limits,
             keeps_origins: false,
+            requests: Requests::default(),
         }
     }
 
@@ -135,29 +125,9 @@ impl Lane {
         self.keeps_origins
     }
 
-    /// Who made a call that is not answered yet, where that is remembered.
-    pub(super) fn caller_of(&self, ticket: Ticket) -> Option<WaitingCaller> {
-        let state = self.lock();
-        let pending = state.pending.get(ticket)?;
-        Some(WaitingCaller {
-            origin: pending.origin.clone()?,
-            deadline: pending.deadline,
-        })
-    }
-
-    fn pending_of(&self, job: &Job, owed: Owed, deadline: Instant) -> Pending {
-        let is_kept = self.keeps_origins && job.kind.is_call();
-        Pending {
-            owed,
-            deadline,
-            began: job.chain.unwrap_or_else(Began::now),
-            limit_milliseconds: if job.kind.is_call() {
-                job.deadline_milliseconds
-            } else {
-                0
-            },
-            origin: job.origin.as_ref().filter(|_| is_kept).cloned(),
-        }
+    /// The requests that the component makes for calls of this lane.
+    pub(super) fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// The oldest chain of calls of which something is under way here.
@@ -283,7 +253,7 @@ impl Lane {
         {
             held.keep(job, Some((Owed::new(answer, bytes), deadline)));
             self.load.fetch_add(1, Ordering::Relaxed);
-            return Ok(Wake(None));
+            return Ok(Wake::nobody());
         }
         let owed = Owed::new(answer, bytes);
         match state.pending.insert(self.pending_of(&job, owed, deadline)) {
@@ -291,7 +261,7 @@ impl Lane {
             Err(pending) => {
                 return match pending.owed.settle() {
                     Some(answer) => refused(Refusal::Full, job, answer),
-                    None => Ok(Wake(None)),
+                    None => Ok(Wake::nobody()),
                 };
             }
         }
@@ -320,7 +290,7 @@ impl Lane {
         let mut guard = self.lock();
         let state = &mut *guard;
         if state.closed || (job.kind == JobKind::Wake && state.wake_queued) {
-            return Wake(None);
+            return Wake::nobody();
         }
         // Replies are bounded by what the component asked for; events come from anybody.
         if job.kind == JobKind::Event {
@@ -343,7 +313,7 @@ impl Lane {
             if !kept {
                 self.dropped_events.fetch_add(1, Ordering::Relaxed);
             }
-            return Wake(None);
+            return Wake::nobody();
         }
         state.wake_queued |= job.kind == JobKind::Wake;
         self.enqueue(guard, job)
@@ -354,9 +324,11 @@ impl Lane {
         let mut state = self.lock();
         state.events_at_work = 0;
         self.note_rest();
+        self.clear_cancelled(&mut state);
         while state.jobs.is_empty() && !state.closed {
             state.sleeping = true;
             state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.clear_cancelled(&mut state);
         }
         state.sleeping = false;
         self.hand_over(state, jobs)
@@ -365,7 +337,8 @@ impl Lane {
     /// Whether [`Lane::wait`] would return at once.
     #[cfg(feature = "testing")]
     pub(super) fn wakes_for_work(&self) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
+        self.clear_cancelled(&mut state);
         !state.jobs.is_empty() || state.closed
     }
 
@@ -379,6 +352,7 @@ impl Lane {
     pub(super) fn poll(&self, jobs: &mut Vec<Job>) -> bool {
         let mut state = self.lock();
         state.sleeping = true;
+        self.clear_cancelled(&mut state);
         let closed = state.closed;
         let more = self.hand_over(state, jobs);
         if closed && more {
@@ -432,14 +406,16 @@ impl Lane {
     }
 
     fn enqueue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, job: Job) -> Wake {
+        let token = job.token;
         state.take_in(job);
         self.load.fetch_add(1, Ordering::Relaxed);
         let sleeping = std::mem::replace(&mut state.sleeping, false);
-        Wake(sleeping.then(|| self.clone()))
+        Wake::of(sleeping.then(|| self.clone()), token)
     }
 
     fn hand_over(&self, mut state: MutexGuard<'_, State>, jobs: &mut Vec<Job>) -> bool {
         std::mem::swap(&mut state.jobs, jobs);
+        Self::note_serving(&mut state, jobs);
         state.bytes = 0;
         state.events_at_work = std::mem::take(&mut state.queued_events);
         // Jobs that wait for a version do not wait for the work that the thread does now.
@@ -470,7 +446,7 @@ impl Lane {
         }
     }
 
-    fn token(&self, ticket: Ticket) -> u64 {
+    pub(super) fn token(&self, ticket: Ticket) -> u64 {
         u64::from(self.number & 0xff) << 56
             | u64::from(ticket.position & 0xff_ffff) << 32
             | u64::from(ticket.generation)

@@ -25,7 +25,7 @@ struct Number {
     read: fn(&Component) -> u64,
 }
 
-const NUMBERS: [Number; 10] = [
+const NUMBERS: [Number; 11] = [
     Number {
         name: "mesh_component_calls_total",
         kind: Kind::Counter,
@@ -79,6 +79,12 @@ const NUMBERS: [Number; 10] = [
         kind: Kind::Gauge,
         help: "Calls and events that wait until a version takes them.",
         read: |component| component.waiting() as u64,
+    },
+    Number {
+        name: "mesh_component_requests_pending",
+        kind: Kind::Gauge,
+        help: "Requests of its own that are neither answered nor cancelled. One built for an older host is not counted.",
+        read: |component| component.requests() as u64,
     },
     Number {
         name: "mesh_component_lanes",

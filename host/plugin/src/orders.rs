@@ -255,6 +255,8 @@ impl Component {
             lane.close();
         }
         let unloaded = self.runner.end(patience).await;
+        // Threads of a library that stays in memory ask for nothing any more.
+        self.instance.end();
         self.abandon_calls(Abandoned::Stopped);
         self.set_state(ComponentState::Stopped);
         unloaded

@@ -5,9 +5,10 @@
 
 use super::LoadError;
 use super::authority::Authority;
-use super::instance::{Caller, Instance};
+use super::instance::Instance;
 use super::job::{Completion, Job};
 use super::lane::Lane;
+use super::services::Caller;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,6 +69,7 @@ impl PlayedLibrary {
             lane: lane as u32,
             token,
             authority: Authority::default(),
+            request: None,
         }
     }
 
@@ -111,19 +113,21 @@ impl PlayedLibrary {
     /// Publishes an event.
     pub fn emit(&self, key: &str, data: &[u8]) {
         let services = self.instance.services().clone();
-        services.emit(self.instance.emitter(), key, data, b"");
+        // A played library has no log to read.
+        let _ = services.emit(self.instance.emitter(), key, data, b"");
     }
 
     /// Calls a method of a component. The reply comes to this lane with this token.
     pub fn call(&self, (lane, token): (usize, u64), (component, method): (&str, &str), arguments: &[u8]) {
         let services = self.instance.services().clone();
-        services.call(self.caller(lane, token), component, method, "", arguments, 0);
+        // It hears of faults by the reply.
+        let _ = services.call(self.caller(lane, token), component, method, "", arguments, 0);
     }
 
     /// Listens to events of a component.
     pub fn subscribe(&self, (lane, token): (usize, u64), component: &str, key: &str) {
         let services = self.instance.services().clone();
-        services.subscribe(self.caller(lane, token), component, key, "");
+        let _ = services.subscribe(self.caller(lane, token), component, key, "");
     }
 
     /// Whether no thread has a reason to wake. A lane that was left has none.

@@ -1,11 +1,15 @@
 //! Calls that wait for completion, under generation-checked tokens.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 /// Things waiting, each under a number that is never valid again once it was used.
 #[derive(Debug)]
 pub(super) struct Slots<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     occupied: usize,
+    /// The generation before the first one of a new slot.
+    before_first: u32,
 }
 
 #[derive(Debug)]
@@ -24,12 +28,26 @@ pub(super) struct Ticket {
 /// More than this many calls never wait at one lane.
 pub(super) const CAPACITY: usize = 1 << 24;
 
+/// Empty slots above this number are given back.
+const SPARE: usize = 1024;
+
+/// The distance between the first generations of two tables, so that a ticket of one is none of another.
+const APART: u32 = 0x9E37_79B9;
+
+impl<T> Default for Slots<T> {
+    fn default() -> Slots<T> {
+        Slots::new()
+    }
+}
+
 impl<T> Slots<T> {
     pub(super) fn new() -> Slots<T> {
+        static TABLES: AtomicU32 = AtomicU32::new(0);
         Slots {
             slots: Vec::new(),
             free: Vec::new(),
             occupied: 0,
+            before_first: TABLES.fetch_add(1, Ordering::Relaxed).wrapping_mul(APART),
         }
     }
 
@@ -39,7 +57,7 @@ impl<T> Slots<T> {
             Some(position) => position,
             None if self.slots.len() < CAPACITY => {
                 self.slots.push(Slot {
-                    generation: 0,
+                    generation: self.before_first,
                     content: None,
                 });
                 (self.slots.len() - 1) as u32
@@ -74,6 +92,40 @@ impl<T> Slots<T> {
         slot.content
             .as_ref()
             .filter(|_| slot.generation == ticket.generation)
+    }
+
+    /// As [`Slots::get`], to be changed.
+    pub(super) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut T> {
+        let slot = self.slots.get_mut(ticket.position as usize)?;
+        slot.content
+            .as_mut()
+            .filter(|_| slot.generation == ticket.generation)
+    }
+
+    /// The ticket of what waits at a position.
+    pub(super) fn ticket_at(&self, position: u32) -> Option<Ticket> {
+        let slot = self.slots.get(position as usize)?;
+        let generation = slot.generation;
+        slot.content.as_ref().map(|_| Ticket { position, generation })
+    }
+
+    /// Gives memory back when nothing waits and there was much. Old tickets stay invalid.
+    pub(super) fn shrink(&mut self) {
+        if self.occupied > 0 || self.slots.len() <= SPARE {
+            return;
+        }
+        // Behind all that were used, counted from the first one, as generations may wrap.
+        let first = self.before_first;
+        let used = self.slots.iter().map(|slot| slot.generation.wrapping_sub(first));
+        self.before_first = first.wrapping_add(used.max().unwrap_or(0));
+        self.slots = Vec::new();
+        self.free = Vec::new();
+    }
+
+    /// For how much there is room without more memory.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.slots.capacity()
     }
 
     /// All that waits.
@@ -137,5 +189,27 @@ mod tests {
         );
         assert_eq!(slots.remove_where(|_| true), [(second, "b")]);
         assert_eq!(slots.len(), 0);
+    }
+
+    #[test]
+    fn a_ticket_of_one_table_is_none_of_another() {
+        let (mut one, mut other) = (Slots::new(), Slots::new());
+        let (first, second) = (one.insert("a").unwrap(), other.insert("b").unwrap());
+        assert_eq!(first.position, second.position);
+        assert_eq!((one.get(second), other.get(first)), (None, None));
+    }
+
+    #[test]
+    fn memory_is_given_back_and_old_tickets_stay_invalid() {
+        let mut slots = Slots::new();
+        let tickets: Vec<Ticket> = (0..100_000).map(|number| slots.insert(number).unwrap()).collect();
+        assert!(tickets.iter().all(|ticket| slots.remove(*ticket).is_some()));
+        slots.shrink();
+        assert_eq!((slots.len(), slots.room()), (0, 0));
+        for _ in 0..3 {
+            let new = slots.insert(1).unwrap();
+            assert!(tickets.iter().all(|ticket| slots.get(*ticket).is_none()));
+            assert_eq!(slots.remove(new), Some(1));
+        }
     }
 }

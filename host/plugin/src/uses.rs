@@ -10,6 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The last minor version of the ABI whose libraries say what they use by looking it up. Later ones say it in their descriptor.
 const LAST_BY_LOOK_UP: u16 = 2;
 
+/// Extensions of those that say for whom they ask. Each request of the second versions names its call.
+const DELEGATES: [&str; 4] = [
+    abi::DELEGATION_EXTENSION,
+    abi::EXCHANGE_2_EXTENSION,
+    abi::EVENTS_2_EXTENSION,
+    abi::DATA_2_EXTENSION,
+];
+
 /// The extensions that a component uses.
 #[derive(Debug)]
 pub(super) struct Uses {
@@ -34,7 +42,7 @@ impl Uses {
     /// Those that a descriptor names. A library of an earlier minor version may still look up others.
     pub(super) fn of(descriptor: &Descriptor, abi_minor: u16) -> Uses {
         Uses {
-            delegation: AtomicBool::new(descriptor.uses(abi::DELEGATION_EXTENSION)),
+            delegation: AtomicBool::new(DELEGATES.iter().any(|name| descriptor.uses(name))),
             web: AtomicBool::new(descriptor.uses(abi::HTTP_EXTENSION)),
             by_look_up: abi_minor <= LAST_BY_LOOK_UP,
         }
@@ -46,7 +54,7 @@ impl Uses {
             return;
         }
         match name {
-            abi::DELEGATION_EXTENSION => self.delegation.store(true, Ordering::Relaxed),
+            name if DELEGATES.contains(&name) => self.delegation.store(true, Ordering::Relaxed),
             abi::HTTP_EXTENSION => self.web.store(true, Ordering::Relaxed),
             _ => {}
         }
@@ -92,7 +100,9 @@ mod tests {
             );
             assert_eq!((uses.web(), uses.delegation()), (true, false));
         }
-        let uses = Uses::of(&descriptor(r#","extensions":["mesh.delegation/1"]"#), 3);
-        assert_eq!((uses.web(), uses.delegation()), (false, true));
+        for name in DELEGATES {
+            let uses = Uses::of(&descriptor(&format!(r#","extensions":["{name}"]"#)), 3);
+            assert_eq!((uses.web(), uses.delegation()), (false, true), "{name}");
+        }
     }
 }

@@ -19,4 +19,5 @@ pub mod origin;
 pub mod protocol;
 pub mod query;
 pub mod stamp;
+pub mod traceparent;
 pub mod versions;

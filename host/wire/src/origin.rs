@@ -1,9 +1,10 @@
 //! Who calls, as the called component is told (docs/mesh-protocol.md 2.8).
 //!
-//! Enters: the session of a caller, and its user where somebody has logged in. Leaves: both, and the JSON that libraries
-//! get. Guarantees: the JSON is written once; a copy costs as much as one of an `Arc`; nobody has to read the JSON again.
+//! Enters: the session of a caller, its user where somebody has logged in, and the trace that the call belongs to, where it
+//! does. Leaves: all of it, and the JSON that libraries get. Guarantees: the JSON is written once; a copy costs as much as one of an `Arc`; nobody has to read the JSON again.
 
 use crate::protocol::json;
+use crate::traceparent::Traceparent;
 use std::sync::Arc;
 
 /// Who calls. Copies share what they say.
@@ -14,26 +15,36 @@ pub struct Origin(Arc<Told>);
 struct Told {
     id: Option<Box<str>>,
     username: Option<Box<str>>,
+    trace: Option<Traceparent>,
     json: Box<str>,
 }
 
 impl Origin {
     /// A session that nobody has logged in with, or the mesh itself: `{"id":…}`.
     pub fn of_session(id: &str) -> Origin {
-        Origin::new(Some(id), None)
+        Origin::new(Some(id), None, None)
     }
 
     /// A session of a user: `{"id":…,"username":…}`.
     pub fn of_user(id: &str, username: &str) -> Origin {
-        Origin::new(Some(id), Some(username))
+        Origin::new(Some(id), Some(username), None)
     }
 
     /// Somebody of whom nothing is known: `null`.
     pub fn nobody() -> Origin {
-        Origin::new(None, None)
+        Origin::new(None, None, None)
     }
 
-    fn new(id: Option<&str>, username: Option<&str>) -> Origin {
+    /// The same caller, for a call that belongs to this trace: with a member `traceparent`.
+    #[must_use]
+    pub fn traced(&self, trace: Traceparent) -> Origin {
+        match self.traceparent() {
+            Some(known) if known == trace => self.clone(),
+            _ => Origin::new(self.id(), self.username(), Some(trace)),
+        }
+    }
+
+    fn new(id: Option<&str>, username: Option<&str>, trace: Option<Traceparent>) -> Origin {
         let mut written = String::new();
         match id {
             None => written.push_str("null"),
@@ -44,12 +55,18 @@ impl Origin {
                     written.push_str(r#","username":"#);
                     json::write_string(&mut written, username);
                 }
+                if let Some(trace) = &trace {
+                    written.push_str(r#","traceparent":""#);
+                    written.push_str(trace.as_str());
+                    written.push('"');
+                }
                 written.push('}');
             }
         }
         Origin(Arc::new(Told {
             id: id.map(Into::into),
             username: username.map(Into::into),
+            trace,
             json: written.into(),
         }))
     }
@@ -62,6 +79,11 @@ impl Origin {
     /// The user's name; none where nobody has logged in.
     pub fn username(&self) -> Option<&str> {
         self.0.username.as_deref()
+    }
+
+    /// The trace that the call belongs to.
+    pub fn traceparent(&self) -> Option<Traceparent> {
+        self.0.trace
     }
 
     /// The JSON object that libraries get.
@@ -93,6 +115,21 @@ mod tests {
             Origin::of_user("S", "bob").json(),
             r#"{"id":"S","username":"bob"}"#
         );
+    }
+
+    #[test]
+    fn a_trace_is_one_more_member_and_changes_nobody() {
+        let trace = Traceparent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+        let traced = Origin::of_user("S", "bob").traced(trace);
+        let read: Value = serde_json::from_str(traced.json()).unwrap();
+        assert_eq!(
+            read,
+            json!({"id": "S", "username": "bob", "traceparent": trace.as_str()})
+        );
+        assert_eq!(traced.traceparent(), Some(trace));
+        assert!(std::ptr::eq(traced.json(), traced.traced(trace).json()));
+        let unknown = Origin::nobody().traced(trace);
+        assert_eq!((unknown.json(), unknown.traceparent()), ("null", Some(trace)));
     }
 
     #[test]

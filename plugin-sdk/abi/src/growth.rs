@@ -5,8 +5,9 @@
 //! today's may be longer than the one that is there.
 
 use crate::{
-    Component, DataExtension, DelegationExtension, EventsExtension, ExchangeExtension, Host, HttpExtension,
-    TimerExtension, Vtable, Work,
+    Component, Data2Extension, DataExtension, DelegationExtension, Events2Extension, EventsExtension,
+    Exchange2Extension, ExchangeExtension, Host, HttpExtension, Request, Timer2Extension, TimerExtension,
+    Vtable, Work,
 };
 use core::fmt;
 use core::marker::PhantomData;
@@ -45,6 +46,16 @@ pub const TIMER_EXTENSION_SIZE_1_0: usize = end_of!(TimerExtension.after);
 pub const DELEGATION_EXTENSION_SIZE_1_1: usize = end_of!(DelegationExtension.act_for);
 /// Bytes of [`HttpExtension`] in ABI 1.2, which brought it.
 pub const HTTP_EXTENSION_SIZE_1_2: usize = end_of!(HttpExtension.respond);
+/// Bytes of [`Request`] in ABI 1.3, which brought it.
+pub const REQUEST_SIZE_1_3: usize = end_of!(Request.traceparent);
+/// Bytes of [`Exchange2Extension`] in ABI 1.3, which brought it.
+pub const EXCHANGE_2_EXTENSION_SIZE_1_3: usize = end_of!(Exchange2Extension.cancel);
+/// Bytes of [`Events2Extension`] in ABI 1.3, which brought it.
+pub const EVENTS_2_EXTENSION_SIZE_1_3: usize = end_of!(Events2Extension.unsubscribe);
+/// Bytes of [`Data2Extension`] in ABI 1.3, which brought it.
+pub const DATA_2_EXTENSION_SIZE_1_3: usize = end_of!(Data2Extension.cancel);
+/// Bytes of [`Timer2Extension`] in ABI 1.3, which brought it.
+pub const TIMER_2_EXTENSION_SIZE_1_3: usize = end_of!(Timer2Extension.cancel);
 
 /// A struct of the contract that says its own size.
 ///
@@ -85,6 +96,11 @@ growing! {
     TimerExtension = "mesh_timer_extension", TIMER_EXTENSION_SIZE_1_0, since 0;
     DelegationExtension = "mesh_delegation_extension", DELEGATION_EXTENSION_SIZE_1_1, since 1;
     HttpExtension = "mesh_http_extension", HTTP_EXTENSION_SIZE_1_2, since 2;
+    Request = "mesh_request", REQUEST_SIZE_1_3, since 3;
+    Exchange2Extension = "mesh_exchange_2_extension", EXCHANGE_2_EXTENSION_SIZE_1_3, since 3;
+    Events2Extension = "mesh_events_2_extension", EVENTS_2_EXTENSION_SIZE_1_3, since 3;
+    Data2Extension = "mesh_data_2_extension", DATA_2_EXTENSION_SIZE_1_3, since 3;
+    Timer2Extension = "mesh_timer_2_extension", TIMER_2_EXTENSION_SIZE_1_3, since 3;
 }
 
 /// A field that came with its struct: every writer gives it. Made by [`field!`](crate::field).

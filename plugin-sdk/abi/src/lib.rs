@@ -30,6 +30,7 @@ use core::ffi::c_void;
 
 mod extensions;
 mod growth;
+mod requests;
 mod status;
 mod work;
 
@@ -39,9 +40,15 @@ pub use extensions::{
     TimerExtension,
 };
 pub use growth::{
-    COMPONENT_SIZE_1_0, DATA_EXTENSION_SIZE_1_0, DELEGATION_EXTENSION_SIZE_1_1, EVENTS_EXTENSION_SIZE_1_0,
+    COMPONENT_SIZE_1_0, DATA_2_EXTENSION_SIZE_1_3, DATA_EXTENSION_SIZE_1_0, DELEGATION_EXTENSION_SIZE_1_1,
+    EVENTS_2_EXTENSION_SIZE_1_3, EVENTS_EXTENSION_SIZE_1_0, EXCHANGE_2_EXTENSION_SIZE_1_3,
     EXCHANGE_EXTENSION_SIZE_1_0, Field, Given, Growing, HOST_SIZE_1_0, HTTP_EXTENSION_SIZE_1_2, Items,
-    LaterField, StructError, StructErrorKind, TIMER_EXTENSION_SIZE_1_0, VTABLE_SIZE_1_0, WORK_SIZE_1_0,
+    LaterField, REQUEST_SIZE_1_3, StructError, StructErrorKind, TIMER_2_EXTENSION_SIZE_1_3,
+    TIMER_EXTENSION_SIZE_1_0, VTABLE_SIZE_1_0, WORK_SIZE_1_0,
+};
+pub use requests::{
+    DATA_2_EXTENSION, Data2Extension, EVENTS_2_EXTENSION, EXCHANGE_2_EXTENSION, Events2Extension,
+    Exchange2Extension, Request, RequestStatus, TIMER_2_EXTENSION, Timer2Extension,
 };
 pub use status::{Level, Status};
 pub use work::{Work, WorkKind};
@@ -53,7 +60,7 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"MESHPLUG");
 pub const ABI_MAJOR: u16 = 1;
 
 /// Minor version of this contract. It grows when fields are appended.
-pub const ABI_MINOR: u16 = 2;
+pub const ABI_MINOR: u16 = 3;
 
 /// Name of the one symbol that a component library exports, an [`EntryFunction`].
 pub const ENTRY_SYMBOL: &str = "mesh_component_entry";

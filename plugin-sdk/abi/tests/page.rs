@@ -167,11 +167,20 @@ fn the_page_has_each_constant_with_its_value() {
         .lines()
         .filter_map(|line| line.strip_prefix("#define "))
         .filter_map(|line| line.split_once(' '))
-        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .map(|(name, value)| {
+            let value = value.split_once("/*").map_or(value, |(value, _)| value);
+            (name.to_owned(), value.trim().to_owned())
+        })
         .filter(|(name, _)| {
-            ["MESH_STATUS_", "MESH_LEVEL_", "MESH_WORK_", "MESH_ABI_"]
-                .iter()
-                .any(|start| name.starts_with(start))
+            [
+                "MESH_STATUS_",
+                "MESH_LEVEL_",
+                "MESH_WORK_",
+                "MESH_ABI_",
+                "MESH_REQUEST_",
+            ]
+            .iter()
+            .any(|start| name.starts_with(start))
                 || name == "MESH_MAGIC"
                 || name.ends_with("_EXTENSION")
         })
@@ -183,6 +192,7 @@ fn the_page_has_each_constant_with_its_value() {
         "### Status codes",
         "### Log levels",
         "### Kinds of work",
+        "### Answers to requests",
         "## Extensions",
     ] {
         for row in rows(&page, heading).filter(|row| row[0].starts_with("MESH_")) {
@@ -234,9 +244,15 @@ fn the_page_has_the_first_size_of_each_struct() {
 fn the_page_has_each_function_with_its_arguments() {
     let (page, header) = (page(), header());
     let mut on_page: BTreeMap<String, String> = BTreeMap::new();
-    for heading in ["## Functions of the host", "## Extensions"] {
+    // Functions of a second version have the names of the first.
+    for (heading, version) in [
+        ("## Functions of the host", ""),
+        ("## Extensions", ""),
+        ("### Requests that name their call", "2 "),
+    ] {
         for row in rows(&page, heading).filter(|row| !row[0].starts_with("MESH_")) {
-            on_page.insert(row[0].clone(), format!("const void *context, {}", row[1]));
+            let name = format!("{version}{}", row[0]);
+            on_page.insert(name, format!("const void *context, {}", row[1]));
         }
     }
     for row in rows(&page, "## Functions of the library") {
@@ -245,7 +261,9 @@ fn the_page_has_each_function_with_its_arguments() {
     }
     let mut in_header = BTreeMap::new();
     for text in header.split("typedef struct ").skip(1) {
-        let body = text.split('}').next().expect("it ends");
+        let (title, body) = text.split_once('{').expect("a struct has a body");
+        let version = if title.contains("_2_") { "2 " } else { "" };
+        let body = body.split('}').next().expect("it ends");
         for declaration in body.split(';').map(joined) {
             let Some((_, behind)) = declaration.split_once("(*") else {
                 continue;
@@ -253,7 +271,8 @@ fn the_page_has_each_function_with_its_arguments() {
             let (name, arguments) = behind.split_once(")(").expect("a function");
             // The library's own look-up of extensions shares its name with the host's.
             if arguments != "mesh_slice name)" {
-                in_header.insert(name.to_owned(), arguments.trim_end_matches(')').to_owned());
+                let name = format!("{version}{name}");
+                in_header.insert(name, arguments.trim_end_matches(')').to_owned());
             }
         }
     }

@@ -80,6 +80,14 @@ struct Waiting {
 
 using EventHandler = std::function<void(Event &)>;
 
+/* The extensions whose requests name the call that they are made for; null with a host before minor version 3. */
+struct NamedRequests {
+    const mesh_exchange_2_extension *exchange;
+    const mesh_events_2_extension *events;
+    const mesh_data_2_extension *data;
+    const mesh_timer_2_extension *timer;
+};
+
 /* One for each instance. Shared by all that may speak to the host, and closed when the instance ends. */
 class Link {
   public:
@@ -89,7 +97,11 @@ class Link {
           events_(find<mesh_events_extension>(MESH_EVENTS_EXTENSION, MESH_EVENTS_EXTENSION_SIZE_1_0)),
           data_(find<mesh_data_extension>(MESH_DATA_EXTENSION, MESH_DATA_EXTENSION_SIZE_1_0)),
           timer_(find<mesh_timer_extension>(MESH_TIMER_EXTENSION, MESH_TIMER_EXTENSION_SIZE_1_0)),
-          delegation_(find<mesh_delegation_extension>(MESH_DELEGATION_EXTENSION, MESH_DELEGATION_EXTENSION_SIZE_1_1)) {}
+          delegation_(find<mesh_delegation_extension>(MESH_DELEGATION_EXTENSION, MESH_DELEGATION_EXTENSION_SIZE_1_1)),
+          named_{find<mesh_exchange_2_extension>(MESH_EXCHANGE_2_EXTENSION, MESH_EXCHANGE_2_EXTENSION_SIZE_1_3),
+                 find<mesh_events_2_extension>(MESH_EVENTS_2_EXTENSION, MESH_EVENTS_2_EXTENSION_SIZE_1_3),
+                 find<mesh_data_2_extension>(MESH_DATA_2_EXTENSION, MESH_DATA_2_EXTENSION_SIZE_1_3),
+                 find<mesh_timer_2_extension>(MESH_TIMER_2_EXTENSION, MESH_TIMER_2_EXTENSION_SIZE_1_3)} {}
     Link(const Link &) = delete;
     Link &operator=(const Link &) = delete;
 
@@ -103,6 +115,33 @@ class Link {
     const mesh_timer_extension *timer() const noexcept { return timer_; }
     const mesh_delegation_extension *delegation() const noexcept { return delegation_; }
     const mesh_http_extension *http() const noexcept { return http_; }
+    const NamedRequests &named() const noexcept { return named_; }
+
+    /* Cancels a request, where the host can. That it is over already is no fault. */
+    void cancel(mesh_token id) const noexcept {
+        if (id == 0 || !is_open()) {
+            return;
+        }
+        if (named_.exchange != nullptr) {
+            named_.exchange->cancel(context(), id);
+        } else if (named_.data != nullptr) {
+            named_.data->cancel(context(), id);
+        } else if (named_.timer != nullptr) {
+            named_.timer->cancel(context(), id);
+        }
+    }
+
+    /* Ends a subscription. That it is gone already is no fault. */
+    void unsubscribe(mesh_token token) const noexcept {
+        if (!is_open()) {
+            return;
+        }
+        if (named_.events != nullptr) {
+            named_.events->unsubscribe(context(), token);
+        } else if (events_ != nullptr) {
+            events_->unsubscribe(context(), token);
+        }
+    }
     const void *context() const noexcept { return host_->context; }
 
     /* Whether the instance is still there. */
@@ -224,6 +263,7 @@ class Link {
     const mesh_data_extension *data_;
     const mesh_timer_extension *timer_;
     const mesh_delegation_extension *delegation_;
+    NamedRequests named_;
     const mesh_http_extension *http_ = nullptr;
     std::atomic<bool> is_open_{true};
     std::atomic<std::int32_t> log_level_{MESH_LEVEL_TRACE};

@@ -181,7 +181,10 @@ template <class Self> class Instance {
             waiting.handler(reply);
         } catch (...) {
             if (waiting.call == nullptr || !waiting.call->is_wanted()) {
-                link_->log_exception("reply");
+                /* That a request failed for a call which nobody waits for is no news. */
+                if (waiting.call == nullptr || item->status == MESH_STATUS_OK) {
+                    link_->log_exception("reply");
+                }
                 return;
             }
             const Outcome outcome = outcome_of_exception();

@@ -9,12 +9,22 @@ use std::ffi::c_void;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Host {
     table: Given<'static, abi::Host>,
-    exchange: Option<Given<'static, abi::ExchangeExtension>>,
-    events: Option<Given<'static, abi::EventsExtension>>,
-    data: Option<Given<'static, abi::DataExtension>>,
-    timer: Option<Given<'static, abi::TimerExtension>>,
-    delegation: Option<Given<'static, abi::DelegationExtension>>,
+    pub(super) exchange: Option<Given<'static, abi::ExchangeExtension>>,
+    pub(super) events: Option<Given<'static, abi::EventsExtension>>,
+    pub(super) data: Option<Given<'static, abi::DataExtension>>,
+    pub(super) timer: Option<Given<'static, abi::TimerExtension>>,
+    pub(super) delegation: Option<Given<'static, abi::DelegationExtension>>,
     http: Option<Given<'static, abi::HttpExtension>>,
+    pub(super) named: NamedRequests,
+}
+
+/// The extensions whose requests name the call that they are made for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NamedRequests {
+    pub(super) exchange: Option<Given<'static, abi::Exchange2Extension>>,
+    pub(super) events: Option<Given<'static, abi::Events2Extension>>,
+    pub(super) data: Option<Given<'static, abi::Data2Extension>>,
+    pub(super) timer: Option<Given<'static, abi::Timer2Extension>>,
 }
 
 impl Host {
@@ -43,6 +53,7 @@ impl Host {
             timer: None,
             delegation: None,
             http: None,
+            named: NamedRequests::default(),
         };
         // SAFETY: the extension of this name is this struct.
         host.exchange = unsafe { host.extension(abi::EXCHANGE_EXTENSION) };
@@ -56,6 +67,14 @@ impl Host {
         host.delegation = unsafe { host.extension(abi::DELEGATION_EXTENSION) };
         // SAFETY: as above.
         host.http = unsafe { host.extension(abi::HTTP_EXTENSION) };
+        // SAFETY: as above.
+        host.named.exchange = unsafe { host.extension(abi::EXCHANGE_2_EXTENSION) };
+        // SAFETY: as above.
+        host.named.events = unsafe { host.extension(abi::EVENTS_2_EXTENSION) };
+        // SAFETY: as above.
+        host.named.data = unsafe { host.extension(abi::DATA_2_EXTENSION) };
+        // SAFETY: as above.
+        host.named.timer = unsafe { host.extension(abi::TIMER_2_EXTENSION) };
         Ok(host)
     }
 
@@ -73,7 +92,7 @@ impl Host {
     }
 
     /// The first argument of all functions of the host.
-    fn context(&self) -> *const c_void {
+    pub(super) fn context(&self) -> *const c_void {
         self.table.get(field!(abi::Host, context))
     }
 
@@ -144,119 +163,6 @@ impl Host {
         unsafe { lane_descriptor(self.context(), lane) }
     }
 
-    /// Asks for a call of another component. False when the host has no such thing.
-    pub(crate) fn call(&self, lane: u32, token: Token, target: &CallTarget<'_>, arguments: &[u8]) -> bool {
-        let Some(exchange) = self.exchange else {
-            return false;
-        };
-        let (component, method) = (
-            Slice::new(target.component.as_bytes()),
-            Slice::new(target.method.as_bytes()),
-        );
-        let (range, arguments) = (Slice::new(target.range.as_bytes()), Slice::new(arguments));
-        let (context, timeout) = (self.context(), target.timeout_milliseconds);
-        let call = exchange.get(field!(abi::ExchangeExtension, call));
-        // SAFETY: the extension is valid, and all texts live for the call.
-        unsafe { call(context, lane, token, component, method, range, arguments, timeout) };
-        true
-    }
-
-    pub(crate) fn emit(&self, key: &str, data: &[u8], options: &[u8]) -> bool {
-        let Some(events) = self.events else { return false };
-        let (key, data, options) = (Slice::new(key.as_bytes()), Slice::new(data), Slice::new(options));
-        let emit = events.get(field!(abi::EventsExtension, emit));
-        // SAFETY: the extension is valid, and all bytes live for the call.
-        unsafe { emit(self.context(), key, data, options) };
-        true
-    }
-
-    pub(crate) fn subscribe(&self, lane: u32, token: Token, component: &str, key: &str, range: &str) -> bool {
-        let Some(events) = self.events else { return false };
-        let (component, key) = (Slice::new(component.as_bytes()), Slice::new(key.as_bytes()));
-        let range = Slice::new(range.as_bytes());
-        let subscribe = events.get(field!(abi::EventsExtension, subscribe));
-        // SAFETY: the extension is valid, and all texts live for the call.
-        unsafe { subscribe(self.context(), lane, token, component, key, range) };
-        true
-    }
-
-    pub(crate) fn unsubscribe(&self, token: Token) {
-        if let Some(events) = self.events {
-            let unsubscribe = events.get(field!(abi::EventsExtension, unsubscribe));
-            // SAFETY: the extension is valid.
-            unsafe { unsubscribe(self.context(), token) };
-        }
-    }
-
-    pub(crate) fn data_set(&self, lane: u32, token: Token, path: &str, value: &[u8]) -> bool {
-        let Some(data) = self.data else { return false };
-        let (path, value) = (Slice::new(path.as_bytes()), Slice::new(value));
-        let set = data.get(field!(abi::DataExtension, set));
-        // SAFETY: the extension is valid, and all bytes live for the call.
-        unsafe { set(self.context(), lane, token, path, value, Slice::EMPTY) };
-        true
-    }
-
-    pub(crate) fn data_get(&self, lane: u32, token: Token, path: &str) -> bool {
-        let Some(data) = self.data else { return false };
-        let get = data.get(field!(abi::DataExtension, get));
-        // SAFETY: the extension is valid, and the path lives for the call.
-        unsafe {
-            get(
-                self.context(),
-                lane,
-                token,
-                Slice::new(path.as_bytes()),
-                Slice::EMPTY,
-            )
-        };
-        true
-    }
-
-    pub(crate) fn data_remove(&self, lane: u32, token: Token, path: &str) -> bool {
-        let Some(data) = self.data else { return false };
-        let remove = data.get(field!(abi::DataExtension, remove));
-        // SAFETY: the extension is valid, and the path lives for the call.
-        unsafe {
-            remove(
-                self.context(),
-                lane,
-                token,
-                Slice::new(path.as_bytes()),
-                Slice::EMPTY,
-            )
-        };
-        true
-    }
-
-    pub(crate) fn after(&self, lane: u32, token: Token, milliseconds: u64) -> bool {
-        let Some(timer) = self.timer else { return false };
-        let after = timer.get(field!(abi::TimerExtension, after));
-        // SAFETY: the extension is valid.
-        unsafe { after(self.context(), lane, token, milliseconds) };
-        true
-    }
-
-    /// Whether requests can be made with the rights of a caller.
-    pub(crate) fn delegates(&self) -> bool {
-        self.delegation.is_some()
-    }
-
-    /// Makes requests with the rights of the caller of `call`; with the component's own for 0. `requests` only asks the
-    /// host for something: it must not run code of the component, which could ask for more.
-    pub(crate) fn act_for<T>(&self, call: Token, requests: impl FnOnce() -> T) -> T {
-        let Some(delegation) = self.delegation.filter(|_| call != 0) else {
-            return requests();
-        };
-        let act_for = delegation.get(field!(abi::DelegationExtension, act_for));
-        // SAFETY: the extension is valid.
-        unsafe { act_for(self.context(), call) };
-        let outcome = requests();
-        // SAFETY: as above.
-        unsafe { act_for(self.context(), 0) };
-        outcome
-    }
-
     /// Runs a piece of the component's code with this host as the one that the thread's log lines go to.
     pub(crate) fn enter<T>(&self, code: impl FnOnce() -> T) -> T {
         let before = current::set_current_host(Some(*self));
@@ -264,14 +170,6 @@ impl Host {
         current::set_current_host(before);
         outcome
     }
-}
-
-/// Which method to call, and how long to wait.
-pub(crate) struct CallTarget<'a> {
-    pub(crate) component: &'a str,
-    pub(crate) method: &'a str,
-    pub(crate) range: &'a str,
-    pub(crate) timeout_milliseconds: u32,
 }
 
 /// The items behind a pointer, one after the other at the distances that they say. Ends before an item that cannot be read, with a

@@ -8,11 +8,13 @@ mod entry;
 mod host;
 #[cfg(feature = "tokio")]
 mod lane_descriptor;
+mod requests;
 mod table;
 
 pub(crate) use current::{current_host, set_current_host, thread_mark};
 pub use entry::component;
-pub(crate) use host::{CallTarget, Host};
+pub(crate) use host::Host;
 #[cfg(feature = "tokio")]
 pub(crate) use lane_descriptor::LaneDescriptor;
+pub(crate) use requests::{Asking, CallTarget, MadeFor, NotTaken, Taken};
 pub(crate) use table::{HostServices, host_for_tests};

@@ -1,7 +1,7 @@
 //! A host table whose functions are a Rust object: the host of components under test.
 
-use super::Host;
-use mesh_plugin_abi::{self as abi, Slice, Token};
+use super::{Asking, Host, MadeFor};
+use mesh_plugin_abi::{self as abi, RequestStatus, Slice, Token};
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,15 +11,22 @@ pub(crate) trait HostServices: Send + Sync {
     fn fail(&self, message: &str);
     fn log(&self, level: i32, target: &str, message: &str);
     fn wake(&self, lane: u32);
-    fn call(&self, token: Token, component: &str, method: &str, range: &str, arguments: &[u8]);
-    fn emit(&self, key: &str, data: &[u8], options: &[u8]);
-    fn subscribe(&self, token: Token, component: &str, key: &str, range: &str);
-    fn unsubscribe(&self, token: Token);
-    fn data_set(&self, token: Token, path: &str, value: &[u8]);
-    fn data_get(&self, token: Token, path: &str);
-    fn data_remove(&self, token: Token, path: &str);
-    fn after(&self, token: Token, milliseconds: u64);
-    fn act_for(&self, call: Token);
+    fn call(
+        &self,
+        asking: Asking,
+        component: &str,
+        method: &str,
+        range: &str,
+        arguments: &[u8],
+    ) -> Result<Token, i32>;
+    fn emit(&self, made_for: MadeFor, key: &str, data: &[u8], options: &[u8]) -> Result<(), i32>;
+    fn subscribe(&self, asking: Asking, component: &str, key: &str, range: &str) -> Result<(), i32>;
+    fn unsubscribe(&self, token: Token) -> Result<(), i32>;
+    fn data_set(&self, asking: Asking, path: &str, value: &[u8]) -> Result<Token, i32>;
+    fn data_get(&self, asking: Asking, path: &str) -> Result<Token, i32>;
+    fn data_remove(&self, asking: Asking, path: &str) -> Result<Token, i32>;
+    fn after(&self, asking: Asking, milliseconds: u64) -> Result<Token, i32>;
+    fn cancel(&self, id: Token) -> Result<(), i32>;
     fn respond(&self, token: Token, status: u32, headers: &[u8], body: &[u8]);
 }
 
@@ -53,6 +60,48 @@ fn with(context: *const c_void, function: impl FnOnce(&dyn HostServices)) {
     // SAFETY: the context is the leaked reference of `host_for_tests`.
     let services = unsafe { &*context.cast::<&'static dyn HostServices>() };
     let _ = catch_unwind(AssertUnwindSafe(|| function(*services)));
+}
+
+/// Asks for something that is taken or not. Returns its status and its number, if it has one.
+fn ask(
+    context: *const c_void,
+    request: *const abi::Request,
+    function: impl FnOnce(&dyn HostServices, Asking) -> Result<Token, i32>,
+) -> (i32, Token) {
+    // SAFETY: the SDK passes null or a request of its own version, which lives for the call.
+    let asking = unsafe { request.as_ref() }.map_or(Asking::without_reply(MadeFor::Component), |request| {
+        let made_for = match (request.call, request.event) {
+            (0, 0) => MadeFor::Component,
+            (0, event) => MadeFor::Event(event),
+            (call, _) => MadeFor::Call(call),
+        };
+        Asking {
+            lane: request.lane,
+            token: request.token,
+            made_for,
+        }
+    });
+    let mut outcome = Err(RequestStatus::FAILED);
+    with(context, |services| outcome = function(services, asking));
+    match outcome {
+        Ok(id) => (RequestStatus::TAKEN, id),
+        Err(status) => (status, 0),
+    }
+}
+
+/// As [`ask`], for what is answered later.
+fn ask_for_reply(
+    context: *const c_void,
+    request: *const abi::Request,
+    id: *mut Token,
+    function: impl FnOnce(&dyn HostServices, Asking) -> Result<Token, i32>,
+) -> i32 {
+    let (status, number) = ask(context, request, function);
+    if !id.is_null() {
+        // SAFETY: the SDK passes a place to write a number to.
+        unsafe { id.write(number) };
+    }
+    status
 }
 
 fn bytes<'a>(slice: Slice) -> &'a [u8] {
@@ -94,44 +143,41 @@ unsafe extern "C" fn lane_descriptor(_context: *const c_void, _lane: u32) -> i32
 
 unsafe extern "C" fn get_extension(_context: *const c_void, name: Slice) -> *const c_void {
     match text(name) {
-        abi::EXCHANGE_EXTENSION => (&raw const EXCHANGE).cast(),
-        abi::EVENTS_EXTENSION => (&raw const EVENTS).cast(),
-        abi::DATA_EXTENSION => (&raw const DATA).cast(),
-        abi::TIMER_EXTENSION => (&raw const TIMER).cast(),
-        abi::DELEGATION_EXTENSION => (&raw const DELEGATION).cast(),
+        abi::EXCHANGE_2_EXTENSION => (&raw const EXCHANGE).cast(),
+        abi::EVENTS_2_EXTENSION => (&raw const EVENTS).cast(),
+        abi::DATA_2_EXTENSION => (&raw const DATA).cast(),
+        abi::TIMER_2_EXTENSION => (&raw const TIMER).cast(),
         abi::HTTP_EXTENSION => (&raw const HTTP).cast(),
         _ => std::ptr::null(),
     }
 }
 
-static EXCHANGE: abi::ExchangeExtension = abi::ExchangeExtension {
-    struct_size: size_of::<abi::ExchangeExtension>() as u32,
+static EXCHANGE: abi::Exchange2Extension = abi::Exchange2Extension {
+    struct_size: size_of::<abi::Exchange2Extension>() as u32,
     reserved: 0,
     call,
+    cancel,
 };
-static EVENTS: abi::EventsExtension = abi::EventsExtension {
-    struct_size: size_of::<abi::EventsExtension>() as u32,
+static EVENTS: abi::Events2Extension = abi::Events2Extension {
+    struct_size: size_of::<abi::Events2Extension>() as u32,
     reserved: 0,
     emit,
     subscribe,
     unsubscribe,
 };
-static DATA: abi::DataExtension = abi::DataExtension {
-    struct_size: size_of::<abi::DataExtension>() as u32,
+static DATA: abi::Data2Extension = abi::Data2Extension {
+    struct_size: size_of::<abi::Data2Extension>() as u32,
     reserved: 0,
     set: data_set,
     get: data_get,
     remove: data_remove,
+    cancel,
 };
-static TIMER: abi::TimerExtension = abi::TimerExtension {
-    struct_size: size_of::<abi::TimerExtension>() as u32,
+static TIMER: abi::Timer2Extension = abi::Timer2Extension {
+    struct_size: size_of::<abi::Timer2Extension>() as u32,
     reserved: 0,
     after,
-};
-static DELEGATION: abi::DelegationExtension = abi::DelegationExtension {
-    struct_size: size_of::<abi::DelegationExtension>() as u32,
-    reserved: 0,
-    act_for,
+    cancel,
 };
 
 static HTTP: abi::HttpExtension = abi::HttpExtension {
@@ -143,87 +189,113 @@ static HTTP: abi::HttpExtension = abi::HttpExtension {
 #[allow(clippy::too_many_arguments)] // The ABI's own shape.
 unsafe extern "C" fn call(
     context: *const c_void,
-    _lane: u32,
-    token: Token,
+    request: *const abi::Request,
     component: Slice,
     method: Slice,
     range: Slice,
     arguments: Slice,
     _timeout_milliseconds: u32,
-) {
-    with(context, |services| {
+    id: *mut Token,
+) -> i32 {
+    ask_for_reply(context, request, id, |services, asking| {
         services.call(
-            token,
+            asking,
             text(component),
             text(method),
             text(range),
             bytes(arguments),
         )
-    });
+    })
 }
 
-unsafe extern "C" fn emit(context: *const c_void, key: Slice, data: Slice, options: Slice) {
-    with(context, |services| {
-        services.emit(text(key), bytes(data), bytes(options))
+unsafe extern "C" fn cancel(context: *const c_void, id: Token) -> i32 {
+    ask(context, std::ptr::null(), |services, _| {
+        services.cancel(id).map(|()| 0)
+    })
+    .0
+}
+
+unsafe extern "C" fn emit(
+    context: *const c_void,
+    request: *const abi::Request,
+    key: Slice,
+    data: Slice,
+    options: Slice,
+) -> i32 {
+    let emitted = ask(context, request, |services, asking| {
+        let emitted = services.emit(asking.made_for, text(key), bytes(data), bytes(options));
+        emitted.map(|()| 0)
     });
+    emitted.0
 }
 
 unsafe extern "C" fn subscribe(
     context: *const c_void,
-    _lane: u32,
-    subscription: Token,
+    request: *const abi::Request,
     component: Slice,
     key: Slice,
     range: Slice,
-) {
-    with(context, |services| {
-        services.subscribe(subscription, text(component), text(key), text(range))
+) -> i32 {
+    let subscribed = ask(context, request, |services, asking| {
+        let subscribed = services.subscribe(asking, text(component), text(key), text(range));
+        subscribed.map(|()| 0)
     });
+    subscribed.0
 }
 
-unsafe extern "C" fn unsubscribe(context: *const c_void, subscription: Token) {
-    with(context, |services| services.unsubscribe(subscription));
+unsafe extern "C" fn unsubscribe(context: *const c_void, subscription: Token) -> i32 {
+    let ended = ask(context, std::ptr::null(), |services, _| {
+        services.unsubscribe(subscription).map(|()| 0)
+    });
+    ended.0
 }
 
 unsafe extern "C" fn data_set(
     context: *const c_void,
-    _lane: u32,
-    token: Token,
+    request: *const abi::Request,
     path: Slice,
     value: Slice,
     _options: Slice,
-) {
-    with(context, |services| {
-        services.data_set(token, text(path), bytes(value))
-    });
+    id: *mut Token,
+) -> i32 {
+    ask_for_reply(context, request, id, |services, asking| {
+        services.data_set(asking, text(path), bytes(value))
+    })
 }
 
 unsafe extern "C" fn data_get(
     context: *const c_void,
-    _lane: u32,
-    token: Token,
+    request: *const abi::Request,
     path: Slice,
     _options: Slice,
-) {
-    with(context, |services| services.data_get(token, text(path)));
+    id: *mut Token,
+) -> i32 {
+    ask_for_reply(context, request, id, |services, asking| {
+        services.data_get(asking, text(path))
+    })
 }
 
 unsafe extern "C" fn data_remove(
     context: *const c_void,
-    _lane: u32,
-    token: Token,
+    request: *const abi::Request,
     path: Slice,
     _options: Slice,
-) {
-    with(context, |services| services.data_remove(token, text(path)));
+    id: *mut Token,
+) -> i32 {
+    ask_for_reply(context, request, id, |services, asking| {
+        services.data_remove(asking, text(path))
+    })
 }
 
-unsafe extern "C" fn after(context: *const c_void, _lane: u32, token: Token, milliseconds: u64) {
-    with(context, |services| services.after(token, milliseconds));
-}
-
-unsafe extern "C" fn act_for(context: *const c_void, call: Token) {
-    with(context, |services| services.act_for(call));
+unsafe extern "C" fn after(
+    context: *const c_void,
+    request: *const abi::Request,
+    milliseconds: u64,
+    id: *mut Token,
+) -> i32 {
+    ask_for_reply(context, request, id, |services, asking| {
+        services.after(asking, milliseconds)
+    })
 }
 
 unsafe extern "C" fn respond(context: *const c_void, token: Token, status: u32, headers: Slice, body: Slice) {

@@ -2,13 +2,12 @@
 
 use crate::Error;
 use crate::executor::lock;
-use crate::ffi::HostServices;
+use crate::ffi::{Asking, HostServices, MadeFor};
 use crate::http::HttpResponse;
-use mesh_plugin_abi::{Status, Token, WorkKind};
+use mesh_plugin_abi::{RequestStatus, Status, Token, WorkKind};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 type Stub = Arc<dyn Fn(Value) -> Result<Value, Error> + Send + Sync>;
@@ -48,17 +47,28 @@ pub(super) struct State {
     pub(super) logs: Vec<(i32, String)>,
     pub(super) documents: BTreeMap<String, Value>,
     stubs: HashMap<(String, String), Stub>,
-    subscriptions: Vec<(Token, String, String)>,
+    subscriptions: Vec<Listens>,
     now: u64,
     /// When, in which order, and for which token.
     timers: BTreeMap<(u64, u64), Token>,
     timers_set: u64,
     /// The callers, by the tokens of calls that are not answered yet.
     callers: HashMap<Token, Option<String>>,
-    /// The calls for whose callers threads ask just now.
-    acting_for: HashMap<ThreadId, Token>,
+    /// The tokens of requests that are neither answered nor cancelled, by the numbers that cancel them.
+    under_way: BTreeMap<Token, Token>,
+    /// The last of these numbers.
+    numbers: Token,
     /// The requests, each with the user that it was made for.
     pub(super) requests: Vec<(String, Option<String>)>,
+}
+
+/// A subscription.
+struct Listens {
+    token: Token,
+    component: String,
+    pattern: String,
+    /// The user for whom it was made.
+    username: Option<String>,
 }
 
 impl TestHost {
@@ -89,7 +99,17 @@ impl TestHost {
     }
 
     pub(super) fn take(&self) -> Vec<Item> {
-        std::mem::take(&mut lock(&self.state).items)
+        let mut state = lock(&self.state);
+        let items = std::mem::take(&mut state.items);
+        for item in items.iter().filter(|item| item.kind == WorkKind::REPLY) {
+            state.under_way.retain(|_, token| *token != item.token);
+        }
+        items
+    }
+
+    /// How many requests are neither answered nor cancelled.
+    pub(super) fn under_way(&self) -> usize {
+        lock(&self.state).under_way.len()
     }
 
     /// Waits until something is queued, for a while.
@@ -148,8 +168,8 @@ impl TestHost {
         let tokens: Vec<Token> = lock(&self.state)
             .subscriptions
             .iter()
-            .filter(|(_, whose, pattern)| whose == component && matches(pattern, key))
-            .map(|(token, ..)| *token)
+            .filter(|listens| listens.component == component && matches(&listens.pattern, key))
+            .map(|listens| listens.token)
             .collect();
         for token in tokens {
             self.queue(Item {
@@ -163,12 +183,34 @@ impl TestHost {
         }
     }
 
-    /// Notes that this thread asked for something.
-    fn note(&self, what: String) {
+    /// Notes that something is asked for. Nothing is for a call that is over, or for an event of no subscription.
+    fn note(&self, made_for: MadeFor, what: String) -> Result<(), i32> {
         let mut state = lock(&self.state);
-        let call = state.acting_for.get(&thread::current().id());
-        let username = call.and_then(|call| state.callers.get(call)).cloned().flatten();
+        let username = match made_for {
+            MadeFor::Component => None,
+            MadeFor::Call(call) => state.callers.get(&call).cloned().ok_or(RequestStatus::NO_CALL)?,
+            MadeFor::Event(token) => {
+                let mut subscriptions = state.subscriptions.iter();
+                let found = subscriptions.find(|subscription| subscription.token == token);
+                found.ok_or(RequestStatus::NO_CALL)?.username.clone()
+            }
+        };
         state.requests.push((what, username));
+        Ok(())
+    }
+
+    /// Takes a request that is answered later. Returns the number that cancels it.
+    fn begin(&self, asking: Asking, what: String) -> Result<Token, i32> {
+        self.note(asking.made_for, what)?;
+        Ok(self.number(asking))
+    }
+
+    fn number(&self, asking: Asking) -> Token {
+        let mut state = lock(&self.state);
+        state.numbers += 1;
+        let number = state.numbers;
+        state.under_way.insert(number, asking.token);
+        number
     }
 
     fn reply(&self, token: Token, status: i32, payload: Vec<u8>) {
@@ -216,8 +258,18 @@ impl HostServices for TestHost {
         });
     }
 
-    fn call(&self, token: Token, component: &str, method: &str, _range: &str, arguments: &[u8]) {
-        self.note(format!("call {component}.{method}"));
+    fn call(
+        &self,
+        asking: Asking,
+        component: &str,
+        method: &str,
+        _range: &str,
+        arguments: &[u8],
+    ) -> Result<Token, i32> {
+        if component.is_empty() || method.is_empty() {
+            return Err(RequestStatus::BAD_NAME);
+        }
+        let number = self.begin(asking, format!("call {component}.{method}"))?;
         let stub = lock(&self.state)
             .stubs
             .get(&(component.to_owned(), method.to_owned()))
@@ -230,43 +282,65 @@ impl HostServices for TestHost {
         };
         let mut payload = Vec::new();
         let status = crate::answer::IntoAnswer::write(answer, &mut payload);
-        self.reply(token, status, payload);
+        self.reply(asking.token, status, payload);
+        Ok(number)
     }
 
-    fn emit(&self, key: &str, data: &[u8], _options: &[u8]) {
-        self.note(format!("emit {key}"));
+    fn emit(&self, made_for: MadeFor, key: &str, data: &[u8], _options: &[u8]) -> Result<(), i32> {
+        if key.is_empty() {
+            return Err(RequestStatus::BAD_NAME);
+        }
+        self.note(made_for, format!("emit {key}"))?;
         let data: Value = serde_json::from_slice(data).unwrap_or_default();
         lock(&self.state).emitted.push((key.to_owned(), data.clone()));
         self.deliver(&self.component, key, &data);
+        Ok(())
     }
 
-    fn subscribe(&self, token: Token, component: &str, key: &str, _range: &str) {
-        lock(&self.state)
-            .subscriptions
-            .push((token, component.to_owned(), key.to_owned()));
+    fn subscribe(&self, asking: Asking, component: &str, key: &str, _range: &str) -> Result<(), i32> {
+        if component.is_empty() || key.is_empty() {
+            return Err(RequestStatus::BAD_NAME);
+        }
+        let mut state = lock(&self.state);
+        let username = match asking.made_for {
+            MadeFor::Call(call) => state.callers.get(&call).cloned().ok_or(RequestStatus::NO_CALL)?,
+            MadeFor::Component | MadeFor::Event(_) => None,
+        };
+        state.subscriptions.push(Listens {
+            token: asking.token,
+            component: component.to_owned(),
+            pattern: key.to_owned(),
+            username,
+        });
+        Ok(())
     }
 
-    fn unsubscribe(&self, token: Token) {
-        lock(&self.state)
-            .subscriptions
-            .retain(|(other, ..)| *other != token);
+    fn unsubscribe(&self, token: Token) -> Result<(), i32> {
+        let mut state = lock(&self.state);
+        let before = state.subscriptions.len();
+        state.subscriptions.retain(|listens| listens.token != token);
+        match state.subscriptions.len() < before {
+            true => Ok(()),
+            false => Err(RequestStatus::UNKNOWN),
+        }
     }
 
-    fn data_set(&self, token: Token, path: &str, value: &[u8]) {
-        let path = path.trim_start_matches('/');
-        self.note(format!("set {path}"));
+    fn data_set(&self, asking: Asking, path: &str, value: &[u8]) -> Result<Token, i32> {
+        let path = named(path)?;
+        let number = self.begin(asking, format!("set {path}"))?;
         let value = wrapped(&serde_json::from_slice(value).unwrap_or_default());
         lock(&self.state).documents.insert(path.to_owned(), value.clone());
         self.reply(
-            token,
+            asking.token,
             Status::OK,
             self.document(path, value).to_string().into_bytes(),
         );
+        Ok(number)
     }
 
-    fn data_get(&self, token: Token, path: &str) {
-        let path = path.trim_start_matches('/');
-        self.note(format!("get {path}"));
+    fn data_get(&self, asking: Asking, path: &str) -> Result<Token, i32> {
+        let path = named(path)?;
+        let number = self.begin(asking, format!("get {path}"))?;
         let found: Vec<Value> = lock(&self.state)
             .documents
             .iter()
@@ -278,12 +352,13 @@ impl HostServices for TestHost {
         } else {
             found.into_iter().next().unwrap_or_default()
         };
-        self.reply(token, Status::OK, reply.to_string().into_bytes());
+        self.reply(asking.token, Status::OK, reply.to_string().into_bytes());
+        Ok(number)
     }
 
-    fn data_remove(&self, token: Token, path: &str) {
-        let path = path.trim_start_matches('/');
-        self.note(format!("remove {path}"));
+    fn data_remove(&self, asking: Asking, path: &str) -> Result<Token, i32> {
+        let path = named(path)?;
+        let number = self.begin(asking, format!("remove {path}"))?;
         let removed = {
             let mut state = lock(&self.state);
             let before = state.documents.len();
@@ -291,21 +366,30 @@ impl HostServices for TestHost {
             before - state.documents.len()
         };
         self.reply(
-            token,
+            asking.token,
             Status::OK,
             json!({"removed": removed}).to_string().into_bytes(),
         );
+        Ok(number)
     }
 
-    fn after(&self, token: Token, milliseconds: u64) {
+    fn after(&self, asking: Asking, milliseconds: u64) -> Result<Token, i32> {
+        let number = self.number(asking);
         let mut state = lock(&self.state);
         state.timers_set += 1;
         let when = (state.now.saturating_add(milliseconds), state.timers_set);
-        state.timers.insert(when, token);
+        state.timers.insert(when, asking.token);
+        Ok(number)
     }
 
-    fn act_for(&self, call: Token) {
-        lock(&self.state).acting_for.insert(thread::current().id(), call);
+    fn cancel(&self, id: Token) -> Result<(), i32> {
+        let mut state = lock(&self.state);
+        let token = state.under_way.remove(&id).ok_or(RequestStatus::UNKNOWN)?;
+        state.timers.retain(|_, other| *other != token);
+        state
+            .items
+            .retain(|item| item.kind != WorkKind::REPLY || item.token != token);
+        Ok(())
     }
 
     fn respond(&self, token: Token, status: u32, headers: &[u8], body: &[u8]) {
@@ -313,6 +397,14 @@ impl HostServices for TestHost {
             token,
             Completion::Response(HttpResponse::read(status, headers, body)),
         );
+    }
+}
+
+/// A document's path without its first slash.
+fn named(path: &str) -> Result<&str, i32> {
+    match path.trim_start_matches('/') {
+        "" => Err(RequestStatus::BAD_NAME),
+        path => Ok(path),
     }
 }
 

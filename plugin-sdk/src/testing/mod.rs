@@ -330,6 +330,12 @@ impl<C: Component> Harness<C> {
         self.hint(WorkKind::RESUME);
     }
 
+    /// How many requests of the component are neither answered nor cancelled: calls, documents and timers. A future that is
+    /// dropped cancels its request.
+    pub fn pending_requests(&self) -> usize {
+        self.services.under_way()
+    }
+
     /// The component itself.
     pub fn component(&self) -> &C {
         self.instance.component()

@@ -13,5 +13,6 @@ mod lives;
 mod loader;
 mod panics;
 mod rehearsal;
+mod requests;
 mod schemas;
 mod signals;

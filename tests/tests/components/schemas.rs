@@ -171,6 +171,7 @@ fn all_components_of_this_tree_keep_the_schema() {
         "blocks.c",
         "completions.c",
         "delegation.c",
+        "requests.c",
         "documents.c",
         "bad_state.c",
         "web.c",

@@ -459,10 +459,17 @@ async fn a_call_that_never_was_or_is_over_gives_no_rights() {
         "[[components]]\nname = \"old\"\nlibrary = \"{}\"\n",
         old.display()
     );
-    let all = entry("c", "") + &entry("plain", "authority_delegation = false") + &old;
+    let named = folder.path().join("named.so");
+    compile(&fixture("requests.c"), &[], &named).expect("it compiles");
+    let named = format!(
+        "[[components]]\nname = \"named\"\nlibrary = \"{}\"\n",
+        named.display()
+    );
+    let all = entry("c", "") + &entry("plain", "authority_delegation = false") + &old + &named;
     folder.write("mesh.toml", &(configuration(true, "") + &all));
     apply(&host).await;
-    let permissions = json!({"methods": {"/c/*": {"authorized": true}, "/plain/*": {"authorized": true}}});
+    let permissions = json!({"methods": {"/c/*": {"authorized": true}, "/plain/*": {"authorized": true},
+        "/named/*": {"authorized": true}}});
     let group = json!([{"name": "callers-of-c", "permissions": permissions}]);
     admin.succeeds("security/addGroup", group).await;
     add_user(&mut admin, "eve", "callers-of-c").await;
@@ -477,6 +484,11 @@ async fn a_call_that_never_was_or_is_over_gives_no_rights() {
     eve.is_denied("c/caller", json!([]), "eve").await;
     assert_eq!(admin.succeeds("c/caller", json!([])).await, 0);
     assert_eq!(eve.succeeds("c/itself", json!([])).await, 0);
+
+    // One whose requests name their call asks for its caller on any thread.
+    let to_remove = json!([["back", "remove"]]);
+    eve.is_denied("named/forward", to_remove.clone(), "eve").await;
+    assert_eq!(admin.succeeds("named/forward", to_remove).await, 0);
 
     // Of a component that cannot say for whom it asks, the operator is told.
     let log = host.log();

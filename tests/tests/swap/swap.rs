@@ -308,6 +308,48 @@ async fn calls_of_a_stuck_version_are_answered_when_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_stays_in_memory_can_neither_emit_call_nor_write() {
+    let folder = Folder::new("left");
+    let build = |name: &str, defines: &[&str]| {
+        let file = folder.path().join(name);
+        compile(&fixture("lingering_thread.c"), defines, &file).expect("it compiles");
+        file
+    };
+    let asks = build("asks.so", &["LINGER_MILLISECONDS=60000", "ASKS"]);
+    let file = config(
+        &folder,
+        "lingering",
+        &asks,
+        "drain_timeout_ms = 300\nprobation_ms = 0",
+    );
+    let host = Host::start(&file, &[]);
+    let (mut sender, mut receiver) = session::open(host.addr()).await;
+    sender.subscribe("/SET@/_events/TestNode/lingering/*").await;
+    receiver.next().await.expect("the host answers");
+    let finished = swap(
+        &file,
+        "lingering",
+        &build("next.so", &["LINGER_MILLISECONDS=0"]),
+        &["--wait"],
+    )
+    .await;
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let said = "asked when it was gone: 12 12 12";
+    let mut turns = 0;
+    while !host.log().contains(said) && turns < 600 {
+        turns += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(host.log().contains(said), "{}", host.log());
+    // Nobody has heard an event of it, and there is no document.
+    sender.get("/_data/lingering/left").await;
+    let answer = receiver.next().await.expect("the host answers");
+    assert_eq!(answer["_meta"]["type"], "response", "{answer}");
+    assert_eq!(answer["data"], Value::Null, "{answer}");
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_that_calls_itself_is_not_left_waiting_for_itself() {
     let folder = Folder::new("nested");
     let nested = library("fixture-nested");

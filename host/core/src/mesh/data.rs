@@ -41,16 +41,25 @@ pub(super) fn collect(mesh: &Arc<Mesh>, caller: Caller, reach: Reach) {
     if collect_on(mesh, &reach, &mut walk, &mut out, &mut Budget::inline()) == Walked::Ended {
         return reply(&caller, Ok(out + "]"));
     }
-    let (own, owner) = (mesh.clone(), owner(&caller));
+    let (own, owner, asked) = (mesh.clone(), owner(&caller), caller.clone());
     let work = mesh
         .scans()
         .spawn(owner, Memory::Collects, move |share| async move {
-            while collect_on(&own, &reach, &mut walk, &mut out, &mut Budget::turn()) == Walked::Paused {
-                share.give_way(out.capacity()).await;
+            // Nobody reads the rest of what was cancelled.
+            while !caller.is_over() {
+                match collect_on(&own, &reach, &mut walk, &mut out, &mut Budget::turn()) {
+                    Walked::Paused => share.give_way(out.capacity()).await,
+                    Walked::Ended => return reply(&caller, Ok(out + "]")),
+                }
             }
-            reply(&caller, Ok(out + "]"));
         });
-    work.unwrap_or_else(|error| tracing::warn!("documents of a component were not collected: {error}"));
+    work.unwrap_or_else(|error| fail(&asked, "the documents cannot be collected", &error));
+}
+
+/// Replies that something could not be begun.
+fn fail(caller: &Caller, what: &str, error: &impl std::fmt::Display) {
+    tracing::warn!("{what}: {error}");
+    reply(caller, Err(WireError::system(format!("{what}: {error}"))));
 }
 
 fn collect_on(mesh: &Mesh, reach: &Reach, walk: &mut Walk, out: &mut String, budget: &mut Budget) -> Walked {
@@ -74,7 +83,7 @@ pub(super) fn remove(mesh: &Arc<Mesh>, caller: Caller, reach: Reach) {
         Ok(Walked::Paused) => {}
         ended => return conclude(mesh, caller, &reach.path, ended.map(|_| removal.outcome())),
     }
-    let (own, owner) = (mesh.clone(), owner(&caller));
+    let (own, owner, asked) = (mesh.clone(), owner(&caller), caller.clone());
     let work = mesh
         .scans()
         .spawn(owner, Memory::Constant, move |share| async move {
@@ -87,7 +96,7 @@ pub(super) fn remove(mesh: &Arc<Mesh>, caller: Caller, reach: Reach) {
             };
             conclude(&own, caller, &reach.path, outcome);
         });
-    work.unwrap_or_else(|error| tracing::warn!("documents of a component were not removed: {error}"));
+    work.unwrap_or_else(|error| fail(&asked, "the documents cannot be removed", &error));
 }
 
 fn remove_on(

@@ -70,11 +70,15 @@ impl Mesh {
         }
     }
 
-    /// The caller as the called component sees it: whoever called first, along a chain of calls.
+    /// The caller as the called component sees it: whoever called first, along a chain of calls. The trace goes along with the call.
     pub(super) fn origin_of(&self, authority: &Authority) -> Origin {
-        match &authority.rights {
-            Rights::Caller(origin) => origin.clone(),
-            Rights::Component | Rights::Gone => self.origin().clone(),
+        let origin = match &authority.rights {
+            Rights::Caller(origin) => origin,
+            Rights::Component | Rights::Gone => self.origin(),
+        };
+        match authority.trace {
+            Some(trace) => origin.traced(trace),
+            None => origin.clone(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! the kind of an endpoint costs a call one comparison.
 
 use super::Builtin;
-use mesh_plugin::{Answer, Component, Descriptor, Job, Refused, Wake};
+use mesh_plugin::{Answer, Component, Descriptor, Job, Place, Refused, Wake};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -167,6 +167,12 @@ impl Endpoint {
             Endpoint::Builtin(builtin) => builtin.call(job, answer).map(|()| Wake::nobody()),
             Endpoint::Remote(remote) => remote.call(job, answer, deadline).map(|()| Wake::nobody()),
         }
+    }
+
+    /// The place of a call with this token, which a library has taken. The work of a part of the host or of another node is not
+    /// stopped.
+    pub fn place_of(&self, token: u64) -> Option<Place> {
+        self.library()?.instance().place_of(token)
     }
 
     /// Gives up calls whose deadline has passed. A part of the host keeps its own limits.

@@ -4,7 +4,7 @@ use super::answer::{Failure, SessionAnswer};
 use super::registry::{Asked, listed};
 use super::{Endpoint, Mesh};
 use bytes::Bytes;
-use mesh_plugin::{Answer, Job, JobKind, Refusal, Refused, Wake};
+use mesh_plugin::{Answer, Job, JobKind, Place, Refusal, Refused, Wake};
 use mesh_session::Session;
 use mesh_wire::address::{Address, RESPONSES, Response};
 use mesh_wire::origin::Origin;
@@ -28,6 +28,20 @@ struct Routed {
     wake: Wake,
     /// The number of the version.
     endpoint: u64,
+}
+
+impl Routed {
+    fn to(endpoint: &Endpoint, wake: Wake) -> Routed {
+        let endpoint = endpoint.number();
+        Routed { wake, endpoint }
+    }
+}
+
+/// A range as it was written, and what it means.
+#[derive(Clone, Copy)]
+pub(super) struct WrittenRange<'a> {
+    pub(super) text: &'a str,
+    pub(super) range: &'a RequestedRange,
 }
 
 /// A call as a client sent it. Nothing in it is believed but the arguments.
@@ -241,6 +255,7 @@ impl Mesh {
                     job,
                     Box::new(answer.clone()),
                     deadline,
+                    Routed::to,
                 )
             }
             None => {
@@ -253,6 +268,7 @@ impl Mesh {
                     job,
                     Box::new(answer.clone()),
                     deadline,
+                    Routed::to,
                 );
                 if promised.is_some()
                     && let Ok(routed) = &routed
@@ -271,16 +287,35 @@ impl Mesh {
         }
     }
 
-    /// Hands the call of a component, or of the host itself, to a component. Of `job` the arguments, the origin, and
-    /// whether it is nested are looked at.
+    /// Hands a call of the host itself to a component. Of `job` the arguments and the origin are looked at.
     pub fn call_from_host(
         &self,
-        (component, method): (&str, &str),
+        target: (&str, &str),
         range: &str,
         job: Job,
         timeout: Duration,
         answer: Box<dyn Answer>,
     ) -> Result<(), (Failure, Box<dyn Answer>)> {
+        let parsed = RequestedRange::from(range);
+        let written = WrittenRange {
+            text: range,
+            range: &parsed,
+        };
+        let range = Some(written).filter(|written| !written.text.is_empty());
+        self.call_from_component(target, range, job, timeout, answer)
+            .map(drop)
+    }
+
+    /// Hands the call of a component to a component, and returns where it is. Of `job` the arguments, the origin and the chain
+    /// are looked at.
+    pub(super) fn call_from_component(
+        &self,
+        (component, method): (&str, &str),
+        range: Option<WrittenRange<'_>>,
+        job: Job,
+        timeout: Duration,
+        answer: Box<dyn Answer>,
+    ) -> Result<Option<Place>, (Failure, Box<dyn Answer>)> {
         let job = Job {
             deadline_milliseconds: milliseconds(timeout),
             payload: if job.payload.is_empty() {
@@ -292,16 +327,10 @@ impl Mesh {
         };
         let deadline = self.clock.now() + timeout;
         let target = (component, Aim::Method(method));
-        let routed = match range {
-            "" => self.route(target, Asked::Any, String::new, job, answer, deadline),
-            text => {
-                let range = RequestedRange::from(text);
-                let asked = Asked::Range(&range);
-                self.route(target, asked, || text.to_owned(), job, answer, deadline)
-            }
-        };
-        drop(routed?.wake);
-        Ok(())
+        let asked = range.map_or(Asked::Any, |written| Asked::Range(written.range));
+        let text = || range.map_or_else(String::new, |written| written.text.to_owned());
+        let placed = |endpoint: &Endpoint, wake: Wake| endpoint.place_of(wake.token());
+        self.route(target, asked, text, job, answer, deadline, placed)
     }
 
     /// Hands a request for a web route to the component of this name, which may carry a range. Of `job` the head, the body
@@ -319,13 +348,14 @@ impl Mesh {
         };
         let target = (component, Aim::Route(route));
         let deadline = self.clock.now() + timeout;
-        let routed = self.route(target, Asked::Any, String::new, job, answer, deadline);
-        drop(routed?.wake);
-        Ok(())
+        let woken = |_: &Endpoint, wake: Wake| drop(wake);
+        self.route(target, Asked::Any, String::new, job, answer, deadline, woken)
     }
 
-    /// Hands a call to the version that serves it now. When another version takes over meanwhile, it goes there.
-    fn route(
+    /// Hands a call to the version that serves it now. When another version takes over meanwhile, it goes there. `taken` sees which
+    /// version has taken it.
+    #[allow(clippy::too_many_arguments)] // Each is another thing, and a struct of them would be made for each call.
+    fn route<T>(
         &self,
         (name, aim): (&str, Aim<'_>),
         asked: Asked<'_>,
@@ -333,7 +363,8 @@ impl Mesh {
         mut job: Job,
         mut answer: Box<dyn Answer>,
         deadline: Instant,
-    ) -> Result<Routed, (Failure, Box<dyn Answer>)> {
+        taken: impl FnOnce(&Endpoint, Wake) -> T,
+    ) -> Result<T, (Failure, Box<dyn Answer>)> {
         // A name may carry a range: that is how versions beside the first are listed.
         let (bare, named_range) = match name.split_once('@') {
             Some((bare, range)) => (bare, Some(RequestedRange::from(range))),
@@ -364,10 +395,7 @@ impl Mesh {
                 return Err((unknown_method(name, aim.name()), answer));
             }
             match found.call(job, answer, deadline) {
-                Ok(wake) => {
-                    let endpoint = found.number();
-                    return Ok(Routed { wake, endpoint });
-                }
+                Ok(wake) => return Ok(taken(found, wake)),
                 Err(refused) => {
                     let why = refused.why;
                     Refused { job, answer, .. } = *refused;
@@ -446,41 +474,4 @@ pub fn milliseconds(duration: Duration) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_session_s_own_addresses_are_accepted() {
-        for (address, own) in [
-            ("/_exchange/responses/S/D/c/m/1", true),
-            ("/_exchange/responses/S/1", true),
-            ("/_exchange/responses/D/c/m/S/1", true),
-            ("/_exchange/responses/T/D/c/m/1", false),
-            ("/_exchange/responses/D/c/S/m/1", false),
-            ("/_exchange/responses/S/*", false),
-            ("/_events/D/c/fake", false),
-            ("/_exchange/responses/", false),
-        ] {
-            assert_eq!(is_own_address(address, "S", "D"), own, "{address}");
-        }
-        let other = uuid::Uuid::new_v4();
-        let forged = format!("/_exchange/responses/{other}/c/m/S/1");
-        assert!(!is_own_address(&forged, "S", "D"), "a session is no domain");
-        assert!(
-            is_own_address(&forged, "S", &other.to_string()),
-            "but a mesh may be named so"
-        );
-    }
-
-    #[test]
-    fn paths_of_requests_name_component_and_method() {
-        assert_eq!(
-            target_of("/_exchange/requests/D/calc/add", "D"),
-            (Some("calc"), "add")
-        );
-        assert_eq!(target_of("/_exchange/requests/E/calc/add", "D").0, None);
-        assert_eq!(target_of("/_exchange/requests/D/calc/add/more", "D").0, None);
-        assert_eq!(target_of("/_exchange/requests/D", "D").0, None);
-        assert_eq!(last_two("/_exchange/requests/D/calc/add/more"), ("add", "more"));
-    }
-}
+mod tests;

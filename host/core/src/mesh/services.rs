@@ -1,27 +1,26 @@
 //! Requests of components: events, calls, their data, time.
 
-use super::answer::{abandoned, array, error_array, unreadable, without_null_error};
+use super::answer::{array, error_array};
+use super::exchange::WrittenRange;
+use super::hearing::ComponentListener;
+use super::nested::ComponentAnswer;
 use super::publishing::Own;
 use super::{Mesh, Reach, Write, WriteMode, data};
 use bytes::Bytes;
-use mesh_plugin::{
-    Abandoned, Answer, Caller, Emitter, Instance, Interest, Job, JobKind, NO_PUBLISHER, Services, Status,
-};
+use mesh_plugin::{Caller, Doing, Emitter, Instance, Interest, Job, JobKind, Services, Status, Wrong};
+use mesh_security::Hidden;
 use mesh_security::permission::Action;
-use mesh_security::{Hidden, User};
-use mesh_session::After;
 use mesh_session::pubsub::{
-    Channel, ChannelAction, DEFAULT_DEPTH, Depth, EventVersion, Listener, Subscriber, Subscription, Targets,
+    Channel, ChannelAction, DEFAULT_DEPTH, Depth, EventVersion, Subscriber, Subscription, Targets,
     VersionFilter,
 };
 use mesh_store::{Commit, PathPattern, StoreError};
 use mesh_wire::address::Address;
-use mesh_wire::protocol::{Dialect, DocumentMeta, Options, Publication, WireError, json, write_item};
-use mesh_wire::versions::RequestedRange;
+use mesh_wire::protocol::{Dialect, DocumentMeta, Options, WireError, json, write_item};
+use mesh_wire::versions::{Range, RequestedRange};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -36,13 +35,14 @@ impl Mesh {
 }
 
 impl MeshServices {
-    fn with<T>(&self, function: impl FnOnce(Arc<Mesh>) -> T) -> Option<T> {
-        self.0.upgrade().map(function)
+    /// Does something in the mesh, as long as that is there.
+    fn with(&self, function: impl FnOnce(Arc<Mesh>) -> Result<(), Wrong>) -> Result<(), Wrong> {
+        self.0.upgrade().map_or(Err(Wrong::Ended), function)
     }
 }
 
 impl Services for MeshServices {
-    fn emit(&self, emitter: &Emitter, key: &str, data: &[u8], options: &[u8]) {
+    fn emit(&self, emitter: &Emitter, key: &str, data: &[u8], options: &[u8]) -> Result<(), Wrong> {
         self.with(|mesh| {
             let who = emitter.identity();
             if key.is_empty() {
@@ -50,7 +50,7 @@ impl Services for MeshServices {
                     component = who.component,
                     "an event was dropped: its key is empty or not UTF-8 text"
                 );
-                return;
+                return Err(Wrong::Name);
             }
             let data = if data.is_empty() { b"null" } else { data };
             let Ok(value) = serde_json::from_slice::<&RawValue>(data) else {
@@ -59,7 +59,7 @@ impl Services for MeshServices {
                     event = key,
                     "an event was dropped: its data is not JSON"
                 );
-                return;
+                return Err(Wrong::Json);
             };
             let options: Option<&RawValue> = serde_json::from_slice(options).ok();
             let stores = options.is_some_and(|options| options.get().contains("noStore"))
@@ -82,7 +82,7 @@ impl Services for MeshServices {
                         event = key,
                         "an event was not stored: {error}"
                     );
-                    return;
+                    return Err(Wrong::Failed);
                 }
             };
             let targets = targets_of(&Options::read(options));
@@ -105,7 +105,8 @@ impl Services for MeshServices {
             if let Some(listed) = mesh.registry().other_name(who) {
                 publish(&event_path(&who.domain, &listed, key));
             }
-        });
+            Ok(())
+        })
     }
 
     fn call(
@@ -116,16 +117,27 @@ impl Services for MeshServices {
         range: &str,
         arguments: &[u8],
         timeout_milliseconds: u32,
-    ) {
+    ) -> Result<(), Wrong> {
         self.with(|mesh| {
             let timeout = match timeout_milliseconds {
                 0 => mesh.call_timeout(),
                 milliseconds => Duration::from_millis(u64::from(milliseconds)),
             };
+            let timeout = caller.authority.bounded(timeout, mesh.clock.now());
             if array(arguments).is_none() {
                 let error = format!("the arguments of {component}.{method} are not a JSON array");
-                return caller.reply(Status::ERROR, error_array("TypeError", &error));
+                return caller.refuse(Wrong::Json, error_array("TypeError", &error));
             }
+            let parsed = Some(range)
+                .filter(|range| !range.is_empty())
+                .map(RequestedRange::from);
+            if caller.hears_at_once() && parsed.as_ref().is_some_and(|range| range.range().is_err()) {
+                return Err(Wrong::Range);
+            }
+            let range = parsed.as_ref().map(|parsed| WrittenRange {
+                text: range,
+                range: parsed,
+            });
             let path = Address::Request {
                 domain: mesh.domain(),
                 component,
@@ -133,7 +145,8 @@ impl Services for MeshServices {
             };
             let who = caller.instance.identity();
             if let Err(error) = mesh.authorize_component(who, &caller.authority, Action::Set, path) {
-                return reply(&caller, Err(error));
+                reply(&caller, Err(error));
+                return Ok(());
             }
             let target = format!("{component}.{method}");
             let answer = Box::new(ComponentAnswer {
@@ -144,27 +157,30 @@ impl Services for MeshServices {
             let job = Job {
                 payload: Bytes::copy_from_slice(arguments),
                 origin: Some(mesh.origin_of(&caller.authority)),
-                chain: Some(caller.instance.chain()),
+                // Which call it is for need not be known. Then it is let in where any of them may wait for it.
+                chain: Some(caller.authority.chain.unwrap_or_else(|| caller.instance.chain())),
                 ..Job::new(JobKind::Call, 0)
             };
-            let called = mesh.call_from_host((component, method), range, job, timeout, answer);
-            if let Err((failure, _)) = called {
-                caller.reply(Status::ERROR, failure.arguments());
+            match mesh.call_from_component((component, method), range, job, timeout, answer) {
+                Ok(Some(place)) => caller.note(Doing::Call(place)),
+                Ok(None) => {}
+                Err((failure, _)) => caller.reply(Status::ERROR, failure.arguments()),
             }
-        });
+            Ok(())
+        })
     }
 
-    fn subscribe(&self, caller: Caller, component: &str, key: &str, range: &str) {
+    fn subscribe(&self, caller: Caller, component: &str, key: &str, range: &str) -> Result<(), Wrong> {
         self.with(|mesh| {
             let pattern = event_path(mesh.domain(), component, key);
             let who = caller.instance.identity();
             // It is logged who may not hear this.
-            let Ok(access) = mesh.authorize_component(who, &caller.authority, Action::On, &pattern) else {
-                return;
-            };
+            let access = mesh
+                .authorize_component(who, &caller.authority, Action::On, &pattern)
+                .map_err(|_| Wrong::Denied)?;
             let filter = match range {
                 "" => VersionFilter::Any,
-                text => VersionFilter::Range(RequestedRange::from(text)),
+                text => VersionFilter::Range(Range::parse(text).map_err(|_| Wrong::Range)?.into()),
             };
             let subscriber = Subscriber::Listener {
                 number: caller.instance.identity().number,
@@ -200,27 +216,34 @@ impl Services for MeshServices {
                 component: component.into(),
                 key: key.into(),
                 range: range.into(),
+                rights: caller.authority.rights.clone(),
             });
             // Components are not limited.
             let _ = mesh.subscriptions().subscribe(&subscriber, subscription);
-        });
+            Ok(())
+        })
     }
 
-    fn unsubscribe(&self, instance: &Arc<Instance>, subscription: u64) {
-        instance.remove_interest(subscription);
+    fn unsubscribe(&self, instance: &Arc<Instance>, subscription: u64) -> Result<(), Wrong> {
+        let was_there = instance.remove_interest(subscription);
         self.with(|mesh| {
             mesh.subscriptions()
-                .unsubscribe_channel(instance.identity().number, &subscription.to_string())
-        });
+                .unsubscribe_channel(instance.identity().number, &subscription.to_string());
+            was_there.then_some(()).ok_or(Wrong::Unknown)
+        })
     }
 
-    fn data_set(&self, caller: Caller, path: &str, value: &[u8], options: &[u8]) {
+    fn data_set(&self, caller: Caller, path: &str, value: &[u8], options: &[u8]) -> Result<(), Wrong> {
         self.with(|mesh| {
+            let value = if value.is_empty() { b"null" } else { value };
+            let value: Result<&RawValue, _> = serde_json::from_slice(value);
+            if caller.hears_at_once() && value.is_err() {
+                return Err(Wrong::Json);
+            }
             let outcome = own_path(&mesh, &caller, Action::Set, path).and_then(|OwnPath { path, .. }| {
-                let value: &RawValue = serde_json::from_slice(if value.is_empty() { b"null" } else { value })
-                    .map_err(|error| {
-                        WireError::plain(format!("the value for {path} is not JSON: {error}"))
-                    })?;
+                let value = value.map_err(|error| {
+                    WireError::plain(format!("the value for {path} is not JSON: {error}"))
+                })?;
                 let options: Option<&RawValue> = serde_json::from_slice(options).ok();
                 let options = Options::read(options);
                 let mode = if options.no_store {
@@ -258,38 +281,50 @@ impl Services for MeshServices {
                 Ok((document, written.commit))
             });
             reply_after(&mesh, caller, outcome);
-        });
+            Ok(())
+        })
     }
 
-    fn data_get(&self, caller: Caller, path: &str) {
+    fn data_get(&self, caller: Caller, path: &str) -> Result<(), Wrong> {
         self.with(|mesh| {
             let OwnPath { path, hidden } = match own_path(&mesh, &caller, Action::Get, path) {
                 Ok(own) => own,
-                Err(error) => return reply(&caller, Err(error)),
+                Err(error) => {
+                    reply(&caller, Err(error));
+                    return Ok(());
+                }
             };
             if PathPattern::new(&path).has_wildcard() {
-                return data::collect(&mesh, caller, data::Reach { path, hidden });
+                data::collect(&mesh, caller, data::Reach { path, hidden });
+                return Ok(());
             }
             let found = mesh.store().get(&path);
             let document = found.map(|found| item(&path, &found.data, found.meta));
             reply(&caller, Ok(document.unwrap_or_else(|| "null".to_owned())));
-        });
+            Ok(())
+        })
     }
 
-    fn data_remove(&self, caller: Caller, path: &str) {
-        self.with(|mesh| match own_path(&mesh, &caller, Action::Remove, path) {
-            Ok(OwnPath { path, hidden }) => data::remove(&mesh, caller, data::Reach { path, hidden }),
-            Err(error) => reply(&caller, Err(error)),
-        });
-    }
-
-    fn after(&self, caller: Caller, milliseconds: u64) {
+    fn data_remove(&self, caller: Caller, path: &str) -> Result<(), Wrong> {
         self.with(|mesh| {
-            mesh.runtime.spawn(async move {
+            match own_path(&mesh, &caller, Action::Remove, path) {
+                Ok(OwnPath { path, hidden }) => data::remove(&mesh, caller, data::Reach { path, hidden }),
+                Err(error) => reply(&caller, Err(error)),
+            }
+            Ok(())
+        })
+    }
+
+    fn after(&self, caller: Caller, milliseconds: u64) -> Result<(), Wrong> {
+        self.with(|mesh| {
+            let asked = caller.clone();
+            let timer = mesh.runtime.spawn(async move {
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;
                 caller.reply(Status::OK, Bytes::new());
             });
-        });
+            asked.note(Doing::Task(timer.abort_handle()));
+            Ok(())
+        })
     }
 }
 
@@ -381,109 +416,5 @@ pub(super) fn reply(caller: &Caller, outcome: Result<String, WireError>) {
             payload.push(']');
             caller.reply(Status::ERROR, payload);
         }
-    }
-}
-
-/// A component that waits for another one.
-struct ComponentAnswer {
-    caller: Caller,
-    target: String,
-    timeout: Duration,
-}
-
-impl Answer for ComponentAnswer {
-    fn follow(&mut self, after: After) {
-        // The answer that it gives in its turn follows that, too.
-        self.caller.instance.emitter().answered_after(after);
-    }
-
-    fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        // A defect is the other component's: the one that hands the error on must not be blamed for it.
-        let status = if status == Status::PANIC {
-            Status::ERROR
-        } else {
-            status
-        };
-        match array(payload) {
-            Some(array) if status == Status::VALUE_ERROR => {
-                let (status, array) = without_null_error(array);
-                self.caller.reply(status, array);
-            }
-            Some(array) => self.caller.reply(status, array.to_owned()),
-            None => self
-                .caller
-                .reply(Status::ERROR, unreadable(&self.target).arguments()),
-        }
-    }
-
-    fn abandon(self: Box<Self>, why: Abandoned) {
-        let failure = abandoned(&self.target, why, self.timeout.as_millis());
-        self.caller.reply(Status::ERROR, failure.arguments());
-    }
-}
-
-/// A component that hears events.
-struct ComponentListener {
-    caller: Caller,
-    /// The id under which the mesh and its components publish.
-    mesh: Box<str>,
-    /// For whom it listens, where it asked with the rights of a caller.
-    user: Option<(Weak<Mesh>, Arc<User>)>,
-}
-
-/// The key of the session with this id where events are counted by publisher.
-fn publisher(session_id: &str) -> u8 {
-    let kinds = u64::from(NO_PUBLISHER);
-    (xxhash_rust::xxh3::xxh3_64(session_id.as_bytes()) % kinds) as u8
-}
-
-impl ComponentListener {
-    /// Whether the user for whom it listens may hear an event at this moment. A user of the same name who was made since is
-    /// somebody else.
-    fn may_hear(&self, path: &str) -> bool {
-        let Some((mesh, user)) = &self.user else {
-            return true;
-        };
-        let Some(mesh) = mesh.upgrade() else { return false };
-        mesh.security().is_none_or(|security| {
-            let access = security.access_of(&user.name);
-            let access = access.filter(|access| access.user().id == user.id);
-            access.is_some_and(|access| security.allows(&access, Action::On, path))
-        })
-    }
-}
-
-impl fmt::Debug for ComponentListener {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let user = self.user.as_ref().map(|(_, user)| &user.name);
-        formatter
-            .debug_struct("ComponentListener")
-            .field("caller", &self.caller)
-            .field("user", &user)
-            .finish()
-    }
-}
-
-impl Listener for ComponentListener {
-    fn hear(&self, publication: &Publication<'_>) -> bool {
-        // Two versions of a component may listen while one takes over from the other; one of them hears.
-        let caller = &self.caller;
-        if !caller.instance.is_hearing() || !self.may_hear(publication.path) {
-            return false;
-        }
-        let mut meta = String::new();
-        publication.meta_object(&mut meta);
-        let job = Job {
-            target: Bytes::copy_from_slice(publication.path.as_bytes()),
-            payload: Bytes::copy_from_slice(publication.data.as_bytes()),
-            meta,
-            publisher: match *publication.session_id == *self.mesh {
-                true => NO_PUBLISHER,
-                false => publisher(publication.session_id),
-            },
-            ..Job::new(JobKind::Event, caller.token)
-        };
-        caller.instance.push(caller.lane, job);
-        true
     }
 }

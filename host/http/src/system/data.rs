@@ -272,7 +272,8 @@ fn write(
 /// Emits what was set, under the path that the caller named.
 fn emit(services: &dyn Services, call: &BuiltinCall, request: &Request<'_>) {
     let data = request.value.unwrap_or(RawValue::NULL).get();
-    services.emit(&call.emitter, &request.key, data.as_bytes(), b"");
+    // The document is set, whether or not somebody can hear of it; the log has what was wrong.
+    let _ = services.emit(&call.emitter, &request.key, data.as_bytes(), b"");
 }
 
 /// A result as the client of a real component has it: the data, and a `_meta` that begins with these members.

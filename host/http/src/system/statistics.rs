@@ -63,7 +63,8 @@ impl System {
                     return;
                 };
                 let statistics = meter.measure(&mesh, Detail::WithRates).to_string();
-                services.emit(own.emitter(), "stats/system", statistics.as_bytes(), b"");
+                // The log has what was wrong.
+                let _ = services.emit(own.emitter(), "stats/system", statistics.as_bytes(), b"");
             }
         });
         self.replace_timer(Some(task.abort_handle()));

@@ -6,6 +6,7 @@
 
 use super::reply::{Failure, Reply, ended};
 use crate::query;
+use crate::trace::traced;
 use bytes::Bytes;
 use mesh_core::mesh::Mesh;
 use mesh_plugin::{Awaited, Job, JobKind};
@@ -46,7 +47,7 @@ pub async fn ask(
     let waiting = waiting.counted_in(mesh.http_calls().of(request.principal.address));
     let job = Job {
         target: head(route, &request).into(),
-        origin: Some(origin(mesh, request.principal)),
+        origin: Some(traced(origin(mesh, request.principal), request.headers)),
         payload: request.body,
         ..Job::new(JobKind::Http, 0)
     };

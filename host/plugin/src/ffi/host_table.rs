@@ -4,9 +4,12 @@
 //! waits, none lets a panic cross into the library.
 
 use super::lane_thread::item;
+use super::named_requests;
 use crate::authority::Authority;
-use crate::instance::{Caller, Instance};
+use crate::instance::Instance;
 use crate::job::{Completion, Job, JobKind, Response};
+use crate::services::{Caller, Services};
+use crate::wrong::Wrong;
 use mesh_plugin_abi as abi;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -68,7 +71,7 @@ impl Bound {
 }
 
 /// Runs a host function for a library: a panic ends here.
-fn guard<T>(context: *const c_void, otherwise: T, function: impl FnOnce(&Bound) -> T) -> T {
+pub(super) fn guard<T>(context: *const c_void, otherwise: T, function: impl FnOnce(&Bound) -> T) -> T {
     if context.is_null() {
         return otherwise;
     }
@@ -78,7 +81,7 @@ fn guard<T>(context: *const c_void, otherwise: T, function: impl FnOnce(&Bound) 
 }
 
 /// The bytes behind a slice that a library passed. One of a length that no object can have counts as empty, and the log says so.
-fn bytes<'a>(bound: &Bound, slice: abi::Slice) -> &'a [u8] {
+pub(super) fn bytes<'a>(bound: &Bound, slice: abi::Slice) -> &'a [u8] {
     if !slice.is_possible() {
         tracing::warn!(
             component = bound.instance.identity().component,
@@ -105,6 +108,7 @@ fn caller(bound: &Bound, lane: u32, token: abi::Token) -> Caller {
         lane,
         token,
         authority: Authority::default(),
+        request: None,
     }
 }
 
@@ -204,6 +208,10 @@ unsafe extern "C" fn get_extension(context: *const c_void, name: abi::Slice) -> 
             abi::DATA_EXTENSION => (&raw const DATA).cast(),
             abi::TIMER_EXTENSION => (&raw const TIMER).cast(),
             abi::HTTP_EXTENSION => (&raw const HTTP).cast(),
+            abi::EXCHANGE_2_EXTENSION => (&raw const named_requests::EXCHANGE).cast(),
+            abi::EVENTS_2_EXTENSION => (&raw const named_requests::EVENTS).cast(),
+            abi::DATA_2_EXTENSION => (&raw const named_requests::DATA).cast(),
+            abi::TIMER_2_EXTENSION => (&raw const named_requests::TIMER).cast(),
             _ => std::ptr::null(),
         }
     })
@@ -245,6 +253,20 @@ static HTTP: abi::HttpExtension = abi::HttpExtension {
     respond,
 };
 
+/// Asks the host for something, on behalf of a component that hears of faults by the reply or not at all. Nothing is done for
+/// one that has ended.
+fn ask(context: *const c_void, request: impl FnOnce(&Bound, &dyn Services) -> Result<(), Wrong>) {
+    guard(context, (), |bound| {
+        let component = &bound.instance.identity().component;
+        if bound.instance.has_ended() {
+            return tracing::debug!(component, "a component that has ended asked for something");
+        }
+        if let Err(wrong) = request(bound, &**bound.instance.services()) {
+            tracing::debug!(component, "a request of the component was refused: {wrong}");
+        }
+    });
+}
+
 #[allow(clippy::too_many_arguments)] // The ABI's own shape.
 unsafe extern "C" fn call(
     context: *const c_void,
@@ -256,8 +278,7 @@ unsafe extern "C" fn call(
     arguments: abi::Slice,
     timeout_milliseconds: u32,
 ) {
-    guard(context, (), |bound| {
-        let services = bound.instance.services();
+    ask(context, |bound, services| {
         services.call(
             acting_caller(bound, lane, token),
             text(bound, component),
@@ -265,15 +286,14 @@ unsafe extern "C" fn call(
             text(bound, range),
             bytes(bound, arguments),
             timeout_milliseconds,
-        );
+        )
     });
 }
 
 unsafe extern "C" fn emit(context: *const c_void, key: abi::Slice, data: abi::Slice, options: abi::Slice) {
-    guard(context, (), |bound| {
-        let instance = &bound.instance;
-        instance.services().emit(
-            instance.emitter(),
+    ask(context, |bound, services| {
+        services.emit(
+            bound.instance.emitter(),
             text(bound, key),
             bytes(bound, data),
             bytes(bound, options),
@@ -289,23 +309,19 @@ unsafe extern "C" fn subscribe(
     key: abi::Slice,
     range: abi::Slice,
 ) {
-    guard(context, (), |bound| {
-        let caller = acting_caller(bound, lane, subscription);
-        bound.instance.services().subscribe(
-            caller,
+    ask(context, |bound, services| {
+        services.subscribe(
+            acting_caller(bound, lane, subscription),
             text(bound, component),
             text(bound, key),
             text(bound, range),
-        );
+        )
     });
 }
 
 unsafe extern "C" fn unsubscribe(context: *const c_void, subscription: abi::Token) {
-    guard(context, (), |bound| {
-        bound
-            .instance
-            .services()
-            .unsubscribe(&bound.instance, subscription)
+    ask(context, |bound, services| {
+        services.unsubscribe(&bound.instance, subscription)
     });
 }
 
@@ -317,14 +333,13 @@ unsafe extern "C" fn data_set(
     value: abi::Slice,
     options: abi::Slice,
 ) {
-    guard(context, (), |bound| {
-        let caller = acting_caller(bound, lane, token);
-        bound.instance.services().data_set(
-            caller,
+    ask(context, |bound, services| {
+        services.data_set(
+            acting_caller(bound, lane, token),
             text(bound, path),
             bytes(bound, value),
             bytes(bound, options),
-        );
+        )
     });
 }
 
@@ -335,11 +350,8 @@ unsafe extern "C" fn data_get(
     path: abi::Slice,
     _options: abi::Slice,
 ) {
-    guard(context, (), |bound| {
-        bound
-            .instance
-            .services()
-            .data_get(acting_caller(bound, lane, token), text(bound, path))
+    ask(context, |bound, services| {
+        services.data_get(acting_caller(bound, lane, token), text(bound, path))
     });
 }
 
@@ -350,20 +362,14 @@ unsafe extern "C" fn data_remove(
     path: abi::Slice,
     _options: abi::Slice,
 ) {
-    guard(context, (), |bound| {
-        bound
-            .instance
-            .services()
-            .data_remove(acting_caller(bound, lane, token), text(bound, path))
+    ask(context, |bound, services| {
+        services.data_remove(acting_caller(bound, lane, token), text(bound, path))
     });
 }
 
 unsafe extern "C" fn after(context: *const c_void, lane: u32, token: abi::Token, milliseconds: u64) {
-    guard(context, (), |bound| {
-        bound
-            .instance
-            .services()
-            .after(caller(bound, lane, token), milliseconds)
+    ask(context, |bound, services| {
+        services.after(caller(bound, lane, token), milliseconds)
     });
 }
 

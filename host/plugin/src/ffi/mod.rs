@@ -8,6 +8,7 @@ pub(super) mod host_table;
 pub mod interpose;
 pub(super) mod lane_thread;
 pub(super) mod library;
+mod named_requests;
 pub mod process;
 #[cfg(feature = "testing")]
 pub mod testing;

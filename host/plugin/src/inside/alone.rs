@@ -3,7 +3,7 @@
 //! Enters: requests of the component, from its threads. Leaves: replies, each one once. Guarantees: there are
 //! no other components and nobody listens; data is kept in memory; timers run.
 
-use crate::{Caller, Emitter, Instance, Services, Status};
+use crate::{Caller, Doing, Emitter, Instance, Services, Status, Wrong};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -73,11 +73,20 @@ fn matches(path: &str, pattern: &str) -> bool {
 }
 
 impl Services for Alone {
-    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {
+    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) -> Result<(), Wrong> {
         self.emitted.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
-    fn call(&self, caller: Caller, component: &str, method: &str, _: &str, _: &[u8], _: u32) {
+    fn call(
+        &self,
+        caller: Caller,
+        component: &str,
+        method: &str,
+        _: &str,
+        _: &[u8],
+        _: u32,
+    ) -> Result<(), Wrong> {
         let message = format!(
             "{component}/{method} cannot be called: there are no other components during the rehearsal"
         );
@@ -85,13 +94,18 @@ impl Services for Alone {
             Status::ERROR,
             json!([{"name": "MeshError", "message": message}]).to_string(),
         );
+        Ok(())
     }
 
-    fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
+    fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) -> Result<(), Wrong> {
+        Ok(())
+    }
 
-    fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
+    fn unsubscribe(&self, _: &Arc<Instance>, _: u64) -> Result<(), Wrong> {
+        Ok(())
+    }
 
-    fn data_set(&self, caller: Caller, path: &str, value: &[u8], _: &[u8]) {
+    fn data_set(&self, caller: Caller, path: &str, value: &[u8], _: &[u8]) -> Result<(), Wrong> {
         let document = document(path, value);
         let payload = Value::Object(document.clone()).to_string();
         self.documents
@@ -99,9 +113,10 @@ impl Services for Alone {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(path.to_owned(), document);
         caller.reply(Status::OK, payload);
+        Ok(())
     }
 
-    fn data_get(&self, caller: Caller, path: &str) {
+    fn data_get(&self, caller: Caller, path: &str) -> Result<(), Wrong> {
         let documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
         let found = if path.contains('*') {
             documents
@@ -114,22 +129,27 @@ impl Services for Alone {
         };
         drop(documents);
         caller.reply(Status::OK, found.to_string());
+        Ok(())
     }
 
-    fn data_remove(&self, caller: Caller, path: &str) {
+    fn data_remove(&self, caller: Caller, path: &str) -> Result<(), Wrong> {
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
         let before = documents.len();
         documents.retain(|known, _| !matches(known, path));
         let removed = before - documents.len();
         drop(documents);
         caller.reply(Status::OK, json!({"removed": removed}).to_string());
+        Ok(())
     }
 
-    fn after(&self, caller: Caller, milliseconds: u64) {
-        self.runtime.spawn(async move {
+    fn after(&self, caller: Caller, milliseconds: u64) -> Result<(), Wrong> {
+        let asked = caller.clone();
+        let timer = self.runtime.spawn(async move {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             caller.reply(Status::OK, "");
         });
+        asked.note(Doing::Task(timer.abort_handle()));
+        Ok(())
     }
 }
 

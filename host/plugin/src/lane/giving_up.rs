@@ -3,11 +3,12 @@
 //! Enters: the time, or that the lane has ended. Leaves: notices to the callers and to the component. Guarantees: a call that is
 //! given up holds no place any more, in the queue or among those that are pending.
 
+use super::state::Stage;
 use super::{Lane, Owed, split_token};
 use crate::Status;
 use crate::intake::Orphans;
 use crate::job::{Abandoned, Job, JobKind};
-use std::collections::HashSet;
+use crate::slots::Ticket;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -34,23 +35,50 @@ impl Lane {
             return 0;
         }
         // Calls that still wait in the queue need not be done any more; the component gets notice of the others.
-        let mut tokens: HashSet<u64> = expired.iter().map(|(ticket, _)| self.token(*ticket)).collect();
-        let queued = state.jobs.len();
-        state
-            .jobs
-            .retain(|job| !job.kind.is_call() || !tokens.remove(&job.token));
-        self.load.fetch_sub(queued - state.jobs.len(), Ordering::Relaxed);
-        state.bytes = state.jobs.iter().map(Job::bytes).sum();
+        let is_queued = |stage| stage == Stage::Queued;
+        state.cancelled += expired
+            .iter()
+            .filter(|(_, pending)| is_queued(pending.stage))
+            .count();
+        self.clear_cancelled(&mut state);
         drop(state);
-        for token in tokens {
-            drop(self.push(Job::new(JobKind::Cancel, token)));
-        }
+        let known = expired.iter().filter(|(_, pending)| !is_queued(pending.stage));
+        known.for_each(|(ticket, _)| self.give_notice(self.token(*ticket)));
         let count = late + waiting.iter().filter(|(_, deadline)| *deadline <= now).count();
         let waiting = waiting.into_iter().map(|(owed, _)| owed);
         let expired = expired.into_iter().map(|(_, pending)| pending.owed);
         let answers = expired.chain(waiting).filter_map(Owed::settle);
         answers.for_each(|answer| answer.abandon(Abandoned::TimedOut));
         count
+    }
+
+    /// Tells the component that nobody waits for a call any more, and cancels what it has asked for because of it.
+    fn give_notice(self: &Arc<Self>, token: u64) {
+        drop(self.push(Job::new(JobKind::Cancel, token)));
+        self.requests.give_up_for(token);
+    }
+
+    /// Gives up a call whose caller does not want the answer any more. Requests that the component has made because of it are left to
+    /// the caller of this function. Returns false when there is no such call any more.
+    pub(crate) fn cancel(self: &Arc<Self>, ticket: Ticket) -> bool {
+        let mut state = self.lock();
+        let Some(pending) = state.pending.remove(ticket) else {
+            return false;
+        };
+        if pending.stage == Stage::Queued {
+            state.cancelled += 1;
+            // Half of the queue at a time, so that each of many costs little.
+            if 2 * state.cancelled > state.jobs.len() {
+                self.clear_cancelled(&mut state);
+            }
+            drop(state);
+        } else {
+            drop(state);
+            drop(self.push(Job::new(JobKind::Cancel, self.token(ticket))));
+        }
+        // The receiver does not wait any more.
+        drop(pending);
+        true
     }
 
     /// Takes an order of the host out of the queue, so that it is not carried out when nobody waits for it any more. Returns
@@ -94,6 +122,8 @@ impl Lane {
         let waiting = state.intake.give_up();
         self.load.fetch_sub(waiting.len(), Ordering::Relaxed);
         drop(state);
+        left.iter()
+            .for_each(|(ticket, _)| self.requests.give_up_for(self.token(*ticket)));
         let waiting = waiting.into_iter().filter_map(|waiting| Some(waiting.call?.0));
         let left = left.into_iter().map(|(_, pending)| pending.owed);
         let answers: Vec<_> = left.chain(waiting).filter_map(Owed::settle).collect();

@@ -6,6 +6,7 @@
 use super::{Lane, Owed};
 use crate::intake::{Nested, Waiting};
 use crate::job::Abandoned;
+use crate::requests::Place;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -57,8 +58,26 @@ impl Lane {
         let mut state = self.lock();
         for Waiting { mut job, call } in state.intake.open() {
             if let Some((owed, deadline)) = call {
+                if owed.is_unwanted() {
+                    // It was cancelled while it waited.
+                    surplus.push(owed);
+                    self.load.fetch_sub(1, Ordering::Relaxed);
+                    continue;
+                }
                 match state.pending.insert(self.pending_of(&job, owed, deadline)) {
-                    Ok(ticket) => job.token = self.token(ticket),
+                    Ok(ticket) => {
+                        job.token = self.token(ticket);
+                        let answer = state
+                            .pending
+                            .get_mut(ticket)
+                            .and_then(|pending| pending.owed.answer_mut());
+                        if let Some(answer) = answer {
+                            answer.placed(Place {
+                                lane: self.clone(),
+                                token: job.token,
+                            });
+                        }
+                    }
                     Err(pending) => {
                         surplus.push(pending.owed);
                         self.load.fetch_sub(1, Ordering::Relaxed);

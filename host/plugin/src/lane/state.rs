@@ -9,6 +9,17 @@ use crate::chain::Began;
 use mesh_wire::origin::Origin;
 use std::time::{Duration, Instant};
 
+/// How far a call or an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// An order of the host: nothing is asked for it.
+    Order,
+    /// A call that waits in the queue.
+    Queued,
+    /// A call that the component has.
+    AtWork,
+}
+
 pub(super) struct Pending {
     pub(super) owed: Owed,
     pub(super) deadline: Instant,
@@ -16,6 +27,7 @@ pub(super) struct Pending {
     pub(super) began: Began,
     /// For a call, how many milliseconds it may take; 0 for what the host itself asks.
     pub(super) limit_milliseconds: u32,
+    pub(super) stage: Stage,
     /// Who called. Kept only where somebody will ask: most calls shall not pay for it.
     pub(super) origin: Option<Origin>,
 }
@@ -43,6 +55,8 @@ pub(super) struct State {
     pub(super) queued_events: usize,
     /// Events in the batch that was handed over last and may still be worked on.
     pub(super) events_at_work: usize,
+    /// Calls in `jobs` that were cancelled, at most: they are taken out in one go.
+    pub(super) cancelled: usize,
 }
 
 impl State {

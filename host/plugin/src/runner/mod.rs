@@ -11,8 +11,9 @@ mod in_process;
 #[cfg(feature = "testing")]
 mod played;
 
-use super::instance::{Instance, Services};
+use super::instance::Instance;
 use super::lane::Limits;
+use super::services::Services;
 use super::{Descriptor, LoadError, Stage};
 use in_process::Threads;
 use std::path::PathBuf;

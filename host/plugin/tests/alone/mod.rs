@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use mesh_plugin::{
     Abandoned, Answer, Caller, Component, Emitter, Instance, Job, JobKind, LoadRequest, Rehearsal, Services,
-    Stage, Status,
+    Stage, Status, Wrong,
 };
 use mesh_wire::origin::Origin;
 use std::path::PathBuf;
@@ -19,14 +19,30 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct NoServices;
 
 impl Services for NoServices {
-    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) {}
-    fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) {}
-    fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) {}
-    fn unsubscribe(&self, _: &Arc<Instance>, _: u64) {}
-    fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) {}
-    fn data_get(&self, _: Caller, _: &str) {}
-    fn data_remove(&self, _: Caller, _: &str) {}
-    fn after(&self, _: Caller, _: u64) {}
+    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) -> Result<(), Wrong> {
+        Ok(())
+    }
+    fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) -> Result<(), Wrong> {
+        Ok(())
+    }
+    fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) -> Result<(), Wrong> {
+        Ok(())
+    }
+    fn unsubscribe(&self, _: &Arc<Instance>, _: u64) -> Result<(), Wrong> {
+        Ok(())
+    }
+    fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) -> Result<(), Wrong> {
+        Ok(())
+    }
+    fn data_get(&self, _: Caller, _: &str) -> Result<(), Wrong> {
+        Ok(())
+    }
+    fn data_remove(&self, _: Caller, _: &str) -> Result<(), Wrong> {
+        Ok(())
+    }
+    fn after(&self, _: Caller, _: u64) -> Result<(), Wrong> {
+        Ok(())
+    }
 }
 
 struct Reply(oneshot::Sender<(i32, String)>);

@@ -36,6 +36,69 @@ pub const NUMBERS: &[(&str, &str, i128)] = &[
     ("MESH_WORK_RESUME", "RESUME", abi::WorkKind::RESUME as i128),
     ("MESH_WORK_HEALTH", "HEALTH", abi::WorkKind::HEALTH as i128),
     ("MESH_WORK_HTTP", "HTTP", abi::WorkKind::HTTP as i128),
+    ("MESH_REQUEST_TAKEN", "TAKEN", abi::RequestStatus::TAKEN as i128),
+    (
+        "MESH_REQUEST_NO_CALL",
+        "NO_CALL",
+        abi::RequestStatus::NO_CALL as i128,
+    ),
+    (
+        "MESH_REQUEST_NO_LANE",
+        "NO_LANE",
+        abi::RequestStatus::NO_LANE as i128,
+    ),
+    (
+        "MESH_REQUEST_BAD_TOKEN",
+        "BAD_TOKEN",
+        abi::RequestStatus::BAD_TOKEN as i128,
+    ),
+    (
+        "MESH_REQUEST_BAD_NAME",
+        "BAD_NAME",
+        abi::RequestStatus::BAD_NAME as i128,
+    ),
+    (
+        "MESH_REQUEST_BAD_RANGE",
+        "BAD_RANGE",
+        abi::RequestStatus::BAD_RANGE as i128,
+    ),
+    (
+        "MESH_REQUEST_BAD_JSON",
+        "BAD_JSON",
+        abi::RequestStatus::BAD_JSON as i128,
+    ),
+    (
+        "MESH_REQUEST_BAD_OPTIONS",
+        "BAD_OPTIONS",
+        abi::RequestStatus::BAD_OPTIONS as i128,
+    ),
+    (
+        "MESH_REQUEST_BAD_TRACEPARENT",
+        "BAD_TRACEPARENT",
+        abi::RequestStatus::BAD_TRACEPARENT as i128,
+    ),
+    (
+        "MESH_REQUEST_BAD_STRUCT",
+        "BAD_STRUCT",
+        abi::RequestStatus::BAD_STRUCT as i128,
+    ),
+    (
+        "MESH_REQUEST_UNKNOWN",
+        "UNKNOWN",
+        abi::RequestStatus::UNKNOWN as i128,
+    ),
+    (
+        "MESH_REQUEST_DENIED",
+        "DENIED",
+        abi::RequestStatus::DENIED as i128,
+    ),
+    ("MESH_REQUEST_ENDED", "ENDED", abi::RequestStatus::ENDED as i128),
+    ("MESH_REQUEST_FULL", "FULL", abi::RequestStatus::FULL as i128),
+    (
+        "MESH_REQUEST_FAILED",
+        "FAILED",
+        abi::RequestStatus::FAILED as i128,
+    ),
 ];
 
 /// Every text constant: its name in C, its name in Rust's source, its value.
@@ -55,6 +118,22 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         abi::DELEGATION_EXTENSION,
     ),
     ("MESH_HTTP_EXTENSION", "HTTP_EXTENSION", abi::HTTP_EXTENSION),
+    (
+        "MESH_EXCHANGE_2_EXTENSION",
+        "EXCHANGE_2_EXTENSION",
+        abi::EXCHANGE_2_EXTENSION,
+    ),
+    (
+        "MESH_EVENTS_2_EXTENSION",
+        "EVENTS_2_EXTENSION",
+        abi::EVENTS_2_EXTENSION,
+    ),
+    ("MESH_DATA_2_EXTENSION", "DATA_2_EXTENSION", abi::DATA_2_EXTENSION),
+    (
+        "MESH_TIMER_2_EXTENSION",
+        "TIMER_2_EXTENSION",
+        abi::TIMER_2_EXTENSION,
+    ),
 ];
 
 /// The first size of a struct.
@@ -91,15 +170,21 @@ pub const FIRST_SIZES: &[FirstSize] = &[
     first_size("MESH_TIMER_EXTENSION_SIZE_1_0", "TIMER_EXTENSION_SIZE_1_0", abi::TIMER_EXTENSION_SIZE_1_0, 16),
     first_size("MESH_DELEGATION_EXTENSION_SIZE_1_1", "DELEGATION_EXTENSION_SIZE_1_1", abi::DELEGATION_EXTENSION_SIZE_1_1, 16),
     first_size("MESH_HTTP_EXTENSION_SIZE_1_2", "HTTP_EXTENSION_SIZE_1_2", abi::HTTP_EXTENSION_SIZE_1_2, 16),
+    first_size("MESH_REQUEST_SIZE_1_3", "REQUEST_SIZE_1_3", abi::REQUEST_SIZE_1_3, 48),
+    first_size("MESH_EXCHANGE_2_EXTENSION_SIZE_1_3", "EXCHANGE_2_EXTENSION_SIZE_1_3", abi::EXCHANGE_2_EXTENSION_SIZE_1_3, 24),
+    first_size("MESH_EVENTS_2_EXTENSION_SIZE_1_3", "EVENTS_2_EXTENSION_SIZE_1_3", abi::EVENTS_2_EXTENSION_SIZE_1_3, 32),
+    first_size("MESH_DATA_2_EXTENSION_SIZE_1_3", "DATA_2_EXTENSION_SIZE_1_3", abi::DATA_2_EXTENSION_SIZE_1_3, 40),
+    first_size("MESH_TIMER_2_EXTENSION_SIZE_1_3", "TIMER_2_EXTENSION_SIZE_1_3", abi::TIMER_2_EXTENSION_SIZE_1_3, 24),
 ];
 
 /// The crate's own text.
-pub const SOURCES: [&str; 5] = [
+pub const SOURCES: [&str; 6] = [
     include_str!("../../src/lib.rs"),
     include_str!("../../src/status.rs"),
     include_str!("../../src/work.rs"),
     include_str!("../../src/extensions.rs"),
     include_str!("../../src/growth.rs"),
+    include_str!("../../src/requests.rs"),
 ];
 
 /// Macros of the header that are conveniences of C, and have no counterpart in Rust.
@@ -148,6 +233,21 @@ pub const FROZEN: &[FrozenLayout] = &[
     ("mesh_timer_extension", 16, 8, &[("struct_size", 0), ("reserved", 4), ("after", 8)]),
     ("mesh_delegation_extension", 16, 8, &[("struct_size", 0), ("reserved", 4), ("act_for", 8)]),
     ("mesh_http_extension", 16, 8, &[("struct_size", 0), ("reserved", 4), ("respond", 8)]),
+    ("mesh_request", 48, 8, &[
+        ("struct_size", 0), ("lane", 4), ("call", 8), ("event", 16), ("token", 24), ("traceparent", 32),
+    ]),
+    ("mesh_exchange_2_extension", 24, 8, &[
+        ("struct_size", 0), ("reserved", 4), ("call", 8), ("cancel", 16),
+    ]),
+    ("mesh_events_2_extension", 32, 8, &[
+        ("struct_size", 0), ("reserved", 4), ("emit", 8), ("subscribe", 16), ("unsubscribe", 24),
+    ]),
+    ("mesh_data_2_extension", 40, 8, &[
+        ("struct_size", 0), ("reserved", 4), ("set", 8), ("get", 16), ("remove", 24), ("cancel", 32),
+    ]),
+    ("mesh_timer_2_extension", 24, 8, &[
+        ("struct_size", 0), ("reserved", 4), ("after", 8), ("cancel", 16),
+    ]),
 ];
 
 #[test]

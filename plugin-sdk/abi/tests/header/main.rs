@@ -68,6 +68,7 @@ named_in_c! {
     abi::Host => "mesh_host",
     abi::Vtable => "mesh_vtable",
     abi::Component => "mesh_component",
+    abi::Request => "mesh_request",
 }
 
 impl<T: InC> InC for *const T {
@@ -163,6 +164,11 @@ layouts! {
     TimerExtension = "mesh_timer_extension" { struct_size, reserved, after }
     DelegationExtension = "mesh_delegation_extension" { struct_size, reserved, act_for }
     HttpExtension = "mesh_http_extension" { struct_size, reserved, respond }
+    Request = "mesh_request" { struct_size, lane, call, event, token, traceparent }
+    Exchange2Extension = "mesh_exchange_2_extension" { struct_size, reserved, call, cancel }
+    Events2Extension = "mesh_events_2_extension" { struct_size, reserved, emit, subscribe, unsubscribe }
+    Data2Extension = "mesh_data_2_extension" { struct_size, reserved, set, get, remove, cancel }
+    Timer2Extension = "mesh_timer_2_extension" { struct_size, reserved, after, cancel }
 }
 
 fn include_directory() -> PathBuf {

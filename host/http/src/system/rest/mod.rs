@@ -14,6 +14,7 @@ mod schema;
 use super::own_component;
 use crate::operations::Documented;
 use crate::query;
+use crate::trace::traced;
 use answer::Outcome;
 use mesh_core::mesh::{Asked, BuiltinCall, Endpoint, Handler, Mesh};
 use mesh_plugin::{Abandoned, Answer, Awaited, Job, JobKind, Method};
@@ -226,7 +227,7 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
         mesh,
         (component, method.name()),
         arguments,
-        caller,
+        traced(caller, request.headers),
         &request.principal,
     )
     .await;

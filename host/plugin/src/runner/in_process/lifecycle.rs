@@ -155,6 +155,9 @@ pub(super) fn lane_zero(
         Ok(made) => made,
         Err((error, bound)) => {
             let _ = report.send(Err(error));
+            if let Some(bound) = &bound {
+                bound.instance().end();
+            }
             remains.bound = ManuallyDrop::new(bound);
             return Err(Some(Box::new(remains)));
         }
@@ -198,6 +201,7 @@ pub(super) fn lane_zero(
         let _ = other.join();
     }
     lane_thread::destroy(&functions, pointer);
+    instance.end();
     remains.bound = ManuallyDrop::new(Some(bound));
     Ok(remains)
 }
