@@ -3,7 +3,7 @@
 //! Enters: one C++ source file and the flags that choose its variant. Leaves: a shared library, or what the compiler
 //! said. Guarantees: as for libraries in C ([`crate::c_library`]), and a warning is an error.
 
-use crate::c_library::{build, workspace};
+use crate::c_library::{build_variant, workspace};
 use crate::tools::Tool;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -31,9 +31,8 @@ pub fn compile(source: &Path, defines: &[&str], output: &Path) -> Result<(), Str
         .arg("-I")
         .arg(sdk.join("cpp"))
         .arg("-I")
-        .arg(sdk.join("include"))
-        .args(defines.iter().map(|define| format!("-D{define}")));
-    build(command, source, output)
+        .arg(sdk.join("include"));
+    build_variant(command, source, defines, output)
 }
 
 /// A fixture in C++, compiled into a folder; nothing where there is no compiler.
