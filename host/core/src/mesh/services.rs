@@ -8,7 +8,7 @@ use mesh_plugin::{
     Abandoned, Answer, Caller, Emitter, Instance, Interest, Job, JobKind, NO_PUBLISHER, Services, Status,
 };
 use mesh_security::permission::Action;
-use mesh_security::{Hidden, User};
+use mesh_security::{Extent, Hidden, User};
 use mesh_session::After;
 use mesh_session::pubsub::{
     Channel, ChannelAction, DEFAULT_DEPTH, Depth, EventVersion, Listener, Subscriber, Subscription, Targets,
@@ -347,7 +347,7 @@ fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<
     let who = caller.instance.identity();
     let path = format!("/_data/{}/{path}", who.component);
     let access = mesh.authorize_component(who, &caller.authority, action, &path)?;
-    let hidden = access.and_then(|access| mesh.hidden_from(&access, action, false));
+    let hidden = access.and_then(|access| mesh.hidden_from(&access, action, Extent::AsWritten));
     Ok(OwnPath { path, hidden })
 }
 
