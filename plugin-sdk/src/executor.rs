@@ -5,8 +5,6 @@
 //! from elsewhere asks the host for the lane's attention once, however many wakes follow.
 
 mod attention;
-#[cfg(test)]
-mod model;
 
 use crate::ffi::{Host, thread_mark};
 use attention::{Attention, Woken};

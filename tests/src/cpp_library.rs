@@ -3,7 +3,7 @@
 //! Enters: one C++ source file and the flags that choose its variant. Leaves: a shared library, or what the compiler
 //! said. Guarantees: as for libraries in C ([`crate::c_library`]), and a warning is an error.
 
-use crate::c_library::{build, workspace};
+use crate::c_library::{build, build_variant, workspace};
 use crate::tools::Tool;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub fn compiler() -> OsString {
 ///
 /// One text that names the source file, with the compiler's messages.
 pub fn compile(source: &Path, defines: &[&str], output: &Path) -> Result<(), String> {
-    build(command(defines), source, output)
+    build_variant(command(), source, defines, output)
 }
 
 /// As [`compile`], with another header of the contract in the place of today's.
@@ -30,13 +30,13 @@ pub fn compile(source: &Path, defines: &[&str], output: &Path) -> Result<(), Str
 ///
 /// As for [`compile`].
 pub fn compile_against(header: &Path, source: &Path, output: &Path) -> Result<(), String> {
-    let mut command = command(&[]);
+    let mut command = command();
     // Its guard against being included twice keeps today's out.
     command.arg("-include").arg(header);
-    build(command, source, output)
+    build(command, source, &[], output)
 }
 
-fn command(defines: &[&str]) -> Command {
+fn command() -> Command {
     let sdk = workspace().join("plugin-sdk");
     let exports = sdk.join("cpp/mesh/component.map");
     let mut command = Command::new(compiler());
@@ -47,8 +47,7 @@ fn command(defines: &[&str]) -> Command {
         .arg("-I")
         .arg(sdk.join("cpp"))
         .arg("-I")
-        .arg(sdk.join("include"))
-        .args(defines.iter().map(|define| format!("-D{define}")));
+        .arg(sdk.join("include"));
     command
 }
 

@@ -68,6 +68,6 @@ pub fn host(folder: &Folder, name: &str, header: &Path, defines: &[&str]) -> Pat
         // Libraries are to be opened by it, wherever the C library has that.
         .arg("-Wl,--no-as-needed")
         .arg("-ldl");
-    build(command, &fixture("golden_host.c"), &program).unwrap_or_else(|error| panic!("{error}"));
+    build(command, &fixture("golden_host.c"), &[], &program).unwrap_or_else(|error| panic!("{error}"));
     program
 }

@@ -85,16 +85,11 @@ pub(super) fn check(file: &impl Image) -> Result<Vec<Change>, ElfError> {
         long(file, 40)?,
         u64::from(short(file, 58)?) * u64::from(short(file, 60)?),
     )?;
-    let segments = long(file, 32)?;
-    let (size, count) = (u64::from(short(file, 54)?), u64::from(short(file, 56)?));
-    whole(segments, size * count)?;
     let mut changes = Vec::new();
-    for position in 0..count {
-        let at = segments + position * size;
-        let (offset, length) = (long(file, at + 8)?, long(file, at + 32)?);
-        whole(offset, length)?;
-        if word(file, at)? == SEGMENT_DYNAMIC {
-            changes.extend(nodelete(file, offset, length)?);
+    for segment in segments(file)? {
+        whole(segment.offset, segment.length)?;
+        if segment.kind == SEGMENT_DYNAMIC {
+            changes.extend(nodelete(file, &segment)?);
         }
     }
     changes.extend(unique_symbols(file)?);
@@ -129,19 +124,73 @@ fn unique_symbols(file: &impl Image) -> Result<Vec<Change>, ElfError> {
     Ok(changes)
 }
 
-fn nodelete(file: &impl Image, offset: u64, length: u64) -> Result<Option<Change>, ElfError> {
-    for entry in (offset..offset + length).step_by(16) {
-        match long(file, entry)? {
-            0 => break,
-            TAG_FLAGS_1 => {
-                let value = long(file, entry + 8)?;
-                let without = (value & !FLAG_NODELETE).to_le_bytes().to_vec();
-                return Ok((value & FLAG_NODELETE != 0).then_some((entry + 8, without)));
-            }
-            _ => {}
-        }
+fn nodelete(file: &impl Image, dynamic: &Segment) -> Result<Option<Change>, ElfError> {
+    let entries = entries(file, dynamic)?;
+    let flags = entries.iter().find(|entry| entry.tag == TAG_FLAGS_1);
+    let set = flags.filter(|entry| entry.value & FLAG_NODELETE != 0);
+    Ok(set.map(|entry| {
+        let without = (entry.value & !FLAG_NODELETE).to_le_bytes().to_vec();
+        (entry.value_at, without)
+    }))
+}
+
+/// A part of the file that is loaded or tells the linker something.
+struct Segment {
+    kind: u32,
+    /// Where it is in the file.
+    offset: u64,
+    /// Where it is loaded.
+    address: u64,
+    /// How many bytes of the file it has.
+    length: u64,
+}
+
+/// The segments of a file whose header is whole.
+fn segments(file: &impl Image) -> Result<Vec<Segment>, ElfError> {
+    let (size, count) = (u64::from(short(file, 54)?), u64::from(short(file, 56)?));
+    let begin = long(file, 32)?;
+    if begin
+        .checked_add(size * count)
+        .is_none_or(|end| end > file.length())
+    {
+        return Err(ElfError::Truncated);
     }
-    Ok(None)
+    (0..count)
+        .map(|position| {
+            let at = begin + position * size;
+            let field = |offset: u64| long(file, at.checked_add(offset).ok_or(ElfError::Truncated)?);
+            Ok(Segment {
+                kind: word(file, at)?,
+                offset: field(8)?,
+                address: field(16)?,
+                length: field(32)?,
+            })
+        })
+        .collect()
+}
+
+/// An entry of the dynamic section.
+struct Entry {
+    tag: u64,
+    value: u64,
+    /// Where its value is in the file.
+    value_at: u64,
+}
+
+/// The entries of the dynamic section, up to the one that ends it.
+fn entries(file: &impl Image, dynamic: &Segment) -> Result<Vec<Entry>, ElfError> {
+    let mut entries = Vec::new();
+    for position in 0..dynamic.length / 16 {
+        let at = dynamic.offset.saturating_add(position * 16);
+        let tag = long(file, at)?;
+        if tag == 0 {
+            break;
+        }
+        let value_at = at.saturating_add(8);
+        let value = long(file, value_at)?;
+        entries.push(Entry { tag, value, value_at });
+    }
+    Ok(entries)
 }
 
 fn bytes<const N: usize>(file: &impl Image, at: u64) -> Result<[u8; N], ElfError> {

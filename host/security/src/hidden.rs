@@ -7,6 +7,15 @@ use super::permission::Action;
 use super::{Security, UserAccess};
 use std::sync::Arc;
 
+/// The paths that a wildcard reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that its text says, which was allowed.
+    AsWritten,
+    /// Perhaps more than its text says.
+    Wider,
+}
+
 /// Decides document by document.
 #[derive(Clone)]
 pub struct Hidden {
@@ -16,16 +25,17 @@ pub struct Hidden {
 }
 
 impl Hidden {
-    /// The documents that are hidden from a user. `None` where an allowed wildcard reaches no others. `is_loose` says
-    /// that the wildcard may reach more than its text, which was allowed.
+    /// The documents that are hidden from a user. `None` where an allowed wildcard reaches no others.
     pub fn from_user(
         security: &Arc<Security>,
         access: &Arc<UserAccess>,
         action: Action,
-        is_loose: bool,
+        extent: Extent,
     ) -> Option<Hidden> {
         let hides = !access.is_everything()
-            && (is_loose || security.settings().allow_nested_permissions || access.prohibits(action));
+            && (extent == Extent::Wider
+                || security.settings().allow_nested_permissions
+                || access.prohibits(action));
         hides.then(|| Hidden {
             security: security.clone(),
             access: access.clone(),

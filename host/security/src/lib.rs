@@ -53,7 +53,7 @@ pub use audited::{Asking, Audited};
 pub use credentials::{Client, Credentials, Info, Offer};
 pub use denied::Denied;
 pub use directory::{Directory, Group, User};
-pub use hidden::Hidden;
+pub use hidden::{Extent, Hidden};
 pub use names::{LONGEST_NAME, Names, has_invisible_letters, is_username};
 pub use passwords::{HashError, Passwords};
 pub use principal::WebPrincipal;

@@ -4,7 +4,7 @@
 //! is to be asked for the lane's attention. Guarantees: a task that was woken is polled by a look that goes on, or by one that the host
 //! is asked for; the poll sees what was written before the wake.
 //!
-//! `model.rs` beside this file tries all orders in which threads can take these steps.
+//! `tests/simulation/tests/wake_ups/main.rs` includes this file, and tries all orders in which threads can take these steps.
 
 use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 use std::sync::PoisonError;

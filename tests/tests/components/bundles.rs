@@ -3,13 +3,12 @@
 //! Enters: a component and the libraries that it needs, in folders as installers make them. Leaves: the answers of the
 //! component. Guarantees: what a version answers comes from the libraries beside that version.
 
-use mesh_tests::c_library::fixture;
-use mesh_tests::host::{Folder, Host, mesh, repository};
+use mesh_tests::c_library;
+use mesh_tests::host::{Folder, Host, mesh};
 use mesh_tests::session;
 use mesh_tests::swapping::{answer_to, config, swap};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The component: its answer is the number that a library knows.
 const COMPONENT: &str = "#include \"fixture.h\"\n#include <stdio.h>\n\
@@ -29,49 +28,36 @@ const COMPONENT: &str = "#include \"fixture.h\"\n#include <stdio.h>\n\
     }\n\
     FIXTURE_COMPONENT(\"bundled\", FIXTURE_METHOD(\"ask\"), fixture_create, work, fixture_destroy)\n";
 
-fn compile(source: &Path, text: &str, output: &Path, more: &[&str]) {
-    std::fs::create_dir_all(output.parent().expect("it has a folder")).expect("a folder can be made");
-    std::fs::write(source, text).expect("a source can be written");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-I"])
-        .arg(fixture(""))
-        .arg("-I")
-        .arg(repository().join("plugin-sdk/include"))
-        .arg("-o")
-        .args([output, source])
-        .args(more)
-        .output()
-        .expect("there is a compiler");
-    assert!(compiled.status.success(), "{compiled:?}");
-}
-
 /// A component in `root/bin`. The library that it needs lies in `root/lib` and needs another one beside it.
 fn installed(root: &Path, number: u32, run_path: &str) -> PathBuf {
     let (bin, lib) = (root.join("bin"), root.join("lib"));
     let search = format!("-L{}", lib.display());
     std::fs::create_dir_all(root).expect("a folder can be made");
+    let compile = |name: &str, text: &str, options: &[&str], output: PathBuf| {
+        c_library::compile_text(&root.join(name), text, options, &output).expect("it compiles");
+    };
     compile(
-        &root.join("number.c"),
+        "number.c",
         &format!("int number(void) {{ return {number}; }}\n"),
-        &lib.join("libnumber.so"),
         &["-Wl,-soname,libnumber.so"],
+        lib.join("libnumber.so"),
     );
     compile(
-        &root.join("part.c"),
+        "part.c",
         "int number(void);\nint part(void) { return number(); }\n",
-        &lib.join("libpart.so.1"),
         &[
             &search,
             "-lnumber",
             "-Wl,-soname,libpart.so.1",
             "-Wl,-rpath,$ORIGIN",
         ],
+        lib.join("libpart.so.1"),
     );
     compile(
-        &root.join("component.c"),
+        "component.c",
         COMPONENT,
-        &bin.join("component.so"),
         &[&search, "-l:libpart.so.1", &format!("-Wl,-rpath,{run_path}")],
+        bin.join("component.so"),
     );
     bin.join("component.so")
 }
@@ -155,12 +141,9 @@ fn a_library_beside_a_component_that_cannot_be_loaded_is_named_by_its_own_path()
         cut.err.contains("libnumber.so") && cut.err.contains("cut short"),
         "{cut:?}"
     );
-    compile(
-        &folder.path().join("other.c"),
-        "int other(void) { return 0; }\n",
-        &part,
-        &["-Wl,-soname,libnumber.so"],
-    );
+    let text = "int other(void) { return 0; }\n";
+    let options = ["-Wl,-soname,libnumber.so"];
+    c_library::compile_text(&folder.path().join("other.c"), text, &options, &part).expect("it compiles");
     let lacking = mesh(&["inspect", &component.display().to_string()]);
     assert_eq!(lacking.code, 1, "{lacking:?}");
     assert!(

@@ -3,7 +3,7 @@
 //! Enters: a correct component that serves, and libraries that crash, exit, hang or change the process. Leaves: one sentence
 //! about each, from a running host and from `mesh inspect`. Guarantees: the host serves on, and ends when it is asked to.
 
-use mesh_tests::c_library::{compile, fixture};
+use mesh_tests::c_library::{compile, compile_text, fixture};
 use mesh_tests::host::{Folder, Host, mesh};
 use mesh_tests::session;
 use mesh_tests::swapping::{answer_to, config, swap};
@@ -110,25 +110,14 @@ async fn a_version_whose_threads_still_run_stays_in_memory_however_they_were_sta
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_of_the_host_are_not_given_to_the_process_that_tries_a_library_out() {
     let folder = Folder::new("rehearsal-environment");
-    let source = folder.write(
-        "tells.c",
-        "#include \"fixture.h\"\n#include <string.h>\n\
+    let text = "#include \"fixture.h\"\n#include <string.h>\n\
          __attribute__((constructor)) static void look(void) {\n\
              const char *name = \"MESH_ADMIN_PASSWORD\";\n\
              if (getenv(name) != NULL) { abort(); }\n\
          }\n\
-         FIXTURE_COMPONENT(\"loading\", FIXTURE_METHOD(\"echo\"), fixture_create, fixture_echo, fixture_destroy)\n",
-    );
+         FIXTURE_COMPONENT(\"loading\", FIXTURE_METHOD(\"echo\"), fixture_create, fixture_echo, fixture_destroy)\n";
     let output = folder.path().join("tells.so");
-    let include = fixture("").display().to_string();
-    let compiled = std::process::Command::new("cc")
-        .args(["-shared", "-fPIC", "-I", &include, "-I"])
-        .arg(mesh_tests::host::repository().join("plugin-sdk/include"))
-        .arg("-o")
-        .args([&output, &source])
-        .status()
-        .expect("there is a compiler");
-    assert!(compiled.success());
+    compile_text(&folder.path().join("tells.c"), text, &[], &output).expect("it compiles");
     let inspect = |name: &str| {
         std::process::Command::new(mesh_tests::host::executable())
             .arg("inspect")

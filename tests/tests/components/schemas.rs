@@ -181,16 +181,7 @@ fn all_components_of_this_tree_keep_the_schema() {
         files.push(file);
     }
     let program = folder.path().join("show_description");
-    let compiled = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
-        .arg("-I")
-        .arg(repository().join("plugin-sdk/include"))
-        .arg("-o")
-        .arg(&program)
-        .arg(c_library::fixture("show_description.c"))
-        .arg("-ldl")
-        .output()
-        .expect("the compiler runs");
-    assert!(compiled.status.success(), "{compiled:?}");
+    c_library::compile_program(&c_library::fixture("show_description.c"), &program).expect("it compiles");
     let shown = Command::new(&program).args(&files).output().expect("it runs");
     assert!(shown.status.success(), "{shown:?}");
     let text = String::from_utf8(shown.stdout).expect("descriptors are text");

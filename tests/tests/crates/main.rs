@@ -175,18 +175,56 @@ fn how_numbers_in_json_are_read_is_said_in_one_place() {
     }
 }
 
+/// The lines of `cargo tree` for packages, along edges of some kinds.
+fn tree(packages: &[&str], edges: &str, format: &str) -> String {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(repository())
+        .arg("tree")
+        .args(packages)
+        .args(["--edges", edges, "--format", format])
+        .args(["--prefix", "none", "--locked", "--offline"])
+        .output()
+        .expect("cargo can be run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).expect("cargo writes text")
+}
+
+/// A crate that gets other features in tests than in a build is compiled twice, with all that depend on it. A dev-dependency that asks
+/// for such features becomes a dependency of one of the crates below `tests`.
+#[test]
+fn tests_are_built_with_the_features_of_a_build() {
+    let chosen = |edges: &str| {
+        let mut chosen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for line in tree(&["--workspace"], edges, "{p}|{f}").lines() {
+            let Some((package, features)) = line.split_once('|') else {
+                continue;
+            };
+            let features = features.trim_end_matches(" (*)").to_owned();
+            chosen.entry(package.to_owned()).or_default().insert(features);
+        }
+        chosen
+    };
+    let (build, tests) = (chosen("normal,build"), chosen("normal,build,dev"));
+    assert!(build.keys().any(|package| package.starts_with("mesh-host ")));
+    let differing = build
+        .iter()
+        .filter(|(package, features)| tests.get(*package) != Some(*features));
+    let differing: Vec<String> = differing
+        .map(|(package, features)| {
+            format!(
+                "{package}: {features:?} in a build, {:?} in tests",
+                tests.get(package)
+            )
+        })
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
 #[test]
 fn a_pure_crate_is_built_without_a_runtime() {
     for name in PURE {
-        let output = Command::new(env!("CARGO"))
-            .current_dir(repository())
-            .args(["tree", "--package", name, "--edges", "normal"])
-            .args(["--prefix", "none", "--format", "{p}", "--locked", "--offline"])
-            .output()
-            .expect("cargo can be run");
-        let tree = String::from_utf8_lossy(&output.stdout);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
+        let tree = tree(&["--package", name], "normal", "{p}");
         assert!(tree.starts_with(name), "{tree}");
         let runtime = tree
             .lines()

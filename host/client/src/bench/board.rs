@@ -22,6 +22,15 @@ pub enum Phase {
     Draining,
 }
 
+/// A thing that arrives for an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Its event, for one subscriber.
+    Delivery,
+    /// Something else.
+    Other,
+}
+
 /// The operations of a round.
 #[derive(Debug)]
 pub(super) struct Board {
@@ -122,15 +131,15 @@ impl Board {
 
     /// One part of an operation has arrived.
     pub(super) fn arrived(&self, number: u64, now: Instant) {
-        self.part(number, now, false);
+        self.part(number, now, Part::Other);
     }
 
     /// The event of an operation was delivered to one subscriber.
     pub(super) fn delivered(&self, number: u64, now: Instant) {
-        self.part(number, now, true);
+        self.part(number, now, Part::Delivery);
     }
 
-    fn part(&self, number: u64, now: Instant, is_delivery: bool) {
+    fn part(&self, number: u64, now: Instant, part: Part) {
         let inner = &mut *self.inner.borrow_mut();
         let Some(position) = inner.position(number) else {
             return;
@@ -139,7 +148,7 @@ impl Board {
         slot.missing -= 1;
         let (started, is_complete) = (slot.started, slot.missing == 0);
         let counts = if self.counts_deliveries {
-            is_delivery
+            part == Part::Delivery
         } else {
             is_complete
         };

@@ -5,6 +5,7 @@
 //! what is looked through gives way to others ([`super::scan`]).
 
 use super::guard::Actor;
+use super::publish::Audience;
 use super::scan::{Asked, LeftOut, Scan};
 use super::set::write_meta;
 use super::{Gate, path};
@@ -13,16 +14,14 @@ use mesh_scans::{Budget, Memory};
 use mesh_security::permission;
 use mesh_store::{Document, PathPattern, Removal, Walk, Walked, now};
 use mesh_wire::protocol::{
-    Action, ArrayResponse, EventAction, Frame, Options, Request, Response, WireError, json,
+    Action, ArrayResponse, EventAction, Frame, Options, Publicity, Request, Response, WireError, json,
 };
-use mesh_wire::query::{Found, Query};
+use mesh_wire::query::{Collected, Found, Query};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Asking something of a larger document takes longer than a request may take where it arrives.
 const LARGE: usize = 256 * 1024;
-/// Documents collected beyond those that a limit asks for, before the others are left out.
-const SPARE: usize = 512;
 
 impl Gate {
     pub(super) fn get(&mut self, request: &Request<'_>, frame: &Frame) {
@@ -100,7 +99,9 @@ fn single(asked: &Asked<'_>, found: Option<&Document>) -> Frame {
         return asked.response.data("null");
     };
     let meta = |out: &mut String| asked.query.write_meta(out, &asked.path, found);
-    asked.response.document(&asked.query.data(found), meta, false)
+    asked
+        .response
+        .document(&asked.query.data(found), meta, Publicity::Withheld)
 }
 
 /// Goes on along the documents that a request reaches.
@@ -122,9 +123,8 @@ struct Collecting {
     /// Documents passed over, as a `skip` asks for.
     passed_over: usize,
     taken: usize,
-    /// Documents that are still to be sorted, and the bytes they take.
-    found: Vec<Found>,
-    bytes: usize,
+    /// Documents that are still to be sorted.
+    unsorted: Collected,
     /// Documents in their order, to be written.
     sorted: Option<std::vec::IntoIter<Found>>,
 }
@@ -136,8 +136,7 @@ impl Collecting {
             array: asked.response.array(),
             passed_over: 0,
             taken: 0,
-            found: Vec::new(),
-            bytes: 0,
+            unsorted: Collected::default(),
             sorted: None,
         }
     }
@@ -152,11 +151,9 @@ impl Collecting {
     ) -> ControlFlow<()> {
         if query.is_sorted() {
             if let Some(found) = query.select(path, document) {
-                self.bytes += query.size(&found);
-                self.found.push(found);
-                self.leave_out_unneeded(query, limit);
+                self.unsorted.push(query, found, limit);
             }
-            return self.go_on_unless(self.bytes > limit);
+            return self.go_on_unless(self.unsorted.bytes() > limit);
         }
         if !query.admits(&path, &document.data, document.meta) {
             return ControlFlow::Continue(());
@@ -175,18 +172,6 @@ impl Collecting {
         match is_enough {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
-        }
-    }
-
-    /// Where a limit was asked for, not more is kept than about twice as many documents.
-    fn leave_out_unneeded(&mut self, query: &Query<'_>, limit: usize) {
-        let Some(most) = query.limit() else { return };
-        let needed = most.saturating_add(query.skip());
-        let is_much =
-            self.found.len() >= needed.saturating_mul(2).saturating_add(SPARE) || self.bytes > limit;
-        if is_much && self.found.len() > needed {
-            query.keep_needed(&mut self.found);
-            self.bytes = self.found.iter().map(|found| query.size(found)).sum();
         }
     }
 
@@ -214,7 +199,7 @@ impl Collecting {
 }
 
 /// The error of an answer that would be too large.
-pub(super) fn too_large(limit: usize) -> WireError {
+pub fn too_large(limit: usize) -> WireError {
     WireError::system(format!(
         "the answer would be larger than {limit} bytes: ask for fewer documents at once"
     ))
@@ -247,15 +232,13 @@ impl Scan for Collecting {
                 }
             });
             self.walk = walk;
-            if self.bytes > limit || self.array.len() > limit {
+            if self.unsorted.bytes() > limit || self.array.len() > limit {
                 return Err(too_large(limit));
             }
             if walked == Walked::Paused {
                 return Ok(Walked::Paused);
             }
-            let mut found = std::mem::take(&mut self.found);
-            query.arrange(&mut found);
-            self.sorted = Some(found.into_iter());
+            self.sorted = Some(self.unsorted.arranged(query).into_iter());
         }
         let mut sorted = self.sorted.take().unwrap_or_default();
         let written = self.write(query, limit, &mut sorted, budget);
@@ -267,7 +250,7 @@ impl Scan for Collecting {
     }
 
     fn held(&self) -> usize {
-        self.array.capacity() + self.bytes
+        self.array.capacity() + self.unsorted.bytes()
     }
 
     fn finish(self, gate: &mut Gate, asked: &Asked<'_>) {
@@ -415,7 +398,7 @@ impl Scan for Removing {
         let options = Options::read(request.options);
         let (removed, commit) = self.removal.outcome();
         let data = format!(r#"{{"removed":{removed}}}"#);
-        let answer = |published: bool, results: &str| {
+        let answer = |publicity: Publicity, results: &str| {
             let meta = |out: &mut String| {
                 out.push_str(r#""timestamp":"#);
                 json::write_number(out, now());
@@ -423,15 +406,15 @@ impl Scan for Removing {
                 write_meta(out, None, path);
                 out.push_str(results);
             };
-            asked.response.document(&data, meta, published)
+            asked.response.document(&data, meta, publicity)
         };
         let change = Change::new(EventAction::Remove, path, &data);
-        let publishes = (!options.no_publish, options.no_publish);
+        let audience = Audience::asked_for(&options);
         gate.conclude(
             (request, &self.actor),
             &options,
             change,
-            publishes,
+            audience,
             commit,
             &answer,
         );

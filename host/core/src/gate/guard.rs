@@ -8,7 +8,7 @@
 use super::Gate;
 use mesh_security::directory::ROOT;
 use mesh_security::permission::{Action, checked_path};
-use mesh_security::{Asking, Denied, NotOnBehalf, Security, UserAccess};
+use mesh_security::{Asking, Denied, Extent, NotOnBehalf, Security, UserAccess};
 use mesh_session::{Expiry, Login, Principal};
 use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{Dialect, ExpiredLogin, WireError, json};
@@ -115,7 +115,7 @@ impl Gate {
     /// The documents to leave out of those that a wildcard reaches. `None` where nothing is forbidden to the
     /// principal.
     pub(super) fn hidden(&self, actor: &Actor, action: Action) -> Option<Hidden> {
-        self.hidden_from(actor, action, false)
+        self.hidden_from(actor, action, Extent::AsWritten)
     }
 
     /// The same for what a subscription reaches: some patterns mean more than their text says.
@@ -125,12 +125,16 @@ impl Gate {
         action: Action,
         dialect: Dialect,
     ) -> Option<Hidden> {
-        self.hidden_from(actor, action, dialect.matching().is_open_ended())
+        let extent = match dialect.matching().is_open_ended() {
+            true => Extent::Wider,
+            false => Extent::AsWritten,
+        };
+        self.hidden_from(actor, action, extent)
     }
 
-    fn hidden_from(&self, actor: &Actor, action: Action, is_loose: bool) -> Option<Hidden> {
+    fn hidden_from(&self, actor: &Actor, action: Action, extent: Extent) -> Option<Hidden> {
         let access = actor.access.as_ref()?;
-        self.mesh.hidden_from(access, action, is_loose)
+        self.mesh.hidden_from(access, action, extent)
     }
 
     /// Whether whom the request is done as may do something else, too, on the same path.

@@ -14,7 +14,8 @@ use mesh_security::permission;
 use mesh_session::pubsub::{Channel, Pattern};
 use mesh_store::{Document, Item, PathPattern, Walk, Walked};
 use mesh_wire::protocol::{
-    Action, Dialect, Frame, Listeners, Options, Request, WireError, initial_publication, write_item,
+    Action, Dialect, Frame, Listeners, Options, Publicity, Request, WireError, initial_publication,
+    write_item,
 };
 use serde_json::value::RawValue;
 use std::ops::ControlFlow;
@@ -165,6 +166,6 @@ impl Scan for Presenting {
                 meta.push_str("\",");
             }
         };
-        gate.send(asked.response.document(&out, meta, false));
+        gate.send(asked.response.document(&out, meta, Publicity::Withheld));
     }
 }

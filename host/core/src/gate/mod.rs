@@ -22,6 +22,7 @@ use mesh_wire::protocol::{Action, Frame, Parsed, Request, Response, WireError, j
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use data::too_large;
 pub use handshake::ConnectionInfo;
 pub use login::change_own;
 pub use path::{check_literal, check_path, check_size};

@@ -11,8 +11,37 @@ use mesh_session::After;
 use mesh_session::pubsub::Published;
 use mesh_store::Commit;
 use mesh_wire::protocol::{
-    Action, Frame, Options, Outcome, Request, Response, WireError, acknowledgement, json,
+    Action, Frame, Options, Outcome, Publicity, Request, Response, WireError, acknowledgement, json,
 };
+
+/// Those who hear of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Those who have subscribed.
+    Subscribers,
+    /// Nobody, since nobody listens or may listen. The client is told of a publication that none has heard.
+    Nobody,
+    /// Nobody, as the client wished.
+    Unwanted,
+}
+
+impl Audience {
+    /// As the options of a request say.
+    pub(super) fn asked_for(options: &Options<'_>) -> Audience {
+        match options.no_publish {
+            true => Audience::Unwanted,
+            false => Audience::Subscribers,
+        }
+    }
+
+    /// As an answer says it.
+    fn publicity(self) -> Publicity {
+        match self {
+            Audience::Subscribers | Audience::Nobody => Publicity::Published,
+            Audience::Unwanted => Publicity::Withheld,
+        }
+    }
+}
 
 impl Gate {
     /// Whether the publication that these options ask for can be made.
@@ -27,18 +56,17 @@ impl Gate {
         Ok(())
     }
 
-    /// Publishes a change and answers its request. `publishes` says whether somebody may hear of it and whether the client
-    /// did not want anybody to. `answer` writes the answer; its arguments are whether the publication is done, and what
-    /// belongs into `_meta` about it. The answer waits for `commit`; the publication does not, so that events keep their
-    /// order.
+    /// Publishes a change and answers its request. `answer` writes the answer; its arguments are whether the publication is
+    /// done, and what belongs into `_meta` about it. The answer waits for `commit`; the publication does not, so that events
+    /// keep their order.
     pub(super) fn conclude(
         &mut self,
         (request, actor): (&Request<'_>, &Actor),
         options: &Options<'_>,
         change: Change<'_>,
-        (publishes, withheld): (bool, bool),
+        audience: Audience,
         commit: Commit,
-        answer: &dyn Fn(bool, &str) -> Frame,
+        answer: &dyn Fn(Publicity, &str) -> Frame,
     ) {
         let consistency = options.consistency.filter(|level| *level <= 3).unwrap_or(2);
         let targets = crate::mesh::targets_of(options);
@@ -50,7 +78,7 @@ impl Gate {
         };
         if consistency == 2 {
             let mut results = String::new();
-            let published = if publishes {
+            let published = if audience == Audience::Subscribers {
                 // Where this panics, dropping it writes.
                 let mut deferred = std::mem::take(&mut self.deferred);
                 let publisher = self.publisher(request, actor);
@@ -60,7 +88,7 @@ impl Gate {
             } else {
                 Published::default()
             };
-            if options.publish_results && !withheld {
+            if options.publish_results && audience != Audience::Unwanted {
                 results.push_str(r#""publishResults":"#);
                 Outcome {
                     successful: published.recipients,
@@ -69,10 +97,14 @@ impl Gate {
                 .write(&mut results);
                 results.push(',');
             }
-            return self.send_after((commit, published.after), answer(!withheld, &results), request);
+            return self.send_after(
+                (commit, published.after),
+                answer(audience.publicity(), &results),
+                request,
+            );
         }
-        self.send_after((commit, None), answer(false, ""), request);
-        if !publishes {
+        self.send_after((commit, None), answer(Publicity::Withheld, ""), request);
+        if audience != Audience::Subscribers {
             return;
         }
         let publisher = self.publisher(request, actor);

@@ -4,6 +4,7 @@
 //! Guarantees: nothing is stored or called that is not allowed; who calls is taken from the login.
 
 use super::guard::Actor;
+use super::publish::Audience;
 use super::{Gate, path};
 use crate::mesh::{CallRequest, Caller, Change, Write, WriteError, WriteMode, is_own_address};
 use bytes::Bytes;
@@ -11,8 +12,8 @@ use mesh_security::permission;
 use mesh_store::{Stored, now};
 use mesh_wire::address::{RESPONSES, is_request};
 use mesh_wire::protocol::{
-    Action, Dialect, DocumentMeta, EventAction, Frame, Options, Request, Response, WireError, json, tagged,
-    value, write_modified_by,
+    Action, Dialect, DocumentMeta, EventAction, Frame, Options, Publicity, Request, Response, WireError,
+    json, tagged, value, write_modified_by,
 };
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -63,16 +64,17 @@ impl Gate {
             false => request.data,
         };
         let silent = options.bulk && !options.no_store && dialect.has_bulk_writes();
-        let publishes = !options.no_publish
-            && !silent
-            && match is_call {
-                false => true,
-                // Calls of `security` carry passwords.
-                true => {
-                    self.mesh.subscriptions().has_request_watchers()
-                        && !(self.mesh.security().is_some() && is_about_security(&path))
-                }
-            };
+        // Calls of `security` carry passwords.
+        let is_secret = || self.mesh.security().is_some() && is_about_security(&path);
+        let audience = match Audience::asked_for(&options) {
+            Audience::Subscribers if silent => Audience::Unwanted,
+            Audience::Subscribers
+                if is_call && (!self.mesh.subscriptions().has_request_watchers() || is_secret()) =>
+            {
+                Audience::Nobody
+            }
+            asked_for => asked_for,
+        };
         if let Plan::Tag(tag) = plan {
             self.tag((request, &actor), response, &options, &path, tag)?;
         } else {
@@ -107,9 +109,9 @@ impl Gate {
                 ..Change::new(EventAction::Set, &path, &written.data)
             };
             let names_path = !matches!(mode, WriteMode::Increment(_));
-            let answer = |published: bool, results: &str| {
+            let answer = |publicity: Publicity, results: &str| {
                 if options.no_data_response && dialect.honours_no_data_response() {
-                    return response.without_data(names_path.then_some(&*document_path), published);
+                    return response.without_data(names_path.then_some(&*document_path), publicity);
                 }
                 let meta = |out: &mut String| {
                     if names_path {
@@ -122,16 +124,15 @@ impl Gate {
                     out.push_str(results);
                 };
                 match hides {
-                    true => response.document(&sent, meta, published),
-                    false => response.document(&written.data, meta, published),
+                    true => response.document(&sent, meta, publicity),
+                    false => response.document(&written.data, meta, publicity),
                 }
             };
-            let withheld = silent || options.no_publish;
             self.conclude(
                 (request, &actor),
                 &options,
                 change,
-                (publishes, withheld),
+                audience,
                 written.commit,
                 &answer,
             );
@@ -183,7 +184,7 @@ impl Gate {
             stored: Some(document.meta),
             ..Change::new(EventAction::Set, path, &copy)
         };
-        let answer = |published: bool, results: &str| {
+        let answer = |publicity: Publicity, results: &str| {
             let meta = |out: &mut String| {
                 write_meta(out, Some(document.meta), &document_path);
                 out.push_str(r#""tag":"#);
@@ -191,10 +192,10 @@ impl Gate {
                 out.push(',');
                 out.push_str(results);
             };
-            response.document(&copy, meta, published)
+            response.document(&copy, meta, publicity)
         };
-        let publishes = (!options.no_publish, options.no_publish);
-        self.conclude((request, actor), options, change, publishes, commit, &answer);
+        let audience = Audience::asked_for(options);
+        self.conclude((request, actor), options, change, audience, commit, &answer);
         Ok(())
     }
 }

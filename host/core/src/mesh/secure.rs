@@ -10,7 +10,7 @@ use super::publishing::Own;
 use super::services::event_path;
 use super::{Mesh, Reach};
 use mesh_security::permission::{Action, checked_path};
-use mesh_security::{Hidden, Security, UserAccess};
+use mesh_security::{Extent, Hidden, Security, UserAccess};
 use mesh_session::pubsub::EVERYTHING;
 use mesh_session::{Audience, Expiry, Login, Principal, Session};
 use mesh_store::{Commit, StoreError};
@@ -42,8 +42,8 @@ impl Mesh {
     }
 
     /// The part of a wildcard's documents that is hidden from a user: [`Hidden::from_user`].
-    pub fn hidden_from(&self, access: &Arc<UserAccess>, action: Action, is_loose: bool) -> Option<Hidden> {
-        Hidden::from_user(self.security.as_ref()?, access, action, is_loose)
+    pub fn hidden_from(&self, access: &Arc<UserAccess>, action: Action, extent: Extent) -> Option<Hidden> {
+        Hidden::from_user(self.security.as_ref()?, access, action, extent)
     }
 
     /// The runtime for timers and slow work of the mesh.

@@ -8,8 +8,8 @@ use super::publishing::Own;
 use super::{Mesh, Reach, Write, WriteMode, data};
 use bytes::Bytes;
 use mesh_plugin::{Caller, Doing, Emitter, Instance, Interest, Job, JobKind, Services, Status, Wrong};
-use mesh_security::Hidden;
 use mesh_security::permission::Action;
+use mesh_security::{Extent, Hidden};
 use mesh_session::pubsub::{
     Channel, ChannelAction, DEFAULT_DEPTH, Depth, EventVersion, Subscriber, Subscription, Targets,
     VersionFilter,
@@ -382,7 +382,7 @@ fn own_path(mesh: &Mesh, caller: &Caller, action: Action, path: &str) -> Result<
     let who = caller.instance.identity();
     let path = format!("/_data/{}/{path}", who.component);
     let access = mesh.authorize_component(who, &caller.authority, action, &path)?;
-    let hidden = access.and_then(|access| mesh.hidden_from(&access, action, false));
+    let hidden = access.and_then(|access| mesh.hidden_from(&access, action, Extent::AsWritten));
     Ok(OwnPath { path, hidden })
 }
 

@@ -14,7 +14,9 @@ use mesh_core::mesh::{BuiltinCall, Change, Handler, Mesh, Write, WriteError, Wri
 use mesh_plugin::{Abandoned, Answer, Services, Status};
 use mesh_scans::{Memory, Owner};
 use mesh_store::{Commit, PathPattern, StoreError};
-use mesh_wire::protocol::{Dialect, DocumentMeta, EventAction, Options, WireError, value, write_modified_by};
+use mesh_wire::protocol::{
+    Dialect, DocumentMeta, EventAction, Options, Publicity, WireError, value, write_modified_by,
+};
 use request::Request;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -177,7 +179,7 @@ fn get(mesh: &Mesh, request: &Request<'_>) -> (Option<String>, Commit) {
         None => "null".to_owned(),
         Some(found) => {
             let by = found.modified_by.as_deref();
-            with_meta(&found.data, "get", false, |out| {
+            with_meta(&found.data, "get", Publicity::Withheld, |out| {
                 write_meta(
                     out,
                     path,
@@ -261,7 +263,7 @@ fn write(
     }
     let named = modified_by.filter(|_| request.dialect.names_modifier());
     let is_gauge = matches!(mode, WriteMode::Increment(_));
-    let result = with_meta(&written.data, "set", !options.no_publish, |out| {
+    let result = with_meta(&written.data, "set", Publicity::asked_for(options), |out| {
         if !is_gauge {
             write_meta(out, path, written.stored, named);
         }
@@ -277,7 +279,7 @@ fn emit(services: &dyn Services, call: &BuiltinCall, request: &Request<'_>) {
 }
 
 /// A result as the client of a real component has it: the data, and a `_meta` that begins with these members.
-fn with_meta(data: &str, action: &str, published: bool, meta: impl FnOnce(&mut String)) -> String {
+fn with_meta(data: &str, action: &str, publicity: Publicity, meta: impl FnOnce(&mut String)) -> String {
     let inner = data.trim_end().strip_suffix('}').unwrap_or("{");
     let mut out = String::with_capacity(data.len() + 200);
     out.push_str(inner);
@@ -287,7 +289,7 @@ fn with_meta(data: &str, action: &str, published: bool, meta: impl FnOnce(&mut S
     out.push_str(r#""_meta":{"#);
     meta(&mut out);
     out.push_str(r#""published":"#);
-    out.push_str(if published { "true" } else { "false" });
+    out.push_str(publicity.as_json());
     out.push_str(r#","type":"response","status":"ok","action":""#);
     out.push_str(action);
     out.push_str("\"}}");

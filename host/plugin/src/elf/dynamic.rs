@@ -3,7 +3,7 @@
 //! Enters: a file. Leaves: names and run paths, and the changes that give libraries other names. Guarantees: a changed
 //! name is as long as the old one, and no other text of the file changes with it.
 
-use super::{Change, ElfError, HEADER, Image, SEGMENT_DYNAMIC, bytes, long, short, word};
+use super::{Change, ElfError, HEADER, Image, SEGMENT_DYNAMIC, Segment, bytes, entries, segments};
 use std::collections::BTreeMap;
 
 const SEGMENT_LOAD: u32 = 1;
@@ -33,22 +33,19 @@ impl Dynamic {
     /// Reads a library that was checked. A library without such a section needs nothing.
     pub(crate) fn read(file: &impl Image) -> Result<Dynamic, ElfError> {
         let _: [u8; HEADER] = bytes(file, 0)?;
-        let segments = Segments::of(file)?;
-        let Some((offset, length)) = segments.dynamic else {
+        let segments = segments(file)?;
+        let Some(dynamic) = segments.iter().rfind(|segment| segment.kind == SEGMENT_DYNAMIC) else {
             return Ok(Dynamic::default());
         };
-        let mut entries = Vec::new();
-        for entry in (0..length / 16).map(|position| offset.saturating_add(position * 16)) {
-            match long(file, entry)? {
-                0 => break,
-                tag => entries.push((tag, long(file, entry.saturating_add(8))?)),
-            }
-        }
-        let value = |tag| entries.iter().find(|entry| entry.0 == tag).map(|entry| entry.1);
+        let entries = entries(file, dynamic)?;
+        let value = |tag| {
+            let entry = entries.iter().find(|entry| entry.tag == tag);
+            entry.map(|entry| entry.value)
+        };
         let (Some(address), Some(size)) = (value(TAG_STRINGS), value(TAG_STRINGS_SIZE)) else {
             return Ok(Dynamic::default());
         };
-        let strings_at = segments.offset(address).ok_or(ElfError::Truncated)?;
+        let strings_at = place_of(address, &segments).ok_or(ElfError::Truncated)?;
         if strings_at.checked_add(size).is_none_or(|end| end > file.length()) {
             return Err(ElfError::Truncated);
         }
@@ -61,9 +58,9 @@ impl Dynamic {
             let end = rest.iter().position(|byte| *byte == 0)?;
             String::from_utf8(rest[..end].to_vec()).ok()
         };
-        let needed = entries.iter().filter(|entry| entry.0 == TAG_NEEDED);
+        let needed = entries.iter().filter(|entry| entry.tag == TAG_NEEDED);
         Ok(Dynamic {
-            needed: needed.filter_map(|entry| text(entry.1)).collect(),
+            needed: needed.filter_map(|entry| text(entry.value)).collect(),
             own_name: value(TAG_OWN_NAME).and_then(text),
             run_path: value(TAG_RUN_PATH).and_then(text),
             run_path_of_all: value(TAG_RUN_PATH_OF_ALL).and_then(text),
@@ -92,52 +89,14 @@ impl Dynamic {
     }
 }
 
-/// Where the parts of a file lie when it is loaded.
-struct Segments {
-    loaded: Vec<Loaded>,
-    /// Offset and length.
-    dynamic: Option<(u64, u64)>,
-}
-
-struct Loaded {
-    address: u64,
-    offset: u64,
-    length: u64,
-}
-
-impl Segments {
-    fn of(file: &impl Image) -> Result<Segments, ElfError> {
-        let start = long(file, 32)?;
-        let (size, count) = (u64::from(short(file, 54)?), u64::from(short(file, 56)?));
-        let mut segments = Segments {
-            loaded: Vec::new(),
-            dynamic: None,
-        };
-        for position in 0..count {
-            let at = start.checked_add(position * size).ok_or(ElfError::Truncated)?;
-            let (offset, address, length) = (long(file, at + 8)?, long(file, at + 16)?, long(file, at + 32)?);
-            match word(file, at)? {
-                SEGMENT_LOAD => segments.loaded.push(Loaded {
-                    address,
-                    offset,
-                    length,
-                }),
-                SEGMENT_DYNAMIC => segments.dynamic = Some((offset, length)),
-                _ => {}
-            }
-        }
-        Ok(segments)
-    }
-
-    /// The place in the file of what is loaded to an address.
-    fn offset(&self, address: u64) -> Option<u64> {
-        let holds = |part: &&Loaded| {
-            let distance = address.checked_sub(part.address);
-            distance.is_some_and(|distance| distance < part.length)
-        };
-        let part = self.loaded.iter().find(holds)?;
-        part.offset.checked_add(address - part.address)
-    }
+/// The place in the file of what is loaded to an address.
+fn place_of(address: u64, segments: &[Segment]) -> Option<u64> {
+    let mut loaded = segments.iter().filter(|segment| segment.kind == SEGMENT_LOAD);
+    let part = loaded.find(|part| {
+        let distance = address.checked_sub(part.address);
+        distance.is_some_and(|distance| distance < part.length)
+    })?;
+    part.offset.checked_add(address - part.address)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub use publication::{
     publication_id, security_notice, session_end_notice,
 };
 pub use request::{Parsed, Request};
-pub use response::{ArrayResponse, Refusal, Response, write_item};
+pub use response::{ArrayResponse, Publicity, Refusal, Response, write_item};
 
 /// One outgoing text frame, shared between all its recipients.
 pub type Frame = tungstenite::Utf8Bytes;

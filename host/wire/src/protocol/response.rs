@@ -4,8 +4,35 @@
 //! `_meta.error`.
 
 use super::document::write_modified_by;
-use super::{Action, Dialect, Frame, ItemMeta, Request, WireError, json, tagged, value};
+use super::{Action, Dialect, Frame, ItemMeta, Options, Request, WireError, json, tagged, value};
 use std::borrow::Cow;
+
+/// Whether an answer says that the change of its request is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publicity {
+    /// It is.
+    Published,
+    /// It is not, or not yet.
+    Withheld,
+}
+
+impl Publicity {
+    /// As the options of a request wish.
+    pub fn asked_for(options: &Options<'_>) -> Publicity {
+        match options.no_publish {
+            true => Publicity::Withheld,
+            false => Publicity::Published,
+        }
+    }
+
+    /// As JSON.
+    pub fn as_json(self) -> &'static str {
+        match self {
+            Publicity::Published => "true",
+            Publicity::Withheld => "false",
+        }
+    }
+}
 
 /// Everything an answer repeats of its request.
 #[derive(Clone, Copy)]
@@ -28,12 +55,12 @@ impl<'a> Response<'a> {
 
     /// `ok` with this data. `data` must be JSON of an object, an array or `null`.
     pub fn data(&self, data: &str) -> Frame {
-        self.write(data, |_| {}, false)
+        self.write(data, |_| {}, Publicity::Withheld)
     }
 
     /// `ok` with this data; `meta` appends the document's part of `_meta`, each key followed by a comma.
-    pub fn document(&self, data: &str, meta: impl FnOnce(&mut String), published: bool) -> Frame {
-        self.write(data, meta, published)
+    pub fn document(&self, data: &str, meta: impl FnOnce(&mut String), publicity: Publicity) -> Frame {
+        self.write(data, meta, publicity)
     }
 
     /// `error`.
@@ -50,7 +77,7 @@ impl<'a> Response<'a> {
     }
 
     /// The short answer of a `set` with `noDataResponse`.
-    pub fn without_data(&self, path: Option<&str>, published: bool) -> Frame {
+    pub fn without_data(&self, path: Option<&str>, publicity: Publicity) -> Frame {
         let mut out = String::with_capacity(128 + path.map_or(0, str::len));
         out.push_str(r#"{"_meta":{"#);
         if let Some(path) = path {
@@ -64,7 +91,8 @@ impl<'a> Response<'a> {
             out.push(',');
         }
         out.push_str(r#""type":"response","status":"ok","published":"#);
-        out.push_str(if published { "true}}" } else { "false}}" });
+        out.push_str(publicity.as_json());
+        out.push_str("}}");
         out.into()
     }
 
@@ -75,14 +103,14 @@ impl<'a> Response<'a> {
         }
     }
 
-    fn write(&self, data: &str, meta: impl FnOnce(&mut String), published: bool) -> Frame {
+    fn write(&self, data: &str, meta: impl FnOnce(&mut String), publicity: Publicity) -> Frame {
         let mut out = String::with_capacity(data.len() + 320);
         out.push_str(r#"{"data":"#);
         out.push_str(data);
         out.push_str(r#","_meta":{"#);
         meta(&mut out);
         out.push_str(r#""type":"response","status":"ok","published":"#);
-        out.push_str(if published { "true" } else { "false" });
+        out.push_str(publicity.as_json());
         self.write_echo(&mut out);
         out.push('}');
         out.push_str(self.dialect.tail());
@@ -232,7 +260,7 @@ mod tests {
                         meta.write(out);
                         out.push(',');
                     },
-                    true,
+                    Publicity::Published,
                 )
                 .to_string()
         };

@@ -9,6 +9,7 @@
 //! The two generations of servers differ in how they compare values and how they treat arrays; `tests/corpus/query`
 //! holds their answers.
 
+mod collected;
 mod condition;
 mod error;
 mod field;
@@ -23,6 +24,7 @@ mod regular;
 #[cfg(test)]
 mod tests;
 
+pub use collected::Collected;
 pub use error::{QueryError, QueryErrorKind};
 pub use regular::compile_with_groups;
 

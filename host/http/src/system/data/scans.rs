@@ -5,18 +5,16 @@
 
 use super::request::Request;
 use super::{Outcome, PATHS_ONLY, with_meta, write_meta};
-use mesh_core::gate::check_path;
+use mesh_core::gate::{check_path, too_large};
 use mesh_core::mesh::{BuiltinCall, Change, Mesh};
 use mesh_scans::{Budget, Share};
 use mesh_store::{Commit, Document, PathPattern, Removal, Walk, Walked, now};
-use mesh_wire::protocol::{EventAction, Options, WireError, json};
-use mesh_wire::query::{Found, Query};
+use mesh_wire::protocol::{EventAction, Options, Publicity, WireError, json};
+use mesh_wire::query::{Collected, Query};
 use serde_json::value::RawValue;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Documents collected beyond those that a limit asks for, before the others are left out.
-const SPARE: usize = 512;
 /// Documents that are written in one go.
 const PIECE: usize = 256;
 
@@ -48,16 +46,14 @@ async fn find(mesh: &Mesh, request: &Request<'_>, query: &Query<'_>, share: &Sha
     let pattern = PathPattern::new(&request.path);
     let limit = mesh.session_queue();
     let mut walk = Walk::new(query.bytes_as_one());
-    let (mut found, mut bytes): (Vec<Found>, usize) = (Vec::new(), 0);
+    let mut found = Collected::default();
     // Where nothing is sorted, documents to skip are passed over as they are found.
     let mut to_skip = match query.is_sorted() {
         true => 0,
         false => query.skip(),
     };
-    let needed = match query.is_sorted() {
-        true => query.limit().map(|most| most.saturating_add(query.skip())),
-        false => query.limit(),
-    };
+    // Where all must be seen, no number of them is enough.
+    let enough = query.limit().filter(|_| !query.is_sorted());
     loop {
         let mut visit = |path: Arc<str>, document: Document| {
             if to_skip > 0 {
@@ -65,42 +61,29 @@ async fn find(mesh: &Mesh, request: &Request<'_>, query: &Query<'_>, share: &Sha
                 return ControlFlow::Continue(());
             }
             if let Some(one) = query.select(path, document) {
-                bytes += query.size(&one);
-                found.push(one);
+                found.push(query, one, limit);
             }
-            let is_much = |needed: usize| {
-                let most = needed.saturating_mul(2).saturating_add(SPARE);
-                found.len() > needed && (found.len() >= most || bytes > limit)
-            };
-            match needed {
-                Some(needed) if !query.is_sorted() && found.len() >= needed => return ControlFlow::Break(()),
-                Some(needed) if is_much(needed) => {
-                    query.keep_needed(&mut found);
-                    bytes = found.iter().map(|one| query.size(one)).sum();
-                }
-                _ => {}
-            }
-            match bytes > limit {
+            let is_enough = enough.is_some_and(|enough| found.len() >= enough);
+            match is_enough || found.bytes() > limit {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         };
         let walked = walk.advance(mesh.store(), &pattern, &mut Budget::turn(), &mut visit);
-        if bytes > limit {
+        if found.bytes() > limit {
             return Err(too_large(limit));
         }
         if walked == Walked::Ended {
             break;
         }
-        share.give_way(bytes).await;
+        share.give_way(found.bytes()).await;
     }
-    if query.is_sorted() {
-        query.arrange(&mut found);
-    }
+    let bytes = found.bytes();
+    let found = found.arranged(query);
     if !pattern.has_wildcard() {
         let result = match found.first() {
             None => "null".to_owned(),
-            Some(one) => with_meta(&query.data(&one.document), "get", false, |out| {
+            Some(one) => with_meta(&query.data(&one.document), "get", Publicity::Withheld, |out| {
                 query.write_meta(out, &one.path, &one.document);
             }),
         };
@@ -142,7 +125,10 @@ async fn count(mesh: &Mesh, request: &Request<'_>, query: &Query<'_>, share: &Sh
         share.give_way(0).await;
     }
     let data = format!(r#"{{"value":{}}}"#, admitted.saturating_sub(query.skip()));
-    Ok((Some(with_meta(&data, "count", false, |_| {})), Commit::Done))
+    Ok((
+        Some(with_meta(&data, "count", Publicity::Withheld, |_| {})),
+        Commit::Done,
+    ))
 }
 
 async fn remove(
@@ -168,22 +154,16 @@ async fn remove(
     }
     let (removed, commit) = removal.outcome();
     let data = format!(r#"{{"removed":{removed}}}"#);
-    let is_published = !Options::read(request.options).no_publish;
-    if is_published {
+    let publicity = Publicity::asked_for(&Options::read(request.options));
+    if publicity == Publicity::Published {
         let published = mesh.publish_own_change(&Change::new(EventAction::Remove, path, &data));
         call.emitter.published(published.after);
     }
-    let result = with_meta(&data, "remove", is_published, |out| {
+    let result = with_meta(&data, "remove", publicity, |out| {
         out.push_str(r#""timestamp":"#);
         json::write_number(out, now());
         out.push(',');
         write_meta(out, path, None, None);
     });
     Ok((Some(result), commit))
-}
-
-fn too_large(limit: usize) -> WireError {
-    WireError::system(format!(
-        "the answer would be larger than {limit} bytes: ask for fewer documents at once"
-    ))
 }

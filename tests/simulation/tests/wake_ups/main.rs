@@ -1,11 +1,10 @@
-//! A lane's attention under all orders in which threads can take their steps, as loom finds them.
+//! The attention of a lane in the SDK, under all orders in which threads can take their steps, as loom finds them.
 //!
-//! Enters: `attention.rs` itself, with loom's atomics and locks in place of those of the standard library. Guarantees: nothing that was
-//! written before a wake stays unseen when all threads sleep.
+//! Enters: `plugin-sdk/src/executor/attention.rs` itself, with loom's atomics and locks in place of those of the standard library.
+//! Guarantees: nothing that was written before a wake stays unseen when all threads sleep.
 
-#[allow(clippy::duplicate_mod, reason = "the same source with other atomics")]
 #[allow(dead_code, reason = "a model ends as a whole")]
-#[path = "attention.rs"]
+#[path = "../../../../plugin-sdk/src/executor/attention.rs"]
 mod attention;
 
 mod sync {
