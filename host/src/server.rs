@@ -93,9 +93,7 @@ impl Server {
             false => None,
         };
         let mesh = Mesh::new(settings.clone(), Arc::new(PublicStore::new(store)), security);
-        if let Some(component) = &config.security.authentication {
-            mesh.authenticate_with(component);
-        }
+        mesh.authenticate_with(&config.security);
         mesh.set_origins(Origins::new(
             &config.rest.cors_origins,
             config.rest.cors_credentials,
@@ -130,7 +128,7 @@ impl Server {
             close_store(&mesh).await;
             return Err(error);
         }
-        if let Some(component) = &config.security.authentication {
+        for component in config.security.checking_components() {
             mesh.check_authentication(component);
         }
         announce(&mesh, address.port(), StartProgress::Ready);

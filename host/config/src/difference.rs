@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::Applies;
-use super::{ComponentConfig, Config, Secret, Spanned, TlsConfig};
+use super::{ComponentConfig, Config, Secret, SecurityConfig, Spanned, TlsConfig};
 
 /// The differences between two configurations.
 #[derive(Clone, Debug, Default)]
@@ -171,6 +171,11 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
     let domain_matters = own_domain(old) || own_domain(new);
     let path = |config: &Config| config.store.path.as_ref().map(|path| path.value.clone());
     let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
+    let providers = |security: &SecurityConfig| -> Vec<_> {
+        let all = security.providers.iter();
+        all.map(|provider| (text(&provider.component), provider.users.clone()))
+            .collect()
+    };
     let secret = |secret: &Option<Spanned<Secret>>| secret.as_ref().map(|secret| secret.value.clone());
     let tls = |config: &Config, file: fn(&TlsConfig) -> &Spanned<PathBuf>| {
         config.happn.tls.as_ref().map(|tls| file(tls).value.clone())
@@ -276,6 +281,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         (
             "security.authentication",
             text(&old.security.authentication) != text(&new.security.authentication),
+        ),
+        (
+            "security.providers",
+            providers(&old.security) != providers(&new.security),
         ),
         (
             "security.audit_paths",

@@ -22,9 +22,11 @@ mod read;
 mod regular;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use error::{QueryError, QueryErrorKind};
 pub use regular::compile_with_groups;
+pub use value::ValueTest;
 
 use crate::protocol::{Dialect, Document, DocumentMeta, QueryRules as Rules, write_item, write_modified_by};
 use condition::Condition;
