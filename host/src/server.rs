@@ -66,6 +66,7 @@ impl Server {
             name: config.name.value.clone(),
             domain: config.domain.value.clone(),
             call_timeout: config.calls.timeout,
+            client_timeout: config.calls.client_timeout,
             subscriptions_each: pubsub::Limits {
                 count: config.happn.max_subscriptions,
                 bytes: config.happn.max_subscription_bytes,

@@ -319,6 +319,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         ("store.interval_ms", old.store.interval != new.store.interval),
         ("calls.timeout_ms", old.calls.timeout != new.calls.timeout),
         (
+            "calls.client_timeout_ms",
+            old.calls.client_timeout != new.calls.client_timeout,
+        ),
+        (
             "calls.queue_bytes",
             old.calls.queue_bytes != new.calls.queue_bytes,
         ),

@@ -226,6 +226,8 @@ pub struct RestConfig {
 pub struct CallsConfig {
     /// Time one call may take, 1 ms to 24 h. Default 120 s.
     pub timeout: Duration,
+    /// Time that happner's MeshClient waits for an answer, 1 ms to 24 h. Default 10 s.
+    pub client_timeout: Duration,
     /// Bytes of calls that may wait for one lane, 64 KiB to 4 GiB. Default 64 MiB.
     pub queue_bytes: usize,
     /// Calls that one session may have unanswered, and one address over HTTP, 1 to 100,000. Default 10,000.
