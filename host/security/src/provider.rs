@@ -9,7 +9,6 @@ use super::accounts::Accepted;
 use super::credentials::{Client, Info};
 use super::denied::Denied;
 use super::directory::User;
-use super::providers::AUTH_TYPE;
 use super::{GUESTS, POWERFUL, Security, is_username};
 use mesh_wire::network::network_of;
 use serde_json::Value;
@@ -18,6 +17,8 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The field of a user that says who checks the password.
+pub(super) const AUTH_TYPE: &str = "authType";
 /// Logins that may wait for one component at one time.
 const MOST: usize = 256;
 

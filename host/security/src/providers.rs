@@ -5,12 +5,10 @@
 
 use super::directory::User;
 use super::names::Names;
-use super::provider::{Provided, Provider};
+use super::provider::{AUTH_TYPE, Provided, Provider};
 use super::{ADMIN, ANONYMOUS, Security};
 use std::sync::Arc;
 
-/// The field of a user that says who checks the password.
-pub(super) const AUTH_TYPE: &str = "authType";
 /// The host's own name there.
 pub const HOST: &str = "happn";
 /// A word for whoever checks those of whom nothing is said.
