@@ -66,6 +66,7 @@ impl Server {
             name: config.name.value.clone(),
             domain: config.domain.value.clone(),
             call_timeout: config.calls.timeout,
+            client_timeout: config.calls.client_timeout,
             subscriptions_each: pubsub::Limits {
                 count: config.happn.max_subscriptions,
                 bytes: config.happn.max_subscription_bytes,
@@ -93,9 +94,7 @@ impl Server {
             false => None,
         };
         let mesh = Mesh::new(settings.clone(), Arc::new(PublicStore::new(store)), security);
-        if let Some(component) = &config.security.authentication {
-            mesh.authenticate_with(component);
-        }
+        mesh.authenticate_with(&config.security);
         mesh.set_origins(Origins::new(
             &config.rest.cors_origins,
             config.rest.cors_credentials,
@@ -130,7 +129,7 @@ impl Server {
             close_store(&mesh).await;
             return Err(error);
         }
-        if let Some(component) = &config.security.authentication {
+        for component in config.security.checking_components() {
             mesh.check_authentication(component);
         }
         announce(&mesh, address.port(), StartProgress::Ready);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::Applies;
-use super::{ComponentConfig, Config, Secret, Spanned, TlsConfig};
+use super::{ComponentConfig, Config, Secret, SecurityConfig, Spanned, TlsConfig};
 
 /// The differences between two configurations.
 #[derive(Clone, Debug, Default)]
@@ -171,6 +171,11 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
     let domain_matters = own_domain(old) || own_domain(new);
     let path = |config: &Config| config.store.path.as_ref().map(|path| path.value.clone());
     let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
+    let providers = |security: &SecurityConfig| -> Vec<_> {
+        let all = security.providers.iter();
+        all.map(|provider| (text(&provider.component), provider.users.clone()))
+            .collect()
+    };
     let secret = |secret: &Option<Spanned<Secret>>| secret.as_ref().map(|secret| secret.value.clone());
     let tls = |config: &Config, file: fn(&TlsConfig) -> &Spanned<PathBuf>| {
         config.happn.tls.as_ref().map(|tls| file(tls).value.clone())
@@ -278,6 +283,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             text(&old.security.authentication) != text(&new.security.authentication),
         ),
         (
+            "security.providers",
+            providers(&old.security) != providers(&new.security),
+        ),
+        (
             "security.audit_paths",
             old.security.audit_paths != new.security.audit_paths,
         ),
@@ -309,6 +318,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         ("store.durability", old.store.durability != new.store.durability),
         ("store.interval_ms", old.store.interval != new.store.interval),
         ("calls.timeout_ms", old.calls.timeout != new.calls.timeout),
+        (
+            "calls.client_timeout_ms",
+            old.calls.client_timeout != new.calls.client_timeout,
+        ),
         (
             "calls.queue_bytes",
             old.calls.queue_bytes != new.calls.queue_bytes,

@@ -169,6 +169,11 @@ pub(super) const TIMEOUT_MS: Limits = Limits {
     min: 1,
     max: 86_400_000,
 };
+pub(super) const CLIENT_TIMEOUT_MS: Limits = Limits {
+    default: 10_000,
+    min: 1,
+    max: 86_400_000,
+};
 pub(super) const MAX_PENDING_PER_SESSION: Limits = Limits {
     default: 10_000,
     min: 1,

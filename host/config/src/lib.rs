@@ -21,6 +21,7 @@
 mod components;
 mod difference;
 mod error;
+mod json;
 mod keys;
 mod library;
 mod overrides;
@@ -47,9 +48,9 @@ pub use rewrite::{Edit, RewriteError, is_inline, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use suggest::nearest;
 pub use types::{
-    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, InfoCondition, PluginsConfig, ProfileConfig,
-    ProfileKind, Rehearse, RestConfig, RootRouteConfig, Secret, SecurityConfig, StoreConfig, SwapConfig,
-    TlsConfig, WebConfig, WebFolderConfig,
+    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, InfoCondition, InfoTest, PluginsConfig,
+    ProfileConfig, ProfileKind, ProviderConfig, Rehearse, RestConfig, RootRouteConfig, Secret,
+    SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig, WebFolderConfig,
 };
 
 use read::Reader;

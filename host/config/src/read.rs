@@ -35,7 +35,13 @@ pub(super) struct Section<'a> {
 /// Unknown keys of one section that are named one by one.
 const MOST_UNKNOWN_KEYS: usize = 20;
 /// Sections of which there may be several.
-const REPEATED: [&str; 4] = ["components", "security.profiles", "web.routes", "web.folders"];
+const REPEATED: [&str; 5] = [
+    "components",
+    "security.profiles",
+    "security.providers",
+    "web.routes",
+    "web.folders",
+];
 
 /// The line that a section starts with.
 fn header(section: &str) -> String {

@@ -206,6 +206,7 @@ fn plugins<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Path)
 
 fn calls<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> CallsConfig {
     let timeout_ms = reader.integer(&mut section, "timeout_ms", keys::TIMEOUT_MS);
+    let client_timeout_ms = reader.integer(&mut section, "client_timeout_ms", keys::CLIENT_TIMEOUT_MS);
     let queue_bytes = reader.integer(&mut section, "queue_bytes", keys::QUEUE_BYTES);
     let max_pending = reader.integer(
         &mut section,
@@ -215,6 +216,7 @@ fn calls<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> CallsConfig {
     reader.finish(section);
     CallsConfig {
         timeout: Duration::from_millis(timeout_ms.value),
+        client_timeout: Duration::from_millis(client_timeout_ms.value),
         queue_bytes: size(&queue_bytes),
         max_pending_per_session: size(&max_pending),
     }

@@ -1,4 +1,4 @@
-//! `[security]` and its `[[security.profiles]]`.
+//! `[security]`, its `[[security.profiles]]` and `[[security.providers]]`.
 //!
 //! Enters: the section of the tree. Leaves: a [`SecurityConfig`], all mistakes reported to the [`Reader`]. Guarantees: no
 //! message shows a secret.
@@ -9,10 +9,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::error::ErrorKind;
+use super::json::json;
 use super::keys;
 use super::read::{Reader, Section};
+use super::source::Spanned;
 use super::tree::{Value, quoted, shown};
-use super::types::{InfoCondition, ProfileConfig, ProfileKind, Secret, SecurityConfig};
+use super::types::{
+    InfoCondition, InfoTest, ProfileConfig, ProfileKind, ProviderConfig, Secret, SecurityConfig,
+};
 use super::values::unset;
 
 /// Shorter secrets could be guessed.
@@ -51,6 +55,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> Sec
     let login_attempts = reader.integer(&mut section, "login_attempts", keys::LOGIN_ATTEMPTS);
     let lockout_seconds = reader.integer(&mut section, "lockout_seconds", keys::LOCKOUT_SECONDS);
     let profiles = profiles(reader, &mut section);
+    let providers = providers(reader, &mut section);
     reader.finish(section);
     SecurityConfig {
         admin_password: admin_password.map(|password| password.map(Secret::new)),
@@ -68,6 +73,32 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> Sec
         login_attempts: u32::try_from(login_attempts.value).unwrap_or(u32::MAX),
         lockout: Duration::from_secs(lockout_seconds.value),
         profiles,
+        providers,
+    }
+}
+
+fn providers<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<ProviderConfig> {
+    let tables = reader.tables(section, "providers", "security.providers", "provider");
+    tables.into_iter().map(|table| provider(reader, table)).collect()
+}
+
+fn provider<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProviderConfig {
+    let is_empty = section.take("component").is_none() && section.take("users").is_none();
+    let component = reader.text(&mut section, "component");
+    let users = reader.texts(&mut section, "users");
+    if is_empty {
+        let help = Some("write for example `users = [\"*@example.com\"]`".to_owned());
+        reader.report(
+            ErrorKind::MissingKey,
+            section.at,
+            "this entry of [[security.providers]] names neither a component nor users",
+            help,
+        );
+    }
+    reader.finish(section);
+    ProviderConfig {
+        component,
+        users: users.into_iter().map(|text| text.value).collect(),
     }
 }
 
@@ -121,7 +152,8 @@ fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConf
     }
 }
 
-/// The values that a client's `info` must have: each value a text, a number, true or false, or a list of these.
+/// The values that a client's `info` must have: each a text, a number, true or false, a list of these, or a table of
+/// operators. These are read where they are used.
 fn info<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<InfoCondition> {
     const KEY: &str = "info";
     let help = || {
@@ -137,6 +169,16 @@ fn info<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<InfoCondi
     };
     let mut conditions = Vec::new();
     for entry in entries {
+        if let Value::Table(operators) = &entry.node.value
+            && operators.iter().any(|operator| operator.key.starts_with('$'))
+        {
+            let operators = json(reader, &entry.node);
+            conditions.push(InfoCondition {
+                key: entry.key.clone(),
+                test: InfoTest::Operators(Spanned::new(operators, entry.node.at)),
+            });
+            continue;
+        }
         let items = match &entry.node.value {
             Value::Array(items) => items.as_slice(),
             _ => std::slice::from_ref(&entry.node),
@@ -144,7 +186,7 @@ fn info<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<InfoCondi
         let values: Vec<_> = items.iter().map(|item| (item.at, scalar(&item.value))).collect();
         if let Some((at, _)) = values.iter().find(|(_, value)| value.is_none()) {
             let message = format!(
-                "`{}` of `{KEY}` must be a string, a number, a boolean, or a list of these",
+                "`{}` of `{KEY}` must be a string, a number, a boolean, a list of these, or a table of operators",
                 shown(&entry.key)
             );
             reader.report(ErrorKind::WrongType, *at, message, help());
@@ -152,7 +194,7 @@ fn info<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<InfoCondi
         }
         conditions.push(InfoCondition {
             key: entry.key.clone(),
-            values: values.into_iter().filter_map(|(_, value)| value).collect(),
+            test: InfoTest::OneOf(values.into_iter().filter_map(|(_, value)| value).collect()),
         });
     }
     conditions

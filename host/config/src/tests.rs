@@ -178,6 +178,7 @@ fn a_file_with_only_a_name_is_complete() {
     assert_eq!(config.happn.outbound_queue_bytes, 32 * 1024 * 1024);
     assert_eq!(config.happn.max_connections, 65_536);
     assert_eq!(config.calls.timeout.as_secs(), 120);
+    assert_eq!(config.calls.client_timeout.as_secs(), 10);
     assert_eq!(config.calls.queue_bytes, 64 * 1024 * 1024);
     assert_eq!(config.calls.max_pending_per_session, 10_000);
     assert!(config.security.admin_password.is_none() && config.store.path.is_none());

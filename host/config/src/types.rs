@@ -83,8 +83,11 @@ pub struct SecurityConfig {
     pub lock_token_to_user: bool,
     /// Whether letters of any size are the same in names of users. Default `false`.
     pub case_insensitive_usernames: bool,
-    /// The component that checks passwords, but for the administrator's. Default none: the host does.
+    /// The component that checks passwords of all for whom nothing else is said, but the administrator. Default none:
+    /// the host does.
     pub authentication: Option<Spanned<String>>,
+    /// `[[security.providers]]`: those who check the passwords of some users.
+    pub providers: Vec<ProviderConfig>,
     /// Paths whose requests leave a line in the log; `*` is any text. Default none.
     pub audit_paths: Vec<String>,
     /// Whether a permission below a path is enough to ask for `/path/**`. Default `false`.
@@ -97,12 +100,32 @@ pub struct SecurityConfig {
     pub profiles: Vec<ProfileConfig>,
 }
 
+impl SecurityConfig {
+    /// The components that check passwords.
+    pub fn checking_components(&self) -> impl Iterator<Item = &Spanned<String>> {
+        let assigned = self
+            .providers
+            .iter()
+            .filter_map(|provider| provider.component.as_ref());
+        self.authentication.iter().chain(assigned)
+    }
+}
+
+/// One entry of `[[security.providers]]`: who checks the passwords of some users.
+#[derive(Clone, Debug)]
+pub struct ProviderConfig {
+    /// The component. Default none: the host does.
+    pub component: Option<Spanned<String>>,
+    /// Names of these users; `*` is any text. Empty for those who choose the component.
+    pub users: Vec<String>,
+}
+
 /// One entry of `[[security.profiles]]`: what holds for sessions and tokens of some logins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileConfig {
     /// For people.
     pub name: String,
-    /// Only these users; empty for all.
+    /// Only these users; `*` is any text. Empty for all.
     pub users: Vec<String>,
     /// Only members of one of these groups; empty for all.
     pub groups: Vec<String>,
@@ -133,9 +156,31 @@ pub struct ProfileConfig {
 pub struct InfoCondition {
     /// The key; with dots in it also that of a key of an object inside.
     pub key: String,
-    /// Texts, numbers, true or false: one of them.
-    pub values: Vec<serde_json::Value>,
+    /// The values that it may have.
+    pub test: InfoTest,
 }
+
+/// The values of a client's `info` that a profile is for.
+#[derive(Clone, Debug)]
+pub enum InfoTest {
+    /// Texts, numbers, true or false: one of them.
+    OneOf(Vec<serde_json::Value>),
+    /// Those for which all operators of an object hold, such as `{"$regex": "^kiosk"}`.
+    Operators(Spanned<serde_json::Value>),
+}
+
+/// The place where a test is written makes no difference.
+impl PartialEq for InfoTest {
+    fn eq(&self, other: &InfoTest) -> bool {
+        match (self, other) {
+            (InfoTest::OneOf(one), InfoTest::OneOf(other)) => one == other,
+            (InfoTest::Operators(one), InfoTest::Operators(other)) => one.value == other.value,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for InfoTest {}
 
 /// How a client logs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +226,8 @@ pub struct RestConfig {
 pub struct CallsConfig {
     /// Time one call may take, 1 ms to 24 h. Default 120 s.
     pub timeout: Duration,
+    /// Time that happner's MeshClient waits for an answer, 1 ms to 24 h. Default 10 s.
+    pub client_timeout: Duration,
     /// Bytes of calls that may wait for one lane, 64 KiB to 4 GiB. Default 64 MiB.
     pub queue_bytes: usize,
     /// Calls that one session may have unanswered, and one address over HTTP, 1 to 100,000. Default 10,000.

@@ -48,8 +48,13 @@ impl Security {
     pub async fn login(&self, credentials: Credentials, client: &Client) -> Result<Accepted, Denied> {
         let (name, method) = (credentials.username().map(shortened), credentials.method());
         let outcome = match credentials {
-            Credentials::Password { username, password } => {
-                self.login_by_password(username, password, client).await
+            Credentials::Password {
+                username,
+                password,
+                chosen,
+            } => {
+                self.login_by_password(username, password, chosen.as_deref(), client)
+                    .await
             }
             Credentials::Anonymous => self.login_as_nobody(client),
             Credentials::Token(token) => self.login_by_token(&token, client),
@@ -94,6 +99,7 @@ impl Security {
         &self,
         username: String,
         password: String,
+        chosen: Option<&str>,
         client: &Client,
     ) -> Result<Accepted, Denied> {
         self.check_admin(&username, client.address)?;
@@ -101,10 +107,12 @@ impl Security {
         if self.lockout.remaining(&username, Instant::now()).is_some() {
             return Err(Denied::Locked);
         }
-        if let Some(provided) = self.provided.get().filter(|_| username != ADMIN) {
-            return self.login_by_provider(provided, username, password, client).await;
-        }
         let user = self.directory.user(&username);
+        if let Some(provided) = self.provider_of(&username, user.as_deref(), chosen) {
+            return self
+                .login_by_provider(provided, username, password, chosen, client)
+                .await;
+        }
         let stored = user.as_ref().and_then(|user| user.password.clone());
         let who = (client.address, &*username);
         let looked = self.passwords.verify(who, password.clone(), stored.clone());

@@ -206,7 +206,7 @@ impl Security {
         }
         let place = self.issued.place(claims.timestamp, user.tokens_valid_from);
         claims.order = Some(place).filter(|place| *place != claims.timestamp);
-        // Only a name longer than a token may be could make this fail.
+        // Only a name, or an `info`, longer than a token may be could make this fail.
         self.tokens.issue(&claims).map_err(|_| Denied::Credentials)
     }
 

@@ -23,6 +23,8 @@ pub enum Credentials {
         username: String,
         /// The password.
         password: String,
+        /// Who is to check it, where the client says so.
+        chosen: Option<String>,
     },
     /// Being nobody in particular: [`ANONYMOUS`], with or without a password.
     Anonymous,
@@ -54,6 +56,8 @@ pub struct Offer {
     pub public_key: Option<String>,
     /// A nonce, signed with it.
     pub digest: Option<String>,
+    /// Who is to check the password.
+    pub auth_type: Option<String>,
 }
 
 impl From<Offer> for Credentials {
@@ -73,7 +77,11 @@ impl From<Offer> for Credentials {
                 public_key,
                 digest,
             },
-            (Some(password), None) => Credentials::Password { username, password },
+            (Some(password), None) => Credentials::Password {
+                username,
+                password,
+                chosen: offer.auth_type,
+            },
             (None, None) => Credentials::Nothing,
         }
     }

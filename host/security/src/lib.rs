@@ -35,6 +35,7 @@ pub mod permission;
 mod principal;
 mod profiles;
 mod provider;
+mod providers;
 mod random;
 mod recent;
 mod refusals;
@@ -57,8 +58,9 @@ pub use hidden::{Extent, Hidden};
 pub use names::{LONGEST_NAME, Names, has_invisible_letters, is_username};
 pub use passwords::{HashError, Passwords};
 pub use principal::WebPrincipal;
-pub use profiles::Profiles;
+pub use profiles::{ProfileError, Profiles};
 pub use provider::{Answer, Answering, Person, Provider, Question};
+pub use providers::{Assignment, Checker, HOST, OTHERS, Providers};
 pub use revocations::{Revocation, RevokedToken};
 pub use setup::{Administrator, OpenError, Settings};
 pub use token::TokenKind;
@@ -105,8 +107,8 @@ pub struct Security {
     revocations: Revocations,
     usages: Usages,
     issued: issued::Issued,
-    /// The component that checks passwords, where there is one.
-    provided: OnceLock<provider::Provided>,
+    /// Who checks passwords, where that is not the host alone.
+    providers: OnceLock<Providers>,
     /// When revocations that have no use any more were forgotten last.
     tidied: Mutex<Option<Instant>>,
     activity: Activity,

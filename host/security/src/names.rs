@@ -4,6 +4,7 @@
 //! itself uses are compared letter by letter, whatever is configured.
 
 use super::{ADMIN, ANONYMOUS};
+use mesh_store::PathPattern;
 use std::borrow::Cow;
 
 /// How names of users are compared.
@@ -29,6 +30,11 @@ impl Names {
     /// Whether two names are those of one user.
     pub fn are_same(self, one: &str, other: &str) -> bool {
         self.canonical(one) == self.canonical(other)
+    }
+
+    /// Whether a pattern fits a name: a `*` in it is any text.
+    pub fn fits(self, pattern: &str, name: &str) -> bool {
+        PathPattern::new(&self.canonical(pattern)).matches(&self.canonical(name))
     }
 
     /// Whether a name could be taken for one that the host itself uses.
@@ -79,6 +85,22 @@ mod tests {
         assert_eq!(Names::AnyCase.canonical("Bob"), "bob");
         assert_eq!(Names::Exact.canonical("Bob"), "Bob");
         assert_eq!(Names::AnyCase.canonical("ÄRGER"), "ärger");
+    }
+
+    #[test]
+    fn patterns_fit_names_of_any_size_where_these_are_the_same() {
+        for (pattern, name, exact, any_case) in [
+            ("bob", "bob", true, true),
+            ("bob", "bobby", false, false),
+            ("*@staff.example", "bob@staff.example", true, true),
+            ("*@staff.example", "bob@STAFF.example", false, true),
+            ("*@staff.example", "bob@staff.example.org", false, false),
+            ("_ADMIN", "_admin", false, false),
+            ("*", "_ADMIN", true, true),
+        ] {
+            assert_eq!(Names::Exact.fits(pattern, name), exact, "{pattern} {name}");
+            assert_eq!(Names::AnyCase.fits(pattern, name), any_case, "{pattern} {name}");
+        }
     }
 
     #[test]

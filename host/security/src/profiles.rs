@@ -7,20 +7,60 @@ use super::credentials::Info;
 use super::directory::User;
 use super::names::Names;
 use super::token::TokenKind;
-use mesh_config::{ProfileConfig, ProfileKind};
+use mesh_config::{InfoTest, Location, ProfileConfig, ProfileKind};
 use mesh_session::Policy;
+use mesh_wire::query::{QueryError, ValueTest};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 const DAY: u64 = 24 * 60 * 60;
+/// A longer value that operators are to look at counts as an empty object, in bytes. All of them go into tokens.
+const LONGEST_FACT: usize = 256;
 
 /// The profiles of a mesh, in the order in which they are tried.
 #[derive(Clone, Debug)]
 pub struct Profiles {
-    all: Vec<ProfileConfig>,
+    all: Vec<Profile>,
     names: Names,
+}
+
+/// Operators of a profile that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`{key}` of `info` in the profile {profile:?} cannot be read: {why}")]
+pub struct ProfileError {
+    /// The name of the profile.
+    pub profile: String,
+    /// The key of its `info`.
+    pub key: String,
+    /// Where the operators are written.
+    pub at: Location,
+    /// The fault.
+    #[source]
+    pub why: QueryError,
+}
+
+/// One of them, with its questions to the client's `info`.
+#[derive(Clone, Debug)]
+struct Profile {
+    config: ProfileConfig,
+    info: Vec<Asked>,
+}
+
+/// A question to the client's `info`.
+#[derive(Clone, Debug)]
+struct Asked {
+    /// The key; with dots in it also that of a key of an object inside.
+    key: String,
+    test: Test,
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    OneOf(Vec<Value>),
+    Operators(Arc<ValueTest>),
 }
 
 /// The statements of a client in its `info`, as far as a profile asks for them: values by the keys of the
@@ -42,59 +82,114 @@ pub(super) struct Circumstances<'a> {
 
 impl Profiles {
     /// These, and behind them those that fit every login.
-    pub fn new(configured: &[ProfileConfig], names: Names) -> Profiles {
-        let mut all = configured.to_vec();
-        all.push(ProfileConfig {
+    ///
+    /// # Errors
+    ///
+    /// When the operators of one cannot be read.
+    pub fn new(configured: &[ProfileConfig], names: Names) -> Result<Profiles, ProfileError> {
+        let browsers = ProfileConfig {
             browser: Some(true),
             ttl: Some(Duration::from_secs(7 * DAY)),
             inactivity: Some(Duration::from_secs(60 * 60)),
             ..unlimited("browsers")
-        });
-        all.push(unlimited("others"));
-        Profiles { all, names }
+        };
+        let all = configured.iter().cloned().chain([browsers, unlimited("others")]);
+        let all = all.map(Profile::new).collect::<Result<_, _>>()?;
+        Ok(Profiles { all, names })
     }
 
     /// The profile that holds for a login.
     pub(super) fn of(&self, login: Circumstances<'_>) -> &ProfileConfig {
         let Circumstances { user, kind, .. } = login;
-        let fits = |profile: &&ProfileConfig| {
+        let fits = |profile: &&Profile| {
+            let (infos, profile) = (&profile.info, &profile.config);
             let kinds = match profile.kind {
                 None => true,
                 Some(ProfileKind::Websocket) => kind == TokenKind::Stateful,
                 Some(ProfileKind::Http) => kind == TokenKind::Stateless,
             };
             let mut users = profile.users.iter();
-            let users = profile.users.is_empty() || users.any(|name| self.names.are_same(name, &user.name));
+            let users = profile.users.is_empty() || users.any(|pattern| self.names.fits(pattern, &user.name));
             let mut groups = profile.groups.iter();
             let groups =
                 profile.groups.is_empty() || groups.any(|name| user.groups.contains_key(name.as_str()));
             let browsers = profile.browser.is_none_or(|browser| browser == login.is_browser);
-            let infos = profile.info.iter().all(|condition| {
-                let said = login.facts.get(&condition.key);
-                said.is_some_and(|said| condition.values.iter().any(|value| is_same(value, said)))
-            });
+            let infos = infos.iter().all(|asked| asked.holds(login.facts.get(&asked.key)));
             kinds && users && groups && browsers && infos
         };
         let last = self.all.len() - 1;
-        self.all.iter().find(fits).unwrap_or(&self.all[last])
+        &self.all.iter().find(fits).unwrap_or(&self.all[last]).config
     }
 
     /// The part of a client's `info` that some profile asks for. It goes into tokens: a client that shows one over HTTP
     /// says nothing else.
     pub(super) fn facts_of(&self, info: &Info) -> Facts {
-        let conditions = || self.all.iter().flat_map(|profile| &profile.info);
-        if conditions().next().is_none() {
+        let all_asked = || self.all.iter().flat_map(|profile| &profile.info);
+        if all_asked().next().is_none() {
             return Facts::new();
         }
         let info = info.value().unwrap_or_default();
-        let said = conditions().filter_map(|condition| {
-            let said = value_at(&info, &condition.key)?;
-            let mut wanted = condition.values.iter();
-            wanted
-                .any(|value| is_same(value, said))
-                .then(|| (condition.key.clone(), said.clone()))
+        let mut facts = Facts::new();
+        for asked in all_asked() {
+            let Some(said) = value_at(&info, &asked.key) else {
+                continue;
+            };
+            match &asked.test {
+                Test::OneOf(_) if asked.holds(Some(said)) => {
+                    facts.insert(asked.key.clone(), said.clone());
+                }
+                Test::OneOf(_) => {}
+                // Operators also hold for other values than some, so the value is kept whatever it is.
+                Test::Operators(_) => {
+                    facts.entry(asked.key.clone()).or_insert_with(|| bounded(said));
+                }
+            }
+        }
+        facts
+    }
+}
+
+impl Profile {
+    fn new(config: ProfileConfig) -> Result<Profile, ProfileError> {
+        let asked = config.info.iter().map(|condition| {
+            let test = match &condition.test {
+                InfoTest::OneOf(values) => Test::OneOf(values.clone()),
+                InfoTest::Operators(operators) => {
+                    let read = ValueTest::read(&operators.value);
+                    Test::Operators(Arc::new(read.map_err(|why| ProfileError {
+                        profile: config.name.clone(),
+                        key: condition.key.clone(),
+                        at: operators.at,
+                        why,
+                    })?))
+                }
+            };
+            Ok(Asked {
+                key: condition.key.clone(),
+                test,
+            })
         });
-        said.collect()
+        let info = asked.collect::<Result<_, _>>()?;
+        Ok(Profile { config, info })
+    }
+}
+
+impl Asked {
+    fn holds(&self, said: Option<&Value>) -> bool {
+        match &self.test {
+            Test::OneOf(values) => said.is_some_and(|said| values.iter().any(|value| is_same(value, said))),
+            Test::Operators(operators) => operators.holds(said),
+        }
+    }
+}
+
+/// The same value, or an empty object in the place of one that is too long.
+fn bounded(value: &Value) -> Value {
+    let is_short = value.to_string().len() <= LONGEST_FACT;
+    if is_short {
+        value.clone()
+    } else {
+        Value::Object(Default::default())
     }
 }
 
@@ -149,7 +244,7 @@ fn unlimited(name: &str) -> ProfileConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mesh_config::InfoCondition;
+    use mesh_config::{InfoCondition, Spanned};
     use serde_json::json;
     use serde_json::value::RawValue;
 
@@ -160,7 +255,7 @@ mod tests {
             kind: Some(ProfileKind::Websocket),
             ..unlimited("guards")
         };
-        let profiles = Profiles::new(&[guards], Names::Exact);
+        let profiles = Profiles::new(&[guards], Names::Exact).unwrap();
         let guard = User {
             name: "bob".into(),
             groups: [("guards".into(), Default::default())].into(),
@@ -196,7 +291,7 @@ mod tests {
         let asks = |name: &str, key: &str, values: &[Value]| ProfileConfig {
             info: vec![InfoCondition {
                 key: key.to_owned(),
-                values: values.to_vec(),
+                test: InfoTest::OneOf(values.to_vec()),
             }],
             ..unlimited(name)
         };
@@ -207,7 +302,8 @@ mod tests {
                 asks("dotted", "a.b", &[json!(true)]),
             ],
             Names::Exact,
-        );
+        )
+        .unwrap();
         let named = |info: Value| {
             let raw = RawValue::from_string(info.to_string()).unwrap();
             let facts = &profiles.facts_of(&Info::of(Some(&raw)));
@@ -232,5 +328,98 @@ mod tests {
         assert_eq!(named(json!({"level": "7"})), expect("others", 0));
         assert_eq!(named(json!({"a.b": true})), expect("dotted", 1));
         assert_eq!(named(json!([])), expect("others", 0));
+    }
+
+    fn asks(name: &str, key: &str, operators: Value) -> ProfileConfig {
+        let at = Location::Default;
+        ProfileConfig {
+            info: vec![InfoCondition {
+                key: key.to_owned(),
+                test: InfoTest::Operators(Spanned { value: operators, at }),
+            }],
+            ..unlimited(name)
+        }
+    }
+
+    #[test]
+    fn operators_look_at_the_info_of_a_client_and_at_what_its_token_keeps() {
+        let profiles = Profiles::new(
+            &[
+                asks("kiosks", "device.kind", json!({"$regex": "^kiosk"})),
+                asks("old", "version", json!({"$lt": 3})),
+                asks("named", "name", json!({"$ne": "a", "$exists": true})),
+            ],
+            Names::Exact,
+        )
+        .unwrap();
+        let named = |info: Value| {
+            let raw = RawValue::from_string(info.to_string()).unwrap();
+            let facts = profiles.facts_of(&Info::of(Some(&raw)));
+            let kept: Facts = serde_json::from_str(&serde_json::to_string(&facts).unwrap()).unwrap();
+            let of = |facts: &Facts| {
+                let login = Circumstances {
+                    user: &User::default(),
+                    kind: TokenKind::Stateful,
+                    is_browser: false,
+                    facts,
+                };
+                profiles.of(login).name.clone()
+            };
+            assert_eq!(of(&facts), of(&kept));
+            of(&kept)
+        };
+        assert_eq!(named(json!({"device": {"kind": "kiosk-7"}})), "kiosks");
+        assert_eq!(named(json!({"device": {"kind": "a kiosk"}})), "others");
+        assert_eq!(named(json!({"version": 2})), "old");
+        assert_eq!(named(json!({"version": 3})), "others");
+        assert_eq!(named(json!({"name": "b"})), "named");
+        assert_eq!(named(json!({"name": "a"})), "others");
+        let long = "a".repeat(LONGEST_FACT);
+        assert_eq!(
+            named(json!({ "name": long })),
+            "named",
+            "it is there, and is not \"a\""
+        );
+        let long = format!("kiosk{}", "x".repeat(LONGEST_FACT));
+        assert_eq!(
+            named(json!({"device": {"kind": long}})),
+            "others",
+            "too long to be kept"
+        );
+    }
+
+    #[test]
+    fn operators_that_nobody_knows_are_refused_by_name() {
+        let error =
+            Profiles::new(&[asks("kiosks", "kind", json!({"$like": "a"}))], Names::Exact).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("`kind`") && text.contains("kiosks") && text.contains("$like"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn patterns_of_names_choose_a_profile() {
+        let visitors = ProfileConfig {
+            users: vec!["*@example.com".to_owned()],
+            ..unlimited("visitors")
+        };
+        let profiles = Profiles::new(&[visitors], Names::AnyCase).unwrap();
+        let named = |name: &str| {
+            let user = User {
+                name: name.into(),
+                ..User::default()
+            };
+            let login = Circumstances {
+                user: &user,
+                kind: TokenKind::Stateful,
+                is_browser: false,
+                facts: &Facts::new(),
+            };
+            profiles.of(login).name.clone()
+        };
+        assert_eq!(named("bob@EXAMPLE.com"), "visitors");
+        assert_eq!(named("bob@example.com.org"), "others");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Enters: a name, a password, and the answer of the component. Leaves: a login of a user of the directory.
 //! Guarantees: the administrator's password is never checked by a component, so that a broken one locks nobody out
-//! for good. A component makes nobody an administrator, and takes that from nobody. At most [`MOST`] answers are
+//! for good. A component makes nobody an administrator, and takes that from nobody. At most [`MOST`] answers of each are
 //! waited for at once. No password is in the log.
 
 use super::accounts::Accepted;
@@ -17,7 +17,9 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Logins that may wait for the component at one time.
+/// The field of a user that says who checks the password.
+pub(super) const AUTH_TYPE: &str = "authType";
+/// Logins that may wait for one component at one time.
 const MOST: usize = 256;
 
 /// The question to a component.
@@ -66,10 +68,21 @@ pub trait Provider: Send + Sync {
     fn user_changed(&self, user: &User);
 }
 
-/// The provider of a mesh.
+/// A provider of a mesh, and the logins that wait for it.
 pub(super) struct Provided {
     provider: Arc<dyn Provider>,
     places: Places,
+}
+
+impl Provided {
+    pub(super) fn new(provider: Arc<dyn Provider>) -> Provided {
+        let places = Places::default();
+        Provided { provider, places }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.provider.name()
+    }
 }
 
 /// Places of those who wait. No client takes more than half of those that are free, so that there is one for others.
@@ -116,17 +129,12 @@ impl Drop for Place<'_> {
 }
 
 impl Security {
-    /// Lets a component check passwords, but for the administrator's. Only the first call counts.
-    pub fn provide(&self, provider: Arc<dyn Provider>) {
-        let places = Places::default();
-        let _ = self.provided.set(Provided { provider, places });
-    }
-
     pub(super) async fn login_by_provider(
         &self,
         provided: &Provided,
         username: String,
         password: String,
+        chosen: Option<&str>,
         client: &Client,
     ) -> Result<Accepted, Denied> {
         // Nobody could have such a name here.
@@ -153,23 +161,34 @@ impl Security {
             // Judging has said so.
             Answer::Refused => Err(Denied::Credentials),
             Answer::Accepted(person) => {
-                let user = self.take_over(provided, &username, person)?;
+                let user = self.take_over(provided, &username, chosen, person)?;
                 self.accept(user, None, client)
             }
         }
     }
 
     /// The user of the directory whom a component knows: made at the first login, and as the component says at each.
-    fn take_over(&self, provided: &Provided, username: &str, person: Person) -> Result<Arc<User>, Denied> {
+    fn take_over(
+        &self,
+        provided: &Provided,
+        username: &str,
+        chosen: Option<&str>,
+        person: Person,
+    ) -> Result<Arc<User>, Denied> {
         let change = self.directory.change();
         let before = self.directory.user(username);
+        // Somebody of the same name may have come from elsewhere while the component was asked.
+        let entitled = self.provider_of(username, before.as_deref(), chosen);
+        if entitled.map(Provided::name) != Some(provided.name()) {
+            return Err(Denied::Credentials);
+        }
         let mut user = match &before {
             Some(before) => User::clone(before),
             None => User {
                 name: username.into(),
                 id: uuid::Uuid::new_v4().to_string(),
                 groups: [(GUESTS.into(), Default::default())].into(),
-                fields: [("authType".to_owned(), provided.provider.name().into())]
+                fields: [(AUTH_TYPE.to_owned(), provided.provider.name().into())]
                     .into_iter()
                     .collect(),
                 ..User::default()

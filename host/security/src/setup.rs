@@ -136,7 +136,7 @@ impl Security {
             revocations: Revocations::open(store),
             usages: Usages::default(),
             issued,
-            provided: OnceLock::new(),
+            providers: OnceLock::new(),
             tidied: Mutex::default(),
             activity: Activity::default(),
             generation: AtomicU64::new(0),

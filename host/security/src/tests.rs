@@ -24,7 +24,7 @@ fn settings() -> Settings {
         allow_nested_permissions: false,
         login_attempts: 4,
         lockout: Duration::from_secs(600),
-        profiles: Profiles::new(&[], Names::Exact),
+        profiles: Profiles::new(&[], Names::Exact).expect("there are no operators"),
         names: Names::Exact,
         audited: Audited::default(),
     }
@@ -66,6 +66,7 @@ fn by_password(username: &str, password: &str) -> Credentials {
     Credentials::Password {
         username: username.to_owned(),
         password: password.to_owned(),
+        chosen: None,
     }
 }
 
@@ -134,7 +135,7 @@ async fn a_profile_and_a_key_lock_tokens_to_a_mesh_and_to_a_user() {
     let one = security(settings()).await;
     let locked = Settings {
         name: "Other".to_owned(),
-        profiles: Profiles::new(&[strict], Names::Exact),
+        profiles: Profiles::new(&[strict], Names::Exact).unwrap(),
         lock_token_to_user: true,
         ..settings()
     };
@@ -339,7 +340,7 @@ async fn a_provider_decides_and_its_users_are_in_the_directory() {
     }
     add(&security, "local").await;
     let doorman = doorman(&["readers", "nowhere", ADMIN, DELEGATES]);
-    security.provide(doorman.clone());
+    security.provide(Providers::new(Checker::Component(doorman.clone()), Vec::new()));
 
     let bob = security
         .login(by_password("bob", PASSWORD), &client())
@@ -397,7 +398,7 @@ async fn a_provider_decides_and_its_users_are_in_the_directory() {
 async fn a_provider_that_breaks_locks_nobody_out_for_good() {
     let security = security(settings()).await;
     let doorman = doorman(&[]);
-    security.provide(doorman.clone());
+    security.provide(Providers::new(Checker::Component(doorman.clone()), Vec::new()));
     for _ in 0..10 {
         let refused = security.login(by_password("broken", PASSWORD), &client()).await;
         assert_eq!(refused.err(), Some(Denied::Provider));
@@ -424,4 +425,47 @@ async fn a_provider_that_breaks_locks_nobody_out_for_good() {
         outcomes.push(outcome.err().unwrap());
     }
     assert_eq!(outcomes[4], Denied::Locked, "{outcomes:?}");
+}
+
+/// A component during whose answer somebody of the same name comes from elsewhere.
+#[derive(Default)]
+struct Late(OnceLock<Arc<Security>>);
+
+impl Provider for Late {
+    fn name(&self) -> &str {
+        "late"
+    }
+
+    fn authenticate<'a>(&'a self, question: Question<'a>) -> Answering<'a> {
+        let other = User {
+            name: question.username.into(),
+            id: "another".to_owned(),
+            fields: [("authType".to_owned(), HOST.into())].into_iter().collect(),
+            ..User::default()
+        };
+        let security = self.0.get().expect("it is set before a login");
+        security.directory().change().put_user(other).unwrap();
+        Box::pin(std::future::ready(Ok(Answer::Accepted(Person::default()))))
+    }
+
+    fn user_changed(&self, _: &User) {}
+}
+
+#[tokio::test]
+async fn a_name_that_another_directory_took_meanwhile_is_not_taken_over() {
+    let (security, late) = (Arc::new(security(settings()).await), Arc::new(Late::default()));
+    assert!(late.0.set(security.clone()).is_ok());
+    let offered = Assignment {
+        checker: Checker::Component(late),
+        users: Vec::new(),
+    };
+    security.provide(Providers::new(Checker::Host, vec![offered]));
+    let credentials = Credentials::Password {
+        username: "bea".to_owned(),
+        password: PASSWORD.to_owned(),
+        chosen: Some("late".to_owned()),
+    };
+    let refused = security.login(credentials, &client()).await;
+    assert_eq!(refused.err(), Some(Denied::Credentials));
+    assert_eq!(security.directory().user("bea").unwrap().id, "another");
 }

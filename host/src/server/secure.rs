@@ -3,7 +3,7 @@
 //! Enters: a configuration, the environment, the store. Leaves: a [`Security`], or what is wrong and where it is written.
 //! Guarantees: a secure mesh has an administrator who can log in; no message shows a password or a secret.
 
-use mesh_config::{Config, ConfigError};
+use mesh_config::{Config, ConfigError, Spanned};
 use mesh_security::{Administrator, OpenError, Security, digest};
 use mesh_store::Store;
 use std::sync::Arc;
@@ -29,22 +29,47 @@ pub(super) fn check(config: &Config) -> Vec<ConfigError> {
             Some("write an RSA key in PEM, or a compressed point of secp256k1 in base64".to_owned()),
         ));
     }
-    if let Some(name) = configured.authentication.as_ref()
-        && config
-            .components
-            .iter()
-            .all(|component| component.name.value != name.value)
-    {
-        errors.push(config.diagnose(
-            name.at,
-            format!(
-                "`authentication` in [security] names `{}`, which is no component",
-                name.value.escape_debug()
-            ),
-            Some("add `[[components]]` with this name, or leave the key out".to_owned()),
-        ));
+    for name in configured.checking_components() {
+        errors.extend(check_provider(config, name));
+    }
+    if let Err(error) = mesh_security::Profiles::new(&configured.profiles, names(config)) {
+        errors.push(config.diagnose(error.at, error.to_string(), None));
     }
     errors
+}
+
+/// The fault of the name of a component that is to check passwords.
+fn check_provider(config: &Config, name: &Spanned<String>) -> Option<ConfigError> {
+    let (fault, help) = if [mesh_security::HOST, mesh_security::OTHERS].contains(&name.as_str()) {
+        (
+            "means the host where clients say who checks passwords",
+            "give the component another name",
+        )
+    } else if config
+        .components
+        .iter()
+        .all(|other| other.name.value != name.value)
+    {
+        (
+            "is no component",
+            "add `[[components]]` with this name, or leave the key out",
+        )
+    } else {
+        return None;
+    };
+    let message = format!(
+        "`{}`, which is to check passwords, {fault}",
+        name.value.escape_debug()
+    );
+    Some(config.diagnose(name.at, message, Some(help.to_owned())))
+}
+
+/// How names of users are compared.
+fn names(config: &Config) -> mesh_security::Names {
+    match config.security.case_insensitive_usernames {
+        true => mesh_security::Names::AnyCase,
+        false => mesh_security::Names::Exact,
+    }
 }
 
 /// With what the administrator logs in.
@@ -67,10 +92,9 @@ fn administrator(config: &Config) -> Administrator {
 /// Reads users and groups, and adds those that every secure mesh has.
 pub(super) async fn open(config: &Config, store: Arc<dyn Store>) -> Result<Security, ConfigError> {
     let configured = &config.security;
-    let names = match configured.case_insensitive_usernames {
-        true => mesh_security::Names::AnyCase,
-        false => mesh_security::Names::Exact,
-    };
+    let names = names(config);
+    let profiles = mesh_security::Profiles::new(&configured.profiles, names)
+        .map_err(|error| config.diagnose(error.at, error.to_string(), None))?;
     let settings = mesh_security::Settings {
         name: config.name.value.clone(),
         domain: config.domain.value.clone(),
@@ -81,7 +105,7 @@ pub(super) async fn open(config: &Config, store: Arc<dyn Store>) -> Result<Secur
         lock_token_to_user: configured.lock_token_to_user,
         login_attempts: configured.login_attempts,
         lockout: configured.lockout,
-        profiles: mesh_security::Profiles::new(&configured.profiles, names),
+        profiles,
         names,
         audited: mesh_security::Audited::new(&configured.audit_paths),
     };

@@ -437,6 +437,7 @@ fn settings(stage: Stage) -> Settings {
         name: NAME.to_owned(),
         domain: NAME.to_owned(),
         call_timeout: CALL_TIMEOUT,
+        client_timeout: CALL_TIMEOUT,
         acknowledge_timeout: Duration::from_secs(5),
         lane_queue: 1 << 20,
         session_queue: 1 << 20,

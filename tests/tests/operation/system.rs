@@ -168,6 +168,26 @@ impl Caller {
 }
 
 #[tokio::test]
+async fn clients_are_told_how_long_to_wait_for_an_answer() {
+    for (overrides, timeout) in [(&[][..], 10_000), (&["calls.client_timeout_ms=15000"], 15_000)] {
+        let host = host(overrides);
+        let mut caller = Caller::new(&host).await;
+        for (path, pointer) in [
+            ("/mesh/schema/description", "/data/setOptions"),
+            ("/mesh/schema/config", "/data/happn/setOptions"),
+        ] {
+            let answer = caller.request(json!({"action": "get", "path": path})).await;
+            let options = answer.pointer(pointer);
+            assert_eq!(
+                options,
+                Some(&json!({"timeout": timeout, "noStore": true})),
+                "{answer}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn clients_find_and_call_the_components_of_the_host() {
     let host = host(&[]);
     let mut caller = Caller::new(&host).await;

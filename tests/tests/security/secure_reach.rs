@@ -123,6 +123,22 @@ async fn patterns_of_the_first_generation_reach_no_more_than_their_text() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_without_its_slash_is_another_one() {
+    let data = json!({"/lib/*": {"actions": ["on"]}});
+    let (host, mut admin) = with_user("reader", json!({ "data": data })).await;
+    for dialect in DIALECTS {
+        let mut reader = Client::enter(host.addr(), dialect, "reader", "secret").await;
+        reader.on("/ALL@/lib/*").await;
+        reader.on("/ALL@/lib/1").await;
+        for path in ["lib/1", "/lib/1"] {
+            assert!(is_ok(&admin.set(path, json!({"n": 1})).await), "{path}");
+        }
+        assert_eq!(heard(&mut reader).await, ["/lib/1", "/lib/1"], "{dialect}");
+    }
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_in_a_name_is_no_way_around_a_prohibition() {
     let methods = json!({"/TestNode/*": {"authorized": true}, "/TestNode/calc/add": {"authorized": false}});
     let (host, _admin) = with_user("caller", json!({ "methods": methods })).await;

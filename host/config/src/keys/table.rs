@@ -20,6 +20,7 @@ const SECTIONS: &[&[Key]] = &[
     clients::TLS,
     security::SECURITY,
     security::PROFILES,
+    security::PROVIDERS,
     mesh::STORE,
     components::PLUGINS,
     http::REST,

@@ -148,7 +148,13 @@ fn two_values(key: &Key) -> [String; 2] {
     }
 }
 
-const REPEATED: [&str; 4] = ["components", "security.profiles", "web.routes", "web.folders"];
+const REPEATED: [&str; 5] = [
+    "components",
+    "security.profiles",
+    "security.providers",
+    "web.routes",
+    "web.folders",
+];
 
 #[test]
 fn every_key_that_is_changed_is_named_where_the_table_says_that_it_applies() {

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "",
     "happn",
     "happn.tls",
     "security",
     "security.profiles",
+    "security.providers",
     "store",
     "plugins",
     "rest",
@@ -26,7 +27,7 @@ const SECTIONS: [&str; 15] = [
 fn with_line(section: &str, line: &str) -> String {
     match section {
         "" => format!("{line}\n"),
-        "components" | "security.profiles" | "web.routes" | "web.folders" => {
+        "components" | "security.profiles" | "security.providers" | "web.routes" | "web.folders" => {
             format!("name = \"x\"\n[[{section}]]\n{line}\n")
         }
         "store" if !line.starts_with("path") => format!("name = \"x\"\n[store]\npath = \"x\"\n{line}\n"),

@@ -197,12 +197,12 @@ fn a_config_that_json_cannot_hold_is_reported() {
 mesh.toml:5:20: the float nan is not a number that JSON has
 5 | config = { ratio = nan, count = 99999999999999999999 }
   |                    ^^^
-help: a component gets its config as JSON; write the value as a string
+help: the value becomes JSON; write it as a string
 
 mesh.toml:5:33: the integer 99999999999999999999 does not fit into 64 bits
 5 | config = { ratio = nan, count = 99999999999999999999 }
   |                                 ^^^^^^^^^^^^^^^^^^^^
-help: a component gets its config as JSON; write the value as a string"#,
+help: the value becomes JSON; write it as a string"#,
     );
 }
 

@@ -31,6 +31,8 @@ struct Offered<'a> {
     public_key: Option<&'a RawValue>,
     #[serde(borrow)]
     digest: Option<&'a RawValue>,
+    #[serde(borrow, rename = "authType")]
+    auth_type: Option<&'a RawValue>,
     #[serde(borrow)]
     info: Option<&'a RawValue>,
 }
@@ -44,6 +46,7 @@ impl Offered<'_> {
             token: text(self.token),
             public_key: text(self.public_key),
             digest: text(self.digest),
+            auth_type: text(self.auth_type),
         })
     }
 }
@@ -405,7 +408,7 @@ fn login_data(answer: &str, security: &Security, accepted: &Accepted, dialect: D
             more["parentId"] = (*login.parent_id).into();
             let key = xxhash_rust::xxh3::xxh3_128(groups.join("/").as_bytes());
             more["permissionSetKey"] = format!("{key:032x}").into();
-            more["authType"] = "default".into();
+            more["authType"] = security.auth_type(user).into();
         }
     }
     more["user"] = shown;

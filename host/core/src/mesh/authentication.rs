@@ -1,4 +1,4 @@
-//! The component that checks passwords, where the configuration names one.
+//! The components that check passwords, where the configuration names some.
 //!
 //! Enters: a name and a password of somebody who logs in. Leaves: a call of the component's method `authenticate`,
 //! and what its answer means. Guarantees: an answer is waited for at most [`LIMIT`]. While one version of the
@@ -6,8 +6,9 @@
 //! none.
 
 use super::{Concerned, Mesh};
+use mesh_config::{SecurityConfig, Spanned};
 use mesh_plugin::{Abandoned, Awaited, Given, Job, JobKind, Status};
-use mesh_security::{Answer, Answering, Person, Provider, Question, User};
+use mesh_security::{Answer, Answering, Assignment, Checker, Person, Provider, Providers, Question, User};
 use mesh_wire::protocol::json;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,14 +29,25 @@ struct Authentication {
 }
 
 impl Mesh {
-    /// Lets a component check passwords, but for the administrator's.
-    pub fn authenticate_with(self: &Arc<Mesh>, component: &str) {
-        if let Some(security) = self.security() {
-            security.provide(Arc::new(Authentication {
+    /// Lets the configured components check passwords, but for the administrator's.
+    pub fn authenticate_with(self: &Arc<Mesh>, configured: &SecurityConfig) {
+        let Some(security) = self.security() else { return };
+        let checker = |component: Option<&String>| match component {
+            None => Checker::Host,
+            Some(component) => Checker::Component(Arc::new(Authentication {
                 mesh: Arc::downgrade(self),
-                component: component.to_owned(),
-            }));
-        }
+                component: component.clone(),
+            })),
+        };
+        let named = |component: &Option<Spanned<String>>| checker(component.as_ref().map(|name| &name.value));
+        let assigned = configured.providers.iter().map(|provider| Assignment {
+            checker: named(&provider.component),
+            users: provider.users.clone(),
+        });
+        security.provide(Providers::new(
+            named(&configured.authentication),
+            assigned.collect(),
+        ));
     }
 
     /// Warns where the component that is to check passwords cannot.
@@ -47,7 +59,7 @@ impl Mesh {
             .any(|version| version.descriptor().method(METHOD).is_some())
         {
             tracing::error!(
-                "the component {component} is to check passwords and has no method {METHOD}: nobody but the administrator can log in"
+                "the component {component} is to check passwords and has no method {METHOD}: nobody whose password it checks can log in"
             );
         }
     }

@@ -11,8 +11,6 @@ pub const DESCRIPTION: &str = "/mesh/schema/description";
 /// Where clients find the public part of the configuration.
 pub const CONFIG: &str = "/mesh/schema/config";
 
-const SET_OPTIONS: &str = r#"{"timeout":10000,"noStore":true}"#;
-
 /// How far a mesh has come when it describes itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartProgress {
@@ -60,7 +58,8 @@ impl Mesh {
     /// When the store cannot write.
     pub fn publish_config(&self, port: u16) -> Result<(), WriteError> {
         let secure = self.security().is_some();
-        let happn = format!(r#"{{"port":{port},"secure":{secure},"setOptions":{SET_OPTIONS}}}"#);
+        let options = self.set_options();
+        let happn = format!(r#"{{"port":{port},"secure":{secure},"setOptions":{options}}}"#);
         let mut out = String::from(r#"{"name":"#);
         json::write_string(&mut out, self.domain());
         out.push_str(r#","version":"#);
@@ -91,8 +90,14 @@ impl Mesh {
                 out.push(',');
             }
         }
-        out.push_str(&format!(r#"}},"setOptions":{SET_OPTIONS}}}"#));
+        out.push_str(&format!(r#"}},"setOptions":{}}}"#, self.set_options()));
         out
+    }
+
+    /// The options that MeshClient sends with each call, and the time that it waits for the answer.
+    fn set_options(&self) -> String {
+        let timeout = self.settings.client_timeout.as_millis();
+        format!(r#"{{"timeout":{timeout},"noStore":true}}"#)
     }
 
     fn publish_schema(&self, path: &str, document: &str) -> Result<(), WriteError> {

@@ -71,6 +71,8 @@ pub struct Settings {
     pub domain: String,
     /// How long a call may take before its caller gets an error.
     pub call_timeout: Duration,
+    /// How long clients are told to wait for an answer.
+    pub client_timeout: Duration,
     /// How long the recipients of a publication may take to acknowledge it.
     pub acknowledge_timeout: Duration,
     /// Bytes of calls that may wait for one lane.

@@ -10,7 +10,7 @@ use super::publishing::Own;
 use super::services::event_path;
 use super::{Mesh, Reach};
 use mesh_security::permission::{Action, checked_path};
-use mesh_security::{Extent, Hidden, Security, UserAccess};
+use mesh_security::{Extent, Hidden, OTHERS, Security, UserAccess};
 use mesh_session::pubsub::EVERYTHING;
 use mesh_session::{Audience, Expiry, Login, Principal, Session};
 use mesh_store::{Commit, StoreError};
@@ -246,7 +246,10 @@ impl Mesh {
         let known = self
             .security()
             .and_then(|security| security.directory().user(&login.username));
-        if let Some(known) = known.filter(|known| *known.id == *login.user_id) {
+        let known = known.filter(|known| *known.id == *login.user_id);
+        let auth_type = self.security().zip(known.as_ref());
+        let auth_type = auth_type.map_or(OTHERS, |(security, known)| security.auth_type(known));
+        if let Some(known) = &known {
             let groups = known.groups.keys();
             user["groups"] = groups
                 .map(|group| (group.to_string(), json!({"data": {}})))
@@ -266,7 +269,7 @@ impl Mesh {
             "address": {"ip": peer.ip().to_string(), "port": peer.port(), "secure": login.is_encrypted},
             "sourceAddress": peer.ip().to_string(), "sourcePort": peer.port(), "intraProc": false,
             "encrypted": login.is_encrypted, "isEncrypted": false, "browser": says("_browser"),
-            "happn": {"name": self.name(), "secure": true}, "authType": "default",
+            "happn": {"name": self.name(), "secure": true}, "authType": auth_type,
             "user": user,
         });
         if let Some(info) = info {

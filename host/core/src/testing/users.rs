@@ -28,7 +28,7 @@ pub(super) fn settings(name: &str) -> Settings {
         allow_nested_permissions: false,
         login_attempts: 4,
         lockout: Duration::from_secs(600),
-        profiles: Profiles::new(&[], Names::Exact),
+        profiles: Profiles::new(&[], Names::Exact).expect("there are no operators"),
         names: Names::Exact,
         audited: Audited::default(),
     }

@@ -189,6 +189,7 @@ async fn log_in(pairs: &[(String, String)], principal: &WebPrincipal, security: 
         token: parameter(pairs, &["token", "happn_token", "t"]),
         public_key: parameter(pairs, &PUBLIC_KEYS),
         digest: parameter(pairs, &["digest"]),
+        auth_type: parameter(pairs, &["authType"]),
     });
     match security
         .login_from(credentials, &principal.client(), principal.is_forwarded)

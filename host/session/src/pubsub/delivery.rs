@@ -62,7 +62,9 @@ impl<'a> Delivery<'a> {
                 if self.event.targets.is_some_and(|targets| !targets.admit(session)) {
                     return;
                 }
-                let (path, is_loose) = (publication.path, registration.is_loose);
+                let path = publication.path;
+                // Later generations do not count a slash at the beginning, and permissions do.
+                let is_loose = registration.is_loose || !path.starts_with('/');
                 let mut own = None;
                 let may_hear = |principal: Option<&Principal>| match principal {
                     _ if self.is_answer => true,

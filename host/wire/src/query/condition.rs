@@ -71,6 +71,11 @@ impl<'a> Condition<'a> {
     }
 }
 
+/// Reads an object of operators that belongs to no criteria.
+pub(super) fn read_operators(value: Json<'_>, rules: Rules) -> Result<Vec<Operator<'static>>, QueryError> {
+    Reader::new(rules).operators(value.to_static())
+}
+
 /// Whether an operator joins conditions, as opposed to asking something of a value.
 pub(super) fn is_logical(name: &str) -> bool {
     matches!(name, "$and" | "$or" | "$nor" | "$not")

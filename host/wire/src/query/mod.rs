@@ -23,10 +23,12 @@ mod read;
 mod regular;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use collected::Collected;
 pub use error::{QueryError, QueryErrorKind};
 pub use regular::compile_with_groups;
+pub use value::ValueTest;
 
 use crate::protocol::{Dialect, Document, DocumentMeta, QueryRules as Rules, write_item, write_modified_by};
 use condition::Condition;

@@ -25,6 +25,13 @@ pub(super) const CALLS: &[Key] = &[
     ),
     integer(
         "calls",
+        "client_timeout_ms",
+        CLIENT_TIMEOUT_MS,
+        Restart,
+        "Milliseconds that happner's MeshClient waits for an answer: its clients are told.",
+    ),
+    integer(
+        "calls",
         "queue_bytes",
         QUEUE_BYTES,
         Restart,

@@ -1,6 +1,6 @@
 //! Rights in a secure mesh, and their times.
 //!
-//! Leaves: the keys of `[security]`, an entry of `[[security.profiles]]`. Guarantees: see [`super::super`].
+//! Leaves: the keys of `[security]`, of entries of `[[security.profiles]]` and `[[security.providers]]`. Guarantees: see [`super::super`].
 
 use super::*;
 
@@ -52,7 +52,7 @@ pub(super) const SECURITY: &[Key] = &[
         takes: Takes::Text,
         default: KeyDefault::Unset,
         applies: Restart,
-        meaning: "Component whose method `authenticate` checks passwords, but for that of `_ADMIN`.",
+        meaning: "Component whose method `authenticate` checks passwords of all for whom `[[security.providers]]` says nothing else, but that of `_ADMIN`.",
     },
     Key {
         section: "security",
@@ -134,7 +134,7 @@ pub(super) const PROFILES: &[Key] = &[
         takes: Takes::Texts,
         default: KeyDefault::Unset,
         applies: Restart,
-        meaning: "Only for logins of these users.",
+        meaning: "Only for logins of these users; `*` is any text.",
     },
     Key {
         section: "security.profiles",
@@ -166,7 +166,7 @@ pub(super) const PROFILES: &[Key] = &[
         takes: Takes::Table,
         default: KeyDefault::EmptyTable,
         applies: Restart,
-        meaning: "Only for clients whose login says all of this in `info`, such as `{ device = \"kiosk\" }`; a list is one of its values.",
+        meaning: "Only for clients whose login says all of this in `info`, such as `{ device = \"kiosk\" }`; a list is one of its values, and a table holds operators.",
     },
     integer(
         "security.profiles",
@@ -220,5 +220,25 @@ pub(super) const PROFILES: &[Key] = &[
         default: KeyDefault::Unset,
         applies: Restart,
         meaning: "Logins only from these addresses and networks, such as `10.0.0.0/8`.",
+    },
+];
+
+/// Keys of an entry of `[[security.providers]]`.
+pub(super) const PROVIDERS: &[Key] = &[
+    Key {
+        section: "security.providers",
+        name: "component",
+        takes: Takes::Text,
+        default: KeyDefault::Unset,
+        applies: Restart,
+        meaning: "Component whose method `authenticate` checks the passwords of these users; without it the host does.",
+    },
+    Key {
+        section: "security.providers",
+        name: "users",
+        takes: Takes::Texts,
+        default: KeyDefault::Unset,
+        applies: Restart,
+        meaning: "Names of the users, such as `*@example.com`; without it those who choose the component.",
     },
 ];

@@ -25,6 +25,7 @@ pub(super) async fn log_in(
         username: parameters.text("username"),
         password: parameters.text("password"),
         token: parameters.text("token"),
+        auth_type: parameters.text("authType"),
         ..Offer::default()
     });
     match security
