@@ -106,6 +106,7 @@ impl Lane {
                 pending: Slots::new(),
                 queued_events: 0,
                 events_at_work: 0,
+                is_at_work: false,
             }),
             ready: Condvar::new(),
             descriptor,
@@ -198,8 +199,8 @@ impl Lane {
     /// Whether something waits for the lane's thread, or the thread works on something now. A thread that the component drives
     /// is only known to have taken what waited.
     pub(super) fn is_busy(&self) -> bool {
-        let works = self.descriptor.is_none() && self.at_work_since.load(Ordering::Relaxed) != 0;
-        works || !self.lock().jobs.is_empty()
+        let state = self.lock();
+        (self.descriptor.is_none() && state.is_at_work) || !state.jobs.is_empty()
     }
 
     /// Whether calls had better go to another lane.
@@ -352,7 +353,7 @@ impl Lane {
     /// Waits for work and swaps it into `jobs`, which must be empty. Returns false when the lane is closed and empty.
     pub(super) fn wait(&self, jobs: &mut Vec<Job>) -> bool {
         let mut state = self.lock();
-        state.events_at_work = 0;
+        state.come_back();
         self.note_rest();
         while state.jobs.is_empty() && !state.closed {
             state.sleeping = true;
@@ -362,10 +363,12 @@ impl Lane {
         self.hand_over(state, jobs)
     }
 
-    /// Whether [`Lane::wait`] would return at once.
+    /// [`Lane::wait`] up to where it may sleep. Returns whether it would return at once.
     #[cfg(feature = "testing")]
     pub(super) fn wakes_for_work(&self) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.come_back();
+        self.note_rest();
         !state.jobs.is_empty() || state.closed
     }
 
@@ -442,6 +445,7 @@ impl Lane {
         std::mem::swap(&mut state.jobs, jobs);
         state.bytes = 0;
         state.events_at_work = std::mem::take(&mut state.queued_events);
+        state.is_at_work = !jobs.is_empty();
         // Jobs that wait for a version do not wait for the work that the thread does now.
         match jobs.is_empty() || matches!(state.intake, Intake::Held(_)) {
             true => self.note_rest(),

@@ -48,7 +48,7 @@ pub use chain::Began;
 pub use component::{Component, ComponentState};
 pub use descriptor::{Descriptor, Method, StateSchema};
 pub use emitter::{Emitter, Identity};
-pub use error::{LoadError, LoadErrorKind};
+pub use error::{Fate, LoadError, LoadErrorKind};
 pub use instance::{Caller, Instance, Interest, Services};
 pub use intake::{Nested, Waiting};
 pub use job::{Abandoned, Answer, Job, JobKind, NO_PUBLISHER, Response};

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// A version that has answered nothing for so long lets answers of its successor go before its own.
 const STANDSTILL: Duration = Duration::from_millis(200);
+/// Calls wait for no longer than this, neither before a switch nor behind it.
+pub(crate) const HANDOVER: Duration = Duration::from_millis(100);
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) caller: usize,
     /// The method of `counter`; none for a call of the other component.
     pub(crate) method: Option<&'static str>,
+    /// The place in the history of serving versions when it was made.
+    pub(crate) made_at: usize,
     pub(crate) ends: Vec<End>,
 }
 
@@ -41,6 +45,8 @@ struct Order {
 /// The progress of a version since it was replaced.
 #[derive(Clone, Copy, Debug)]
 struct Replaced {
+    /// It served until then, at least.
+    since: Instant,
     answered: Instant,
     stood_still: bool,
 }
@@ -55,8 +61,6 @@ pub(crate) struct Book {
     pub(crate) heard: Vec<Vec<usize>>,
     /// Something happened by which events and calls may be lost, as documented.
     pub(crate) may_lose: bool,
-    /// A version went back to a state too late.
-    pub(crate) may_lose_state: bool,
     pub(crate) faults: Vec<String>,
 }
 
@@ -74,11 +78,12 @@ impl Ledger {
 }
 
 impl Book {
-    /// A version serves from now on.
-    pub(crate) fn serves(&mut self, actor: usize) {
+    /// A version serves, and another one may have served until this moment.
+    pub(crate) fn serves(&mut self, actor: usize, since: Instant) {
         if self.serving.last() != Some(&actor) {
             if !self.serving.is_empty() {
                 self.order.replaced.push(Replaced {
+                    since,
                     answered: Instant::now(),
                     stood_still: false,
                 });
@@ -104,19 +109,23 @@ impl Book {
         let caller = self.calls[call].caller;
         let now = Instant::now();
         // The driver has not seen a version that answers between two of its looks.
-        let place = self.serving.iter().rposition(|serving| *serving == actor);
-        let place = place.unwrap_or(self.serving.len());
-        let mut stood_still = false;
+        // A version that serves again may still have calls from before.
+        let made_at = self.calls[call].made_at;
+        let later = self.serving[made_at..]
+            .iter()
+            .position(|serving| *serving == actor);
+        let place = later.map_or(self.serving.len(), |later| made_at + later);
+        let mut is_late = false;
         if let Some(replaced) = self.order.replaced.get_mut(place) {
             replaced.stood_still |= now - replaced.answered >= STANDSTILL;
             replaced.answered = now;
-            stood_still = replaced.stood_still;
+            is_late = replaced.stood_still || now - replaced.since >= HANDOVER;
         }
         if self.order.answered.len() <= caller {
             self.order.answered.resize(caller + 1, 0);
         }
         let latest = &mut self.order.answered[caller];
-        if place < *latest && !stood_still {
+        if place < *latest && !is_late {
             let latest = *latest;
             self.faults.push(format!(
                 "caller {caller} gets the answer of call {call} from version {place} after one from version {latest}"

@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) queued_events: usize,
     /// Events in the batch that was handed over last and may still be worked on.
     pub(super) events_at_work: usize,
+    /// The thread was handed jobs and has not come back.
+    pub(super) is_at_work: bool,
 }
 
 impl State {
@@ -51,6 +53,12 @@ impl State {
         self.bytes += job.bytes();
         self.queued_events += usize::from(job.kind == JobKind::Event);
         self.jobs.push(job);
+    }
+
+    /// The thread has done all that it was handed.
+    pub(super) fn come_back(&mut self) {
+        self.events_at_work = 0;
+        self.is_at_work = false;
     }
 
     /// Whether no call is owed an answer, and no event is left to be worked on.
