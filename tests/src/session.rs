@@ -1,15 +1,17 @@
 //! A client that is nothing but a websocket: what it sends and in which order things arrive is the test's business.
 //!
 //! Enters: calls and subscriptions. Leaves: frames in the order of their arrival. Guarantees: nothing is
-//! repeated, buffered or sorted on the way.
+//! repeated, buffered or sorted on the way. A heartbeat is answered when it is received.
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -17,6 +19,7 @@ use tokio_tungstenite::tungstenite::Message;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 type Socket = WebSocketStream<Box<dyn Stream>>;
+type Sink = Arc<Mutex<SplitSink<Socket, Message>>>;
 
 /// A byte stream that can carry a websocket.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -25,7 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// The half that sends.
 pub struct Sender {
-    sink: SplitSink<Socket, Message>,
+    sink: Sink,
     id: String,
     event_id: u64,
 }
@@ -33,6 +36,7 @@ pub struct Sender {
 /// The half that receives.
 pub struct Receiver {
     stream: SplitStream<Socket>,
+    sink: Sink,
 }
 
 /// Opens a session of the newest dialect that hears its own answers.
@@ -56,13 +60,14 @@ pub async fn open_over(stream: Box<dyn Stream>) -> (Sender, Receiver) {
         .await
         .expect("the host speaks websocket");
     let (sink, stream) = socket.split();
+    let sink = Arc::new(Mutex::new(sink));
     let (mut sender, mut receiver) = (
         Sender {
-            sink,
+            sink: sink.clone(),
             id: String::new(),
             event_id: 0,
         },
-        Receiver { stream },
+        Receiver { stream, sink },
     );
     let login = json!({"protocol": "happn_4", "info": {}});
     sender.send(json!({"action": "login", "data": login})).await;
@@ -82,10 +87,9 @@ impl Sender {
         if !self.id.is_empty() {
             request["sessionId"] = self.id.clone().into();
         }
-        self.sink
-            .send(Message::text(request.to_string()))
-            .await
-            .expect("the host reads");
+        let message = Message::text(request.to_string());
+        let sent = self.sink.lock().await.send(message).await;
+        sent.expect("the host reads");
     }
 
     /// Subscribes to a channel such as `/SET@/_events/TestNode/calc/*`.
@@ -131,12 +135,22 @@ impl Receiver {
             match message.expect("a frame in time")?.ok()? {
                 Message::Text(text) => match serde_json::from_str(&text) {
                     Ok(Value::Object(frame)) => return Some(Value::Object(frame)),
-                    // Heartbeats are texts.
-                    _ => continue,
+                    Ok(Value::String(text)) => self.answer_heartbeat(&text),
+                    _ => {}
                 },
                 Message::Close(_) => return None,
                 _ => {}
             }
+        }
+    }
+
+    /// A session that only listens is closed as silent without this. Nothing that is received waits for what is sent.
+    fn answer_heartbeat(&self, text: &str) {
+        if let Some(stamp) = text.strip_prefix("primus::ping::") {
+            let pong = Message::text(json!(format!("primus::pong::{stamp}")).to_string());
+            let sink = self.sink.clone();
+            // A session that has ended needs no heartbeat.
+            tokio::spawn(async move { sink.lock().await.send(pong).await.ok() });
         }
     }
 

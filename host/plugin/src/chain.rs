@@ -35,6 +35,12 @@ impl Hold {
         Hold(HOLDS.fetch_add(1, Ordering::AcqRel) + 1)
     }
 
+    /// A time that began in the same moment.
+    pub(super) fn of_same_moment(&self) -> Hold {
+        UNDER_WAY.fetch_add(1, Ordering::AcqRel);
+        Hold(self.0)
+    }
+
     /// Whether a call began before calls were held back.
     pub(super) fn is_younger_than(&self, began: Began) -> bool {
         began.0 < self.0

@@ -6,6 +6,17 @@
 pub struct LoadError {
     kind: LoadErrorKind,
     message: String,
+    fate: Fate,
+}
+
+/// The fate of something that was not done in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// It will not be done any more.
+    #[default]
+    Over,
+    /// The component has begun it, or is about to, and may end it at any time.
+    UnderWay,
 }
 
 /// Kinds of [`LoadError`].
@@ -49,7 +60,19 @@ impl LoadError {
         LoadError {
             kind,
             message: message.into(),
+            fate: Fate::Over,
         }
+    }
+
+    /// The same failure of something that has this fate.
+    #[must_use]
+    pub fn with_fate(self, fate: Fate) -> LoadError {
+        LoadError { fate, ..self }
+    }
+
+    /// Whether the component may still do what it did not do in time.
+    pub fn fate(&self) -> Fate {
+        self.fate
     }
 
     /// The kind of failure.

@@ -324,11 +324,13 @@ impl Instance {
     /// When the chain of calls began that a call of this instance belongs to. Which of its calls makes it is not known,
     /// so it counts as made by the oldest. One of an instance that works on none begins a chain.
     pub fn chain(&self) -> Began {
+        // Before the look for holds: one that begins in between is younger.
+        let now = Began::now();
         let oldest = match Hold::is_any() {
             true => self.lanes.iter().filter_map(|lane| lane.oldest_chain()).min(),
             false => None,
         };
-        oldest.unwrap_or_else(Began::now)
+        oldest.unwrap_or(now)
     }
 
     /// The lane where a call has to wait least, as far as can be told; one that hangs only where all do.

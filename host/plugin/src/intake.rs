@@ -107,15 +107,20 @@ impl Intake {
         }
     }
 
-    /// Lets incoming calls wait. Calls that wait already go on waiting.
-    pub(super) fn hold(&mut self, nested: Nested) {
-        self.held().nested = nested;
+    /// Lets incoming calls wait from this moment on. Calls that wait already go on waiting.
+    pub(super) fn hold(&mut self, nested: Nested, moment: &Hold) {
+        self.held(|| moment.of_same_moment()).nested = nested;
     }
 
-    fn held(&mut self) -> &mut Held {
+    /// Lets nested calls wait as all others.
+    pub(super) fn close_for_nested(&mut self) {
+        self.held(Hold::begin).nested = Nested::Waits;
+    }
+
+    fn held(&mut self, hold: impl FnOnce() -> Hold) -> &mut Held {
         if !matches!(self, Intake::Held(_)) {
             *self = Intake::Held(Held {
-                hold: Hold::begin(),
+                hold: hold(),
                 waiting: Vec::new(),
                 bytes: 0,
                 nested: Nested::default(),
@@ -166,7 +171,7 @@ impl Intake {
 
     /// Puts what came earlier before what waits. It is not refused, since it was taken once.
     pub(super) fn adopt(&mut self, earlier: Vec<Waiting>) {
-        let held = self.held();
+        let held = self.held(Hold::begin);
         held.bytes += earlier.iter().map(|waiting| waiting.job.bytes()).sum::<usize>();
         held.waiting.splice(0..0, earlier);
     }

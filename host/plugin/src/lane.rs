@@ -95,6 +95,7 @@ impl Lane {
                 queued_events: 0,
                 events_at_work: 0,
                 cancelled: 0,
+                is_at_work: false,
             }),
             ready: Condvar::new(),
             descriptor,
@@ -168,8 +169,8 @@ impl Lane {
     /// Whether something waits for the lane's thread, or the thread works on something now. A thread that the component drives
     /// is only known to have taken what waited.
     pub(super) fn is_busy(&self) -> bool {
-        let works = self.descriptor.is_none() && self.at_work_since.load(Ordering::Relaxed) != 0;
-        works || !self.lock().jobs.is_empty()
+        let state = self.lock();
+        (self.descriptor.is_none() && state.is_at_work) || !state.jobs.is_empty()
     }
 
     /// Whether calls had better go to another lane.
@@ -322,7 +323,7 @@ impl Lane {
     /// Waits for work and swaps it into `jobs`, which must be empty. Returns false when the lane is closed and empty.
     pub(super) fn wait(&self, jobs: &mut Vec<Job>) -> bool {
         let mut state = self.lock();
-        state.events_at_work = 0;
+        state.come_back();
         self.note_rest();
         self.clear_cancelled(&mut state);
         while state.jobs.is_empty() && !state.closed {
@@ -334,10 +335,12 @@ impl Lane {
         self.hand_over(state, jobs)
     }
 
-    /// Whether [`Lane::wait`] would return at once.
+    /// [`Lane::wait`] up to where it may sleep. Returns whether it would return at once.
     #[cfg(feature = "testing")]
     pub(super) fn wakes_for_work(&self) -> bool {
         let mut state = self.lock();
+        state.come_back();
+        self.note_rest();
         self.clear_cancelled(&mut state);
         !state.jobs.is_empty() || state.closed
     }
@@ -418,6 +421,7 @@ impl Lane {
         Self::note_serving(&mut state, jobs);
         state.bytes = 0;
         state.events_at_work = std::mem::take(&mut state.queued_events);
+        state.is_at_work = !jobs.is_empty();
         // Jobs that wait for a version do not wait for the work that the thread does now.
         match jobs.is_empty() || matches!(state.intake, Intake::Held(_)) {
             true => self.note_rest(),

@@ -54,7 +54,7 @@ pub use chain::Began;
 pub use component::{Component, ComponentState};
 pub use descriptor::{Descriptor, Method, StateSchema};
 pub use emitter::{Emitter, Identity};
-pub use error::{LoadError, LoadErrorKind};
+pub use error::{Fate, LoadError, LoadErrorKind};
 pub use instance::{Instance, Interest};
 pub use intake::{Nested, Waiting};
 pub use job::{Abandoned, Answer, Job, JobKind, NO_PUBLISHER, Response};

@@ -9,7 +9,7 @@ use super::intake::{Nested, Waiting};
 use super::job::{Abandoned, Answer, Job, JobKind};
 use super::lane::Lane;
 use super::runner::Unloaded;
-use super::{LoadError, LoadErrorKind, Status};
+use super::{Fate, LoadError, LoadErrorKind, Status};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl Component {
     /// [`LoadErrorKind::Start`] when it does not want to, or not within `patience`.
     pub async fn start(&self, patience: impl Into<Patience>) -> Result<(), LoadError> {
         let outcome = self.order(Job::new(JobKind::Start, 0), patience).await;
-        outcome.map_err(|reason| self.failed(LoadErrorKind::Start, "did not start", &reason))?;
+        outcome.map_err(|neglect| self.failed(LoadErrorKind::Start, "did not start", &neglect))?;
         self.set_state(ComponentState::Active);
         Ok(())
     }
@@ -55,7 +55,7 @@ impl Component {
     pub async fn check_health(&self, patience: impl Into<Patience>) -> Result<(), LoadError> {
         if self.descriptor().has_health() {
             let outcome = self.order(Job::new(JobKind::Health, 0), patience).await;
-            outcome.map_err(|reason| self.failed(LoadErrorKind::Health, "is not healthy", &reason))?;
+            outcome.map_err(|neglect| self.failed(LoadErrorKind::Health, "is not healthy", &neglect))?;
         }
         Ok(())
     }
@@ -67,14 +67,15 @@ impl Component {
     /// [`LoadErrorKind::State`] when it does not give it, or not within `patience`.
     pub async fn snapshot(&self, patience: impl Into<Patience>) -> Result<Bytes, LoadError> {
         let outcome = self.order(Job::new(JobKind::Snapshot, 0), patience).await;
-        outcome.map_err(|reason| self.failed(LoadErrorKind::State, "did not give its state", &reason))
+        outcome.map_err(|neglect| self.failed(LoadErrorKind::State, "did not give its state", &neglect))
     }
 
     /// Hands it a state that was written with this schema.
     ///
     /// # Errors
     ///
-    /// [`LoadErrorKind::State`] when it does not take it, or not within `patience`.
+    /// [`LoadErrorKind::State`] when it does not take it, or not within `patience`. With [`Fate::UnderWay`] it may still take it
+    /// and lose what it counts until then, so that it must not serve.
     pub async fn restore(
         &self,
         state: Bytes,
@@ -88,7 +89,7 @@ impl Component {
         };
         let outcome = self.order(job, patience).await;
         outcome
-            .map_err(|reason| self.failed(LoadErrorKind::State, "did not take over the state", &reason))?;
+            .map_err(|neglect| self.failed(LoadErrorKind::State, "did not take over the state", &neglect))?;
         Ok(())
     }
 
@@ -99,7 +100,13 @@ impl Component {
 
     /// Lets calls and events wait from now on.
     pub fn hold(&self, nested: Nested) {
-        self.instance.lanes().iter().for_each(|lane| lane.hold(nested));
+        Lane::hold_all(self.instance.lanes().iter(), nested);
+    }
+
+    /// As [`Component::hold`], for all of these from the same moment on.
+    pub fn hold_all(components: &[Arc<Component>], nested: Nested) {
+        let lanes = components.iter().flat_map(|component| component.instance.lanes());
+        Lane::hold_all(lanes, nested);
     }
 
     /// Whether none of these components, which hold calls back, has a call under way or an event to work on. From then on nested
@@ -234,10 +241,11 @@ impl Component {
         self.settle(drain).await;
         let patience = drain.max(Duration::from_secs(1));
         let stopped = self.order_followed_by(Job::new(JobKind::Stop, 0), behind, patience.into());
-        if let Err(reason) = stopped.await {
+        if let Err(neglect) = stopped.await {
             tracing::warn!(
                 component = self.name(),
-                "the component did not stop properly: {reason}"
+                "the component did not stop properly: {}",
+                neglect.reason
             );
         }
         self.discard(drain.max(Duration::from_secs(2))).await
@@ -246,7 +254,8 @@ impl Component {
     /// Orders the component to stop. The error is the reason that it gives.
     pub(super) async fn order_to_stop(&self, patience: Duration) -> Result<(), String> {
         self.set_state(ComponentState::Draining);
-        self.order(Job::new(JobKind::Stop, 0), patience).await.map(drop)
+        let stopped = self.order(Job::new(JobKind::Stop, 0), patience).await;
+        stopped.map(drop).map_err(|neglect| neglect.reason)
     }
 
     /// Ends the lanes of a component that has stopped or never started, and unloads its library.
@@ -262,13 +271,14 @@ impl Component {
         unloaded
     }
 
-    fn failed(&self, kind: LoadErrorKind, what: &str, reason: &str) -> LoadError {
-        let (name, library) = (self.name(), self.library().display());
-        LoadError::new(kind, format!("component {name} of {library} {what}: {reason}"))
+    fn failed(&self, kind: LoadErrorKind, what: &str, neglect: &Neglect) -> LoadError {
+        let (name, library, reason) = (self.name(), self.library().display(), &neglect.reason);
+        let error = LoadError::new(kind, format!("component {name} of {library} {what}: {reason}"));
+        error.with_fate(neglect.fate)
     }
 
     /// Gives an order to lane 0 and waits for its completion.
-    async fn order(&self, job: Job, patience: impl Into<Patience>) -> Result<Bytes, String> {
+    async fn order(&self, job: Job, patience: impl Into<Patience>) -> Result<Bytes, Neglect> {
         self.order_followed_by(job, Vec::new(), patience.into()).await
     }
 
@@ -277,11 +287,11 @@ impl Component {
         job: Job,
         behind: Vec<Job>,
         patience: Patience,
-    ) -> Result<Bytes, String> {
+    ) -> Result<Bytes, Neglect> {
         let (sender, outcome) = oneshot::channel();
         let kind = job.kind;
         let Some(lane) = self.instance.lanes().first() else {
-            return Err("it has no lane".to_owned());
+            return Err(Neglect::over("it has no lane"));
         };
         match lane.submit(
             job,
@@ -292,23 +302,42 @@ impl Component {
                 behind.into_iter().for_each(|job| drop(lane.push(job)));
                 drop(wake);
             }
-            Err(_) => return Err("its lane takes no more work".to_owned()),
+            Err(_) => return Err(Neglect::over("its lane takes no more work")),
         }
         match tokio::time::timeout(patience.left, outcome).await {
             Ok(Ok(Ok(payload))) => Ok(payload),
-            Ok(Ok(Err(Failure::Reason(reason)))) => Err(reason),
-            Ok(Err(_)) => Err("it was given up".to_owned()),
+            Ok(Ok(Err(Failure::Reason(reason)))) => Err(Neglect::over(reason)),
+            Ok(Err(_)) => Err(Neglect::over("it was given up")),
             // The lane gives up what is late as well, and may look at the clock first. It leaves the order in its queue.
             Ok(Ok(Err(Failure::Late))) | Err(_) => {
                 // The order to stop stays: the lane ends behind it, however late.
-                if kind == JobKind::Stop || !lane.withdraw(kind) {
+                let fate = match kind == JobKind::Stop || !lane.withdraw(kind) {
+                    true => Fate::UnderWay,
+                    false => Fate::Over,
+                };
+                if fate == Fate::UnderWay {
                     lane.note_that_it_hangs();
                 }
-                Err(format!(
-                    "it did not answer within {} ms",
-                    patience.limit.as_millis()
-                ))
+                let limit = patience.limit.as_millis();
+                let reason = format!("it did not answer within {limit} ms");
+                Err(Neglect { reason, fate })
             }
+        }
+    }
+}
+
+/// An order that was not carried out.
+struct Neglect {
+    reason: String,
+    /// Whether it may still be carried out.
+    fate: Fate,
+}
+
+impl Neglect {
+    fn over(reason: impl Into<String>) -> Neglect {
+        Neglect {
+            reason: reason.into(),
+            fate: Fate::Over,
         }
     }
 }
@@ -332,6 +361,10 @@ impl Answer for Reply {
             Err(Failure::Reason(reason_of(payload)))
         };
         let _ = self.0.send(outcome);
+    }
+
+    fn is_unwanted(&self) -> bool {
+        self.0.is_closed()
     }
 
     fn abandon(self: Box<Self>, why: Abandoned) {

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod attended;
 mod audience;
 mod batch;
 mod calls;
@@ -21,6 +22,7 @@ mod closing;
 mod deferred;
 mod login;
 mod metrics;
+mod obstacles;
 mod order;
 mod outbound;
 pub mod pubsub;
@@ -35,6 +37,7 @@ pub use calls::{AddressShares, Held, Share};
 pub use closing::Closing;
 pub use deferred::Deferred;
 pub use login::{Expiry, Login, LoginFacts, Policy, Usage};
+pub use obstacles::{Obstacles, Reading};
 pub use order::{After, InFlight};
 pub use outbound::Outbound;
 pub use registry::Sessions;
@@ -44,9 +47,16 @@ use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{Dialect, Frame, primus, session_end_notice};
 use mesh_wire::versions::{Advertised, Line};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// The atomics and locks of [`attended`] and [`obstacles`].
+mod sync {
+    pub(super) use futures_util::task::AtomicWaker;
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard};
+}
 
 /// How often it is looked whether a connection has ended, by who waits for that.
 const LOOK: Duration = Duration::from_millis(250);
@@ -68,8 +78,8 @@ pub struct Session {
     principals: Mutex<Vec<Arc<Principal>>>,
     /// Somebody has logged in, or, where nobody has to, has asked for something.
     is_admitted: AtomicBool,
-    /// A request is being worked on elsewhere, and its answer comes before all that follow.
-    waits: AtomicBool,
+    /// The obstacles to reading its requests.
+    obstacles: Obstacles,
     /// Its connection has ended.
     has_ended: AtomicBool,
     /// The client has ended its side of the connection, and reads no answers.
@@ -82,8 +92,6 @@ pub struct Session {
     dialect: AtomicU8,
     /// The client is another node of a cluster, as it says.
     is_cluster_member: AtomicBool,
-    /// Answers that wait for the store.
-    uncommitted: AtomicUsize,
     /// The description that the client has read last.
     advertised: ArcSwapOption<Advertised>,
     /// Components that it has called without a range, relying on what it was advertised.
@@ -111,14 +119,13 @@ impl Session {
             audience: ArcSwapOption::const_empty(),
             principals: Mutex::default(),
             is_admitted: AtomicBool::new(true),
-            waits: AtomicBool::new(false),
+            obstacles: Obstacles::none(),
             has_ended: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             peer,
             since: Instant::now(),
             dialect: AtomicU8::new(Dialect::default().number()),
             is_cluster_member: AtomicBool::new(false),
-            uncommitted: AtomicUsize::new(0),
             advertised: ArcSwapOption::const_empty(),
             relied_on: Mutex::default(),
             relied_on_last: AtomicU64::new(0),
@@ -216,12 +223,12 @@ impl Session {
 
     /// Lets the requests that follow wait: one is being worked on elsewhere.
     pub fn hold_requests(&self) {
-        self.waits.store(true, Ordering::Release);
+        self.obstacles.hold_requests();
     }
 
     /// Lets requests be worked off again, and sends the answer that they waited for.
     pub fn go_on_with(&self, answer: Option<Frame>) {
-        self.waits.store(false, Ordering::Release);
+        self.obstacles.go_on();
         match answer {
             Some(answer) => self.outbound.push(answer),
             None => self.outbound.wake(),
@@ -230,7 +237,12 @@ impl Session {
 
     /// Whether requests wait.
     pub fn waits(&self) -> bool {
-        self.waits.load(Ordering::Acquire)
+        self.obstacles.waits()
+    }
+
+    /// The obstacles to reading its requests.
+    pub fn obstacles(&self) -> &Obstacles {
+        &self.obstacles
     }
 
     /// Notes that the connection has ended.
@@ -323,17 +335,17 @@ impl Session {
 
     /// One more answer waits for the store.
     pub fn begin_commit(&self) {
-        self.uncommitted.fetch_add(1, Ordering::Relaxed);
+        self.obstacles.begin_commit();
     }
 
     /// One answer less waits for the store. It is to be pushed after this, which wakes the connection.
     pub fn end_commit(&self) {
-        self.uncommitted.fetch_sub(1, Ordering::Relaxed);
+        self.obstacles.end_commit();
     }
 
     /// How many answers wait for the store.
     pub fn uncommitted(&self) -> usize {
-        self.uncommitted.load(Ordering::Relaxed)
+        self.obstacles.uncommitted()
     }
 
     /// Its pending calls.

@@ -4,12 +4,12 @@
 //! lends its socket instead ([`Outbound::lend`]). The thread that brings that answer writes it, and the connection
 //! need not be woken. One wake-up less is a good part of the time that a call takes when it is the only one.
 
+use super::attended::{Attended, Guard};
 use super::batch::{Batch, Queued};
 use super::{After, Closing, InFlight};
-use futures_util::task::AtomicWaker;
 use mesh_wire::protocol::Frame;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use tokio::net::tcp::OwnedWriteHalf;
 use tungstenite::protocol::frame::Frame as WebSocketFrame;
@@ -18,9 +18,7 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 /// Frames on their way out of one session.
 #[derive(Debug)]
 pub struct Outbound {
-    state: Mutex<State>,
-    /// The task of the connection.
-    waker: AtomicWaker,
+    state: Attended<State>,
     /// Bytes that may be queued.
     limit: AtomicUsize,
     /// Whether `closing` is set, for those who only ask.
@@ -32,8 +30,6 @@ struct State {
     frames: Vec<Queued>,
     /// Bytes in `frames` plus those handed to the connection and not yet written.
     bytes: usize,
-    /// The connection is looking at its queue and needs no waking.
-    attended: bool,
     /// The socket, while whoever pushes is to write.
     lent: Option<Arc<OwnedWriteHalf>>,
     /// The socket, while the connection sleeps with everything written: who wakes nobody may write.
@@ -72,8 +68,7 @@ impl Outbound {
     /// An empty queue for at most `limit` bytes.
     pub fn new(limit: usize) -> Outbound {
         Outbound {
-            state: Mutex::default(),
-            waker: AtomicWaker::new(),
+            state: Attended::new(State::default()),
             limit: AtomicUsize::new(limit),
             is_closing: AtomicBool::new(false),
         }
@@ -126,7 +121,7 @@ impl Outbound {
         };
         if state.frames.iter().any(Queued::waits) || !state.send(&socket) {
             state.idle = None;
-            self.release(state);
+            self.state.release(state);
         }
     }
 
@@ -144,7 +139,7 @@ impl Outbound {
         self.enqueue_in(self.lock(), queued);
     }
 
-    fn enqueue_in(&self, mut state: MutexGuard<'_, State>, mut queued: Queued) {
+    fn enqueue_in(&self, mut state: Guard<'_, State>, mut queued: Queued) {
         if state.closing.is_some() {
             return;
         }
@@ -156,26 +151,23 @@ impl Outbound {
             state.closing = Some(Closing::SlowConsumer);
             self.is_closing.store(true, Ordering::Relaxed);
             state.frames = Vec::new();
-            state.attended = false;
-        } else {
-            state.bytes = bytes;
-            let waits = queued.waits();
-            state.frames.push(queued);
-            if let Some(socket) = state.lent.take()
-                && !waits
-                && state.send(&socket)
-            {
-                return;
-            }
+            return self.state.insist(state);
         }
-        self.release(state);
+        state.bytes = bytes;
+        let waits = queued.waits();
+        state.frames.push(queued);
+        if let Some(socket) = state.lent.take()
+            && !waits
+            && state.send(&socket)
+        {
+            return;
+        }
+        self.state.release(state);
     }
 
     /// Has the connection look again, although nothing was pushed.
     pub fn wake(&self) {
-        let mut state = self.lock();
-        state.attended = false;
-        self.release(state);
+        self.state.insist(self.lock());
     }
 
     /// Whether the session is being closed: what is pushed now is dropped.
@@ -198,8 +190,7 @@ impl Outbound {
         let mut state = self.lock();
         state.closing.get_or_insert(closing);
         self.is_closing.store(true, Ordering::Relaxed);
-        state.attended = false;
-        self.release(state);
+        self.state.insist(state);
     }
 
     /// Bytes queued or handed to the connection and not yet written.
@@ -210,8 +201,7 @@ impl Outbound {
     /// Called by the connection when it starts to look after the queue: from here on pushes need not wake it. Returns
     /// whether the session is to be closed.
     pub fn attend(&self) -> Option<Closing> {
-        let mut state = self.lock();
-        state.attended = true;
+        let mut state = self.state.attend();
         state.lent = None;
         state.idle = None;
         state.closing
@@ -237,29 +227,27 @@ impl Outbound {
     /// Called by the connection before it sleeps with nothing left to write. Returns false when something was queued
     /// in between: the connection must look again. Others may write to `socket` while it sleeps.
     pub fn leave(&self, waker: &Waker, socket: Option<&Arc<OwnedWriteHalf>>) -> bool {
-        self.waker.register(waker);
-        let mut state = self.lock();
-        if !state.frames.is_empty() || !state.rest.is_empty() || state.closing.is_some() {
-            return false;
-        }
-        state.attended = false;
-        state.idle = socket.cloned();
-        true
+        self.state.leave(waker, |state| {
+            let may_sleep = state.frames.is_empty() && state.rest.is_empty() && state.closing.is_none();
+            if may_sleep {
+                state.idle = socket.cloned();
+            }
+            may_sleep
+        })
     }
 
     /// As [`Outbound::leave`], with `count` frames left in the queue. The next push writes them and its own. Without a
     /// socket it wakes the connection, which then writes all of them at once. Returns false, lending nothing, when the
     /// queue holds anything else. Everything taken before must have left the socket.
     pub fn lend(&self, waker: &Waker, count: usize, socket: Option<&Arc<OwnedWriteHalf>>) -> bool {
-        self.waker.register(waker);
-        let mut state = self.lock();
-        let others = state.frames.len() != count || state.frames.iter().any(Queued::waits);
-        if others || !state.rest.is_empty() || state.closing.is_some() {
-            return false;
-        }
-        state.attended = false;
-        state.lent = socket.cloned();
-        true
+        self.state.leave(waker, |state| {
+            let others = state.frames.len() != count || state.frames.iter().any(Queued::waits);
+            if others || !state.rest.is_empty() || state.closing.is_some() {
+                return false;
+            }
+            state.lent = socket.cloned();
+            true
+        })
     }
 
     /// Called by the connection when the socket takes no more for now, or will not ever. Nobody is to wait for queued
@@ -285,22 +273,13 @@ impl Outbound {
     }
 
     fn sleep(&self, waker: &Waker) {
-        self.waker.register(waker);
-        if self.lock().closing == Some(Closing::SlowConsumer) {
+        if self.state.ignore(waker).closing == Some(Closing::SlowConsumer) {
             waker.wake_by_ref();
         }
     }
 
-    fn release(&self, state: MutexGuard<'_, State>) {
-        let attended = state.attended;
-        drop(state);
-        if !attended {
-            self.waker.wake();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<'_, State> {
+        self.state.lock()
     }
 }
 

@@ -114,5 +114,6 @@ fn outcome(swap: &Report) -> String {
         Some(Ending::Replaced) => "complete".to_owned(),
         Some(Ending::Refused) => format!("refused: {reason}"),
         Some(Ending::RolledBack) => format!("rolled back: {reason}"),
+        Some(Ending::NotRolledBack) => format!("not rolled back: {reason}"),
     }
 }

@@ -123,6 +123,7 @@ fn tell(report: &Report, json: bool) -> Result<(), CommandError> {
         let reason = report.reason.as_deref().unwrap_or("no reason was given");
         let what = match report.ending {
             Some(Ending::RolledBack) => "was rolled back",
+            Some(Ending::NotRolledBack) => "could not be rolled back",
             _ => "was refused",
         };
         let mut text = format!("the swap {what}: {reason}");

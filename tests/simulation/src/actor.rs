@@ -58,10 +58,8 @@ pub(crate) struct Actor {
     later: Vec<(u64, u64)>,
     asking: HashMap<u64, Asking>,
     next_request: u64,
-    /// It carried out an order after the step that gave it.
+    /// It took a state over after the step that gave it: what was counted until then may be lost.
     pub(crate) obeyed_late: bool,
-    /// The step in which it was handed a state.
-    restored_in: Option<Step>,
 }
 
 /// The story beside it, as far as an actor needs to know it.
@@ -88,7 +86,6 @@ impl Actor {
             asking: HashMap::new(),
             next_request: 100,
             obeyed_late: false,
-            restored_in: None,
         }
     }
 
@@ -165,11 +162,7 @@ impl Actor {
     }
 
     /// Whether an order is handed over in the step that gives it.
-    fn is_timely(&mut self, job: &Job, around: &Surroundings<'_>) {
-        if job.kind == JobKind::Restore {
-            let is_back = around.steps.contains(&Step::RestoreBack);
-            self.restored_in = Some(if is_back { Step::RestoreBack } else { Step::Restore });
-        }
+    fn is_timely(&self, job: &Job, around: &Surroundings<'_>) {
         if !is_in_step(job.kind, around.steps) {
             let (number, steps) = (self.number, around.steps);
             around
@@ -226,9 +219,7 @@ impl Actor {
                 self.obey(&job, self.temper.snapshot, state.as_bytes());
             }
             JobKind::Restore => {
-                if !is_in_step(job.kind, around.steps) {
-                    self.obeys_late(around);
-                }
+                self.obeyed_late |= !is_in_step(job.kind, around.steps);
                 if self.temper.restore != Duty::Fails {
                     match serde_json::from_slice(&job.payload) {
                         Ok((operations, events)) => (self.operations, self.events) = (operations, events),
@@ -254,15 +245,6 @@ impl Actor {
                 self.asking.retain(|_, asking| asking.call != job.token);
             }
             JobKind::Wake | JobKind::Quiesce | JobKind::Resume | JobKind::Http => {}
-        }
-    }
-
-    /// A state is taken over when nobody waits for that any more.
-    fn obeys_late(&mut self, around: &Surroundings<'_>) {
-        match self.restored_in {
-            // There is nobody else to go back to, and the order cannot be had back. The mesh says that state is lost.
-            Some(Step::RestoreBack) => around.ledger.book().may_lose_state = true,
-            _ => self.obeyed_late = true,
         }
     }
 

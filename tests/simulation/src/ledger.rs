@@ -28,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) caller: usize,
     /// The method of `counter`; none for a call of the other component.
     pub(crate) method: Option<&'static str>,
+    /// The place in the history of serving versions when it was made.
+    pub(crate) made_at: usize,
     pub(crate) ends: Vec<End>,
 }
 
@@ -43,6 +45,7 @@ struct Order {
 /// The progress of a version since it was replaced.
 #[derive(Clone, Copy, Debug)]
 struct Replaced {
+    /// It served until then, at least.
     since: Instant,
     answered: Instant,
     /// Its successor's answers may go before its own.
@@ -59,8 +62,6 @@ pub(crate) struct Book {
     pub(crate) heard: Vec<Vec<usize>>,
     /// Something happened by which events and calls may be lost, as documented.
     pub(crate) may_lose: bool,
-    /// A version went back to a state too late.
-    pub(crate) may_lose_state: bool,
     pub(crate) faults: Vec<String>,
 }
 
@@ -78,13 +79,13 @@ impl Ledger {
 }
 
 impl Book {
-    /// A version serves from now on.
-    pub(crate) fn serves(&mut self, actor: usize) {
+    /// A version serves, and another one may have served until this moment.
+    pub(crate) fn serves(&mut self, actor: usize, since: Instant) {
         if self.serving.last() != Some(&actor) {
             if !self.serving.is_empty() {
                 let now = Instant::now();
                 self.order.replaced.push(Replaced {
-                    since: now,
+                    since,
                     answered: now,
                     is_passed: false,
                 });
@@ -110,8 +111,12 @@ impl Book {
         let caller = self.calls[call].caller;
         let now = Instant::now();
         // The driver has not seen a version that answers between two of its looks.
-        let place = self.serving.iter().rposition(|serving| *serving == actor);
-        let place = place.unwrap_or(self.serving.len());
+        // A version that serves again may still have calls from before.
+        let made_at = self.calls[call].made_at;
+        let later = self.serving[made_at..]
+            .iter()
+            .position(|serving| *serving == actor);
+        let place = later.map_or(self.serving.len(), |later| made_at + later);
         let mut is_passed = false;
         if let Some(replaced) = self.order.replaced.get_mut(place) {
             let stands_still = now - replaced.answered >= STANDSTILL;

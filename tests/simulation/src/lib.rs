@@ -9,7 +9,7 @@
 //!
 //! - Each call is answered exactly once, and counted in its caller's share just as long.
 //! - The calls of one caller go to the old version first and to the new one ever after. Answers of a method that answers at once come
-//!   in that order, unless the old version stood still.
+//!   in that order, unless the old version stood still or needed longer than calls may wait.
 //! - A version that gives its state has nothing queued and nothing pending on any lane.
 //! - An order is never handed to a version after the step that gave it, and a version that carried out a late one does not serve.
 //! - Calls wait for a hand-over no longer than its limit, on the way there and on the way back.

@@ -7,11 +7,11 @@ mod promises;
 use crate::actor::{Actor, COUNTER, OTHER, Surroundings};
 use crate::cast::Cast;
 use crate::ledger::{Call, DRAIN, End, Ledger, Receiver};
-use crate::temper::Temper;
+use crate::temper::{Duty, Temper};
 use mesh_choices::Choices;
 use mesh_core::mesh::swaps::{Progress, Report, Step};
 use mesh_core::mesh::{Clock, Mesh, Settings, Site};
-use mesh_deploy::swap::{Limits, Swaps, Wanted};
+use mesh_deploy::swap::{Ending, Limits, Swaps, Wanted};
 use mesh_plugin::{Component, Job, JobKind, LoadRequest, Rehearsal, Stage};
 use mesh_session::{AdmissionLimits, Share};
 use mesh_store::MemoryStore;
@@ -38,7 +38,7 @@ const LIMITS: Limits = Limits {
 /// A story that goes on for longer has a circle.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Plays the story of a seed.
+/// Plays the story of a seed. Returns how its swaps ended.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// # Panics
 ///
 /// When there is no memory or no thread.
-pub fn play(seed: u64) -> Result<(), Vec<String>> {
+pub fn play(seed: u64) -> Result<Vec<Ending>, Vec<String>> {
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -56,7 +56,7 @@ pub fn play(seed: u64) -> Result<(), Vec<String>> {
         Ok(runtime) => runtime,
         Err(error) => panic!("no runtime: {error}"),
     };
-    let faults = runtime.block_on(async {
+    let (faults, endings) = runtime.block_on(async {
         let mut story = Story::begin(seed).await;
         story.goes_on().await;
         story.settles().await;
@@ -65,10 +65,11 @@ pub fn play(seed: u64) -> Result<(), Vec<String>> {
         if !faults.is_empty() {
             faults.extend(story.reports.iter().map(in_words));
         }
-        faults
+        let endings: Vec<Ending> = story.reports.iter().filter_map(|report| report.ending).collect();
+        (faults, endings)
     });
     match faults.is_empty() {
-        true => Ok(()),
+        true => Ok(endings),
         false => Err(faults),
     }
 }
@@ -98,6 +99,8 @@ struct Story {
     libraries: usize,
     /// The schema of the versions of the counter; none where they have no state.
     has_state: bool,
+    /// Threads have little else to do, so that most hand-overs get to their end.
+    is_lively: bool,
 }
 
 impl Story {
@@ -116,6 +119,7 @@ impl Story {
             clock.clone(),
         );
         let has_state = !choices.one_in(4);
+        let is_lively = !choices.one_in(3);
         let mut story = Story {
             choices,
             clock,
@@ -131,12 +135,16 @@ impl Story {
             stage,
             libraries: 0,
             has_state,
+            is_lively,
         };
         let schema = has_state.then_some(1);
         let first = Temper {
             hangs: *story.choices.pick(&[0, 0, 0, 2]),
             snapshot: Temper::any(&mut story.choices, schema).snapshot,
-            restore: Temper::any(&mut story.choices, schema).restore,
+            restore: match story.choices.one_in(4) {
+                true => Duty::Slowly(Duration::from_millis(80 + story.choices.below(320) as u64)),
+                false => Temper::any(&mut story.choices, schema).restore,
+            },
             ..Temper::good(schema)
         };
         for (name, temper) in [(COUNTER, first), (OTHER, Temper::good(None))] {
@@ -158,7 +166,7 @@ impl Story {
                 story.ledger.fault(format!("{name} does not load: {error}"));
             }
         }
-        story.looks_who_serves();
+        story.looks_who_serves(story.moved);
         story
     }
 
@@ -201,6 +209,10 @@ impl Story {
                     self.a_swap_begins();
                 }
                 _ => self.a_lane_moves(),
+            }
+            if self.is_lively && self.choices.one_in(2) {
+                self.all_move();
+                self.something_is_answered_later();
             }
             let pause = match self.choices.below(100) {
                 0..70 => None,
@@ -256,8 +268,8 @@ impl Story {
         }
         let now = Instant::now();
         self.clock.advance(now - self.moved);
-        self.moved = now;
-        self.looks_who_serves();
+        let before = std::mem::replace(&mut self.moved, now);
+        self.looks_who_serves(before);
         let mut running = Vec::new();
         for swap in std::mem::take(&mut self.running) {
             if !swap.task.is_finished() {
@@ -282,13 +294,14 @@ impl Story {
         registry.versions(COUNTER).first()?.replaceable().ok().cloned()
     }
 
-    fn looks_who_serves(&self) {
+    /// `before` is when it was looked last.
+    fn looks_who_serves(&self, before: Instant) {
         let Some(serving) = self.serving() else { return };
         let number = serving.instance().identity().number;
         let actors = self.cast.actors();
         let actor = actors.iter().find(|actor| actor.library.number() == number);
         if let Some(actor) = actor {
-            self.ledger.book().serves(actor.number);
+            self.ledger.book().serves(actor.number, before);
         }
     }
 
@@ -319,9 +332,11 @@ impl Story {
     fn call(&mut self, caller: usize, (component, method): (&'static str, &'static str)) -> usize {
         let call = {
             let mut book = self.ledger.book();
+            let made_at = book.serving.len().saturating_sub(1);
             book.calls.push(Call {
                 caller,
                 method: (component == COUNTER).then_some(method),
+                made_at,
                 ends: Vec::new(),
             });
             book.calls.len() - 1
@@ -410,7 +425,10 @@ impl Story {
     fn a_swap_begins(&mut self) {
         let Some(serving) = self.serving() else { return };
         let schema = self.has_state.then(|| 1 + self.choices.below(3) as u32);
-        let temper = Temper::any(&mut self.choices, schema);
+        let temper = match self.choices.one_in(3) {
+            true => Temper::that_panics(&mut self.choices, schema),
+            false => Temper::any(&mut self.choices, schema),
+        };
         let load = self.request(COUNTER, temper);
         let wanted = Wanted {
             component: COUNTER.to_owned(),

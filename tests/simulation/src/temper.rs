@@ -60,6 +60,16 @@ impl Temper {
         }
     }
 
+    /// A version that takes over and is rolled back.
+    pub(crate) fn that_panics(choices: &mut Choices, schema: Option<u32>) -> Temper {
+        Temper {
+            panics: 20,
+            hangs: *choices.pick(&[0, 0, 2]),
+            snapshot: Temper::any(choices, schema).snapshot,
+            ..Temper::good(schema)
+        }
+    }
+
     /// Some version. Each fault is rare, so that most stories get far.
     pub(crate) fn any(choices: &mut Choices, schema: Option<u32>) -> Temper {
         let mut duty = || match choices.below(12) {

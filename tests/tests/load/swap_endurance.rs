@@ -118,11 +118,17 @@ async fn thousands_of_swaps_leave_nothing_behind() {
     let mut session = session::open(host.addr()).await;
     let mut begun = None;
     let mut points = Vec::new();
+    let mut times = Vec::new();
     for swap in 0..swaps {
         let answer = call(&mut session, swap as u64).await;
         assert_eq!(answer["status"], "ok", "swap {swap}: {answer}");
         let report = control::swap(&host, "churn", &churn, true).report();
         assert_eq!(report["ending"], "replaced", "swap {swap}: {report}");
+        let milliseconds = |name: &str| report[name].as_f64().expect("a time");
+        times.push((
+            milliseconds("switched_after_milliseconds"),
+            milliseconds("start_milliseconds"),
+        ));
         let notes = report["notes"].as_array().expect("notes");
         assert!(
             !notes
@@ -143,6 +149,13 @@ async fn thousands_of_swaps_leave_nothing_behind() {
     let slope = slope(&points);
     let after = settled(&host, begun);
     println!("{swaps} swaps, {slope:.3} KB each\nbefore {begun:?}\nafter  {after:?}");
+    times.sort_by(|one, other| one.0.total_cmp(&other.0));
+    for (part, (whole, own)) in [
+        ("half of the swaps", times[swaps / 2]),
+        ("99 %", times[swaps * 99 / 100]),
+    ] {
+        println!("{part} took at most {whole:.1} ms, loading and starting {own:.1} ms of that");
+    }
     if is_long {
         assert!(
             slope < MOST_PER_SWAP,

@@ -2,7 +2,7 @@
 //!
 //! `MESH_TESTS_LONG=1` makes the storm last a minute. `MESH_TESTS_SEED=N` repeats one that went wrong.
 
-use mesh_choices::Choices;
+use super::storms::{choices, is_long};
 use mesh_tests::c_library;
 use mesh_tests::host::{Folder, Host, executable};
 use mesh_tests::session::{self, Receiver, Sender};
@@ -20,20 +20,6 @@ const LISTENERS: usize = 5;
 /// Each client calls so often.
 const BETWEEN_CALLS: Duration = Duration::from_millis(20);
 const BETWEEN_SWAPS: Duration = Duration::from_millis(600);
-
-fn is_long() -> bool {
-    std::env::var_os("MESH_TESTS_LONG").is_some()
-}
-
-/// Choices of a seed that is printed, or that was given to have them again.
-fn choices() -> Choices {
-    let seed = std::env::var("MESH_TESTS_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) * 7919 + 1);
-    println!("MESH_TESTS_SEED={seed}");
-    Choices::new(seed)
-}
 
 /// Libraries of the fixture `storm`, made as they are needed.
 struct Libraries {
@@ -160,7 +146,9 @@ async fn nobody_notices_a_storm_of_swaps() {
         listeners.push(tokio::spawn(async move {
             let mut heard: HashMap<u64, Vec<u64>> = HashMap::new();
             let mut last = HashMap::new();
-            while let Some(frame) = receiver.next().await {
+            loop {
+                let frame = receiver.next().await;
+                let frame = frame.expect("the host does not close the session of a listener");
                 let arguments = &frame["data"]["arguments"];
                 let (Some(client), Some(number)) = (arguments[0].as_u64(), arguments[1].as_u64()) else {
                     // The end, said by the test itself.
@@ -252,7 +240,8 @@ async fn nobody_notices_a_storm_of_swaps() {
     sender.call("TestNode/storm/ping", 0, json!(["end"])).await;
     receiver.next().await.expect("an answer");
     for listener in listeners {
-        let heard = listener.await.expect("it listens");
+        let heard = listener.await;
+        let heard = heard.unwrap_or_else(|error| panic!("{error}\n{}", host.log()));
         for (client, count) in &sent_by {
             let expected: Vec<u64> = (0..*count).collect();
             assert_eq!(

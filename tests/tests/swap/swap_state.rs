@@ -199,3 +199,76 @@ async fn a_version_that_cannot_give_its_state_is_replaced_without_it() {
     assert_eq!(answer["args"], json!([null, {"version": "1.1.0", "count": 1}]));
     assert!(host.stop().success());
 }
+
+/// A version of `fixtures/c/steps.c`, whose steps last as long as there is a file that says so.
+fn steps(folder: &Folder, version: &str) -> PathBuf {
+    let path = folder.path().join(format!("steps-{version}.so"));
+    let defines = [
+        format!("VERSION=\"{version}\""),
+        format!("FOLDER=\"{}\"", folder.path().display()),
+    ];
+    let defines: Vec<&str> = defines.iter().map(String::as_str).collect();
+    compile(&fixture("steps.c"), &defines, &path).expect("it compiles");
+    path
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_version_that_may_still_take_a_state_back_never_serves_again() {
+    let folder = Folder::new("too-late");
+    let text = format!(
+        "name = \"TestNode\"\n\n[[components]]\nname = \"steps\"\nlibrary = \"{}\"\nlanes = 2\n\n[swap]\n\
+         handover_timeout_ms = 300\ndrain_timeout_ms = 60000\n",
+        steps(&folder, "1.0.0").display()
+    );
+    let host = Host::start(&folder.write("mesh.toml", &text), &[]);
+    let mut session = session::open(host.addr()).await;
+    for number in 0..3 {
+        ask(&mut session, "steps/ping", number).await;
+    }
+    let hold = folder.write("steps-1.0.0-restore.hold", "");
+    let mut replies = control::swap(&host, "steps", &steps(&folder, "1.1.0"), true);
+    replies.until_step("probation");
+    ask(&mut session, "steps/panic", 3).await;
+    let reported = tokio::task::spawn_blocking(|| {
+        replies.until_step("unload-old");
+        replies
+    });
+    let replies = reported.await.expect("it goes on");
+    // The new version has the count, and the old one is at taking an earlier one over.
+    for number in 4..8 {
+        let answer = ask(&mut session, "steps/ping", number).await;
+        let expected = json!([null, {"version": "1.1.0", "count": number}]);
+        assert_eq!(answer["args"], expected, "{answer}");
+    }
+    std::fs::remove_file(&hold).expect("it was there");
+    let reply = tokio::task::spawn_blocking(|| replies.last())
+        .await
+        .expect("it ends");
+    let report = &reply["report"];
+    assert_eq!(report["ending"], "not-rolled-back", "{reply}");
+    assert_eq!(report["failure"], "not-rolled-back", "{reply}");
+    let reason = report["reason"].as_str().expect("a reason");
+    for part in [
+        "panicked in 1 call",
+        "it serves on",
+        "did not answer within 300 ms",
+    ] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert_eq!(report["notes"], json!([]), "{reply}");
+    let answer = ask(&mut session, "steps/ping", 8).await;
+    assert_eq!(
+        answer["args"],
+        json!([null, {"version": "1.1.0", "count": 8}]),
+        "{answer}"
+    );
+    let status = control::status(&host);
+    let lines = status["components"].as_array().expect("components");
+    let versions: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["name"] == "steps")
+        .map(|line| &line["version"])
+        .collect();
+    assert_eq!(versions, ["1.1.0"], "{status}");
+    assert!(host.stop().success());
+}

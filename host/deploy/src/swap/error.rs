@@ -6,7 +6,7 @@
 
 use mesh_core::mesh::Irreplaceable;
 use mesh_core::mesh::swaps::FailureKind;
-use mesh_plugin::{LoadError, LoadErrorKind};
+use mesh_plugin::{Fate, LoadError, LoadErrorKind};
 use std::time::Duration;
 
 /// Why a swap did not end with the new version.
@@ -85,6 +85,16 @@ pub enum SwapError {
         /// The failure that it reported, or its silence.
         source: LoadError,
     },
+    /// A version in probation failed and serves on, since the old one would lose what it counts once it takes the state over.
+    #[error(
+        "{failure}; it serves on, since the old version may still take the state back, too late: {source}"
+    )]
+    NotRolledBack {
+        /// Why it should have been rolled back.
+        failure: Box<SwapError>,
+        /// The failure of the old version.
+        source: LoadError,
+    },
 }
 
 impl SwapError {
@@ -98,6 +108,23 @@ impl SwapError {
             SwapError::Panicked { .. } | SwapError::Failing { .. } | SwapError::Unwell { .. } => {
                 FailureKind::Probation
             }
+            SwapError::NotRolledBack { .. } => FailureKind::NotRolledBack,
+        }
+    }
+
+    /// Whether a version may still do what it did not do in time.
+    pub(super) fn fate(&self) -> Fate {
+        match self {
+            SwapError::Version { source }
+            | SwapError::HandoverTooLong { source, .. }
+            | SwapError::Unwell { source }
+            | SwapError::NotRolledBack { source, .. } => source.fate(),
+            SwapError::NoComponent { .. }
+            | SwapError::NoVersion { .. }
+            | SwapError::Irreplaceable(_)
+            | SwapError::Unfinished { .. }
+            | SwapError::Panicked { .. }
+            | SwapError::Failing { .. } => Fate::Over,
         }
     }
 }
@@ -191,6 +218,20 @@ mod tests {
                 "75 % of the calls of calc 2.0.0 failed (30 of 40), 0 % were usual before",
             ),
         ];
+        let failure = Box::new(SwapError::Panicked {
+            version: version(),
+            panics: 1,
+        });
+        let stays = SwapError::NotRolledBack {
+            failure,
+            source: cause(),
+        };
+        assert_eq!(stays.kind(), FailureKind::NotRolledBack);
+        assert_eq!(
+            stays.to_string(),
+            "calc 2.0.0 panicked in 1 call; it serves on, since the old version may still take the state back, too late: \
+             calc 2.0.0 did not start"
+        );
         for (error, kind, text) in failures {
             assert_eq!((error.kind(), error.to_string().as_str()), (kind, text));
             let is_caused = error

@@ -13,6 +13,8 @@ pub enum Outcome {
     Done,
     /// It did not work.
     Failed,
+    /// It did not work in time, and a version may still do what it was asked for.
+    UnderWay,
 }
 
 /// The steps of a swap.
@@ -75,10 +77,10 @@ impl Machine {
 }
 
 fn after(step: Step, outcome: Outcome, kind: Kind) -> Next {
-    use Outcome::{Done, Failed};
+    use Outcome::{Done, Failed, UnderWay};
     let step = match (step, outcome) {
         // A version that could not be created has cleared itself away; others that were created with it have not.
-        (Step::Create, Failed) => Step::Discard,
+        (Step::Create, Failed | UnderWay) => Step::Discard,
         (Step::Create, Done) if kind.hands_over => Step::Quiet,
         (Step::Create, Done) => Step::Start,
         (Step::Quiet, Done) => Step::Snapshot,
@@ -86,9 +88,9 @@ fn after(step: Step, outcome: Outcome, kind: Kind) -> Next {
         (Step::Restore, Done) => Step::Start,
         (Step::Start, Done) => Step::Health,
         (Step::Health, Done) => Step::Switch,
-        (Step::Quiet | Step::Snapshot | Step::Restore, Failed) => Step::Reopen,
-        (Step::Start | Step::Health, Failed) if kind.hands_over => Step::Reopen,
-        (Step::Start | Step::Health, Failed) => Step::Discard,
+        (Step::Quiet | Step::Snapshot | Step::Restore, Failed | UnderWay) => Step::Reopen,
+        (Step::Start | Step::Health, Failed | UnderWay) if kind.hands_over => Step::Reopen,
+        (Step::Start | Step::Health, Failed | UnderWay) => Step::Discard,
         (Step::Reopen, _) => Step::Discard,
         (Step::Discard, _) => return Next::End(Ending::Refused),
 
@@ -99,15 +101,20 @@ fn after(step: Step, outcome: Outcome, kind: Kind) -> Next {
         (Step::Drain, _) => Step::Unload,
         (Step::Unload, _) => return Next::End(Ending::Replaced),
 
-        (Step::Probation, Failed) if kind.hands_back => Step::QuietBack,
-        (Step::Probation, Failed) => Step::SwitchBack,
+        (Step::Probation, Failed | UnderWay) if kind.hands_back => Step::QuietBack,
+        (Step::Probation, Failed | UnderWay) => Step::SwitchBack,
         (Step::QuietBack, Done) => Step::SnapshotBack,
         (Step::SnapshotBack, Done) => Step::RestoreBack,
         // A version that is rolled back may well be unable to give its state.
-        (Step::QuietBack | Step::SnapshotBack, Failed) => Step::SwitchBack,
-        (Step::RestoreBack, _) => Step::SwitchBack,
+        (Step::QuietBack | Step::SnapshotBack, Failed | UnderWay) => Step::SwitchBack,
+        // An old version that refused the state has the one that it had at the switch. One that may still take it over would
+        // lose what it counts until then, and must not serve.
+        (Step::RestoreBack, Done | Failed) => Step::SwitchBack,
+        (Step::RestoreBack, UnderWay) => Step::ReopenNew,
         (Step::SwitchBack, _) => Step::UnloadNew,
         (Step::UnloadNew, _) => return Next::End(Ending::RolledBack),
+        (Step::ReopenNew, _) => Step::UnloadOld,
+        (Step::UnloadOld, _) => return Next::End(Ending::NotRolledBack),
     };
     Next::Step(step)
 }

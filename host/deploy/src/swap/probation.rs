@@ -52,11 +52,11 @@ impl Counters {
 
 impl Watch {
     /// Begins to watch `new`, which took over from `old`.
-    pub fn new(new: Arc<Component>, old: Option<&Component>, max_error_percent: u64) -> Watch {
+    pub fn new(new: Arc<Component>, old: &Component, max_error_percent: u64) -> Watch {
         Watch {
             before: Counters::of(&new),
             component: new,
-            usual_percent: old.map_or(0.0, |old| Counters::of(old).percent()),
+            usual_percent: Counters::of(old).percent(),
             max_rise_percent: max_error_percent as f64,
             asked: Instant::now(),
         }

@@ -7,7 +7,9 @@ use super::SwapError;
 use super::machine::Kind;
 use super::transaction::{Part, Transaction};
 use mesh_core::mesh::Takeover;
-use mesh_plugin::{Abandoned, Component, ComponentState, JobKind, LoadError, Nested, Patience, Unloaded};
+use mesh_plugin::{
+    Abandoned, Component, ComponentState, Fate, JobKind, LoadError, Nested, Patience, Unloaded,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -64,9 +66,7 @@ impl Transaction {
     /// would wait for itself.
     pub(super) async fn quiet(&mut self, components: Vec<Arc<Component>>) -> Result<(), SwapError> {
         let until = Instant::now() + self.limits.handover;
-        components
-            .iter()
-            .for_each(|component| component.hold(Nested::LetIn));
+        Component::hold_all(&components, Nested::LetIn);
         while !Component::have_settled(&components) {
             if Instant::now() >= until {
                 let unfinished = components
@@ -157,6 +157,9 @@ impl Transaction {
 
     pub(super) async fn take_over(&mut self) {
         let takeovers: Vec<Takeover> = self.parts.iter().map(Part::takeover).collect();
+        // Before the first call: one that waited may be the one that panics.
+        let limit = self.limits.max_error_percent;
+        self.watches = self.parts.iter().filter_map(|part| part.watch(limit)).collect();
         self.mesh.take_over(&takeovers);
         self.let_in(&takeovers).await;
         let now = Instant::now();
@@ -263,10 +266,36 @@ impl Transaction {
                 continue;
             };
             let Some((old, _)) = part.stateful() else { continue };
-            old.restore(state, schema, patience).await?;
+            let restored = old.restore(state, schema, patience).await;
+            if let Err(source) = restored {
+                return Err(self.not_restored(source));
+            }
         }
         self.state_is_back = true;
         Ok(())
+    }
+
+    /// The failure of an old version that was to take the state back. Where it may still do that, the report says that it cannot
+    /// come back.
+    fn not_restored(&mut self, source: LoadError) -> SwapError {
+        if source.fate() == Fate::UnderWay
+            && let Some(failure) = self.failure.take()
+        {
+            self.fail(SwapError::NotRolledBack {
+                failure: Box::new(failure),
+                source: source.clone(),
+            });
+        }
+        source.into()
+    }
+
+    /// Lets the new versions go on, which never ceased to serve.
+    pub(super) fn reopen_new(&mut self) {
+        for (_, new) in self.stateful() {
+            new.hint(JobKind::Resume);
+            new.release();
+        }
+        self.paused = None;
     }
 
     pub(super) async fn take_back(&mut self) {

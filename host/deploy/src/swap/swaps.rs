@@ -115,6 +115,9 @@ impl Swaps {
                 (Some(Ending::RolledBack), Some(reason)) => {
                     tracing::error!("{} rolled back: {reason}", report.title())
                 }
+                (Some(Ending::NotRolledBack), Some(reason)) => {
+                    tracing::error!("{} not rolled back: {reason}", report.title())
+                }
                 _ => tracing::info!("{}: the swap is complete", report.title()),
             }
             let _ = sender.send(swaps.remember(report));

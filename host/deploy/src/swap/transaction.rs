@@ -11,7 +11,7 @@ use super::{Limits, SwapError};
 use bytes::Bytes;
 use mesh_core::mesh::swaps::{PartReport, Progress, Report, Step, StepReport};
 use mesh_core::mesh::{Mesh, Takeover};
-use mesh_plugin::{Component, ComponentState, LoadRequest};
+use mesh_plugin::{Component, ComponentState, Fate, LoadRequest};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
@@ -56,6 +56,12 @@ impl Part {
         (!self.drops_state && read.reads(written)).then_some((old, new))
     }
 
+    /// The watch over the new version, where it replaces another one.
+    pub(super) fn watch(&self, max_error_percent: u64) -> Option<Watch> {
+        let (old, new) = (self.old.as_deref()?, self.new.clone()?);
+        Some(Watch::new(new, old, max_error_percent))
+    }
+
     pub(super) fn takeover(&self) -> Takeover {
         Takeover {
             old: self.old.clone(),
@@ -72,12 +78,14 @@ pub struct Transaction {
     pub(super) machine: Machine,
     pub(super) report: Report,
     /// The failure that the report's reason describes.
-    failure: Option<SwapError>,
+    pub(super) failure: Option<SwapError>,
     progress: Option<mpsc::UnboundedSender<Progress>>,
     pub(super) began: Instant,
     pub(super) paused: Option<Instant>,
     pub(super) switched: Option<Instant>,
     pub(super) state_is_back: bool,
+    /// The watches over the new versions, which begin before their first call.
+    pub(super) watches: Vec<Watch>,
 }
 
 impl Transaction {
@@ -113,6 +121,7 @@ impl Transaction {
             paused: None,
             switched: None,
             state_is_back: false,
+            watches: Vec::new(),
         }
     }
 
@@ -149,7 +158,7 @@ impl Transaction {
                 continue;
             }
             self.take(step).await;
-            if step == Step::SwitchBack {
+            if matches!(step, Step::SwitchBack | Step::ReopenNew) {
                 // The remaining steps concern nobody but the version that goes.
                 guard = None;
             }
@@ -163,11 +172,15 @@ impl Transaction {
         let outcome = match self.perform(step).await {
             Ok(()) => Outcome::Done,
             Err(error) => {
+                let outcome = match error.fate() {
+                    Fate::Over => Outcome::Failed,
+                    Fate::UnderWay => Outcome::UnderWay,
+                };
                 // Later ones follow from the first.
                 if self.failure.is_none() {
                     self.fail(error);
                 }
-                Outcome::Failed
+                outcome
             }
         };
         self.machine.advance(outcome);
@@ -177,7 +190,7 @@ impl Transaction {
         }
     }
 
-    fn fail(&mut self, error: SwapError) {
+    pub(super) fn fail(&mut self, error: SwapError) {
         self.report.reason = Some(error.to_string());
         self.report.failure = Some(error.kind());
         self.failure = Some(error);
@@ -222,6 +235,14 @@ impl Transaction {
                 self.drain_new().await;
                 self.unload(Which::New).await
             }
+            Step::ReopenNew => {
+                self.reopen_new();
+                Ok(())
+            }
+            Step::UnloadOld => {
+                self.drain().await?;
+                self.unload(Which::Old).await
+            }
         }
     }
 
@@ -232,18 +253,7 @@ impl Transaction {
     /// Watches the new versions. Calls that the old ones do not finish in time are answered meanwhile.
     async fn probation(&mut self, standing: &Standing) -> Outcome {
         self.tell(Step::Probation);
-        let mut watches: Vec<Watch> = self
-            .parts
-            .iter()
-            .filter_map(|part| {
-                let old = part.old.as_deref()?;
-                Some(Watch::new(
-                    part.new.clone()?,
-                    Some(old),
-                    self.limits.max_error_percent,
-                ))
-            })
-            .collect();
+        let mut watches = std::mem::take(&mut self.watches);
         let switched = self.switched.unwrap_or(self.began);
         loop {
             if switched.elapsed() >= self.limits.drain {
@@ -317,5 +327,7 @@ fn in_words(step: Step) -> &'static str {
         Step::QuietBack | Step::SnapshotBack | Step::RestoreBack => "taking the state back",
         Step::SwitchBack => "taking the old version back",
         Step::UnloadNew => "unloading the new version",
+        Step::ReopenNew => "letting the new version go on, since the old one cannot come back",
+        Step::UnloadOld => "unloading the old version",
     }
 }

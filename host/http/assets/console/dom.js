@@ -33,7 +33,7 @@ export function setHidden(node, hidden) {
 const TONES = {
   active: 'good', connected: 'good', complete: 'good',
   starting: 'busy', draining: 'busy', parked: 'busy', 'in probation': 'busy', connecting: 'busy', switching: 'busy',
-  resident: 'bad', disconnected: 'bad', refused: 'bad', 'rolled back': 'bad',
+  resident: 'bad', disconnected: 'bad', refused: 'bad', 'rolled back': 'bad', 'not rolled back': 'bad',
 };
 
 /** A word on a coloured ground. The word says it all; the colour only repeats it. */

@@ -5,8 +5,8 @@
 import { announce, badge, byId, element, Rows, setHidden, setText, showBadge } from './dom.js';
 import { bytes, clock, duration, milliseconds } from './format.js';
 
-const ENDINGS = { replaced: 'complete', refused: 'refused', 'rolled-back': 'rolled back' };
-const BACKWARDS = ['reopen', 'discard', 'quiet-back', 'snapshot-back', 'restore-back', 'switch-back', 'unload-new'];
+const ENDINGS = { replaced: 'complete', refused: 'refused', 'rolled-back': 'rolled back', 'not-rolled-back': 'not rolled back' };
+const BACKWARDS = ['reopen', 'discard', 'quiet-back', 'snapshot-back', 'restore-back', 'switch-back', 'unload-new', 'reopen-new'];
 
 function titleOf({ components }) {
   const parts = components.map(({ component, from, to, library }) => {

@@ -15,10 +15,10 @@ use super::socket::{Channel, Wire};
 use super::{Limits, Opened};
 use mesh_core::gate::Gate;
 use mesh_core::mesh::Mesh;
-use mesh_session::{Batch, Closing, Place, Session};
+use mesh_session::{Batch, Closing, Place, Reading, Session};
 use mesh_store::now;
 use mesh_wire::protocol::primus;
-use reading::longest_before_login;
+use reading::{MOST_UNCOMMITTED, longest_before_login};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ pub(super) async fn run<C: Channel>(
         timer: Box::pin(tokio::time::sleep(first_look)),
         closing: None,
         yielded: false,
-        halted: false,
+        reading: Reading::until(MOST_UNCOMMITTED),
     };
     let end = tokio::select! {
         end = poll_fn(|context| connection.poll(context)) => end,
@@ -139,8 +139,8 @@ pub(super) struct Connection<C: Channel> {
     closing: Option<Closing>,
     /// Others had a turn before the answers of the calls at hand are written.
     yielded: bool,
-    /// Reading was stopped for something that is worked on elsewhere.
-    halted: bool,
+    /// Whether reading was stopped for something that is worked on elsewhere.
+    reading: Reading,
 }
 
 impl<C: Channel> Drop for Connection<C> {
@@ -197,6 +197,7 @@ impl<C: Channel> Connection<C> {
             if self.timer.as_mut().poll(context).is_pending()
                 && outbound.lend(context.waker(), called, self.lendable())
             {
+                self.look_for_obstacles(context);
                 return Poll::Pending;
             }
         }
@@ -235,12 +236,15 @@ impl<C: Channel> Connection<C> {
         if self.session.waits() {
             self.watch_client(context, now);
         }
-        if std::mem::take(&mut self.halted) && !self.is_halted() {
-            // The obstacle to reading ended before the connection said that it sleeps: nobody wakes it for that
-            // again.
+        self.look_for_obstacles(context);
+        Poll::Pending
+    }
+
+    /// Looks again, where the obstacle to reading ended before the connection said that it sleeps.
+    fn look_for_obstacles(&mut self, context: &mut Context<'_>) {
+        if self.reading.goes_on(self.session.obstacles()) {
             context.waker().wake_by_ref();
         }
-        Poll::Pending
     }
 
     /// The socket, where others can write to it as the connection does.

@@ -117,7 +117,7 @@ impl Library {
 
     /// Lets calls wait.
     pub fn hold(&self, nested: Nested) {
-        self.lanes().iter().for_each(|lane| lane.hold(nested));
+        Lane::hold_all(self.lanes().iter(), nested);
     }
 
     /// Takes in what waits.

@@ -115,7 +115,7 @@ impl Lane {
         (0..given_up.max(1)).for_each(|_| self.faults.count(Status::PANIC));
     }
 
-    /// Gives up all calls that were never completed.
+    /// Gives up all calls that were never completed. Returns for how many of them somebody waited.
     pub(crate) fn abandon(&self, why: Abandoned) -> usize {
         let mut state = self.lock();
         let left = state.pending.remove_where(|_| true);
@@ -127,7 +127,7 @@ impl Lane {
         let waiting = waiting.into_iter().filter_map(|waiting| Some(waiting.call?.0));
         let left = left.into_iter().map(|(_, pending)| pending.owed);
         let answers: Vec<_> = left.chain(waiting).filter_map(Owed::settle).collect();
-        let count = answers.len();
+        let count = answers.iter().filter(|answer| !answer.is_unwanted()).count();
         answers.into_iter().for_each(|answer| answer.abandon(why));
         count
     }

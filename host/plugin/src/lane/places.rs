@@ -4,6 +4,7 @@
 //! Guarantees: those of `intake.rs`.
 
 use super::{Lane, Owed};
+use crate::chain::Hold;
 use crate::intake::{Nested, Waiting};
 use crate::job::Abandoned;
 use crate::requests::Place;
@@ -11,10 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Lane {
-    /// From now on calls and events wait.
-    pub(crate) fn hold(&self, nested: Nested) {
-        self.lock().intake.hold(nested);
-        self.note_rest();
+    /// From now on calls and events wait on all of these lanes. That begins in one moment: a call that one of them still took may lead
+    /// to calls on another one, which lets these in. The caller of this function must be the only one who holds several lanes.
+    pub(crate) fn hold_all<'a>(lanes: impl Iterator<Item = &'a Arc<Lane>>, nested: Nested) {
+        let mut states: Vec<_> = lanes.map(|lane| (lane, lane.lock())).collect();
+        let moment = Hold::begin();
+        for (lane, state) in &mut states {
+            state.intake.hold(nested, &moment);
+            lane.note_rest();
+        }
     }
 
     /// When none of these lanes owes an answer or has events to work on, lets nested calls wait from now on, too. The
@@ -25,7 +31,7 @@ impl Lane {
         if are_settled {
             states
                 .iter_mut()
-                .for_each(|state| state.intake.hold(Nested::Waits));
+                .for_each(|state| state.intake.close_for_nested());
         }
         are_settled
     }

@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) events_at_work: usize,
     /// Calls in `jobs` that were cancelled, at most: they are taken out in one go.
     pub(super) cancelled: usize,
+    /// The thread was handed jobs and has not come back.
+    pub(super) is_at_work: bool,
 }
 
 impl State {
@@ -65,6 +67,12 @@ impl State {
         self.bytes += job.bytes();
         self.queued_events += usize::from(job.kind == JobKind::Event);
         self.jobs.push(job);
+    }
+
+    /// The thread has done all that it was handed.
+    pub(super) fn come_back(&mut self) {
+        self.events_at_work = 0;
+        self.is_at_work = false;
     }
 
     /// Whether no call is owed an answer, and no event is left to be worked on.

@@ -94,7 +94,7 @@ fn who_called_is_remembered_until_the_answer_where_somebody_will_ask() {
         submit(JobKind::Start);
         submit(JobKind::Call);
         // One that waits while versions change places is remembered as well.
-        lane.hold(Nested::Waits);
+        Lane::hold_all([&lane].into_iter(), Nested::Waits);
         submit(JobKind::Call);
         lane.release();
         let mut jobs = Vec::new();
@@ -222,13 +222,13 @@ fn a_caller_takes_its_share_and_gets_it_back_with_each_answer() {
 fn calls_that_wait_for_a_version_count_in_the_share_of_their_caller() {
     let lane = Arc::new(Lane::new(0, limits(1 << 30), None));
     let caller = Caller::default();
-    lane.hold(Nested::Waits);
+    Lane::hold_all([&lane].into_iter(), Nested::Waits);
     assert_eq!(call_on(&lane, &caller, 10), (10_000, Refusal::Share));
     assert_eq!(call_on(&lane, &Caller::default(), 10).0, 10_000);
     lane.release();
     assert_eq!((lane.pending(), caller.share.held().calls), (20_000, 10_000));
     lane.abandon(Abandoned::Stopped);
-    lane.hold(Nested::Waits);
+    Lane::hold_all([&lane].into_iter(), Nested::Waits);
     assert_eq!(call_on(&lane, &caller, 10).0, 10_000);
     drop(lane.seal());
     assert_eq!(caller.share.held().calls, 0, "what is dropped counts no more");
@@ -292,7 +292,7 @@ fn event() -> Job {
 fn a_lane_is_settled_when_no_event_is_queued_or_worked_on() {
     let lane = Arc::new(Lane::new(0, limits(1000), None));
     drop(lane.push(event()));
-    lane.hold(Nested::LetIn);
+    Lane::hold_all([&lane].into_iter(), Nested::LetIn);
     let settles = || Lane::close_for_nested_when_settled(std::iter::once(&lane));
     assert!(!settles(), "it is queued");
     let mut jobs = Vec::new();
@@ -309,7 +309,7 @@ fn a_lane_is_settled_when_no_event_is_queued_or_worked_on() {
 #[test]
 fn calls_that_wait_for_a_version_count_as_load_until_they_are_taken_elsewhere() {
     let lane = Arc::new(Lane::new(0, limits(100_000), None));
-    lane.hold(Nested::Waits);
+    Lane::hold_all([&lane].into_iter(), Nested::Waits);
     let (sender, _told) = channel();
     let submit = || {
         let later = Instant::now() + Duration::from_secs(10);
@@ -333,7 +333,7 @@ fn calls_that_wait_for_a_version_count_as_load_until_they_are_taken_elsewhere() 
     assert!(lane.wait(&mut jobs));
     lane.worked_off(jobs.len());
     assert_eq!(lane.load(), 0);
-    lane.hold(Nested::Waits);
+    Lane::hold_all([&lane].into_iter(), Nested::Waits);
     submit();
     assert_eq!((lane.seal().len(), lane.load()), (1, 0));
 }
@@ -381,7 +381,7 @@ fn a_call_of_a_replaced_version_is_routed_again_also_when_that_has_ended() {
 fn a_call_of_a_version_that_ended_without_a_successor_is_not_routed_again() {
     let lane = Arc::new(Lane::new(0, limits(1000), None));
     let (sender, _told) = channel();
-    lane.hold(Nested::Waits);
+    Lane::hold_all([&lane].into_iter(), Nested::Waits);
     lane.close();
     lane.abandon(Abandoned::Stopped);
     let refused = lane.submit(
@@ -444,7 +444,7 @@ fn only_calls_of_chains_that_were_under_way_are_let_in_while_a_version_is_held()
     submit(&other, None);
     let before = other.oldest_chain();
     assert!(before.is_some());
-    held.hold(Nested::LetIn);
+    Lane::hold_all([&held].into_iter(), Nested::LetIn);
     submit(&held, before);
     assert_eq!((held.pending(), held.waiting()), (1, 0), "somebody waits for it");
     submit(&held, Some(Began::now()));

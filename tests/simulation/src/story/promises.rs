@@ -28,6 +28,7 @@ impl Story {
             between(Step::Quiet, Step::Switch),
             between(Step::Quiet, Step::Reopen),
             between(Step::QuietBack, Step::SwitchBack),
+            between(Step::QuietBack, Step::ReopenNew),
             self.has_state.then_some(report.paused_milliseconds),
         ];
         for pause in pauses.into_iter().flatten() {
@@ -119,8 +120,7 @@ impl Story {
                 .push(format!("version {number} serves, and took over a state late"));
         }
         let lost_state = |report: &Report| report.notes.iter().any(|note| note.contains("is lost"));
-        let is_whole = !book.may_lose_state
-            && self.has_state
+        let is_whole = self.has_state
             && !self
                 .reports
                 .iter()

@@ -1,32 +1,59 @@
 //! Swaps under random schedules keep their promises.
 //!
-//! Enters: a list of seeds; `MESH_TESTS_LONG=1` for all of them, `MESH_TESTS_SEED` for one. Leaves: for a promise that did not hold, the
-//! seed and the command that plays it again.
+//! Enters: a list of seeds; `MESH_TESTS_LONG=1` for all of them, `MESH_TESTS_SEED=N` for one, `MESH_TESTS_SEED=N..M` for some. Leaves: for
+//! a promise that did not hold, the seed and the command that plays it again.
 
 mod orders;
 
+use mesh_deploy::swap::Ending;
+use std::collections::HashMap;
+use std::ops::Range;
+
 /// Stories of the plain form, as many as fit into some seconds.
-const PLAIN: u64 = 800;
+const PLAIN: Range<u64> = 0..800;
 /// Stories of the long form.
-const LONG: u64 = 100_000;
+const LONG: Range<u64> = 0..100_000;
 
 #[test]
 fn swaps_keep_their_promises_under_random_schedules() {
-    let seeds = match (number("MESH_TESTS_SEED"), number("MESH_TESTS_LONG")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, Some(1)) => 0..LONG,
-        (None, _) => 0..PLAIN,
+    let chosen = std::env::var("MESH_TESTS_SEED").ok();
+    let seeds = match (&chosen, std::env::var_os("MESH_TESTS_LONG")) {
+        (Some(text), _) => seeds(text).unwrap_or_else(|| panic!("MESH_TESTS_SEED is N or N..M, not {text}")),
+        (None, Some(_)) => LONG,
+        (None, None) => PLAIN,
     };
-    for seed in seeds {
-        if let Err(faults) = mesh_simulation::play(seed) {
-            panic!(
+    let mut endings: HashMap<Ending, usize> = HashMap::new();
+    for seed in seeds.clone() {
+        match mesh_simulation::play(seed) {
+            Ok(ended) => ended
+                .into_iter()
+                .for_each(|ending| *endings.entry(ending).or_default() += 1),
+            Err(faults) => panic!(
                 "seed {seed}:\n  {}\nagain: MESH_TESTS_SEED={seed} cargo test --workspace --test hand_over",
                 faults.join("\n  ")
-            );
+            ),
+        }
+    }
+    println!("seeds {seeds:?}: {endings:?}");
+    if chosen.is_none() {
+        for ending in [
+            Ending::Replaced,
+            Ending::Refused,
+            Ending::RolledBack,
+            Ending::NotRolledBack,
+        ] {
+            assert!(endings.contains_key(&ending), "no swap ended as {ending:?}");
         }
     }
 }
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
+fn seeds(text: &str) -> Option<Range<u64>> {
+    let (first, end) = match text.split_once("..") {
+        Some((first, end)) => (first.parse().ok()?, end.parse().ok()?),
+        None => {
+            let seed = text.parse().ok()?;
+            (seed, seed + 1)
+        }
+    };
+    Some(first..end)
 }

@@ -37,6 +37,8 @@ pub enum FailureKind {
     Handover,
     /// The version misbehaved in its probation, and the one before serves again.
     Probation,
+    /// The version misbehaved in its probation and serves on, since the one before did not take the state over in time.
+    NotRolledBack,
     /// mesh.toml was changed by somebody else meanwhile.
     FileChanged,
     /// mesh.toml cannot be written.

@@ -43,6 +43,10 @@ pub enum Step {
     SwitchBack,
     /// Stop the new version and unload it.
     UnloadNew,
+    /// Let the new version go on, since the old one may still be at taking the state over.
+    ReopenNew,
+    /// Let the old version, which cannot come back, finish its calls; stop it and unload it.
+    UnloadOld,
 }
 
 /// How a swap ended.
@@ -55,6 +59,8 @@ pub enum Ending {
     Refused,
     /// The new version served for a while, then the old one again.
     RolledBack,
+    /// The new version misbehaved and serves all the same, since the old one could not come back.
+    NotRolledBack,
 }
 
 /// A swap goes on to its next step.

@@ -20,7 +20,7 @@ const TURN: Duration = Duration::from_millis(1);
 /// Frames between two looks at the clock. One that may take its time counts as so many.
 const LOOK: usize = 16;
 /// Answers of one session that may wait for the store before its next requests are read.
-const MOST_UNCOMMITTED: usize = 1024;
+pub(super) const MOST_UNCOMMITTED: usize = 1024;
 /// Bytes of a message of somebody who has not logged in: nothing that is asked before is longer.
 const MESSAGE_BEFORE_LOGIN: usize = 64 * 1024;
 
@@ -46,8 +46,7 @@ impl<C: Channel> Connection<C> {
                 // Nothing is done any more for a session that has ended, however slowly its client reads why.
                 return Ok(false);
             }
-            if self.is_halted() {
-                self.halted = true;
+            if self.reading.halts(self.session.obstacles()) {
                 return Ok(false);
             }
             if self.is_backed_up() {
@@ -86,11 +85,6 @@ impl<C: Channel> Connection<C> {
     pub(super) fn is_backed_up(&self) -> bool {
         let outbound = self.session.outbound();
         outbound.queued_bytes() > outbound.limit() / 4
-    }
-
-    /// Whether something that is worked on elsewhere keeps more from being read. Its end wakes the task.
-    pub(super) fn is_halted(&self) -> bool {
-        self.session.waits() || self.session.uncommitted() >= MOST_UNCOMMITTED
     }
 
     /// Lets the connection cost what the session may cost since somebody has logged in, or the login has expired.
