@@ -5,8 +5,10 @@
 //! Through symbols that are unique in a process, a new version would go on with the old one's statics.
 
 mod dynamic;
+mod facts;
 
 pub(super) use dynamic::Dynamic;
+pub use facts::FileFacts;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -22,11 +24,17 @@ pub(super) enum ElfError {
     NotShared,
     #[error("the file was cut short: its headers speak of more bytes than it has")]
     Truncated,
+    #[error(
+        "it asks for a stack that can be executed, which all threads of the host would get: link it with -z noexecstack"
+    )]
+    ExecutableStack,
 }
 
 const HEADER: usize = 64;
 const TYPE_SHARED: u16 = 3;
 const SEGMENT_DYNAMIC: u32 = 2;
+const SEGMENT_STACK: u32 = 0x6474_e551;
+const FLAG_EXECUTE: u32 = 1;
 const TAG_FLAGS_1: u64 = 0x6fff_fffb;
 const FLAG_NODELETE: u64 = 0x8;
 const SECTION_DYNAMIC_SYMBOLS: u32 = 11;
@@ -89,6 +97,8 @@ pub(super) fn check(file: &impl Image) -> Result<Vec<Change>, ElfError> {
     let (size, count) = (u64::from(short(file, 54)?), u64::from(short(file, 56)?));
     whole(segments, size * count)?;
     let mut changes = Vec::new();
+    // A library that says nothing gets one, where old toolchains knew no other.
+    let mut wants_executable_stack = cfg!(target_arch = "x86_64");
     for position in 0..count {
         let at = segments + position * size;
         let (offset, length) = (long(file, at + 8)?, long(file, at + 32)?);
@@ -96,6 +106,12 @@ pub(super) fn check(file: &impl Image) -> Result<Vec<Change>, ElfError> {
         if word(file, at)? == SEGMENT_DYNAMIC {
             changes.extend(nodelete(file, offset, length)?);
         }
+        if word(file, at)? == SEGMENT_STACK {
+            wants_executable_stack = word(file, at + 4)? & FLAG_EXECUTE != 0;
+        }
+    }
+    if wants_executable_stack {
+        return Err(ElfError::ExecutableStack);
     }
     changes.extend(unique_symbols(file)?);
     Ok(changes)

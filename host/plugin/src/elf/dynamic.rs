@@ -34,16 +34,7 @@ impl Dynamic {
     pub(crate) fn read(file: &impl Image) -> Result<Dynamic, ElfError> {
         let _: [u8; HEADER] = bytes(file, 0)?;
         let segments = Segments::of(file)?;
-        let Some((offset, length)) = segments.dynamic else {
-            return Ok(Dynamic::default());
-        };
-        let mut entries = Vec::new();
-        for entry in (0..length / 16).map(|position| offset.saturating_add(position * 16)) {
-            match long(file, entry)? {
-                0 => break,
-                tag => entries.push((tag, long(file, entry.saturating_add(8))?)),
-            }
-        }
+        let entries = segments.entries(file)?;
         let value = |tag| entries.iter().find(|entry| entry.0 == tag).map(|entry| entry.1);
         let (Some(address), Some(size)) = (value(TAG_STRINGS), value(TAG_STRINGS_SIZE)) else {
             return Ok(Dynamic::default());
@@ -92,6 +83,11 @@ impl Dynamic {
     }
 }
 
+/// The entries of the dynamic section: tags and values.
+pub(super) fn entries(file: &impl Image) -> Result<Vec<(u64, u64)>, ElfError> {
+    Segments::of(file)?.entries(file)
+}
+
 /// Where the parts of a file lie when it is loaded.
 struct Segments {
     loaded: Vec<Loaded>,
@@ -127,6 +123,19 @@ impl Segments {
             }
         }
         Ok(segments)
+    }
+
+    /// Tags and values. A library without such a section has none.
+    fn entries(&self, file: &impl Image) -> Result<Vec<(u64, u64)>, ElfError> {
+        let (offset, length) = self.dynamic.unwrap_or_default();
+        let mut entries = Vec::new();
+        for entry in (0..length / 16).map(|position| offset.saturating_add(position * 16)) {
+            match long(file, entry)? {
+                0 => break,
+                tag => entries.push((tag, long(file, entry.saturating_add(8))?)),
+            }
+        }
+        Ok(entries)
     }
 
     /// The place in the file of what is loaded to an address.

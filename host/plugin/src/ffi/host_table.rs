@@ -4,6 +4,7 @@
 //! waits, none lets a panic cross into the library.
 
 use super::lane_thread::item;
+use super::process;
 use crate::authority::Authority;
 use crate::instance::{Caller, Instance};
 use crate::job::{Completion, Job, JobKind, Response};
@@ -72,6 +73,8 @@ fn guard<T>(context: *const c_void, otherwise: T, function: impl FnOnce(&Bound) 
     if context.is_null() {
         return otherwise;
     }
+    // A copy that the component made with `fork` has the sockets of the host, and must not answer on them.
+    process::end_if_copy();
     // SAFETY: the context was made by `Bound::new`, and by its promise it is alive while the library can call.
     let bound = unsafe { &*context.cast::<Bound>() };
     catch_unwind(AssertUnwindSafe(|| function(bound))).unwrap_or(otherwise)

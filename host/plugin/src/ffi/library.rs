@@ -1,6 +1,7 @@
 //! A shared library in memory, and the functions it offers.
 
 use super::interpose::Object;
+use super::{believed, process};
 use crate::{LoadError, LoadErrorKind};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW, Symbol};
 use mesh_plugin_abi as abi;
@@ -65,6 +66,7 @@ impl Library {
         // SAFETY: opening runs the library's constructors. The file is a private copy that was checked to be whole;
         // that its code is trusted is the operator's decision, stated in the documentation.
         let opened = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
+        process::end_if_copy();
         let handle = opened.map_err(|error| {
             let staged = path.to_string_lossy();
             let reason = innermost(&error)
@@ -113,9 +115,15 @@ impl Library {
         };
         // SAFETY: the entry function takes nothing and has no side effects by contract.
         let component = unsafe { entry() };
+        process::end_if_copy();
         if component.is_null() || !component.is_aligned() {
             return Err(no_component(
                 "its entry function returned no description".to_owned(),
+            ));
+        }
+        if !believed::has_head(component) {
+            return Err(no_component(
+                "its entry function returned a pointer to memory that cannot be read".to_owned(),
             ));
         }
         // SAFETY: `magic` and `struct_size` are the first fields of every description there will ever be.
@@ -126,6 +134,8 @@ impl Library {
                 abi::MAGIC
             )));
         }
+        // SAFETY: its head was found to be there, and begins as every description does.
+        unsafe { believed::check(component, shown)? };
         let functions = check(component, shown)?;
         Ok(ComponentTable { component, functions })
     }
@@ -158,9 +168,9 @@ impl Library {
 
     /// Closes the library. Runs its destructors on the calling thread.
     pub(crate) fn close(self) -> Result<(), String> {
-        ManuallyDrop::into_inner(self.handle)
-            .close()
-            .map_err(|error| innermost(&error))
+        let closed = ManuallyDrop::into_inner(self.handle).close();
+        process::end_if_copy();
+        closed.map_err(|error| innermost(&error))
     }
 }
 
