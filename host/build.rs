@@ -7,6 +7,10 @@ fn main() {
             "pthread_key_create",
             "pthread_key_delete",
             "pthread_create",
+            "tss_create",
+            "tss_delete",
+            "timer_create",
+            "timer_delete",
             "__cxa_thread_atexit_impl",
         ] {
             // The tests load libraries, too.

@@ -106,6 +106,7 @@ fn component<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Pat
         .unwrap_or_else(|| default_text(keys::DEFAULT_VERSION));
     let config = component_config(reader, &mut section);
     let lanes = reader.integer(&mut section, "lanes", keys::LANES);
+    let stack_bytes = reader.integer(&mut section, "stack_bytes", keys::STACK_BYTES);
     let start_timeout_ms = reader.integer(&mut section, "start_timeout_ms", keys::START_TIMEOUT_MS);
     let delegation = reader.boolean(&mut section, "authority_delegation", false);
     let crate_folder = reader.text(&mut section, "crate");
@@ -119,6 +120,7 @@ fn component<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Pat
         version,
         config,
         lanes: lanes.map(size_of_number),
+        stack_bytes: stack_bytes.map(size_of_number),
         start_timeout: Duration::from_millis(start_timeout_ms.value),
         authority_delegation: (delegation.at != Location::Default).then_some(delegation.value),
         crate_folder,

@@ -50,6 +50,8 @@ pub enum Aspect {
     Config,
     /// The number of threads.
     Lanes,
+    /// The stack of these threads.
+    Stack,
     /// The time it has to start.
     StartTimeout,
     /// Whether it asks with the rights of its callers, because its own key or that of `[security]` changed.
@@ -74,6 +76,7 @@ impl fmt::Display for Aspect {
             Self::Version => "version",
             Self::Config => "config",
             Self::Lanes => "lanes",
+            Self::Stack => "stack_bytes",
             Self::StartTimeout => "start_timeout_ms",
             Self::AuthorityDelegation => "authority_delegation",
             Self::Crate => "crate",
@@ -153,6 +156,7 @@ fn aspects(
         (Aspect::Version, before.version.trim() != after.version.trim()),
         (Aspect::Config, before.config.value != after.config.value),
         (Aspect::Lanes, before.lanes.value != after.lanes.value),
+        (Aspect::Stack, before.stack_bytes.value != after.stack_bytes.value),
         (Aspect::StartTimeout, before.start_timeout != after.start_timeout),
         (
             Aspect::AuthorityDelegation,

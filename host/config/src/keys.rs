@@ -198,6 +198,12 @@ pub(super) const LANES: Limits = Limits {
     min: 1,
     max: 64,
 };
+/// The host's own frames and functions need less than half of the least.
+pub(super) const STACK_BYTES: Limits = Limits {
+    default: 2 * 1024 * KIBIBYTE,
+    min: 256 * KIBIBYTE,
+    max: GIBIBYTE,
+};
 pub(super) const START_TIMEOUT_MS: Limits = Limits {
     default: 30_000,
     min: 1,

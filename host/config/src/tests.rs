@@ -59,6 +59,7 @@ name = "calc"
 library = "calc"
 version = "^1.2 || ^2"
 lanes = 4
+stack_bytes = 1048576
 start_timeout_ms = 900
 crate = "plugins/calc"
 
@@ -149,6 +150,7 @@ fn a_file_with_every_key_becomes_types() {
         Some(PathBuf::from("/etc/mesh/plugins/calc"))
     );
     assert_eq!((calc.version.as_str(), *calc.lanes), ("^1.2 || ^2", 4));
+    assert_eq!(*calc.stack_bytes, 1 << 20);
     let json = r#"{"started":"2026-01-02T03:04:05Z","zeta":[1,2.5,"x"],"alpha":{"deep":true,"big":18446744073709551615}}"#;
     assert_eq!(
         calc.config.value,
@@ -160,6 +162,7 @@ fn a_file_with_every_key_becomes_types() {
         ("echo", "/opt/echo.so", "*")
     );
     assert_eq!((&echo.config.value, *echo.lanes), (&serde_json::json!({}), 1));
+    assert_eq!(*echo.stack_bytes, 2 << 20);
 }
 
 #[test]

@@ -289,6 +289,8 @@ pub struct ComponentConfig {
     pub config: Spanned<serde_json::Value>,
     /// Threads that run calls of this component, 1 to 64. Default 1.
     pub lanes: Spanned<usize>,
+    /// Bytes of stack of each of these threads, 256 KiB to 1 GiB. Default 2 MiB.
+    pub stack_bytes: Spanned<usize>,
     /// How long the component may take to start, 1 ms to 24 h. Default 30 s.
     pub start_timeout: Duration,
     /// Whether it does what callers ask for with their rights. Default what `[security]` says.

@@ -7,7 +7,7 @@ use mesh_wire::versions::ComponentVersion;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A checked description.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Descriptor {
     state: Option<StateSchema>,
     health: bool,
     extensions: Vec<String>,
+    unknown_members: Vec<String>,
+    bytes: usize,
 }
 
 /// How a component writes its state down, and what it can read.
@@ -223,6 +225,8 @@ impl Descriptor {
             state: raw.state,
             health: raw.health,
             extensions: raw.extensions,
+            unknown_members: unknown_members(json),
+            bytes: json.len(),
         })
     }
 
@@ -279,6 +283,16 @@ impl Descriptor {
         self.extensions.iter().any(|name| name == extension)
     }
 
+    /// Members that the contract does not know, which a host ignores: `methods[2].desc`.
+    pub fn unknown_members(&self) -> &[String] {
+        &self.unknown_members
+    }
+
+    /// The length of the JSON that it was read from.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Web routes: name and type.
     pub fn routes(&self) -> &[(String, String)] {
         &self.routes
@@ -289,6 +303,28 @@ impl Descriptor {
         let position = self.routes.iter().position(|(route, _)| route == name)?;
         u32::try_from(position).ok()
     }
+}
+
+/// The members that a descriptor and its methods may have.
+const MEMBERS: [&str; 6] = ["methods", "events", "routes", "data", "state", "health"];
+const MEMBERS_OF_A_METHOD: [&str; 5] = ["name", "parameters", "description", "schemas", "async"];
+/// More of them are not named.
+const MOST_UNKNOWN: usize = 8;
+
+fn unknown_members(json: &[u8]) -> Vec<String> {
+    type Members<'a> = BTreeMap<String, &'a RawValue>;
+    let top: Members<'_> = serde_json::from_slice(json).unwrap_or_default();
+    let methods = top.get("methods").map(|methods| methods.get()).unwrap_or("[]");
+    let methods: Vec<Members<'_>> = serde_json::from_str(methods).unwrap_or_default();
+    let unknown = top.keys().filter(|name| !MEMBERS.contains(&name.as_str()));
+    let of_methods = methods.iter().enumerate().flat_map(|(position, method)| {
+        let unknown = method
+            .keys()
+            .filter(|name| !MEMBERS_OF_A_METHOD.contains(&name.as_str()));
+        unknown.map(move |name| format!("methods[{position}].{}", shorten(name)))
+    });
+    let unknown = unknown.map(|name| shorten(name).to_string());
+    unknown.chain(of_methods).take(MOST_UNKNOWN).collect()
 }
 
 /// Whether a text can be the name of a component or method: it becomes one segment of a path.
@@ -307,6 +343,13 @@ fn raw_json<T: serde::Serialize>(value: &T) -> Box<RawValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_that_the_contract_does_not_know_are_named() {
+        let json = br#"{"methods":[{"name":"a","parameters":[]},{"name":"b","parameters":[],"desc":1}],"heath":true}"#;
+        let checked = Descriptor::check("lib.so", b"calc", b"1.0.0", b"", json).unwrap();
+        assert_eq!(checked.unknown_members(), ["heath", "methods[1].desc"]);
+    }
 
     #[test]
     fn a_long_text_of_a_library_is_cut_in_the_error() {

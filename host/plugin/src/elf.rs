@@ -5,8 +5,10 @@
 //! Through symbols that are unique in a process, a new version would go on with the old one's statics.
 
 mod dynamic;
+mod facts;
 
 pub(super) use dynamic::Dynamic;
+pub use facts::FileFacts;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -22,11 +24,17 @@ pub(super) enum ElfError {
     NotShared,
     #[error("the file was cut short: its headers speak of more bytes than it has")]
     Truncated,
+    #[error(
+        "it asks for a stack that can be executed, which all threads of the host would get: link it with -z noexecstack"
+    )]
+    ExecutableStack,
 }
 
 const HEADER: usize = 64;
 const TYPE_SHARED: u16 = 3;
 const SEGMENT_DYNAMIC: u32 = 2;
+const SEGMENT_STACK: u32 = 0x6474_e551;
+const FLAG_EXECUTE: u32 = 1;
 const TAG_FLAGS_1: u64 = 0x6fff_fffb;
 const FLAG_NODELETE: u64 = 0x8;
 const SECTION_DYNAMIC_SYMBOLS: u32 = 11;
@@ -86,11 +94,18 @@ pub(super) fn check(file: &impl Image) -> Result<Vec<Change>, ElfError> {
         u64::from(short(file, 58)?) * u64::from(short(file, 60)?),
     )?;
     let mut changes = Vec::new();
+    // A library that says nothing gets one, where old toolchains knew no other.
+    let mut wants_executable_stack = cfg!(target_arch = "x86_64");
     for segment in segments(file)? {
         whole(segment.offset, segment.length)?;
-        if segment.kind == SEGMENT_DYNAMIC {
-            changes.extend(nodelete(file, &segment)?);
+        match segment.kind {
+            SEGMENT_DYNAMIC => changes.extend(nodelete(file, &segment)?),
+            SEGMENT_STACK => wants_executable_stack = segment.flags & FLAG_EXECUTE != 0,
+            _ => {}
         }
+    }
+    if wants_executable_stack {
+        return Err(ElfError::ExecutableStack);
     }
     changes.extend(unique_symbols(file)?);
     Ok(changes)
@@ -137,6 +152,7 @@ fn nodelete(file: &impl Image, dynamic: &Segment) -> Result<Option<Change>, ElfE
 /// A part of the file that is loaded or tells the linker something.
 struct Segment {
     kind: u32,
+    flags: u32,
     /// Where it is in the file.
     offset: u64,
     /// Where it is loaded.
@@ -161,6 +177,7 @@ fn segments(file: &impl Image) -> Result<Vec<Segment>, ElfError> {
             let field = |offset: u64| long(file, at.checked_add(offset).ok_or(ElfError::Truncated)?);
             Ok(Segment {
                 kind: word(file, at)?,
+                flags: word(file, at.checked_add(4).ok_or(ElfError::Truncated)?)?,
                 offset: field(8)?,
                 address: field(16)?,
                 length: field(32)?,
@@ -191,6 +208,12 @@ fn entries(file: &impl Image, dynamic: &Segment) -> Result<Vec<Entry>, ElfError>
         entries.push(Entry { tag, value, value_at });
     }
     Ok(entries)
+}
+
+/// The entries of all that the segments say is the dynamic section. A library without one has none.
+fn dynamic_entries(file: &impl Image, segments: &[Segment]) -> Result<Vec<Entry>, ElfError> {
+    let dynamic = segments.iter().rfind(|segment| segment.kind == SEGMENT_DYNAMIC);
+    dynamic.map_or_else(|| Ok(Vec::new()), |dynamic| entries(file, dynamic))
 }
 
 fn bytes<const N: usize>(file: &impl Image, at: u64) -> Result<[u8; N], ElfError> {

@@ -90,9 +90,13 @@ impl Providers {
         place.map(Place::Component)
     }
 
-    /// The checker that a user is bound to.
+    /// The checker that a user is bound to. Nobody else takes over from a component that is configured no more: the host
+    /// has no password of its users, and refuses them.
     fn bound(&self, user: &User) -> Option<Place> {
-        self.named(user.fields.get(AUTH_TYPE)?.as_str()?)
+        match user.fields.get(AUTH_TYPE)?.as_str()? {
+            OTHERS => None,
+            name => Some(self.named(name).unwrap_or(Place::Host)),
+        }
     }
 
     /// The checker that a client may ask for: one that is for those who choose.

@@ -3,6 +3,7 @@
 use super::CommandError;
 use crate::terminal::{self, OneLine};
 use crate::validate::{self, About, Check, CheckReport, Subject, Verdict};
+use mesh_plugin::LANE_STACK;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// The component's configuration, as `config` in mesh.toml.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     config: String,
+    /// Bytes of stack that each lane has, as `stack_bytes` in mesh.toml.
+    #[arg(long, value_name = "BYTES", default_value_t = LANE_STACK as u64, value_parser = clap::value_parser!(u64).range(262_144..=1_073_741_824))]
+    stack_bytes: u64,
     /// How often the library is loaded and unloaded to see what it leaves behind.
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rounds: u32,
@@ -64,6 +68,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     let subject = Subject {
         library: arguments.library.clone(),
         config: arguments.config.clone(),
+        stack_bytes: usize::try_from(arguments.stack_bytes).unwrap_or(LANE_STACK),
         rounds: arguments.rounds,
         answer_time: Duration::from_millis(arguments.answer_time),
         step_time: Duration::from_millis(arguments.step_time),
@@ -127,6 +132,7 @@ fn supervised(check: Check, arguments: &Arguments) -> Result<CheckReport, Comman
         .arg("check-plugin")
         .arg(&arguments.library)
         .args(["--inside", check.as_str(), "--config", &arguments.config])
+        .args(["--stack-bytes", &arguments.stack_bytes.to_string()])
         .args(["--rounds", &arguments.rounds.to_string()])
         .args(["--answer-time", &arguments.answer_time.to_string()])
         .args(["--step-time", &arguments.step_time.to_string()]);

@@ -119,6 +119,7 @@ pub fn main() -> ExitCode {
     let is_host = matches!(command, Command::Run(_));
     if is_host {
         thread_locals::make_room();
+        process::tell_of_exits();
     }
     let outcome = match command {
         Command::Run(arguments) => multi_threaded(run::run(arguments)),

@@ -5,8 +5,11 @@
 
 use super::report::{Finding, Message, Reporter};
 use super::warnings::Warnings;
-use super::{Check, Subject, calls, health, lives, quiesce, rounds, routes, state, wrong_state};
+use super::{
+    Check, Subject, calls, file, health, lives, process, quiesce, rounds, routes, state, wrong_state,
+};
 use mesh_plugin::LoadErrorKind;
+use mesh_plugin::inside::PUT_BACK;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -24,6 +27,10 @@ pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
     let reporter = &mut reporter;
     let outcome = match check {
         Check::Inspect => lives::inspect(subject, reporter).await,
+        Check::File => file::file(subject, reporter).await,
+        Check::Rehearsal => file::rehearsal(subject, reporter).await,
+        Check::Description => file::description(subject, reporter).await,
+        Check::Process => process::process(subject, reporter).await,
         Check::Lifecycle => lives::lifecycle(subject, reporter).await,
         Check::UnknownMethod => calls::unknown_method(subject, reporter).await,
         Check::NoArguments => calls::no_arguments(subject, reporter).await,
@@ -49,8 +56,22 @@ pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
         }
         Err(error) => reporter.found(Finding::failed(error.to_string())),
     }
+    if check == Check::Lifecycle {
+        // No method was called: it speaks of `create`, START, STOP or `destroy`.
+        for error in warnings.take_errors_of_the_component() {
+            reporter.found(Finding::warning(format!(
+                "it logs an error though no method was called: {error}"
+            )));
+        }
+    }
     for warning in warnings.take() {
-        reporter.found(Finding::warning(format!("the host's log would say: {warning}")));
+        let sentence = format!("the host's log would say: {warning}");
+        let is_deed = check == Check::Process && warning.ends_with(PUT_BACK);
+        reporter.found(if is_deed {
+            Finding::failed(sentence)
+        } else {
+            Finding::warning(sentence)
+        });
     }
     reporter.send(&Message::Done { usable });
     Ok(())

@@ -9,6 +9,10 @@ use crate::server;
 use bytes::Bytes;
 use mesh_plugin::{Component, Job, JobKind, LoadError, Rehearsal, Unloaded};
 use mesh_wire::address::Address;
+use std::time::{Duration, Instant};
+
+/// An end that takes longer is noteworthy.
+const SLOW_END: Duration = Duration::from_secs(1);
 
 /// Opens the library and asks what it is.
 pub(super) async fn inspect(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
@@ -37,7 +41,17 @@ pub(super) async fn lifecycle(subject: &Subject, reporter: &mut Reporter) -> Res
     let mut findings = Vec::new();
     let mut first = Loaded::load(subject, 1).await?;
     reporter.step("STOP, `destroy` and unloading");
-    findings.extend(unloading(first.stop().await, "after a life without calls"));
+    let began = Instant::now();
+    let unloaded = first.stop().await;
+    let took = began.elapsed();
+    if unloaded == Unloaded::Gone && took > SLOW_END {
+        findings.push(Finding::warning(format!(
+            "STOP, `destroy` and unloading took {} ms: a swap waits for them before it reports its end, so give back what \
+             is quick and let the rest be",
+            took.as_millis()
+        )));
+    }
+    findings.extend(unloading(unloaded, "after a life without calls"));
     findings.extend(completed_once(&mut first).await);
 
     reporter.step("`create` and START once more");

@@ -9,12 +9,14 @@
 mod arguments;
 mod calls;
 mod faults;
+mod file;
 mod health;
 mod held;
 mod inside;
 mod judge;
 mod lives;
 mod orders;
+mod process;
 mod quiesce;
 mod report;
 mod rounds;
@@ -40,6 +42,8 @@ pub struct Subject {
     pub library: PathBuf,
     /// JSON object for the component.
     pub config: String,
+    /// Bytes of stack that each of its lanes has.
+    pub stack_bytes: usize,
     /// How often it is loaded and unloaded.
     pub rounds: u32,
     /// How long a method may take to answer before it is given up.
@@ -53,8 +57,16 @@ pub struct Subject {
 pub enum Check {
     /// It can be opened and says what it is.
     Inspect,
+    /// The file is built so that it can be loaded and unloaded.
+    File,
+    /// The host's own rehearsal lets it through.
+    Rehearsal,
+    /// Its description is as the contract has it.
+    Description,
     /// It can be created, started, stopped, destroyed and unloaded, also twice at the same time.
     Lifecycle,
+    /// It leaves the state of the process as it is.
+    Process,
     /// It answers calls of methods that it does not have.
     UnknownMethod,
     /// Its methods answer without arguments.
@@ -83,9 +95,13 @@ pub enum Check {
 
 impl Check {
     /// All checks in the order in which they are made.
-    pub const ALL: [Check; 14] = [
+    pub const ALL: [Check; 18] = [
         Check::Inspect,
+        Check::File,
+        Check::Rehearsal,
+        Check::Description,
         Check::Lifecycle,
+        Check::Process,
         Check::UnknownMethod,
         Check::NoArguments,
         Check::OddArguments,
@@ -104,6 +120,10 @@ impl Check {
     pub fn as_str(self) -> &'static str {
         match self {
             Check::Inspect => "inspect",
+            Check::File => "file",
+            Check::Rehearsal => "rehearsal",
+            Check::Description => "description",
+            Check::Process => "process",
             Check::Lifecycle => "lifecycle",
             Check::UnknownMethod => "unknown-method",
             Check::NoArguments => "no-arguments",
@@ -124,6 +144,10 @@ impl Check {
     pub fn promise(self) -> &'static str {
         match self {
             Check::Inspect => "it opens, and describes itself as plugins must",
+            Check::File => "it is built so that versions can replace each other",
+            Check::Rehearsal => "it harms nobody when it is opened and closed",
+            Check::Description => "it says of itself only what the contract knows",
+            Check::Process => "it leaves signals, folder, environment, limits and streams to the host",
             Check::Lifecycle => "it starts, stops and unloads, and two instances live side by side",
             Check::UnknownMethod => "a call of a method that it lacks is an error",
             Check::NoArguments => "every method answers a call without arguments",

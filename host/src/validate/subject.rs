@@ -86,6 +86,7 @@ impl Loaded {
             domain: "check-plugin".to_owned(),
             config: subject.config.clone(),
             lanes,
+            stack_bytes: subject.stack_bytes,
             limits: Limits {
                 bytes: QUEUE_LIMIT,
                 calls_of_each: usize::MAX,

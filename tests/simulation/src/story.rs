@@ -181,6 +181,7 @@ impl Story {
             domain: NAME.to_owned(),
             config: "{}".to_owned(),
             lanes: LANES,
+            stack_bytes: mesh_plugin::LANE_STACK,
             limits: mesh_plugin::Limits {
                 bytes: 1 << 20,
                 calls_of_each: 1000,

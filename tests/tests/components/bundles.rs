@@ -91,6 +91,51 @@ async fn each_version_has_the_libraries_that_lie_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_stays_in_memory_while_a_library_that_it_needs_runs_a_thread() {
+    for run_path in ["$ORIGIN/../lib", "a place of its own"] {
+        let folder = Folder::new("dependency-thread");
+        let root = folder.path().join("one");
+        let lib = root.join("lib");
+        let place = lib.display().to_string();
+        let run_path = if run_path.starts_with('$') {
+            run_path
+        } else {
+            &place
+        };
+        let first = installed(&root, 41, run_path);
+        c_library::compile_text(
+            &root.join("number.c"),
+            "#include <pthread.h>\n#include <unistd.h>\n\
+             static volatile int number_ = 41;\n\
+             static void *beat(void *nothing) { for (;;) { number_ = 41; usleep(1000); } return nothing; }\n\
+             __attribute__((constructor)) static void begin(void) {\n\
+                 pthread_t thread;\n\
+                 pthread_create(&thread, 0, beat, 0);\n\
+                 pthread_detach(thread);\n\
+             }\n\
+             int number(void) { return number_; }\n",
+            &["-pthread", "-Wl,-soname,libnumber.so"],
+            &lib.join("libnumber.so"),
+        )
+        .expect("it compiles");
+        let config = config(
+            &folder,
+            "bundled",
+            &first,
+            "probation_ms = 0\ndrain_timeout_ms = 500",
+        );
+        let host = Host::start(&config, &[]);
+        assert_eq!(number(&host).await, 41);
+        let second = installed(&folder.path().join("two"), 42, "$ORIGIN/../lib");
+        let swapped = swap(&config, "bundled", &second, &["--force", "--wait"]).await;
+        assert_eq!(swapped.code, 0, "{swapped:?}");
+        assert!(swapped.out.contains("still in memory"), "{swapped:?}");
+        assert_eq!(number(&host).await, 42);
+        assert!(host.stop().success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_library_with_a_place_of_its_own_that_was_replaced_is_noticed() {
     let folder = Folder::new("replaced");
     let root = folder.path().join("fixed");

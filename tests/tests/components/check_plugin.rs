@@ -50,7 +50,7 @@ fn a_component_that_keeps_the_contract_passes_every_check() {
     assert_eq!(finished.code, 0, "{report:#}");
     assert_eq!(report["verdict"], "ok", "{report:#}");
     assert_eq!(report["component"]["name"], "hostile");
-    assert_eq!(report["checks"].as_array().unwrap().len(), 14);
+    assert_eq!(report["checks"].as_array().unwrap().len(), 18);
     assert_eq!(report["skipped"], serde_json::json!([]));
 }
 
@@ -147,6 +147,128 @@ fn each_way_of_being_hostile_fails_the_check_that_meets_it() {
         );
         assert_eq!(findings(&report, "inspect"), [""; 0], "{flag}");
     }
+}
+
+#[test]
+fn each_deed_to_the_process_or_to_the_file_is_named_with_what_its_author_does_about_it() {
+    let folder = Folder::new("check-deeds");
+    for (source, define, check_name, says) in [
+        (
+            "deeds.c",
+            "EXPORTS",
+            "file",
+            "warning: it exports `malloc`, `pthread_create` beside the entry function: ",
+        ),
+        (
+            "kept.c",
+            "UNIQUE",
+            "file",
+            "warning: 1 of its symbols are of the kind of which a process has one",
+        ),
+        (
+            "kept.c",
+            "STATIC_THREAD_LOCALS",
+            "file",
+            "warning: its thread-locals are of the initial-exec kind",
+        ),
+        (
+            "deeds.c",
+            "AT_OPENING=change_the_environment",
+            "rehearsal",
+            "changes the environment of the process (setenv, putenv) when it is opened: ",
+        ),
+        (
+            "deeds.c",
+            "AT_OPENING=set_a_timer_with_a_signal",
+            "rehearsal",
+            "sets a timer when it is opened: set timers in `create`",
+        ),
+        (
+            "deeds.c",
+            "DESCRIPTOR=MESH_TEXT_INITIALIZER(\"{\\\"methods\\\":[],\\\"heath\\\":true}\")",
+            "description",
+            "warning: its descriptor has `heath`, which the contract does not know and hosts ignore: ",
+        ),
+        (
+            "deeds.c",
+            "AT_CREATE=change_the_folder",
+            "process",
+            "changes the working folder of the process; a component must not change that",
+        ),
+        (
+            "deeds.c",
+            "AT_CALL=limit_files",
+            "process",
+            "failed: it changes a limit of the process (RLIMIT_FSIZE) while it serves: ",
+        ),
+        (
+            "deeds.c",
+            "AT_CALL=change_the_locale",
+            "process",
+            "failed: it changes the locale of the process (setlocale) while it serves: ",
+        ),
+        (
+            "deeds.c",
+            "AT_CREATE=leave_a_process",
+            "process",
+            "failed: a process that it started is left behind: ",
+        ),
+        (
+            "deeds.c",
+            "AT_CALL=set_a_timer_with_a_signal",
+            "process",
+            "since 1 of its timers are still set: ",
+        ),
+        (
+            "deeds.c",
+            "AT_STOP=take_long",
+            "lifecycle",
+            "warning: STOP, `destroy` and unloading took ",
+        ),
+        (
+            "deeds.c",
+            "AT_STOP=hang",
+            "lifecycle",
+            "since one of its lanes is still busy: ",
+        ),
+        (
+            "deeds.c",
+            "RUN=run",
+            "lifecycle",
+            "the component left its lane without being told to stop",
+        ),
+    ] {
+        let file = folder.path().join("libdeed.so");
+        c_library::compile(&c_library::fixture(source), &[define], &file).expect("the fixture compiles");
+        let (_, report) = check(&file);
+        let found = findings(&report, check_name);
+        assert!(
+            found.iter().any(|finding| finding.contains(says)),
+            "{define}: {says:?} is not in {report:#}"
+        );
+    }
+}
+
+#[test]
+fn a_panic_while_an_instance_is_dropped_is_named() {
+    let (finished, report) = check_with(
+        &library("unruly"),
+        &[
+            "--config",
+            "{\"panicInDrop\":true}",
+            "--rounds",
+            "1",
+            "--answer-time",
+            "200",
+        ],
+    );
+    let found = findings(&report, "lifecycle");
+    let says = |finding: &String| {
+        finding.starts_with("warning: it logs an error though no method was called: ")
+            && finding.contains("the unruly one will not be dropped")
+    };
+    assert!(found.iter().any(says), "{report:#}");
+    assert!(finished.code <= 1, "{report:#}");
 }
 
 #[test]

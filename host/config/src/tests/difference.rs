@@ -36,12 +36,12 @@ fn comments_and_order_are_no_difference() {
 fn a_changed_entry_says_what_changed() {
     let wanted = RUNNING.replace(
         "\"one\"\nversion = \"^1\"",
-        "\"two\"\nversion = \"^2\"\nlanes = 3\nconfig = {a = 1}",
+        "\"two\"\nversion = \"^2\"\nlanes = 3\nstack_bytes = 300000\nconfig = {a = 1}",
     );
     let difference = between(RUNNING, &wanted);
     assert_eq!(
         described(&difference),
-        ["~ calc ^1 -> ^2: library, version, config, lanes"]
+        ["~ calc ^1 -> ^2: library, version, config, lanes, stack_bytes"]
     );
     assert_eq!(*difference.changed[0].wanted.lanes, 3);
     let wanted = RUNNING.replace("\"one\"", "\"one\"\ncrate = \"calc\"\nstart_timeout_ms = 5");

@@ -37,7 +37,7 @@ fn a_key_in_the_wrong_section_is_answered_with_the_right_section() {
 mesh.toml:5:1: unknown key `port` in [[components]]
 5 | port = 1
   | ^^^^
-help: `port` is a key of [happn]. known keys: authority_delegation, config, crate, lanes, library, name, start_timeout_ms, version"#,
+help: `port` is a key of [happn]. known keys: authority_delegation, config, crate, lanes, library, name, stack_bytes, start_timeout_ms, version"#,
     );
 }
 

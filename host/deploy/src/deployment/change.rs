@@ -165,6 +165,7 @@ pub fn load_request(
         domain: config.domain.value.clone(),
         config: entry.config.value.to_string(),
         lanes: u32::try_from(entry.lanes.value).unwrap_or(1),
+        stack_bytes: entry.stack_bytes.value,
         limits: Limits {
             bytes: config.calls.queue_bytes,
             calls_of_each: config.calls.max_pending_per_session,

@@ -86,6 +86,8 @@ fn further_entry(
         #[serde(skip_serializing_if = "Option::is_none")]
         lanes: Option<usize>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        stack_bytes: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         start_timeout_ms: Option<u128>,
         #[serde(skip_serializing_if = "Option::is_none")]
         authority_delegation: Option<bool>,
@@ -110,6 +112,7 @@ fn further_entry(
         library,
         version: range,
         lanes: Some(like.lanes.value).filter(|_| like.lanes.at != Location::Default),
+        stack_bytes: Some(like.stack_bytes.value).filter(|_| like.stack_bytes.at != Location::Default),
         start_timeout_ms: Some(like.start_timeout.as_millis()).filter(|_| !like.has_default_start_timeout()),
         authority_delegation: like.authority_delegation,
         config: Some(&like.config.value).filter(|config| !is_empty(config)),

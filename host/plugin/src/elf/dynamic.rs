@@ -3,7 +3,7 @@
 //! Enters: a file. Leaves: names and run paths, and the changes that give libraries other names. Guarantees: a changed
 //! name is as long as the old one, and no other text of the file changes with it.
 
-use super::{Change, ElfError, HEADER, Image, SEGMENT_DYNAMIC, Segment, bytes, entries, segments};
+use super::{Change, ElfError, HEADER, Image, Segment, bytes, dynamic_entries, segments};
 use std::collections::BTreeMap;
 
 const SEGMENT_LOAD: u32 = 1;
@@ -34,10 +34,7 @@ impl Dynamic {
     pub(crate) fn read(file: &impl Image) -> Result<Dynamic, ElfError> {
         let _: [u8; HEADER] = bytes(file, 0)?;
         let segments = segments(file)?;
-        let Some(dynamic) = segments.iter().rfind(|segment| segment.kind == SEGMENT_DYNAMIC) else {
-            return Ok(Dynamic::default());
-        };
-        let entries = entries(file, dynamic)?;
+        let entries = dynamic_entries(file, &segments)?;
         let value = |tag| {
             let entry = entries.iter().find(|entry| entry.tag == tag);
             entry.map(|entry| entry.value)

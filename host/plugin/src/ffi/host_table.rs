@@ -5,6 +5,7 @@
 
 use super::lane_thread::item;
 use super::named_requests;
+use super::process;
 use crate::authority::Authority;
 use crate::instance::Instance;
 use crate::job::{Completion, Job, JobKind, Response};
@@ -75,6 +76,8 @@ pub(super) fn guard<T>(context: *const c_void, otherwise: T, function: impl FnOn
     if context.is_null() {
         return otherwise;
     }
+    // A copy that the component made with `fork` has the sockets of the host, and must not answer on them.
+    process::end_if_copy();
     // SAFETY: the context was made by `Bound::new`, and by its promise it is alive while the library can call.
     let bound = unsafe { &*context.cast::<Bound>() };
     catch_unwind(AssertUnwindSafe(|| function(bound))).unwrap_or(otherwise)

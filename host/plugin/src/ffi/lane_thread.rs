@@ -2,6 +2,7 @@
 
 use super::host_table::Bound;
 use super::library::Functions;
+use super::process;
 use crate::job::Job;
 use crate::lane::Lane;
 use mesh_plugin_abi as abi;
@@ -30,6 +31,7 @@ pub(crate) fn create(
     // SAFETY: the host table lives in `bound`, which the caller keeps until the library is gone; the slices live for
     // the call; `instance` is a place to write to.
     let status = unsafe { (functions.create)(bound.table(), info, config, &mut instance) };
+    process::end_if_copy();
     if status == abi::Status::OK {
         Ok(InstancePointer(instance))
     } else {
@@ -41,6 +43,7 @@ pub(crate) fn create(
 pub(crate) fn destroy(functions: &Functions, instance: InstancePointer) {
     // SAFETY: the instance was made by `create` of the same library and nobody uses it any more.
     unsafe { (functions.destroy)(instance.0) };
+    process::end_if_copy();
 }
 
 /// Runs a lane until it is closed, or until the library leaves a lane that it drives itself.
@@ -48,6 +51,7 @@ pub(crate) fn run(functions: &Functions, instance: InstancePointer, number: u32,
     if let Some(run) = functions.run {
         // SAFETY: the instance is alive until all lanes have ended, and this thread is the lane.
         unsafe { run(instance.0, number) };
+        process::end_if_copy();
         lane.note_departure();
         return;
     }
@@ -59,6 +63,7 @@ pub(crate) fn run(functions: &Functions, instance: InstancePointer, number: u32,
         items.extend(jobs.iter().map(item));
         // SAFETY: as above; the items and the bytes they borrow live until `jobs` is cleared behind the call.
         unsafe { work(instance.0, number, items.as_ptr(), items.len()) };
+        process::end_if_copy();
         lane.worked_off(jobs.len());
         jobs.clear();
     }

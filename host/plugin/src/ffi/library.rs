@@ -1,6 +1,7 @@
 //! A shared library in memory, and the functions it offers.
 
 use super::interpose::Object;
+use super::{believed, process};
 use crate::{LoadError, LoadErrorKind};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW, Symbol};
 use mesh_plugin_abi::{self as abi, Given, StructError, StructErrorKind, field};
@@ -63,6 +64,7 @@ impl Library {
         // SAFETY: opening runs the library's constructors. The file is a private copy that was checked to be whole;
         // that its code is trusted is the operator's decision, stated in the documentation.
         let opened = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
+        process::end_if_copy();
         let handle = opened.map_err(|error| {
             let staged = path.to_string_lossy();
             let reason = innermost(&error)
@@ -111,9 +113,15 @@ impl Library {
         };
         // SAFETY: the entry function takes nothing and has no side effects by contract.
         let component = unsafe { entry() };
+        process::end_if_copy();
         if component.is_null() || !component.is_aligned() {
             return Err(no_component(
                 "its entry function returned no description".to_owned(),
+            ));
+        }
+        if !believed::has_head(component) {
+            return Err(no_component(
+                "its entry function returned a pointer to memory that cannot be read".to_owned(),
             ));
         }
         // SAFETY: `magic` and `struct_size` are the first fields of every description there will ever be.
@@ -124,6 +132,8 @@ impl Library {
                 abi::MAGIC
             )));
         }
+        // SAFETY: its head was found to be there, and begins as every description does.
+        unsafe { believed::check(component, shown)? };
         // SAFETY: it is there, aligned, and begins as every description does. It stays while the library is open.
         unsafe { check(component, shown) }
     }
@@ -152,9 +162,9 @@ impl Library {
 
     /// Closes the library. Runs its destructors on the calling thread.
     pub(crate) fn close(self) -> Result<(), String> {
-        ManuallyDrop::into_inner(self.handle)
-            .close()
-            .map_err(|error| innermost(&error))
+        let closed = ManuallyDrop::into_inner(self.handle).close();
+        process::end_if_copy();
+        closed.map_err(|error| innermost(&error))
     }
 }
 

@@ -4,11 +4,14 @@
 //! The safe rest of the host sees only what this module's items promise in their documentation.
 
 pub mod allocator;
+mod believed;
 pub(super) mod host_table;
 pub mod interpose;
 pub(super) mod lane_thread;
 pub(super) mod library;
+mod memory;
 mod named_requests;
+pub(super) mod own_state;
 pub mod process;
 #[cfg(feature = "testing")]
 pub mod testing;

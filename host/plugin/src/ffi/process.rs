@@ -1,7 +1,10 @@
 //! The process itself: its end, its signals, its descriptors.
 
+use super::interpose::Owner;
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Signals that Linux has.
 const SIGNALS: i32 = 64;
@@ -24,6 +27,60 @@ const NAMES: [(i32, &str); 10] = [
 pub fn end(code: u8) -> ! {
     // SAFETY: `_exit` has no preconditions and does not return.
     unsafe { libc::_exit(i32::from(code)) }
+}
+
+/// The status of a host that a component has ended with `exit`: that of an internal fault.
+const ENDED_BY_A_COMPONENT: u8 = 70;
+
+/// From now on an end by `exit` of a component is told on standard error, and is a failure for who supervises the host. The host
+/// itself ends with [`end`].
+pub fn tell_of_exits() {
+    static ONCE: Once = Once::new();
+    extern "C" fn tell() {
+        if Owner::of_this_thread() != Owner::HOST {
+            // The log may be held by a thread that is gone.
+            let message =
+                b"a component has called exit, which ends the host: a component must never do that\n";
+            // SAFETY: the bytes live for the call, and the descriptor is that of standard error.
+            let _ = unsafe { libc::write(libc::STDERR_FILENO, message.as_ptr().cast(), message.len()) };
+            end(ENDED_BY_A_COMPONENT);
+        }
+    }
+    ONCE.call_once(|| {
+        // SAFETY: the function is the host's own and stays for as long as the process.
+        let _ = unsafe { libc::atexit(tell) };
+    });
+}
+
+/// Whether this process is a copy of the host, which a component made with `fork`.
+static IS_A_COPY: AtomicBool = AtomicBool::new(false);
+
+/// From now on a copy of this process knows that it is one.
+pub(crate) fn note_copies() {
+    static ONCE: Once = Once::new();
+    extern "C" fn is_a_copy() {
+        IS_A_COPY.store(true, Ordering::Relaxed);
+    }
+    ONCE.call_once(|| {
+        // SAFETY: the function only sets a flag, which is allowed in the child of a process with threads.
+        let _ = unsafe { libc::pthread_atfork(None, None, Some(is_a_copy)) };
+    });
+}
+
+/// Ends this process when it is a copy. To be called when code of a library returns: in a copy there are no other threads, and
+/// its sockets are those of the host.
+pub(crate) fn end_if_copy() {
+    if IS_A_COPY.load(Ordering::Relaxed) {
+        end(1);
+    }
+}
+
+/// Whether this process has started others that have not been waited for.
+pub(crate) fn has_children() -> bool {
+    let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let kinds = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: `about` is a place to write to. No child is waited for, and none is taken away from who does.
+    unsafe { libc::waitid(libc::P_ALL, 0, about.as_mut_ptr(), kinds) == 0 }
 }
 
 /// The action of the process at one signal.

@@ -31,6 +31,7 @@ async fn steps(host: &mut Host, life: Life, copy: PathBuf) -> Result<(), LoadErr
         domain: life.domain,
         config: life.config,
         lanes: life.lanes,
+        stack_bytes: life.stack_bytes,
         limits: Limits {
             bytes: life.lane_bytes,
             calls_of_each: usize::MAX,

@@ -12,7 +12,7 @@ pub use ending::how;
 pub(super) use report::Life;
 
 use super::{LoadError, LoadErrorKind};
-use report::{Message, Said};
+use report::{Message, Order, Said};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -66,14 +66,18 @@ pub struct Rehearsal {
 #[derive(Debug)]
 struct Known {
     digest: u128,
+    /// The stack of the thread that opened it.
+    stack_bytes: usize,
     /// The instance that was tried out, if one was.
     life: Option<Life>,
     said: Said,
 }
 
 impl Known {
-    fn covers(&self, digest: u128, life: Option<&Life>) -> bool {
-        self.digest == digest && (life.is_none() || self.life.as_ref() == life)
+    fn covers(&self, trial: &Trial<'_>) -> bool {
+        self.digest == trial.digest
+            && self.stack_bytes <= trial.stack_bytes
+            && (trial.life.is_none() || self.life == trial.life)
     }
 }
 
@@ -87,6 +91,8 @@ pub(super) struct Trial<'a> {
     pub(super) shown: &'a str,
     /// How long each step may take.
     pub(super) limit: Duration,
+    /// The stack of the thread that opens it.
+    pub(super) stack_bytes: usize,
     /// The instance to make of it, when one is to be made.
     pub(super) life: Option<Life>,
 }
@@ -169,9 +175,7 @@ impl Rehearsal {
         let Some(program) = &self.program else {
             return Ok(None);
         };
-        let digest = trial.digest;
-        let life = trial.life.as_ref();
-        if let Some(known) = self.lock().iter().find(|known| known.covers(digest, life)) {
+        if let Some(known) = self.lock().iter().find(|known| known.covers(&trial)) {
             return Ok(Some(known.said.clone()));
         }
         let said = rehearse(program, &trial)?;
@@ -180,7 +184,8 @@ impl Rehearsal {
             remembered.remove(0);
         }
         remembered.push(Known {
-            digest,
+            digest: trial.digest,
+            stack_bytes: trial.stack_bytes,
             life: trial.life,
             said: said.clone(),
         });
@@ -257,7 +262,11 @@ fn start(program: &Path, trial: &Trial<'_>) -> io::Result<(Process, UnixStream)>
     let process = Process(command.spawn()?);
     // Not an argument, which other users could see: a configuration may hold secrets.
     ours.set_write_timeout(Some(trial.limit.max(Duration::from_millis(1))))?;
-    let mut line = serde_json::to_vec(&trial.life)?;
+    let order = Order {
+        stack_bytes: trial.stack_bytes,
+        life: trial.life.clone(),
+    };
+    let mut line = serde_json::to_vec(&order)?;
     line.push(b'\n');
     ours.write_all(&line)?;
     Ok((process, ours))

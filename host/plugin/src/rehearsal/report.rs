@@ -24,8 +24,18 @@ pub(crate) struct Life {
     pub(crate) domain: String,
     pub(crate) config: String,
     pub(crate) lanes: u32,
+    pub(crate) stack_bytes: usize,
     pub(crate) lane_bytes: usize,
     pub(crate) start_timeout: Duration,
+}
+
+/// How a library is to be tried out.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Order {
+    /// Of the thread that opens it.
+    pub(crate) stack_bytes: usize,
+    /// The instance to make of it, when one is to be made.
+    pub(crate) life: Option<Life>,
 }
 
 /// Why a library is refused.

@@ -37,6 +37,8 @@ pub struct LoadRequest {
     pub config: String,
     /// How many lanes, 1 to 64.
     pub lanes: u32,
+    /// Bytes of stack that each lane has.
+    pub stack_bytes: usize,
     /// The limits of each lane.
     pub limits: Limits,
     /// Where its private copy goes, and how that is tried out.
@@ -59,6 +61,9 @@ pub enum Unloaded {
     /// It is still there, for this reason.
     Resident(String),
 }
+
+/// Bytes of stack that a lane has where nothing else is said.
+pub const LANE_STACK: usize = 2 << 20;
 
 /// The reason of [`Unloaded::Resident`] where a lane does not come back from the library.
 pub(super) const LANE_IS_BUSY: &str = "one of its lanes is still busy";

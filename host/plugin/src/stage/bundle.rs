@@ -143,6 +143,14 @@ impl Bundle {
         let original = original.parent().unwrap_or(Path::new("/"));
         let inside = folder.join(["o"; DEPTH].join("/"));
         let first = Member::new(source, file.try_clone().map_err(failed)?, original, &inside, &[])?;
+        for needed in first
+            .dynamic
+            .needed
+            .iter()
+            .filter(|needed| needed.starts_with('/'))
+        {
+            refuse_if_replaced(source, Path::new(needed))?;
+        }
         if first.looks.is_empty() && first.inherited.is_empty() {
             return Ok(None);
         }
@@ -176,6 +184,9 @@ impl Bundle {
         while position < members.len() && members.len() < MOST {
             for needed in members[position].dynamic.needed.clone() {
                 // The dynamic linker never looks for what the host itself is linked to.
+                if needed.starts_with('/') {
+                    refuse_if_replaced(&members[position].shown, Path::new(&needed))?;
+                }
                 if needed.contains('/') || self.names.contains_key(&needed) || hosts_own().contains(&needed) {
                     continue;
                 }

@@ -67,6 +67,7 @@ pub fn request(library: PathBuf, name: &str) -> LoadRequest {
         domain: "TestNode".to_owned(),
         config: "{}".to_owned(),
         lanes: 1,
+        stack_bytes: mesh_plugin::LANE_STACK,
         limits: mesh_plugin::Limits {
             bytes: 1 << 20,
             calls_of_each: 10_000,

@@ -33,6 +33,7 @@ fn request(puppet: &Arc<Puppet>) -> LoadRequest {
         domain: "M".to_owned(),
         config: "{}".to_owned(),
         lanes: 1,
+        stack_bytes: mesh_plugin::LANE_STACK,
         limits: Limits {
             bytes: 1 << 20,
             calls_of_each: 10,

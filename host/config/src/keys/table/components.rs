@@ -144,6 +144,13 @@ pub(super) const COMPONENTS: &[Key] = &[
     ),
     integer(
         "components",
+        "stack_bytes",
+        STACK_BYTES,
+        Live,
+        "Bytes of stack that each of these threads has.",
+    ),
+    integer(
+        "components",
         "start_timeout_ms",
         START_TIMEOUT_MS,
         Live,

@@ -82,6 +82,32 @@ pub unsafe extern "C" fn pthread_key_create(key: *mut libc::pthread_key_t, destr
     result
 }
 
+/// As C11 says; the C library makes such keys without asking for the function above.
+///
+/// # Safety
+///
+/// As for the C library's function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tss_create(key: *mut libc::pthread_key_t, destructor: Destructor) -> c_int {
+    const ERROR: c_int = 2;
+    // SAFETY: the caller keeps the contract of the C library's function, whose keys are the same.
+    match unsafe { pthread_key_create(key, destructor) } {
+        0 => 0,
+        _ => ERROR,
+    }
+}
+
+/// As C11 says.
+///
+/// # Safety
+///
+/// As for the C library's function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tss_delete(key: libc::pthread_key_t) {
+    // SAFETY: as above.
+    unsafe { pthread_key_delete(key) };
+}
+
 /// As POSIX says; forgets the key.
 ///
 /// # Safety

@@ -12,11 +12,13 @@ mod keys;
 mod objects;
 mod thread_exit;
 mod threads;
+mod timers;
 
 pub use keys::keys_in_use;
 pub(crate) use keys::release_keys;
 pub(crate) use objects::{Object, is_hosts_own};
 pub(crate) use threads::{Owner, Strangers, threads_begun_in, threads_of};
+pub(crate) use timers::{timers_begun_in, timers_of};
 
 use std::ffi::{CStr, c_void};
 use std::ptr;
@@ -37,6 +39,7 @@ pub fn is_active() -> bool {
     keys::prepare();
     threads::prepare();
     thread_exit::prepare();
+    timers::prepare();
     ours.iter().all(is_first)
 }
 

@@ -8,6 +8,7 @@
 
 use super::Original;
 use super::keys::pthread_key_create;
+use super::objects::is_hosts_own;
 use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
 
@@ -15,11 +16,6 @@ type Destructor = unsafe extern "C" fn(*mut c_void);
 type Register = unsafe extern "C" fn(Destructor, *mut c_void, *mut c_void) -> c_int;
 
 static REGISTER: Original = Original::new(c"__cxa_thread_atexit_impl");
-
-unsafe extern "C" {
-    /// The mark of the executable, which the compiler puts into each.
-    static __dso_handle: u8;
-}
 
 /// The destructors of one thread.
 type List = Vec<(Destructor, *mut c_void)>;
@@ -51,7 +47,8 @@ pub unsafe extern "C" fn __cxa_thread_atexit_impl(
     object: *mut c_void,
     library: *mut c_void,
 ) -> c_int {
-    let is_own = std::ptr::eq(library.cast_const().cast(), &raw const __dso_handle);
+    // Compilers name an object by any address in it. The standard library does not use that of the executable's mark.
+    let is_own = is_hosts_own(library.addr());
     if let (true, Some(key)) = (is_own, key()) {
         // SAFETY: the key exists until the process ends.
         let mut list = unsafe { libc::pthread_getspecific(key) }.cast::<List>();
@@ -131,5 +128,17 @@ mod tests {
         .join()
         .unwrap();
         assert_eq!(*ended.lock().unwrap(), ["first", "second"]);
+    }
+
+    #[test]
+    fn destructors_of_the_hosts_own_thread_locals_are_kept_in_its_own_list() {
+        std::thread::spawn(|| {
+            SECOND.with(|_| ());
+            let key = super::key().unwrap();
+            // SAFETY: the key exists until the process ends.
+            assert!(!unsafe { libc::pthread_getspecific(key) }.is_null());
+        })
+        .join()
+        .unwrap();
     }
 }

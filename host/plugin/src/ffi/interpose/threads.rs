@@ -45,12 +45,17 @@ thread_local! {
 }
 
 impl Owner {
-    const HOST: Owner = Owner(0);
+    pub(crate) const HOST: Owner = Owner(0);
 
     /// One that never was before.
     pub(crate) fn new() -> Owner {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Owner(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// That of this thread.
+    pub(crate) fn of_this_thread() -> Owner {
+        Owner(OWNER.get())
     }
 
     /// From now on this thread runs the owner's code: what it starts is the owner's.
@@ -272,4 +277,19 @@ pub unsafe extern "C" fn pthread_create(
         drop(unsafe { Box::from_raw(begin_with) });
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_have_ended_are_forgotten_while_others_come() {
+        for _ in 0..500 {
+            std::thread::spawn(|| ()).join().unwrap();
+        }
+        // Those of other tests are among them.
+        let known = threads().known.len();
+        assert!(known < 200, "{known}");
+    }
 }

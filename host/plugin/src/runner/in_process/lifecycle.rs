@@ -13,9 +13,9 @@ use crate::ffi::library::{ComponentTable, Library};
 use crate::instance::Instance;
 use crate::lane::Lane;
 use crate::rehearsal::{Extent, Life, Trial};
-use crate::runner::{LANE_IS_BUSY, LoadRequest, Unloaded};
+use crate::runner::{LANE_IS_BUSY, LANE_STACK, LoadRequest, Unloaded};
 use crate::stage::{Stage, Staged};
-use crate::surroundings::{HostsOwn, KeptMask};
+use crate::surroundings::{HostsOwn, KeptMask, PUT_BACK};
 use crate::uses::Uses;
 use crate::{Descriptor, LoadError, LoadErrorKind, log_level};
 use std::mem::ManuallyDrop;
@@ -62,6 +62,8 @@ pub(in crate::runner) struct Opened {
 struct Before {
     /// How long each step of it may take.
     limit: Duration,
+    /// The stack of the thread that opens it.
+    stack_bytes: usize,
     /// The instance to try it out with.
     life: Option<Life>,
     /// Is told when it is over.
@@ -87,6 +89,7 @@ fn open(
             digest: staged.digest(),
             shown,
             limit: before.limit,
+            stack_bytes: before.stack_bytes,
             life: before.life,
         };
         stage
@@ -135,6 +138,7 @@ pub(super) fn lane_zero(
     let shown = request.library.display().to_string();
     let before = Before {
         limit: request.start_timeout,
+        stack_bytes: request.stack_bytes,
         life: life(&request),
         passed: Some(after_rehearsal),
     };
@@ -147,7 +151,7 @@ pub(super) fn lane_zero(
             return Err(refused.remains);
         }
     };
-    let (functions, owner) = (table.functions(), remains.owner);
+    let (functions, owner, stack_bytes) = (table.functions(), remains.owner, request.stack_bytes);
     let made = make(request, &remains.library, &table, &shown);
     drop(mask);
     remains.put_back();
@@ -171,7 +175,8 @@ pub(super) fn lane_zero(
                 lane.clone(),
                 format!("{}/{number}", instance.identity().component),
             );
-            thread::Builder::new().name(name).spawn(move || {
+            let thread = thread::Builder::new().name(name).stack_size(stack_bytes);
+            thread.spawn(move || {
                 owner.enter();
                 lane_thread::run(&functions, pointer, number, &lane)
             })
@@ -215,6 +220,7 @@ fn life(request: &LoadRequest) -> Option<Life> {
         domain: request.domain.clone(),
         config: request.config.clone(),
         lanes: request.lanes,
+        stack_bytes: request.stack_bytes,
         lane_bytes: request.limits.bytes,
         start_timeout: request.start_timeout,
     })
@@ -233,6 +239,7 @@ pub(super) fn look(
             digest: staged.digest(),
             shown: &shown,
             limit: LOOK,
+            stack_bytes: LANE_STACK,
             life: None,
         });
         match said {
@@ -368,6 +375,11 @@ fn unload(mut remains: Remains, patience: Duration) -> Unloaded {
         // The code must stay while a thread runs it.
         return Unloaded::Resident(format!("{threads} of its own threads still run"));
     }
+    let timers = interpose::timers_of(remains.owner, remains.library.group());
+    if timers > 0 {
+        // The C library calls a timer's function whenever it rings.
+        return Unloaded::Resident(format!("{timers} of its timers are still set"));
+    }
     remains.put_back();
     if let Some(reason) = remains.hosts_own.handled() {
         return Unloaded::Resident(reason);
@@ -401,9 +413,7 @@ impl Remains {
     fn put_back(&mut self) {
         let shown = &self.shown;
         for changed in self.hosts_own.put_back(self.library.group()) {
-            tracing::warn!(
-                "{shown} {changed}; a component must not change that, and the host has restored it"
-            );
+            tracing::warn!("{shown} {changed}; {PUT_BACK}");
         }
     }
 

@@ -8,7 +8,7 @@ mod lifecycle;
 pub(super) use lifecycle::Opened;
 
 use super::{LoadRequest, Unloaded};
-use crate::ffi::interpose;
+use crate::ffi::{interpose, process};
 use crate::{Descriptor, LoadError, LoadErrorKind, Stage};
 use lifecycle::LaneZero;
 use std::path::PathBuf;
@@ -37,6 +37,7 @@ impl Threads {
 /// Loads a library and makes its instance.
 pub(super) async fn load(request: LoadRequest) -> Result<(Opened, Threads), LoadError> {
     static LOADED: AtomicU64 = AtomicU64::new(0);
+    process::note_copies();
     let count = LOADED.fetch_add(1, Ordering::Relaxed);
     if count >= LIBRARIES_WITHOUT_KEY_RELEASE && !interpose::is_active() {
         return Err(LoadError::new(
@@ -51,6 +52,7 @@ pub(super) async fn load(request: LoadRequest) -> Result<(Opened, Threads), Load
     let name = format!("{}/0", request.name);
     let lane_zero = thread::Builder::new()
         .name(name)
+        .stack_size(request.stack_bytes)
         .spawn(move || lifecycle::lane_zero(request, after_rehearsal, report))
         .map_err(|error| no_lane(&error))?;
     let failed = |what: String| {
