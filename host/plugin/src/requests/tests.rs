@@ -282,7 +282,7 @@ fn requests_end_with_a_call_that_takes_too_long_and_go_on_behind_one_that_was_co
 fn a_call_that_waits_for_a_version_is_cancelled_too() {
     let (asks, serves) = (instance(1, false), instance(2, false));
     let lane = &serves.lanes()[0];
-    lane.hold(crate::Nested::Waits);
+    Lane::hold_all([lane].into_iter(), crate::Nested::Waits);
     let before = call(&asks, MadeFor::Component, &serves);
     let after = call(&asks, MadeFor::Component, &serves);
     let wanted = call(&asks, MadeFor::Component, &serves);
@@ -300,7 +300,7 @@ fn only_what_descends_from_a_call_that_was_taken_before_the_hold_is_let_in() {
     let (asks, serves) = (instance(1, false), instance(2, false));
     let (lane, held) = (&asks.lanes()[0], &serves.lanes()[0]);
     let before = served(lane, soon());
-    held.hold(crate::Nested::LetIn);
+    Lane::hold_all([held].into_iter(), crate::Nested::LetIn);
     let after = served(lane, soon());
     let submit = |made_for| {
         let caller = asks.begin(&asked(made_for)).unwrap();
