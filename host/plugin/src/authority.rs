@@ -6,7 +6,6 @@
 //! library in memory.
 
 use super::chain::Began;
-use super::lane::Served;
 use mesh_wire::origin::Origin;
 use mesh_wire::traceparent::Traceparent;
 use std::cell::Cell;
@@ -55,6 +54,19 @@ pub enum Rights {
     Caller(Origin),
     /// Those of a caller who waits no more, or never was.
     Gone,
+}
+
+/// A call that the component works on.
+#[derive(Clone, Debug)]
+pub(super) struct Served {
+    /// Who called, where that is remembered.
+    pub(super) origin: Option<Origin>,
+    /// Until when somebody waits.
+    pub(super) deadline: Instant,
+    /// When the chain of calls began that it belongs to.
+    pub(super) began: Began,
+    /// The trace that it belongs to.
+    pub(super) trace: Option<Traceparent>,
 }
 
 /// The caller of a call that is not answered yet.

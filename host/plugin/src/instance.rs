@@ -3,13 +3,16 @@
 //! Enters: jobs, and completions from threads of the library. Leaves: jobs on the lanes, requests of the component through
 //! [`Services`]. Guarantees: a job goes to one lane; what comes too late is counted and harms nobody.
 
+mod services;
+
+pub use services::{Caller, Services};
+
 use super::authority::{Authority, MadeFor, Rights, act_for, acting_for};
 use super::chain::{Began, Hold};
 use super::emitter::{Emitter, Identity};
 use super::job::{Answer, Completion, Job, Response};
-use super::lane::{Lane, Refusal, Refused, Wake, clock, split_token};
-use super::requests::{Place, RequestNumber};
-use super::services::{Caller, Services};
+use super::lane::{Lane, Refusal, Refused, RequestNumber, Wake, clock, split_token};
+use super::place::Place;
 use super::uses::Uses;
 use super::wrong::Wrong;
 use mesh_wire::traceparent::Traceparent;
@@ -234,7 +237,7 @@ impl Instance {
         };
         // First, so that a call which is given up from now on takes the request with it.
         let ticket = keeper.requests().begin(reply_to, asked.token, call)?;
-        let number = RequestNumber(keeper.token(ticket));
+        let number = RequestNumber::new(keeper.token(ticket));
         match self.authority_for(asked.made_for) {
             Ok(authority) => Ok(Caller {
                 instance: self.clone(),
@@ -270,7 +273,7 @@ impl Instance {
 
     /// Forgets a request that was not begun after all.
     pub(super) fn withdraw(&self, number: RequestNumber) {
-        let (lane, ticket) = split_token(number.0);
+        let (lane, ticket) = split_token(number.get());
         if let Some(lane) = self.lanes.get(lane) {
             lane.requests().finish(ticket);
         }
@@ -305,8 +308,8 @@ impl Instance {
     /// The place of a call with this token; none for the token of a call that waits for a version.
     pub fn place_of(&self, token: u64) -> Option<Place> {
         let lane = self.lanes.get(split_token(token).0).filter(|_| token != 0)?;
-        let lane = lane.clone();
-        Some(Place { lane, token })
+        let holder = lane.clone();
+        Some(Place { holder, token })
     }
 
     pub(super) fn services(&self) -> &Arc<dyn Services> {

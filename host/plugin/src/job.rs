@@ -3,7 +3,7 @@
 //! Enters: a kind, and bytes that belong to it. Leaves: work for a lane. Guarantees: numbers are those of the ABI.
 
 use super::chain::Began;
-use super::requests::Place;
+use super::place::Place;
 use bytes::Bytes;
 use mesh_session::{After, Share};
 use mesh_wire::origin::Origin;

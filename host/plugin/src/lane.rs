@@ -7,16 +7,16 @@
 mod giving_up;
 mod places;
 mod refused;
+mod requests;
 mod room;
 mod served;
 mod state;
 mod wake;
 
 pub use refused::{Refusal, Refused};
+pub use requests::RequestNumber;
 pub use room::Limits;
 pub use wake::Wake;
-
-pub(super) use served::Served;
 
 use super::Status;
 use super::chain::Began;
@@ -25,9 +25,9 @@ use super::intake::Intake;
 use super::job::{Answer, Completion, Job, JobKind, Response};
 use super::latency::Latency;
 use super::owed::Owed;
-use super::requests::Requests;
 use super::slots::{Slots, Ticket};
 use mesh_session::{After, Share};
+use requests::Requests;
 use room::Events;
 use state::State;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};

@@ -4,7 +4,7 @@
 
 use super::emitter::Emitter;
 use super::instance::Instance;
-use super::services::{Caller, Services};
+use super::instance::{Caller, Services};
 use super::wrong::Wrong;
 use std::sync::Arc;
 

@@ -5,10 +5,10 @@
 
 use super::LoadError;
 use super::authority::Authority;
+use super::instance::Caller;
 use super::instance::Instance;
 use super::job::{Completion, Job};
 use super::lane::Lane;
-use super::services::Caller;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 use super::host_table::{Bound, bytes, guard};
 use crate::authority::MadeFor;
 use crate::instance::Asked;
-use crate::services::Caller;
+use crate::instance::Caller;
 use crate::wrong::Wrong;
 use mesh_plugin_abi::{self as abi, Given, RequestStatus, field};
 use mesh_wire::traceparent::Traceparent;
@@ -151,7 +151,7 @@ fn answered(
         let caller = bound.instance().begin(&described(bound, request)?)?;
         let number = caller.request;
         if let Some(number) = number {
-            tell(number.0);
+            tell(number.get());
         }
         let outcome = ask(bound, caller);
         if let (Err(_), Some(number)) = (outcome, number) {

@@ -6,10 +6,10 @@
 use super::host_table::Bound;
 use crate::emitter::Identity;
 use crate::instance::Instance;
+use crate::instance::Services;
 use crate::intake::{Nested, Waiting};
 use crate::job::{Abandoned, Answer, Job};
 use crate::lane::{Lane, Limits, Refused, Wake};
-use crate::services::Services;
 use mesh_plugin_abi::{self as abi, Items, field};
 use std::sync::Arc;
 use std::time::Instant;

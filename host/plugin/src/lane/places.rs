@@ -7,7 +7,7 @@ use super::{Lane, Owed};
 use crate::chain::Hold;
 use crate::intake::{Nested, Waiting};
 use crate::job::Abandoned;
-use crate::requests::Place;
+use crate::place::Place;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -79,7 +79,7 @@ impl Lane {
                             .and_then(|pending| pending.owed.answer_mut());
                         if let Some(answer) = answer {
                             answer.placed(Place {
-                                lane: self.clone(),
+                                holder: self.clone(),
                                 token: job.token,
                             });
                         }

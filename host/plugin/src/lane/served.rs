@@ -5,26 +5,12 @@
 
 use super::state::{Pending, Stage, State};
 use super::{Job, Lane, Owed, split_token};
-use crate::authority::WaitingCaller;
+use crate::authority::{Served, WaitingCaller};
 use crate::chain::Began;
 use crate::slots::Ticket;
 use mesh_wire::origin::Origin;
-use mesh_wire::traceparent::Traceparent;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-
-/// A call that the component works on.
-#[derive(Clone, Debug)]
-pub(crate) struct Served {
-    /// Who called, where that is remembered.
-    pub(crate) origin: Option<Origin>,
-    /// Until when somebody waits.
-    pub(crate) deadline: Instant,
-    /// When the chain of calls began that it belongs to.
-    pub(crate) began: Began,
-    /// The trace that it belongs to.
-    pub(crate) trace: Option<Traceparent>,
-}
 
 impl Lane {
     /// The call with this ticket, while the component works on it.

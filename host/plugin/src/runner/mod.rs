@@ -12,8 +12,8 @@ mod in_process;
 mod played;
 
 use super::instance::Instance;
+use super::instance::Services;
 use super::lane::Limits;
-use super::services::Services;
 use super::{Descriptor, LoadError, Stage};
 use in_process::Threads;
 use std::path::PathBuf;

@@ -5,16 +5,16 @@
 //! that the component cancelled gets no reply. One whose call was given up gets one, with an error. Nothing is kept of a
 //! request that is over. Nothing is stopped, and nobody is told, while the table is locked.
 
+use super::{Lane, split_token};
 use crate::Status;
 use crate::job::{Job, JobKind};
-use crate::lane::{Lane, split_token};
+use crate::place::{Doing, Holds, stop};
 use crate::slots::{Slots, Ticket};
 use crate::wrong::Wrong;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::task::AbortHandle;
 
 /// The payload of the reply to a request whose call was given up.
 const CANCELLED: &[u8] =
@@ -22,29 +22,17 @@ const CANCELLED: &[u8] =
 
 /// The number of a request that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestNumber(pub(super) u64);
+pub struct RequestNumber(pub(in crate::lane) u64);
 
-/// The work of the host for a request, as far as it can be stopped.
-#[derive(Debug)]
-pub enum Doing {
-    /// It ends by itself, and soon.
-    Soon,
-    /// A call waits in a lane or is worked on.
-    Call(Place),
-    /// A task of the host.
-    Task(AbortHandle),
-}
+impl RequestNumber {
+    /// From the number that a component has, or for it.
+    pub(crate) fn new(number: u64) -> RequestNumber {
+        RequestNumber(number)
+    }
 
-/// The place of a call that a lane has taken.
-#[derive(Clone)]
-pub struct Place {
-    pub(super) lane: Arc<Lane>,
-    pub(super) token: u64,
-}
-
-impl std::fmt::Debug for Place {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Place").field(&self.token).finish()
+    /// The number that a component gets.
+    pub(crate) fn get(self) -> u64 {
+        self.0
     }
 }
 
@@ -72,7 +60,7 @@ impl Request {
 
 /// The requests that are made for the calls of one lane, and those for no call that are answered there.
 #[derive(Default)]
-pub(super) struct Requests {
+pub(crate) struct Requests {
     table: Mutex<Table>,
     /// How many there are.
     count: AtomicUsize,
@@ -99,7 +87,7 @@ impl Table {
 
 impl Requests {
     /// Notes a request.
-    pub(super) fn begin(&self, reply_to: &Arc<Lane>, token: u64, call: u64) -> Result<Ticket, Wrong> {
+    pub(crate) fn begin(&self, reply_to: &Arc<Lane>, token: u64, call: u64) -> Result<Ticket, Wrong> {
         let mut table = self.lock();
         if table.has_ended {
             return Err(Wrong::Ended);
@@ -119,7 +107,7 @@ impl Requests {
     }
 
     /// Notes what the host does for a request. Returns it where the request is over already.
-    pub(super) fn note(&self, ticket: Ticket, doing: Doing) -> Option<Doing> {
+    pub(crate) fn note(&self, ticket: Ticket, doing: Doing) -> Option<Doing> {
         match self.lock().requests.get_mut(ticket) {
             Some(request) => {
                 request.doing = doing;
@@ -130,17 +118,17 @@ impl Requests {
     }
 
     /// Whether a request is neither answered nor cancelled.
-    pub(super) fn has(&self, ticket: Ticket) -> bool {
+    pub(crate) fn has(&self, ticket: Ticket) -> bool {
         self.lock().requests.get(ticket).is_some()
     }
 
     /// Ends a request which is answered. False when it was cancelled before.
-    pub(super) fn finish(&self, ticket: Ticket) -> bool {
+    pub(crate) fn finish(&self, ticket: Ticket) -> bool {
         self.take(ticket).is_some()
     }
 
     /// Cancels a request of which the component wants to hear no more. False when it is over already.
-    pub(super) fn cancel(&self, ticket: Ticket) -> bool {
+    pub(crate) fn cancel(&self, ticket: Ticket) -> bool {
         let request = self.take(ticket);
         let was_there = request.is_some();
         if let Some(request) = request {
@@ -150,14 +138,14 @@ impl Requests {
     }
 
     /// Cancels the requests that were made for a call which was given up, and says so to the component.
-    pub(super) fn give_up_for(&self, call: u64) {
+    pub(crate) fn give_up_for(&self, call: u64) {
         for request in self.take_for(call) {
             stop(request.give_up());
         }
     }
 
     /// Takes no more requests, and stops all.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut table = self.lock();
         table.has_ended = true;
         table.by_call.clear();
@@ -171,13 +159,13 @@ impl Requests {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
     /// For how many requests there is room without more memory.
     #[cfg(test)]
-    pub(super) fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.lock().requests.room()
     }
 
@@ -215,19 +203,16 @@ impl Requests {
     }
 }
 
-/// Stops what the host does for a request that was cancelled, and all that the called components have asked for because of it.
-/// A chain of calls may be long, so it is no recursion.
-pub(super) fn stop(doing: Doing) {
-    let mut left = vec![doing];
-    while let Some(doing) = left.pop() {
-        match doing {
-            Doing::Soon => {}
-            Doing::Task(task) => task.abort(),
-            Doing::Call(Place { lane, token }) => {
-                if lane.cancel(split_token(token).1) {
-                    left.extend(lane.requests().take_for(token).into_iter().map(Request::give_up));
-                }
-            }
+impl Holds for Lane {
+    fn cancel_call(self: Arc<Self>, token: u64) -> Vec<Doing> {
+        match self.cancel(split_token(token).1) {
+            true => self
+                .requests
+                .take_for(token)
+                .into_iter()
+                .map(Request::give_up)
+                .collect(),
+            false => Vec::new(),
         }
     }
 }

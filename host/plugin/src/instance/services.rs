@@ -3,15 +3,15 @@
 //! Enters: what a component asks for, and for which call. Leaves: a reply on the lane that it chose, or that the request is
 //! wrong. Guarantees: a request that can be cancelled gets one reply at most, and none after it was cancelled.
 
-use super::Status;
-use super::authority::Authority;
-use super::emitter::Emitter;
-use super::instance::Instance;
-use super::job::{Job, JobKind};
-use super::lane::{Lane, split_token};
-use super::requests::{Doing, Place, RequestNumber, stop};
-use super::slots::Ticket;
-use super::wrong::Wrong;
+use super::Instance;
+use crate::Status;
+use crate::authority::Authority;
+use crate::emitter::Emitter;
+use crate::job::{Job, JobKind};
+use crate::lane::{Lane, RequestNumber, split_token};
+use crate::place::{Doing, Place, stop};
+use crate::slots::Ticket;
+use crate::wrong::Wrong;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ impl Caller {
     }
 
     fn place(&self) -> Option<(&Arc<Lane>, Ticket)> {
-        let (lane, ticket) = split_token(self.request?.0);
+        let (lane, ticket) = split_token(self.request?.get());
         Some((self.instance.lanes().get(lane)?, ticket))
     }
 }

@@ -1,12 +1,13 @@
 //! Requests while they are under way: answered, cancelled by the component, given up with their calls.
 
 use super::*;
+use crate::Caller;
+use crate::Limits;
 use crate::authority::{MadeFor, Rights};
 use crate::emitter::Identity;
 use crate::instance::{Asked, Instance};
 use crate::job::{Abandoned, Answer, Completion};
-use crate::lane::Limits;
-use crate::services::Caller;
+use crate::place::Place;
 use crate::{Interest, NoServices};
 use mesh_wire::origin::Origin;
 use std::time::{Duration, Instant};
@@ -116,7 +117,7 @@ fn kinds(jobs: &[Job]) -> Vec<(JobKind, u64)> {
 fn a_request_is_answered_once_and_cannot_be_cancelled_after_that() {
     let asks = instance(1, false);
     let caller = asks.begin(&asked(MadeFor::Component)).unwrap();
-    let number = caller.request.unwrap().0;
+    let number = caller.request.unwrap().get();
     assert_eq!(asks.requests(), 1);
     caller.reply(Status::OK, "1");
     caller.reply(Status::OK, "2");
@@ -131,7 +132,7 @@ fn a_request_is_answered_once_and_cannot_be_cancelled_after_that() {
 fn a_request_that_was_cancelled_gets_no_reply_and_is_cancelled_once() {
     let asks = instance(1, false);
     let caller = asks.begin(&asked(MadeFor::Component)).unwrap();
-    let number = caller.request.unwrap().0;
+    let number = caller.request.unwrap().get();
     assert_eq!(asks.cancel(number), Ok(()));
     assert_eq!(asks.cancel(number), Err(Wrong::Unknown));
     assert!(caller.is_over());
@@ -229,7 +230,7 @@ fn a_cancelled_call_that_waits_in_the_queue_is_never_seen() {
     let caller = call(&asks, MadeFor::Component, &serves);
     let lane = &serves.lanes()[0];
     assert_eq!((lane.pending(), lane.load()), (1, 1));
-    assert_eq!(asks.cancel(caller.request.unwrap().0), Ok(()));
+    assert_eq!(asks.cancel(caller.request.unwrap().get()), Ok(()));
     assert_eq!((lane.pending(), lane.load()), (0, 0));
     assert!(work(lane).is_empty());
 }
@@ -245,7 +246,7 @@ fn a_cancelled_call_that_is_worked_on_is_told_to_the_component_and_so_are_those_
     let goes_on = second.begin(&asked(MadeFor::Call(unrelated))).unwrap();
     let in_third = work(&third.lanes()[0])[0].token;
 
-    assert_eq!(first.cancel(caller.request.unwrap().0), Ok(()));
+    assert_eq!(first.cancel(caller.request.unwrap().get()), Ok(()));
     assert_eq!(kinds(&work(&second.lanes()[0])), [(JobKind::Cancel, in_second)]);
     assert_eq!(kinds(&work(&third.lanes()[0])), [(JobKind::Cancel, in_third)]);
     // The component in the middle did not cancel: its request has one reply, which says so.
@@ -286,9 +287,9 @@ fn a_call_that_waits_for_a_version_is_cancelled_too() {
     let before = call(&asks, MadeFor::Component, &serves);
     let after = call(&asks, MadeFor::Component, &serves);
     let wanted = call(&asks, MadeFor::Component, &serves);
-    assert_eq!(asks.cancel(before.request.unwrap().0), Ok(()));
+    assert_eq!(asks.cancel(before.request.unwrap().get()), Ok(()));
     lane.release();
-    assert_eq!(asks.cancel(after.request.unwrap().0), Ok(()));
+    assert_eq!(asks.cancel(after.request.unwrap().get()), Ok(()));
     let jobs = work(lane);
     assert_eq!(jobs.len(), 1);
     assert_eq!((lane.pending(), lane.load()), (1, 0));
@@ -343,12 +344,12 @@ fn a_hundred_thousand_cancelled_requests_keep_no_memory() {
     for made_for in [MadeFor::Call(token), MadeFor::Component] {
         for _ in 0..100_000 {
             let caller = call(&asks, made_for, &serves);
-            assert_eq!(asks.cancel(caller.request.unwrap().0), Ok(()));
+            assert_eq!(asks.cancel(caller.request.unwrap().get()), Ok(()));
         }
         let callers: Vec<Caller> = (0..100_000).map(|_| call(&asks, made_for, &serves)).collect();
         assert_eq!((asks.requests(), lane.pending()), (100_000, 100_000));
         for caller in callers {
-            assert_eq!(asks.cancel(caller.request.unwrap().0), Ok(()));
+            assert_eq!(asks.cancel(caller.request.unwrap().get()), Ok(()));
         }
     }
     assert_eq!((asks.requests(), lane.pending(), lane.load()), (0, 0, 0));
@@ -364,7 +365,7 @@ async fn a_task_of_the_host_ends_with_the_request_whoever_comes_first() {
     let asks = instance(1, false);
     for cancels_first in [true, false] {
         let caller = asks.begin(&asked(MadeFor::Component)).unwrap();
-        let number = caller.request.unwrap().0;
+        let number = caller.request.unwrap().get();
         let task = tokio::spawn(std::future::pending::<()>());
         if cancels_first {
             assert_eq!(asks.cancel(number), Ok(()));
