@@ -253,6 +253,7 @@ mod tests {
         assert_eq!(of(user("chief", Some(HOST)), Some("partners")), HOST);
         assert_eq!(of(user("ann", None), Some("partners")), HOST, "she is known here");
         assert_eq!(of(user("ann", Some("gone")), Some("partners")), HOST);
-        assert_eq!(of(user("chief", Some("gone")), None), "staff");
+        assert_eq!(of(user("chief", Some("gone")), None), HOST, "nobody takes over");
+        assert_eq!(of(user("chief", Some(OTHERS)), None), "staff");
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// Checks a library with little patience. Few rounds: the memory of so many says nothing.
-fn check(library: &Path) -> (Finished, Value) {
+pub(super) fn check(library: &Path) -> (Finished, Value) {
     check_with(
         library,
         &["--rounds", "5", "--answer-time", "400", "--step-time", "10000"],
@@ -21,7 +21,7 @@ fn check_with(library: &Path, arguments: &[&str]) -> (Finished, Value) {
     (finished, report)
 }
 
-fn compiled(folder: &Folder, source: &str, flag: &str) -> std::path::PathBuf {
+pub(super) fn compiled(folder: &Folder, source: &str, flag: &str) -> std::path::PathBuf {
     let output = folder.path().join(format!("lib{flag}.so"));
     let defines: Vec<&str> = Some(flag).filter(|flag| *flag != "good").into_iter().collect();
     c_library::compile(&c_library::fixture(source), &defines, &output).expect("the fixture compiles");
@@ -29,7 +29,7 @@ fn compiled(folder: &Folder, source: &str, flag: &str) -> std::path::PathBuf {
 }
 
 /// The findings of one check as `verdict: sentence`.
-fn findings(report: &Value, check: &str) -> Vec<String> {
+pub(super) fn findings(report: &Value, check: &str) -> Vec<String> {
     let checks = report["checks"].as_array().unwrap();
     let found = checks
         .iter()
@@ -465,38 +465,4 @@ fn each_is_named(folder: &str, flaws: &[(&str, &str, &str)]) {
             }
         }
     }
-}
-
-#[test]
-fn libraries_that_the_loader_refuses_are_refused_with_its_words() {
-    let folder = Folder::new("check-refused");
-    let (finished, report) = check(&compiled(&folder, "description.c", "METHOD_TWICE"));
-    assert_eq!(finished.code, 1);
-    let found = findings(&report, "inspect");
-    assert!(found[0].contains("declares its method"), "{found:?}");
-    let (_, report) = check(&compiled(&folder, "lifecycle.c", "CREATE_FAILS"));
-    let found = findings(&report, "lifecycle");
-    assert!(found[0].contains("the fixture's cellar is flooded"), "{found:?}");
-    let (_, report) = check(&compiled(&folder, "lifecycle.c", "STOP_FAILS"));
-    let found = findings(&report, "lifecycle");
-    assert!(found[0].starts_with("warning: "), "{found:?}");
-    assert!(found[0].contains("the fixture's brakes are gone"), "{found:?}");
-}
-
-#[test]
-fn files_that_cannot_be_checked_are_named() {
-    let missing = mesh(&["check-plugin", "/nowhere/libnothing.so"]);
-    assert_eq!((missing.code, missing.out.as_str()), (1, ""));
-    assert!(
-        missing.err.contains("/nowhere/libnothing.so is not a file"),
-        "{}",
-        missing.err
-    );
-    let path = library("calc");
-    for config in ["[]", "{"] {
-        let confused = mesh(&["check-plugin", path.to_str().unwrap(), "--config", config]);
-        assert_eq!(confused.code, 2, "{}", confused.err);
-        assert!(confused.err.starts_with("--config "), "{}", confused.err);
-    }
-    assert_eq!(mesh(&["check-plugin", "x.so", "--rounds", "0"]).code, 2);
 }

@@ -10,6 +10,7 @@ mod secure_identity;
 mod secure_kept;
 mod secure_names;
 mod secure_profiles;
+mod secure_profiles_choice;
 mod secure_provider;
 mod secure_providers;
 mod secure_reach;
