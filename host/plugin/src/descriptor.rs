@@ -306,7 +306,15 @@ impl Descriptor {
 }
 
 /// The members that a descriptor and its methods may have.
-const MEMBERS: [&str; 6] = ["methods", "events", "routes", "data", "state", "health"];
+const MEMBERS: [&str; 7] = [
+    "methods",
+    "events",
+    "routes",
+    "data",
+    "state",
+    "health",
+    "extensions",
+];
 const MEMBERS_OF_A_METHOD: [&str; 5] = ["name", "parameters", "description", "schemas", "async"];
 /// More of them are not named.
 const MOST_UNKNOWN: usize = 8;
@@ -343,6 +351,24 @@ fn raw_json<T: serde::Serialize>(value: &T) -> Box<RawValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_schema_for_authors_has_the_members_that_are_known() {
+        let schema: serde_json::Value =
+            serde_json::from_str(include_str!("../../../docs/schema/descriptor.json")).unwrap();
+        let sorted = |names: &[&str]| {
+            let mut names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+            names.sort();
+            names
+        };
+        let of = |place: &serde_json::Value| {
+            let members: Vec<String> = place["properties"].as_object().unwrap().keys().cloned().collect();
+            let members: Vec<&str> = members.iter().map(String::as_str).collect();
+            sorted(&members)
+        };
+        assert_eq!(of(&schema), sorted(&MEMBERS));
+        assert_eq!(of(&schema["$defs"]["method"]), sorted(&MEMBERS_OF_A_METHOD));
+    }
 
     #[test]
     fn members_that_the_contract_does_not_know_are_named() {

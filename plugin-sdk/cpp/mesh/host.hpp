@@ -355,7 +355,13 @@ class Host {
     }
 
     static mesh_request described(const Requester &requester, mesh_token token) noexcept {
-        return {sizeof(mesh_request), requester.lane(), requester.token(), requester.event(), token, mesh_empty()};
+        mesh_request request{};
+        request.struct_size = sizeof(mesh_request);
+        request.lane = requester.lane();
+        request.call = requester.token();
+        request.event = requester.event();
+        request.token = token;
+        return request;
     }
 
     /* Throws what is wrong with a request that the host has not taken. */

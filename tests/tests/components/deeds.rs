@@ -213,7 +213,11 @@ async fn a_version_that_may_still_run_stays_in_memory_with_the_reason() {
         assert_eq!(taken.code, 0, "{deed}: {taken:?}");
         stage.answers("loading").await;
         let back = stage.back().await;
-        assert!(back.contains("still in memory"), "{deed}: {back}");
+        assert!(
+            back.contains("still in memory"),
+            "{deed}: {back}\n{}",
+            stage.host.log()
+        );
         assert!(back.contains(says), "{deed}: {back}");
         stage.answers("steady").await;
         stage.answers("loading").await;

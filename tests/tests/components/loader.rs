@@ -60,12 +60,12 @@ fn every_kind_of_wrong_library_is_one_sentence() {
         (
             "description.c",
             "WRONG_ABI_MAJOR",
-            "was built for plugin ABI 2.2, this host speaks 1.2",
+            "was built for plugin ABI 2.3, this host speaks 1.3",
         ),
         (
             "description.c",
             "NEEDS_NEWER_HOST",
-            "needs a host with plugin ABI 1.9 or newer, this host speaks 1.2",
+            "needs a host with plugin ABI 1.10 or newer, this host speaks 1.3",
         ),
         (
             "description.c",
