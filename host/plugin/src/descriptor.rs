@@ -354,14 +354,14 @@ mod tests {
 
     #[test]
     fn the_schema_for_authors_has_the_members_that_are_known() {
-        let schema: serde_json::Value =
+        let schema: Value =
             serde_json::from_str(include_str!("../../../docs/schema/descriptor.json")).unwrap();
         let sorted = |names: &[&str]| {
             let mut names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
             names.sort();
             names
         };
-        let of = |place: &serde_json::Value| {
+        let of = |place: &Value| {
             let members: Vec<String> = place["properties"].as_object().unwrap().keys().cloned().collect();
             let members: Vec<&str> = members.iter().map(String::as_str).collect();
             sorted(&members)

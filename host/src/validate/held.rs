@@ -14,6 +14,8 @@ pub(super) const ENOUGH_FOR_MEMORY: usize = 20;
 /// hundreds.
 const NOTEWORTHY: f64 = 16.0;
 const LEAK: f64 = 100.0;
+/// The allocator takes so much at once, so that less in all says nothing, in KiB.
+const LEAST_IN_ALL: f64 = 1024.0;
 
 /// One look at this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,8 @@ impl Held {
 /// would be right.
 pub(super) fn growth(memory: &[u64], right: &str) -> Option<Finding> {
     let growth = slope(memory);
-    if memory.len() < ENOUGH_FOR_MEMORY || growth < NOTEWORTHY {
+    let in_all = growth * memory.len() as f64;
+    if memory.len() < ENOUGH_FOR_MEMORY || growth < NOTEWORTHY || in_all < LEAST_IN_ALL {
         return None;
     }
     let sentence = format!("memory grew by {growth:.0} KiB {right}");
