@@ -83,10 +83,10 @@ impl Book {
     pub(crate) fn serves(&mut self, actor: usize, since: Instant) {
         if self.serving.last() != Some(&actor) {
             if !self.serving.is_empty() {
-                let now = Instant::now();
                 self.order.replaced.push(Replaced {
                     since,
-                    answered: now,
+                    // Its last answer may be older, and none is younger.
+                    answered: since,
                     is_passed: false,
                 });
             }
