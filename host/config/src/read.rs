@@ -35,7 +35,7 @@ pub(super) struct Section<'a> {
 /// Unknown keys of one section that are named one by one.
 const MOST_UNKNOWN_KEYS: usize = 20;
 /// Sections of which there may be several.
-const REPEATED: [&str; 5] = [
+pub(crate) const REPEATED: [&str; 5] = [
     "components",
     "security.profiles",
     "security.providers",

@@ -3,8 +3,7 @@
 //! Enters: requests of a component. Leaves: nothing. Guarantees: no request is ever answered.
 
 use super::emitter::Emitter;
-use super::instance::Instance;
-use super::instance::{Caller, Services};
+use super::instance::{Caller, Instance, Services};
 use super::wrong::Wrong;
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Effects of an edit of the file on a mesh that runs.
 
 use super::*;
+use crate::read::REPEATED;
 
 const RUNNING: &str = "name = \"x\"\n[[components]]\nname = \"calc\"\nlibrary = \"one\"\nversion = \"^1\"\n\
                        [[components]]\nname = \"echo\"\nlibrary = \"echo\"\n";
@@ -147,14 +148,6 @@ fn two_values(key: &Key) -> [String; 2] {
         _ => ["a", "b"].map(|letter| format!("\"{}\"", letter.repeat(40))),
     }
 }
-
-const REPEATED: [&str; 5] = [
-    "components",
-    "security.profiles",
-    "security.providers",
-    "web.routes",
-    "web.folders",
-];
 
 #[test]
 fn every_key_that_is_changed_is_named_where_the_table_says_that_it_applies() {

@@ -6,8 +6,7 @@
 
 use super::host_table::{Bound, bytes, guard};
 use crate::authority::MadeFor;
-use crate::instance::Asked;
-use crate::instance::Caller;
+use crate::instance::{Asked, Caller};
 use crate::wrong::Wrong;
 use mesh_plugin_abi::{self as abi, Given, RequestStatus, field};
 use mesh_wire::traceparent::Traceparent;
