@@ -5,7 +5,14 @@
 //! a thread asks, and cannot cancel.
 
 use super::Host;
-use mesh_plugin_abi::{self as abi, RequestStatus, Slice, Token, field};
+use mesh_plugin_abi::{self as abi, Field, RequestStatus, Slice, Token, field};
+use std::ffi::c_void;
+
+/// A function of the extensions for documents that takes a path and options.
+type PathFunction = unsafe extern "C" fn(*const c_void, u32, Token, Slice, Slice);
+/// The same where the request names its call.
+type NamedPathFunction =
+    unsafe extern "C" fn(*const c_void, *const abi::Request, Slice, Slice, *mut Token) -> i32;
 
 /// For what a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,61 +260,38 @@ impl Host {
     }
 
     pub(crate) fn data_get(&self, asking: Asking, path: &str) -> Result<Taken, NotTaken> {
-        let path = Slice::new(path.as_bytes());
-        if let Some(data) = self.named.data {
-            let (request, mut id) = (asking.described(), 0);
-            // SAFETY: the extension is valid, and the request, its number and the path live for the call.
-            let status = unsafe {
-                (data.get(field!(abi::Data2Extension, get)))(
-                    self.context(),
-                    &request,
-                    path,
-                    Slice::EMPTY,
-                    &mut id,
-                )
-            };
-            return taken(status, id);
-        }
-        let data = self.data.ok_or(NotTaken::Unknown)?;
-        let Asking { lane, token, .. } = asking;
-        self.act_for(asking, || {
-            // SAFETY: the extension is valid, and the path lives for the call.
-            unsafe {
-                (data.get(field!(abi::DataExtension, get)))(self.context(), lane, token, path, Slice::EMPTY)
-            };
-        });
-        Ok(None)
+        let (named, first) = (field!(abi::Data2Extension, get), field!(abi::DataExtension, get));
+        self.ask_about(asking, path, named, first)
     }
 
     pub(crate) fn data_remove(&self, asking: Asking, path: &str) -> Result<Taken, NotTaken> {
+        let (named, first) = (
+            field!(abi::Data2Extension, remove),
+            field!(abi::DataExtension, remove),
+        );
+        self.ask_about(asking, path, named, first)
+    }
+
+    /// Asks for something that has a path and nothing else, by this function of either version.
+    fn ask_about(
+        &self,
+        asking: Asking,
+        path: &str,
+        named: Field<abi::Data2Extension, NamedPathFunction>,
+        first: Field<abi::DataExtension, PathFunction>,
+    ) -> Result<Taken, NotTaken> {
         let path = Slice::new(path.as_bytes());
         if let Some(data) = self.named.data {
             let (request, mut id) = (asking.described(), 0);
             // SAFETY: the extension is valid, and the request, its number and the path live for the call.
-            let status = unsafe {
-                (data.get(field!(abi::Data2Extension, remove)))(
-                    self.context(),
-                    &request,
-                    path,
-                    Slice::EMPTY,
-                    &mut id,
-                )
-            };
+            let status = unsafe { (data.get(named))(self.context(), &request, path, Slice::EMPTY, &mut id) };
             return taken(status, id);
         }
         let data = self.data.ok_or(NotTaken::Unknown)?;
         let Asking { lane, token, .. } = asking;
         self.act_for(asking, || {
             // SAFETY: the extension is valid, and the path lives for the call.
-            unsafe {
-                (data.get(field!(abi::DataExtension, remove)))(
-                    self.context(),
-                    lane,
-                    token,
-                    path,
-                    Slice::EMPTY,
-                )
-            };
+            unsafe { (data.get(first))(self.context(), lane, token, path, Slice::EMPTY) };
         });
         Ok(None)
     }
