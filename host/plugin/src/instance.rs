@@ -409,35 +409,21 @@ impl Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::NoServices;
     use crate::authority::{Rights, ServedCall};
-    use crate::job::{Abandoned, JobKind};
+    use crate::job::JobKind;
     use crate::lane::Limits;
+    use crate::no_services::{NoServices, Nobody, identity};
     use mesh_wire::origin::Origin;
     use std::time::Duration;
 
-    struct Nobody;
-
-    impl Answer for Nobody {
-        fn answer(self: Box<Self>, _: i32, _: &[u8]) {}
-        fn abandon(self: Box<Self>, _: Abandoned) {}
-    }
-
     fn instance(number: u64, delegates: bool) -> Instance {
-        let identity = Identity {
-            mesh: "M".to_owned(),
-            domain: "M".to_owned(),
-            component: "asks".to_owned(),
-            version: "1.0.0".to_owned(),
-            number,
-        };
         let limits = Limits {
             bytes: 10_000,
             calls_of_each: 10,
             lanes: 1,
         };
         let lane = Lane::new(0, limits, None).keeping_origins(delegates);
-        Instance::new(identity, Box::new([Arc::new(lane)]), Arc::new(NoServices))
+        Instance::new(identity(number), Box::new([Arc::new(lane)]), Arc::new(NoServices))
     }
 
     /// Hands a call to the instance, and says that this thread works on it.

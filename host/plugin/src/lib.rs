@@ -32,7 +32,6 @@ mod lane;
 mod latency;
 mod log_level;
 mod metrics;
-#[cfg(any(test, feature = "testing"))]
 mod no_services;
 mod orders;
 mod owed;
@@ -62,7 +61,6 @@ pub use lane::{Lane, Limits, Refusal, Refused, RequestNumber, Wake};
 pub use latency::{Latencies, STEPS as LATENCY_STEPS};
 pub use mesh_plugin_abi::Status;
 pub use metrics::Versions;
-#[cfg(any(test, feature = "testing"))]
 pub use no_services::NoServices;
 pub use orders::Patience;
 pub use owed::Owed;

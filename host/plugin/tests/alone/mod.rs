@@ -4,8 +4,7 @@
 
 use bytes::Bytes;
 use mesh_plugin::{
-    Abandoned, Answer, Caller, Component, Emitter, Instance, Job, JobKind, LoadRequest, Rehearsal, Services,
-    Stage, Status, Wrong,
+    Abandoned, Answer, Component, Job, JobKind, LoadRequest, NoServices, Rehearsal, Stage, Status,
 };
 use mesh_wire::origin::Origin;
 use std::path::PathBuf;
@@ -15,35 +14,6 @@ use tokio::sync::oneshot;
 
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct NoServices;
-
-impl Services for NoServices {
-    fn emit(&self, _: &Emitter, _: &str, _: &[u8], _: &[u8]) -> Result<(), Wrong> {
-        Ok(())
-    }
-    fn call(&self, _: Caller, _: &str, _: &str, _: &str, _: &[u8], _: u32) -> Result<(), Wrong> {
-        Ok(())
-    }
-    fn subscribe(&self, _: Caller, _: &str, _: &str, _: &str) -> Result<(), Wrong> {
-        Ok(())
-    }
-    fn unsubscribe(&self, _: &Arc<Instance>, _: u64) -> Result<(), Wrong> {
-        Ok(())
-    }
-    fn data_set(&self, _: Caller, _: &str, _: &[u8], _: &[u8]) -> Result<(), Wrong> {
-        Ok(())
-    }
-    fn data_get(&self, _: Caller, _: &str) -> Result<(), Wrong> {
-        Ok(())
-    }
-    fn data_remove(&self, _: Caller, _: &str) -> Result<(), Wrong> {
-        Ok(())
-    }
-    fn after(&self, _: Caller, _: u64) -> Result<(), Wrong> {
-        Ok(())
-    }
-}
 
 struct Reply(oneshot::Sender<(i32, String)>);
 

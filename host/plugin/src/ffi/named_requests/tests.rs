@@ -1,10 +1,11 @@
 //! Requests through the functions that a library calls.
 
 use super::*;
-use crate::emitter::{Emitter, Identity};
+use crate::emitter::Emitter;
 use crate::instance::Instance;
-use crate::job::{Abandoned, Answer, Completion, Job, JobKind};
+use crate::job::{Completion, Job, JobKind};
 use crate::lane::{Lane, Limits};
+use crate::no_services::{Nobody, identity};
 use crate::{Services, Status};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -62,13 +63,6 @@ impl Services for Writes {
     }
 }
 
-struct Nobody;
-
-impl Answer for Nobody {
-    fn answer(self: Box<Self>, _: i32, _: &[u8]) {}
-    fn abandon(self: Box<Self>, _: Abandoned) {}
-}
-
 struct Library {
     services: Arc<Writes>,
     bound: Box<Bound>,
@@ -76,13 +70,6 @@ struct Library {
 
 impl Library {
     fn new() -> Library {
-        let identity = Identity {
-            mesh: "M".to_owned(),
-            domain: "M".to_owned(),
-            component: "asks".to_owned(),
-            version: "1.0.0".to_owned(),
-            number: 1,
-        };
         let limits = Limits {
             bytes: 10_000,
             calls_of_each: 10,
@@ -90,7 +77,7 @@ impl Library {
         };
         let services = Arc::new(Writes::default());
         let lane = Arc::new(Lane::new(0, limits, None));
-        let instance = Instance::new(identity, Box::new([lane]), services.clone());
+        let instance = Instance::new(identity(1), Box::new([lane]), services.clone());
         Library {
             services,
             bound: Bound::new(Arc::new(instance)),

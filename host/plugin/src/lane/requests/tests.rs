@@ -1,14 +1,13 @@
 //! Requests while they are under way: answered, cancelled by the component, given up with their calls.
 
 use super::*;
-use crate::Caller;
-use crate::Limits;
+use crate::Interest;
 use crate::authority::{MadeFor, Rights};
-use crate::emitter::Identity;
 use crate::instance::{Asked, Instance};
 use crate::job::{Abandoned, Answer, Completion};
+use crate::no_services::{NoServices, Nobody, identity};
 use crate::place::Place;
-use crate::{Interest, NoServices};
+use crate::{Caller, Limits};
 use mesh_wire::origin::Origin;
 use std::time::{Duration, Instant};
 
@@ -19,23 +18,12 @@ const LIMITS: Limits = Limits {
 };
 
 fn instance(number: u64, delegates: bool) -> Arc<Instance> {
-    let identity = Identity {
-        mesh: "M".to_owned(),
-        domain: "M".to_owned(),
-        component: "asks".to_owned(),
-        version: "1.0.0".to_owned(),
-        number,
-    };
     let lanes = (0..2).map(|number| Arc::new(Lane::new(number, LIMITS, None).keeping_origins(delegates)));
-    Arc::new(Instance::new(identity, lanes.collect(), Arc::new(NoServices)))
-}
-
-/// A caller who does not mind.
-struct Nobody;
-
-impl Answer for Nobody {
-    fn answer(self: Box<Self>, _: i32, _: &[u8]) {}
-    fn abandon(self: Box<Self>, _: Abandoned) {}
+    Arc::new(Instance::new(
+        identity(number),
+        lanes.collect(),
+        Arc::new(NoServices),
+    ))
 }
 
 /// Another component that waits for the answer, as the mesh lets it wait.
