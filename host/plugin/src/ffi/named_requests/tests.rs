@@ -177,19 +177,27 @@ fn request() -> abi::Request {
 fn each_fault_is_told_at_once_and_nothing_is_asked_for() {
     let library = Library::new();
     let good = ["other", "method", "^1.0.0", "[]"];
+    let served = library.serve();
+    let unknown = served + 1;
     for (request, wrong) in [
-        (abi::Request { call: 1, ..request() }, RequestStatus::NO_CALL),
         (
             abi::Request {
-                event: 1,
+                call: unknown,
                 ..request()
             },
             RequestStatus::NO_CALL,
         ),
         (
             abi::Request {
-                call: library.serve(),
-                event: 1,
+                event: unknown,
+                ..request()
+            },
+            RequestStatus::NO_CALL,
+        ),
+        (
+            abi::Request {
+                call: served,
+                event: unknown,
                 ..request()
             },
             RequestStatus::NO_CALL,
