@@ -48,8 +48,8 @@ pub use rewrite::{Edit, RewriteError, is_inline, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use suggest::nearest;
 pub use types::{
-    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, InfoCondition, InfoTest, PluginsConfig,
-    ProfileConfig, ProfileKind, ProviderConfig, Rehearse, RestConfig, RootRouteConfig, Secret,
+    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, InfoCondition, InfoTest, JsonTable,
+    PluginsConfig, ProfileConfig, ProfileKind, ProviderConfig, Rehearse, RestConfig, RootRouteConfig, Secret,
     SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig, WebFolderConfig,
 };
 

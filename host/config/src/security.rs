@@ -12,10 +12,9 @@ use super::error::ErrorKind;
 use super::json::json;
 use super::keys;
 use super::read::{Reader, Section};
-use super::source::Spanned;
-use super::tree::{Value, quoted, shown};
+use super::tree::{Node, Value, quoted, shown};
 use super::types::{
-    InfoCondition, InfoTest, ProfileConfig, ProfileKind, ProviderConfig, Secret, SecurityConfig,
+    InfoCondition, InfoTest, JsonTable, ProfileConfig, ProfileKind, ProviderConfig, Secret, SecurityConfig,
 };
 use super::values::unset;
 
@@ -130,6 +129,7 @@ fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConf
     let lock_token_to_address = reader.boolean(&mut section, "lock_token_to_address", false);
     let lock_token_to_origin = reader.boolean(&mut section, "lock_token_to_origin", false);
     let addresses = addresses(reader, &mut section);
+    let permissions = permissions(reader, &mut section);
     reader.finish(section);
     ProfileConfig {
         name: name.value,
@@ -149,6 +149,26 @@ fn profile<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> ProfileConf
         lock_token_to_address: lock_token_to_address.value,
         lock_token_to_origin: lock_token_to_origin.value,
         addresses,
+        permissions,
+    }
+}
+
+/// Permissions by path, each a table with the actions.
+fn permissions<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Option<JsonTable> {
+    const KEY: &str = "permissions";
+    let node = section.take(KEY)?;
+    if !matches!(node.value, Value::Table(_)) {
+        let help = "write for example `permissions = { \"/kiosk/*\" = { actions = [\"get\"] } }`";
+        reader.wrong_type(section, KEY, node, "a table", Some(help.to_owned()));
+        return None;
+    }
+    Some(json_table(reader, node))
+}
+
+fn json_table(reader: &mut Reader<'_>, node: &Node) -> JsonTable {
+    JsonTable {
+        value: json(reader, node),
+        at: node.at,
     }
 }
 
@@ -172,10 +192,10 @@ fn info<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<InfoCondi
         if let Value::Table(operators) = &entry.node.value
             && operators.iter().any(|operator| operator.key.starts_with('$'))
         {
-            let operators = json(reader, &entry.node);
+            let operators = json_table(reader, &entry.node);
             conditions.push(InfoCondition {
                 key: entry.key.clone(),
-                test: InfoTest::Operators(Spanned::new(operators, entry.node.at)),
+                test: InfoTest::Operators(operators),
             });
             continue;
         }

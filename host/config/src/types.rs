@@ -149,6 +149,8 @@ pub struct ProfileConfig {
     pub lock_token_to_origin: bool,
     /// Logins only from here; empty for everywhere.
     pub addresses: Vec<ipnet::IpNet>,
+    /// Permissions by path, in the place of those of the user. They are read where they are used.
+    pub permissions: Option<JsonTable>,
 }
 
 /// Something that a client has to say of itself in the `info` of its login.
@@ -161,26 +163,30 @@ pub struct InfoCondition {
 }
 
 /// The values of a client's `info` that a profile is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InfoTest {
     /// Texts, numbers, true or false: one of them.
     OneOf(Vec<serde_json::Value>),
     /// Those for which all operators of an object hold, such as `{"$regex": "^kiosk"}`.
-    Operators(Spanned<serde_json::Value>),
+    Operators(JsonTable),
 }
 
-/// The place where a test is written makes no difference.
-impl PartialEq for InfoTest {
-    fn eq(&self, other: &InfoTest) -> bool {
-        match (self, other) {
-            (InfoTest::OneOf(one), InfoTest::OneOf(other)) => one == other,
-            (InfoTest::Operators(one), InfoTest::Operators(other)) => one.value == other.value,
-            _ => false,
-        }
+/// A table that is read where it is used, as JSON. The place where it is written makes no difference.
+#[derive(Clone, Debug)]
+pub struct JsonTable {
+    /// The table.
+    pub value: serde_json::Value,
+    /// Where it is written.
+    pub at: Location,
+}
+
+impl PartialEq for JsonTable {
+    fn eq(&self, other: &JsonTable) -> bool {
+        self.value == other.value
     }
 }
 
-impl Eq for InfoTest {}
+impl Eq for JsonTable {}
 
 /// How a client logs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::accounts::Accepted;
 use super::credentials::Client;
 use super::denied::Denied;
 use super::directory::User;
-use super::profiles::{Circumstances, admits, policy_of};
+use super::profiles::{Circumstances, Held, admits, policy_of};
 use super::token::{Claims, TokenKind};
 use super::{ANONYMOUS, Security};
 use mesh_config::ProfileConfig;
@@ -50,6 +50,7 @@ impl Security {
             token: token.to_owned(),
             timestamp: claims.timestamp,
             policy: policy_of(&profile),
+            permissions_of: profile.permissions(),
         });
         let usage = self.usage_of(&claims, &profile);
         Ok(Accepted {
@@ -65,11 +66,7 @@ impl Security {
             .of(&claims.id, age_of(claims), &policy, Instant::now())
     }
 
-    fn check_token(
-        &self,
-        token: &str,
-        address: IpAddr,
-    ) -> Result<(Arc<User>, Claims, ProfileConfig), Denied> {
+    fn check_token(&self, token: &str, address: IpAddr) -> Result<(Arc<User>, Claims, Held<'_>), Denied> {
         let claims = self.tokens.read(token).map_err(|_| Denied::Token)?;
         if claims.username == ANONYMOUS && !self.settings.allow_anonymous {
             return Err(Denied::Anonymous);
@@ -101,7 +98,7 @@ impl Security {
         {
             return Err(Denied::TokenAddress);
         }
-        let profile = self.settings.profiles.of(shown_by(&user, &claims)).clone();
+        let profile = self.settings.profiles.of(shown_by(&user, &claims));
         if profile.lock_token_to_origin && claims.origin != self.settings.name {
             return Err(Denied::TokenOrigin);
         }
@@ -139,15 +136,19 @@ impl Security {
         };
         let profile = self.settings.profiles.of(circumstances);
         let address = client.address.to_canonical();
-        if !admits(profile, address) {
+        if !admits(&profile, address) {
             return Err(Denied::Address);
         }
         let timestamp = now();
-        let mut policy = policy_of(profile);
+        let mut policy = policy_of(&profile);
+        let mut permissions_of = profile.permissions();
         let (token, parent) = match shown {
             Some((token, claims)) => {
                 // The login ends when the token does: showing a token again and again renews nothing.
-                let of_token = self.settings.profiles.of(shown_by(&user, claims)).ttl;
+                let shown = self.settings.profiles.of(shown_by(&user, claims));
+                // Nor does it give the session more than the token is good for.
+                permissions_of = shown.permissions().or(permissions_of);
+                let of_token = shown.ttl;
                 let of_claims = claims
                     .expires
                     .map(|expires| Duration::from_millis(expires.saturating_sub(claims.timestamp)));
@@ -188,6 +189,7 @@ impl Security {
             token,
             timestamp,
             policy,
+            permissions_of,
         };
         let login = Login::new(facts).sharing(usage);
         Ok(Accepted {

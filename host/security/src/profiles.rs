@@ -6,6 +6,7 @@
 use super::credentials::Info;
 use super::directory::User;
 use super::names::Names;
+use super::permission::{Holder, PermissionError, Rules};
 use super::token::TokenKind;
 use mesh_config::{InfoTest, Location, ProfileConfig, ProfileKind};
 use mesh_session::Policy;
@@ -13,6 +14,7 @@ use mesh_wire::query::{QueryError, ValueTest};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,26 +29,67 @@ pub struct Profiles {
     names: Names,
 }
 
-/// Operators of a profile that cannot be read.
+/// A profile that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("`{key}` of `info` in the profile {profile:?} cannot be read: {why}")]
-pub struct ProfileError {
-    /// The name of the profile.
-    pub profile: String,
-    /// The key of its `info`.
-    pub key: String,
-    /// Where the operators are written.
-    pub at: Location,
-    /// The fault.
-    #[source]
-    pub why: QueryError,
+pub enum ProfileError {
+    /// Operators that nobody knows.
+    #[error("`{key}` of `info` in the profile {profile:?} cannot be read: {why}")]
+    Operators {
+        /// The name of the profile.
+        profile: String,
+        /// The key of its `info`.
+        key: String,
+        /// Where the operators are written.
+        at: Location,
+        /// The fault.
+        #[source]
+        why: QueryError,
+    },
+    /// Something is not a permission.
+    #[error("`permissions` of the profile {profile:?} cannot be read: {why}")]
+    Permissions {
+        /// The name of the profile.
+        profile: String,
+        /// Where the permissions are written.
+        at: Location,
+        /// The fault.
+        #[source]
+        why: PermissionError,
+    },
+    /// The name says whose permissions hold.
+    #[error("two profiles are named {profile:?}, and one of them has `permissions`")]
+    SameName {
+        /// The name of both.
+        profile: String,
+        /// Where the permissions are written.
+        at: Location,
+    },
 }
 
-/// One of them, with its questions to the client's `info`.
+impl ProfileError {
+    /// Where the fault is written.
+    pub fn at(&self) -> Location {
+        match self {
+            ProfileError::Operators { at, .. }
+            | ProfileError::Permissions { at, .. }
+            | ProfileError::SameName { at, .. } => *at,
+        }
+    }
+}
+
+/// One of them, with its questions to the client's `info`, and its permissions.
 #[derive(Clone, Debug)]
 struct Profile {
     config: ProfileConfig,
     info: Vec<Asked>,
+    permissions: Option<Permissions>,
+}
+
+/// The permissions of the sessions of a profile, in the place of those of their users.
+#[derive(Clone, Debug)]
+struct Permissions {
+    profile: Arc<str>,
+    rules: Arc<Rules>,
 }
 
 /// A question to the client's `info`.
@@ -85,7 +128,7 @@ impl Profiles {
     ///
     /// # Errors
     ///
-    /// When the operators of one cannot be read.
+    /// When operators or permissions of one cannot be read, or a name does not say which permissions hold.
     pub fn new(configured: &[ProfileConfig], names: Names) -> Result<Profiles, ProfileError> {
         let browsers = ProfileConfig {
             browser: Some(true),
@@ -94,12 +137,32 @@ impl Profiles {
             ..unlimited("browsers")
         };
         let all = configured.iter().cloned().chain([browsers, unlimited("others")]);
-        let all = all.map(Profile::new).collect::<Result<_, _>>()?;
+        let all: Vec<Profile> = all.map(Profile::new).collect::<Result<_, _>>()?;
+        for profile in &all {
+            let others = all
+                .iter()
+                .filter(|other| other.config.name == profile.config.name);
+            if let Some(permissions) = &profile.config.permissions
+                && others.count() > 1
+            {
+                return Err(ProfileError::SameName {
+                    profile: profile.config.name.clone(),
+                    at: permissions.at,
+                });
+            }
+        }
         Ok(Profiles { all, names })
     }
 
+    /// The permissions of sessions of the profile of this name, where it has some.
+    pub(super) fn permissions(&self, name: &str) -> Option<&Rules> {
+        let mut all = self.all.iter().filter_map(|profile| profile.permissions.as_ref());
+        all.find(|permissions| *permissions.profile == *name)
+            .map(|permissions| &*permissions.rules)
+    }
+
     /// The profile that holds for a login.
-    pub(super) fn of(&self, login: Circumstances<'_>) -> &ProfileConfig {
+    pub(super) fn of(&self, login: Circumstances<'_>) -> Held<'_> {
         let Circumstances { user, kind, .. } = login;
         let fits = |profile: &&Profile| {
             let (infos, profile) = (&profile.info, &profile.config);
@@ -118,7 +181,7 @@ impl Profiles {
             kinds && users && groups && browsers && infos
         };
         let last = self.all.len() - 1;
-        &self.all.iter().find(fits).unwrap_or(&self.all[last]).config
+        Held(self.all.iter().find(fits).unwrap_or(&self.all[last]))
     }
 
     /// The part of a client's `info` that some profile asks for. It goes into tokens: a client that shows one over HTTP
@@ -149,6 +212,28 @@ impl Profiles {
     }
 }
 
+/// The profile that holds for a login, or for a token.
+#[derive(Clone, Copy)]
+pub(super) struct Held<'a>(&'a Profile);
+
+impl<'a> Held<'a> {
+    /// The name under which its permissions hold in the place of those of the user.
+    pub fn permissions(self) -> Option<&'a Arc<str>> {
+        self.0
+            .permissions
+            .as_ref()
+            .map(|permissions| &permissions.profile)
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = ProfileConfig;
+
+    fn deref(&self) -> &ProfileConfig {
+        &self.0.config
+    }
+}
+
 impl Profile {
     fn new(config: ProfileConfig) -> Result<Profile, ProfileError> {
         let asked = config.info.iter().map(|condition| {
@@ -156,7 +241,7 @@ impl Profile {
                 InfoTest::OneOf(values) => Test::OneOf(values.clone()),
                 InfoTest::Operators(operators) => {
                     let read = ValueTest::read(&operators.value);
-                    Test::Operators(Arc::new(read.map_err(|why| ProfileError {
+                    Test::Operators(Arc::new(read.map_err(|why| ProfileError::Operators {
                         profile: config.name.clone(),
                         key: condition.key.clone(),
                         at: operators.at,
@@ -170,7 +255,23 @@ impl Profile {
             })
         });
         let info = asked.collect::<Result<_, _>>()?;
-        Ok(Profile { config, info })
+        let permissions = config.permissions.as_ref().map(|permissions| {
+            let rules = Rules::from_value(&permissions.value, Holder::Profile);
+            let rules = rules.map_err(|why| ProfileError::Permissions {
+                profile: config.name.clone(),
+                at: permissions.at,
+                why,
+            })?;
+            Ok(Permissions {
+                profile: config.name.as_str().into(),
+                rules: Arc::new(rules),
+            })
+        });
+        Ok(Profile {
+            permissions: permissions.transpose()?,
+            config,
+            info,
+        })
     }
 }
 
@@ -238,13 +339,14 @@ fn unlimited(name: &str) -> ProfileConfig {
         lock_token_to_address: false,
         lock_token_to_origin: false,
         addresses: Vec::new(),
+        permissions: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mesh_config::{InfoCondition, Spanned};
+    use mesh_config::{InfoCondition, JsonTable};
     use serde_json::json;
     use serde_json::value::RawValue;
 
@@ -335,7 +437,7 @@ mod tests {
         ProfileConfig {
             info: vec![InfoCondition {
                 key: key.to_owned(),
-                test: InfoTest::Operators(Spanned { value: operators, at }),
+                test: InfoTest::Operators(JsonTable { value: operators, at }),
             }],
             ..unlimited(name)
         }

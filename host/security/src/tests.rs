@@ -131,6 +131,7 @@ async fn a_profile_and_a_key_lock_tokens_to_a_mesh_and_to_a_user() {
         lock_token_to_address: false,
         lock_token_to_origin: true,
         addresses: Vec::new(),
+        permissions: None,
     };
     let one = security(settings()).await;
     let locked = Settings {
@@ -285,7 +286,7 @@ async fn the_administrator_may_have_a_key_and_no_password() {
         digest: BASE64.encode(signature.to_der().as_bytes()),
     };
     let accepted = security.login(signed, &client()).await.unwrap();
-    assert!(security.access_of(&accepted.user.name).unwrap().is_everything());
+    assert!(security.access_of_login(&accepted.login).unwrap().is_everything());
 }
 
 /// Knows `bob` and what it is told; breaks for `broken`.

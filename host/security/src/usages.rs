@@ -85,6 +85,7 @@ mod tests {
             token: String::new(),
             timestamp: 0,
             policy,
+            permissions_of: None,
         };
         Login::new(facts).sharing(usage)
     }

@@ -50,6 +50,8 @@ pub struct LoginFacts<'a> {
     pub timestamp: u64,
     /// How long it holds.
     pub policy: Policy,
+    /// The profile whose permissions hold in the place of those of the user, where it has some.
+    pub permissions_of: Option<&'a Arc<str>>,
 }
 
 /// A user at the other end.
@@ -146,14 +148,19 @@ impl Login {
             token,
             timestamp,
             policy,
+            permissions_of,
         } = facts;
+        let origin = Origin::of_user(session_id, username);
         Login {
             username: username.into(),
             user_id: user_id.into(),
             session_id: session_id.into(),
             parent_id: parent_id.into(),
             token: token.into(),
-            origin: Origin::of_user(session_id, username),
+            origin: match permissions_of {
+                Some(profile) => origin.with_permissions_of(profile),
+                None => origin,
+            },
             timestamp,
             policy,
             info: None,
@@ -241,6 +248,7 @@ mod tests {
             token: String::new(),
             timestamp: 0,
             policy,
+            permissions_of: None,
         })
     }
 

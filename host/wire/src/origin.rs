@@ -15,6 +15,7 @@ pub struct Origin(Arc<Told>);
 struct Told {
     id: Option<Box<str>>,
     username: Option<Box<str>>,
+    profile: Option<Arc<str>>,
     trace: Option<Traceparent>,
     json: Box<str>,
 }
@@ -22,17 +23,28 @@ struct Told {
 impl Origin {
     /// A session that nobody has logged in with, or the mesh itself: `{"id":…}`.
     pub fn of_session(id: &str) -> Origin {
-        Origin::new(Some(id), None, None)
+        Origin::new(Some(id), None, None, None)
     }
 
     /// A session of a user: `{"id":…,"username":…}`.
     pub fn of_user(id: &str, username: &str) -> Origin {
-        Origin::new(Some(id), Some(username), None)
+        Origin::new(Some(id), Some(username), None, None)
     }
 
     /// Somebody of whom nothing is known: `null`.
     pub fn nobody() -> Origin {
-        Origin::new(None, None, None)
+        Origin::new(None, None, None, None)
+    }
+
+    /// The same caller, in whose session the permissions of a profile hold in the place of the user's own. Libraries are not told.
+    #[must_use]
+    pub fn with_permissions_of(&self, profile: &Arc<str>) -> Origin {
+        Origin::new(
+            self.id(),
+            self.username(),
+            Some(profile.clone()),
+            self.traceparent(),
+        )
     }
 
     /// The same caller, for a call that belongs to this trace: with a member `traceparent`.
@@ -40,11 +52,16 @@ impl Origin {
     pub fn traced(&self, trace: Traceparent) -> Origin {
         match self.traceparent() {
             Some(known) if known == trace => self.clone(),
-            _ => Origin::new(self.id(), self.username(), Some(trace)),
+            _ => Origin::new(self.id(), self.username(), self.0.profile.clone(), Some(trace)),
         }
     }
 
-    fn new(id: Option<&str>, username: Option<&str>, trace: Option<Traceparent>) -> Origin {
+    fn new(
+        id: Option<&str>,
+        username: Option<&str>,
+        profile: Option<Arc<str>>,
+        trace: Option<Traceparent>,
+    ) -> Origin {
         let mut written = String::new();
         match id {
             None => written.push_str("null"),
@@ -66,6 +83,7 @@ impl Origin {
         Origin(Arc::new(Told {
             id: id.map(Into::into),
             username: username.map(Into::into),
+            profile,
             trace,
             json: written.into(),
         }))
@@ -79,6 +97,11 @@ impl Origin {
     /// The user's name; none where nobody has logged in.
     pub fn username(&self) -> Option<&str> {
         self.0.username.as_deref()
+    }
+
+    /// The profile whose permissions hold in the place of the user's own, where the session is one of such a profile.
+    pub fn profile(&self) -> Option<&str> {
+        self.0.profile.as_deref()
     }
 
     /// The trace that the call belongs to.
@@ -130,6 +153,15 @@ mod tests {
         assert!(std::ptr::eq(traced.json(), traced.traced(trace).json()));
         let unknown = Origin::nobody().traced(trace);
         assert_eq!((unknown.json(), unknown.traceparent()), ("null", Some(trace)));
+    }
+
+    #[test]
+    fn a_profile_goes_along_and_libraries_are_not_told() {
+        let trace = Traceparent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+        let limited = Origin::of_user("S", "bob").with_permissions_of(&"kiosks".into());
+        assert_eq!(limited.traced(trace).profile(), Some("kiosks"));
+        assert_eq!(limited.json(), Origin::of_user("S", "bob").json());
+        assert_ne!(limited, Origin::of_user("S", "bob"));
     }
 
     #[test]

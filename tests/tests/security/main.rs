@@ -11,6 +11,7 @@ mod secure_kept;
 mod secure_names;
 mod secure_profiles;
 mod secure_profiles_choice;
+mod secure_profiles_permissions;
 mod secure_provider;
 mod secure_providers;
 mod secure_reach;

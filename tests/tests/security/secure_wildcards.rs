@@ -38,7 +38,7 @@ fn asking(action: &str, path: &str, options: Value) -> Value {
 }
 
 /// The paths of documents in an answer, sorted.
-fn paths(answer: &Value) -> Vec<String> {
+pub(super) fn paths(answer: &Value) -> Vec<String> {
     let items = answer.as_array().or_else(|| answer["data"].as_array());
     let items = items.into_iter().flatten();
     let found = items.filter_map(|item| item["_meta"]["path"].as_str().or_else(|| item["path"].as_str()));

@@ -89,7 +89,7 @@ impl Gate {
                     access: Some(access.clone()),
                     ..Actor::default()
                 })
-                .ok_or_else(unauthorized),
+                .ok_or_else(|| denied_to(&access)),
             Some(name) => self.act_as(security, &access, &name, action, path),
         };
         security
@@ -194,7 +194,7 @@ impl Gate {
             return true;
         };
         let generation = security.generation();
-        let now = security.access_of(&login.username);
+        let now = security.access_of_login(&login);
         let is_same = match (&now, &self.guard.access) {
             (Some(now), Some(then)) => Arc::ptr_eq(now, then),
             _ => false,
@@ -258,12 +258,9 @@ impl Gate {
         if self.guard.generation == generation && self.guard.access.is_some() {
             return;
         }
-        let access = security.access_of(&login.username);
-        // A user of the same name who was made since is somebody else.
-        let access = access.filter(|access| *access.user().id == *login.user_id);
         self.guard = Guard {
             generation,
-            access,
+            access: security.access_of_login(login),
             is_revoked: security.is_revoked(&login.session_id) || security.is_revoked(&login.parent_id),
             decisions: HashMap::new(),
         };
@@ -287,6 +284,14 @@ impl Gate {
     /// Forgets who was at the other end.
     pub(super) fn forget_decisions(&mut self) {
         self.guard = Guard::default();
+    }
+}
+
+/// The refusal of what somebody's own rights do not allow.
+fn denied_to(access: &UserAccess) -> WireError {
+    match access.is_of_profile() {
+        true => unauthorized().because(mesh_security::LIMITED),
+        false => unauthorized(),
     }
 }
 

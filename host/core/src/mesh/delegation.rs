@@ -63,7 +63,7 @@ impl Mesh {
             // The host asks for itself, or a component does that acts for nobody else.
             None if origin.id() == Some(self.id()) => Ok(None),
             None => denied("nobody has logged in"),
-            Some(name) => match security.access_of(name) {
+            Some(name) => match security.access_of_caller(origin) {
                 Some(access) if security.lets_ask(&access, action, path) => Ok(Some(access)),
                 _ => denied(name),
             },

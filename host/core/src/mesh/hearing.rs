@@ -6,7 +6,7 @@
 use super::Mesh;
 use bytes::Bytes;
 use mesh_plugin::{Caller, Job, JobKind, NO_PUBLISHER};
-use mesh_security::User;
+use mesh_security::UserAccess;
 use mesh_security::permission::Action;
 use mesh_session::pubsub::Listener;
 use mesh_wire::protocol::Publication;
@@ -18,8 +18,8 @@ pub(super) struct ComponentListener {
     pub(super) caller: Caller,
     /// The id under which the mesh and its components publish.
     pub(super) mesh: Box<str>,
-    /// For whom it listens, where it asked with the rights of a caller.
-    pub(super) user: Option<(Weak<Mesh>, Arc<User>)>,
+    /// With whose rights it listens, where it asked with those of a caller.
+    pub(super) user: Option<(Weak<Mesh>, Arc<UserAccess>)>,
 }
 
 /// The key of the session with this id where events are counted by publisher.
@@ -32,13 +32,12 @@ impl ComponentListener {
     /// Whether the user for whom it listens may hear an event at this moment. A user of the same name who was made since is
     /// somebody else.
     fn may_hear(&self, path: &str) -> bool {
-        let Some((mesh, user)) = &self.user else {
+        let Some((mesh, access)) = &self.user else {
             return true;
         };
         let Some(mesh) = mesh.upgrade() else { return false };
         mesh.security().is_none_or(|security| {
-            let access = security.access_of(&user.name);
-            let access = access.filter(|access| access.user().id == user.id);
+            let access = security.access_again(access);
             access.is_some_and(|access| security.allows(&access, Action::On, path))
         })
     }
@@ -46,7 +45,7 @@ impl ComponentListener {
 
 impl fmt::Debug for ComponentListener {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let user = self.user.as_ref().map(|(_, user)| &user.name);
+        let user = self.user.as_ref().map(|(_, access)| &access.user().name);
         formatter
             .debug_struct("ComponentListener")
             .field("caller", &self.caller)

@@ -83,10 +83,7 @@ impl Mesh {
         };
         let notice = json!({"whatHappnd": what, "changedData": data}).to_string();
         for (session, login) in self.logged_in() {
-            let access = || {
-                let access = security.access_of(&login.username);
-                access.filter(|access| *access.user().id == *login.user_id)
-            };
+            let access = || security.access_of_login(&login);
             let is_concerned = |username: &str| names.iter().any(|name| **name == *username);
             if !is_concerned(&login.username) {
                 let concerned = session.principals();
@@ -209,7 +206,7 @@ impl Mesh {
     /// Publishes the login to all who subscribed to logins.
     pub fn session_began(&self, session: &Session) {
         if let (Some(security), Some(login)) = (self.security(), session.login()) {
-            let access = security.access_of(&login.username);
+            let access = security.access_of_login(&login);
             self.review_subscriptions(session, access.as_ref());
         }
         self.tell_of_session("connect", session);
@@ -346,7 +343,7 @@ impl Mesh {
         }
         for principal in &principals {
             // A user of the same name who was made since is somebody else.
-            let access = security.access_of(principal.username());
+            let access = security.access_of_user(principal.username());
             let access = access.filter(|access| access.user().id == *principal.user_id());
             principal.set_audience(self.audience_of(access.as_ref()));
         }

@@ -187,7 +187,7 @@ impl Services for MeshServices {
                 listener: Arc::new(ComponentListener {
                     caller: caller.clone(),
                     mesh: mesh.id().into(),
-                    user: access.map(|access| (self.0.clone(), access.user().clone())),
+                    user: access.map(|access| (self.0.clone(), access)),
                 }),
             };
             let channel = Channel {

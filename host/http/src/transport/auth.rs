@@ -96,7 +96,7 @@ pub(super) async fn admit(
     }
     let wanted = format!("/@HTTP{path}");
     let action = Action::of_verb(head.method.as_str());
-    let access = security.access_of(&accepted.user.name);
+    let access = security.access_of_login(&accepted.login);
     // A path has other spellings that lead to the same place; what is said of that place holds for all of them.
     let canonical = match target {
         Target::Fixed(found) => Some(format!("/@HTTP{}", found.row.path)),

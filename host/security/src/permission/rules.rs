@@ -23,6 +23,8 @@ pub enum Holder {
     Group,
     /// A user's own.
     User,
+    /// Those of the sessions of a profile.
+    Profile,
 }
 
 impl fmt::Display for Holder {
@@ -30,6 +32,7 @@ impl fmt::Display for Holder {
         formatter.write_str(match self {
             Holder::Group => "group",
             Holder::User => "user",
+            Holder::Profile => "profile",
         })
     }
 }

@@ -221,6 +221,14 @@ pub(super) const PROFILES: &[Key] = &[
         applies: Restart,
         meaning: "Logins only from these addresses and networks, such as `10.0.0.0/8`.",
     },
+    Key {
+        section: "security.profiles",
+        name: "permissions",
+        takes: Takes::Table,
+        default: KeyDefault::Unset,
+        applies: Restart,
+        meaning: "Permissions that hold in the place of those of the user, by path, such as `{ \"/kiosk/*\" = { actions = [\"get\"] } }`.",
+    },
 ];
 
 /// Keys of an entry of `[[security.providers]]`.

@@ -7,7 +7,7 @@ use super::parameters::{Parameters, field_of_body, unreadable};
 use super::{Reply, Request};
 use mesh_core::mesh::Mesh;
 use mesh_security::permission::Action;
-use mesh_security::{Asking, Credentials, Denied, NotOnBehalf, Offer, Security, WebPrincipal};
+use mesh_security::{Asking, Credentials, Denied, LIMITED, NotOnBehalf, Offer, Security, WebPrincipal};
 use mesh_wire::address::Address;
 use mesh_wire::origin::Origin;
 use mesh_wire::protocol::{WireError, json};
@@ -63,7 +63,7 @@ pub(super) fn filter<'a>(mesh: &'a Mesh, principal: &'a WebPrincipal) -> impl Fn
     let security = mesh.security();
     let access = security
         .zip(principal.accepted.as_ref())
-        .and_then(|(security, accepted)| security.access_of(&accepted.user.name));
+        .and_then(|(security, accepted)| security.access_of_login(&accepted.login));
     move |component, method| match (security, &access) {
         (None, _) => true,
         (Some(_), None) => false,
@@ -105,7 +105,7 @@ pub(super) fn caller(
         Reply::failed(403, "Authorization failed", error)
     };
     let own = security
-        .access_of(&accepted.user.name)
+        .access_of_login(&accepted.login)
         .ok_or_else(|| failed(DENIED))?;
     let audit = |on_behalf_of| {
         let who = Asking {
@@ -117,6 +117,10 @@ pub(super) fn caller(
     };
     let Some(name) = Security::acts_for(on_behalf_of(request)?, &login.username) else {
         if !security.allows(&own, Action::Set, &path) {
+            if own.is_of_profile() {
+                denied();
+                return Err(Reply::failed(403, LIMITED, DENIED));
+            }
             return Err(failed(DENIED));
         }
         audit(None);

@@ -429,8 +429,8 @@ impl Request<'_> {
     fn is_admin(&self) -> bool {
         match &self.caller {
             Caller::Mesh => true,
-            Caller::User(name) => {
-                let access = self.security.access_of(name);
+            Caller::User(_) => {
+                let access = self.security.access_of_caller(&self.origin);
                 access.is_some_and(|access| access.is_everything())
             }
             Caller::Unknown => false,
