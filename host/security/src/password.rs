@@ -81,6 +81,11 @@ impl Workspace {
         self.0 = Vec::new();
     }
 
+    /// Whether it holds no memory.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn blocks(&mut self, count: usize) -> &mut [Block] {
         if self.0.len() < count {
             // Before there are others: not both at once.

@@ -44,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// From how many networks which user has logged in is remembered.
 const KNOWN: usize = 10_000;
 
+/// How long a thread keeps its memory for the next password. Taking it anew costs a quarter of a hash.
+const MEMORY_KEPT: Duration = Duration::from_secs(1);
 /// How much the threads step back behind others. With the most there is, nobody could log in while calls take all processors.
 const NICE: i32 = 10;
 
@@ -428,7 +430,7 @@ impl Shared {
         }
     }
 
-    /// Waits for somebody, holding no memory meanwhile. Nothing when the service has ended.
+    /// Waits for somebody, holding no memory when nobody comes for a while. Nothing when the service has ended.
     fn next(&self, workspace: &mut Workspace) -> Option<Ticket> {
         let mut queue = self.lock();
         loop {
@@ -439,8 +441,16 @@ impl Shared {
             if let Some(ticket) = queue.turns.pop() {
                 return Some(ticket);
             }
-            workspace.clear();
-            queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            if workspace.is_empty() {
+                queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let waited = self.bell.wait_timeout(queue, MEMORY_KEPT);
+            let (waited, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
+            queue = waited;
+            if outcome.timed_out() {
+                workspace.clear();
+            }
         }
     }
 
