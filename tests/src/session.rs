@@ -69,6 +69,13 @@ pub async fn open_over(stream: Box<dyn Stream>) -> (Sender, Receiver) {
         },
         Receiver { stream, sink },
     );
+    // A session is pinged for what it announces here. One that says nothing has to ping by itself, or is given up as silent.
+    let configure = json!({"protocol": "happn_4"});
+    sender
+        .send(json!({"action": "configure-session", "data": configure}))
+        .await;
+    let answer = receiver.answer().await;
+    assert_eq!(answer["protocol"], "happn_4", "{answer}");
     let login = json!({"protocol": "happn_4", "info": {}});
     sender.send(json!({"action": "login", "data": login})).await;
     let answer = receiver.answer().await;
