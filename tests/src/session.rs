@@ -137,8 +137,10 @@ impl Receiver {
     ///
     /// When nothing comes for a long time.
     pub async fn next(&mut self) -> Option<Value> {
+        // Heartbeats are no frames: they make nobody wait for longer.
+        let until = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.stream.next()).await;
+            let message = tokio::time::timeout_at(until, self.stream.next()).await;
             match message.expect("a frame in time")?.ok()? {
                 Message::Text(text) => match serde_json::from_str(&text) {
                     Ok(Value::Object(frame)) => return Some(Value::Object(frame)),
