@@ -2,6 +2,7 @@
 
 mod bundles;
 mod check_plugin;
+mod check_plugin_entry;
 mod check_plugin_refused;
 mod components;
 mod cpp;
@@ -20,3 +21,4 @@ mod requests;
 mod schemas;
 mod signals;
 mod stacks;
+mod toolchains;
