@@ -9,6 +9,7 @@ use super::{
     Check, Subject, calls, entry, file, health, lives, process, quiesce, rounds, routes, state, wrong_state,
 };
 use mesh_plugin::LoadErrorKind;
+use mesh_plugin::ffi::interpose;
 use mesh_plugin::inside::{PUT_BACK, REFUSED};
 use std::io;
 use std::os::fd::AsFd;
@@ -23,6 +24,8 @@ pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let mut reporter = Reporter::new(UnixStream::from(socket));
     let warnings = Warnings::listen();
+    // As in a host: limits of the process are refused to the component.
+    interpose::is_active();
     reporter.step("loading the component");
     let reporter = &mut reporter;
     let outcome = match check {

@@ -2,6 +2,7 @@
 
 mod bundles;
 mod check_plugin;
+mod check_plugin_deeds;
 mod check_plugin_entry;
 mod check_plugin_refused;
 mod components;
