@@ -1,4 +1,4 @@
-//! Lets the `mesh` executable offer its own thread functions to the libraries it loads (see `mesh_plugin::ffi::interpose`).
+//! Lets the `mesh` executable offer its own functions for threads, timers and limits to the libraries it loads (see `mesh_plugin::ffi::interpose`).
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -11,6 +11,10 @@ fn main() {
             "tss_delete",
             "timer_create",
             "timer_delete",
+            "setrlimit",
+            "setrlimit64",
+            "prlimit",
+            "prlimit64",
             "__cxa_thread_atexit_impl",
         ] {
             // The tests load libraries, too.

@@ -69,6 +69,13 @@ pub async fn open_over(stream: Box<dyn Stream>) -> (Sender, Receiver) {
         },
         Receiver { stream, sink },
     );
+    // A session is pinged for what it announces here. One that says nothing has to ping by itself, or is given up as silent.
+    let configure = json!({"protocol": "happn_4"});
+    sender
+        .send(json!({"action": "configure-session", "data": configure}))
+        .await;
+    let answer = receiver.answer().await;
+    assert_eq!(answer["protocol"], "happn_4", "{answer}");
     let login = json!({"protocol": "happn_4", "info": {}});
     sender.send(json!({"action": "login", "data": login})).await;
     let answer = receiver.answer().await;
@@ -130,8 +137,10 @@ impl Receiver {
     ///
     /// When nothing comes for a long time.
     pub async fn next(&mut self) -> Option<Value> {
+        // Heartbeats are no frames: they make nobody wait for longer.
+        let until = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.stream.next()).await;
+            let message = tokio::time::timeout_at(until, self.stream.next()).await;
             match message.expect("a frame in time")?.ok()? {
                 Message::Text(text) => match serde_json::from_str(&text) {
                     Ok(Value::Object(frame)) => return Some(Value::Object(frame)),

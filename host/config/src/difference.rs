@@ -376,6 +376,10 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
             "swap.handover_timeout_ms",
             old.swap.handover_timeout != new.swap.handover_timeout,
         ),
+        (
+            "swap.max_state_bytes",
+            old.swap.max_state_bytes != new.swap.max_state_bytes,
+        ),
         ("swap.watch", old.swap.watch != new.swap.watch),
         (
             "swap.max_versions",

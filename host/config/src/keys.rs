@@ -246,6 +246,11 @@ pub(super) const HANDOVER_TIMEOUT_MS: Limits = Limits {
     min: 1,
     max: 600_000,
 };
+pub(super) const MAX_STATE_BYTES: Limits = Limits {
+    default: 256 * 1024 * KIBIBYTE,
+    min: KIBIBYTE,
+    max: 4 * GIBIBYTE,
+};
 pub(super) const DEFAULT_WATCH: bool = true;
 pub(super) const DEFAULT_CONSOLE: bool = false;
 pub(super) const MAX_ERROR_PERCENT: Limits = Limits {

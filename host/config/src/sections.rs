@@ -227,6 +227,7 @@ fn swap<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> SwapConfig {
     let max_error_percent = reader.integer(&mut section, "max_error_percent", keys::MAX_ERROR_PERCENT);
     let drain_timeout_ms = reader.integer(&mut section, "drain_timeout_ms", keys::DRAIN_TIMEOUT_MS);
     let handover_timeout_ms = reader.integer(&mut section, "handover_timeout_ms", keys::HANDOVER_TIMEOUT_MS);
+    let max_state_bytes = reader.integer(&mut section, "max_state_bytes", keys::MAX_STATE_BYTES);
     let watch = reader.boolean(&mut section, "watch", keys::DEFAULT_WATCH);
     let max_versions = reader.integer(&mut section, "max_versions", keys::MAX_VERSIONS);
     let rehearse = reader.choice(&mut section, "rehearse", keys::REHEARSALS);
@@ -236,6 +237,7 @@ fn swap<'a>(reader: &mut Reader<'a>, mut section: Section<'a>) -> SwapConfig {
         max_error_percent: u32::try_from(max_error_percent.value).unwrap_or(u32::MAX),
         drain_timeout: Duration::from_millis(drain_timeout_ms.value),
         handover_timeout: Duration::from_millis(handover_timeout_ms.value),
+        max_state_bytes: size(&max_state_bytes),
         watch: watch.value,
         max_versions: size(&max_versions),
         rehearse: match rehearse.value {

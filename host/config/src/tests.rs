@@ -48,6 +48,7 @@ probation_ms = 0
 max_error_percent = 5
 drain_timeout_ms = 700
 handover_timeout_ms = 80
+max_state_bytes = 4096
 watch = false
 max_versions = 2
 
@@ -142,6 +143,7 @@ fn a_file_with_every_key_becomes_types() {
         (swap.max_error_percent, swap.watch, swap.max_versions),
         (5, false, 2)
     );
+    assert_eq!(swap.max_state_bytes, 4096);
     assert!(config.console.enabled);
     let calc = config.component("calc").expect("calc is there");
     assert_eq!(calc.start_timeout.as_millis(), 900);
@@ -196,6 +198,7 @@ fn a_file_with_only_a_name_is_complete() {
         (swap.max_error_percent, swap.watch, swap.max_versions),
         (20, true, 4)
     );
+    assert_eq!(swap.max_state_bytes, 256 << 20);
     assert!(!config.console.enabled);
     assert!(config.components.is_empty());
     assert_eq!(config.folder(), Path::new("."));

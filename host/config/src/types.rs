@@ -252,6 +252,8 @@ pub struct SwapConfig {
     pub drain_timeout: Duration,
     /// How long calls may wait for a hand-over of state, 1 ms to 10 min. Default 2 s.
     pub handover_timeout: Duration,
+    /// Bytes of state that a version may hand over, 1 KiB to 4 GiB. Default 256 MiB.
+    pub max_state_bytes: usize,
     /// Whether saving the configuration file applies it. Default `true`.
     pub watch: bool,
     /// Versions of one component that may be loaded at the same time, 2 to 16. Default 4.

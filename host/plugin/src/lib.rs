@@ -50,7 +50,7 @@ pub use authority::{Authority, Rights, ServedCall};
 pub use awaited::{Awaited, Given};
 pub use chain::Began;
 pub use component::{Component, ComponentState};
-pub use descriptor::{Descriptor, Method, StateSchema};
+pub use descriptor::{Descriptor, Method, StateSchema, is_name};
 pub use elf::FileFacts;
 pub use emitter::{Emitter, Identity};
 pub use error::{Fate, LoadError, LoadErrorKind};

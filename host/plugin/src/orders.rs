@@ -60,13 +60,21 @@ impl Component {
         Ok(())
     }
 
-    /// Asks for its state.
+    /// Asks for its state, which may have so many bytes.
     ///
     /// # Errors
     ///
-    /// [`LoadErrorKind::State`] when it does not give it, or not within `patience`.
-    pub async fn snapshot(&self, patience: impl Into<Patience>) -> Result<Bytes, LoadError> {
-        let outcome = self.order(Job::new(JobKind::Snapshot, 0), patience).await;
+    /// [`LoadErrorKind::State`] when it does not give it, or not within `patience`, or when it is longer.
+    pub async fn snapshot(
+        &self,
+        patience: impl Into<Patience>,
+        most_bytes: usize,
+    ) -> Result<Bytes, LoadError> {
+        let order = Order {
+            most_bytes: Some(most_bytes),
+            ..Order::of(Job::new(JobKind::Snapshot, 0))
+        };
+        let outcome = self.give(order, patience.into()).await;
         outcome.map_err(|neglect| self.failed(LoadErrorKind::State, "did not give its state", &neglect))
     }
 
@@ -240,8 +248,11 @@ impl Component {
         self.set_state(ComponentState::Draining);
         self.settle(drain).await;
         let patience = drain.max(Duration::from_secs(1));
-        let stopped = self.order_followed_by(Job::new(JobKind::Stop, 0), behind, patience.into());
-        if let Err(neglect) = stopped.await {
+        let order = Order {
+            behind,
+            ..Order::of(Job::new(JobKind::Stop, 0))
+        };
+        if let Err(neglect) = self.give(order, patience.into()).await {
             tracing::warn!(
                 component = self.name(),
                 "the component did not stop properly: {}",
@@ -279,27 +290,26 @@ impl Component {
 
     /// Gives an order to lane 0 and waits for its completion.
     async fn order(&self, job: Job, patience: impl Into<Patience>) -> Result<Bytes, Neglect> {
-        self.order_followed_by(job, Vec::new(), patience.into()).await
+        self.give(Order::of(job), patience.into()).await
     }
 
-    async fn order_followed_by(
-        &self,
-        job: Job,
-        behind: Vec<Job>,
-        patience: Patience,
-    ) -> Result<Bytes, Neglect> {
+    async fn give(&self, order: Order, patience: Patience) -> Result<Bytes, Neglect> {
         let (sender, outcome) = oneshot::channel();
-        let kind = job.kind;
+        let kind = order.job.kind;
+        let reply = Reply {
+            sender,
+            most_bytes: order.most_bytes,
+        };
         let Some(lane) = self.instance.lanes().first() else {
             return Err(Neglect::over("it has no lane"));
         };
         match lane.submit(
-            job,
-            Box::new(Reply(sender)),
+            order.job,
+            Box::new(reply),
             (Instant::now() + patience.left).into_std(),
         ) {
             Ok(wake) => {
-                behind.into_iter().for_each(|job| drop(lane.push(job)));
+                order.behind.into_iter().for_each(|job| drop(lane.push(job)));
                 drop(wake);
             }
             Err(_) => return Err(Neglect::over("its lane takes no more work")),
@@ -322,6 +332,25 @@ impl Component {
                 let reason = format!("it did not answer within {limit} ms");
                 Err(Neglect { reason, fate })
             }
+        }
+    }
+}
+
+/// An order, and the work and bytes that go with it.
+struct Order {
+    job: Job,
+    /// Work that arrives behind it.
+    behind: Vec<Job>,
+    /// How many bytes may come back. Where none are wanted, those that come are not looked at.
+    most_bytes: Option<usize>,
+}
+
+impl Order {
+    fn of(job: Job) -> Order {
+        Order {
+            job,
+            behind: Vec::new(),
+            most_bytes: None,
         }
     }
 }
@@ -351,20 +380,29 @@ enum Failure {
 }
 
 /// Waits for the outcome of an order.
-struct Reply(oneshot::Sender<Result<Bytes, Failure>>);
+struct Reply {
+    sender: oneshot::Sender<Result<Bytes, Failure>>,
+    /// As in [`Order`].
+    most_bytes: Option<usize>,
+}
 
 impl Answer for Reply {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
-        let outcome = if status == Status::OK {
-            Ok(Bytes::copy_from_slice(payload))
-        } else {
-            Err(Failure::Reason(reason_of(payload)))
+        let bytes = payload.len();
+        let outcome = match self.most_bytes {
+            _ if status != Status::OK => Err(Failure::Reason(reason_of(payload))),
+            None => Ok(Bytes::new()),
+            Some(most) if bytes > most => Err(Failure::Reason(format!(
+                "its state has {bytes} bytes, and may have {most}: raise `max_state_bytes` in [swap], or keep in documents or files \
+                 what is so large"
+            ))),
+            Some(_) => Ok(Bytes::copy_from_slice(payload)),
         };
-        let _ = self.0.send(outcome);
+        let _ = self.sender.send(outcome);
     }
 
     fn is_unwanted(&self) -> bool {
-        self.0.is_closed()
+        self.sender.is_closed()
     }
 
     fn abandon(self: Box<Self>, why: Abandoned) {
@@ -374,12 +412,21 @@ impl Answer for Reply {
                 Failure::Reason("it ended without an answer".to_owned())
             }
         };
-        let _ = self.0.send(Err(failure));
+        let _ = self.sender.send(Err(failure));
     }
 }
 
+/// A reason that is longer is not looked at.
+const LONGEST_REASON: usize = 64 * 1024;
+
 /// The message of an error payload, or the payload itself.
 fn reason_of(payload: &[u8]) -> String {
+    if payload.len() > LONGEST_REASON {
+        return format!(
+            "it gave a reason of {} bytes, and a reason may have {LONGEST_REASON}",
+            payload.len()
+        );
+    }
     let value: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
     let error = value.get(0).unwrap_or(&value);
     match error.get("message").and_then(serde_json::Value::as_str) {

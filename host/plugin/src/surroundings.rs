@@ -4,7 +4,7 @@
 //! Enters: moments before and after code of a library ran. Leaves: the changes, in words, and the host's own state put back.
 //! Guarantees: nothing of it is changed only to be looked at. An action at a signal that the host has set itself stays.
 
-use crate::ffi::interpose::{Object, is_hosts_own};
+use crate::ffi::interpose::{Object, Owner, is_hosts_own, take_refused_limits};
 use crate::ffi::own_state::{self, Environment, KeptStreams, ResourceLimit, Streams};
 use crate::ffi::process::{self, SignalAction, SignalMask};
 use std::ffi::CString;
@@ -14,6 +14,8 @@ use std::sync::OnceLock;
 
 /// The end of the log's line about a change that the host has put back.
 pub const PUT_BACK: &str = "a component must not change that, and the host has restored it";
+/// The end of the log's line about a change that the host has not let happen.
+pub const REFUSED: &str = "a component must not change that, and the host has refused it";
 
 /// The state at one moment.
 #[derive(Clone)]
@@ -109,6 +111,14 @@ impl Surroundings {
         }
         changed
     }
+}
+
+/// The changes of limits that an owner has wanted and the host has refused, since they were asked for last.
+pub(crate) fn take_refused(owner: Owner) -> Vec<Changed> {
+    take_refused_limits(owner)
+        .into_iter()
+        .map(Changed::Limit)
+        .collect()
 }
 
 /// Without changing it, since other threads make files meanwhile.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 Examples:
     mesh check-plugin target/release/libcalc.so
     mesh check-plugin libshop.so --config '{\"currency\":\"EUR\"}' --rounds 200
-    mesh check-plugin libshop.so --json
+    mesh check-plugin libshop.so --only process,rounds --json
 
 The library is loaded as a host would load it, each check in a process of its own. A check that crashes or hangs \
 fails, and the others still run. The methods are really called, with arguments that make no sense: give the component a \
@@ -46,6 +46,9 @@ pub struct Arguments {
     /// How long anything may take before the process of the check is ended, in milliseconds, beside the answer time.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     step_time: u64,
+    /// Make only these checks, by their names in the report.
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    only: Vec<Check>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -83,7 +86,9 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         )));
     }
     let (mut reports, mut about) = (Vec::new(), None);
-    for check in Check::ALL {
+    let is_wanted = |check: &Check| arguments.only.is_empty() || arguments.only.contains(check);
+    let wanted: Vec<Check> = Check::ALL.into_iter().filter(is_wanted).collect();
+    for check in wanted.iter().copied() {
         let mut report = supervised(check, &arguments)?;
         drop_said(&mut report, &reports);
         if let Some(found) = &report.about {
@@ -102,7 +107,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             break;
         }
     }
-    let skipped = &Check::ALL[reports.len()..];
+    let skipped = &wanted[reports.len()..];
     if arguments.json {
         let found = as_json(&arguments, about.as_ref(), &reports, skipped);
         writeln!(terminal::json_output(), "{found:#}")?;

@@ -6,10 +6,11 @@
 use super::report::{Finding, Message, Reporter};
 use super::warnings::Warnings;
 use super::{
-    Check, Subject, calls, file, health, lives, process, quiesce, rounds, routes, state, wrong_state,
+    Check, Subject, calls, entry, file, health, lives, process, quiesce, rounds, routes, state, wrong_state,
 };
 use mesh_plugin::LoadErrorKind;
-use mesh_plugin::inside::PUT_BACK;
+use mesh_plugin::ffi::interpose;
+use mesh_plugin::inside::{PUT_BACK, REFUSED};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -23,6 +24,8 @@ pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let mut reporter = Reporter::new(UnixStream::from(socket));
     let warnings = Warnings::listen();
+    // As in a host: limits of the process are refused to the component.
+    interpose::is_active();
     reporter.step("loading the component");
     let reporter = &mut reporter;
     let outcome = match check {
@@ -30,6 +33,8 @@ pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
         Check::File => file::file(subject, reporter).await,
         Check::Rehearsal => file::rehearsal(subject, reporter).await,
         Check::Description => file::description(subject, reporter).await,
+        Check::Schema => entry::schema(subject, reporter).await,
+        Check::Entry => entry::entry(subject, reporter).await,
         Check::Process => process::process(subject, reporter).await,
         Check::Lifecycle => lives::lifecycle(subject, reporter).await,
         Check::UnknownMethod => calls::unknown_method(subject, reporter).await,
@@ -66,7 +71,7 @@ pub async fn inside(check: Check, subject: &Subject) -> io::Result<()> {
     }
     for warning in warnings.take() {
         let sentence = format!("the host's log would say: {warning}");
-        let is_deed = check == Check::Process && warning.ends_with(PUT_BACK);
+        let is_deed = check == Check::Process && [PUT_BACK, REFUSED].iter().any(|end| warning.ends_with(end));
         reporter.found(if is_deed {
             Finding::failed(sentence)
         } else {

@@ -2,12 +2,12 @@
 //!
 //! Enters: a subject. Leaves: findings. Guarantees: a library that stays in memory is always said to.
 
-use super::Subject;
 use super::report::{About, Finding, Message, Reporter};
 use super::subject::Loaded;
+use super::{Subject, entry};
 use crate::server;
 use bytes::Bytes;
-use mesh_plugin::{Component, Job, JobKind, LoadError, Rehearsal, Unloaded};
+use mesh_plugin::{Component, Job, JobKind, LoadError, LoadErrorKind, Rehearsal, Unloaded};
 use mesh_wire::address::Address;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,18 @@ const SLOW_END: Duration = Duration::from_secs(1);
 /// Opens the library and asks what it is.
 pub(super) async fn inspect(subject: &Subject, reporter: &mut Reporter) -> Result<Vec<Finding>, LoadError> {
     reporter.step("opening the library");
-    let descriptor = Component::inspect(subject.library.clone(), server::stage(Rehearsal::off())?).await?;
+    let stage = server::stage(Rehearsal::off())?;
+    let descriptor = match Component::inspect(subject.library.clone(), stage).await {
+        Ok(descriptor) => descriptor,
+        Err(error) if error.kind() == LoadErrorKind::Description => {
+            // Nothing else is checked, and the host names one fault alone.
+            for fault in entry::schema(subject, reporter).await.unwrap_or_default() {
+                reporter.found(fault);
+            }
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
     reporter.send(&Message::About(About {
         name: descriptor.name().to_owned(),
         version: descriptor.version().text().to_owned(),

@@ -8,6 +8,7 @@
 
 mod arguments;
 mod calls;
+mod entry;
 mod faults;
 mod file;
 mod health;
@@ -21,6 +22,7 @@ mod quiesce;
 mod report;
 mod rounds;
 mod routes;
+mod schema;
 mod state;
 mod subject;
 mod supervise;
@@ -63,6 +65,10 @@ pub enum Check {
     Rehearsal,
     /// Its description is as the contract has it.
     Description,
+    /// Its descriptor keeps to the schema.
+    Schema,
+    /// Its description is one that is static.
+    Entry,
     /// It can be created, started, stopped, destroyed and unloaded, also twice at the same time.
     Lifecycle,
     /// It leaves the state of the process as it is.
@@ -95,11 +101,13 @@ pub enum Check {
 
 impl Check {
     /// All checks in the order in which they are made.
-    pub const ALL: [Check; 18] = [
+    pub const ALL: [Check; 20] = [
         Check::Inspect,
         Check::File,
         Check::Rehearsal,
         Check::Description,
+        Check::Schema,
+        Check::Entry,
         Check::Lifecycle,
         Check::Process,
         Check::UnknownMethod,
@@ -123,6 +131,8 @@ impl Check {
             Check::File => "file",
             Check::Rehearsal => "rehearsal",
             Check::Description => "description",
+            Check::Schema => "schema",
+            Check::Entry => "entry",
             Check::Process => "process",
             Check::Lifecycle => "lifecycle",
             Check::UnknownMethod => "unknown-method",
@@ -147,6 +157,8 @@ impl Check {
             Check::File => "it is built so that versions can replace each other",
             Check::Rehearsal => "it harms nobody when it is opened and closed",
             Check::Description => "it says of itself only what the contract knows",
+            Check::Schema => "its descriptor keeps to the schema in every place",
+            Check::Entry => "its entry function says the same at each call, from memory that stays",
             Check::Process => "it leaves signals, folder, environment, limits and streams to the host",
             Check::Lifecycle => "it starts, stops and unloads, and two instances live side by side",
             Check::UnknownMethod => "a call of a method that it lacks is an error",
@@ -169,7 +181,7 @@ impl Check {
 
 /// A text that names no check.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no check of this name")]
+#[error("there is no check of this name; there are {}", Check::ALL.map(Check::as_str).join(", "))]
 pub struct UnknownCheck;
 
 impl FromStr for Check {

@@ -1,6 +1,7 @@
 //! The check of the process that a component runs in: what it changes there, and leaves there.
 //!
-//! Enters: a subject. Leaves: findings. Guarantees: changes that the host itself puts back are findings, too.
+//! Enters: a subject. Leaves: findings. Guarantees: changes that the host itself puts back or
+//! refuses are findings, too.
 
 use super::report::{Finding, Reporter};
 use super::subject::{Loaded, Outcome};
@@ -26,12 +27,12 @@ pub(super) async fn process(subject: &Subject, reporter: &mut Reporter) -> Resul
         let outcome = loaded.call(&method, Bytes::from_static(b"[]")).await;
         if matches!(outcome, Outcome::Silent) && !loaded.is_alive().await {
             // That is the business of other checks. Nothing is unloaded, so nothing more can be seen.
-            findings.extend(created.changes().into_iter().map(while_it_serves));
+            findings.extend(while_it_serves(&created));
             loaded.leave();
             return Ok(findings);
         }
     }
-    findings.extend(created.changes().into_iter().map(while_it_serves));
+    findings.extend(while_it_serves(&created));
     reporter.step("STOP, `destroy` and unloading");
     findings.extend(lives::unloading(
         loaded.stop().await,
@@ -52,8 +53,14 @@ pub(super) async fn process(subject: &Subject, reporter: &mut Reporter) -> Resul
     Ok(findings)
 }
 
-fn while_it_serves(change: String) -> Finding {
-    Finding::failed(format!(
-        "it {change} while it serves: that belongs to the host, which puts it back when the version is unloaded"
-    ))
+fn while_it_serves(created: &Watch) -> impl Iterator<Item = Finding> {
+    let sentence = |change: String, then: &str| {
+        Finding::failed(format!(
+            "it {change} while it serves: that belongs to the host, which {then}"
+        ))
+    };
+    let changes = created.changes().into_iter();
+    let changes = changes.map(move |change| sentence(change, "puts it back when the version is unloaded"));
+    let refusals = created.refusals().into_iter();
+    changes.chain(refusals.map(move |change| sentence(change, "does not let it")))
 }

@@ -33,6 +33,7 @@ const LIMITS: Limits = Limits {
     probation: Duration::from_millis(200),
     drain: DRAIN,
     handover: Duration::from_millis(100),
+    state_bytes: 1024,
     max_error_percent: 20,
 };
 /// A story that goes on for longer has a circle.

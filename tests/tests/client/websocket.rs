@@ -7,7 +7,7 @@ use mesh_tests::host::{Folder, Host};
 use mesh_tests::http;
 use mesh_tests::secure::{ADMIN, Client, PASSWORD, error, host as secure_host, is_ok};
 use mesh_tests::websocket::{Arrived, CLOSE, CONTINUATION, PING, Raw, TEXT, frame, head};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -323,6 +323,46 @@ async fn the_interval_of_pings_is_configured() {
     last.ended().await;
     let get = json!({"action": "get", "eventId": 2, "path": "/a"});
     assert!(is_ok(&first.request(get).await));
+}
+
+#[tokio::test]
+async fn a_client_with_much_to_read_is_not_given_up_while_it_reads() {
+    // A ping waits behind all of this, and takes longer to arrive than two and a half intervals.
+    const PUBLICATIONS: u64 = 380;
+    let (host, _folder) = open_host(&["happn.ping_interval_ms=2000"]);
+    let mut reader = Raw::open(host.addr(), "").await;
+    let configure = json!({"action": "configure-session", "eventId": 1, "data": {"protocol": "happn_4"}});
+    assert!(is_ok(&reader.request(configure).await));
+    let subscribe = json!({"action": "on", "eventId": 2, "path": "/SET@/news/*"});
+    assert!(is_ok(&reader.request(subscribe).await));
+    let mut publisher = Raw::open(host.addr(), "").await;
+    // The first request is its login, and is a small one.
+    let get = json!({"action": "get", "eventId": 0, "path": "/a"});
+    assert!(is_ok(&publisher.request(get).await));
+    let news = "n".repeat(64 * KIB);
+    let publishing = tokio::spawn(async move {
+        for number in 0..PUBLICATIONS {
+            let options = json!({"noStore": true, "noDataResponse": true});
+            let data = json!({"number": number, "text": news});
+            let set = json!({"action": "set", "eventId": number + 1, "path": "/news/1", "data": data, "options": options});
+            assert!(is_ok(&publisher.request(set).await));
+        }
+    });
+    let mut heard = 0;
+    while heard < PUBLICATIONS {
+        let frame = reader.next().await;
+        let frame = frame.unwrap_or_else(|| panic!("closed after {heard} publications\n{}", host.log()));
+        let text: Value = serde_json::from_slice(&frame.payload).expect("text is JSON");
+        // A ping is no object.
+        if text.is_object() {
+            assert_eq!(text["data"]["number"], heard);
+            heard += 1;
+            if heard % 4 == 0 {
+                tokio::time::sleep(Duration::from_millis(80)).await;
+            }
+        }
+    }
+    publishing.await.expect("it publishes");
 }
 
 /// The example of RFC 7692: `Hello`.

@@ -90,6 +90,68 @@ async fn each_version_has_the_libraries_that_lie_beside_it() {
     assert!(host.stop().success());
 }
 
+/// A component whose answer goes through two libraries that need each other. One of them needs the component as well, and asks it for the
+/// number. `own_name` is for the linker: how the component is named in libraries that need it.
+fn installed_in_a_circle(root: &Path, number: u32, own_name: &[&str]) -> PathBuf {
+    std::fs::create_dir_all(root).expect("a folder can be made");
+    let search = format!("-L{}", root.display());
+    let (search, origin) = (search.as_str(), "-Wl,-rpath,$ORIGIN");
+    let compile = |name: &str, text: &str, options: &[&str]| {
+        let output = root.join(name);
+        c_library::compile_text(&output.with_extension("c"), text, options, &output).expect("it compiles");
+    };
+    let is_first = "int number_of_component(void);\nint is_second(void);\n\
+        int is_first(void) { return 1; }\nint part(void) { return is_second() ? number_of_component() : 0; }\n";
+    let is_second = "int is_first(void);\nint is_second(void) { return is_first(); }\n";
+    let component = format!(
+        "static int own_number;\nint number_of_component(void) {{ return own_number; }}\n\
+         __attribute__((constructor)) static void begin(void) {{ own_number = {number}; }}\n{COMPONENT}"
+    );
+    let component = component.replace("part());", "(own_number++, part()));");
+    // Those that nobody needs yet come first.
+    compile(
+        "libsecond.so",
+        "int is_second(void) { return 0; }\n",
+        &["-Wl,-soname,libsecond.so"],
+    );
+    compile(
+        "libcircle.so",
+        "int number_of_component(void) { return 0; }\n",
+        own_name,
+    );
+    let needs = ["-lsecond", "-lcircle", search, origin, "-Wl,-soname,libfirst.so"];
+    compile("libfirst.so", is_first, &needs);
+    compile(
+        "libsecond.so",
+        is_second,
+        &["-lfirst", search, origin, "-Wl,-soname,libsecond.so"],
+    );
+    let needs = [&["-lfirst", search, origin], own_name].concat();
+    compile("libcircle.so", &component, &needs);
+    root.join("libcircle.so")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn libraries_that_need_each_other_and_the_component_are_loaded_and_swapped() {
+    for own_name in [&["-Wl,-soname,libcircle.so"][..], &[]] {
+        let folder = Folder::new("circle");
+        let first = installed_in_a_circle(&folder.path().join("one"), 40, own_name);
+        let config = config(&folder, "bundled", &first, "probation_ms = 0");
+        let host = Host::start(&config, &[]);
+        // Counted in the component, and asked for by the library: there is one component.
+        assert_eq!(number(&host).await, 41);
+        assert_eq!(number(&host).await, 42);
+        for _ in 0..3 {
+            let second = installed_in_a_circle(&folder.path().join("two"), 50, own_name);
+            let swapped = swap(&config, "bundled", &second, &["--force", "--wait"]).await;
+            assert_eq!(swapped.code, 0, "{swapped:?}");
+            assert!(!swapped.out.contains("still in memory"), "{swapped:?}");
+            assert_eq!(number(&host).await, 51);
+        }
+        assert!(host.stop().success());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_stays_in_memory_while_a_library_that_it_needs_runs_a_thread() {
     for run_path in ["$ORIGIN/../lib", "a place of its own"] {

@@ -50,7 +50,7 @@ fn a_component_that_keeps_the_contract_passes_every_check() {
     assert_eq!(finished.code, 0, "{report:#}");
     assert_eq!(report["verdict"], "ok", "{report:#}");
     assert_eq!(report["component"]["name"], "hostile");
-    assert_eq!(report["checks"].as_array().unwrap().len(), 18);
+    assert_eq!(report["checks"].as_array().unwrap().len(), 20);
     assert_eq!(report["skipped"], serde_json::json!([]));
 }
 

@@ -160,6 +160,39 @@ async fn a_deed_in_create_is_put_back_and_named_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_that_serves_lowers_no_limit_of_the_process() {
+    let stage = Stage::new("deeds-limits");
+    let before = state(&stage.host);
+    for (deed, limit) in [
+        ("AT_CALL=limit_descriptors", "RLIMIT_NOFILE"),
+        ("AT_CALL=limit_descriptors_for_ever", "RLIMIT_NOFILE"),
+        ("AT_CALL=limit_files", "RLIMIT_FSIZE"),
+        ("AT_STOP=limit_descriptors_for_ever", "RLIMIT_NOFILE"),
+        ("AT_DESTROY=limit_descriptors", "RLIMIT_NOFILE"),
+        ("AT_CREATE=limit_descriptors_for_ever", "RLIMIT_NOFILE"),
+    ] {
+        let bad = stage.library(&[deed]);
+        let taken = stage.swap(&bad).await;
+        assert_eq!(taken.code, 0, "{deed}: {taken:?}");
+        // Each on a connection of its own.
+        for component in ["loading", "steady", "loading"] {
+            stage.answers(component).await;
+            assert_eq!(state(&stage.host), before, "{deed}");
+        }
+        let back = stage.back().await;
+        assert!(!back.contains("still in memory"), "{deed}: {back}");
+        assert_eq!(state(&stage.host), before, "{deed}");
+        let line = format!("{} changes a limit of the process ({limit})", bad.display());
+        assert!(stage.host.log().contains(&line), "{deed}: {}", stage.host.log());
+    }
+    // A process of its own belongs to the component.
+    let taken = stage.swap(&stage.library(&["AT_CALL=limit_a_child"])).await;
+    assert_eq!(taken.code, 0, "{taken:?}");
+    stage.answers("loading").await;
+    assert!(stage.host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deed_that_concerns_the_components_own_threads_alone_harms_nobody() {
     let stage = Stage::new("deeds-own");
     for deed in [

@@ -2,7 +2,7 @@
 //!
 //! Enters: the component `broad` in Rust and in C++, each built with today's SDK, and the program of `fixtures/golden/golden_host.c`, which
 //! plays a host of one version. Leaves: a transcript of the component's deeds, or the signal by which a read behind the end of a
-//! struct ends the program. Guarantees: a component gets from each host all that this version offers.
+//! struct ends the program. Guarantees: a component gets from each host all that this version offers, and says which extension is missing.
 
 use mesh_tests::golden::{LATER_MINOR, fixture, header, host, later_header};
 use mesh_tests::host::{Folder, library};
@@ -170,6 +170,39 @@ fn a_component_in_rust_lives_in_hosts_of_all_versions() {
     let folder = Folder::new("golden-hosts-rust");
     for host in hosts(&folder) {
         host.expect_life_of(&library("fixture-broad"));
+    }
+}
+
+/// A host may lack any extension. Then a request is an error that names it; that with no outcome is a line in the log.
+#[test]
+fn a_component_in_rust_says_in_an_old_host_which_extension_is_missing_and_serves_on() {
+    let folder = Folder::new("golden-hosts-without");
+    for minor in 0..=2 {
+        let program = host(
+            &folder,
+            &format!("host-bare-1-{minor}"),
+            &header(minor),
+            &["WITHOUT_EXTENSIONS"],
+        );
+        let output = Command::new(program).arg(library("fixture-broad")).output();
+        let output = output.expect("the program of a golden host runs");
+        let transcript = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{minor}: {transcript}");
+        for deeds in [
+            // It declares a handler of events, and so it does not start.
+            "START\n  complete 1 status 1 [{\"message\":\"this host does not offer events\",\"name\":\"Error\"}]\n",
+            "CALL add\n  complete 2 status 0 [3]\n",
+            "CALL announce\n  log 1 event announced was not emitted: this host does not offer events\n  complete 5 status 0 [null]\n",
+            "CALL ask\n  complete 7 status 1 [{\"message\":\"this host does not offer calls\",\"name\":\"Error\"}]\n",
+            "CALL keep\n  complete 8 status 1 [{\"message\":\"this host does not offer data\",\"name\":\"Error\"}]\n",
+            "CALL wait\n  log 1 this host does not offer timers\n  complete 9 status 0 [\"waited\"]\n",
+            "STOP\n  complete 18 status 0 [null]\ndestroy\nend\n",
+        ] {
+            assert!(
+                transcript.contains(deeds),
+                "{minor}: {deeds:?} is not in\n{transcript}"
+            );
+        }
     }
 }
 

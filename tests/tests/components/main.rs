@@ -2,6 +2,8 @@
 
 mod bundles;
 mod check_plugin;
+mod check_plugin_deeds;
+mod check_plugin_entry;
 mod check_plugin_refused;
 mod components;
 mod cpp;
@@ -20,3 +22,4 @@ mod requests;
 mod schemas;
 mod signals;
 mod stacks;
+mod toolchains;

@@ -16,6 +16,8 @@ use std::time::Duration;
 enum Bad {
     RestoreFails = 11,
     SnapshotHangs = 16,
+    LargeState = 18,
+    ClaimedState = 19,
 }
 
 fn target(folder: &Folder, bad: Bad, version: &str) -> PathBuf {
@@ -197,6 +199,64 @@ async fn a_version_that_cannot_give_its_state_is_replaced_without_it() {
     let mut session = session::open(host.addr()).await;
     let answer = ask(&mut session, "target/ping", 1).await;
     assert_eq!(answer["args"], json!([null, {"version": "1.1.0", "count": 1}]));
+    assert!(host.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_of_too_many_bytes_is_refused_in_a_sentence_and_the_old_version_goes_on() {
+    // 256 MiB are the default.
+    for (bad, says, limits, most) in [
+        (Bad::ClaimedState, 1 << 30, "", 256 << 20),
+        (Bad::LargeState, 300 << 20, "", 256 << 20),
+        (Bad::LargeState, 300 << 20, "max_state_bytes = 65536", 65536),
+    ] {
+        let folder = Folder::new("too-large");
+        let host = start(&folder, bad, 1, limits);
+        let (stop, calls) = call(&host);
+        for _ in 0..2 {
+            let reason = refused(&host, target(&folder, bad, "1.1.0")).await;
+            let expected = format!(
+                "did not give its state: its state has {says} bytes, and may have {most}: raise `max_state_bytes` in [swap]"
+            );
+            assert!(reason.contains(&expected), "{reason}");
+            only_old_is_active(&host);
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_counted(&calls.await.expect("it calls"));
+        assert!(host.stop().success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_of_as_many_bytes_as_the_file_allows_is_handed_over() {
+    let folder = Folder::new("large-enough");
+    let host = start(
+        &folder,
+        Bad::LargeState,
+        1,
+        "probation_ms = 0\nmax_state_bytes = 314572799\nhandover_timeout_ms = 60000",
+    );
+    let next = target(&folder, Bad::LargeState, "1.1.0");
+    let reason = refused(&host, next.clone()).await;
+    assert!(
+        reason.contains("has 314572800 bytes, and may have 314572799"),
+        "{reason}"
+    );
+    let file = folder.path().join("mesh.toml");
+    let text = std::fs::read_to_string(&file).expect("it is there");
+    let raised = text.replace("314572799", "314572800");
+    std::fs::write(&file, raised).expect("it can be written");
+    let applied = tokio::task::spawn_blocking({
+        let file = file.clone();
+        move || mesh_tests::host::mesh(&["apply", "--config", &file.display().to_string()])
+    });
+    let applied = applied.await.expect("it ends");
+    assert_eq!(applied.code, 0, "{applied:?}");
+    let finished = swap(&file, "target", &next, &["--wait"]).await;
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let mut session = session::open(host.addr()).await;
+    let answer = ask(&mut session, "target/ping", 1).await;
+    assert_eq!(answer["args"][1]["version"], "1.1.0", "{answer}");
     assert!(host.stop().success());
 }
 

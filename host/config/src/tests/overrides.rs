@@ -156,7 +156,7 @@ fn two_entries_made_equal_by_an_override_are_reported() {
     assert_eq!(
         error.to_string(),
         "--set components.echo.name=calc: two components are named \"calc\" and have the same `version`, \"^1.2 || ^2\"\n\
-         help: the first is at mesh.toml:40:8; give one of them another name, or, to serve two versions of \"calc\" \
+         help: the first is at mesh.toml:41:8; give one of them another name, or, to serve two versions of \"calc\" \
          side by side, each its own `version`",
     );
 }

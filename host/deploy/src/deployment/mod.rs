@@ -192,6 +192,7 @@ fn limits(config: &Config) -> Limits {
         probation: swap.probation,
         drain: swap.drain_timeout,
         handover: swap.handover_timeout,
+        state_bytes: swap.max_state_bytes,
         max_error_percent: u64::from(swap.max_error_percent),
     }
 }

@@ -11,6 +11,8 @@ pub struct Limits {
     pub drain: Duration,
     /// How long calls may wait for state to be handed over.
     pub handover: Duration,
+    /// How many bytes of state may be handed over.
+    pub state_bytes: usize,
     /// By how many points the share of failed calls may rise, in percent.
     pub max_error_percent: u64,
 }

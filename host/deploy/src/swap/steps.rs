@@ -115,7 +115,7 @@ impl Transaction {
         let patience = self.patience(self.limits.handover);
         for (part, report) in self.parts.iter_mut().zip(&mut self.report.components) {
             let Some((old, _)) = part.stateful() else { continue };
-            let state = old.snapshot(patience).await?;
+            let state = old.snapshot(patience, self.limits.state_bytes).await?;
             let schema = old.descriptor().state().map_or(0, |state| state.schema);
             report.state_bytes = Some(state.len());
             part.state = Some((state, schema));
@@ -253,7 +253,7 @@ impl Transaction {
         for part in &mut self.parts {
             let Some((_, new)) = part.stateful() else { continue };
             let schema = new.descriptor().state().map_or(0, |state| state.schema);
-            let state = new.snapshot(patience).await?;
+            let state = new.snapshot(patience, self.limits.state_bytes).await?;
             part.state = Some((state, schema));
         }
         Ok(())

@@ -72,6 +72,7 @@ pub(super) async fn run<C: Channel>(
         batch: Batch::default(),
         unwritten: 0,
         unflushed: false,
+        is_blocked: false,
         limits,
         place: Some(opened.place),
         deadline: Some(Deadline::new(started, limits.login_timeout)),
@@ -129,6 +130,8 @@ pub(super) struct Connection<C: Channel> {
     unwritten: usize,
     /// The websocket may hold bytes that the socket has not taken.
     unflushed: bool,
+    /// The socket took no more when it was tried last.
+    is_blocked: bool,
     limits: Limits,
     /// Counts while the session is not admitted, and is there just then.
     place: Option<Place>,
@@ -201,7 +204,7 @@ impl<C: Channel> Connection<C> {
                 return Poll::Pending;
             }
         }
-        let progress = match self.write(context) {
+        let progress = match self.write(context, now) {
             Ok(progress) => progress,
             Err(end) => return Poll::Ready(end),
         };

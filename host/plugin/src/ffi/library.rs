@@ -27,6 +27,8 @@ pub(crate) struct Library {
 pub(crate) struct ComponentTable {
     /// Readable while the library is open.
     component: Given<'static, abi::Component>,
+    /// Where the description lies.
+    address: usize,
     functions: Functions,
 }
 
@@ -44,6 +46,16 @@ impl Functions {
     /// Whether the library drives its lanes itself.
     pub(crate) fn drives_lanes(&self) -> bool {
         self.run.is_some()
+    }
+
+    /// Where they lie; 0 for one that is not there.
+    pub(crate) fn addresses(&self) -> [usize; 4] {
+        [
+            self.create as usize,
+            self.work.map_or(0, |work| work as usize),
+            self.run.map_or(0, |run| run as usize),
+            self.destroy as usize,
+        ]
     }
 }
 
@@ -174,6 +186,25 @@ impl ComponentTable {
         self.functions
     }
 
+    /// Where the description lies.
+    pub(crate) fn address(&self) -> usize {
+        self.address
+    }
+
+    /// Where the table of functions lies.
+    pub(crate) fn address_of_functions(&self) -> usize {
+        self.component.get(field!(abi::Component, vtable)).addr()
+    }
+
+    /// The numbers in the description: versions of the ABI.
+    pub(crate) fn numbers(&self) -> [u16; 3] {
+        [
+            self.component.get(field!(abi::Component, abi_major)),
+            self.abi_minor(),
+            self.component.get(field!(abi::Component, minimum_host_abi_minor)),
+        ]
+    }
+
     /// The minor version of the ABI that the library was built for.
     pub(crate) fn abi_minor(&self) -> u16 {
         self.component.get(field!(abi::Component, abi_minor))
@@ -186,6 +217,7 @@ impl ComponentTable {
 ///
 /// `component` points to a description of some version of the ABI, which [`ComponentTable`] may keep.
 unsafe fn check(component: *const abi::Component, shown: &str) -> Result<ComponentTable, LoadError> {
+    let address = component.addr();
     // SAFETY: magic, size and both versions are at the same place in every description there will ever be.
     let major = unsafe { (*component).abi_major };
     // SAFETY: as above.
@@ -244,7 +276,11 @@ unsafe fn check(component: *const abi::Component, shown: &str) -> Result<Compone
         run,
         destroy,
     };
-    Ok(ComponentTable { component, functions })
+    Ok(ComponentTable {
+        component,
+        address,
+        functions,
+    })
 }
 
 /// The help for a failure of the dynamic linker, where that is known.

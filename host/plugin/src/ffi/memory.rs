@@ -4,6 +4,7 @@
 //! mapped is an answer here, and no crash. Where the system does not tell, everything counts as good.
 
 use std::ffi::c_void;
+use std::ptr;
 
 /// So much is looked at in one go.
 const PART: usize = 64 * 1024;
@@ -34,6 +35,29 @@ pub(super) fn is_readable(address: *const c_void, length: usize) -> bool {
     true
 }
 
+/// So many blocks of each length are taken by [`reuse_freed`].
+const BLOCKS: usize = 16;
+
+/// Takes blocks of these lengths from the C library, writes to them and gives them back. Memory that somebody on this thread has freed
+/// before is most likely among them, and is something else afterwards.
+pub(crate) fn reuse_freed(lengths: impl Iterator<Item = usize>) {
+    for length in lengths {
+        let mut blocks = [ptr::null_mut::<c_void>(); BLOCKS];
+        for block in &mut blocks {
+            // SAFETY: the block is asked for, and given back below.
+            *block = unsafe { libc::malloc(length) };
+            if !block.is_null() {
+                // SAFETY: the block has that length, and nobody else knows it.
+                unsafe { ptr::write_bytes(block.cast::<u8>(), 0xA5, length) };
+            }
+        }
+        for block in blocks {
+            // SAFETY: it is null, or was taken above and not given back yet.
+            unsafe { libc::free(block) };
+        }
+    }
+}
+
 /// Whether there is code at an address.
 pub(super) fn is_code(address: usize) -> bool {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else {
@@ -56,8 +80,36 @@ mod tests {
     fn memory_that_nobody_has_mapped_cannot_be_read() {
         let own = vec![7_u8; 3 * PART];
         assert!(is_readable(own.as_ptr().cast(), own.len()));
-        assert!(!is_readable(std::ptr::without_provenance(8), 1));
+        assert!(!is_readable(ptr::without_provenance(8), 1));
         assert!(!is_readable(own.as_ptr().cast(), usize::MAX / 2));
+    }
+
+    #[test]
+    fn memory_that_was_freed_is_something_else_afterwards() {
+        for length in [40, 104, 2000] {
+            // SAFETY: malloc takes any length.
+            let freed = unsafe { libc::malloc(length) };
+            // SAFETY: the block has that length.
+            unsafe { ptr::write_bytes(freed.cast::<u8>(), 7, length) };
+            // SAFETY: it was taken above.
+            unsafe { libc::free(freed) };
+            reuse_freed([length].into_iter());
+            let mut now = vec![0_u8; length];
+            let own = std::process::id() as libc::pid_t;
+            let into = libc::iovec {
+                iov_base: now.as_mut_ptr().cast(),
+                iov_len: length,
+            };
+            let from = libc::iovec {
+                iov_base: freed,
+                iov_len: length,
+            };
+            // SAFETY: the system checks what `from` says, and copies from it.
+            let copied = unsafe { libc::process_vm_readv(own, &into, 1, &from, 1, 0) };
+            assert_eq!(copied, length as isize);
+            // The C library keeps notes of its own at the beginning.
+            assert!(now[16..].iter().all(|byte| *byte != 7), "{length}");
+        }
     }
 
     #[test]

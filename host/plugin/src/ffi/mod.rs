@@ -9,7 +9,7 @@ pub(super) mod host_table;
 pub mod interpose;
 pub(super) mod lane_thread;
 pub(super) mod library;
-mod memory;
+pub(crate) mod memory;
 mod named_requests;
 pub(super) mod own_state;
 pub mod process;

@@ -91,6 +91,12 @@ const LIMITS: [(Resource, &str); 16] = [
     (Resource::Rttime, "RLIMIT_RTTIME"),
 ];
 
+/// The name of a limit by its number; none for a number that Linux does not have.
+pub(crate) fn limit_name(number: u32) -> Option<&'static str> {
+    let limit = LIMITS.iter().find(|(resource, _)| *resource as u32 == number);
+    limit.map(|(_, name)| *name)
+}
+
 /// One limit of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResourceLimit {

@@ -5,11 +5,13 @@
 //! that is its own.
 
 mod alone;
+mod entry;
 mod life;
 mod watch;
 
 pub use alone::Alone;
-pub use watch::{PUT_BACK, Watch};
+pub use entry::Entry;
+pub use watch::{PUT_BACK, REFUSED, Watch};
 
 use crate::ffi::interpose::Object;
 use crate::ffi::interpose::{self, Owner, Strangers, threads_begun_in, threads_of, timers_begun_in};
@@ -17,7 +19,7 @@ use crate::ffi::library::Library;
 use crate::ffi::process;
 use crate::rehearsal::report::{Message, Order, Refused, Said};
 use crate::stage;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{self, Changed, Surroundings};
 use crate::{LANE_STACK, LoadError, LoadErrorKind};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use std::io::{self, BufRead, BufReader, Write};
@@ -106,6 +108,13 @@ impl Host {
     }
 }
 
+/// The first change of the process that an owner has made, or wanted to make.
+fn first_change(before: &Surroundings, owner: Owner) -> Option<Changed> {
+    let changed = before.changed(&Surroundings::now());
+    let refused = surroundings::take_refused(owner);
+    changed.first().or(refused.first()).copied()
+}
+
 fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> {
     let owner = Owner::new();
     owner.enter();
@@ -129,7 +138,7 @@ fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> 
                 .to_owned(),
         ));
     }
-    if let Some(what) = before.changed(&Surroundings::now()).first() {
+    if let Some(what) = first_change(&before, owner) {
         return Err(refused(format!(
             "{what} when it is opened: that belongs to the host, leave it as it is"
         )));
@@ -183,7 +192,7 @@ fn rehearse(host: &mut Host, file: &Path, shown: &str) -> Result<(), LoadError> 
     if process::has_children() {
         return Err(refused("starts a process when it is closed".to_owned()));
     }
-    if let Some(what) = before.changed(&Surroundings::now()).first() {
+    if let Some(what) = first_change(&before, owner) {
         return Err(refused(format!(
             "{what} when it is closed: that belongs to the host, leave it as it is"
         )));

@@ -162,7 +162,7 @@ impl Bundle {
             originals: Vec::new(),
             digests: Vec::new(),
         };
-        let members = bundle.follow(first, &failed)?;
+        let members = bundle.follow(first, copy, &failed)?;
         if bundle.originals.is_empty() {
             return Ok(None);
         }
@@ -176,10 +176,16 @@ impl Bundle {
     fn follow(
         &mut self,
         first: Member,
+        copy: &Path,
         failed: &dyn Fn(io::Error) -> LoadError,
     ) -> Result<Vec<Member>, LoadError> {
-        let mut members = vec![first];
         let mut files: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
+        // A library that it brings along may need it in turn, by its file or by its own name.
+        let own_name = first.dynamic.own_name.clone();
+        if let Ok(about) = fs::metadata(&first.shown) {
+            files.insert((about.dev(), about.ino()), copy.to_owned());
+        }
+        let mut members = vec![first];
         let mut position = 0;
         while position < members.len() && members.len() < MOST {
             for needed in members[position].dynamic.needed.clone() {
@@ -188,6 +194,11 @@ impl Bundle {
                     refuse_if_replaced(&members[position].shown, Path::new(&needed))?;
                 }
                 if needed.contains('/') || self.names.contains_key(&needed) || hosts_own().contains(&needed) {
+                    continue;
+                }
+                if own_name.as_ref() == Some(&needed) {
+                    let name = unused_name(&needed)?;
+                    self.names.insert(needed, name);
                     continue;
                 }
                 let member = &members[position];

@@ -58,7 +58,7 @@ async fn an_order_that_the_lane_gives_up_before_its_timer_rings_is_not_carried_o
     for looks_at_the_clock_first in [true, false] {
         let order = {
             let component = component.clone();
-            tokio::spawn(async move { component.snapshot(limit).await })
+            tokio::spawn(async move { component.snapshot(limit, 1024).await })
         };
         tokio::task::yield_now().await;
         if looks_at_the_clock_first {

@@ -76,6 +76,13 @@ pub(super) const SWAP: &[Key] = &[
         Live,
         "Milliseconds that calls may wait while state is handed over.",
     ),
+    integer(
+        "swap",
+        "max_state_bytes",
+        MAX_STATE_BYTES,
+        Live,
+        "Bytes of state that a version may hand over.",
+    ),
     Key {
         section: "swap",
         name: "watch",

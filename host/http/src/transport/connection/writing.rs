@@ -10,6 +10,7 @@ use crate::transport::socket::{Channel, Polled};
 use mesh_session::{After, Closing, Next};
 use std::io::{self, Write};
 use std::task::Context;
+use std::time::Instant;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// How far writing got.
@@ -47,9 +48,11 @@ impl<C: Channel> Connection<C> {
     }
 
     /// Writes what the session has queued.
-    pub(super) fn write(&mut self, context: &mut Context<'_>) -> Result<Progress, End> {
+    pub(super) fn write(&mut self, context: &mut Context<'_>, now: Instant) -> Result<Progress, End> {
         loop {
-            match self.write_once(context)? {
+            let progress = self.write_once(context, now)?;
+            self.is_blocked = matches!(progress, Progress::Blocked);
+            match progress {
                 // It may have waited for what was before it in the same queue.
                 Progress::Waits(after) if after.is_over() => {}
                 progress => return Ok(progress),
@@ -58,7 +61,7 @@ impl<C: Channel> Connection<C> {
     }
 
     /// Writes as far as nothing waits.
-    fn write_once(&mut self, context: &mut Context<'_>) -> Result<Progress, End> {
+    fn write_once(&mut self, context: &mut Context<'_>, now: Instant) -> Result<Progress, End> {
         let mut waits = None;
         while waits.is_none() {
             if self.batch.is_handed_out() {
@@ -68,7 +71,7 @@ impl<C: Channel> Connection<C> {
                     break;
                 }
             }
-            if !self.write_rest(context)? {
+            if !self.write_rest(context, now)? {
                 return Ok(Progress::Blocked);
             }
             loop {
@@ -87,7 +90,7 @@ impl<C: Channel> Connection<C> {
                     false => Message::Text(frame),
                 };
                 let written = self.websocket_write(context, message);
-                self.settle();
+                self.settle(now);
                 match written {
                     Ok(()) => {}
                     // The frame was taken; the socket takes no more for now.
@@ -104,7 +107,7 @@ impl<C: Channel> Connection<C> {
             return Ok(progress);
         }
         let flushed = self.websocket_flush(context);
-        self.settle();
+        self.settle(now);
         match flushed {
             Ok(()) => {
                 self.unflushed = false;
@@ -121,7 +124,7 @@ impl<C: Channel> Connection<C> {
     }
 
     /// Writes what the lent socket did not take. Returns whether all of it left.
-    fn write_rest(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+    fn write_rest(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         while !self.batch.rest.is_empty() {
             let mut stream = Polled {
                 channel: &mut self.channel,
@@ -131,7 +134,9 @@ impl<C: Channel> Connection<C> {
             match stream.write(&self.batch.rest) {
                 Ok(count) => {
                     self.batch.rest.drain(..count);
-                    self.session.outbound().written(self.wire.take_sent());
+                    let sent = self.wire.take_sent();
+                    self.note_sent(sent, now);
+                    self.session.outbound().written(sent);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(End::of(Error::Io(error))),
@@ -141,10 +146,20 @@ impl<C: Channel> Connection<C> {
     }
 
     /// Bytes that have left do not count as queued any more.
-    fn settle(&mut self) {
-        let sent = self.wire.take_sent().min(self.unwritten);
+    fn settle(&mut self, now: Instant) {
+        let sent = self.wire.take_sent();
+        self.note_sent(sent, now);
+        let sent = sent.min(self.unwritten);
         self.unwritten -= sent;
         self.session.outbound().written(sent);
+    }
+
+    /// A socket that was full takes more only when the client has read. A ping of ours may wait behind all that the client still has
+    /// to read, and nothing is read from a client with much to read, so that its pong would not be heard.
+    fn note_sent(&mut self, sent: usize, now: Instant) {
+        if sent > 0 && std::mem::replace(&mut self.is_blocked, false) {
+            self.heartbeat.heard(now);
+        }
     }
 
     /// Whether everything that was taken from the queue has left the socket.

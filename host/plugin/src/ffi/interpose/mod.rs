@@ -1,14 +1,17 @@
 //! Functions of the C library, defined here so that libraries loaded later call these instead.
 //!
 //! Why: each copy of Rust's standard library allocates one `pthread_key` and never frees it, which ends the process
-//! at the 1023rd library. A library may be unmapped only when no thread of its own runs any more. A host thread must
-//! never wait for the lock of the dynamic loader, which a library's constructor may hold for ever. The symbols must
-//! be exported by the executable (the build script sees to it); [`is_active`] says whether that worked.
+//! at the 1023rd library. A library may be unmapped only when no thread of its own runs any more. A limit that a
+//! component lowers counts for the host as well. A host thread must never wait for the lock of the dynamic loader, which a library's
+//! constructor may hold for ever. The symbols must be exported by the executable (the build script sees to it);
+//! [`is_active`] says whether that worked.
 //!
 //! Enters: calls of the host and of libraries. Leaves: the C library's own results, and the knowledge which owner made
-//! which key and thread. Guarantees: none of these functions takes the lock of the dynamic loader on a thread of the host.
+//! which key and thread, and who wanted to
+//! change a limit. Guarantees: none of these functions takes the lock of the dynamic loader on a thread of the host.
 
 mod keys;
+mod limits;
 mod objects;
 mod thread_exit;
 mod threads;
@@ -16,6 +19,7 @@ mod timers;
 
 pub use keys::keys_in_use;
 pub(crate) use keys::release_keys;
+pub(crate) use limits::{RefusedLimit, refused_limits, take_refused_limits};
 pub(crate) use objects::{Object, is_hosts_own};
 pub(crate) use threads::{Owner, Strangers, threads_begun_in, threads_of};
 pub(crate) use timers::{timers_begun_in, timers_of};
@@ -40,6 +44,7 @@ pub fn is_active() -> bool {
     threads::prepare();
     thread_exit::prepare();
     timers::prepare();
+    limits::prepare();
     ours.iter().all(is_first)
 }
 

@@ -15,7 +15,7 @@ use crate::lane::Lane;
 use crate::rehearsal::{Extent, Life, Trial};
 use crate::runner::{LANE_IS_BUSY, LANE_STACK, LoadRequest, Unloaded};
 use crate::stage::{Stage, Staged};
-use crate::surroundings::{HostsOwn, KeptMask, PUT_BACK};
+use crate::surroundings::{self, HostsOwn, KeptMask, PUT_BACK, REFUSED};
 use crate::uses::Uses;
 use crate::{Descriptor, LoadError, LoadErrorKind, log_level};
 use std::mem::ManuallyDrop;
@@ -389,6 +389,7 @@ fn unload(mut remains: Remains, patience: Duration) -> Unloaded {
         library,
         bound,
         file,
+        owner,
         mut hosts_own,
         ..
     } = remains;
@@ -397,6 +398,7 @@ fn unload(mut remains: Remains, patience: Duration) -> Unloaded {
     let closed = library.close();
     // Its destructors ran.
     hosts_own.put_back(&group);
+    surroundings::take_refused(owner);
     if let Err(reason) = closed {
         return Unloaded::Resident(format!("the dynamic linker did not close it: {reason}"));
     }
@@ -409,9 +411,12 @@ fn unload(mut remains: Remains, patience: Duration) -> Unloaded {
 }
 
 impl Remains {
-    /// Puts back what the library has changed in the process, and says so.
+    /// Puts back what the library has changed in the process, and says so, also what it was not let change.
     fn put_back(&mut self) {
         let shown = &self.shown;
+        for refused in surroundings::take_refused(self.owner) {
+            tracing::warn!("{shown} {refused}; {REFUSED}");
+        }
         for changed in self.hosts_own.put_back(self.library.group()) {
             tracing::warn!("{shown} {changed}; {PUT_BACK}");
         }
