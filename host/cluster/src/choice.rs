@@ -64,7 +64,7 @@ pub struct Tried {
     pub version: ComponentVersion,
 }
 
-/// What a call asks for.
+/// The wish of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
     /// The versions.

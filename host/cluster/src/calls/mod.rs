@@ -8,6 +8,7 @@ mod deadlines;
 mod error;
 mod frame;
 mod outgoing;
+mod request;
 mod routing;
 mod serving;
 mod text;
@@ -16,7 +17,8 @@ pub use error::CallError;
 pub use frame::{
     AnswerFrame, AskedText, Body, CallFrame, Caller, CancelFrame, FrameError, LONGEST_TEXT, Outcome, Refusal,
 };
-pub use outgoing::{Calls, Counts, InFlight, Output, Reply, Request, Route, Router, Target, Wanted};
+pub use outgoing::Calls;
+pub use request::{Counts, InFlight, Output, Reply, Request, Route, Router, Target, Wanted};
 pub use routing::Routing;
 pub use serving::{Fault, MOST_SERVED, Served, Serving};
 

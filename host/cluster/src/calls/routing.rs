@@ -3,7 +3,7 @@
 //! Enters: a call, and who has refused it. Leaves: the node and the version, which the session has had from now on. Guarantees: those
 //! of [`choose`](crate::choice::choose).
 
-use super::outgoing::{InFlight, Request, Route, Router};
+use super::request::{InFlight, Request, Route, Router};
 use crate::catalogue::Catalogues;
 use crate::choice::{NoChoice, Prefer, Sessions, Tried, Wish};
 use mesh_wire::versions::ComponentVersion;

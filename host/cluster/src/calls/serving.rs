@@ -13,7 +13,7 @@ use thiserror::Error;
 /// The most calls of one peer that are executed at once.
 pub const MOST_SERVED: usize = 16 * 1024;
 
-/// What becomes of a call that has arrived.
+/// The fate of a call that has arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Served {
     /// It is executed, and has so much time.

@@ -142,7 +142,7 @@ pub(super) fn reads_alike(one: &[Entry], other: &[Entry]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.reads_like(other))
 }
 
-/// What clients have to be told after `former`.
+/// The description that clients have to be told after `former`.
 pub(super) fn publication(former: &[Entry], entries: Arc<[Entry]>) -> Publication {
     let known: HashMap<&str, &Component> = former
         .iter()

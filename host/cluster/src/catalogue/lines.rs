@@ -1,4 +1,4 @@
-//! What stands for each line of versions that other nodes have, or had a moment ago.
+//! The version that stands for each line that other nodes have, or had a moment ago.
 //!
 //! Enters: all versions that living nodes offer, and whether a node was lost or said that it has another version. Leaves: one
 //! version for each component and line. Guarantees: a loss changes nothing until it is forgotten. While a version is offered, it

@@ -1,4 +1,4 @@
-//! What nodes say of their components, and the one description that follows from it.
+//! The words of nodes about their components, and the one description that follows from it.
 //!
 //! Enters: the own components, catalogues of peers, verdicts, and the time. Leaves: the catalogue's body for links, the
 //! providers of each component, and the description when it changes. Guarantees: a peer's catalogue is believed only as far as
@@ -20,7 +20,7 @@ use crate::hash::bytes_hash;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// What a node says of its components.
+/// The words of a node about its components.
 #[derive(Debug)]
 pub struct Catalogue {
     revision: u64,

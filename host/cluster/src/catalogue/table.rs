@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// The most nodes of a cluster, this one not among them.
 pub const MOST_NODES: usize = 512;
 
-/// What the configuration says.
+/// The part of the configuration that counts here.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which components of other nodes clients here see and may call.
@@ -40,7 +40,7 @@ impl Default for Settings {
     }
 }
 
-/// What became of a catalogue.
+/// The fate of a catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// It counts.

@@ -1,4 +1,4 @@
-//! What follows from a session: its node where calls have affinity, and the versions that it has had.
+//! The things that follow from a session: its node where calls have affinity, and the versions that it has had.
 //!
 //! Enters: ids, and the versions that calls of a session went to. Leaves: hashes that are equal on all machines, and the
 //! version below which the session is not served. Guarantees: a session keeps a bounded list, whatever it calls.

@@ -1,4 +1,4 @@
-//! What the own node wants, as others are told.
+//! The wishes of the own node, as others are told.
 //!
 //! Enters: subscriptions as they come and go, peers, acknowledgements, and the time. Leaves: differences for each peer, and
 //! subscriptions that can be answered. Guarantees: a subscription is answered when all peers that live know of it, and at most
@@ -31,7 +31,7 @@ pub struct Subscribed<'a> {
     pub range: Option<&'a str>,
 }
 
-/// What is to be done.
+/// Something that is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output<W> {
     /// A frame goes to a peer.
@@ -45,7 +45,7 @@ pub enum Output<W> {
     Answer(W),
 }
 
-/// What the own node wants. `W` is what waits for the answer to a subscription.
+/// The wishes of the own node. `W` is what waits for the answer to a subscription.
 pub struct Interest<W> {
     topics: BTreeMap<Box<str>, Topic>,
     /// There are too many topics to tell them one by one.

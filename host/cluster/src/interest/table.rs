@@ -1,4 +1,4 @@
-//! What all other nodes want.
+//! The wishes of all other nodes.
 //!
 //! Enters: differences of peers, paths and versions of events. Leaves: the nodes that want one, each once. Guarantees: looking
 //! allocates nothing but in the caller's list. A node that says more than is kept wants everything.

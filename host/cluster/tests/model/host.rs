@@ -1,4 +1,4 @@
-//! A node that serves, and the link to it: frames arrive once, in order, some time later, unless they were taken back before.
+//! A node that serves, and the link to it: frames arrive once, in order, some time later, unless they were voided before.
 
 use crate::components::Calc;
 use crate::ledger::Ledger;
@@ -25,7 +25,7 @@ pub enum Frame {
     Cancel { number: u64 },
 }
 
-/// What comes back.
+/// Something that comes back.
 pub enum Back {
     Taken(u64),
     Answer(AnswerFrame),
@@ -54,13 +54,13 @@ pub struct Host {
     affinity: Affinity,
     components: Vec<Arc<Component>>,
     revision: u64,
-    /// What it has told last.
+    /// The one that it has told last.
     pub catalogue: Option<Catalogue>,
     pub to: VecDeque<(u64, Frame)>,
     pub from: VecDeque<(u64, Back)>,
     /// Attempts that the edge does not know to be taken.
     pub untaken: Vec<u64>,
-    /// What the edge will think of it, and when.
+    /// The opinions that the edge will have of it, and when.
     pub verdicts: VecDeque<(u64, Verdict)>,
     /// When it is continued.
     pub resumes: Option<u64>,
@@ -262,7 +262,7 @@ impl Host {
         Ok(())
     }
 
-    /// Takes the frames back that have not arrived. Returns what the edge is told of each that it does not know to be taken:
+    /// Voids the frames that have not arrived. Returns what the edge is told of each that it does not know to be taken:
     /// whether nobody knows if it was.
     pub fn void(&mut self, now: u64, choices: &mut Choices) -> Vec<(u64, bool)> {
         // A stopped process has in its socket what has arrived.

@@ -1,4 +1,4 @@
-//! What each caller asked for and got, and what was executed for it.
+//! The calls: each caller's wish and answer, and how often it was executed.
 
 use mesh_cluster::calls::{CallError, Reply};
 use mesh_cluster::choice::Tried;

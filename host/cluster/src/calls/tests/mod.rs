@@ -1,13 +1,17 @@
 //! Stories of calls. The edge is this node; `shop-2` and others serve.
 
+mod edge;
+mod frames;
+mod serving;
+
 use super::*;
 use crate::choice::{NoChoice, Tried};
-use crate::component::{Affinity, Aim, Component, Facts, Method, Reach};
+use crate::component::{Affinity, Component, Facts, Method, Reach};
 use crate::peer::{Incarnation, NodeName, Peer};
 use crate::provider::Place;
 use bytes::Bytes;
+use edge::{Did, Edge, InOrder, asking};
 use mesh_wire::origin::Origin;
-use mesh_wire::traceparent::Traceparent;
 use mesh_wire::versions::ComponentVersion;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -15,7 +19,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const MOST_BYTES: usize = 1000;
-const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 fn version(text: &str) -> ComponentVersion {
     ComponentVersion::parse(text).unwrap()
@@ -47,150 +50,6 @@ fn peer(name: &str) -> Peer {
     Peer {
         node: NodeName::parse(name).unwrap(),
         incarnation: Incarnation(name.len() as u128 * 1000 + name.bytes().map(u128::from).sum::<u128>()),
-    }
-}
-
-/// Those that are left of a list, in its order.
-struct InOrder {
-    routes: Vec<Route>,
-    why: NoChoice,
-}
-
-impl InOrder {
-    fn nodes(names: &[&str], component: &Arc<Component>) -> InOrder {
-        let route = |name: &&str| Route {
-            place: match *name {
-                "here" => Place::Here,
-                name => Place::Node(peer(name)),
-            },
-            component: component.clone(),
-        };
-        InOrder {
-            routes: names.iter().map(route).collect(),
-            why: NoChoice::Unreachable,
-        }
-    }
-
-    fn none(why: NoChoice) -> InOrder {
-        InOrder {
-            routes: Vec::new(),
-            why,
-        }
-    }
-}
-
-impl Router for InOrder {
-    fn choose(&mut self, _: &Request, tried: &[Tried], _: &InFlight) -> Result<Route, NoChoice> {
-        let is_new = |route: &&Route| tried.iter().all(|tried| tried.place != route.place);
-        self.routes.iter().find(is_new).cloned().ok_or(self.why)
-    }
-
-    fn versions(&self, _: &str) -> Vec<ComponentVersion> {
-        vec![version("2.0.0"), version("1.2.3")]
-    }
-}
-
-fn request() -> Request {
-    Request {
-        component: "calc".into(),
-        target: Target::Method("add".into()),
-        wanted: Wanted::range("^1"),
-        session: Some(1),
-        origin: Origin::of_session("S"),
-        delegate: None,
-        groups: 0,
-        arguments: Bytes::from_static(b"[1,2]"),
-        timeout: Duration::from_secs(10),
-    }
-}
-
-/// Calls of callers `1`, `2`, …, and a clock that is moved.
-struct Edge {
-    calls: Calls<u32>,
-    router: InOrder,
-    now: Instant,
-}
-
-/// What an edge did, short enough to compare.
-#[derive(Debug, PartialEq)]
-enum Did {
-    Sent(String, u64),
-    Here(u64),
-    Cancelled(String, u64),
-    Replied(u32, Reply),
-}
-
-fn named(place: &Place) -> String {
-    place.peer().map_or("here", |peer| peer.node.as_str()).to_owned()
-}
-
-impl Edge {
-    fn new(router: InOrder) -> Edge {
-        Edge {
-            calls: Calls::new(MOST_BYTES),
-            router,
-            now: Instant::now(),
-        }
-    }
-
-    fn to(names: &[&str]) -> Edge {
-        Edge::new(InOrder::nodes(names, &calc(false)))
-    }
-
-    fn did(&mut self) -> Vec<Did> {
-        std::iter::from_fn(|| self.calls.poll())
-            .map(|output| match output {
-                Output::Send { peer, number, body } => {
-                    assert_eq!(CallFrame::read(&body.joined()).unwrap().number, number);
-                    Did::Sent(peer.node.to_string(), number)
-                }
-                Output::Here { number, .. } => Did::Here(number),
-                Output::Cancel { place, number, body } => {
-                    assert_eq!(CancelFrame::read(&body.joined()).unwrap().number, number);
-                    Did::Cancelled(named(&place), number)
-                }
-                Output::Reply { caller, reply } => Did::Replied(caller, reply),
-            })
-            .collect()
-    }
-
-    fn calls(&mut self) -> Vec<Did> {
-        self.calls.begin(self.now, request(), 1, &mut self.router);
-        self.did()
-    }
-
-    /// The number of the attempt that was sent to a node.
-    fn sent_to(&mut self, name: &str) -> u64 {
-        match &*self.calls() {
-            [Did::Sent(node, number)] if node == name => *number,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn answers(&mut self, name: &str, number: u64, outcome: Outcome) -> Vec<Did> {
-        let place = match name {
-            "here" => Place::Here,
-            name => Place::Node(peer(name)),
-        };
-        let answer = AnswerFrame { number, outcome };
-        self.calls.answered(self.now, &place, answer, &mut self.router);
-        self.did()
-    }
-
-    fn loses(&mut self, name: &str) -> Vec<Did> {
-        self.calls.lost(self.now, &peer(name), &mut self.router);
-        self.did()
-    }
-
-    fn takes(&mut self, name: &str, number: u64) {
-        self.calls.taken(&peer(name), number);
-        assert_eq!(self.did(), []);
-    }
-
-    fn waits(&mut self, milliseconds: u64) -> Vec<Did> {
-        self.now += Duration::from_millis(milliseconds);
-        self.calls.tick(self.now);
-        self.did()
     }
 }
 
@@ -275,7 +134,7 @@ fn a_known_component_that_nobody_serves_is_unavailable() {
     assert_eq!(failure(&edge.calls()), unavailable());
     let any = Request {
         wanted: Wanted::Any,
-        ..request()
+        ..asking()
     };
     edge.calls.begin(edge.now, any, 1, &mut edge.router);
     assert_eq!(
@@ -455,7 +314,7 @@ fn what_is_too_long_is_not_sent_and_says_whether_it_was_executed() {
     let mut edge = Edge::to(&["shop-2"]);
     let long = Request {
         arguments: Bytes::from(vec![b' '; MOST_BYTES + 1]),
-        ..request()
+        ..asking()
     };
     edge.calls.begin(edge.now, long.clone(), 1, &mut edge.router);
     let expected = json!({"status": "error", "args": [{
@@ -534,240 +393,4 @@ fn deadlines_of_answered_calls_are_thrown_away() {
         deadlines.add(now + Duration::from_secs(60), key, 10, |other| other + 10 > key);
     }
     assert!(deadlines.len() < 200, "{}", deadlines.len());
-}
-
-fn whole<'a>() -> CallFrame<'a> {
-    CallFrame {
-        number: 7,
-        budget: Duration::from_millis(1_234),
-        component: "calc",
-        version: "1.2.3",
-        asked: AskedText::Range("^1"),
-        aim: Aim::Method("add"),
-        caller: Caller {
-            session: Some("S"),
-            user: Some("bob"),
-            profile: Some("kiosks"),
-            trace: Traceparent::parse(TRACE),
-            delegate: Some("_ADMIN"),
-            groups: 99,
-        },
-        arguments: Bytes::from_static(b"[1]"),
-    }
-}
-
-#[test]
-fn frames_are_read_as_they_were_written() {
-    let bare = CallFrame {
-        asked: AskedText::Any,
-        caller: Caller::default(),
-        ..whole()
-    };
-    let route = CallFrame {
-        asked: AskedText::Line,
-        aim: Aim::Route("page"),
-        arguments: Bytes::new(),
-        ..whole()
-    };
-    for frame in [whole(), bare, route] {
-        let body = frame.write().joined();
-        assert_eq!(CallFrame::read(&body).unwrap(), frame);
-    }
-    for outcome in [
-        ok(),
-        Outcome::Answered {
-            status: -3,
-            payload: Bytes::new(),
-        },
-        Outcome::Refused(Refusal::Full),
-        Outcome::Refused(Refusal::Draining),
-        Outcome::Refused(Refusal::VersionGone),
-        Outcome::Refused(Refusal::Expired),
-        Outcome::Refused(Refusal::TooLarge),
-        Outcome::Refused(Refusal::Other(200)),
-        Outcome::TooLarge { bytes: u64::MAX },
-    ] {
-        let answer = AnswerFrame {
-            number: u64::MAX,
-            outcome,
-        };
-        assert_eq!(AnswerFrame::read(&answer.write().joined()).unwrap(), answer);
-    }
-    let cancel = CancelFrame { number: 5 };
-    assert_eq!(CancelFrame::read(&cancel.write().joined()).unwrap(), cancel);
-}
-
-#[test]
-fn arguments_are_a_slice_of_what_was_received() {
-    let body = whole().write().joined();
-    let read = CallFrame::read(&body).unwrap();
-    let end = body.as_ptr() as usize + body.len();
-    assert_eq!(read.arguments.as_ptr() as usize + read.arguments.len(), end);
-}
-
-#[test]
-fn the_origin_is_that_of_a_local_call() {
-    let trace = Traceparent::parse(TRACE).unwrap();
-    let full = Origin::of_user("S", "bob")
-        .with_permissions_of(&"kiosks".into())
-        .traced(trace);
-    for origin in [
-        Origin::nobody(),
-        Origin::of_session("S"),
-        Origin::of_user("S", "bob"),
-        full,
-    ] {
-        let frame = CallFrame {
-            caller: Caller::of(&origin, None, 3),
-            ..whole()
-        };
-        let body = frame.write().joined();
-        assert_eq!(CallFrame::read(&body).unwrap().caller.origin(), origin);
-    }
-}
-
-#[test]
-fn damaged_frames_are_refused_with_a_reason() {
-    let body = whole().write().joined();
-    let front = body.len() - 3;
-    for end in 0..front {
-        assert_eq!(
-            CallFrame::read(&body.slice(..end)),
-            Err(FrameError::Short),
-            "{end}"
-        );
-    }
-    let with = |position: usize, byte: u8| {
-        let mut damaged = body.to_vec();
-        damaged[position] = byte;
-        CallFrame::read(&Bytes::from(damaged)).map(|_| ()).unwrap_err()
-    };
-    assert_eq!(with(0, 2), FrameError::Form(2));
-    assert_eq!(with(1, 0xff), FrameError::Senseless("range"));
-    assert!(matches!(with(24, 0xff), FrameError::TooLong("component", _)));
-    assert_eq!(with(26, 0xff), FrameError::NoText("component"));
-    assert_eq!(with(front - 12, b'x'), FrameError::Senseless("trace"));
-    let mut choices = mesh_choices::Choices::new(9);
-    for _ in 0..20_000 {
-        let mut damaged = body.to_vec();
-        let position = choices.below(damaged.len());
-        damaged[position] = choices.number() as u8;
-        damaged.truncate(choices.below(damaged.len() * 2).max(1));
-        let damaged = Bytes::from(damaged);
-        let _ = (
-            CallFrame::read(&damaged),
-            AnswerFrame::read(&damaged),
-            CancelFrame::read(&damaged),
-        );
-    }
-    let cancel = CancelFrame { number: 5 }.write().joined();
-    let more = Bytes::from([&*cancel, b"x"].concat());
-    assert_eq!(CancelFrame::read(&more), Err(FrameError::Surplus(1)));
-    assert_eq!(
-        AnswerFrame::read(&Bytes::from_static(&[1, 9, 0, 0, 0, 0, 0, 0, 0, 0])),
-        Err(FrameError::Senseless("kind of an answer"))
-    );
-}
-
-/// A node that serves, and the edge that asks.
-fn served(serving: &mut Serving<u64>, frame: &CallFrame<'_>, age: u64, limit: u64) -> Result<Served, Fault> {
-    let (age, limit) = (Duration::from_millis(age), Duration::from_millis(limit));
-    serving.receive(&peer("edge"), frame, age, limit, || frame.number)
-}
-
-fn refusal(served: &Served) -> Option<Refusal> {
-    let Served::Refuse(body) = served else { return None };
-    match AnswerFrame::read(&body.joined()).unwrap().outcome {
-        Outcome::Refused(refusal) => Some(refusal),
-        _ => None,
-    }
-}
-
-#[test]
-fn a_served_call_is_answered_once() {
-    let mut serving = Serving::new(MOST_BYTES);
-    let left = Duration::from_millis(1_134);
-    assert_eq!(
-        served(&mut serving, &whole(), 100, 60_000),
-        Ok(Served::Execute(left))
-    );
-    let body = serving.finished(&peer("edge"), 7, ok()).unwrap();
-    let answer = AnswerFrame::read(&body.joined()).unwrap();
-    assert_eq!((answer.number, answer.outcome), (7, ok()));
-    assert_eq!(serving.finished(&peer("edge"), 7, ok()), None);
-    assert_eq!((serving.running(), serving.unwanted()), (0, 1));
-}
-
-#[test]
-fn the_smaller_of_both_limits_counts_and_nothing_old_is_executed() {
-    let mut serving = Serving::new(MOST_BYTES);
-    let at = |number| CallFrame { number, ..whole() };
-    let own = Ok(Served::Execute(Duration::from_millis(50)));
-    assert_eq!(served(&mut serving, &at(1), 100, 50), own);
-    for (number, age) in [(2, 1_234), (3, 90_000)] {
-        let refused = served(&mut serving, &at(number), age, 50).unwrap();
-        assert_eq!(refusal(&refused), Some(Refusal::Expired));
-    }
-    assert_eq!(serving.running(), 1);
-}
-
-#[test]
-fn a_number_that_does_not_rise_closes_the_link() {
-    let mut serving = Serving::new(MOST_BYTES);
-    served(&mut serving, &whole(), 0, 50).unwrap();
-    serving.finished(&peer("edge"), 7, ok());
-    for number in [7, 6, 0] {
-        let again = CallFrame { number, ..whole() };
-        let fault = Fault::Repeated { number, highest: 7 };
-        assert_eq!(served(&mut serving, &again, 0, 50), Err(fault));
-    }
-}
-
-#[test]
-fn a_cancelled_call_gives_its_job_back_and_no_answer() {
-    let mut serving = Serving::new(MOST_BYTES);
-    served(&mut serving, &whole(), 0, 50).unwrap();
-    assert_eq!(serving.cancel(&peer("edge"), 7), Some(7));
-    assert_eq!(serving.cancel(&peer("edge"), 7), None);
-    assert_eq!(serving.cancel(&peer("other"), 7), None);
-    assert_eq!(serving.finished(&peer("edge"), 7, ok()), None);
-}
-
-#[test]
-fn a_peer_has_a_bounded_number_of_calls_here() {
-    let mut serving = Serving::new(MOST_BYTES);
-    for number in 1..=MOST_SERVED as u64 + 1 {
-        let frame = CallFrame { number, ..whole() };
-        let taken = served(&mut serving, &frame, 0, 50).unwrap();
-        let expected = (number > MOST_SERVED as u64).then_some(Refusal::Full);
-        assert_eq!(refusal(&taken), expected);
-    }
-    serving.gone(&peer("edge"));
-    assert_eq!(serving.running(), 0);
-    assert_eq!(serving.finished(&peer("edge"), 1, ok()), None);
-}
-
-#[test]
-fn what_is_too_long_is_said_by_the_serving_node_too() {
-    let mut serving = Serving::new(MOST_BYTES);
-    let arguments = Bytes::from(vec![b' '; MOST_BYTES + 1]);
-    let long = CallFrame {
-        arguments: arguments.clone(),
-        ..whole()
-    };
-    let refused = served(&mut serving, &long, 0, 50).unwrap();
-    assert_eq!(refusal(&refused), Some(Refusal::TooLarge));
-    served(&mut serving, &CallFrame { number: 8, ..whole() }, 0, 50).unwrap();
-    let outcome = Outcome::Answered {
-        status: 0,
-        payload: arguments,
-    };
-    let body = serving.finished(&peer("edge"), 8, outcome).unwrap();
-    let answer = AnswerFrame::read(&body.joined()).unwrap();
-    assert_eq!(
-        answer.outcome,
-        Outcome::TooLarge {
-            bytes: MOST_BYTES as u64 + 1
-        }
-    );
 }
