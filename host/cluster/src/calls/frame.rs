@@ -139,6 +139,8 @@ pub struct CallFrame<'a> {
     pub asked: AskedText<'a>,
     /// The part of the component.
     pub aim: Aim<'a>,
+    /// Whether the call is sent again, to another node, if this one is lost. A version that does not allow that must not serve.
+    pub is_repeated: bool,
     /// Who calls.
     pub caller: Caller<'a>,
     /// The arguments, a JSON array; or a web request.
@@ -151,8 +153,11 @@ const PROFILE: u8 = 1 << 2;
 const TRACE: u8 = 1 << 3;
 const DELEGATE: u8 = 1 << 4;
 const ROUTE: u8 = 1 << 5;
-const LINE: u8 = 1 << 6;
-const RANGE: u8 = 1 << 7;
+const REPEATED: u8 = 1 << 6;
+
+const ANY: u8 = 0;
+const LINE: u8 = 1;
+const RANGE: u8 = 2;
 
 impl<'a> CallFrame<'a> {
     /// The body.
@@ -167,7 +172,7 @@ impl<'a> CallFrame<'a> {
             (DELEGATE, caller.delegate),
         ];
         let (asked, range) = match self.asked {
-            AskedText::Any => (0, None),
+            AskedText::Any => (ANY, None),
             AskedText::Line => (LINE, None),
             AskedText::Range(range) => (RANGE, Some(range)),
         };
@@ -176,7 +181,8 @@ impl<'a> CallFrame<'a> {
             Aim::Route(_) => ROUTE,
         };
         let given = optional.iter().filter(|(_, text)| text.is_some());
-        let flags = given.fold(asked | aim, |flags, (flag, _)| flags | flag);
+        let repeated = if self.is_repeated { REPEATED } else { 0 };
+        let flags = given.fold(repeated | aim, |flags, (flag, _)| flags | flag);
         let texts = [
             Some(self.component),
             Some(self.version),
@@ -184,9 +190,10 @@ impl<'a> CallFrame<'a> {
             range,
         ];
         let texts = texts.into_iter().chain(optional.map(|(_, text)| text)).flatten();
-        let mut writer = Writer::with_capacity(22 + texts.clone().map(|text| 4 + text.len()).sum::<usize>());
+        let mut writer = Writer::with_capacity(23 + texts.clone().map(|text| 4 + text.len()).sum::<usize>());
         writer.byte(FORM);
         writer.byte(flags);
+        writer.byte(asked);
         writer.number(self.number);
         writer.small(u32::try_from(self.budget.as_millis()).unwrap_or(u32::MAX));
         writer.number(caller.groups);
@@ -205,17 +212,18 @@ impl<'a> CallFrame<'a> {
     pub fn read(body: &'a Bytes) -> Result<CallFrame<'a>, FrameError> {
         let mut reader = begin(body)?;
         let flags = reader.byte()?;
+        let asked = reader.byte()?;
         let number = reader.number()?;
         let budget = Duration::from_millis(reader.small()?.into());
         let groups = reader.number()?;
         let component = reader.text("component")?;
         let version = reader.text("version")?;
         let part = reader.text("method")?;
-        let asked = match (flags & RANGE != 0, flags & LINE != 0) {
-            (false, false) => AskedText::Any,
-            (false, true) => AskedText::Line,
-            (true, false) => AskedText::Range(reader.text("range")?),
-            (true, true) => return Err(FrameError::Senseless("range")),
+        let asked = match asked {
+            ANY => AskedText::Any,
+            LINE => AskedText::Line,
+            RANGE => AskedText::Range(reader.text("range")?),
+            _ => return Err(FrameError::Senseless("kind of a range")),
         };
         let mut optional = |flag: u8, what| match flags & flag {
             0 => Ok(None),
@@ -237,6 +245,7 @@ impl<'a> CallFrame<'a> {
                 0 => Aim::Method(part),
                 _ => Aim::Route(part),
             },
+            is_repeated: flags & REPEATED != 0,
             caller: Caller {
                 session,
                 user,

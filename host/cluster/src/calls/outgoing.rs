@@ -134,6 +134,32 @@ impl<C> Calls<C> {
         }
     }
 
+    /// Each attempt to send an attempt to a peer came back, and it waits in the link. It is withdrawn where another node can take the
+    /// call. The link says then that it was never taken, unless it has been meanwhile.
+    pub fn returned(&mut self, peer: &Peer, number: u64, router: &mut impl Router) {
+        let Some(slot) = self.slot_at(number, peer) else {
+            return;
+        };
+        let Some(Pending {
+            request,
+            tried,
+            at: Some(at),
+            ..
+        }) = self.slots[slot].as_ref()
+        else {
+            return;
+        };
+        let mut tried = tried.clone();
+        tried.push(Tried {
+            place: at.place.clone(),
+            version: at.component.version().clone(),
+        });
+        if router.choose(request, &tried, &self.in_flight).is_ok() {
+            let peer = peer.clone();
+            self.outputs.push_back(Output::Withdraw { peer, number });
+        }
+    }
+
     /// A peer was lost, and nobody knows whether it has an attempt.
     pub fn unknown(&mut self, now: Instant, peer: &Peer, number: u64, router: &mut impl Router) {
         if let Some(slot) = self.slot_at(number, peer) {
@@ -434,6 +460,7 @@ fn frame<'a>(request: &'a Request, number: u64, component: &'a Component, left: 
             Wanted::Range(range) => AskedText::Range(&range.0),
         },
         aim: request.target.aim(),
+        is_repeated: component.is_idempotent(request.target.aim()),
         caller: Caller::of(&request.origin, request.delegate.as_deref(), request.groups),
         arguments: request.arguments.clone(),
     }

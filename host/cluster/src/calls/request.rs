@@ -186,6 +186,13 @@ pub enum Output<C> {
         /// The time that it has.
         left: Duration,
     },
+    /// An attempt that its peer has not taken is taken out of the link, if it is still there.
+    Withdraw {
+        /// The peer.
+        peer: Peer,
+        /// The number of the attempt.
+        number: u64,
+    },
     /// Nobody waits for an attempt any more.
     Cancel {
         /// Where it is.

@@ -5,7 +5,7 @@ use mesh_wire::versions::ComponentVersion;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// The method that may be executed twice.
+/// The method that may be executed twice, but for some versions.
 pub const IDEMPOTENT: &str = "get";
 /// The method that may not.
 pub const ONCE: &str = "add";
@@ -25,7 +25,7 @@ impl Calc {
             name: name.into(),
             parameters: raw("[]"),
             is_asynchronous: false,
-            is_idempotent: name == IDEMPOTENT,
+            is_idempotent: name == IDEMPOTENT && self.minor % 3 != 2,
         };
         let version = format!("{}.{}.0", self.major, self.minor);
         let facts = Facts {

@@ -197,17 +197,19 @@ impl Host {
             Served::Execute(left) => left,
             Served::Refuse(body) => return self.answer(now, &body.joined(), choices),
         };
-        let refusal = if self.is_draining {
-            Some(Refusal::Draining)
-        } else if !self.serves(&frame) {
-            Some(Refusal::VersionGone)
-        } else {
-            choices.one_in(10).then_some(Refusal::Full)
+        let serves = self
+            .serves(&frame)
+            .map(|component| component.is_idempotent(frame.aim));
+        let may_be_repeated = match serves {
+            _ if self.is_draining => Err(Refusal::Draining),
+            None => Err(Refusal::VersionGone),
+            Some(_) if choices.one_in(10) => Err(Refusal::Full),
+            Some(may_be_repeated) => Ok(may_be_repeated),
         };
-        if let Some(refusal) = refusal {
-            return self.finish(now, number, Outcome::Refused(refusal), choices);
+        match may_be_repeated {
+            Ok(may_be_repeated) => ledger.executed(id, now, may_be_repeated)?,
+            Err(refusal) => return self.finish(now, number, Outcome::Refused(refusal), choices),
         }
-        ledger.executed(id)?;
         let runs = match choices.one_in(10) {
             true => 5_000,
             false => choices.below(200) as u64,
@@ -222,11 +224,10 @@ impl Host {
         Ok(())
     }
 
-    /// Whether some version may serve it: one that is asked for, and not below the one that was chosen.
-    fn serves(&self, frame: &CallFrame<'_>) -> bool {
-        let Ok(chosen) = ComponentVersion::parse(frame.version) else {
-            return false;
-        };
+    /// The version that serves it: the highest that is asked for, not below the one that was chosen, and not one that must not
+    /// be repeated where the edge would.
+    fn serves(&self, frame: &CallFrame<'_>) -> Option<&Arc<Component>> {
+        let chosen = ComponentVersion::parse(frame.version).ok()?;
         let range = match frame.asked {
             AskedText::Range(text) => RequestedRange::from(text),
             AskedText::Any | AskedText::Line => RequestedRange::from("*"),
@@ -235,11 +236,15 @@ impl Host {
             AskedText::Line => Asked::Line(Line::of(chosen.exact())),
             _ => Asked::Range(&range),
         };
-        let serves = |component: &Arc<Component>| {
+        let serves = |component: &&Arc<Component>| {
             let version = component.version();
-            asked.admits(version) && version.exact() >= chosen.exact() && component.has(frame.aim)
+            asked.admits(version)
+                && version.exact() >= chosen.exact()
+                && component.has(frame.aim)
+                && (!frame.is_repeated || component.is_idempotent(frame.aim))
         };
-        self.components.iter().any(serves)
+        let serving = self.components.iter().filter(serves);
+        serving.max_by_key(|component| component.rank())
     }
 
     fn finish(
@@ -279,6 +284,20 @@ impl Host {
         let untaken = std::mem::take(&mut self.untaken).into_iter();
         let told = untaken.map(|number| (number, !back.contains(&number) || choices.one_in(3)));
         told.collect()
+    }
+
+    /// Takes one frame out, if it has not arrived.
+    pub fn withdraw(&mut self, now: u64, number: u64) -> bool {
+        let has_arrived = |at: u64| self.is_running && at <= now;
+        let is_meant = |(at, frame): &(u64, Frame)| {
+            matches!(frame, Frame::Call { number: other, .. } if *other == number) && !has_arrived(*at)
+        };
+        let Some(position) = self.to.iter().position(is_meant) else {
+            return false;
+        };
+        self.to.remove(position);
+        self.untaken.retain(|other| *other != number);
+        true
     }
 
     pub fn is_idle(&self) -> bool {

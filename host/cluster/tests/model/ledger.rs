@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub struct Call {
     pub deadline: u64,
     pub is_idempotent: bool,
-    pub executions: usize,
+    /// Whether the versions allow another one, for each execution.
+    pub executions: Vec<bool>,
     pub attempts: usize,
     /// Those that have refused it, or were lost with it.
     pub tried: Vec<Tried>,
@@ -49,12 +50,15 @@ impl Ledger {
         }
     }
 
-    pub fn executed(&mut self, id: u64) -> Result<(), String> {
+    pub fn executed(&mut self, id: u64, now: u64, may_be_repeated: bool) -> Result<(), String> {
         let call = self.calls.get_mut(&id).ok_or("an execution of no call")?;
-        call.executions += 1;
-        let most = if call.is_idempotent { 2 } else { 1 };
-        if call.executions > most {
-            return Err(format!("call {id} was executed {} times", call.executions));
+        if now >= call.deadline {
+            return Err(format!("call {id} was executed after its time"));
+        }
+        call.executions.push(may_be_repeated);
+        let executions = &call.executions;
+        if executions.len() > 2 || (executions.len() == 2 && executions.contains(&false)) {
+            return Err(format!("call {id} was executed more than once: {executions:?}"));
         }
         if let Some(Reply::Failed(error)) = &call.reply {
             self.endings.push("executed after all".into());
@@ -76,7 +80,7 @@ impl Ledger {
                 now - call.deadline
             ));
         }
-        let executions = call.executions;
+        let executions = call.executions.len();
         match &reply {
             Reply::Answered { status, payload } => {
                 let is_own = **payload == *format!("[{id}]").as_bytes();

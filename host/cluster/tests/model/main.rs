@@ -42,6 +42,7 @@ fn calls_keep_their_promises_under_random_schedules() {
             "answered",
             "repeated",
             "rerouted",
+            "withdrawn",
             "late",
             "bad endpoint",
             "Error",

@@ -69,6 +69,7 @@ pub(super) enum Did {
     Sent(String, u64),
     Here(u64),
     Cancelled(String, u64),
+    Withdrawn(String, u64),
     Replied(u32, Reply),
 }
 
@@ -97,6 +98,7 @@ impl Edge {
                     Did::Sent(peer.node.to_string(), number)
                 }
                 Output::Here { number, .. } => Did::Here(number),
+                Output::Withdraw { peer, number } => Did::Withdrawn(peer.node.to_string(), number),
                 Output::Cancel { place, number, body } => {
                     assert_eq!(CancelFrame::read(&body.joined()).unwrap().number, number);
                     Did::Cancelled(named(&place), number)

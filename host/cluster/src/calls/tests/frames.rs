@@ -15,6 +15,7 @@ pub(super) fn whole<'a>() -> CallFrame<'a> {
         version: "1.2.3",
         asked: AskedText::Range("^1"),
         aim: Aim::Method("add"),
+        is_repeated: true,
         caller: Caller {
             session: Some("S"),
             user: Some("bob"),
@@ -31,6 +32,7 @@ pub(super) fn whole<'a>() -> CallFrame<'a> {
 fn frames_are_read_as_they_were_written() {
     let bare = CallFrame {
         asked: AskedText::Any,
+        is_repeated: false,
         caller: Caller::default(),
         ..whole()
     };
@@ -114,9 +116,9 @@ fn damaged_frames_are_refused_with_a_reason() {
         CallFrame::read(&Bytes::from(damaged)).map(|_| ()).unwrap_err()
     };
     assert_eq!(with(0, 2), FrameError::Form(2));
-    assert_eq!(with(1, 0xff), FrameError::Senseless("range"));
-    assert!(matches!(with(24, 0xff), FrameError::TooLong("component", _)));
-    assert_eq!(with(26, 0xff), FrameError::NoText("component"));
+    assert_eq!(with(2, 3), FrameError::Senseless("kind of a range"));
+    assert!(matches!(with(25, 0xff), FrameError::TooLong("component", _)));
+    assert_eq!(with(27, 0xff), FrameError::NoText("component"));
     assert_eq!(with(front - 12, b'x'), FrameError::Senseless("trace"));
     let mut choices = mesh_choices::Choices::new(9);
     for _ in 0..20_000 {

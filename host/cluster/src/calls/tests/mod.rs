@@ -226,6 +226,23 @@ fn of_a_call_that_was_not_taken_the_link_has_the_word() {
 }
 
 #[test]
+fn a_call_that_comes_back_is_withdrawn_where_another_node_can_take_it() {
+    let mut edge = Edge::to(&["shop-2"]);
+    let number = edge.sent_to("shop-2");
+    let two = peer("shop-2");
+    edge.calls.returned(&two, number, &mut edge.router);
+    assert_eq!(edge.did(), []);
+    edge.router = InOrder::nodes(&["shop-2", "shop-3"], &calc(false));
+    edge.calls.returned(&two, number, &mut edge.router);
+    assert_eq!(edge.did(), [Did::Withdrawn("shop-2".into(), number)]);
+    // It was taken meanwhile: the link withdraws nothing, and the answer counts.
+    edge.takes("shop-2", number);
+    assert_eq!(edge.answers("shop-2", number, ok()), [answered()]);
+    edge.calls.returned(&two, number, &mut edge.router);
+    assert_eq!(edge.did(), []);
+}
+
+#[test]
 fn an_idempotent_call_is_repeated_once() {
     let mut edge = Edge::new(InOrder::nodes(&["shop-2", "shop-3", "shop-4"], &calc(true)));
     let first = edge.sent_to("shop-2");

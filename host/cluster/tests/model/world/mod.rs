@@ -47,6 +47,16 @@ struct Local {
     ends: u64,
 }
 
+/// An attempt that nobody executes.
+enum Refused {
+    /// By a full queue of the edge.
+    Here(u64),
+    /// By a full link.
+    Full(Peer, u64),
+    /// It was withdrawn from the link.
+    Withdrawn(Peer, u64),
+}
+
 pub struct World {
     choices: Choices,
     dice: Choices,
@@ -60,8 +70,8 @@ pub struct World {
     affinity: Affinity,
     hosts: Vec<Host>,
     local: Vec<Local>,
-    /// Attempts that a full link, or a full queue of the edge, refuses.
-    refusals: VecDeque<(Place, u64)>,
+    /// Attempts that are refused next.
+    refusals: VecDeque<Refused>,
     own: Vec<Calc>,
     ledger: Ledger,
     asking: HashMap<u64, Asking>,
@@ -206,7 +216,7 @@ impl World {
         let call = Call {
             deadline: self.now + timeout,
             is_idempotent: method == IDEMPOTENT,
-            executions: 0,
+            executions: Vec::new(),
             attempts: 0,
             tried: Vec::new(),
             at: None,
@@ -245,13 +255,17 @@ impl World {
         self.refuse_next()
     }
 
-    /// One attempt is refused by a full link, or by a full queue of the edge.
+    /// One attempt is refused that nobody executes.
     fn refuse_next(&mut self) -> Result<(), String> {
         match self.refusals.pop_front() {
             None => Ok(()),
-            Some((Place::Here, number)) => self.answer(Place::Here, number, Outcome::Refused(Refusal::Full)),
-            Some((Place::Node(peer), number)) => {
+            Some(Refused::Here(number)) => self.answer(Place::Here, number, Outcome::Refused(Refusal::Full)),
+            Some(Refused::Full(peer, number)) => {
                 self.with_calls(|calls, now, routing| calls.link_full(now, &peer, number, routing))
+            }
+            Some(Refused::Withdrawn(peer, number)) => {
+                self.ledger.endings.push("withdrawn".into());
+                self.with_calls(|calls, now, routing| calls.never_taken(now, &peer, number, routing))
             }
         }
     }
@@ -276,12 +290,21 @@ impl World {
                 let version = component.version().clone();
                 self.check_choice(id, Place::Here, &version, number)?;
                 if self.choices.one_in(10) {
-                    self.refusals.push_back((Place::Here, number));
+                    self.refusals.push_back(Refused::Here(number));
                     return Ok(());
                 }
-                self.ledger.executed(id)?;
+                let may_be_repeated = component.is_idempotent(request.target.aim());
+                self.ledger.executed(id, self.now, may_be_repeated)?;
                 let ends = self.now + 1 + self.choices.below(1_000) as u64;
                 self.local.push(Local { number, id, ends });
+                Ok(())
+            }
+            Output::Withdraw { peer, number } => {
+                let now = self.now;
+                let host = self.hosts.iter_mut().find(|host| host.peer == peer);
+                if host.is_some_and(|host| host.withdraw(now, number)) {
+                    self.refusals.push_back(Refused::Withdrawn(peer, number));
+                }
                 Ok(())
             }
             Output::Cancel { place, number, .. } => {
@@ -305,7 +328,7 @@ impl World {
 
     fn send(&mut self, peer: &Peer, number: u64, body: Bytes) -> Result<(), String> {
         if self.choices.one_in(40) {
-            self.refusals.push_back((Place::Node(peer.clone()), number));
+            self.refusals.push_back(Refused::Full(peer.clone(), number));
             return Ok(());
         }
         let latency = self.choices.below(30) as u64;

@@ -89,6 +89,12 @@ impl World {
         if verdict == Verdict::Lost {
             return self.lose(index);
         }
+        if verdict == Verdict::Away {
+            let untaken = self.hosts[index].untaken.clone();
+            for number in untaken {
+                self.with_calls(|calls, _, routing| calls.returned(&peer, number, routing))?;
+            }
+        }
         // A beat names the catalogue. One that was missed is asked for.
         let host = &mut self.hosts[index];
         if let Some(catalogue) = host.catalogue.as_ref().filter(|_| host.is_running)

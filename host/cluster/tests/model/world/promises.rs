@@ -20,7 +20,7 @@ impl World {
         let call = &self.ledger.calls[&id];
         self.ledger
             .endings
-            .extend(match (call.attempts, call.executions) {
+            .extend(match (call.attempts, call.executions.len()) {
                 (1, _) => None,
                 (_, 0) => Some("rerouted".into()),
                 _ => Some("repeated".into()),
