@@ -282,7 +282,7 @@ fn why_none(providers: &[Provider], wish: &Wish<'_>) -> NoChoice {
 /// Two different positions of so many, or the only one twice.
 fn two_of(count: usize, dice: u64) -> (usize, usize) {
     // The high bits of a product are spread evenly over what it is multiplied with.
-    let below = |bits: u64, limit: usize| ((bits & 0xffff_ffff) * limit as u64 >> 32) as usize;
+    let below = |bits: u64, limit: usize| (((bits & 0xffff_ffff) * limit as u64) >> 32) as usize;
     let one = below(dice >> 32, count);
     let other = below(dice, count - usize::from(count > 1));
     (

@@ -33,7 +33,7 @@ impl Deadlines {
     }
 
     /// The next deadline of a call that waits.
-    pub(super) fn next(&mut self, waits: impl Fn(u64) -> bool) -> Option<Instant> {
+    pub(super) fn next_deadline(&mut self, waits: impl Fn(u64) -> bool) -> Option<Instant> {
         while let Some(Reverse((deadline, key))) = self.0.peek() {
             if waits(*key) {
                 return Some(*deadline);

@@ -210,9 +210,9 @@ impl<C> Calls<C> {
     }
 
     /// When [`Calls::tick`] has something to do.
-    pub fn next(&mut self) -> Option<Instant> {
+    pub fn next_deadline(&mut self) -> Option<Instant> {
         let slots = &self.slots;
-        self.deadlines.next(|key| is_waiting(slots, key))
+        self.deadlines.next_deadline(|key| is_waiting(slots, key))
     }
 
     /// The next thing to be done.
@@ -238,7 +238,7 @@ impl<C> Calls<C> {
     /// A number that was never given. Later ones are higher.
     fn number(&mut self, slot: usize) -> u64 {
         self.sequence += 1;
-        self.sequence << SLOT_BITS | slot as u64
+        (self.sequence << SLOT_BITS) | slot as u64
     }
 
     fn find(&mut self, number: u64) -> Option<(usize, &mut At)> {

@@ -205,7 +205,7 @@ impl Catalogues {
     }
 
     /// When [`Catalogues::tick`] has something to do.
-    pub fn next(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Instant> {
         let forget = self.settings.forget;
         let lost = self.nodes.values().filter_map(|node| node.lost).min();
         [self.due, self.lines.next(forget), lost.map(|lost| lost + forget)]

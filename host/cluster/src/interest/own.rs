@@ -280,7 +280,7 @@ impl<W> Interest<W> {
     }
 
     /// When [`Interest::tick`] has something to do.
-    pub fn next(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Instant> {
         self.until.front().map(|(until, _)| *until)
     }
 

@@ -139,18 +139,17 @@ impl Host {
         if !self.is_running || self.is_hung {
             return Ok(());
         }
-        while self.to.front().is_some_and(|(at, _)| *at <= now) {
-            match self.to.pop_front() {
-                Some((_, Frame::Call { number, body, sent })) => {
+        while let Some(frame) = due(&mut self.to, now) {
+            match frame {
+                Frame::Call { number, body, sent } => {
                     self.call(now, (number, &body, sent), choices, ledger)?;
                 }
-                Some((_, Frame::Cancel { number })) => {
+                Frame::Cancel { number } => {
                     if let Some(id) = self.serving.cancel(&edge(), number) {
                         // Half of the jobs take notice. The others go on for nobody.
                         self.jobs.retain(|job| job.id != id || job.number % 2 == 0);
                     }
                 }
-                None => break,
             }
         }
         let (over, running) = std::mem::take(&mut self.jobs)
@@ -321,4 +320,10 @@ pub fn id_of(arguments: &[u8]) -> Result<u64, String> {
     let text = std::str::from_utf8(arguments).map_err(|error| error.to_string())?;
     let number = text.trim_matches(['[', ']', ' ']);
     number.parse().map_err(|error| format!("{text}: {error}"))
+}
+
+/// The next of a queue whose time has come.
+pub fn due<T>(queue: &mut VecDeque<(u64, T)>, now: u64) -> Option<T> {
+    let is_due = queue.front().is_some_and(|(at, _)| *at <= now);
+    is_due.then(|| queue.pop_front()).flatten().map(|(_, next)| next)
 }

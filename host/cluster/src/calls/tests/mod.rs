@@ -283,14 +283,17 @@ fn a_version_that_does_not_allow_it_does_not_repeat_a_call() {
 fn at_its_deadline_a_call_is_cancelled_and_answered() {
     let mut edge = Edge::to(&["shop-2"]);
     let number = edge.sent_to("shop-2");
-    assert_eq!(edge.calls.next(), Some(edge.now + Duration::from_secs(10)));
+    assert_eq!(
+        edge.calls.next_deadline(),
+        Some(edge.now + Duration::from_secs(10))
+    );
     assert_eq!(edge.waits(9_999), []);
     let did = edge.waits(1);
     assert_eq!(did[0], Did::Cancelled("shop-2".into(), number));
     let expected = json!({"status": "error", "args": [
         {"message": "calc.add did not answer within 10000 ms", "name": "TimeoutError"}]});
     assert_eq!(failure(&did), expected);
-    assert_eq!(edge.calls.next(), None);
+    assert_eq!(edge.calls.next_deadline(), None);
     assert_eq!(edge.answers("shop-2", number, ok()), []);
     assert_eq!((edge.calls.counts().late, edge.calls.counts().timed_out), (1, 1));
 }
@@ -397,7 +400,7 @@ fn answered_calls_leave_no_memory_behind() {
         }
     }
     assert_eq!(edge.calls.waiting(), 0);
-    assert_eq!(edge.calls.next(), None);
+    assert_eq!(edge.calls.next_deadline(), None);
     let number = edge.sent_to("shop-2");
     assert_eq!(edge.answers("shop-2", number, ok()), [answered()]);
 }

@@ -106,7 +106,7 @@ impl Story {
     fn passes(&mut self, milliseconds: u64) -> Vec<Publication> {
         let end = self.now + Duration::from_millis(milliseconds);
         let mut published = Vec::new();
-        while let Some(next) = self.catalogues.next().filter(|next| *next <= end) {
+        while let Some(next) = self.catalogues.next_deadline().filter(|next| *next <= end) {
             self.now = self.now.max(next);
             published.extend(self.catalogues.tick(self.now));
         }
@@ -208,7 +208,7 @@ fn the_entry_of_the_last_provider_stays_until_it_is_forgotten() {
         assert_eq!(story.passes(251).len(), 1);
         assert!(story.listed().is_empty());
         assert_eq!(choice(&story), Err(NoChoice::Unknown));
-        assert!(story.catalogues.next().is_none());
+        assert!(story.catalogues.next_deadline().is_none());
     }
 }
 

@@ -231,17 +231,17 @@ fn a_subscription_is_answered_when_all_that_live_know_or_after_a_while() {
     story.interest.acknowledged(&peer(3), revision);
     story.settle();
     assert_eq!(story.answered.len(), 2);
-    assert_eq!(story.interest.next(), None);
+    assert_eq!(story.interest.next_deadline(), None);
 
     story.subscribe(&by_segments("/c/d", None));
-    assert_eq!(story.interest.next(), Some(story.now + WAIT));
+    assert_eq!(story.interest.next_deadline(), Some(story.now + WAIT));
     story.interest.tick(story.now + WAIT - Duration::from_millis(1));
     story.settle();
     assert_eq!(story.answered.len(), 2);
     story.interest.tick(story.now + WAIT);
     story.settle();
     assert_eq!(story.answered.len(), 3);
-    assert_eq!(story.interest.next(), None);
+    assert_eq!(story.interest.next_deadline(), None);
 
     story.subscribe(&by_segments("/e/f", None));
     story.interest.acknowledged(&peer(2), u64::MAX);

@@ -5,7 +5,7 @@ mod passing;
 mod promises;
 
 use crate::components::{Calc, IDEMPOTENT, ONCE};
-use crate::host::{Back, Frame, Host, MOST_BYTES, id_of};
+use crate::host::{Back, Frame, Host, MOST_BYTES, due, id_of};
 use crate::ledger::{Call, Ledger};
 use bytes::Bytes;
 use mesh_choices::Choices;

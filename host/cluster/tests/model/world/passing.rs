@@ -7,8 +7,8 @@ impl World {
     pub(super) fn pass(&mut self, milliseconds: u64) -> Result<(), String> {
         let end = self.now + milliseconds;
         loop {
-            let calls = self.calls.next().map(|at| self.time_of(at));
-            let catalogues = self.catalogues.next().map(|at| self.time_of(at));
+            let calls = self.calls.next_deadline().map(|at| self.time_of(at));
+            let catalogues = self.catalogues.next_deadline().map(|at| self.time_of(at));
             let hosts = self.hosts.iter().filter_map(Host::next);
             let local = self.local.iter().map(|local| local.ends);
             let next = hosts.chain(local).chain(calls).chain(catalogues).min();
@@ -30,10 +30,10 @@ impl World {
         let now = self.now;
         for index in 0..self.hosts.len() {
             self.hosts[index].work(now, &mut self.choices, &mut self.ledger)?;
-            while let Some((_, verdict)) = self.hosts[index].verdicts.pop_front_if(|(at, _)| *at <= now) {
+            while let Some(verdict) = due(&mut self.hosts[index].verdicts, now) {
                 self.judge(index, verdict)?;
             }
-            while let Some((_, back)) = self.hosts[index].from.pop_front_if(|(at, _)| *at <= now) {
+            while let Some(back) = due(&mut self.hosts[index].from, now) {
                 self.hear(index, back)?;
             }
             let host = &mut self.hosts[index];

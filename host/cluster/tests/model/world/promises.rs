@@ -157,7 +157,7 @@ impl World {
         if let Some((id, call)) = self.ledger.waiting().next() {
             return Err(format!("call {id} has no answer: {call:?}"));
         }
-        if let Some(next) = self.calls.next() {
+        if let Some(next) = self.calls.next_deadline() {
             return Err(format!("the calls wait for {}", self.time_of(next)));
         }
         for host in self.hosts.iter().filter(|host| host.is_running) {
