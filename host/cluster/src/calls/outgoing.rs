@@ -399,15 +399,25 @@ impl<C> Calls<C> {
                 }
             }
             (None, Some(refusal), _) => refusal,
-            (None, None, NoChoice::Unknown) => CallError::UnknownComponent { component, method },
-            (None, None, NoChoice::NoMethod) => CallError::UnknownMethod { component, method },
+            (None, None, NoChoice::Unknown) => CallError::UnknownComponent {
+                component: request.named.clone(),
+                method,
+            },
+            (None, None, NoChoice::NoMethod) => CallError::UnknownMethod {
+                component: request.named.clone(),
+                method,
+            },
             (None, None, NoChoice::NoVersion) => {
                 let present = router.versions(&component);
                 let present: Vec<&str> = present.iter().map(ComponentVersion::text).collect();
+                let is_ranged = request.named != component;
                 CallError::NoVersion {
-                    component,
+                    component: request.named.clone(),
                     method,
-                    asked: request.wanted.text(),
+                    asked: match is_ranged {
+                        true => request.named.clone(),
+                        false => request.wanted.text(),
+                    },
                     present: present.join(", ").into(),
                 }
             }

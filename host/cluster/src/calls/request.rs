@@ -81,6 +81,8 @@ impl Wanted {
 pub struct Request {
     /// The component.
     pub component: Arc<str>,
+    /// The same as its caller named it, perhaps with a range behind an `@`. Errors of calls that reach no method repeat it.
+    pub named: Arc<str>,
     /// Its part.
     pub target: Target,
     /// The versions that may serve.

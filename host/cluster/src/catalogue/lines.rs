@@ -149,6 +149,11 @@ impl Lines {
         });
     }
 
+    /// Forgets what is not exposed any more.
+    pub(super) fn retain(&mut self, is_exposed: impl Fn(&Component) -> bool) {
+        self.0.retain(|shown| is_exposed(&shown.component));
+    }
+
     /// When something is forgotten next.
     pub(super) fn next(&self, forget: Duration) -> Option<Instant> {
         self.0

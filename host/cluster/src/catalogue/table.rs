@@ -97,6 +97,9 @@ impl Catalogues {
     /// Takes what is exposed from now on. That is told at once.
     pub fn set_expose(&mut self, now: Instant, expose: Expose) -> Option<Publication> {
         self.settings.expose = expose;
+        let expose = &self.settings.expose;
+        self.lines
+            .retain(|component| expose.admits(component.name(), component.version()));
         self.changed(now, Cause::Word);
         self.publish()
     }

@@ -13,7 +13,7 @@ use std::ops::Range;
 use world::World;
 
 /// Stories of the plain form, as many as fit into some seconds.
-const PLAIN: Range<u64> = 0..200;
+const PLAIN: Range<u64> = 0..120;
 /// Stories of the long form.
 const LONG: Range<u64> = 0..100_000;
 

@@ -45,6 +45,7 @@ impl Router for InOrder {
 pub(super) fn asking() -> Request {
     Request {
         component: "calc".into(),
+        named: "calc".into(),
         target: Target::Method("add".into()),
         wanted: Wanted::range("^1"),
         session: Some(1),

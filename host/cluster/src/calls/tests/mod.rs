@@ -129,6 +129,27 @@ fn a_missing_version_is_named_beside_those_that_there_are() {
 }
 
 #[test]
+fn a_name_with_a_range_is_repeated_as_its_caller_wrote_it() {
+    let named = Request {
+        named: "calc@7".into(),
+        wanted: Wanted::range("7"),
+        ..asking()
+    };
+    for (why, message) in [
+        (NoChoice::Unknown, "Call to unconfigured component: [calc@7.add]"),
+        (NoChoice::NoMethod, "Call to unconfigured method [calc@7.add()]"),
+        (
+            NoChoice::NoVersion,
+            "Call to unconfigured method [calc@7.add]: request version [calc@7] does not match component version [2.0.0, 1.2.3]",
+        ),
+    ] {
+        let mut edge = Edge::new(InOrder::none(why));
+        edge.calls.begin(edge.now, named.clone(), 1, &mut edge.router);
+        assert_eq!(failure(&edge.did())["args"][0]["message"], message);
+    }
+}
+
+#[test]
 fn a_known_component_that_nobody_serves_is_unavailable() {
     let mut edge = Edge::new(InOrder::none(NoChoice::Unreachable));
     assert_eq!(failure(&edge.calls()), unavailable());

@@ -385,6 +385,23 @@ fn components_that_are_not_exposed_are_neither_shown_nor_called() {
 }
 
 #[test]
+fn what_is_not_exposed_any_more_is_not_remembered() {
+    let mut story = Story::new();
+    let two = peer("shop-2", 1);
+    story.has(&two, &[calc("1.0.0"), made(facts("web", "1.0.0"))]);
+    story.passes(250);
+    story.stands(&two, Verdict::Lost, NodeState::Ready);
+    let now = story.now;
+    let expose = Expose::parse(["web"]).unwrap();
+    assert!(story.catalogues.set_expose(now, expose).is_some());
+    assert_eq!(story.listed(), ["web 1.0.0"]);
+    let chosen = story
+        .catalogues
+        .choose("calc", &wish(Asked::Any), |_| 0, &mut Vec::new());
+    assert_eq!(chosen.map(|_| ()), Err(NoChoice::Unknown));
+}
+
+#[test]
 fn loads_and_verdicts_reach_the_providers_and_survive_other_changes() {
     let mut story = Story::new();
     let two = peer("shop-2", 1);

@@ -204,6 +204,7 @@ impl World {
         let timeout = 100 + self.choices.below(2_500) as u64;
         let request = Request {
             component: component.into(),
+            named: component.into(),
             target: Target::Method(method.into()),
             wanted: wanted.clone(),
             session,
