@@ -55,11 +55,32 @@ struct Pending<C> {
     at: Option<At>,
 }
 
+impl<C> Pending<C> {
+    /// Whether it has been tried as often as it may be.
+    fn is_at_its_end(&self) -> bool {
+        self.candidates >= MOST_CANDIDATES + u8::from(self.lost.is_some())
+    }
+
+    /// Whether this version may execute it. If it may have been executed once, not every version allows that again.
+    fn may_go_to(&self, component: &Component) -> bool {
+        self.lost.is_none() || component.is_idempotent(self.request.target.aim())
+    }
+}
+
 struct At {
     number: u64,
     place: Place,
     component: Arc<Component>,
     is_taken: bool,
+}
+
+impl At {
+    fn tried(&self) -> Tried {
+        Tried {
+            place: self.place.clone(),
+            version: self.component.version().clone(),
+        }
+    }
 }
 
 impl<C> Calls<C> {
@@ -134,27 +155,22 @@ impl<C> Calls<C> {
         }
     }
 
-    /// Each attempt to send an attempt to a peer came back, and it waits in the link. It is withdrawn where another node can take the
-    /// call. The link says then that it was never taken, unless it has been meanwhile.
+    /// A peer cannot be reached with an attempt, which waits in the link. It is withdrawn where another node can take the call. The link
+    /// says then that it was never taken, unless it has been meanwhile.
     pub fn returned(&mut self, peer: &Peer, number: u64, router: &mut impl Router) {
         let Some(slot) = self.slot_at(number, peer) else {
             return;
         };
-        let Some(Pending {
-            request,
-            tried,
-            at: Some(at),
-            ..
-        }) = self.slots[slot].as_ref()
-        else {
+        let pending = self.slots[slot]
+            .as_ref()
+            .filter(|pending| !pending.is_at_its_end());
+        let Some((pending, at)) = pending.and_then(|pending| Some((pending, pending.at.as_ref()?))) else {
             return;
         };
-        let mut tried = tried.clone();
-        tried.push(Tried {
-            place: at.place.clone(),
-            version: at.component.version().clone(),
-        });
-        if router.choose(request, &tried, &self.in_flight).is_ok() {
+        let mut tried = pending.tried.clone();
+        tried.push(at.tried());
+        let route = router.choose(&pending.request, &tried, &self.in_flight);
+        if route.is_ok_and(|route| pending.may_go_to(&route.component)) {
             let peer = peer.clone();
             self.outputs.push_back(Output::Withdraw { peer, number });
         }
@@ -170,7 +186,9 @@ impl<C> Calls<C> {
     /// A peer is lost, or has left. Of attempts that it has not taken, its link says more.
     pub fn lost(&mut self, now: Instant, peer: &Peer, router: &mut impl Router) {
         for slot in 0..self.slots.len() {
-            let at = self.slots[slot].as_ref().and_then(|pending| pending.at.as_ref());
+            // The last one that is given up may take the memory of all slots with it.
+            let pending = self.slots.get(slot).and_then(Option::as_ref);
+            let at = pending.and_then(|pending| pending.at.as_ref());
             if at.is_some_and(|at| at.is_taken && at.place.peer() == Some(peer)) {
                 self.given_up(now, slot, router);
             }
@@ -262,16 +280,15 @@ impl<C> Calls<C> {
             return self.timed_out(slot);
         }
         let request = &pending.request;
-        let may_repeat = pending.lost.is_some();
-        if pending.candidates >= MOST_CANDIDATES + u8::from(may_repeat) {
+        let is_repeated = pending.lost.is_some();
+        if pending.is_at_its_end() {
             return self.failed(slot, NoChoice::Unreachable, router);
         }
         let route = match router.choose(request, &pending.tried, &self.in_flight) {
             Ok(route) => route,
             Err(why) => return self.failed(slot, why, router),
         };
-        // It may have been executed once. Another version may not allow that again.
-        if may_repeat && !route.component.is_idempotent(request.target.aim()) {
+        if !pending.may_go_to(&route.component) {
             return self.failed(slot, NoChoice::Unreachable, router);
         }
         let left = pending.deadline - now;
@@ -296,8 +313,8 @@ impl<C> Calls<C> {
             },
         };
         self.in_flight.begin(&route.place);
-        self.counts.rerouted += u64::from(pending.candidates > 0 && !may_repeat);
-        self.counts.repeated += u64::from(may_repeat);
+        self.counts.rerouted += u64::from(pending.candidates > 0 && !is_repeated);
+        self.counts.repeated += u64::from(is_repeated);
         pending.candidates += 1;
         pending.at = Some(At {
             number,
@@ -327,10 +344,7 @@ impl<C> Calls<C> {
                 asked: pending.request.wanted.text(),
             },
         });
-        pending.tried.push(Tried {
-            place: at.place,
-            version: at.component.version().clone(),
-        });
+        pending.tried.push(at.tried());
         self.attempt(now, slot, router);
     }
 
@@ -350,10 +364,7 @@ impl<C> Calls<C> {
         if let Some(peer) = at.place.peer() {
             pending.lost = Some(peer.node.clone());
         }
-        pending.tried.push(Tried {
-            place: at.place,
-            version: at.component.version().clone(),
-        });
+        pending.tried.push(at.tried());
         match at.component.is_idempotent(pending.request.target.aim()) && !was_repeated {
             true => self.attempt(now, slot, router),
             false => self.failed(slot, NoChoice::Unreachable, router),

@@ -256,6 +256,9 @@ fn a_call_that_comes_back_is_withdrawn_where_another_node_can_take_it() {
     edge.router = InOrder::nodes(&["shop-2", "shop-3"], &calc(false));
     edge.calls.returned(&two, number, &mut edge.router);
     assert_eq!(edge.did(), [Did::Withdrawn("shop-2".into(), number)]);
+    edge.router = InOrder::none(NoChoice::Unreachable);
+    edge.calls.returned(&two, number, &mut edge.router);
+    assert_eq!(edge.did(), []);
     // It was taken meanwhile: the link withdraws nothing, and the answer counts.
     edge.takes("shop-2", number);
     assert_eq!(edge.answers("shop-2", number, ok()), [answered()]);
@@ -422,6 +425,21 @@ fn answered_calls_leave_no_memory_behind() {
     }
     assert_eq!(edge.calls.waiting(), 0);
     assert_eq!(edge.calls.next_deadline(), None);
+    let number = edge.sent_to("shop-2");
+    assert_eq!(edge.answers("shop-2", number, ok()), [answered()]);
+}
+
+#[test]
+fn a_flood_of_calls_is_lost_with_its_node() {
+    let mut edge = Edge::to(&["shop-2"]);
+    let mut numbers: Vec<u64> = (0..2_001).map(|_| edge.sent_to("shop-2")).collect();
+    let last = numbers.pop().unwrap();
+    for number in numbers {
+        edge.takes("shop-2", number);
+    }
+    edge.answers("shop-2", last, ok());
+    assert_eq!(edge.loses("shop-2").len(), 4_000);
+    assert_eq!(edge.calls.waiting(), 0);
     let number = edge.sent_to("shop-2");
     assert_eq!(edge.answers("shop-2", number, ok()), [answered()]);
 }
