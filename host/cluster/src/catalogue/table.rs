@@ -159,10 +159,10 @@ impl Catalogues {
     ///
     /// When it cannot be read. The sender's link is to be closed.
     pub fn receive(&mut self, now: Instant, peer: &Peer, body: &[u8]) -> Result<Received, CatalogueError> {
-        let catalogue = Catalogue::read(body)?;
         let Some(node) = self.nodes.get_mut(&peer.node).filter(|node| node.peer == *peer) else {
             return Ok(Received::Stranger);
         };
+        let catalogue = Catalogue::read(body)?;
         let known = node.catalogue.as_ref();
         if known.is_some_and(|known| known.revision() >= catalogue.revision()) {
             return Ok(Received::Old);
