@@ -16,6 +16,8 @@ mod limits;
 mod parcel;
 mod receiving;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 pub use error::{LinkError, Refusal};
 pub use limits::Limits;

@@ -106,14 +106,14 @@ impl Receiving {
             self.missing = Some(Missing { seen: arrived.sent });
             return Ok(());
         }
+        for frame in arrived.frames {
+            self.take(frame?, arrived.age, outputs)?;
+        }
         self.taken = arrived.number;
         self.missing = None;
         self.untold += arrived.bytes;
         let is_much = self.untold >= self.tell_at;
         self.acknowledge_by(if is_much { now } else { now + ACKNOWLEDGE_AFTER });
-        for frame in arrived.frames {
-            self.take(frame?, arrived.age, outputs)?;
-        }
         Ok(())
     }
 

@@ -13,6 +13,8 @@ mod hearing;
 mod output;
 mod peer;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use output::Output;

@@ -4,6 +4,7 @@
 //! documents, and nothing of how presence works.
 
 use crate::nats::Time;
+use crate::world::MILLISECOND;
 use mesh_cluster::batch::Head;
 use mesh_cluster::frame::Kind;
 use mesh_cluster::identity::{Incarnation, Mark};
@@ -37,6 +38,8 @@ pub struct Judge {
     known: BTreeMap<Mark, Known>,
     is_alone: bool,
     together: Time,
+    /// When messages came back.
+    returns: Vec<Time>,
 }
 
 fn micros(time: Duration) -> Time {
@@ -53,6 +56,7 @@ impl Judge {
             known: BTreeMap::new(),
             is_alone: true,
             together: 0,
+            returns: Vec::new(),
         }
     }
 
@@ -79,6 +83,10 @@ impl Judge {
             }
             _ => {}
         }
+    }
+
+    pub fn returned(&mut self, now: Time) {
+        self.returns.push(now);
     }
 
     fn beat(&mut self, now: Time, payload: &[u8]) {
@@ -118,6 +126,10 @@ impl Judge {
         self.is_alone = true;
     }
 
+    pub fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
     pub fn together(&mut self, now: Time) {
         self.is_alone = false;
         self.together = now;
@@ -137,6 +149,9 @@ impl Judge {
         reason: Reason,
     ) -> Option<String> {
         let (settings, together, is_alone) = (self.settings, self.together, self.is_alone);
+        let heard = self.entry(about.mark()).heard;
+        let is_first = |at: &Time| *at >= heard && *at + 50 * MILLISECOND <= now;
+        let came_twice = self.returns.last() == Some(&now) && self.returns.iter().any(is_first);
         let known = self.entry(about.mark());
         let before = known.verdict.replace((verdict, now));
         let since = before.map_or(0, |(_, since)| since.max(together));
@@ -152,7 +167,9 @@ impl Judge {
                 let patience = micros(settings.beat) * u64::from(settings.suspect_beats) + known.patience;
                 was == Some(Verdict::Alive) && silent >= patience
             }
-            (Verdict::Away, Reason::Returned) => matches!(was, Some(Verdict::Alive | Verdict::Suspect)),
+            (Verdict::Away, Reason::Returned) => {
+                came_twice && matches!(was, Some(Verdict::Alive | Verdict::Suspect))
+            }
             (Verdict::Lost, Reason::Silent) => {
                 let is_there = matches!(was, Some(Verdict::Alive | Verdict::Suspect | Verdict::Away));
                 is_there && silent >= micros(settings.lost) + known.patience

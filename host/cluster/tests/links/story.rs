@@ -27,7 +27,8 @@ const FIRST_UNDO: u32 = 2;
 #[derive(Clone, Debug)]
 enum Undo {
     Start(usize),
-    GoOn(usize),
+    /// A stopped process goes on after so long.
+    GoOn(usize, Time),
     Restart(usize),
     Release(Way),
     /// The connection was held for too long: it breaks.
@@ -262,7 +263,7 @@ impl Story {
     fn stop(&mut self, place: usize) {
         self.world.stop(place);
         let time = self.between(10, 9_000);
-        self.later(time, Undo::GoOn(place));
+        self.later(time, Undo::GoOn(place, time));
         if self.choices.one_in(4) {
             // Its name is taken meanwhile.
             let of = self.world.processes[place].name;
@@ -278,7 +279,7 @@ impl Story {
     fn undo(&mut self, number: usize) {
         match self.undo[number].clone() {
             Undo::Start(server) => self.world.nats.start(server),
-            Undo::GoOn(place) => self.world.go_on(place),
+            Undo::GoOn(place, stopped) => self.world.go_on(place, stopped),
             Undo::Restart(of) => {
                 // Clocks are wrong now and then.
                 let now = self.world.now / MILLISECOND;
@@ -319,7 +320,7 @@ impl Story {
                 self.world.after(0, Later::Noticed(connection, Vec::new()));
             }
             if self.world.processes[place].is_stopped {
-                self.world.go_on(place);
+                self.world.go_on(place, 0);
             }
         }
         self.world.nats.release_all(self.world.now);

@@ -173,9 +173,16 @@ impl World {
         self.processes[place].is_stopped = true;
     }
 
-    pub fn go_on(&mut self, place: usize) {
+    pub fn go_on(&mut self, place: usize, stopped: Time) {
         self.processes[place].is_stopped = false;
         self.run(place);
+        let is_long = stopped > 2 * self.settings.beat.as_micros() as Time;
+        if is_long && self.is_alive(place) && !self.judges[place].is_alone() {
+            let now = self.now;
+            self.ledger.fault(format!(
+                "{now}: process {place} was stopped for {stopped} and is not alone"
+            ));
+        }
     }
 
     /// The time goes on until this moment. Returns what the story wants to do then, or nothing at the moment.
@@ -297,6 +304,7 @@ impl World {
         let own = self.mark(place);
         match deed {
             Deed::Read(Event::Message(message)) => self.judges[place].read(self.now, &message),
+            Deed::Read(Event::Returned(_)) => self.judges[place].returned(self.now),
             Deed::Read(_) => {}
             Deed::Said(Output::Delivered {
                 incarnation, message, ..
