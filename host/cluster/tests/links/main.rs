@@ -15,6 +15,7 @@
 
 mod judge;
 mod ledger;
+mod moments;
 mod nats;
 mod process;
 mod story;
