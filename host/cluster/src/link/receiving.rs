@@ -117,6 +117,11 @@ impl Receiving {
         Ok(())
     }
 
+    /// Nothing is taken any more: frees the memory.
+    pub(super) fn discard(&mut self) {
+        self.assembly = None;
+    }
+
     /// The sender has sent batches up to this number.
     pub(super) fn announced(&mut self, number: u64, sent: u64) {
         if number > self.taken {

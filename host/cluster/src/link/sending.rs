@@ -157,7 +157,10 @@ impl Sending {
             if self.waiting.is_empty() {
                 self.tell_of_drops();
             }
-            let batch = self.form()?;
+            let mut batch = self.form()?;
+            // A batch counts for itself, too, since it stays when all of its messages were withdrawn.
+            batch.held += OVERHEAD;
+            self.held += OVERHEAD;
             self.numbered += batch.held;
             self.batches.push_back(batch);
         }
@@ -285,6 +288,14 @@ impl Sending {
         self.dropped += events;
     }
 
+    /// Nothing is sent any more: frees the memory.
+    pub(super) fn discard(&mut self) {
+        self.batches = VecDeque::new();
+        self.waiting = VecDeque::new();
+        self.held = 0;
+        self.numbered = 0;
+    }
+
     /// Takes messages out of batches and of what waits. Numbers stay, and so do marks where the receiver may have parts.
     fn strip(&mut self, is_meant: impl Fn(Class) -> bool, mut report: impl FnMut(Class, Fate)) {
         for batch in &mut self.batches {
@@ -297,7 +308,7 @@ impl Sending {
                 .into_iter()
                 .filter_map(|parcel| stripped(parcel, &is_meant, fate, &mut report))
                 .collect();
-            let held = batch.parcels.iter().map(Parcel::held).sum();
+            let held = OVERHEAD + batch.parcels.iter().map(Parcel::held).sum::<usize>();
             let freed = std::mem::replace(&mut batch.held, held) - held;
             self.held -= freed;
             self.numbered -= freed;

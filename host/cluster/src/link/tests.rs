@@ -1,6 +1,7 @@
 //! The promises of a link, one by one.
 
 use super::*;
+use crate::identity::Mark;
 
 const OWN: Mark = Mark::of(1);
 const PEER: Mark = Mark::of(2);
@@ -184,6 +185,10 @@ fn a_call_was_never_taken_only_if_each_attempt_came_back() {
     assert_eq!(transmissions(&mut one, at(1))[0].returns_as, Some((1, 1)));
     one.returned(1, 0);
     assert_eq!(outputs(&mut one), []);
+    one.returned(1, 1);
+    assert_eq!(outputs(&mut one), [Output::Notice(Notice::Returned(Ticket(1)))]);
+    one.sending.missing(1, u64::MAX);
+    transmissions(&mut one, at(1));
     assert_eq!(one.withdraw(Ticket(1)), Some(Fate::Unknown));
     assert_eq!(one.withdraw(Ticket(1)), None);
 
@@ -440,4 +445,22 @@ fn a_call_that_waited_at_its_sender_is_as_old_as_it_is() {
         panic!("it arrives");
     };
     assert_eq!(delivered.age, Duration::from_secs(4));
+}
+
+#[test]
+fn batches_of_withdrawn_calls_fill_the_window() {
+    let limits = Limits {
+        window_bytes: 10_000,
+        ..Limits::default()
+    };
+    let (mut one, _) = pair(limits);
+    let mut batches = 0;
+    for ticket in 0..1_000 {
+        one.send(at(0), message(Class::Call(Ticket(ticket)), "call"))
+            .unwrap();
+        batches += transmissions(&mut one, at(0)).len();
+        one.withdraw(Ticket(ticket));
+    }
+    assert!((50..=100).contains(&batches), "{batches}");
+    assert!(one.counts().held <= 10_500);
 }

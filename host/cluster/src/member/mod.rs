@@ -176,6 +176,7 @@ impl Member {
     }
 
     /// Takes a call back, so that it is not sent again. Returns nothing if it was acknowledged, or is not on its way to this node.
+    /// An attempt that is under way may still be taken, but not later than a lease after the last sign of life of the node.
     pub fn withdraw(&mut self, node: &NodeName, ticket: Ticket) -> Option<Fate> {
         self.conversations.get_mut(node)?.link.withdraw(ticket)
     }

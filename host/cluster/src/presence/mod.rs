@@ -373,6 +373,7 @@ impl Presence {
         self.beat_at = now + self.settings.beat;
         if self.is_connected {
             let beat = self.next_beat(now);
+            self.late = Duration::ZERO;
             self.outputs.push_back(Output::Beat(beat));
         }
     }
@@ -380,18 +381,15 @@ impl Presence {
     /// A beat with a new number.
     fn next_beat(&mut self, now: Moment) -> Bytes {
         self.beats += 1;
-        let late = std::mem::take(&mut self.late);
         let beat = Beat {
             protocol: PROTOCOL,
             incarnation: self.incarnation,
             number: self.beats,
             sent: now.millis(),
             wall_clock: self.wall_clock,
-            late: if late > TOLD_LATENESS {
-                late
-            } else {
-                Duration::ZERO
-            },
+            late: Some(self.late)
+                .filter(|late| *late > TOLD_LATENESS)
+                .unwrap_or_default(),
             facts: self.facts.clone(),
         };
         beat.write()
