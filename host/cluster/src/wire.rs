@@ -3,6 +3,7 @@
 //! Enters: messages to publish, subjects to listen to. Leaves: events: messages, returns, lost and found connections. Guarantees that an
 //! implementation gives:
 //! - No function blocks. Messages of one connection arrive at each subscriber in the order of publishing, or not at all.
+//! - A connection hears its own messages, too, where it listens to their subject. Presence needs that to know that it is heard.
 //! - A message with a reply subject comes back as [`Event::Returned`] when nobody listens to its subject.
 //! - Nothing is kept for later while the state is not [`Connection::Up`]: such a message is refused. One that is sent late all the same
 //!   does no harm, since links date what they send.

@@ -464,3 +464,16 @@ fn batches_of_withdrawn_calls_fill_the_window() {
     assert!((50..=100).contains(&batches), "{batches}");
     assert!(one.counts().held <= 10_500);
 }
+
+#[test]
+fn without_a_lease_the_peer_is_asked_at_once_and_batches_follow_its_answer() {
+    let (mut one, mut other) = pair(Limits::default());
+    one.send(at(3_000), message(Class::Event, "event")).unwrap();
+    let sent = transmissions(&mut one, at(3_000));
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].returns_as, Some((0, 0)), "it is a probe");
+    assert_eq!(one.next_deadline(), Some(at(3_200)));
+    hand_over(&mut other, at(3_001), &sent[0]).unwrap();
+    talk(&mut one, &mut other, at(3_001));
+    assert_eq!(bodies(&mut other), ["<event"]);
+}
