@@ -115,8 +115,13 @@ impl Ledger {
         self.books.entry(stream).or_default().told_of_drops += events;
     }
 
-    pub fn emptied(&mut self, stream: Stream) {
-        self.books.entry(stream).or_default().was_emptied = true;
+    /// The sender has forgotten the receiver: nothing that it was given before is delivered any more.
+    pub fn emptied(&mut self, now: Time, stream: Stream) {
+        let book = self.books.entry(stream).or_default();
+        book.was_emptied = true;
+        for item in &mut book.items {
+            item.forbidden_after.get_or_insert(now);
+        }
     }
 
     pub fn delivered(&mut self, now: Time, stream: Stream, body: &[u8], age: Time) {

@@ -343,7 +343,7 @@ impl World {
                     Verdict::Away => self.happened.away += 1,
                     Verdict::Forgotten => {
                         self.happened.forgotten += 1;
-                        self.ledger.emptied(stream);
+                        self.ledger.emptied(self.now, stream);
                     }
                     _ => {}
                 }
