@@ -425,3 +425,14 @@ fn the_table_of_nodes_is_bounded_and_forgotten_ones_make_room() {
     assert!(outputs(&mut presence).contains(&Output::Evicted(node("other"))));
     assert_eq!(presence.nodes().count(), 2);
 }
+
+#[test]
+fn a_beat_that_comes_twice_is_one_sign_of_life() {
+    let mut presence = member();
+    for now in [0, 2_000] {
+        presence.receive_beat(at(now), &node("other"), &beat(1, 1, 0).write(), true);
+        echo(&mut presence, at(now));
+    }
+    let passed = without_probes(pass(&mut presence, 2_000, 3_000));
+    assert_eq!(passed, [(3_000, verdict(1, Verdict::Suspect, Reason::Silent))]);
+}
