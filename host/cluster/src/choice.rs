@@ -19,7 +19,9 @@ mod tests;
 pub use session::{SessionVersions, Sessions, session_hash};
 
 use crate::component::{Affinity, Aim, Rank};
-use crate::peer::{NodeState, Peer, Verdict};
+use crate::peer::Peer;
+use crate::presence::Verdict;
+use crate::presence::beat::State;
 use crate::provider::{Place, Provider};
 use mesh_wire::versions::{ComponentVersion, Line, RequestedRange};
 
@@ -249,9 +251,9 @@ impl<'a> Choosing<'a, '_> {
 fn usable(provider: &Provider) -> Option<Use> {
     let standing = provider.standing;
     match (&provider.place, standing.verdict, standing.state) {
-        (_, Verdict::Alive, NodeState::Ready) => Some(Use::Freely),
+        (_, Verdict::Alive, State::Ready) => Some(Use::Freely),
         (Place::Here, ..) => Some(Use::Leaving),
-        (Place::Node(_), Verdict::Suspect, NodeState::Ready) => Some(Use::AsTheLast),
+        (Place::Node(_), Verdict::Suspect, State::Ready) => Some(Use::AsTheLast),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! Enters: what happened to a call. Leaves: the name, the code, the fields and the text that reach every client. Guarantees: an
 //! error that says `executed: false` is one of a call that nobody has executed and nobody will.
 
-use crate::peer::NodeName;
+use crate::identity::NodeName;
 use mesh_wire::protocol::json;
 use std::sync::Arc;
 use thiserror::Error;

@@ -14,12 +14,14 @@ use super::frame::{AnswerFrame, AskedText, CallFrame, Caller, CancelFrame, Outco
 use super::request::{Counts, InFlight, Output, Reply, Request, Router, Wanted};
 use crate::choice::{NoChoice, Tried};
 use crate::component::Component;
-use crate::peer::{NodeName, Peer};
+use crate::identity::NodeName;
+use crate::moment::Moment;
+use crate::peer::Peer;
 use crate::provider::Place;
 use mesh_wire::versions::ComponentVersion;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many candidates may refuse a call.
 const MOST_CANDIDATES: u8 = 3;
@@ -45,7 +47,7 @@ struct Pending<C> {
     request: Request,
     /// Its key among the deadlines.
     key: u64,
-    deadline: Instant,
+    deadline: Moment,
     /// Those that have refused it.
     tried: Vec<Tried>,
     candidates: u8,
@@ -99,7 +101,7 @@ impl<C> Calls<C> {
     }
 
     /// Begins a call.
-    pub fn begin(&mut self, now: Instant, request: Request, caller: C, router: &mut impl Router) {
+    pub fn begin(&mut self, now: Moment, request: Request, caller: C, router: &mut impl Router) {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None if self.slots.len() >> SLOT_BITS > 0 => {
@@ -142,14 +144,14 @@ impl<C> Calls<C> {
     }
 
     /// A peer has never had an attempt, and never will.
-    pub fn never_taken(&mut self, now: Instant, peer: &Peer, number: u64, router: &mut impl Router) {
+    pub fn never_taken(&mut self, now: Moment, peer: &Peer, number: u64, router: &mut impl Router) {
         if let Some(slot) = self.slot_at(number, peer) {
             self.refused(now, slot, None, router);
         }
     }
 
     /// The link to a peer has no room for an attempt.
-    pub fn link_full(&mut self, now: Instant, peer: &Peer, number: u64, router: &mut impl Router) {
+    pub fn link_full(&mut self, now: Moment, peer: &Peer, number: u64, router: &mut impl Router) {
         if let Some(slot) = self.slot_at(number, peer) {
             self.refused(now, slot, Some(Refusal::Full), router);
         }
@@ -177,14 +179,14 @@ impl<C> Calls<C> {
     }
 
     /// A peer was lost, and nobody knows whether it has an attempt.
-    pub fn unknown(&mut self, now: Instant, peer: &Peer, number: u64, router: &mut impl Router) {
+    pub fn unknown(&mut self, now: Moment, peer: &Peer, number: u64, router: &mut impl Router) {
         if let Some(slot) = self.slot_at(number, peer) {
             self.given_up(now, slot, router);
         }
     }
 
     /// A peer is lost, or has left. Of attempts that it has not taken, its link says more.
-    pub fn lost(&mut self, now: Instant, peer: &Peer, router: &mut impl Router) {
+    pub fn lost(&mut self, now: Moment, peer: &Peer, router: &mut impl Router) {
         for slot in 0..self.slots.len() {
             // The last one that is given up may take the memory of all slots with it.
             let pending = self.slots.get(slot).and_then(Option::as_ref);
@@ -196,7 +198,7 @@ impl<C> Calls<C> {
     }
 
     /// An attempt has ended.
-    pub fn answered(&mut self, now: Instant, place: &Place, answer: AnswerFrame, router: &mut impl Router) {
+    pub fn answered(&mut self, now: Moment, place: &Place, answer: AnswerFrame, router: &mut impl Router) {
         let slot = match self.find(answer.number) {
             Some((slot, at)) if at.place == *place => slot,
             _ => {
@@ -219,7 +221,7 @@ impl<C> Calls<C> {
     }
 
     /// Answers the calls whose time is over.
-    pub fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, now: Moment) {
         while let Some(key) = self.deadlines.take(now) {
             if is_waiting(&self.slots, key) {
                 self.timed_out(slot_of(key));
@@ -228,7 +230,7 @@ impl<C> Calls<C> {
     }
 
     /// When [`Calls::tick`] has something to do.
-    pub fn next_deadline(&mut self) -> Option<Instant> {
+    pub fn next_deadline(&mut self) -> Option<Moment> {
         let slots = &self.slots;
         self.deadlines.next_deadline(|key| is_waiting(slots, key))
     }
@@ -271,7 +273,7 @@ impl<C> Calls<C> {
     }
 
     /// Hands a call to the next candidate, or answers it when there is none.
-    fn attempt(&mut self, now: Instant, slot: usize, router: &mut impl Router) {
+    fn attempt(&mut self, now: Moment, slot: usize, router: &mut impl Router) {
         let number = self.number(slot);
         let Some(pending) = self.slots[slot].as_mut() else {
             return;
@@ -291,7 +293,7 @@ impl<C> Calls<C> {
         if !pending.may_go_to(&route.component) {
             return self.failed(slot, NoChoice::Unreachable, router);
         }
-        let left = pending.deadline - now;
+        let left = pending.deadline.since(now);
         let output = match &route.place {
             Place::Here => Output::Here {
                 number,
@@ -326,7 +328,7 @@ impl<C> Calls<C> {
     }
 
     /// An attempt was not executed. Without a reason its node never had it.
-    fn refused(&mut self, now: Instant, slot: usize, why: Option<Refusal>, router: &mut impl Router) {
+    fn refused(&mut self, now: Moment, slot: usize, why: Option<Refusal>, router: &mut impl Router) {
         let Some(at) = self.end_attempt(slot) else { return };
         let most = self.most_bytes as u64;
         let Some(pending) = self.slots[slot].as_mut() else {
@@ -349,7 +351,7 @@ impl<C> Calls<C> {
     }
 
     /// An attempt may have been executed, and nobody will say so.
-    fn given_up(&mut self, now: Instant, slot: usize, router: &mut impl Router) {
+    fn given_up(&mut self, now: Moment, slot: usize, router: &mut impl Router) {
         let Some(at) = self.end_attempt(slot) else { return };
         let number = at.number;
         self.outputs.push_back(Output::Cancel {

@@ -5,10 +5,11 @@
 //! gives way only to a higher one that is settled.
 
 use crate::component::{Aim, Component};
+use crate::moment::Moment;
 use mesh_wire::versions::{ComponentVersion, Line};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many lines of other nodes are kept.
 pub(super) const MOST_LINES: usize = 4096;
@@ -65,7 +66,7 @@ pub(super) struct Shown {
     pub(super) component: Arc<Component>,
     line: Line,
     /// Since when nobody offers it.
-    gone: Option<Instant>,
+    gone: Option<Moment>,
 }
 
 impl Shown {
@@ -73,7 +74,7 @@ impl Shown {
         self.line
     }
 
-    fn is_over(&self, now: Instant, forget: Duration) -> bool {
+    fn is_over(&self, now: Moment, forget: Duration) -> bool {
         self.gone.is_some_and(|gone| now >= gone + forget)
     }
 
@@ -82,7 +83,7 @@ impl Shown {
         mut self,
         offered: &[Arc<Component>],
         cause: Cause,
-        now: Instant,
+        now: Moment,
         forget: Duration,
     ) -> Option<Shown> {
         let rank = self.component.rank();
@@ -110,7 +111,7 @@ impl Shown {
 
 impl Lines {
     /// Takes note of what is offered now.
-    pub(super) fn update(&mut self, offered: &Offered, cause: Cause, now: Instant, forget: Duration) {
+    pub(super) fn update(&mut self, offered: &Offered, cause: Cause, now: Moment, forget: Duration) {
         let former = std::mem::take(&mut self.0).into_iter();
         let updated = former.filter_map(|shown| {
             let versions = offered.of(shown.component.name(), shown.line);
@@ -155,7 +156,7 @@ impl Lines {
     }
 
     /// When something is forgotten next.
-    pub(super) fn next(&self, forget: Duration) -> Option<Instant> {
+    pub(super) fn next(&self, forget: Duration) -> Option<Moment> {
         self.0
             .iter()
             .filter_map(|shown| shown.gone)

@@ -9,12 +9,16 @@ use super::lines::{Cause, Lines, Offered};
 use super::{Catalogue, CatalogueError, Expose};
 use crate::choice::{NoChoice, Wish, choose};
 use crate::component::{Component, Reach};
-use crate::peer::{NodeName, NodeState, Peer, Standing, Verdict};
+use crate::identity::NodeName;
+use crate::moment::Moment;
+use crate::peer::{Peer, Standing};
+use crate::presence::Verdict;
+use crate::presence::beat::State;
 use crate::provider::{Load, Place, Provider};
 use mesh_wire::versions::ComponentVersion;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The most nodes of a cluster, this one not among them.
 pub const MOST_NODES: usize = 512;
@@ -55,13 +59,13 @@ pub enum Received {
 pub struct Catalogues {
     settings: Settings,
     own: Vec<Arc<Component>>,
-    own_state: NodeState,
+    own_state: State,
     nodes: BTreeMap<NodeName, Node>,
     providers: HashMap<Arc<str>, Vec<Provider>>,
     lines: Lines,
     published: Arc<[Entry]>,
     /// When the changes that were collected are published.
-    due: Option<Instant>,
+    due: Option<Moment>,
 }
 
 struct Node {
@@ -69,7 +73,7 @@ struct Node {
     standing: Standing,
     catalogue: Option<Arc<Catalogue>>,
     /// Since when it is lost.
-    lost: Option<Instant>,
+    lost: Option<Moment>,
 }
 
 impl Catalogues {
@@ -78,7 +82,7 @@ impl Catalogues {
         Catalogues {
             settings,
             own: Vec::new(),
-            own_state: NodeState::Joining,
+            own_state: State::Joining,
             nodes: BTreeMap::new(),
             providers: HashMap::new(),
             lines: Lines::default(),
@@ -88,14 +92,14 @@ impl Catalogues {
     }
 
     /// Takes the own components. Their changes are told at once.
-    pub fn set_own(&mut self, now: Instant, own: Vec<Arc<Component>>) -> Option<Publication> {
+    pub fn set_own(&mut self, now: Moment, own: Vec<Arc<Component>>) -> Option<Publication> {
         self.own = own;
         self.changed(now, Cause::Word);
         self.publish()
     }
 
     /// Takes what is exposed from now on. That is told at once.
-    pub fn set_expose(&mut self, now: Instant, expose: Expose) -> Option<Publication> {
+    pub fn set_expose(&mut self, now: Moment, expose: Expose) -> Option<Publication> {
         self.settings.expose = expose;
         let expose = &self.settings.expose;
         self.lines
@@ -105,7 +109,7 @@ impl Catalogues {
     }
 
     /// Takes the state of the own node.
-    pub fn set_own_state(&mut self, state: NodeState) {
+    pub fn set_own_state(&mut self, state: State) {
         self.own_state = state;
         let standing = self.own_standing();
         let own = self.providers.values_mut().flatten();
@@ -118,11 +122,11 @@ impl Catalogues {
     /// # Errors
     ///
     /// When there are too many nodes.
-    pub fn stand(&mut self, now: Instant, peer: &Peer, standing: Standing) -> Result<(), CatalogueError> {
-        let is_gone = matches!(standing.verdict, Verdict::Lost | Verdict::Left);
+    pub fn stand(&mut self, now: Moment, peer: &Peer, standing: Standing) -> Result<(), CatalogueError> {
+        let is_gone = standing.verdict.is_gone();
         let known = self.nodes.get_mut(&peer.node).filter(|node| node.peer == *peer);
         match known {
-            Some(_) if standing.verdict == Verdict::Left => {
+            Some(_) if standing.verdict.is_final() => {
                 self.nodes.remove(&peer.node);
                 self.changed(now, Cause::Loss);
             }
@@ -158,7 +162,7 @@ impl Catalogues {
     /// # Errors
     ///
     /// When it cannot be read. The sender's link is to be closed.
-    pub fn receive(&mut self, now: Instant, peer: &Peer, body: &[u8]) -> Result<Received, CatalogueError> {
+    pub fn receive(&mut self, now: Moment, peer: &Peer, body: &[u8]) -> Result<Received, CatalogueError> {
         let Some(node) = self.nodes.get_mut(&peer.node).filter(|node| node.peer == *peer) else {
             return Ok(Received::Stranger);
         };
@@ -192,7 +196,7 @@ impl Catalogues {
     }
 
     /// Forgets what is long gone, and returns the description when clients have to be told.
-    pub fn tick(&mut self, now: Instant) -> Option<Publication> {
+    pub fn tick(&mut self, now: Moment) -> Option<Publication> {
         let forget = self.settings.forget;
         let nodes = self.nodes.len();
         self.nodes
@@ -208,7 +212,7 @@ impl Catalogues {
     }
 
     /// When [`Catalogues::tick`] has something to do.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Moment> {
         let forget = self.settings.forget;
         let lost = self.nodes.values().filter_map(|node| node.lost).min();
         [self.due, self.lines.next(forget), lost.map(|lost| lost + forget)]
@@ -290,7 +294,7 @@ impl Catalogues {
     }
 
     /// Makes the tables anew that follow from what nodes have.
-    fn changed(&mut self, now: Instant, cause: Cause) {
+    fn changed(&mut self, now: Moment, cause: Cause) {
         self.list_providers();
         let mut offered = Offered::default();
         for node in self.nodes.values().filter(|node| node.lost.is_none()) {

@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::component::{Component, Facts, Method, Reach};
-use crate::peer::{Incarnation, NodeName, Standing};
+use crate::identity::{Incarnation, NodeName};
+use crate::peer::Standing;
 use crate::provider::Load;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 fn version(text: &str) -> ComponentVersion {
@@ -35,8 +37,8 @@ fn facts(text: &str) -> Facts {
 
 fn peer(name: &str) -> Peer {
     Peer {
-        node: NodeName::parse(name).unwrap(),
-        incarnation: Incarnation(1),
+        node: NodeName::new(name).unwrap(),
+        incarnation: Incarnation::new(1, NonZeroU64::MIN),
     }
 }
 
@@ -142,12 +144,12 @@ fn a_node_that_refused_with_one_version_may_serve_with_another() {
 #[test]
 fn nodes_that_go_or_come_or_are_away_get_no_calls() {
     for (verdict, state) in [
-        (Verdict::Alive, NodeState::Draining),
-        (Verdict::Alive, NodeState::Joining),
-        (Verdict::Suspect, NodeState::Draining),
-        (Verdict::Away, NodeState::Ready),
-        (Verdict::Lost, NodeState::Ready),
-        (Verdict::Left, NodeState::Draining),
+        (Verdict::Alive, State::Draining),
+        (Verdict::Alive, State::Joining),
+        (Verdict::Suspect, State::Draining),
+        (Verdict::Away, State::Ready),
+        (Verdict::Lost, State::Ready),
+        (Verdict::Left, State::Draining),
     ] {
         let bad = with(on("shop-2", facts("1.0.0")), |provider| {
             provider.standing = Standing { verdict, state };
@@ -185,7 +187,7 @@ fn the_own_node_comes_first_with_its_highest_version() {
 #[test]
 fn a_node_that_leaves_serves_its_own_sessions_only_where_nobody_else_does() {
     let leaving = with(on("shop-1", facts("1.0.0")), |provider| {
-        provider.standing.state = NodeState::Draining;
+        provider.standing.state = State::Draining;
     });
     assert_eq!(chosen(std::slice::from_ref(&leaving), &wish()), Ok(0));
     assert_eq!(chosen(&[leaving, on("shop-2", facts("1.0.0"))], &wish()), Ok(1));
@@ -333,7 +335,7 @@ fn with_affinity_a_session_stays_and_moves_only_when_its_node_goes() {
         }
         let mut restarted = all.clone();
         restarted[home].place = Place::Node(Peer {
-            incarnation: Incarnation(2),
+            incarnation: Incarnation::new(2, NonZeroU64::MIN),
             ..peer(nodes[home])
         });
         assert_eq!(chosen(&restarted, &wish), Ok(home));

@@ -7,13 +7,14 @@
 use super::body::{Changed, Difference, Frame, Wanted, Wants};
 use super::topic::of_pattern;
 use super::{LONGEST_PATTERN, LONGEST_RANGE, MOST_PATTERNS, MOST_RANGES, MOST_TOPICS};
+use crate::moment::Moment;
 use crate::peer::Peer;
 use bytes::Bytes;
 use mesh_wire::pattern::Pattern;
 use mesh_wire::protocol::Matching;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a subscription waits for acknowledgements.
 pub const WAIT: Duration = Duration::from_millis(100);
@@ -58,7 +59,7 @@ pub struct Interest<W> {
     /// Those that wait, by the change that they wait for.
     waiting: BTreeMap<(u64, u64), W>,
     /// Until when they wait.
-    until: VecDeque<(Instant, (u64, u64))>,
+    until: VecDeque<(Moment, (u64, u64))>,
     waits: u64,
     outputs: VecDeque<Output<W>>,
 }
@@ -189,7 +190,7 @@ impl<W> Default for Interest<W> {
 
 impl<W> Interest<W> {
     /// A subscription has come. `waits` is answered when all peers that live know of it.
-    pub fn subscribe(&mut self, now: Instant, subscribed: &Subscribed<'_>, waits: W) {
+    pub fn subscribe(&mut self, now: Moment, subscribed: &Subscribed<'_>, waits: W) {
         let pattern = Pattern::matched(subscribed.pattern, subscribed.matching);
         let Some(name) = of_pattern(&pattern) else {
             return self.outputs.push_back(Output::Answer(waits));
@@ -267,7 +268,7 @@ impl<W> Interest<W> {
     }
 
     /// Answers subscriptions that have waited long enough.
-    pub fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, now: Moment) {
         while let Some((until, place)) = self.until.front().copied() {
             if until > now && self.waiting.contains_key(&place) {
                 return;
@@ -280,7 +281,7 @@ impl<W> Interest<W> {
     }
 
     /// When [`Interest::tick`] has something to do.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Moment> {
         self.until.front().map(|(until, _)| *until)
     }
 

@@ -8,9 +8,13 @@ use mesh_cluster::calls::{AnswerFrame, AskedText, CallFrame, Outcome, Refusal, S
 use mesh_cluster::catalogue::Catalogue;
 use mesh_cluster::choice::Asked;
 use mesh_cluster::component::{Affinity, Component};
-use mesh_cluster::peer::{NodeState, Peer, Standing, Verdict};
+use mesh_cluster::identity::{Incarnation, NodeName};
+use mesh_cluster::peer::{Peer, Standing};
+use mesh_cluster::presence::Verdict;
+use mesh_cluster::presence::beat::State;
 use mesh_wire::versions::{ComponentVersion, Line, RequestedRange};
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +34,7 @@ pub enum Back {
     Taken(u64),
     Answer(AnswerFrame),
     Catalogue(Bytes),
-    State(NodeState),
+    State(State),
     Goodbye,
 }
 
@@ -74,7 +78,7 @@ impl Host {
             peer,
             standing: Standing {
                 verdict: Verdict::Alive,
-                state: NodeState::Joining,
+                state: State::Joining,
             },
             is_running: true,
             is_hung: false,
@@ -311,8 +315,8 @@ impl Host {
 /// The edge, as hosts know it.
 fn edge() -> Peer {
     Peer {
-        node: mesh_cluster::peer::NodeName::parse("edge").expect("it is a name"),
-        incarnation: mesh_cluster::peer::Incarnation(1),
+        node: NodeName::new("edge").expect("it is a name"),
+        incarnation: Incarnation::new(1, NonZeroU64::MIN),
     }
 }
 

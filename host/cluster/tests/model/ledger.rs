@@ -2,7 +2,7 @@
 
 use mesh_cluster::calls::{CallError, Reply};
 use mesh_cluster::choice::Tried;
-use mesh_cluster::peer::NodeName;
+use mesh_cluster::identity::NodeName;
 use mesh_cluster::provider::Place;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

@@ -61,7 +61,7 @@ pub(super) fn asking() -> Request {
 pub(super) struct Edge {
     pub(super) calls: Calls<u32>,
     pub(super) router: InOrder,
-    pub(super) now: Instant,
+    pub(super) now: Moment,
 }
 
 /// One deed of an edge, short enough to compare.
@@ -83,7 +83,7 @@ impl Edge {
         Edge {
             calls: Calls::new(MOST_BYTES),
             router,
-            now: Instant::now(),
+            now: Moment::default(),
         }
     }
 

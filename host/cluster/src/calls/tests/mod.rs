@@ -7,7 +7,9 @@ mod serving;
 use super::*;
 use crate::choice::{NoChoice, Tried};
 use crate::component::{Affinity, Component, Facts, Method, Reach};
-use crate::peer::{Incarnation, NodeName, Peer};
+use crate::identity::{Incarnation, NodeName};
+use crate::moment::Moment;
+use crate::peer::Peer;
 use crate::provider::Place;
 use bytes::Bytes;
 use edge::{Did, Edge, InOrder, asking};
@@ -15,8 +17,9 @@ use mesh_wire::origin::Origin;
 use mesh_wire::versions::ComponentVersion;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const MOST_BYTES: usize = 1000;
 
@@ -48,8 +51,11 @@ fn calc(idempotent: bool) -> Arc<Component> {
 
 fn peer(name: &str) -> Peer {
     Peer {
-        node: NodeName::parse(name).unwrap(),
-        incarnation: Incarnation(name.len() as u128 * 1000 + name.bytes().map(u128::from).sum::<u128>()),
+        node: NodeName::new(name).unwrap(),
+        incarnation: Incarnation::new(
+            name.len() as u64 * 1000 + name.bytes().map(u64::from).sum::<u64>(),
+            NonZeroU64::MIN,
+        ),
     }
 }
 
@@ -447,7 +453,7 @@ fn a_flood_of_calls_is_lost_with_its_node() {
 #[test]
 fn deadlines_of_answered_calls_are_thrown_away() {
     let mut deadlines = deadlines::Deadlines::default();
-    let now = Instant::now();
+    let now = Moment::default();
     for key in 0..100_000 {
         deadlines.add(now + Duration::from_secs(60), key, 10, |other| other + 10 > key);
     }

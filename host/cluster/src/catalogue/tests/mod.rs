@@ -6,11 +6,16 @@ use super::lines::MOST_LINES;
 use super::*;
 use crate::choice::{Asked, NoChoice, Prefer, Wish, session_hash};
 use crate::component::{Affinity, Aim, Facts, Method, Reach, Route};
-use crate::peer::{Incarnation, NodeName, NodeState, Peer, Standing, Verdict};
+use crate::identity::{Incarnation, NodeName};
+use crate::moment::Moment;
+use crate::peer::{Peer, Standing};
+use crate::presence::Verdict;
+use crate::presence::beat::State;
 use crate::provider::{Load, Place};
 use mesh_wire::versions::{ComponentVersion, Line};
 use serde_json::value::RawValue;
-use std::time::{Duration, Instant};
+use std::num::NonZeroU64;
+use std::time::Duration;
 
 fn version(text: &str) -> ComponentVersion {
     ComponentVersion::parse(text).unwrap()
@@ -61,15 +66,15 @@ fn in_probation(text: &str) -> Arc<Component> {
 
 fn peer(name: &str, incarnation: u128) -> Peer {
     Peer {
-        node: NodeName::parse(name).unwrap(),
-        incarnation: Incarnation(incarnation),
+        node: NodeName::new(name).unwrap(),
+        incarnation: Incarnation::new(incarnation as u64, NonZeroU64::MIN),
     }
 }
 
 /// Catalogues, and a clock that is moved.
 struct Story {
     catalogues: Catalogues,
-    now: Instant,
+    now: Moment,
     revision: u64,
 }
 
@@ -81,12 +86,12 @@ impl Story {
     fn with(settings: Settings) -> Story {
         Story {
             catalogues: Catalogues::new(settings),
-            now: Instant::now(),
+            now: Moment::default(),
             revision: 0,
         }
     }
 
-    fn stands(&mut self, peer: &Peer, verdict: Verdict, state: NodeState) {
+    fn stands(&mut self, peer: &Peer, verdict: Verdict, state: State) {
         let standing = Standing { verdict, state };
         self.catalogues.stand(self.now, peer, standing).unwrap();
     }
@@ -98,7 +103,7 @@ impl Story {
     }
 
     fn has(&mut self, peer: &Peer, components: &[Arc<Component>]) {
-        self.stands(peer, Verdict::Alive, NodeState::Ready);
+        self.stands(peer, Verdict::Alive, State::Ready);
         assert_eq!(self.says(peer, components), Received::Taken);
     }
 
@@ -127,7 +132,7 @@ fn a_beat_that_names_another_catalogue_makes_it_asked_for() {
     let mut story = Story::new();
     let two = peer("shop-2", 1);
     assert!(!story.catalogues.lacks(&two, 1, 1));
-    story.stands(&two, Verdict::Alive, NodeState::Ready);
+    story.stands(&two, Verdict::Alive, State::Ready);
     assert!(story.catalogues.lacks(&two, 1, 1));
     let catalogue = Catalogue::new(5, vec![calc("1.0.0")]);
     story
@@ -183,7 +188,7 @@ fn a_provider_that_goes_changes_nothing_while_another_has_the_line() {
     story.has(&three, &[calc("1.2.0")]);
     story.passes(250);
     assert_eq!(story.listed(), ["calc 1.3.0"]);
-    story.stands(&two, Verdict::Lost, NodeState::Ready);
+    story.stands(&two, Verdict::Lost, State::Ready);
     assert!(story.passes(599_000).is_empty());
     assert_eq!(story.passes(2_000).len(), 1);
     assert_eq!(story.listed(), ["calc 1.2.0"]);
@@ -196,7 +201,7 @@ fn the_entry_of_the_last_provider_stays_until_it_is_forgotten() {
         let two = peer("shop-2", 1);
         story.has(&two, &[calc("1.0.0")]);
         story.passes(250);
-        story.stands(&two, verdict, NodeState::Draining);
+        story.stands(&two, verdict, State::Draining);
         assert!(story.passes(599_999).is_empty());
         assert_eq!(story.listed(), ["calc 1.0.0"]);
         let wish = wish(Asked::Any);
@@ -234,11 +239,11 @@ fn a_node_that_comes_back_with_the_same_is_told_to_nobody() {
     for round in 1..=100 {
         let next = peer("shop-2", round);
         if round % 2 == 0 {
-            story.stands(&peer("shop-2", round - 1), Verdict::Lost, NodeState::Ready);
+            story.stands(&peer("shop-2", round - 1), Verdict::Lost, State::Ready);
             assert!(story.passes(3_000).is_empty());
         }
         // A node that starts says that it has nothing at first.
-        story.stands(&next, Verdict::Alive, NodeState::Joining);
+        story.stands(&next, Verdict::Alive, State::Joining);
         story.says(&next, &[]);
         assert!(story.passes(1_000).is_empty());
         story.has(&next, &[made(facts("web", "1.0.0")), calc("1.0.0")]);
@@ -390,7 +395,7 @@ fn what_is_not_exposed_any_more_is_not_remembered() {
     let two = peer("shop-2", 1);
     story.has(&two, &[calc("1.0.0"), made(facts("web", "1.0.0"))]);
     story.passes(250);
-    story.stands(&two, Verdict::Lost, NodeState::Ready);
+    story.stands(&two, Verdict::Lost, State::Ready);
     let now = story.now;
     let expose = Expose::parse(["web"]).unwrap();
     assert!(story.catalogues.set_expose(now, expose).is_some());
@@ -413,17 +418,14 @@ fn loads_and_verdicts_reach_the_providers_and_survive_other_changes() {
         .catalogues
         .set_load(&place, "calc", &version("2.0.0"), Load::default());
     story.has(&peer("shop-3", 1), &[calc("1.0.0")]);
-    story.stands(&two, Verdict::Suspect, NodeState::Draining);
+    story.stands(&two, Verdict::Suspect, State::Draining);
     let provider = &story.catalogues.providers("calc")[0];
     assert_eq!((provider.load, &provider.place), (load, &place));
     assert_eq!(provider.standing.verdict, Verdict::Suspect);
     story.catalogues.set_own(story.now, vec![calc("1.5.0")]);
-    story.catalogues.set_own_state(NodeState::Draining);
+    story.catalogues.set_own_state(State::Draining);
     let own = &story.catalogues.providers("calc")[0];
-    assert_eq!(
-        (&own.place, own.standing.state),
-        (&Place::Here, NodeState::Draining)
-    );
+    assert_eq!((&own.place, own.standing.state), (&Place::Here, State::Draining));
     let versions = story.catalogues.versions("calc");
     assert_eq!(versions, [version("1.5.0"), version("1.0.0")]);
 }
@@ -432,7 +434,7 @@ fn loads_and_verdicts_reach_the_providers_and_survive_other_changes() {
 fn a_hostile_number_of_nodes_and_lines_is_bounded() {
     let mut story = Story::new();
     for number in 0..MOST_NODES {
-        story.stands(&peer(&format!("n{number}"), 1), Verdict::Alive, NodeState::Ready);
+        story.stands(&peer(&format!("n{number}"), 1), Verdict::Alive, State::Ready);
     }
     let one_more = story
         .catalogues

@@ -4,17 +4,20 @@ mod bounds;
 
 use super::topic::{each_of_path, of_pattern};
 use super::*;
-use crate::peer::{Incarnation, NodeName, Peer};
+use crate::identity::{Incarnation, NodeName};
+use crate::moment::Moment;
+use crate::peer::Peer;
 use mesh_choices::Choices;
 use mesh_wire::pattern::Pattern;
 use mesh_wire::protocol::Matching;
 use mesh_wire::versions::{ComponentVersion, RequestedRange, VersionFilter};
-use std::time::{Duration, Instant};
+use std::num::NonZeroU64;
+use std::time::Duration;
 
 fn peer(number: u128) -> Peer {
     Peer {
-        node: NodeName::parse(&format!("shop-{number}")).unwrap(),
-        incarnation: Incarnation(number),
+        node: NodeName::new(&format!("shop-{number}")).unwrap(),
+        incarnation: Incarnation::new(number as u64, NonZeroU64::MIN),
     }
 }
 
@@ -38,7 +41,7 @@ fn as_text(pattern: &str) -> Subscribed<'_> {
 struct Story {
     interest: Interest<u32>,
     tables: Vec<(Peer, Wanting)>,
-    now: Instant,
+    now: Moment,
     answered: Vec<u32>,
     frames: usize,
     /// Whether acknowledgements are lost on their way.
@@ -50,7 +53,7 @@ impl Story {
         let mut story = Story {
             interest: Interest::default(),
             tables: Vec::new(),
-            now: Instant::now(),
+            now: Moment::default(),
             answered: Vec::new(),
             frames: 0,
             is_deaf: false,
@@ -235,7 +238,7 @@ fn a_subscription_is_answered_when_all_that_live_know_or_after_a_while() {
 
     story.subscribe(&by_segments("/c/d", None));
     assert_eq!(story.interest.next_deadline(), Some(story.now + WAIT));
-    story.interest.tick(story.now + WAIT - Duration::from_millis(1));
+    story.interest.tick(story.now + (WAIT - Duration::from_millis(1)));
     story.settle();
     assert_eq!(story.answered.len(), 2);
     story.interest.tick(story.now + WAIT);

@@ -5,7 +5,7 @@ use super::*;
 impl World {
     /// Starts a node, or starts it anew, with what it had.
     pub(super) fn start(&mut self, number: usize) {
-        let node = NodeName::parse(&format!("shop-{number}")).expect("it is a name");
+        let node = NodeName::new(&format!("shop-{number}")).expect("it is a name");
         let former = self.hosts.iter().rev().find(|host| host.peer.node == node);
         if former.is_some_and(|host| host.is_running) {
             return;
@@ -22,7 +22,7 @@ impl World {
         self.incarnations += 1;
         let peer = Peer {
             node,
-            incarnation: Incarnation(self.incarnations),
+            incarnation: Incarnation::new(self.incarnations, NonZeroU64::MIN),
         };
         let mut host = Host::new(peer, self.affinity);
         let heard = self.now + self.choices.below(50) as u64;
@@ -31,7 +31,7 @@ impl World {
             host.offer(heard, Vec::new());
         }
         host.offer(heard + self.choices.below(100) as u64, calc);
-        host.send(heard + 50, Back::State(NodeState::Ready));
+        host.send(heard + 50, Back::State(State::Ready));
         self.hosts.push(host);
     }
 
@@ -71,7 +71,7 @@ impl World {
             host.is_draining = true;
             host.send(
                 self.now + self.choices.below(20) as u64,
-                Back::State(NodeState::Draining),
+                Back::State(State::Draining),
             );
         }
     }

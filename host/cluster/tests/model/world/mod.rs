@@ -15,13 +15,18 @@ use mesh_cluster::calls::{
 use mesh_cluster::catalogue::{Catalogues, Publication, Settings};
 use mesh_cluster::choice::{Asked, Prefer, Sessions, Tried};
 use mesh_cluster::component::{Affinity, Rank};
-use mesh_cluster::peer::{Incarnation, NodeName, NodeState, Peer, Standing, Verdict};
+use mesh_cluster::identity::{Incarnation, NodeName};
+use mesh_cluster::moment::Moment;
+use mesh_cluster::peer::{Peer, Standing};
+use mesh_cluster::presence::Verdict;
+use mesh_cluster::presence::beat::State;
 use mesh_cluster::provider::{Place, Provider};
 use mesh_wire::origin::Origin;
 use mesh_wire::versions::{ComponentVersion, Line};
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Things that happen in one story.
 const STEPS: usize = 150;
@@ -60,7 +65,7 @@ enum Refused {
 pub struct World {
     choices: Choices,
     dice: Choices,
-    base: Instant,
+    base: Moment,
     now: u64,
     catalogues: Catalogues,
     sessions: Sessions,
@@ -77,7 +82,7 @@ pub struct World {
     asking: HashMap<u64, Asking>,
     /// The highest version that a session has had of the line that it asked for.
     highest: HashMap<(u64, String), ComponentVersion>,
-    incarnations: u128,
+    incarnations: u64,
     published: u64,
     /// Whether nodes only go and come, with what they had.
     is_quiet: bool,
@@ -94,7 +99,7 @@ impl World {
         };
         World {
             dice: Choices::new(!seed),
-            base: Instant::now(),
+            base: Moment::default(),
             now: 0,
             catalogues: Catalogues::new(settings),
             sessions: Sessions::default(),
@@ -122,7 +127,7 @@ impl World {
     ///
     /// The promise that did not hold.
     pub fn play(mut self) -> Result<Vec<String>, String> {
-        self.catalogues.set_own_state(NodeState::Ready);
+        self.catalogues.set_own_state(State::Ready);
         for number in 0..3 {
             self.start(number);
         }
@@ -143,7 +148,7 @@ impl World {
         self.end()
     }
 
-    fn at(&self, time: u64) -> Instant {
+    fn at(&self, time: u64) -> Moment {
         self.base + Duration::from_millis(time)
     }
 
@@ -234,7 +239,7 @@ impl World {
     }
 
     /// Lets the calls do something, and does what they ask for.
-    fn with_calls<D: FnOnce(&mut Calls<u64>, Instant, &mut Routing<'_, Dice<'_>>)>(
+    fn with_calls<D: FnOnce(&mut Calls<u64>, Moment, &mut Routing<'_, Dice<'_>>)>(
         &mut self,
         does: D,
     ) -> Result<(), String> {

@@ -22,8 +22,8 @@ impl World {
         self.happen()
     }
 
-    pub(super) fn time_of(&self, at: Instant) -> u64 {
-        (at - self.base).as_millis() as u64
+    pub(super) fn time_of(&self, at: Moment) -> u64 {
+        at.since(self.base).as_millis() as u64
     }
 
     pub(super) fn happen(&mut self) -> Result<(), String> {
@@ -43,7 +43,7 @@ impl World {
             }
         }
         self.hosts.retain(|host| {
-            let is_over = matches!(host.standing.verdict, Verdict::Lost | Verdict::Left);
+            let is_over = host.standing.verdict.is_gone();
             host.is_running || !is_over || !host.from.is_empty()
         });
         let (over, running): (Vec<Local>, Vec<Local>) = std::mem::take(&mut self.local)
@@ -144,7 +144,7 @@ impl World {
                 let host = &mut self.hosts[index];
                 host.standing.state = state;
                 let standing = host.standing;
-                if matches!(standing.verdict, Verdict::Lost | Verdict::Left) {
+                if standing.verdict.is_gone() {
                     return Ok(());
                 }
                 let stood = self.catalogues.stand(now, &peer, standing);
@@ -157,7 +157,7 @@ impl World {
                 let was_lost = host.standing.verdict == Verdict::Lost;
                 host.standing = Standing {
                     verdict: Verdict::Left,
-                    state: NodeState::Draining,
+                    state: State::Draining,
                 };
                 let standing = host.standing;
                 if was_lost {

@@ -46,7 +46,7 @@ impl World {
         let takes = |provider: &Provider| provider.standing == Standing::READY;
         if !takes(chosen) {
             let is_last =
-                chosen.standing.verdict == Verdict::Suspect && chosen.standing.state == NodeState::Ready;
+                chosen.standing.verdict == Verdict::Suspect && chosen.standing.state == State::Ready;
             if !is_last || fitting.iter().any(|provider| takes(provider)) {
                 return Err(format!(
                     "call {id} goes to {place:?}, which is {:?}",
