@@ -16,6 +16,7 @@
 pub mod address;
 pub mod network;
 pub mod origin;
+pub mod pattern;
 pub mod protocol;
 pub mod query;
 pub mod stamp;

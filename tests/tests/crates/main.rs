@@ -14,12 +14,13 @@ mod dialects;
 mod sources;
 
 /// The crates that a crate may know, without `mesh-`: those of this list, and nothing else of ours.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("wire", &[]),
     ("files", &[]),
     ("metrics", &[]),
     ("scans", &[]),
     ("client", &["wire"]),
+    ("cluster", &["choices", "wire"]),
     ("store", &["choices", "files", "metrics", "scans", "wire"]),
     ("config", &["files"]),
     ("session", &["choices", "metrics", "wire"]),
@@ -82,7 +83,7 @@ const ALL: &[&str] = &[
 ];
 
 /// Crates that compute and never wait: no runtime is among what they are built from.
-const PURE: [&str; 2] = ["mesh-metrics", "mesh-wire"];
+const PURE: [&str; 3] = ["mesh-cluster", "mesh-metrics", "mesh-wire"];
 
 /// The folder of each of the host's crates, by the crate's name without `mesh-`.
 fn crates() -> BTreeMap<String, PathBuf> {

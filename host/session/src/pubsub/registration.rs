@@ -5,7 +5,8 @@ use super::precedence::Place;
 use super::{ChannelAction, Pattern};
 use crate::{Principal, Session};
 use mesh_wire::protocol::Publication;
-use mesh_wire::versions::{ComponentVersion, RequestedRange};
+use mesh_wire::versions::ComponentVersion;
+pub use mesh_wire::versions::VersionFilter;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -40,31 +41,6 @@ impl Subscriber {
 
 /// The version that an event carries, ready for comparing.
 pub type EventVersion = ComponentVersion;
-
-/// Which versions of an event a subscription asks for (`options.meta.componentVersion`).
-#[derive(Clone, Debug, PartialEq)]
-pub enum VersionFilter {
-    /// Nothing was asked, or something that is no text: everything is delivered.
-    Any,
-    /// A range, or text that is none: then only events that carry exactly this text.
-    Range(RequestedRange),
-}
-
-impl VersionFilter {
-    /// Whether some published client would show an event of this version to this subscription. Old clients compare
-    /// strictly, newer ones coerce, and no client may miss what it would have shown.
-    pub fn admits(&self, version: &EventVersion) -> bool {
-        match self {
-            VersionFilter::Any => true,
-            VersionFilter::Range(asked) => {
-                asked.admits(version)
-                    || asked
-                        .range()
-                        .is_ok_and(|range| range.satisfied_by(version.exact()))
-            }
-        }
-    }
-}
 
 /// One `on`.
 #[derive(Debug)]

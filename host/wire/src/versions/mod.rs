@@ -22,12 +22,14 @@ mod npm;
 mod partial;
 mod range;
 mod requested_range;
+mod version_filter;
 
 pub use advertised::{Advertised, Line};
 pub use coercion::{coerce, coerced_satisfies};
 pub use component_version::{ComponentVersion, VersionError, VersionErrorKind};
 pub use range::{Range, RangeError, RangeErrorKind};
 pub use requested_range::RequestedRange;
+pub use version_filter::VersionFilter;
 
 /// The largest number that a version may contain: npm computes with doubles, and refuses what they cannot count.
 pub const MAX_NUMBER: u64 = (1 << 53) - 1;
