@@ -202,7 +202,7 @@ fn a_new_component_in_c_builds_and_loads_as_it_is() {
     let library = own.join("libmy_greeter.so");
     let checked = mesh(&["check-plugin", library.to_str().unwrap(), "--rounds", "25"]);
     assert_eq!(checked.code, 0, "{}\n{}", checked.out, checked.err);
-    assert!(checked.out.contains("18 ok"), "{}", checked.out);
+    assert!(checked.out.contains("20 ok"), "{}", checked.out);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_new_component_in_cpp_builds_and_loads_as_it_is() {
     let library = own.join("libmy_greeter.so");
     let checked = mesh(&["check-plugin", library.to_str().unwrap(), "--rounds", "25"]);
     assert_eq!(checked.code, 0, "{}\n{}", checked.out, checked.err);
-    assert!(checked.out.contains("18 ok"), "{}", checked.out);
+    assert!(checked.out.contains("20 ok"), "{}", checked.out);
 }
 
 /// Characters that a terminal acts on, and a line end that forges a line.
