@@ -166,8 +166,8 @@ impl Security {
         }
     }
 
-    /// Whether somebody may do something. `path` is that of [`permission::checked_path`]; a version in the name of a component
-    /// is none of the permission's business.
+    /// Whether somebody may do something. `path` is that of [`checked_path`](crate::permission::checked_path). A version in the name
+    /// of a component is none of the permission's business.
     pub fn allows(&self, who: &UserAccess, action: Action, path: &str) -> bool {
         let path = &*without_version(path);
         match who.access.decide(action, path) {
@@ -187,7 +187,7 @@ impl Security {
     }
 
     /// Whether somebody may ask for a path, which may be a wildcard. Where permissions are nested a part of what `/path/**`
-    /// reaches is enough; what must be left out then is [`Hidden`].
+    /// reaches is enough; what must be left out then is [`Hidden`](crate::Hidden).
     pub fn lets_ask(&self, who: &UserAccess, action: Action, path: &str) -> bool {
         self.allows(who, action, path) || self.allows_part(who, action, path)
     }
