@@ -30,6 +30,8 @@ pub mod link;
 pub mod member;
 pub mod moment;
 pub mod peer;
+#[cfg(test)]
+mod played;
 pub mod presence;
 pub mod provider;
 pub mod subjects;

@@ -1,8 +1,12 @@
-//! Numbers from a seed, for the tests of all crates.
+//! Numbers from a seed, for the tests of all crates, and the seeds that a test plays.
 //!
 //! Enters: a seed. Leaves: numbers that look like chance. Guarantees: the same seed gives the same numbers, on each machine.
 
 #![forbid(unsafe_code)]
+
+mod seeds;
+
+pub use seeds::Seeds;
 
 /// Choices that follow from a seed.
 #[derive(Clone, Debug)]

@@ -1,45 +1,19 @@
 //! Stories of choices. `shop-1` is the own node.
 
 use super::*;
-use crate::component::{Component, Facts, Method, Reach};
-use crate::identity::{Incarnation, NodeName};
+use crate::component::{Component, Facts};
 use crate::peer::Standing;
 use crate::provider::Load;
-use serde_json::value::RawValue;
+use crate::{played, played::version};
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
-fn version(text: &str) -> ComponentVersion {
-    ComponentVersion::parse(text).unwrap()
-}
-
 fn facts(text: &str) -> Facts {
-    let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
-    Facts {
-        name: "calc".into(),
-        version: version(text),
-        methods: vec![Method {
-            name: "add".into(),
-            parameters: raw("[]"),
-            is_asynchronous: false,
-            is_idempotent: false,
-        }],
-        routes: Vec::new(),
-        events: raw("{}"),
-        data: raw("{}"),
-        lanes: 1,
-        reach: Reach::Cluster,
-        affinity: Affinity::None,
-        is_settled: true,
-    }
+    played::facts("calc", text)
 }
 
 fn peer(name: &str) -> Peer {
-    Peer {
-        node: NodeName::new(name).unwrap(),
-        incarnation: Incarnation::new(1, NonZeroU64::MIN),
-    }
+    played::peer(name, 1)
 }
 
 /// The own node for `shop-1`, another one for all other names.
@@ -334,10 +308,7 @@ fn with_affinity_a_session_stays_and_moves_only_when_its_node_goes() {
             assert!(gone == home || *now == all[home].place, "session {number} moved");
         }
         let mut restarted = all.clone();
-        restarted[home].place = Place::Node(Peer {
-            incarnation: Incarnation::new(2, NonZeroU64::MIN),
-            ..peer(nodes[home])
-        });
+        restarted[home].place = Place::Node(played::peer(nodes[home], 2));
         assert_eq!(chosen(&restarted, &wish), Ok(home));
     }
     assert!(

@@ -1,22 +1,8 @@
 use super::*;
-
-fn raw(json: &str) -> Box<RawValue> {
-    RawValue::from_string(json.to_owned()).unwrap()
-}
-
-fn method(name: &str, parameters: &str) -> Method {
-    Method {
-        name: name.into(),
-        parameters: raw(parameters),
-        is_asynchronous: false,
-        is_idempotent: false,
-    }
-}
+use crate::played::{self, method, raw};
 
 fn facts() -> Facts {
     Facts {
-        name: "calc".into(),
-        version: ComponentVersion::parse("1.2.3").unwrap(),
         methods: vec![
             method("add", r#"[{"name":"a"},{"name":"b"}]"#),
             method("list", "[]"),
@@ -25,12 +11,7 @@ fn facts() -> Facts {
             name: "page".into(),
             kind: "mware".into(),
         }],
-        events: raw("{}"),
-        data: raw("{}"),
-        lanes: 1,
-        reach: Reach::Cluster,
-        affinity: Affinity::None,
-        is_settled: true,
+        ..played::facts("calc", "1.2.3")
     }
 }
 

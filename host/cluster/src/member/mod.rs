@@ -19,7 +19,7 @@ use crate::identity::{ClusterName, Incarnation, Mark, NodeName};
 use crate::link::{self, Ends, Fate, Limits, Link, Outgoing, Refusal, Ticket};
 use crate::moment::{Moment, earlier};
 use crate::presence::beat::Facts;
-use crate::presence::{self, Presence, Reason, Settings, Verdict};
+use crate::presence::{self, Judgement, Presence, Reason, Settings, Verdict};
 use crate::subjects::{Attempt, Subjects};
 use bytes::{BufMut, Bytes, BytesMut};
 use conversation::Conversation;
@@ -322,19 +322,9 @@ impl Member {
                 }
                 return;
             }
-            Wish::Verdict {
-                node,
-                incarnation,
-                verdict,
-                reason,
-            } => {
-                self.follow(now, &node, incarnation, verdict, reason);
-                Output::Verdict {
-                    node,
-                    incarnation,
-                    verdict,
-                    reason,
-                }
+            Wish::Verdict(judgement) => {
+                self.follow(now, &judgement);
+                Output::Verdict(judgement)
             }
             Wish::Facts(node) => Output::Facts(node),
             Wish::Alone(why) => Output::Alone(why),
@@ -357,18 +347,17 @@ impl Member {
     }
 
     /// Does to a link what a verdict asks for.
-    fn follow(
-        &mut self,
-        now: Moment,
-        node: &NodeName,
-        incarnation: Incarnation,
-        verdict: Verdict,
-        reason: Reason,
-    ) {
+    fn follow(&mut self, now: Moment, judgement: &Judgement) {
+        let Judgement {
+            node,
+            incarnation,
+            verdict,
+            reason,
+        } = judgement;
         let known = self.conversations.get_mut(node);
-        let Some(conversation) = known.filter(|conversation| conversation.incarnation == incarnation) else {
+        let Some(conversation) = known.filter(|conversation| conversation.incarnation == *incarnation) else {
             if !verdict.is_gone() {
-                self.begin(now, node, incarnation);
+                self.begin(now, node, *incarnation);
             }
             return;
         };

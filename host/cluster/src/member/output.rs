@@ -5,7 +5,7 @@
 use crate::identity::{Incarnation, NodeName};
 use crate::link::{Delivered, LinkError, Notice};
 use crate::presence::beat::BeatError;
-use crate::presence::{Alone, End, Reason, Verdict};
+use crate::presence::{Alone, End, Judgement};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -55,16 +55,7 @@ pub enum Output {
         notice: Notice,
     },
     /// A verdict has changed, or a node is new.
-    Verdict {
-        /// The node.
-        node: NodeName,
-        /// The incarnation that it is about.
-        incarnation: Incarnation,
-        /// The verdict.
-        verdict: Verdict,
-        /// Why.
-        reason: Reason,
-    },
+    Verdict(Judgement),
     /// A node tells other facts of itself than before, beside its load.
     Facts(NodeName),
     /// Nobody is judged from now on.

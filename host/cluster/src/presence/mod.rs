@@ -19,7 +19,7 @@ mod verdict;
 
 pub use output::Output;
 pub use settings::Settings;
-pub use verdict::{Alone, End, Reason, Verdict};
+pub use verdict::{Alone, End, Judgement, Reason, Verdict};
 
 use crate::identity::{Incarnation, Mark, NodeName};
 use crate::moment::{Moment, earlier};
@@ -315,12 +315,12 @@ impl Presence {
                 let node = node.clone();
                 self.outputs.push_back(match turn {
                     Turn::Probe => Output::Probe(node),
-                    Turn::Changed(verdict, reason) => Output::Verdict {
+                    Turn::Changed(verdict, reason) => Output::Verdict(Judgement {
                         node,
                         incarnation: peer.beat.incarnation,
                         verdict,
                         reason,
-                    },
+                    }),
                 });
             }
             next = earlier(next, peer.next_deadline(&self.settings));
@@ -396,11 +396,11 @@ impl Presence {
     }
 
     fn say(&mut self, node: &NodeName, incarnation: Incarnation, verdict: Verdict, reason: Reason) {
-        self.outputs.push_back(Output::Verdict {
+        self.outputs.push_back(Output::Verdict(Judgement {
             node: node.clone(),
             incarnation,
             verdict,
             reason,
-        });
+        }));
     }
 }

@@ -3,7 +3,7 @@
 //! Enters: nothing. Leaves: the words for them. Guarantees: none.
 
 use super::beat::BeatError;
-use super::{Alone, End, Reason, Verdict};
+use super::{Alone, End, Judgement};
 use crate::identity::{Incarnation, NodeName};
 use bytes::Bytes;
 
@@ -30,16 +30,7 @@ pub enum Output {
         known: Incarnation,
     },
     /// A verdict has changed, or a node is new.
-    Verdict {
-        /// The node.
-        node: NodeName,
-        /// The incarnation that it is about.
-        incarnation: Incarnation,
-        /// The verdict.
-        verdict: Verdict,
-        /// Why.
-        reason: Reason,
-    },
+    Verdict(Judgement),
     /// A node tells other facts of itself than before, beside its load.
     Facts(NodeName),
     /// Nobody is judged from now on.

@@ -83,12 +83,12 @@ fn pass(presence: &mut Presence, from: u64, until: u64) -> Vec<(u64, Output)> {
 }
 
 fn verdict(started: u64, verdict: Verdict, reason: Reason) -> Output {
-    Output::Verdict {
+    Output::Verdict(Judgement {
         node: node("other"),
         incarnation: incarnation(started),
         verdict,
         reason,
-    }
+    })
 }
 
 fn without_probes(outputs: Vec<(u64, Output)>) -> Vec<(u64, Output)> {
@@ -358,9 +358,9 @@ fn a_first_beat_is_greeted_and_a_greeting_is_not() {
     let mut presence = member();
     presence.receive_beat(at(0), &node("other"), &beat(1, 1, 0).write(), false);
     let said = outputs(&mut presence);
-    assert!(matches!(&said[..], [Output::Verdict { .. }, Output::Greet(to, _)] if *to == node("other")));
+    assert!(matches!(&said[..], [Output::Verdict(_), Output::Greet(to, _)] if *to == node("other")));
     presence.receive_beat(at(0), &node("third"), &beat(1, 1, 0).write(), true);
-    assert!(matches!(outputs(&mut presence)[..], [Output::Verdict { .. }]));
+    assert!(matches!(outputs(&mut presence)[..], [Output::Verdict(_)]));
 }
 
 #[test]

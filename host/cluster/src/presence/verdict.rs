@@ -2,7 +2,7 @@
 //!
 //! Enters: nothing. Leaves: the words for it. Guarantees: none.
 
-use crate::identity::Incarnation;
+use crate::identity::{Incarnation, NodeName};
 use std::fmt;
 
 /// The opinion of a node about an incarnation of another one. Others may think otherwise.
@@ -51,6 +51,19 @@ impl fmt::Display for Verdict {
             Verdict::Barred => "barred",
         })
     }
+}
+
+/// A verdict that has changed, or that of a node that is new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The node.
+    pub node: NodeName,
+    /// The incarnation that it is about.
+    pub incarnation: Incarnation,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// The reason for a verdict.

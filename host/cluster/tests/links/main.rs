@@ -21,6 +21,7 @@ mod process;
 mod story;
 mod world;
 
+use mesh_choices::Seeds;
 use std::ops::{AddAssign, Range};
 
 /// Stories of the plain form, as many as fit into some seconds.
@@ -66,14 +67,9 @@ impl AddAssign for Happened {
 
 #[test]
 fn clusters_keep_their_promises_under_random_schedules() {
-    let chosen = std::env::var("MESH_TESTS_SEED").ok();
-    let seeds = match (&chosen, std::env::var_os("MESH_TESTS_LONG")) {
-        (Some(text), _) => seeds(text).unwrap_or_else(|| panic!("MESH_TESTS_SEED is N or N..M, not {text}")),
-        (None, Some(_)) => LONG,
-        (None, None) => PLAIN,
-    };
+    let seeds = Seeds::of_environment(PLAIN, LONG);
     let mut happened = Happened::default();
-    for seed in seeds.clone() {
+    for seed in seeds.range.clone() {
         match story::play(seed) {
             Ok(of_story) => happened += of_story,
             Err(faults) => panic!(
@@ -82,8 +78,8 @@ fn clusters_keep_their_promises_under_random_schedules() {
             ),
         }
     }
-    println!("seeds {seeds:?}: {happened:?}");
-    if chosen.is_none() {
+    println!("seeds {:?}: {happened:?}", seeds.range);
+    if !seeds.are_chosen {
         let all = [
             happened.delivered,
             happened.voided,
@@ -109,15 +105,4 @@ fn clusters_keep_their_promises_under_random_schedules() {
 #[test]
 fn a_seed_plays_the_same_story_each_time() {
     assert_eq!(story::play(3), story::play(3));
-}
-
-fn seeds(text: &str) -> Option<Range<u64>> {
-    let (first, end) = match text.split_once("..") {
-        Some((first, end)) => (first.parse().ok()?, end.parse().ok()?),
-        None => {
-            let seed = text.parse().ok()?;
-            (seed, seed + 1)
-        }
-    };
-    Some(first..end)
 }

@@ -15,7 +15,7 @@ use mesh_cluster::identity::{ClusterName, Incarnation, Mark, NodeName};
 use mesh_cluster::link::{Class, Limits, Outgoing, Refusal, Ticket};
 use mesh_cluster::member::{Membership, Output};
 use mesh_cluster::presence::beat::{Facts, State};
-use mesh_cluster::presence::{End, Reason, Settings, Verdict};
+use mesh_cluster::presence::{End, Judgement, Reason, Settings, Verdict};
 use mesh_cluster::subjects::Subjects;
 use mesh_cluster::wire::{Connection, Event, Message};
 use std::collections::BTreeMap;
@@ -326,12 +326,13 @@ impl World {
                 incarnation, events, ..
             }) => self.ledger.gap((incarnation.mark(), own), events),
             Deed::Said(Output::Notice { notice, .. }) => self.ledger.noticed(self.now, notice),
-            Deed::Said(Output::Verdict {
-                incarnation,
-                verdict,
-                reason,
-                ..
-            }) => {
+            Deed::Said(Output::Verdict(judgement)) => {
+                let Judgement {
+                    incarnation,
+                    verdict,
+                    reason,
+                    ..
+                } = judgement;
                 let stream = (own, incarnation.mark());
                 let wrong = self.judges[place].judged(self.now, incarnation, verdict, reason);
                 wrong.into_iter().for_each(|wrong| self.ledger.fault(wrong));

@@ -8,6 +8,7 @@ mod host;
 mod ledger;
 mod world;
 
+use mesh_choices::Seeds;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use world::World;
@@ -19,14 +20,9 @@ const LONG: Range<u64> = 0..100_000;
 
 #[test]
 fn calls_keep_their_promises_under_random_schedules() {
-    let chosen = std::env::var("MESH_TESTS_SEED").ok();
-    let seeds = match (&chosen, std::env::var_os("MESH_TESTS_LONG")) {
-        (Some(text), _) => seeds(text).unwrap_or_else(|| panic!("MESH_TESTS_SEED is N or N..M, not {text}")),
-        (None, Some(_)) => LONG,
-        (None, None) => PLAIN,
-    };
+    let seeds = Seeds::of_environment(PLAIN, LONG);
     let mut endings: BTreeMap<String, usize> = BTreeMap::new();
-    for seed in seeds.clone() {
+    for seed in seeds.range.clone() {
         match World::new(seed).play() {
             Ok(ended) => ended
                 .into_iter()
@@ -36,8 +32,8 @@ fn calls_keep_their_promises_under_random_schedules() {
             ),
         }
     }
-    println!("seeds {seeds:?}: {endings:?}");
-    if chosen.is_none() {
+    println!("seeds {:?}: {endings:?}", seeds.range);
+    if !seeds.are_chosen {
         for ending in [
             "answered",
             "repeated",
@@ -59,15 +55,4 @@ fn calls_keep_their_promises_under_random_schedules() {
             );
         }
     }
-}
-
-fn seeds(text: &str) -> Option<Range<u64>> {
-    let (first, end) = match text.split_once("..") {
-        Some((first, end)) => (first.parse().ok()?, end.parse().ok()?),
-        None => {
-            let seed = text.parse().ok()?;
-            (seed, seed + 1)
-        }
-    };
-    Some(first..end)
 }

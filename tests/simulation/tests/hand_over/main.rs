@@ -5,6 +5,7 @@
 
 mod orders;
 
+use mesh_choices::Seeds;
 use mesh_deploy::swap::Ending;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,14 +17,9 @@ const LONG: Range<u64> = 0..100_000;
 
 #[test]
 fn swaps_keep_their_promises_under_random_schedules() {
-    let chosen = std::env::var("MESH_TESTS_SEED").ok();
-    let seeds = match (&chosen, std::env::var_os("MESH_TESTS_LONG")) {
-        (Some(text), _) => seeds(text).unwrap_or_else(|| panic!("MESH_TESTS_SEED is N or N..M, not {text}")),
-        (None, Some(_)) => LONG,
-        (None, None) => PLAIN,
-    };
+    let seeds = Seeds::of_environment(PLAIN, LONG);
     let mut endings: HashMap<Ending, usize> = HashMap::new();
-    for seed in seeds.clone() {
+    for seed in seeds.range.clone() {
         match mesh_simulation::play(seed) {
             Ok(ended) => ended
                 .into_iter()
@@ -34,8 +30,8 @@ fn swaps_keep_their_promises_under_random_schedules() {
             ),
         }
     }
-    println!("seeds {seeds:?}: {endings:?}");
-    if chosen.is_none() {
+    println!("seeds {:?}: {endings:?}", seeds.range);
+    if !seeds.are_chosen {
         for ending in [
             Ending::Replaced,
             Ending::Refused,
@@ -45,15 +41,4 @@ fn swaps_keep_their_promises_under_random_schedules() {
             assert!(endings.contains_key(&ending), "no swap ended as {ending:?}");
         }
     }
-}
-
-fn seeds(text: &str) -> Option<Range<u64>> {
-    let (first, end) = match text.split_once("..") {
-        Some((first, end)) => (first.parse().ok()?, end.parse().ok()?),
-        None => {
-            let seed = text.parse().ok()?;
-            (seed, seed + 1)
-        }
-    };
-    Some(first..end)
 }

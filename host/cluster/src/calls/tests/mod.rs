@@ -6,58 +6,38 @@ mod serving;
 
 use super::*;
 use crate::choice::{NoChoice, Tried};
-use crate::component::{Affinity, Component, Facts, Method, Reach};
-use crate::identity::{Incarnation, NodeName};
+use crate::component::{Component, Facts, Method};
 use crate::moment::Moment;
 use crate::peer::Peer;
 use crate::provider::Place;
+use crate::{played, played::version};
 use bytes::Bytes;
 use edge::{Did, Edge, InOrder, asking};
 use mesh_wire::origin::Origin;
 use mesh_wire::versions::ComponentVersion;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-const MOST_BYTES: usize = 1000;
-
-fn version(text: &str) -> ComponentVersion {
-    ComponentVersion::parse(text).unwrap()
-}
-
 fn calc(idempotent: bool) -> Arc<Component> {
-    let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
     let facts = Facts {
-        name: "calc".into(),
-        version: version("1.2.3"),
         methods: vec![Method {
-            name: "add".into(),
-            parameters: raw("[]"),
-            is_asynchronous: false,
             is_idempotent: idempotent,
+            ..played::method("add", "[]")
         }],
-        routes: Vec::new(),
-        events: raw("{}"),
-        data: raw("{}"),
-        lanes: 1,
-        reach: Reach::Cluster,
-        affinity: Affinity::None,
-        is_settled: true,
+        ..played::facts("calc", "1.2.3")
     };
     Arc::new(Component::new(facts).unwrap())
 }
 
 fn peer(name: &str) -> Peer {
-    Peer {
-        node: NodeName::new(name).unwrap(),
-        incarnation: Incarnation::new(
-            name.len() as u64 * 1000 + name.bytes().map(u64::from).sum::<u64>(),
-            NonZeroU64::MIN,
-        ),
-    }
+    played::peer(
+        name,
+        name.len() as u64 * 1000 + name.bytes().map(u64::from).sum::<u64>(),
+    )
 }
+
+const MOST_BYTES: usize = 1000;
 
 fn ok() -> Outcome {
     Outcome::Answered {

@@ -6,46 +6,27 @@ use super::lines::MOST_LINES;
 use super::*;
 use crate::choice::{Asked, NoChoice, Prefer, Wish, session_hash};
 use crate::component::{Affinity, Aim, Facts, Method, Reach, Route};
-use crate::identity::{Incarnation, NodeName};
 use crate::moment::Moment;
 use crate::peer::{Peer, Standing};
 use crate::presence::Verdict;
 use crate::presence::beat::State;
 use crate::provider::{Load, Place};
-use mesh_wire::versions::{ComponentVersion, Line};
-use serde_json::value::RawValue;
-use std::num::NonZeroU64;
+use crate::{played, played::peer, played::raw, played::version};
+use mesh_wire::versions::Line;
 use std::time::Duration;
 
-fn version(text: &str) -> ComponentVersion {
-    ComponentVersion::parse(text).unwrap()
-}
-
-fn raw(json: &str) -> Box<RawValue> {
-    RawValue::from_string(json.to_owned()).unwrap()
-}
-
+/// A method with one parameter. `get` may be repeated.
 fn method(name: &str) -> Method {
     Method {
-        name: name.into(),
-        parameters: raw(r#"[{"name":"a"}]"#),
-        is_asynchronous: false,
         is_idempotent: name == "get",
+        ..played::method(name, r#"[{"name":"a"}]"#)
     }
 }
 
 fn facts(name: &str, text: &str) -> Facts {
     Facts {
-        name: name.into(),
-        version: version(text),
         methods: vec![method("add")],
-        routes: Vec::new(),
-        events: raw("{}"),
-        data: raw("{}"),
-        lanes: 1,
-        reach: Reach::Cluster,
-        affinity: Affinity::None,
-        is_settled: true,
+        ..played::facts(name, text)
     }
 }
 
@@ -62,13 +43,6 @@ fn in_probation(text: &str) -> Arc<Component> {
         is_settled: false,
         ..facts("calc", text)
     })
-}
-
-fn peer(name: &str, incarnation: u128) -> Peer {
-    Peer {
-        node: NodeName::new(name).unwrap(),
-        incarnation: Incarnation::new(incarnation as u64, NonZeroU64::MIN),
-    }
 }
 
 /// Catalogues, and a clock that is moved.

@@ -4,21 +4,16 @@ mod bounds;
 
 use super::topic::{each_of_path, of_pattern};
 use super::*;
-use crate::identity::{Incarnation, NodeName};
 use crate::moment::Moment;
 use crate::peer::Peer;
 use mesh_choices::Choices;
 use mesh_wire::pattern::Pattern;
 use mesh_wire::protocol::Matching;
 use mesh_wire::versions::{ComponentVersion, RequestedRange, VersionFilter};
-use std::num::NonZeroU64;
 use std::time::Duration;
 
-fn peer(number: u128) -> Peer {
-    Peer {
-        node: NodeName::new(&format!("shop-{number}")).unwrap(),
-        incarnation: Incarnation::new(number as u64, NonZeroU64::MIN),
-    }
+fn peer(number: u64) -> Peer {
+    crate::played::peer(&format!("shop-{number}"), number)
 }
 
 fn by_segments<'a>(pattern: &'a str, range: Option<&'a str>) -> Subscribed<'a> {
@@ -49,7 +44,7 @@ struct Story {
 }
 
 impl Story {
-    fn with(peers: u128) -> Story {
+    fn with(peers: u64) -> Story {
         let mut story = Story {
             interest: Interest::default(),
             tables: Vec::new(),
@@ -386,7 +381,7 @@ fn no_event_is_withheld_in_any_order_of_subscriptions_and_joins() {
                     story.unsubscribe(subscribed);
                 }
                 9 if story.tables.len() < 3 => {
-                    let next = peer(10 + story.tables.len() as u128);
+                    let next = peer(10 + story.tables.len() as u64);
                     story.tables.push((next.clone(), Wanting::default()));
                     story.interest.joined(&next);
                     story.settle();

@@ -2,6 +2,13 @@
 
 use super::*;
 
+/// The host at an index, where it runs and does not hang.
+fn working(hosts: &mut [Host], index: usize) -> Option<&mut Host> {
+    hosts
+        .get_mut(index)
+        .filter(|host| host.is_running && !host.is_hung)
+}
+
 impl World {
     /// Starts a node, or starts it anew, with what it had.
     pub(super) fn start(&mut self, number: usize) {
@@ -64,10 +71,10 @@ impl World {
     }
 
     pub(super) fn leave(&mut self, index: usize) {
-        let Some(host) = self.hosts.get_mut(index) else {
+        let Some(host) = working(&mut self.hosts, index) else {
             return;
         };
-        if host.is_running && !host.is_hung && !host.is_draining {
+        if !host.is_draining {
             host.is_draining = true;
             host.send(
                 self.now + self.choices.below(20) as u64,
@@ -78,11 +85,7 @@ impl World {
 
     /// The node replaces its version by a higher one, or now and then by a lower one.
     pub(super) fn swap(&mut self, index: usize) {
-        let Some(host) = self
-            .hosts
-            .get_mut(index)
-            .filter(|host| host.is_running && !host.is_hung)
-        else {
+        let Some(host) = working(&mut self.hosts, index) else {
             return;
         };
         let mut calc = host.calc.clone();
@@ -103,11 +106,7 @@ impl World {
     }
 
     pub(super) fn settle(&mut self, index: usize) {
-        let Some(host) = self
-            .hosts
-            .get_mut(index)
-            .filter(|host| host.is_running && !host.is_hung)
-        else {
+        let Some(host) = working(&mut self.hosts, index) else {
             return;
         };
         let mut calc = host.calc.clone();
