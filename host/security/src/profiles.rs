@@ -75,6 +75,19 @@ impl ProfileError {
             | ProfileError::SameName { at, .. } => *at,
         }
     }
+
+    /// The right form, where the fault does not say it.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            ProfileError::Operators { .. } => return None,
+            ProfileError::Permissions { .. } => {
+                "each path takes the lists `actions` and `prohibit` with get, set, remove, on, a verb of HTTP or *: write for \
+                 example `\"/kiosk/*\" = { actions = [\"get\", \"on\"] }`"
+            }
+            ProfileError::SameName { .. } => "give one of them another name",
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// One of them, with its questions to the client's `info`, and its permissions.

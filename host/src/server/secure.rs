@@ -33,7 +33,7 @@ pub(super) fn check(config: &Config) -> Vec<ConfigError> {
         errors.extend(check_provider(config, name));
     }
     if let Err(error) = mesh_security::Profiles::new(&configured.profiles, names(config)) {
-        errors.push(config.diagnose(error.at(), error.to_string(), None));
+        errors.push(config.diagnose(error.at(), error.to_string(), error.help()));
     }
     errors
 }
@@ -94,7 +94,7 @@ pub(super) async fn open(config: &Config, store: Arc<dyn Store>) -> Result<Secur
     let configured = &config.security;
     let names = names(config);
     let profiles = mesh_security::Profiles::new(&configured.profiles, names)
-        .map_err(|error| config.diagnose(error.at(), error.to_string(), None))?;
+        .map_err(|error| config.diagnose(error.at(), error.to_string(), error.help()))?;
     let settings = mesh_security::Settings {
         name: config.name.value.clone(),
         domain: config.domain.value.clone(),

@@ -286,6 +286,6 @@ fn permissions_that_cannot_be_read_are_refused_with_their_place() {
         let checked = command(&["check", "--config", file.to_str().expect("a text")]);
         let said = checked.out + &checked.err;
         assert!(checked.code != 0 && said.contains(words), "{entry}: {said}");
-        assert!(said.contains("mesh.toml:"), "{said}");
+        assert!(said.contains("mesh.toml:") && said.contains("help: "), "{said}");
     }
 }
