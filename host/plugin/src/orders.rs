@@ -327,6 +327,8 @@ impl Component {
                 };
                 if fate == Fate::UnderWay {
                     lane.note_that_it_hangs();
+                    // Nobody waits for its outcome. It must not count as a call that the next hand-over has to wait for.
+                    self.expire(Instant::now().into_std());
                 }
                 let limit = patience.limit.as_millis();
                 let reason = format!("it did not answer within {limit} ms");
