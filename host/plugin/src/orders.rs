@@ -19,6 +19,9 @@ use tokio::time::Instant;
 /// How often it is looked whether calls have been answered.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// A lane counts as one that stands still only after so many looks that found no answer.
+const LOOKS_OF_A_STANDSTILL: usize = 50;
+
 /// How long an order may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
@@ -210,24 +213,29 @@ impl Component {
     }
 
     /// Waits for the answers of calls that these have. It waits for `later` where a component answers later than it is handed a
-    /// call, and goes on while threads that have not come to their calls answer one at least in each `standstill`.
-    pub async fn catch_up(components: &[&Component], later: Duration, standstill: Duration) {
+    /// call, and goes on while threads that have not come to their calls answer one at least in each `standstill`. Returns whether
+    /// they came to all of them.
+    pub async fn catch_up(components: &[&Component], later: Duration, standstill: Duration) -> bool {
         let began = Instant::now();
-        let (mut least, mut answered) = (usize::MAX, began);
+        let (mut least, mut answered, mut looks) = (usize::MAX, began, 0);
         loop {
             let pending: usize = components.iter().map(|component| component.pending()).sum();
             let now = Instant::now();
             if pending < least {
-                (least, answered) = (pending, now);
+                (least, answered, looks) = (pending, now, 0);
             }
             let is_busy = || {
                 let mut lanes = components.iter().flat_map(|component| component.instance.lanes());
                 lanes.any(|lane| lane.is_busy())
             };
-            let stands_still = now >= answered + standstill;
-            if pending == 0 || stands_still || (now >= began + later && !is_busy()) {
-                return;
+            if pending == 0 || (now >= began + later && !is_busy()) {
+                return true;
             }
+            // Time that passed while the whole process stood still, as in a machine that was paused, is no lane's fault.
+            if looks >= LOOKS_OF_A_STANDSTILL && now >= answered + standstill {
+                return false;
+            }
+            looks += 1;
             tokio::time::sleep(LOOK).await;
         }
     }

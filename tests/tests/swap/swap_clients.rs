@@ -89,9 +89,16 @@ fn real_clients_notice_nothing_but_new_methods() {
     } else {
         20
     };
+    let mut order = Order::Kept;
     for number in 1..=swaps {
         std::thread::sleep(BETWEEN_SWAPS);
-        control::swap(&host, "storm", &version(&folder, number), false).report();
+        let report = control::swap(&host, "storm", &version(&folder, number), false).report();
+        for note in report["notes"].as_array().expect("notes") {
+            let note = note.as_str().expect("a text");
+            assert!(note.contains("answered no call for 200 ms"), "{report}");
+            println!("{note}");
+            order = Order::NotPromised;
+        }
         if number % 5 == 0 {
             // First the same version again; from the middle on one that can also count down.
             let next = match number * 2 < swaps {
@@ -127,9 +134,9 @@ fn real_clients_notice_nothing_but_new_methods() {
         assert_eq!(caller["ended"], 0, "{name}: the connection stays");
         check_numbers(caller, "pings");
         check_numbers(caller, "holds");
-        check_pings(caller, name, &last);
+        check_pings(caller, name, &last, order);
         check_counts(caller, name);
-        check_heard(caller, name, callers, total);
+        check_heard(caller, name, callers, total, order);
     }
     assert_eq!(report["added"]["before"], "undefined", "{}", report["added"]);
     assert_eq!(
@@ -157,8 +164,17 @@ fn check_numbers(caller: &Value, method: &str) {
     );
 }
 
+/// The order of what the old and the new version of `storm` did.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    /// All that the old version did came first.
+    Kept,
+    /// The machine let a thread of the old version stand still for so long that a swap did not wait for it, and said so.
+    NotPromised,
+}
+
 /// Each ping was answered with its own arguments, and never by an older version than the one before.
-fn check_pings(caller: &Value, name: &str, last: &str) {
+fn check_pings(caller: &Value, name: &str, last: &str, order: Order) {
     let answers = caller["pings"].as_array().expect("answers");
     let mut version = "";
     for answer in answers {
@@ -168,8 +184,10 @@ fn check_pings(caller: &Value, name: &str, last: &str) {
             "{answer}"
         );
         let next = answer["answer"]["version"].as_str().expect("a version");
-        assert!(next >= version, "{name}: {next} after {version}");
-        version = next;
+        if order == Order::Kept {
+            assert!(next >= version, "{name}: {next} after {version}");
+        }
+        version = version.max(next);
     }
     assert_eq!(version, last, "{name}: the last version answered");
 }
@@ -195,7 +213,7 @@ fn check_counts(caller: &Value, name: &str) {
 }
 
 /// Every event was heard once and in order.
-fn check_heard(caller: &Value, name: &str, callers: &[Value], total: u64) {
+fn check_heard(caller: &Value, name: &str, callers: &[Value], total: u64, order: Order) {
     let counted: Vec<u64> = caller["counted"]
         .as_array()
         .expect("events")
@@ -209,16 +227,27 @@ fn check_heard(caller: &Value, name: &str, callers: &[Value], total: u64) {
     );
     let pinged = caller["pinged"].as_array().expect("events");
     for other in callers {
-        let of_other: Vec<u64> = pinged
+        let mut of_other: Vec<&Value> = pinged
             .iter()
             .filter(|event| event["arguments"][0] == other["client"])
-            .map(|event| number(&event["arguments"][1]))
             .collect();
-        assert!(
-            of_other.iter().copied().eq(0..number(&other["sent"])),
-            "{name} heard {} of {} pings of {}, or not in order",
-            of_other.len(),
-            other["sent"],
+        if order == Order::NotPromised {
+            of_other.sort_by_key(|event| number(&event["arguments"][1]));
+        }
+        let numbers = of_other.iter().map(|event| number(&event["arguments"][1]));
+        let wrong = numbers
+            .enumerate()
+            .position(|(place, number)| place as u64 != number);
+        assert_eq!(
+            wrong.map(|place| &of_other[place.saturating_sub(2)..of_other.len().min(place + 4)]),
+            None,
+            "{name} heard pings of {} in another order",
+            other["client"]
+        );
+        assert_eq!(
+            of_other.len() as u64,
+            number(&other["sent"]),
+            "{name} heard all pings of {}",
             other["client"]
         );
     }

@@ -174,7 +174,7 @@ impl Transaction {
     }
 
     /// Tells the old versions that they were replaced, lets waiting calls into the new ones, and tells the clients.
-    pub(super) async fn let_in(&self, takeovers: &[Takeover]) {
+    pub(super) async fn let_in(&mut self, takeovers: &[Takeover]) {
         for old in takeovers.iter().filter_map(|change| change.old.as_ref()) {
             old.set_state(ComponentState::Draining);
             old.hint(JobKind::Quiesce);
@@ -185,7 +185,15 @@ impl Transaction {
             .collect();
         let caught_up = Component::catch_up(&olds, OVERLAP, STANDSTILL);
         // Calls that are left then are given up, so that nothing is gained by waiting longer.
-        let _ = tokio::time::timeout(self.limits.drain, caught_up).await;
+        let caught_up = tokio::time::timeout(self.limits.drain, caught_up).await;
+        if caught_up == Ok(false) {
+            let titles: Vec<String> = olds.iter().map(|old| title(old)).collect();
+            self.report.notes.push(format!(
+                "{} answered no call for {} ms, so that later calls did not wait for its calls any longer",
+                titles.join(", "),
+                STANDSTILL.as_millis()
+            ));
+        }
         for new in takeovers.iter().filter_map(|change| change.new.as_ref()) {
             new.set_state(ComponentState::Active);
             new.release();
