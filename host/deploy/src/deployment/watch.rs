@@ -12,7 +12,9 @@ use std::time::Duration;
 /// How often the file is looked at. A change has come to rest when two looks see the same.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-/// The results of the looks so far.
+/// The results of the looks so far. None at the beginning: a file that was saved after it was read, and before the first look, counts
+/// as one that was saved later.
+#[derive(Default)]
 struct Watch {
     applied: Option<Stamp>,
     last: Option<Stamp>,
@@ -34,20 +36,16 @@ impl Watch {
 /// Watches the file of a deployment for as long as this is polled, while `swap.watch` says so.
 pub async fn watch(deployment: Arc<Deployment>) {
     let file = deployment.config().file().to_owned();
-    let begun = Stamp::of(&file);
-    let mut watch = Watch {
-        applied: begun,
-        last: begun,
-    };
+    let mut watch = Watch::default();
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
         if !watch.look(Stamp::of(&file)) {
             continue;
         }
         let running = deployment.config();
-        // The host's own change, which names the version that runs, asks for nothing.
-        let is_own = std::fs::read_to_string(&file).is_ok_and(|text| text == running.text());
-        if running.swap.watch && !is_own {
+        // The file that runs asks for nothing, and neither does the host's own change, which names the version that runs.
+        let is_known = std::fs::read_to_string(&file).is_ok_and(|text| text == running.text());
+        if running.swap.watch && !is_known {
             deployment.apply_and_log("it was saved").await;
         }
     }
@@ -66,11 +64,10 @@ mod tests {
                 length: 1,
             })
         };
-        let mut watch = Watch {
-            applied: at(1),
-            last: at(1),
-        };
+        let mut watch = Watch::default();
         let looks = [
+            at(1),
+            at(1),
             at(1),
             at(2),
             at(3),
@@ -85,7 +82,7 @@ mod tests {
         ];
         let rests: Vec<bool> = looks.into_iter().map(|now| watch.look(now)).collect();
         let expected = [
-            false, false, false, true, false, false, false, false, false, false, true,
+            false, true, false, false, false, true, false, false, false, false, false, false, true,
         ];
         assert_eq!(rests, expected);
     }
