@@ -5,34 +5,63 @@
 //! was started is stopped again.
 
 mod clock;
+mod cluster;
 mod exposed;
+mod faults;
+mod nodes;
 mod secure;
+mod stores;
 
-use mesh_config::{ComponentConfig, Config, ConfigError, Rehearse, TlsConfig};
+pub use stores::close_store;
+
+use faults::{at_component, at_file, cannot_listen};
+use mesh_cluster::presence::beat::State;
+use mesh_config::{ComponentConfig, Config, ConfigError, Rehearse};
 use mesh_core::mesh::{Mesh, Origins, Settings, Site, StartProgress};
 use mesh_deploy::deployment::{Deployment, is_in, load_request};
 use mesh_http::system;
 use mesh_http::transport::{self, Limits};
 use mesh_http::web;
+use mesh_nodes::{JoinError, Joined, Nodes};
 use mesh_plugin::{
     self, Approval, Component, Descriptor, LoadError, LoadErrorKind, Rehearsal, Stage, Unloaded,
 };
-use mesh_security::tls::{self, Certificates, Identity, TlsError, TlsErrorKind};
+use mesh_security::tls::{self, Certificates, Identity};
 use mesh_session::AdmissionLimits;
 use mesh_session::pubsub;
-use mesh_store::{DurableStore, MemoryStore, Options, PublicStore, Store};
+use mesh_store::PublicStore;
 use mesh_wire::versions::Range;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::{oneshot, watch};
+use std::time::{Duration, SystemTime};
+use stores::open_store;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long calls may take to finish on a stop.
 const DRAIN: Duration = Duration::from_secs(3);
+
+/// Why a host does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something stands against it, at its place in the configuration.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// Other nodes that it needs did not come in time.
+    #[error(
+        "{missing}: not there in cluster {cluster} within {} ms, which is `wait_ms` in [cluster]",
+        waited.as_millis()
+    )]
+    Missing {
+        /// The name of the cluster.
+        cluster: String,
+        /// The nodes and components that are missing.
+        missing: String,
+        /// How long the host has waited.
+        waited: Duration,
+    },
+}
 
 /// A running host.
 pub struct Server {
@@ -41,6 +70,8 @@ pub struct Server {
     stop: watch::Sender<bool>,
     transport: JoinHandle<()>,
     clock: JoinHandle<()>,
+    /// The cluster that it is a node of.
+    joined: Option<Joined>,
     /// Where clients connect with TLS: its certificate, and what looks after new ones.
     tls: Option<(Arc<Certificates>, JoinHandle<()>)>,
 }
@@ -51,7 +82,7 @@ impl Server {
     /// # Errors
     ///
     /// Everything that stands against it, at its place in the configuration.
-    pub async fn start(config: &Config, rehearsal: Rehearsal) -> Result<Server, ConfigError> {
+    pub async fn start(config: &Config, rehearsal: Rehearsal) -> Result<Server, StartError> {
         check_values(config)?;
         let libraries = libraries(config)?;
         let certificates = open_certificates(config)?;
@@ -107,33 +138,33 @@ impl Server {
         };
         system::register(&mesh, wanted, is_configured)
             .map_err(|error| config.diagnose(config.name.at, error.to_string(), None))?;
-        for (component, library) in config.components.iter().zip(libraries) {
-            let approve = approve(component, &library);
-            let request = load_request(config, component, library, &mesh, &settings.stage, approve);
-            let loaded = Component::load(request).await.map(Arc::new);
-            let registered = loaded.map_err(|error| (error, None)).and_then(|loaded| {
-                mesh.register(loaded.clone())
-                    .map_err(|error| (error, Some(loaded)))
-            });
-            if let Err((error, duplicate)) = registered {
-                if let Some(duplicate) = duplicate {
-                    duplicate.stop(DRAIN).await;
+        let (joined, populated) = match nodes::join(config, &mesh).await {
+            Ok(joined) => {
+                let announce = || announce(&mesh, address.port(), StartProgress::Ready);
+                let mut populated =
+                    populate(config, libraries, &mesh, &settings.stage, joined.as_ref()).await;
+                if populated.is_ok() {
+                    announce();
+                    populated = nodes::wait_for_others(config, &mesh, joined.as_ref()).await;
                 }
-                mesh.stop_components(DRAIN).await;
-                close_store(&mesh).await;
-                return Err(at_component(config, component, &error));
+                if populated.is_ok() && joined.is_some() {
+                    // Changes of others are collected for a while. The first client sees them all the same.
+                    announce();
+                }
+                (joined, populated)
             }
-        }
-        if let Some(error) = ConfigError::merge(web::check_routes(config, |name| routes_of(&mesh, name))) {
+            Err(error) => (None, Err(error)),
+        };
+        if let Err(error) = populated {
+            leave(joined, Duration::ZERO).await;
             mesh.stop_components(DRAIN).await;
             close_store(&mesh).await;
             return Err(error);
         }
-        for component in config.security.checking_components() {
-            mesh.check_authentication(component);
-        }
-        announce(&mesh, address.port(), StartProgress::Ready);
         mesh.set_serving(true);
+        if let Some(joined) = &joined {
+            joined.nodes.set_state(State::Ready);
+        }
         let limits = Limits {
             frame: config.happn.max_frame_bytes,
             login_timeout: config.happn.login_timeout,
@@ -151,6 +182,7 @@ impl Server {
             stop,
             transport,
             clock,
+            joined,
             tls: certificates
                 .map(|certificates| (certificates.clone(), tokio::spawn(tls::watch(certificates)))),
         })
@@ -177,6 +209,19 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
+    /// The cluster that the host is a node of.
+    pub fn nodes(&self) -> Option<&Arc<Nodes>> {
+        self.joined.as_ref().map(|joined| &joined.nodes)
+    }
+
+    /// Waits until the host cannot be a node of its cluster any more, which most hosts never do.
+    pub async fn excluded(&mut self) -> JoinError {
+        match &mut self.joined {
+            Some(joined) => joined.excluded().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Reads the files of the certificate again, if there is one.
     pub fn reload_certificate(&self) {
         if let Some((certificates, _)) = &self.tls {
@@ -189,7 +234,12 @@ impl Server {
     pub async fn stop(self) -> Vec<(String, Unloaded)> {
         let mesh = self.mesh().clone();
         mesh.set_serving(false);
+        if let Some(joined) = &self.joined {
+            joined.nodes.set_state(State::Draining);
+        }
         mesh.drain(DRAIN).await;
+        // Calls of own clients have their answers by now. Those of other nodes get theirs.
+        leave(self.joined, DRAIN).await;
         let _ = self.stop.send(true);
         let _ = self.transport.await;
         self.clock.abort();
@@ -199,6 +249,45 @@ impl Server {
         let unloaded = mesh.stop_components(DRAIN).await;
         close_store(&mesh).await;
         unloaded
+    }
+}
+
+/// Loads the components one after the other, each when those are there that it requires.
+async fn populate(
+    config: &Config,
+    libraries: Vec<PathBuf>,
+    mesh: &Arc<Mesh>,
+    stage: &Stage,
+    joined: Option<&Joined>,
+) -> Result<(), StartError> {
+    for (component, library) in config.components.iter().zip(libraries) {
+        nodes::wait_for_required(config, component, mesh, joined).await?;
+        let approve = approve(component, &library);
+        let request = load_request(config, component, library, mesh, stage, approve);
+        let loaded = Component::load(request).await.map(Arc::new);
+        let registered = loaded.map_err(|error| (error, None)).and_then(|loaded| {
+            mesh.register(loaded.clone())
+                .map_err(|error| (error, Some(loaded)))
+        });
+        if let Err((error, duplicate)) = registered {
+            if let Some(duplicate) = duplicate {
+                duplicate.stop(DRAIN).await;
+            }
+            return Err(at_component(config, component, &error).into());
+        }
+    }
+    if let Some(error) = ConfigError::merge(web::check_routes(config, |name| routes_of(mesh, name))) {
+        return Err(error.into());
+    }
+    for component in config.security.checking_components() {
+        mesh.check_authentication(component);
+    }
+    Ok(())
+}
+
+async fn leave(joined: Option<Joined>, patience: Duration) {
+    if let Some(joined) = joined {
+        joined.leave(patience).await;
     }
 }
 
@@ -247,9 +336,11 @@ pub async fn check(config: &Config, rehearsal: Rehearsal) -> Result<Vec<(String,
     }
 }
 
-/// The warnings about this configuration: about its files, and about libraries that are loaded untried.
+/// The warnings about this configuration: about its files, about a cluster that others can read, and about libraries that are loaded
+/// untried.
 pub fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = exposed::warnings(config);
+    warnings.extend(cluster::warnings(config));
     if config.swap.rehearse == Rehearse::Off {
         warnings.push(
             "`rehearse = \"off\"` in [swap]: a library that crashes or hangs when it is opened ends or stops the host"
@@ -282,14 +373,6 @@ fn open_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Confi
     Ok(Some(Arc::new(certificates)))
 }
 
-fn at_file(config: &Config, files: &TlsConfig, error: &TlsError) -> ConfigError {
-    let place = match error.kind() {
-        TlsErrorKind::Certificate => files.cert.at,
-        TlsErrorKind::Key | TlsErrorKind::Mismatch => files.key.at,
-    };
-    config.diagnose(place, error.to_string(), None)
-}
-
 /// Where private copies of libraries go for the moment of their opening, tried out by `rehearsal` before. Those of killed hosts are removed.
 ///
 /// # Errors
@@ -306,54 +389,6 @@ pub fn stage(rehearsal: Rehearsal) -> Result<Stage, LoadError> {
     Ok(Stage { folder, rehearsal })
 }
 
-/// Opens the store that the configuration asks for.
-async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ConfigError> {
-    let Some(path) = &config.store.path else {
-        return Ok(Arc::new(MemoryStore::default()));
-    };
-    let options = Options {
-        durability: config.store.durability,
-        interval: config.store.interval,
-        ..Options::default()
-    };
-    let (file, started) = (path.value.clone(), Instant::now());
-    let refused = |what: String| config.diagnose(path.at, what, None);
-    let store = on_a_thread("open-store", move || DurableStore::open(&file, &options))
-        .await
-        .map_err(|error| refused(format!("the store cannot be opened: {error}")))?
-        .map_err(|error| refused(error.to_string()))?;
-    tracing::info!(
-        documents = store.count(),
-        milliseconds = started.elapsed().as_millis() as u64,
-        "store {}",
-        path.value.display()
-    );
-    Ok(Arc::new(store))
-}
-
-/// Closes the store of a mesh that has stopped, or that ends at once.
-pub async fn close_store(mesh: &Arc<Mesh>) {
-    let mesh = mesh.clone();
-    match on_a_thread("close-store", move || mesh.store().close()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!("not everything is on disk: {error}"),
-        Err(error) => tracing::error!("the store was not closed: {error}"),
-    }
-}
-
-/// Does what takes a while on a thread of its own. Those of the runtime may be busy, and it may get no other.
-async fn on_a_thread<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<T> {
-    let (report, done) = oneshot::channel();
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || drop(report.send(work())))?;
-    done.await
-        .map_err(|_| io::Error::other("its thread has panicked"))
-}
-
 fn announce(mesh: &Mesh, port: u16, progress: StartProgress) {
     let announced = mesh
         .publish_description(progress)
@@ -367,6 +402,7 @@ fn announce(mesh: &Mesh, port: u16, progress: StartProgress) {
 fn check_values(config: &Config) -> Result<(), ConfigError> {
     let mut errors = web::check(config);
     errors.extend(secure::check(config));
+    errors.extend(cluster::check(config));
     for component in &config.components {
         if let Err(error) = Range::parse(&component.version.value) {
             errors.push(config.diagnose(
@@ -400,30 +436,6 @@ fn libraries(config: &Config) -> Result<Vec<PathBuf>, ConfigError> {
     ConfigError::merge(errors).map_or(Ok(found), Err)
 }
 
-fn cannot_listen(config: &Config, error: &io::Error) -> ConfigError {
-    let (host, port) = (&config.happn.host, &config.happn.port);
-    match error.kind() {
-        io::ErrorKind::AddrInUse => config.diagnose(
-            port.at,
-            format!(
-                "port {} of {} is in use by another process",
-                port.value, host.value
-            ),
-            Some("choose another port, or 0 for any free one".to_owned()),
-        ),
-        io::ErrorKind::PermissionDenied => config.diagnose(
-            port.at,
-            format!("port {} may not be opened by this user", port.value),
-            Some("choose a port from 1024 upwards".to_owned()),
-        ),
-        _ => config.diagnose(
-            host.at,
-            format!("cannot listen on {}:{}: {error}", host.value, port.value),
-            Some("`host` must be an address of this machine, such as 127.0.0.1 or 0.0.0.0".to_owned()),
-        ),
-    }
-}
-
 /// A last look at a library before an instance of it is made.
 fn approve(component: &ComponentConfig, library: &Path) -> Approval {
     let (range, name) = (component.version.value.clone(), component.name.value.clone());
@@ -442,24 +454,4 @@ fn in_range(range: &str, name: &str, library: &str, descriptor: &Descriptor) -> 
             descriptor.version().text()
         ),
     ))
-}
-
-fn at_component(config: &Config, component: &ComponentConfig, error: &LoadError) -> ConfigError {
-    let (place, help) = match error.kind() {
-        LoadErrorKind::VersionRange => (
-            component.version.at,
-            Some("change the range, or name a library of that version"),
-        ),
-        LoadErrorKind::AbiVersion => (component.library.at, Some("the component must be rebuilt")),
-        LoadErrorKind::NotAComponent | LoadErrorKind::NotALibrary => (
-            component.library.at,
-            Some(
-                "name a library that was built with the plugin SDK; `mesh inspect FILE` says what a file is",
-            ),
-        ),
-        LoadErrorKind::Duplicate => (component.name.at, None),
-        LoadErrorKind::Create | LoadErrorKind::Start => (component.at, None),
-        _ => (component.library.at, None),
-    };
-    config.diagnose(place, error.to_string(), help.map(str::to_owned))
 }

@@ -5,7 +5,8 @@
 //!
 //! Each step looks at what the one before it has left:
 //!
-//! 1. Versions that are asked for and have the method, on nodes that take calls. A silent node only where no other is left.
+//! 1. Versions that are asked for and have the method, on nodes that take calls. A silent node only where no other is left, and one that
+//!    is away only where not even a silent one is.
 //! 2. No version below one that the session has had. Where only such are left, the highest of them.
 //! 3. The own node, unless it is going or its queues are over half full while another's are under a quarter.
 //! 4. The highest settled version. During a rollout, the new one for a share of the sessions.
@@ -136,6 +137,8 @@ enum Use {
     Leaving,
     /// Where nobody else is left: a node that is silent.
     AsTheLast,
+    /// Where not even such are left: a node that is away. The call waits for it, since a server that starts again makes all nodes away.
+    Waiting,
 }
 
 struct Choosing<'a, 'l> {
@@ -145,7 +148,7 @@ struct Choosing<'a, 'l> {
 
 impl<'a> Choosing<'a, '_> {
     fn those_that_take_calls(&mut self, wish: &Wish<'_>) {
-        for wanted in [Use::Freely, Use::Leaving, Use::AsTheLast] {
+        for wanted in [Use::Freely, Use::Leaving, Use::AsTheLast, Use::Waiting] {
             self.left.clear();
             for (position, provider) in self.providers.iter().enumerate() {
                 if usable(provider) == Some(wanted) && fits(provider, wish) && !is_tried(provider, wish.tried)
@@ -254,6 +257,7 @@ fn usable(provider: &Provider) -> Option<Use> {
         (_, Verdict::Alive, State::Ready) => Some(Use::Freely),
         (Place::Here, ..) => Some(Use::Leaving),
         (Place::Node(_), Verdict::Suspect, State::Ready) => Some(Use::AsTheLast),
+        (Place::Node(_), Verdict::Away, State::Ready) => Some(Use::Waiting),
         _ => None,
     }
 }

@@ -17,6 +17,8 @@ pub const MOST_METHODS: usize = 4096;
 pub const MOST_ROUTES: usize = 1024;
 /// The longest JSON of one method's parameters, or of a version's events or data, in bytes.
 pub const LONGEST_JSON: usize = 256 * 1024;
+/// The most levels of such JSON. In a description it lies some levels deeper, and many readers take at most 128.
+pub const DEEPEST_JSON: usize = 64;
 /// The longest name, in bytes.
 pub const LONGEST_NAME: usize = 256;
 
@@ -31,6 +33,16 @@ pub enum Reach {
     Node,
 }
 
+impl Reach {
+    /// The word for it in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reach::Cluster => "cluster",
+            Reach::Node => "node",
+        }
+    }
+}
+
 /// Which node serves a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,6 +52,16 @@ pub enum Affinity {
     None,
     /// The same for all calls of a session, as long as it is there.
     Session,
+}
+
+impl Affinity {
+    /// The word for it in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Affinity::None => "none",
+            Affinity::Session => "session",
+        }
+    }
 }
 
 /// A method.
@@ -253,9 +275,18 @@ fn is_name(text: &str) -> bool {
 
 /// The JSON as a value, unless it is too long or too deep.
 fn bounded(json: &RawValue) -> Option<Value> {
-    (json.get().len() <= LONGEST_JSON)
-        .then(|| serde_json::from_str(json.get()).ok())
-        .flatten()
+    let value = (json.get().len() <= LONGEST_JSON).then(|| serde_json::from_str(json.get()).ok());
+    value.flatten().filter(|value| is_flat(value, DEEPEST_JSON))
+}
+
+/// Whether a value has at most so many levels. It has few enough for one function call each.
+fn is_flat(value: &Value, levels: usize) -> bool {
+    let below = |value: &Value| levels > 0 && is_flat(value, levels - 1);
+    match value {
+        Value::Array(elements) => elements.iter().all(below),
+        Value::Object(members) => members.values().all(below),
+        _ => true,
+    }
 }
 
 fn is_list_of_parameters(json: &RawValue) -> bool {
@@ -290,7 +321,9 @@ pub enum ComponentErrorKind {
     #[error("its method {0:?} needs a name of 1 to {LONGEST_NAME} bytes, without `/`, `*`, `@` and spaces")]
     Method(String),
     /// The parameters of a method are no list of objects with names.
-    #[error("the parameters of its method {0:?} must be a JSON array of objects with a `name`")]
+    #[error(
+        "the parameters of its method {0:?} must be a JSON array of objects with a `name`, and have at most {DEEPEST_JSON} levels"
+    )]
     Parameters(String),
     /// Two methods have one name.
     #[error("its method {0:?} is there twice")]
@@ -305,7 +338,7 @@ pub enum ComponentErrorKind {
     #[error("the name and the kind of a route must have at most {LONGEST_NAME} bytes")]
     Route,
     /// Events or data are no object.
-    #[error("its `{0}` must be a JSON object of at most {LONGEST_JSON} bytes")]
+    #[error("its `{0}` must be a JSON object of at most {LONGEST_JSON} bytes and {DEEPEST_JSON} levels")]
     Object(&'static str),
     /// It works on nothing.
     #[error("it must have at least one lane")]

@@ -13,7 +13,7 @@
 //! - The description that clients were shown does not flap when nodes go and come ([`catalogue`]).
 //! - A peer can neither make this node panic nor let its memory grow without a limit.
 //!
-//! This crate knows `mesh-wire` and no other crate of the host. The host does not start it yet.
+//! This crate knows `mesh-wire` and no other crate of the host. `mesh-nodes` starts it.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +22,7 @@ pub mod calls;
 pub mod catalogue;
 pub mod choice;
 pub mod component;
+pub mod event;
 pub mod frame;
 mod hash;
 pub mod identity;
@@ -34,5 +35,6 @@ pub mod peer;
 mod played;
 pub mod presence;
 pub mod provider;
+pub mod status;
 pub mod subjects;
 pub mod wire;

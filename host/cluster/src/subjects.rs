@@ -63,6 +63,15 @@ pub enum SubjectError {
     },
 }
 
+/// The subjects that a node may use. A server that lets it use no others keeps it from speaking as another node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    /// Those that it may publish to; patterns of NATS.
+    pub publish: Vec<String>,
+    /// Those that it may subscribe to; patterns of NATS.
+    pub subscribe: Vec<String>,
+}
+
 /// The subjects of one cluster.
 #[derive(Clone, Debug)]
 pub struct Subjects {
@@ -95,6 +104,20 @@ impl Subjects {
     /// The subject of all messages to a node, to subscribe to.
     pub fn inboxes(&self, to: &NodeName) -> String {
         format!("{}in.{to}.*", self.prefix)
+    }
+
+    /// The subjects of all messages from a node, to let it publish there.
+    pub fn sent(&self, from: &NodeName) -> String {
+        format!("{}in.*.{from}", self.prefix)
+    }
+
+    /// The subjects that a node may use: all that it needs, and none where it would speak as another node or hear for it.
+    pub fn permissions(&self, node: &NodeName) -> Permissions {
+        Permissions {
+            // A node answers the question for its own name on the subject of returns.
+            publish: vec![self.beat(node), self.sent(node), self.attempts(node)],
+            subscribe: vec![self.beats(), self.inboxes(node), self.attempts(node)],
+        }
     }
 
     /// The subject on which an attempt comes back.
@@ -196,6 +219,19 @@ mod tests {
             attempt,
         };
         assert_eq!(subjects.read(&written), Ok(read));
+    }
+
+    #[test]
+    fn a_node_may_speak_as_itself_and_hear_what_is_for_it() {
+        let permissions = subjects().permissions(&node("a"));
+        assert_eq!(
+            permissions.publish,
+            ["mesh.shop.beat.a", "mesh.shop.in.*.a", "mesh.shop.nr.a.>"]
+        );
+        assert_eq!(
+            permissions.subscribe,
+            ["mesh.shop.beat.*", "mesh.shop.in.a.*", "mesh.shop.nr.a.>"]
+        );
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub enum WireError {
         /// The server's limit.
         most: usize,
     },
+    /// A subject is none.
+    #[error("a subject must be tokens with dots between them, without spaces")]
+    Subject,
 }
 
 /// A connection to a server, as the cluster uses it.

@@ -16,11 +16,14 @@ use super::json::json;
 use super::keys;
 use super::read::{Reader, Section};
 use super::source::{Location, Spanned};
-use super::tree::{Value, quoted};
-use super::types::ComponentConfig;
+use super::tree::{Value, quoted, shown};
+use super::types::{ComponentConfig, RequirementConfig};
 use super::values::{
-    Named, check_name, check_path, default_text, is_plain, located_path, size_of_number, unset,
+    Named, check_item, check_name, check_path, default_text, fault_of_name, is_plain, located_path,
+    size_of_number, unset,
 };
+use mesh_cluster::component::{Affinity, Reach};
+use mesh_wire::versions::Range;
 
 /// Reads all entries. `folder` is where relative paths start.
 pub(super) fn read<'a>(
@@ -112,6 +115,13 @@ fn component<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Pat
     let crate_folder = reader.text(&mut section, "crate");
     let crate_folder =
         crate_folder.map(|path| located_path(reader, "`crate` in [[components]]", path, folder));
+    let reach = reader.choice(&mut section, "reach", keys::REACHES);
+    let affinity = reader.choice(&mut section, "affinity", keys::AFFINITIES);
+    let idempotent = reader.texts(&mut section, "idempotent");
+    for method in &idempotent {
+        check_item(reader, method, "`idempotent` in [[components]]", Named::Method);
+    }
+    let requires = requires(reader, &mut section);
     reader.finish(section);
     ComponentConfig {
         at,
@@ -124,7 +134,63 @@ fn component<'a>(reader: &mut Reader<'a>, mut section: Section<'a>, folder: &Pat
         start_timeout: Duration::from_millis(start_timeout_ms.value),
         authority_delegation: (delegation.at != Location::Default).then_some(delegation.value),
         crate_folder,
+        reach: match reach.value {
+            "node" => Reach::Node,
+            _ => Reach::Cluster,
+        },
+        affinity: match affinity.value {
+            "session" => Affinity::Session,
+            _ => Affinity::None,
+        },
+        idempotent: idempotent.into_iter().map(|method| method.value).collect(),
+        requires,
     }
+}
+
+/// Components by name, each with a range of versions.
+fn requires<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<RequirementConfig> {
+    const KEY: &str = "requires";
+    let help =
+        || Some("write for example `requires = { stock = \"^2\" }`; `\"*\"` is any version".to_owned());
+    let Some(node) = section.take(KEY) else {
+        return Vec::new();
+    };
+    let Value::Table(entries) = &node.value else {
+        reader.wrong_type(section, KEY, node, "a table", help());
+        return Vec::new();
+    };
+    let mut required = Vec::new();
+    for entry in entries {
+        let (name, at) = (shown(&entry.key), entry.node.at);
+        if let Some(wrong) = fault_of_name(&entry.key, Named::Component) {
+            let message = format!("a component in `{KEY}` in [[components]] {wrong}, found `{name}`");
+            reader.report(ErrorKind::InvalidValue, entry.key_at, message, help());
+            continue;
+        }
+        let Value::Text(text) = &entry.node.value else {
+            let found = entry.node.value.type_in_words();
+            let message = format!("`{name}` of `{KEY}` in [[components]] must be a string, found {found}");
+            reader.report(ErrorKind::WrongType, at, message, help());
+            continue;
+        };
+        match Range::parse(text) {
+            Ok(range) => required.push(RequirementConfig {
+                at,
+                component: entry.key.clone(),
+                range,
+            }),
+            Err(error) => {
+                let message = format!(
+                    "`{name}` of `{KEY}` in [[components]] must be a range of versions, found {}: {}",
+                    quoted(text),
+                    error.kind()
+                );
+                let help = "write an npm range such as `^1.2.0`, `1.x` or `>=1.0.0 <3.0.0`".to_owned();
+                reader.report(ErrorKind::InvalidValue, at, message, Some(help));
+            }
+        }
+    }
+    required
 }
 
 fn component_config<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Spanned<serde_json::Value> {

@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::Applies;
-use super::{ComponentConfig, Config, Secret, SecurityConfig, Spanned, TlsConfig};
+use super::{ComponentConfig, Config, RequirementConfig, Secret, SecurityConfig, Spanned, TlsConfig};
+
+mod cluster;
 
 /// The differences between two configurations.
 #[derive(Clone, Debug, Default)]
@@ -58,13 +60,34 @@ pub enum Aspect {
     AuthorityDelegation,
     /// The folder it is built from.
     Crate,
+    /// How far nodes of a cluster reach it.
+    Reach,
+    /// Which node of a cluster serves a session.
+    Affinity,
+    /// The methods that may be executed twice.
+    Idempotent,
+    /// The components that must be there before it starts.
+    Requires,
 }
 
 impl Aspect {
     /// Whether a change of this part is applied by replacing the running instance. The others are read when they are
     /// next needed.
     pub fn needs_swap(self) -> bool {
-        !matches!(self, Self::StartTimeout | Self::Crate)
+        match self {
+            Self::Library
+            | Self::Version
+            | Self::Config
+            | Self::Lanes
+            | Self::Stack
+            | Self::AuthorityDelegation => true,
+            Self::StartTimeout
+            | Self::Crate
+            | Self::Reach
+            | Self::Affinity
+            | Self::Idempotent
+            | Self::Requires => false,
+        }
     }
 }
 
@@ -80,6 +103,10 @@ impl fmt::Display for Aspect {
             Self::StartTimeout => "start_timeout_ms",
             Self::AuthorityDelegation => "authority_delegation",
             Self::Crate => "crate",
+            Self::Reach => "reach",
+            Self::Affinity => "affinity",
+            Self::Idempotent => "idempotent",
+            Self::Requires => "requires",
         })
     }
 }
@@ -163,9 +190,30 @@ fn aspects(
             running.delegates_authority(before) != wanted.delegates_authority(after),
         ),
         (Aspect::Crate, folder(before) != folder(after)),
+        (Aspect::Reach, before.reach != after.reach),
+        (Aspect::Affinity, before.affinity != after.affinity),
+        (
+            Aspect::Idempotent,
+            !same_texts(&before.idempotent, &after.idempotent),
+        ),
+        (
+            Aspect::Requires,
+            !same_requirements(&before.requires, &after.requires),
+        ),
     ];
     let differs = differs.into_iter().filter(|(_, differs)| *differs);
     differs.map(|(aspect, _)| aspect).collect()
+}
+
+/// Whether two lists name the same, in whatever order.
+fn same_texts(one: &[String], other: &[String]) -> bool {
+    one.iter().all(|text| other.contains(text)) && other.iter().all(|text| one.contains(text))
+}
+
+/// Each component is named once.
+fn same_requirements(one: &[RequirementConfig], other: &[RequirementConfig]) -> bool {
+    let is_in_other = |required: &RequirementConfig| other.iter().any(|same| same.is_same(required));
+    one.len() == other.len() && one.iter().all(is_in_other)
 }
 
 fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) {
@@ -387,7 +435,8 @@ fn compare_keys(running: &Config, wanted: &Config, difference: &mut Difference) 
         ),
         ("swap.rehearse", old.swap.rehearse != new.swap.rehearse),
     ];
-    let changed = differs.into_iter().filter(|(_, differs)| *differs);
+    let differs = differs.into_iter().chain(cluster::differs(old, new));
+    let changed = differs.filter(|(_, differs)| *differs);
     let (live, restart) = changed
         .map(|(key, _)| key)
         .partition(|key| Applies::of(key) == Applies::Live);

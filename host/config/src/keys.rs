@@ -80,6 +80,8 @@ pub enum KeyDefault {
     Unset,
     /// A string.
     Text(&'static str),
+    /// An array of strings.
+    Texts(&'static [&'static str]),
     /// A whole number.
     Integer(u64),
     /// `true` or `false`.
@@ -279,6 +281,55 @@ pub(super) const MAX_AGE_SECONDS: Limits = Limits {
     min: 0,
     max: 31_536_000,
 };
+/// All components of other nodes.
+pub(super) const DEFAULT_EXPOSE: &[&str] = &["*"];
+/// The first is the default.
+pub(super) const PREFERENCES: &[&str] = &["local", "any"];
+pub(super) const MIN_NODES: Limits = Limits {
+    default: 1,
+    min: 1,
+    max: 512,
+};
+pub(super) const WAIT_MS: Limits = Limits {
+    default: 120_000,
+    min: 1,
+    max: 86_400_000,
+};
+pub(super) const BEAT_MS: Limits = Limits {
+    default: 1000,
+    min: 10,
+    max: 60_000,
+};
+pub(super) const SUSPECT_BEATS: Limits = Limits {
+    default: 3,
+    min: 1,
+    max: 100,
+};
+pub(super) const LOST_MS: Limits = Limits {
+    default: 10_000,
+    min: 100,
+    max: 86_400_000,
+};
+/// Links make their leases from it, so it cannot be nothing.
+pub(super) const AWAY_MS: Limits = Limits {
+    default: 2000,
+    min: 100,
+    max: 3_600_000,
+};
+pub(super) const FORGET_MS: Limits = Limits {
+    default: 600_000,
+    min: 1000,
+    max: 604_800_000,
+};
+pub(super) const LINK_BYTES: Limits = Limits {
+    default: 16 * 1024 * KIBIBYTE,
+    min: 1024 * KIBIBYTE,
+    max: 4 * GIBIBYTE,
+};
+/// The first is the default.
+pub(super) const REACHES: &[&str] = &["cluster", "node"];
+/// The first is the default.
+pub(super) const AFFINITIES: &[&str] = &["none", "session"];
 
 impl Key {
     /// Dotted path of the key as people write it: `happn.port`, `components.lanes`.
@@ -346,6 +397,7 @@ impl fmt::Display for KeyDefault {
             Self::Required => formatter.write_str("required"),
             Self::Unset => formatter.write_str("not set by default"),
             Self::Text(text) => write!(formatter, "default \"{text}\""),
+            Self::Texts(texts) => write!(formatter, "default {texts:?}"),
             Self::Integer(number) => write!(formatter, "default {number}"),
             Self::Boolean(value) => write!(formatter, "default {value}"),
             Self::SameAs(key) => write!(formatter, "default the value of {key}"),
@@ -364,6 +416,7 @@ pub fn markdown_table(section: &str) -> String {
             KeyDefault::Required => "required".to_owned(),
             KeyDefault::Unset => "not set".to_owned(),
             KeyDefault::Text(text) => format!("`\"{text}\"`"),
+            KeyDefault::Texts(texts) => format!("`{texts:?}`"),
             KeyDefault::Integer(number) => format!("`{number}`"),
             KeyDefault::Boolean(value) => format!("`{value}`"),
             KeyDefault::SameAs(other) => format!("the value of `{other}`"),

@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cluster;
 mod components;
 mod difference;
 mod error;
@@ -48,9 +49,10 @@ pub use rewrite::{Edit, RewriteError, is_inline, remove_left_behind, rewrite};
 pub use source::{Location, Spanned};
 pub use suggest::nearest;
 pub use types::{
-    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, InfoCondition, InfoTest, JsonTable,
-    PluginsConfig, ProfileConfig, ProfileKind, ProviderConfig, Rehearse, RestConfig, RootRouteConfig, Secret,
-    SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig, WebFolderConfig,
+    CallsConfig, ClusterConfig, ClusterIdentity, ClusterLogin, ComponentConfig, ConsoleConfig, HappnConfig,
+    InfoCondition, InfoTest, JsonTable, PluginsConfig, ProfileConfig, ProfileKind, ProviderConfig, Rehearse,
+    RequirementConfig, RestConfig, RootRouteConfig, Secret, SecurityConfig, ServerAddress, StoreConfig,
+    SwapConfig, TlsConfig, WebConfig, WebFolderConfig,
 };
 
 use read::Reader;
@@ -79,6 +81,8 @@ pub struct Config {
     pub calls: CallsConfig,
     /// `[swap]`.
     pub swap: SwapConfig,
+    /// `[cluster]`. Default none: the mesh is this host.
+    pub cluster: Option<ClusterConfig>,
     /// `[web]`.
     pub web: WebConfig,
     /// `[console]`.
@@ -185,6 +189,7 @@ impl Config {
             rest: contents.rest,
             calls: contents.calls,
             swap: contents.swap,
+            cluster: contents.cluster,
             web: contents.web,
             console: contents.console,
             components: contents.components,

@@ -135,22 +135,30 @@ impl<'a> Reader<'a> {
         example: &str,
     ) -> Option<Spanned<String>> {
         let text = self.text(section, key);
-        if section.entries.iter().all(|entry| entry.key != key) {
-            let message = format!("missing key `{key}`{}", section.place());
-            let help = Some(format!("add a line such as `{key} = \"{example}\"`"));
-            let mut diagnostic = self
-                .source
-                .diagnostic(ErrorKind::MissingKey, section.at, message, help);
-            if section.name.is_empty() {
-                // The first line of the file is not what is wrong.
-                diagnostic.excerpt = None;
-            }
-            self.mistakes.push(Mistake {
-                at: section.at,
-                diagnostic,
-            });
+        if text.is_none() {
+            self.require(section, key, &format!("\"{example}\""));
         }
         text
+    }
+
+    /// Reports a key that is not there; `example` is a value that it may have.
+    fn require(&mut self, section: &Section<'a>, key: &'static str, example: &str) {
+        if section.entries.iter().any(|entry| entry.key == key) {
+            return;
+        }
+        let message = format!("missing key `{key}`{}", section.place());
+        let help = Some(format!("add a line such as `{key} = {example}`"));
+        let mut diagnostic = self
+            .source
+            .diagnostic(ErrorKind::MissingKey, section.at, message, help);
+        if section.name.is_empty() {
+            // The first line of the file is not what is wrong.
+            diagnostic.excerpt = None;
+        }
+        self.mistakes.push(Mistake {
+            at: section.at,
+            diagnostic,
+        });
     }
 
     /// One of some words; the first is the default.
@@ -344,6 +352,26 @@ impl<'a> Reader<'a> {
             }
         }
         found
+    }
+
+    /// An array of strings that must be given and must not be empty; `example` is one of its items.
+    pub(super) fn required_texts(
+        &mut self,
+        section: &mut Section<'a>,
+        key: &'static str,
+        example: &str,
+    ) -> Vec<Spanned<String>> {
+        let example = format!("[\"{example}\"]");
+        let texts = self.texts(section, key);
+        self.require(section, key, &example);
+        if let Some(node) = section.take(key)
+            && matches!(&node.value, Value::Array(items) if items.is_empty())
+        {
+            let message = format!("`{key}`{} must not be empty", section.place());
+            let help = Some(format!("write for example `{key} = {example}`"));
+            self.report(ErrorKind::InvalidValue, node.at, message, help);
+        }
+        texts
     }
 
     /// Reports every key of the section that nothing asked for.

@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::Duration;
 
+use super::cluster::{self, Surroundings};
 use super::components;
 use super::error::ErrorKind;
 use super::keys;
@@ -17,8 +18,8 @@ use super::security;
 use super::source::{Location, Spanned};
 use super::tree::{Node, Value, quoted};
 use super::types::{
-    CallsConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, Rehearse, RestConfig,
-    SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig,
+    CallsConfig, ClusterConfig, ComponentConfig, ConsoleConfig, HappnConfig, PluginsConfig, Rehearse,
+    RestConfig, SecurityConfig, StoreConfig, SwapConfig, TlsConfig, WebConfig,
 };
 use super::values::{Named, check_name, default_text, located_path, size, unset};
 use super::web;
@@ -36,6 +37,7 @@ pub(super) struct Contents {
     pub(super) rest: RestConfig,
     pub(super) calls: CallsConfig,
     pub(super) swap: SwapConfig,
+    pub(super) cluster: Option<ClusterConfig>,
     pub(super) web: WebConfig,
     pub(super) console: ConsoleConfig,
     pub(super) components: Vec<ComponentConfig>,
@@ -71,6 +73,14 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
     let calls = calls(reader, section);
     let section = reader.section(&mut top, "swap");
     let swap = swap(reader, section);
+    let section = reader.section(&mut top, "cluster");
+    let surroundings = Surroundings {
+        folder,
+        name: &name,
+        domain: (domain.at != name.at).then_some(domain.at),
+        secure: &happn.secure,
+    };
+    let cluster = cluster::read(reader, section, &surroundings);
     let section = reader.section(&mut top, "web");
     let web = web::read(reader, section, folder);
     let section = reader.section(&mut top, "console");
@@ -88,6 +98,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &'a Node, folder: &Path) -
         rest,
         calls,
         swap,
+        cluster,
         web,
         console,
         components,

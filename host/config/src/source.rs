@@ -3,7 +3,8 @@
 //! Enters: the text of the configuration file, its path, and the `--set` overrides. Leaves: [`Location`]s turned into
 //! line, column and an excerpt with a caret. Guarantees: any location is safe to ask about (offsets outside the text
 //! or inside a character are moved to the nearest character). Secrets are never shown: whatever is set in
-//! `[security]`, or under a key that looks like a password, secret or token, is printed as `***`.
+//! `[security]`, or under a key that looks like a password, secret or token, is printed as `***`. So is a URL with a
+//! user in it, and the rest of its line.
 
 use std::fmt;
 use std::ops::Deref;
@@ -238,8 +239,9 @@ impl Source {
         if in_security {
             return Some(line_start + line.find('=').map_or(0, |equals| equals + 1));
         }
-        let word = secret_word(line)?;
-        let masked = line[word..].find(['=', ':']).map_or(word, |sign| word + sign + 1);
+        let by_name =
+            secret_word(line).map(|word| line[word..].find(['=', ':']).map_or(word, |sign| word + sign + 1));
+        let masked = by_name.into_iter().chain(url_with_user(line)).min()?;
         Some(line_start + masked)
     }
 
@@ -357,10 +359,23 @@ fn secret_word(text: &str) -> Option<usize> {
         .min()
 }
 
+/// Where in a text a URL begins that names a user, as in `nats://name:password@host`. Its quote is the beginning.
+fn url_with_user(text: &str) -> Option<usize> {
+    let names_user = |(separator, _): &(usize, &str)| {
+        let rest = text[*separator..].split(['"', '\'']).next();
+        rest.is_some_and(|rest| rest.contains('@'))
+    };
+    let (separator, _) = text.match_indices("://").find(names_user)?;
+    let before = text[..separator].trim_end_matches(|letter: char| letter.is_ascii_alphanumeric());
+    Some(before.strip_suffix(['"', '\'']).unwrap_or(before).len())
+}
+
 /// An override as it may be shown: a secret replaced, control characters too.
 fn shown_override(text: &str) -> String {
     let shown = match text.find(['=', ':']) {
-        Some(sign) if secret_word(&text[..sign]).is_some() => format!("{}{MASK}", &text[..=sign]),
+        Some(sign) if secret_word(&text[..sign]).is_some() || url_with_user(text).is_some() => {
+            format!("{}{MASK}", &text[..=sign])
+        }
         _ => text.to_owned(),
     };
     shown.replace(char::is_control, "\u{fffd}")

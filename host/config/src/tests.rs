@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use mesh_files::Durability;
 
+mod cluster;
 mod difference;
 mod files;
 mod keys;
@@ -52,6 +53,26 @@ max_state_bytes = 4096
 watch = false
 max_versions = 2
 
+[cluster]
+name = "shop"
+servers = ["tls://nats-1.example:4222", "nats://127.0.0.1:4222"]
+credentials = "shop-1.creds"
+ca = "tls/ca.pem"
+cert = "tls/cert.pem"
+key = "/etc/ssl/key.pem"
+expose = ["stock", "calc@^1"]
+prefer = "any"
+wait_for = ["stock"]
+min_nodes = 2
+wait_ms = 5000
+beat_ms = 200
+suspect_beats = 5
+lost_ms = 1000
+away_ms = 400
+forget_ms = 60000
+link_bytes = 2097152
+separate_users = true
+
 [console]
 enabled = true
 
@@ -63,6 +84,10 @@ lanes = 4
 stack_bytes = 1048576
 start_timeout_ms = 900
 crate = "plugins/calc"
+reach = "node"
+affinity = "session"
+idempotent = ["get", "list"]
+requires = { stock = "^2", "price.list" = "*" }
 
 [components.config]
 started = 2026-01-02T03:04:05Z

@@ -9,7 +9,14 @@ use std::time::Duration;
 
 use super::keys;
 use super::source::{Location, Spanned};
+use mesh_cluster::component::{Affinity, Reach};
 use mesh_files::Durability;
+use mesh_wire::versions::Range;
+
+mod cluster;
+
+pub(crate) use cluster::AddressFault;
+pub use cluster::{ClusterConfig, ClusterIdentity, ClusterLogin, ServerAddress};
 
 /// `[happn]`: where and how clients connect.
 #[derive(Clone, Debug)]
@@ -306,6 +313,32 @@ pub struct ComponentConfig {
     /// Key `crate`: the folder of the component's `Cargo.toml`, with the folder of the configuration file in front
     /// when it was relative. Default none: the component is not built here.
     pub crate_folder: Option<Spanned<PathBuf>>,
+    /// How far nodes of a cluster reach it. Default [`Reach::Cluster`].
+    pub reach: Reach,
+    /// Which node of a cluster serves a session. Default [`Affinity::None`].
+    pub affinity: Affinity,
+    /// Methods that may be executed twice for one call, beside those that the library declares. Default none.
+    pub idempotent: Vec<String>,
+    /// Components that must be there before it starts, each named once. Default none.
+    pub requires: Vec<RequirementConfig>,
+}
+
+/// A component that must be there before another one starts.
+#[derive(Clone, Debug)]
+pub struct RequirementConfig {
+    /// Where it is written.
+    pub at: Location,
+    /// Its name.
+    pub component: String,
+    /// The versions that will do.
+    pub range: Range,
+}
+
+impl RequirementConfig {
+    /// Whether this asks for the same as another. The place where it is written makes no difference.
+    pub(crate) fn is_same(&self, other: &RequirementConfig) -> bool {
+        self.component == other.component && self.range == other.range
+    }
 }
 
 impl ComponentConfig {

@@ -16,6 +16,8 @@ pub(super) enum Named {
     Mesh,
     /// An entry of `[[components]]`.
     Component,
+    /// A method of a component.
+    Method,
 }
 
 /// Reports a name that cannot be part of a path such as `/name/method`.
@@ -23,32 +25,47 @@ pub(super) fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, key: &
     if name.at == Location::Default {
         return;
     }
-    let wrong = if name.trim().is_empty() {
+    let Some(wrong) = fault_of_name(name, of) else {
+        return;
+    };
+    let place = match of {
+        Named::Mesh => "",
+        Named::Component | Named::Method => " in [[components]]",
+    };
+    let message = format!("`{key}`{place} {wrong}, found {}", quoted(name));
+    let parts = name.split(|letter: char| !is_plain(letter) && letter != '.');
+    let better: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    let better = better.join("-");
+    let help = (!better.is_empty()).then(|| format!("write for example `{key} = \"{better}\"`"));
+    reader.report(ErrorKind::InvalidValue, name.at, message, help);
+}
+
+/// The same, of a name in the list of a key. `label` is the key with its section.
+pub(super) fn check_item(reader: &mut Reader<'_>, item: &Spanned<String>, label: &str, of: Named) {
+    if let Some(wrong) = fault_of_name(item, of) {
+        let message = format!("each of {label} {wrong}, found {}", quoted(item));
+        let help = match of {
+            Named::Mesh => "write names of meshes",
+            Named::Component => "write names of components, such as `\"calc\"`",
+            Named::Method => "write names of methods, such as `\"list\"`",
+        };
+        reader.report(ErrorKind::InvalidValue, item.at, message, Some(help.to_owned()));
+    }
+}
+
+/// Why a name cannot be part of a path, if so.
+pub(super) fn fault_of_name(name: &str, of: Named) -> Option<String> {
+    Some(if name.trim().is_empty() {
         "must not be empty".to_owned()
     } else if name.contains(char::is_control) {
         "must not contain control characters".to_owned()
     } else if let Some(letter) = name.chars().find(|letter| matches!(letter, '/' | '*')) {
         format!("must not contain `{letter}`")
-    } else if of == Named::Component && name.contains(char::is_whitespace) {
+    } else if of != Named::Mesh && name.contains(char::is_whitespace) {
         "must not contain spaces".to_owned()
     } else {
-        return;
-    };
-    let place = match of {
-        Named::Mesh => "",
-        Named::Component => " in [[components]]",
-    };
-    let message = format!("`{key}`{place} {wrong}, found {}", quoted(name));
-    let better: Vec<&str> = name
-        .split(|letter: char| !is_plain(letter) && letter != '.')
-        .collect();
-    let better = better
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("-");
-    let help = (!better.is_empty()).then(|| format!("write for example `{key} = \"{better}\"`"));
-    reader.report(ErrorKind::InvalidValue, name.at, message, help);
+        return None;
+    })
 }
 
 /// Whether a letter may stand in any name.

@@ -22,4 +22,6 @@ mod query;
 pub mod system;
 mod trace;
 pub mod transport;
+mod unserved;
+
 pub mod web;

@@ -5,7 +5,7 @@
 //! call up.
 
 use super::Status;
-use super::job::{Abandoned, Answer, NOT_ASKED_FOR, Response};
+use super::job::{Abandoned, Answer, NOT_ASKED_FOR, Response, Unserved};
 use mesh_session::Share;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,11 @@ use tokio::sync::oneshot;
 pub trait Given: Sized + Send + 'static {
     /// From a status and the bytes that the component gave, unchecked.
     fn completed(status: i32, payload: &[u8]) -> Self;
+
+    /// From the error of a call that no component has taken.
+    fn unserved(unserved: Unserved<'_>) -> Self {
+        Self::completed(Status::ERROR, unserved.arguments.as_bytes())
+    }
 
     /// From the response to a web request, unchecked. To who waits for something else it is an error.
     fn responded(_: Response<'_>) -> Self {
@@ -67,6 +72,10 @@ impl<T> Outcome<T> {
 impl<T: Given> Answer for Awaited<T> {
     fn answer(self: Box<Self>, status: i32, payload: &[u8]) {
         let _ = self.sender.send(Ok(T::completed(status, payload)));
+    }
+
+    fn unserved(self: Box<Self>, unserved: Unserved<'_>) {
+        let _ = self.sender.send(Ok(T::unserved(unserved)));
     }
 
     fn respond(self: Box<Self>, response: Response<'_>) {

@@ -51,6 +51,7 @@ pub struct Method {
     description: Option<String>,
     schemas: Map<String, Value>,
     asynchronous: bool,
+    idempotent: bool,
 }
 
 impl Method {
@@ -78,6 +79,11 @@ impl Method {
     /// Its behaviour, in words.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
+    }
+
+    /// Whether it may be executed twice for one call.
+    pub fn is_idempotent(&self) -> bool {
+        self.idempotent
     }
 
     /// Whether the author wrote it as an asynchronous function.
@@ -113,6 +119,8 @@ struct RawMethod {
     schemas: Map<String, Value>,
     #[serde(default, rename = "async")]
     asynchronous: bool,
+    #[serde(default)]
+    idempotent: bool,
 }
 
 impl Descriptor {
@@ -184,6 +192,7 @@ impl Descriptor {
                 description: method.description,
                 schemas: method.schemas,
                 asynchronous: method.asynchronous,
+                idempotent: method.idempotent,
             });
         }
         if let Some(state) = &raw.state
@@ -315,7 +324,14 @@ const MEMBERS: [&str; 7] = [
     "health",
     "extensions",
 ];
-const MEMBERS_OF_A_METHOD: [&str; 5] = ["name", "parameters", "description", "schemas", "async"];
+const MEMBERS_OF_A_METHOD: [&str; 6] = [
+    "name",
+    "parameters",
+    "description",
+    "schemas",
+    "async",
+    "idempotent",
+];
 /// More of them are not named.
 const MOST_UNKNOWN: usize = 8;
 

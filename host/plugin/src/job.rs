@@ -132,6 +132,11 @@ pub trait Answer: Send {
         self.answer(mesh_plugin_abi::Status::ERROR, NOT_ASKED_FOR);
     }
 
+    /// No component has taken the call. Who can show no more than an error takes it as one.
+    fn unserved(self: Box<Self>, unserved: Unserved<'_>) {
+        self.answer(mesh_plugin_abi::Status::ERROR, unserved.arguments.as_bytes());
+    }
+
     /// Is told where its call is, when that was waiting for a version. Must not wait, and must not call back into the lane.
     fn placed(&mut self, place: Place) {
         let _ = place;
@@ -163,6 +168,15 @@ pub(super) struct Completion<'a> {
     pub(super) status: i32,
     /// The bytes that should be a JSON array.
     pub(super) payload: &'a [u8],
+}
+
+/// The end of a call that no component has answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Unserved<'a> {
+    /// The `status` of the response document; without one it has none.
+    pub status: Option<&'a str>,
+    /// A JSON array that begins with the error.
+    pub arguments: &'a str,
 }
 
 /// The response that a component gave for a web request, as it came.

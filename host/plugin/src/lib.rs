@@ -56,7 +56,7 @@ pub use emitter::{Emitter, Identity};
 pub use error::{Fate, LoadError, LoadErrorKind};
 pub use instance::{Caller, Instance, Interest, Services};
 pub use intake::{Nested, Waiting};
-pub use job::{Abandoned, Answer, Job, JobKind, NO_PUBLISHER, Response};
+pub use job::{Abandoned, Answer, Job, JobKind, NO_PUBLISHER, Response, Unserved};
 pub use lane::{Lane, Limits, Refusal, Refused, RequestNumber, Wake};
 pub use latency::{Latencies, STEPS as LATENCY_STEPS};
 pub use mesh_plugin_abi::Status;

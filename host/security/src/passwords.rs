@@ -40,7 +40,7 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// When clients get the error that there are too many. Clients wait for a minute, and a machine with too much else to do takes
 /// half a second for a password.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// From how many networks which user has logged in is remembered.
 const KNOWN: usize = 10_000;

@@ -20,7 +20,7 @@ const ADDRESSES: usize = 256;
 pub struct Share(AtomicU64);
 
 /// The calls that a caller has pending at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// Calls.
     pub calls: usize,

@@ -4,6 +4,7 @@
 //! reads. Guarantees: the exit code depends on the kind alone; scripts may rely on it.
 
 use crate::control::Failure;
+use crate::server::StartError;
 use crate::terminal::{self, OneLine};
 use mesh_client::bench::BenchError;
 use mesh_client::{CallError, ClientError, ErrorKind, RemoteError};
@@ -34,6 +35,9 @@ pub enum CommandError {
     /// Nobody answers there.
     #[error("{0}")]
     Unreachable(String),
+    /// It may work later: others that are needed are not there, or took this host's place.
+    #[error("{0}")]
+    Temporary(String),
     /// The configuration is wrong.
     #[error("{0}")]
     Config(#[from] ConfigError),
@@ -61,7 +65,7 @@ impl CommandError {
         CommandError::Unreachable(message.into())
     }
 
-    /// The exit code: 1, 2, 69 or 78; 0 when nobody reads the output any more.
+    /// The exit code: 1, 2, 69, 75 or 78; 0 when nobody reads the output any more.
     pub fn exit_code(&self) -> u8 {
         match self {
             CommandError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
@@ -70,6 +74,7 @@ impl CommandError {
             CommandError::Failed(_) | CommandError::Remote(_) | CommandError::Output(_) => 1,
             CommandError::Usage(_) => 2,
             CommandError::Unreachable(_) => 69,
+            CommandError::Temporary(_) => 75,
             CommandError::Config(_) => ConfigError::EXIT_CODE,
         }
     }
@@ -88,6 +93,15 @@ impl From<Failure> for CommandError {
     fn from(failure: Failure) -> CommandError {
         let Failure { kind, message } = failure;
         CommandError::Refused { kind, message }
+    }
+}
+
+impl From<StartError> for CommandError {
+    fn from(error: StartError) -> CommandError {
+        match error {
+            StartError::Config(error) => error.into(),
+            missing @ StartError::Missing { .. } => CommandError::Temporary(missing.to_string()),
+        }
     }
 }
 

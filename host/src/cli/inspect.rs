@@ -49,6 +49,7 @@ fn as_json(descriptor: &Descriptor) -> Value {
                 "name": method.name(),
                 "parameters": method.parameters(),
                 "async": method.is_asynchronous(),
+                "idempotent": method.is_idempotent(),
                 "description": method.description(),
             })
         })

@@ -6,6 +6,7 @@
 
 use super::CommandError;
 use crate::terminal::{self, LineWriter};
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
 use tracing::field::{Field, Visit};
@@ -25,7 +26,7 @@ pub(super) fn start(log: &str, as_json: bool) -> Result<(), CommandError> {
         None if log == "json" => (true, "info"),
         _ => (as_json, log),
     };
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    let filter = EnvFilter::try_new(without_attempts(filter)).map_err(|error| {
         CommandError::usage(format!(
             "--log {log}: {error}; try `info`, `debug` or `info,component=debug`"
         ))
@@ -117,6 +118,15 @@ impl VisitFmt for Fields<'_> {
     }
 }
 
+/// The library that speaks with NATS servers logs each attempt to connect. The host says once why no server takes it, in plain words.
+fn without_attempts(filter: &str) -> Cow<'_, str> {
+    const LIBRARY: &str = "async_nats";
+    match filter.is_empty() || filter.contains(LIBRARY) {
+        true => Cow::Borrowed(filter),
+        false => Cow::Owned(format!("{filter},{LIBRARY}=off")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +177,14 @@ mod tests {
             assert!(!own.trim_end().chars().any(is_acted_on), "{own:?}");
             assert!(!text.contains("\u{1b}[31m"), "{text}");
             assert!(text.contains("message x\\n2026-01-01"), "{text}");
+        }
+    }
+
+    #[test]
+    fn attempts_to_connect_are_logged_for_those_who_ask_for_them() {
+        assert_eq!(without_attempts("info"), "info,async_nats=off");
+        for chosen in ["", "info,async_nats=debug"] {
+            assert_eq!(without_attempts(chosen), chosen);
         }
     }
 

@@ -1,16 +1,18 @@
 //! The commands of `mesh`: one file each.
 //!
 //! Enters: the command line. Leaves: results on standard output, everything else on standard error, and an exit code.
-//! The codes: 0 done, 1 the thing asked for failed, 2 wrong usage, 69 nobody answers there, 78 a wrong configuration.
+//! The codes: 0 done, 1 the thing asked for failed, 2 wrong usage, 69 nobody answers there, 75 not now, 78 a wrong configuration.
 
 mod apply;
 mod bench;
 mod call;
 mod check;
 mod check_plugin;
+mod cluster;
 mod completions;
 mod connection;
 mod describe;
+mod dev_server;
 mod error;
 mod inspect;
 mod log;
@@ -81,6 +83,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Export, import or compact the data of a host that has stopped.
     Store(store::Arguments),
+    /// Look at a mesh of several hosts, or prepare NATS servers for it.
+    Cluster(cluster::Arguments),
     /// Write a new component crate.
     New(new::Arguments),
     /// Measure calls, events or data of one host, or of two side by side.
@@ -134,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Apply(arguments) => single_threaded(apply::run(arguments)),
         Command::Plan(arguments) => single_threaded(plan::run(arguments)),
         Command::Store(arguments) => single_threaded(store::run(arguments)),
+        Command::Cluster(arguments) => single_threaded(cluster::run(arguments)),
         Command::New(arguments) => single_threaded(new::run(arguments)),
         Command::Bench(arguments) => single_threaded(bench::run(arguments)),
         Command::Completions(arguments) => completions::run(arguments, CommandLine::command()),

@@ -1,6 +1,7 @@
 //! `mesh run`: serves a mesh until it is told to stop.
 
 use super::CommandError;
+use super::dev_server::DevelopmentServer;
 use super::log;
 use super::notify::{State, notify};
 use super::resources;
@@ -31,7 +32,8 @@ When the mesh serves, five lines of the log say what and where, and one line app
 
 Saving the file, or SIGHUP, applies it as `mesh apply` does. SIGHUP reads the certificate again, too. SIGTERM and \
 SIGINT (ctrl-c) stop the host: clients are told to come back, calls are finished, libraries are unloaded. A second \
-signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant.
+signal ends it at once. A wrong configuration exits with 78 and says what is wrong, where, and what was meant. A host \
+whose cluster has not what it waits for, or another host of its name, exits with 75.
 
 The variable MESH_SOCKET names the path of the socket that `mesh status`, `mesh swap` and `mesh apply` use.
 
@@ -40,6 +42,8 @@ With --dev, components that say where their sources are follow them: saving a fi
     name = \"greeter\"
     library = \"greeter\"
     crate = \".\"              # folder of its Cargo.toml
+
+With --dev and `dev = true` in [cluster], a NATS server is started where none answers.
 
 Errors of a build or a start are shown, and the version before serves on. The file is left as it is.")]
 pub struct Arguments {
@@ -81,11 +85,22 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             return Ok(());
         }
     };
-    let server = tokio::select! {
-        server = Server::start(&config, super::rehearsal()) => server?,
+    let nats = match arguments.dev {
+        true => DevelopmentServer::begin(&config).await?,
+        false => None,
+    };
+    let started = tokio::select! {
+        started = Server::start(&config, super::rehearsal()) => started.map(Some),
         name = signals.next() => {
             tracing::info!("{name}: ending before the mesh has started");
-            return Ok(());
+            Ok(None)
+        }
+    };
+    let mut server = match started {
+        Ok(Some(server)) => server,
+        ended => {
+            end(nats).await;
+            return ended.map(drop).map_err(CommandError::from);
         }
     };
     let watching = tokio::spawn(watch(server.deployment().clone()));
@@ -108,9 +123,16 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     // Nobody may be listening; the mesh serves all the same.
     let _ = writeln!(terminal::output(), "{ready}");
     notify(State::Ready);
+    let mut excluded = None;
     let name = loop {
         tokio::select! {
             name = signals.next() => break name,
+            error = server.excluded() => {
+                let text = error.to_string();
+                tracing::error!("{text}");
+                excluded = Some(CommandError::Temporary(text));
+                break "out of the cluster";
+            }
             _ = reload.recv() => {
                 server.reload_certificate();
                 let deployment = server.deployment().clone();
@@ -142,12 +164,24 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
             close_store(&mesh).await;
         }
     }
+    end(nats).await;
     drop(control);
-    Ok(())
+    excluded.map_or(Ok(()), Err)
+}
+
+async fn end(nats: Option<DevelopmentServer>) {
+    if let Some(nats) = nats {
+        nats.end().await;
+    }
 }
 
 async fn develop(arguments: &Arguments, config: &Config) -> Result<Option<Development>, CommandError> {
-    if !arguments.dev {
+    let has_sources = config
+        .components
+        .iter()
+        .any(|component| component.crate_folder.is_some());
+    let has_server = config.cluster.as_ref().is_some_and(|cluster| cluster.dev);
+    if !arguments.dev || (has_server && !has_sources) {
         return Ok(None);
     }
     Ok(Some(Development::begin(config).await?))

@@ -91,6 +91,9 @@ fn print_text(status: &Status) -> io::Result<()> {
     if let Some(failure) = &status.store_failure {
         writeln!(out, "the store takes no writes: {}", OneLine(failure))?;
     }
+    if let Some(cluster) = &status.cluster {
+        super::cluster::write_nodes(&mut out, status, cluster)?;
+    }
     for swap in &status.swaps {
         writeln!(
             out,

@@ -1,23 +1,43 @@
-//! The five lines of a host that has just started.
+//! The lines of a host that has just started.
 //!
 //! Enters: a running host and its configuration. Leaves: components, where clients connect, what is served over HTTP,
-//! where the data is, and how the host is controlled. Guarantees: no secret is among it.
+//! where the data is, how the host is controlled, and which cluster it is a node of. Guarantees: no secret is among it.
 
 use crate::server::Server;
 use mesh_config::Config;
 use mesh_core::mesh::Mesh;
 use std::path::Path;
 
-/// The five lines.
-pub(super) fn lines(server: &Server, config: &Config, control: Option<&Path>) -> [String; 5] {
+/// Five lines, and one more for a node of a cluster.
+pub(super) fn lines(server: &Server, config: &Config, control: Option<&Path>) -> Vec<String> {
     let mesh = server.mesh();
-    [
+    let mut lines = vec![
         components(mesh),
         clients(server, config),
         over_http(server, config),
         data(mesh, config),
         controlled(config, control),
-    ]
+    ];
+    lines.extend(clustered(server, config));
+    lines
+}
+
+fn clustered(server: &Server, config: &Config) -> Option<String> {
+    let (nodes, cluster) = (server.nodes()?, config.cluster.as_ref()?);
+    let others: Vec<String> = nodes
+        .others()
+        .iter()
+        .map(|node| format!("{} ({})", node.name, node.verdict))
+        .collect();
+    let who = match others.is_empty() {
+        true => "no other node is there yet".to_owned(),
+        false => format!("with {}", others.join(", ")),
+    };
+    Some(format!(
+        "node {} of cluster {}, {who}",
+        nodes.node(),
+        cluster.name.value
+    ))
 }
 
 fn components(mesh: &Mesh) -> String {

@@ -8,4 +8,4 @@ mod run_folder;
 mod socket;
 
 pub use run_folder::private_run_folder;
-pub use socket::{Control, ControlError, Failure, Reply, Request, request, status};
+pub use socket::{Control, ControlError, Failure, NO_CLUSTER, Reply, Request, request, status};

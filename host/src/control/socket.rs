@@ -1,6 +1,7 @@
 //! Serving and asking control sockets.
 
 use super::address::{self, Address, Bound};
+use mesh_cluster::status::Offer;
 use mesh_core::mesh::Status;
 use mesh_deploy::deployment::{Deployment, DeploymentError, Insistence, Plan, SwapRequest};
 use mesh_deploy::swap::{FailureKind, Ongoing, Progress, Report};
@@ -21,6 +22,9 @@ use tokio::task::JoinHandle;
 const LONGEST_REQUEST: u64 = 64 * 1024;
 /// How long a host may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The answer of a host that is on its own to questions about a cluster.
+pub const NO_CLUSTER: &str = "this host is no node of a cluster: its mesh.toml has no section [cluster]";
 
 /// How long it takes until it is tried again to accept a command.
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
@@ -50,6 +54,8 @@ pub enum Request {
         /// The swap.
         swap: Option<SwapRequest>,
     },
+    /// Who has which version in the cluster.
+    Catalogue,
 }
 
 /// The replies: any number of [`Reply::Progress`], then one other.
@@ -64,6 +70,8 @@ pub enum Reply {
     Report(Box<Report>),
     /// The plan of a swap.
     Plan(Plan),
+    /// Who has which version.
+    Catalogue(Vec<Offer>),
     /// It was not even tried, for this reason.
     Error(Failure),
 }
@@ -207,6 +215,13 @@ async fn answer(stream: UnixStream, deployment: &Arc<Deployment>, url: &str) -> 
     tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await??;
     let reply = match serde_json::from_str(&line) {
         Ok(Request::Status) => Reply::Status(Box::new(deployment.mesh().status(url))),
+        Ok(Request::Catalogue) => match deployment.mesh().elsewhere() {
+            Some(elsewhere) => Reply::Catalogue(elsewhere.offers()),
+            None => Reply::Error(Failure {
+                kind: FailureKind::Request,
+                message: NO_CLUSTER.to_owned(),
+            }),
+        },
         Ok(Request::Plan { swap }) => {
             let plan = match swap {
                 Some(swap) => deployment.plan_swap(&swap).await,

@@ -3,7 +3,7 @@
 //! Enters: a configuration. Leaves: a sentence for each file that others may read, with the command that mends it.
 //! Guarantees: nothing is changed, since somebody may have meant it so.
 
-use mesh_config::{Config, Location};
+use mesh_config::{ClusterLogin, Config, Location};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -31,6 +31,22 @@ pub fn warnings(config: &Config) -> Vec<String> {
     if let Some(tls) = &config.happn.tls {
         let what = "the private key of the certificate";
         said.extend(warning(&tls.key.value, what, Allowed::ReadingByGroup));
+    }
+    if let Some(cluster) = &config.cluster {
+        let login = match &cluster.login {
+            Some(ClusterLogin::Credentials(file)) => {
+                Some((file, "what the node logs in to its cluster with"))
+            }
+            Some(ClusterLogin::Nkey(file)) => {
+                Some((file, "the seed that the node logs in to its cluster with"))
+            }
+            Some(ClusterLogin::User(_)) | None => None,
+        };
+        let key = cluster.identity.as_ref();
+        let key = key.map(|files| (&files.key, "the private key of the node's certificate"));
+        for (file, what) in login.into_iter().chain(key) {
+            said.extend(warning(&file.value, what, Allowed::ReadingByGroup));
+        }
     }
     let secrets = [
         (

@@ -147,6 +147,8 @@ fn complaint(failure: Option<Failure>, asked: &str) -> Option<Finding> {
             "{asked} was not answered in time: each MESH_WORK_HTTP is completed once, with `respond` or `complete`"
         ))),
         Failure::Unreadable(what) => Some(Finding::failed(format!("{asked}: {what}"))),
-        Failure::Unavailable(what) => Some(Finding::failed(format!("{asked} was not taken: {what}"))),
+        Failure::Unavailable(what) | Failure::Unserved { message: what, .. } => {
+            Some(Finding::failed(format!("{asked} was not taken: {what}")))
+        }
     }
 }

@@ -73,8 +73,8 @@ pub(crate) struct FunctionAttributes {
 /// The role of a function.
 #[derive(Clone)]
 pub(crate) enum Role {
-    /// `#[method(name = "other")]`
-    Method(Option<LitStr>),
+    /// `#[method(name = "other", idempotent)]`
+    Method(MethodAttribute),
     /// `#[route("page")]`
     Route(Option<LitStr>),
     /// `#[create]`
@@ -101,6 +101,15 @@ pub(crate) enum Role {
     Private,
 }
 
+/// `#[method(name = "other", idempotent)]`
+#[derive(Clone, Default)]
+pub(crate) struct MethodAttribute {
+    /// Another name on the wire.
+    pub(crate) name: Option<LitStr>,
+    /// Whether it may be executed twice for one call.
+    pub(crate) is_idempotent: bool,
+}
+
 /// `#[event(component = "emitter", key = "sums/*", range = "^2.0.0")]`
 #[derive(Clone)]
 pub(crate) struct EventAttribute {
@@ -121,7 +130,7 @@ impl FunctionAttributes {
                 .get_ident()
                 .map_or_else(proc_macro2::Span::call_site, syn::Ident::span);
             let role = match attribute.path().get_ident().map(ToString::to_string).as_deref() {
-                Some("method") => Role::Method(method_name(&attribute)?),
+                Some("method") => Role::Method(method(&attribute)?),
                 Some("event") => Role::Event(event(&attribute)?),
                 Some("route") => Role::Route(route(&attribute)?),
                 Some("create") => plain(&attribute, Role::Create)?,
@@ -175,20 +184,24 @@ pub(crate) fn take_parameter_name(attributes: &mut Vec<Attribute>) -> syn::Resul
     Ok(name)
 }
 
-fn method_name(attribute: &Attribute) -> syn::Result<Option<LitStr>> {
+fn method(attribute: &Attribute) -> syn::Result<MethodAttribute> {
+    let mut method = MethodAttribute::default();
     if matches!(attribute.meta, Meta::Path(_)) {
-        return Ok(None);
+        return Ok(method);
     }
-    let mut name = None;
     attribute.parse_nested_meta(|meta| {
+        if meta.path.is_ident("idempotent") {
+            method.is_idempotent = true;
+            return Ok(());
+        }
         if !meta.path.is_ident("name") {
-            return Err(meta.error("unknown key: `#[method]` knows `name`"));
+            return Err(meta.error("unknown key: `#[method]` knows `name` and `idempotent`"));
         }
         let value = text(&meta)?;
         names::check_segment(&value)?;
-        once(&meta, &mut name, value)
+        once(&meta, &mut method.name, value)
     })?;
-    Ok(name)
+    Ok(method)
 }
 
 fn route(attribute: &Attribute) -> syn::Result<Option<LitStr>> {

@@ -1,6 +1,6 @@
 //! The component's description as JSON, known when the macro runs.
 
-use crate::attribute::ComponentAttribute;
+use crate::attribute::{ComponentAttribute, Role};
 use crate::function::Function;
 use crate::schema;
 use crate::state::State;
@@ -72,6 +72,9 @@ fn method(method: &Function) -> String {
     }
     if method.is_async {
         json += ",\"async\":true";
+    }
+    if matches!(&method.role, Role::Method(attribute) if attribute.is_idempotent) {
+        json += ",\"idempotent\":true";
     }
     json + "}"
 }

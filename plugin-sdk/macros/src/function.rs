@@ -1,6 +1,6 @@
 //! One function of the `impl` block: what it is there for, and what it wants to be given.
 
-use crate::attribute::{FunctionAttributes, Role, take_parameter_name};
+use crate::attribute::{FunctionAttributes, MethodAttribute, Role, take_parameter_name};
 use crate::names;
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -60,7 +60,7 @@ impl Function {
         let role = match role {
             Some(Role::Private) => return take_nothing(function).map(|()| None),
             None if !takes_self => return Ok(None),
-            None => Role::Method(None),
+            None => Role::Method(MethodAttribute::default()),
             Some(role) => role,
         };
         if let Some(condition) = function
@@ -98,7 +98,7 @@ impl Function {
     /// The method's name on the wire.
     pub(crate) fn wire_name(&self) -> LitStr {
         match &self.role {
-            Role::Method(Some(name)) | Role::Route(Some(name)) => name.clone(),
+            Role::Method(MethodAttribute { name: Some(name), .. }) | Role::Route(Some(name)) => name.clone(),
             _ => LitStr::new(&names::camel_case(&self.ident.to_string()), self.ident.span()),
         }
     }

@@ -38,6 +38,7 @@ mod state;
 /// | attribute | meaning |
 /// |---|---|
 /// | `#[method(name = "other")]` | another name on the wire |
+/// | `#[method(idempotent)]` | may be executed twice for one call, where its node of a cluster is lost meanwhile |
 /// | `#[parameter(name = "eventName")]` on a parameter | another name for it |
 /// | `#[private]` | no method, although it takes `&self` |
 /// | `#[route("page")] async fn page(&self, request: &HttpRequest) -> HttpResponse` | a web route, at `/<component>/page` and below; without a name it has that of the function. `Origin` and `Context` where it wants; may return a text, nothing, or a `Result` |

@@ -37,7 +37,12 @@ fn attributes_are_explained() {
     says(
         "",
         "impl C { #[method(nam = \"a\")] fn on(&self) {} }",
-        "`#[method]` knows `name`",
+        "`#[method]` knows `name` and `idempotent`",
+    );
+    says(
+        "",
+        "impl C { #[method(idempotent = true)] fn on(&self) {} }",
+        "expected `,`",
     );
     says("routes(\"a\")", "", "a web route is a function with `#[route]`");
     says(

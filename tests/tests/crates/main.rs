@@ -14,15 +14,16 @@ mod dialects;
 mod sources;
 
 /// The crates that a crate may know, without `mesh-`: those of this list, and nothing else of ours.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("wire", &[]),
     ("files", &[]),
     ("metrics", &[]),
     ("scans", &[]),
     ("client", &["wire"]),
     ("cluster", &["choices", "wire"]),
+    ("nats", &["cluster"]),
     ("store", &["choices", "files", "metrics", "scans", "wire"]),
-    ("config", &["files"]),
+    ("config", &["cluster", "files", "wire"]),
     ("session", &["choices", "metrics", "wire"]),
     ("plugin", &["files", "metrics", "plugin-abi", "session", "wire"]),
     (
@@ -30,6 +31,12 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         &["choices", "config", "metrics", "session", "store", "wire"],
     ),
     ("core", CORE_KNOWS),
+    (
+        "nodes",
+        &[
+            "choices", "cluster", "config", "core", "plugin", "session", "wire",
+        ],
+    ),
     ("deploy", CORE_AND_BELOW),
     ("http", CORE_AND_BELOW),
     ("host", ALL),
@@ -37,6 +44,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 
 const CORE_KNOWS: &[&str] = &[
     "choices",
+    "cluster",
     "config",
     "files",
     "metrics",
@@ -51,6 +59,7 @@ const CORE_KNOWS: &[&str] = &[
 
 const CORE_AND_BELOW: &[&str] = &[
     "choices",
+    "cluster",
     "config",
     "core",
     "files",
@@ -67,12 +76,15 @@ const CORE_AND_BELOW: &[&str] = &[
 const ALL: &[&str] = &[
     "choices",
     "client",
+    "cluster",
     "config",
     "core",
     "deploy",
     "files",
     "http",
     "metrics",
+    "nats",
+    "nodes",
     "plugin",
     "plugin-abi",
     "scans",

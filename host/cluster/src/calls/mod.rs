@@ -12,6 +12,7 @@ mod request;
 mod routing;
 mod serving;
 mod text;
+mod web;
 
 pub use error::CallError;
 pub use frame::{
@@ -21,6 +22,7 @@ pub use outgoing::Calls;
 pub use request::{Counts, InFlight, Output, Reply, Request, Route, Router, Target, Wanted};
 pub use routing::Routing;
 pub use serving::{Fault, MOST_SERVED, Served, Serving};
+pub use web::{WebRequest, WebResponse};
 
 #[cfg(test)]
 mod tests;

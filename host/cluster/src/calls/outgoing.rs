@@ -10,18 +10,18 @@
 
 use super::deadlines::Deadlines;
 use super::error::CallError;
-use super::frame::{AnswerFrame, AskedText, CallFrame, Caller, CancelFrame, Outcome, Refusal};
-use super::request::{Counts, InFlight, Output, Reply, Request, Router, Wanted};
+use super::frame::{AnswerFrame, CancelFrame, Outcome, Refusal};
+use super::request::{Counts, Ending, InFlight, Output, Reply, Request, Router};
 use crate::choice::{NoChoice, Tried};
 use crate::component::Component;
 use crate::identity::NodeName;
 use crate::moment::Moment;
 use crate::peer::Peer;
 use crate::provider::Place;
+use crate::status::CallCounts;
 use mesh_wire::versions::ComponentVersion;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How many candidates may refuse a call.
 const MOST_CANDIDATES: u8 = 3;
@@ -172,7 +172,7 @@ impl<C> Calls<C> {
         let mut tried = pending.tried.clone();
         tried.push(at.tried());
         let route = router.choose(&pending.request, &tried, &self.in_flight);
-        if route.is_ok_and(|route| pending.may_go_to(&route.component)) {
+        if route.is_ok_and(|route| !route.is_away && pending.may_go_to(&route.component)) {
             let peer = peer.clone();
             self.outputs.push_back(Output::Withdraw { peer, number });
         }
@@ -208,12 +208,12 @@ impl<C> Calls<C> {
         };
         match answer.outcome {
             Outcome::Answered { status, payload } => {
-                self.end_attempt(slot);
+                self.end_attempt(slot, Ending::Answered);
                 self.reply(slot, Reply::Answered { status, payload });
             }
             Outcome::TooLarge { bytes } => {
                 let most = self.most_bytes as u64;
-                self.end_attempt(slot);
+                self.end_attempt(slot, Ending::Answered);
                 self.reply(slot, Reply::Failed(CallError::AnswerTooLarge { bytes, most }));
             }
             Outcome::Refused(why) => self.refused(now, slot, Some(why), router),
@@ -248,6 +248,11 @@ impl<C> Calls<C> {
     /// How many calls there are at each node.
     pub fn in_flight(&self) -> &InFlight {
         &self.in_flight
+    }
+
+    /// Takes how attempts at other nodes have ended since the last time.
+    pub fn take_ended(&mut self, each: impl FnMut(&NodeName, CallCounts)) {
+        self.in_flight.take_ended(each);
     }
 
     /// The numbers of things that have happened since the start.
@@ -311,7 +316,7 @@ impl<C> Calls<C> {
             Place::Node(peer) => Output::Send {
                 peer: peer.clone(),
                 number,
-                body: frame(request, number, &route.component, left).write(),
+                body: request.frame(number, &route.component, left).write(),
             },
         };
         self.in_flight.begin(&route.place);
@@ -329,7 +334,9 @@ impl<C> Calls<C> {
 
     /// An attempt was not executed. Without a reason its node never had it.
     fn refused(&mut self, now: Moment, slot: usize, why: Option<Refusal>, router: &mut impl Router) {
-        let Some(at) = self.end_attempt(slot) else { return };
+        let Some(at) = self.end_attempt(slot, Ending::Refused) else {
+            return;
+        };
         let most = self.most_bytes as u64;
         let Some(pending) = self.slots[slot].as_mut() else {
             return;
@@ -352,7 +359,9 @@ impl<C> Calls<C> {
 
     /// An attempt may have been executed, and nobody will say so.
     fn given_up(&mut self, now: Moment, slot: usize, router: &mut impl Router) {
-        let Some(at) = self.end_attempt(slot) else { return };
+        let Some(at) = self.end_attempt(slot, Ending::Lost) else {
+            return;
+        };
         let number = at.number;
         self.outputs.push_back(Output::Cancel {
             place: at.place.clone(),
@@ -374,7 +383,7 @@ impl<C> Calls<C> {
     }
 
     fn timed_out(&mut self, slot: usize) {
-        if let Some(at) = self.end_attempt(slot) {
+        if let Some(at) = self.end_attempt(slot, Ending::TimedOut) {
             let number = at.number;
             self.outputs.push_back(Output::Cancel {
                 place: at.place,
@@ -442,9 +451,9 @@ impl<C> Calls<C> {
         self.reply(slot, Reply::Failed(error));
     }
 
-    fn end_attempt(&mut self, slot: usize) -> Option<At> {
+    fn end_attempt(&mut self, slot: usize, ending: Ending) -> Option<At> {
         let at = self.slots[slot].as_mut()?.at.take()?;
-        self.in_flight.end(&at.place);
+        self.in_flight.end(&at.place, ending);
         Some(at)
     }
 
@@ -469,22 +478,4 @@ fn slot_of(number: u64) -> usize {
 fn is_waiting<C>(slots: &[Option<Pending<C>>], key: u64) -> bool {
     let pending = slots.get(slot_of(key)).and_then(Option::as_ref);
     pending.is_some_and(|pending| pending.key == key)
-}
-
-fn frame<'a>(request: &'a Request, number: u64, component: &'a Component, left: Duration) -> CallFrame<'a> {
-    CallFrame {
-        number,
-        budget: left,
-        component: &request.component,
-        version: component.version().text(),
-        asked: match &request.wanted {
-            Wanted::Any => AskedText::Any,
-            Wanted::Line(_) => AskedText::Line,
-            Wanted::Range(range) => AskedText::Range(&range.0),
-        },
-        aim: request.target.aim(),
-        is_repeated: component.is_idempotent(request.target.aim()),
-        caller: Caller::of(&request.origin, request.delegate.as_deref(), request.groups),
-        arguments: request.arguments.clone(),
-    }
 }

@@ -4,12 +4,13 @@
 //! no text.
 
 use super::error::CallError;
-use super::frame::Body;
+use super::frame::{AskedText, Body, CallFrame, Caller};
 use crate::choice::{Asked, NoChoice, Tried};
 use crate::component::{Aim, Component};
-use crate::identity::Incarnation;
+use crate::identity::{Incarnation, NodeName};
 use crate::peer::Peer;
 use crate::provider::Place;
+use crate::status::CallCounts;
 use bytes::Bytes;
 use mesh_wire::origin::Origin;
 use mesh_wire::versions::{ComponentVersion, Line, RequestedRange};
@@ -102,6 +103,32 @@ pub struct Request {
     pub timeout: Duration,
 }
 
+impl Request {
+    /// The frame that carries it to a version on another node.
+    pub(super) fn frame<'a>(
+        &'a self,
+        number: u64,
+        component: &'a Component,
+        left: Duration,
+    ) -> CallFrame<'a> {
+        CallFrame {
+            number,
+            budget: left,
+            component: &self.component,
+            version: component.version().text(),
+            asked: match &self.wanted {
+                Wanted::Any => AskedText::Any,
+                Wanted::Line(_) => AskedText::Line,
+                Wanted::Range(range) => AskedText::Range(&range.0),
+            },
+            aim: self.target.aim(),
+            is_repeated: component.is_idempotent(self.target.aim()),
+            caller: Caller::of(&self.origin, self.delegate.as_deref(), self.groups),
+            arguments: self.arguments.clone(),
+        }
+    }
+}
+
 /// Where a call goes.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -109,32 +136,79 @@ pub struct Route {
     pub place: Place,
     /// The version.
     pub component: Arc<Component>,
+    /// The node is away, so that a call which waits for another one gains nothing there.
+    pub is_away: bool,
 }
 
-/// How many calls there are at each node.
+/// How an attempt to have a call executed by a node has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The component has answered.
+    Answered,
+    /// The node refused it, or never had it.
+    Refused,
+    /// The node was lost, or withdrew without a word.
+    Lost,
+    /// The time of the call was over.
+    TimedOut,
+}
+
+/// How many calls there are at each node, and how those that were there have ended.
 #[derive(Debug, Default)]
-pub struct InFlight(HashMap<Incarnation, u32>);
+pub struct InFlight(HashMap<Incarnation, AtNode>);
+
+#[derive(Debug)]
+struct AtNode {
+    node: NodeName,
+    count: u32,
+    ended: CallCounts,
+}
 
 impl InFlight {
     /// How many there are at this one.
     pub fn at(&self, peer: &Peer) -> u32 {
-        self.0.get(&peer.incarnation).copied().unwrap_or(0)
+        self.of(peer.incarnation)
+    }
+
+    /// How many there are at this incarnation of a node.
+    pub fn of(&self, incarnation: Incarnation) -> u32 {
+        self.0.get(&incarnation).map_or(0, |at| at.count)
     }
 
     pub(super) fn begin(&mut self, place: &Place) {
         if let Some(peer) = place.peer() {
-            *self.0.entry(peer.incarnation).or_default() += 1;
+            let new = || AtNode {
+                node: peer.node.clone(),
+                count: 0,
+                ended: CallCounts::default(),
+            };
+            self.0.entry(peer.incarnation).or_insert_with(new).count += 1;
         }
     }
 
-    pub(super) fn end(&mut self, place: &Place) {
+    pub(super) fn end(&mut self, place: &Place, ending: Ending) {
         let Some(peer) = place.peer() else { return };
-        if let Some(count) = self.0.get_mut(&peer.incarnation) {
-            *count -= 1;
-            if *count == 0 {
-                self.0.remove(&peer.incarnation);
-            }
+        if let Some(at) = self.0.get_mut(&peer.incarnation) {
+            at.count -= 1;
+            let counts = &mut at.ended;
+            *match ending {
+                Ending::Answered => &mut counts.answered,
+                Ending::Refused => &mut counts.refused,
+                Ending::Lost => &mut counts.lost,
+                Ending::TimedOut => &mut counts.timed_out,
+            } += 1;
         }
+    }
+
+    /// Takes the endings since the last time. Nodes without calls are forgotten then.
+    pub(super) fn take_ended(&mut self, mut each: impl FnMut(&NodeName, CallCounts)) {
+        self.0.retain(|_, at| {
+            let ended = std::mem::take(&mut at.ended);
+            if ended != CallCounts::default() {
+                each(&at.node, ended);
+            }
+            at.count > 0
+        });
     }
 }
 

@@ -6,6 +6,7 @@
 use super::request::{InFlight, Request, Route, Router};
 use crate::catalogue::Catalogues;
 use crate::choice::{NoChoice, Prefer, Sessions, Tried, Wish};
+use crate::presence::Verdict;
 use mesh_wire::versions::ComponentVersion;
 
 /// A router for one moment. `D` gives a number by chance.
@@ -53,6 +54,7 @@ impl<D: FnMut() -> u64> Router for Routing<'_, D> {
         Ok(Route {
             place: provider.place.clone(),
             component: provider.component.clone(),
+            is_away: provider.place.peer().is_some() && provider.standing.verdict == Verdict::Away,
         })
     }
 

@@ -7,12 +7,12 @@ use mesh_wire::versions::{ComponentVersion, Range, RangeError};
 use thiserror::Error;
 
 /// The components of other nodes that are exposed: `*`, a name, or a name with a range such as `calc@^1`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expose {
     rules: Vec<Rule>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     /// `None` for all.
     name: Option<Box<str>>,

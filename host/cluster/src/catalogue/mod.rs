@@ -8,11 +8,13 @@ mod body;
 mod description;
 mod expose;
 mod lines;
+mod offers;
 mod table;
 
 pub use body::{CatalogueError, LONGEST_BODY, MOST_COMPONENTS};
 pub use description::{Entry, Publication};
 pub use expose::{Expose, ExposeError};
+pub use offers::offers;
 pub use table::{Catalogues, MOST_NODES, Received, Settings};
 
 use crate::component::Component;

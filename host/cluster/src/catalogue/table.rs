@@ -16,7 +16,7 @@ use crate::presence::Verdict;
 use crate::presence::beat::State;
 use crate::provider::{Load, Place, Provider};
 use mesh_wire::versions::ComponentVersion;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ pub enum Received {
 pub struct Catalogues {
     settings: Settings,
     own: Vec<Arc<Component>>,
+    /// Components that clients here never reach on other nodes.
+    kept: HashSet<Arc<str>>,
     own_state: State,
     nodes: BTreeMap<NodeName, Node>,
     providers: HashMap<Arc<str>, Vec<Provider>>,
@@ -82,6 +84,7 @@ impl Catalogues {
         Catalogues {
             settings,
             own: Vec::new(),
+            kept: HashSet::new(),
             own_state: State::Joining,
             nodes: BTreeMap::new(),
             providers: HashMap::new(),
@@ -96,6 +99,11 @@ impl Catalogues {
         self.own = own;
         self.changed(now, Cause::Word);
         self.publish()
+    }
+
+    /// Takes the names that other nodes do not serve, whatever they say: those of parts of this host. Counts from the next change on.
+    pub fn set_kept(&mut self, kept: HashSet<Arc<str>>) {
+        self.kept = kept;
     }
 
     /// Takes what is exposed from now on. That is told at once.
@@ -115,6 +123,11 @@ impl Catalogues {
         let own = self.providers.values_mut().flatten();
         own.filter(|provider| provider.place == Place::Here)
             .for_each(|provider| provider.standing = standing);
+    }
+
+    /// The state of the own node.
+    pub fn own_state(&self) -> State {
+        self.own_state
     }
 
     /// Takes how a peer stands. A new incarnation of a name replaces the former one, whose components are lost.
@@ -163,17 +176,21 @@ impl Catalogues {
     ///
     /// When it cannot be read. The sender's link is to be closed.
     pub fn receive(&mut self, now: Moment, peer: &Peer, body: &[u8]) -> Result<Received, CatalogueError> {
+        Ok(self.take(now, peer, Catalogue::read(body)?))
+    }
+
+    /// Takes what [`Catalogue::read`] has made of the body of a frame. Reading takes long, and nobody need wait for it.
+    pub fn take(&mut self, now: Moment, peer: &Peer, catalogue: Catalogue) -> Received {
         let Some(node) = self.nodes.get_mut(&peer.node).filter(|node| node.peer == *peer) else {
-            return Ok(Received::Stranger);
+            return Received::Stranger;
         };
-        let catalogue = Catalogue::read(body)?;
         let known = node.catalogue.as_ref();
         if known.is_some_and(|known| known.revision() >= catalogue.revision()) {
-            return Ok(Received::Old);
+            return Received::Old;
         }
         node.catalogue = Some(Arc::new(catalogue));
         self.changed(now, Cause::Word);
-        Ok(Received::Taken)
+        Received::Taken
     }
 
     /// Whether a peer's beat names a catalogue that is not here and has to be asked for.
@@ -268,6 +285,13 @@ impl Catalogues {
             .collect()
     }
 
+    /// Whether a version of a component went a moment ago and is still described.
+    pub fn remembers(&self, component: &str) -> bool {
+        self.lines
+            .iter()
+            .any(|shown| **shown.component.name() == *component)
+    }
+
     /// All other nodes, by name, with what they have.
     pub fn nodes(&self) -> impl Iterator<Item = (&Peer, Standing, Option<&Arc<Catalogue>>)> {
         let nodes = self.nodes.values();
@@ -298,7 +322,7 @@ impl Catalogues {
         self.list_providers();
         let mut offered = Offered::default();
         for node in self.nodes.values().filter(|node| node.lost.is_none()) {
-            for component in exposed(node, &self.settings.expose) {
+            for component in exposed(node, &self.settings.expose, &self.kept) {
                 offered.add(component);
             }
         }
@@ -336,7 +360,7 @@ impl Catalogues {
             add(Place::Here, component, self.own_standing());
         }
         for node in self.nodes.values() {
-            for component in exposed(node, &self.settings.expose) {
+            for component in exposed(node, &self.settings.expose, &self.kept) {
                 add(Place::Node(node.peer.clone()), component, node.standing);
             }
         }
@@ -353,9 +377,15 @@ impl Catalogues {
 }
 
 /// The components of a node that clients here may call.
-fn exposed<'a>(node: &'a Node, expose: &'a Expose) -> impl Iterator<Item = &'a Arc<Component>> {
+fn exposed<'a>(
+    node: &'a Node,
+    expose: &'a Expose,
+    kept: &'a HashSet<Arc<str>>,
+) -> impl Iterator<Item = &'a Arc<Component>> {
     let components = node.catalogue.iter().flat_map(|catalogue| catalogue.components());
     components.filter(|component| {
-        component.facts().reach == Reach::Cluster && expose.admits(component.name(), component.version())
+        component.facts().reach == Reach::Cluster
+            && !kept.contains(component.name())
+            && expose.admits(component.name(), component.version())
     })
 }

@@ -1,7 +1,8 @@
 //! The things that follow from a session: its node where calls have affinity, and the versions that it has had.
 //!
 //! Enters: ids, and the versions that calls of a session went to. Leaves: hashes that are equal on all machines, and the
-//! version below which the session is not served. Guarantees: a session keeps a bounded list, whatever it calls.
+//! version below which the session is not served. Guarantees: a session keeps a bounded list, whatever it calls, and
+//! sessions that end without a word cost nothing for long.
 
 use super::Asked;
 use crate::component::Component;
@@ -13,6 +14,9 @@ use std::sync::Arc;
 
 /// How many lines of versions are remembered for a session.
 const MOST_LINES: usize = 64;
+
+/// How many sessions are remembered at least.
+const MOST_RECENT: usize = 16_384;
 
 /// The hash of a session's id.
 pub fn session_hash(id: &str) -> u64 {
@@ -58,23 +62,54 @@ impl SessionVersions {
     }
 }
 
-/// The versions that each session has had.
+/// The versions that each session has had. The sessions of late are remembered, which are all where there are not too many.
 #[derive(Debug, Default)]
-pub struct Sessions(HashMap<u64, SessionVersions>);
+pub struct Sessions {
+    /// Those that have called since the former were put aside.
+    recent: HashMap<u64, SessionVersions>,
+    former: HashMap<u64, SessionVersions>,
+}
 
 impl Sessions {
     /// Notes that a call of a session goes to this version.
     pub fn note(&mut self, session: u64, component: &Arc<Component>) {
-        self.0.entry(session).or_default().note(component);
+        if !self.recent.contains_key(&session) {
+            if self.recent.len() == MOST_RECENT {
+                self.former = std::mem::take(&mut self.recent);
+            }
+            let known = self.former.remove(&session).unwrap_or_default();
+            self.recent.insert(session, known);
+        }
+        self.recent.entry(session).or_default().note(component);
     }
 
     /// The highest version of those asked for that a session has had.
     pub fn floor(&self, session: u64, component: &str, asked: Asked<'_>) -> Option<&ComponentVersion> {
-        self.0.get(&session)?.floor(component, asked)
+        let known = self.recent.get(&session).or_else(|| self.former.get(&session));
+        known?.floor(component, asked)
     }
+}
 
-    /// Forgets a session that has ended.
-    pub fn forget(&mut self, session: u64) {
-        self.0.remove(&session);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::played::facts;
+
+    #[test]
+    fn a_session_that_calls_now_and_then_is_remembered_among_very_many_others() {
+        let mut sessions = Sessions::default();
+        let calc = |version| Arc::new(Component::new(facts("calc", version)).expect("it is checked"));
+        let (had, other) = (calc("1.1.0"), calc("1.0.0"));
+        sessions.note(0, &had);
+        for session in 1..100_000 {
+            sessions.note(session, &other);
+            if session % 10_000 == 0 {
+                sessions.note(0, &other);
+            }
+        }
+        let floor = sessions.floor(0, "calc", Asked::Any);
+        assert_eq!(floor.map(ComponentVersion::text), Some("1.1.0"));
+        assert!(sessions.recent.len() + sessions.former.len() <= 2 * MOST_RECENT);
+        assert!(sessions.floor(1, "calc", Asked::Any).is_none());
     }
 }

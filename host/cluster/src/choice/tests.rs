@@ -116,12 +116,12 @@ fn a_node_that_refused_with_one_version_may_serve_with_another() {
 }
 
 #[test]
-fn nodes_that_go_or_come_or_are_away_get_no_calls() {
+fn nodes_that_go_or_come_or_are_lost_get_no_calls() {
     for (verdict, state) in [
         (Verdict::Alive, State::Draining),
         (Verdict::Alive, State::Joining),
         (Verdict::Suspect, State::Draining),
-        (Verdict::Away, State::Ready),
+        (Verdict::Away, State::Draining),
         (Verdict::Lost, State::Ready),
         (Verdict::Left, State::Draining),
     ] {
@@ -143,6 +143,20 @@ fn a_silent_node_serves_only_where_no_other_is_left() {
     });
     assert_eq!(chosen(std::slice::from_ref(&silent), &wish()), Ok(0));
     assert_eq!(chosen(&[silent, on("shop-3", facts("1.0.0"))], &wish()), Ok(1));
+}
+
+#[test]
+fn a_node_that_is_away_serves_only_where_not_even_a_silent_one_is_left() {
+    let judged = |name, text, verdict| {
+        with(on(name, facts(text)), |provider| {
+            provider.standing.verdict = verdict;
+        })
+    };
+    let away = judged("shop-2", "2.0.0", Verdict::Away);
+    let silent = judged("shop-3", "1.0.0", Verdict::Suspect);
+    assert_eq!(chosen(std::slice::from_ref(&away), &wish()), Ok(0));
+    assert_eq!(chosen(&[away.clone(), silent], &wish()), Ok(1));
+    assert_eq!(chosen(&[away, on("shop-3", facts("1.0.0"))], &wish()), Ok(1));
 }
 
 #[test]

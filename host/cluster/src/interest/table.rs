@@ -127,6 +127,15 @@ impl Wanting {
         Ok((!difference.more).then_some(revision))
     }
 
+    /// Takes a peer as one that wants everything until it says anew what it wants. It does so where it has forgotten this node, too.
+    pub fn assume_everything(&mut self, peer: &Peer) {
+        if let Ok(index) = self.index(peer)
+            && let Some(node) = self.nodes[index.0].as_mut().filter(|node| node.revision == 0)
+        {
+            node.said_too_much = true;
+        }
+    }
+
     /// Forgets a peer, which never comes back or begins anew.
     pub fn gone(&mut self, peer: &Peer) {
         if let Some(index) = self.known(peer) {
@@ -162,6 +171,12 @@ impl Wanting {
     /// The peer of a node that was found.
     pub fn peer(&self, index: NodeIndex) -> Option<&Peer> {
         self.nodes.get(index.0)?.as_ref().map(|node| &node.peer)
+    }
+
+    /// Whether no node wants anything.
+    pub fn is_empty(&self) -> bool {
+        let wants_all = |node: &Node| node.says_everything || node.said_too_much;
+        self.topics.is_empty() && !self.nodes.iter().flatten().any(wants_all)
     }
 
     /// How many topics some node wants.

@@ -9,13 +9,17 @@ use mesh_wire::pattern::{ANY, Pattern, parts_of, without_slash};
 
 /// Where documents lie that each node has for itself.
 const SYSTEM: &str = "/_SYSTEM/";
+/// Where each node describes itself to its clients.
+const SCHEMA: &str = "/mesh/schema/";
 /// The first segment of topics with three segments.
 const EVENTS: &str = "_events";
 
-/// Whether publications on a path go to other nodes at all. Calls, answers and the host's own documents do not.
+/// Whether publications on a path go to other nodes at all. Calls, answers, descriptions and the host's own documents do
+/// not.
 pub fn may_cross(path: &str) -> bool {
     let bare = without_slash(path);
-    !bare.starts_with(without_slash(EXCHANGE)) && !bare.starts_with(without_slash(SYSTEM))
+    let kept = [EXCHANGE, SYSTEM, SCHEMA];
+    !kept.iter().any(|kept| bare.starts_with(without_slash(kept)))
 }
 
 /// The topic of a pattern. `None` when nothing that it matches goes to other nodes.

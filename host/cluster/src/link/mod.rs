@@ -115,9 +115,22 @@ impl Link {
         self.sending.push(outgoing, now)
     }
 
+    /// Events were dropped before they came here. The peer is told how many.
+    pub fn dropped(&mut self, events: u64) {
+        if !self.is_closed {
+            self.sending.note_dropped(events);
+        }
+    }
+
     /// Takes a call back, so that it is not sent again. Returns nothing if it was acknowledged, or is not of this link.
     pub fn withdraw(&mut self, ticket: Ticket) -> Option<Fate> {
         self.sending.withdraw(ticket)
+    }
+
+    /// Takes a call back if the peer has never had it. One that it may have is sent again until it is acknowledged. Says whether it was
+    /// withdrawn.
+    pub fn withdraw_untaken(&mut self, ticket: Ticket) -> bool {
+        self.sending.withdraw_untaken(ticket)
     }
 
     /// Whether calls wait for answers of the peer. Its silence is looked at then.

@@ -91,14 +91,19 @@ impl Sending {
         };
         if self.held + parcel.held() > most {
             if class == Class::Event {
-                self.untold += 1;
-                self.dropped += 1;
+                self.note_dropped(1);
             }
             return Err(Refusal::Full { held: self.held });
         }
         self.tell_of_drops();
         self.queue(parcel);
         Ok(())
+    }
+
+    /// Events were dropped. The receiver is told with the next message.
+    pub(super) fn note_dropped(&mut self, events: u64) {
+        self.untold = self.untold.saturating_add(events);
+        self.dropped = self.dropped.saturating_add(events);
     }
 
     fn queue(&mut self, parcel: Parcel) {
@@ -266,6 +271,17 @@ impl Sending {
         fate
     }
 
+    /// Withdraws a call that the receiver has never had. One that it may have stays. Says whether it was withdrawn.
+    pub(super) fn withdraw_untaken(&mut self, ticket: Ticket) -> bool {
+        let has_it = |batch: &&Batch| tickets(batch).any(|other| other == ticket);
+        let may_be_taken = self
+            .batches
+            .iter()
+            .find(has_it)
+            .is_some_and(|batch| !batch.was_never_taken());
+        !may_be_taken && self.withdraw(ticket).is_some()
+    }
+
     /// Takes all calls out of what waits and of batches.
     pub(super) fn void(&mut self, notices: &mut VecDeque<Notice>) {
         self.strip(
@@ -284,8 +300,7 @@ impl Sending {
                 notices.extend(voided(class, fate));
             },
         );
-        self.untold += events;
-        self.dropped += events;
+        self.note_dropped(events);
     }
 
     /// Nothing is sent any more: frees the memory.

@@ -199,6 +199,25 @@ fn a_call_was_never_taken_only_if_each_attempt_came_back() {
 }
 
 #[test]
+fn a_call_that_may_have_been_taken_is_not_taken_back() {
+    let (mut one, mut other) = pair(Limits::default());
+    one.send(at(0), message(Class::Call(Ticket(1)), "call")).unwrap();
+    transmissions(&mut one, at(0));
+    one.returned(1, 0);
+    assert_eq!(outputs(&mut one), [Output::Notice(Notice::Returned(Ticket(1)))]);
+    // The peer was heard, and it is sent again before anybody takes it back.
+    one.sending.missing(1, u64::MAX);
+    let again = transmissions(&mut one, at(1));
+    assert!(!one.withdraw_untaken(Ticket(1)));
+    hand_over(&mut other, at(1), &again[0]).unwrap();
+    assert_eq!(bodies(&mut other), ["<call"]);
+
+    one.send(at(2), message(Class::Call(Ticket(2)), "call")).unwrap();
+    assert!(one.withdraw_untaken(Ticket(2)), "it was not sent");
+    assert!(!one.withdraw_untaken(Ticket(2)), "it is not there any more");
+}
+
+#[test]
 fn a_full_link_refuses_calls_drops_events_and_keeps_answers_up_to_twice_its_limit() {
     let limits = Limits {
         bytes: 1_000,

@@ -175,10 +175,37 @@ impl Member {
         Ok(())
     }
 
+    /// Events for a node were dropped before they came here. It is told how many.
+    pub fn dropped(&mut self, node: &NodeName, events: u64) {
+        if let Some(conversation) = self.conversations.get_mut(node) {
+            conversation.link.dropped(events);
+            conversation.touch(node, &mut self.touched);
+        }
+    }
+
+    /// Bars a node that broke the rules in what it said. It is told why, and what it has said besides is not delivered any more.
+    pub fn bar(&mut self, now: Moment, node: &NodeName, reason: &str) {
+        self.outputs
+            .retain(|output| !matches!(output, Output::Delivered { from, .. } if from == node));
+        if let Some(conversation) = self.conversations.get_mut(node) {
+            conversation.link.close(Some(reason.to_owned()));
+            conversation.take_outputs(node, &mut self.outputs);
+            conversation.touch(node, &mut self.touched);
+        }
+        self.presence.bar(now, node);
+        self.settle(now);
+    }
+
     /// Takes a call back, so that it is not sent again. Returns nothing if it was acknowledged, or is not on its way to this node.
     /// An attempt that is under way may still be taken, but not later than a lease after the last sign of life of the node.
     pub fn withdraw(&mut self, node: &NodeName, ticket: Ticket) -> Option<Fate> {
         self.conversations.get_mut(node)?.link.withdraw(ticket)
+    }
+
+    /// Withdraws a call that the node has never had. One that it may have stays on its way. Says whether it was withdrawn.
+    pub fn withdraw_untaken(&mut self, node: &NodeName, ticket: Ticket) -> bool {
+        let conversation = self.conversations.get_mut(node);
+        conversation.is_some_and(|conversation| conversation.link.withdraw_untaken(ticket))
     }
 
     /// Whether calls wait for answers of a node. Its silence is looked at then.

@@ -55,6 +55,17 @@ impl State {
         State::Left,
     ];
 
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Joining => "joining",
+            State::Ready => "ready",
+            State::Draining => "draining",
+            State::Stale => "stale",
+            State::Left => "left",
+        }
+    }
+
     fn number(self) -> u8 {
         match self {
             State::Joining => 0,

@@ -40,7 +40,8 @@ impl Settings {
         self.away.min(self.lost)
     }
 
-    pub(super) fn suspect(&self) -> Duration {
+    /// The silence after which a node is suspect.
+    pub fn suspect(&self) -> Duration {
         self.beat * self.suspect_beats
     }
 }

@@ -12,7 +12,8 @@ pub enum Verdict {
     Alive,
     /// It has missed some beats. It gets new calls only if nobody else can take them.
     Suspect,
-    /// Nobody listens to its inbox. It gets no new calls; those that it has may still be answered.
+    /// Nobody listens to its inbox. It gets new calls only where nobody else is left, and these wait for it. Those that it has may still be
+    /// answered.
     Away,
     /// Nothing is expected from it any more. It is alive again if it is heard again.
     Lost,
@@ -96,6 +97,17 @@ pub enum Alone {
     Unheard,
     /// It has not run for longer than two beats.
     Paused,
+}
+
+impl fmt::Display for Alone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Alone::Starting => "it has just joined",
+            Alone::Disconnected => "the connection to the server is lost",
+            Alone::Unheard => "the server does not pass on even the beats of this node",
+            Alone::Paused => "this process did not run for a while",
+        })
+    }
 }
 
 /// The end of a membership.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use mesh_choices::Choices;
 use mesh_cluster::frame::Kind;
 use mesh_cluster::identity::{ClusterName, Incarnation, Mark, NodeName};
-use mesh_cluster::link::{Class, Limits, Outgoing, Refusal, Ticket};
+use mesh_cluster::link::{Class, Fate, Limits, Outgoing, Refusal, Ticket};
 use mesh_cluster::member::{Membership, Output};
 use mesh_cluster::presence::beat::{Facts, State};
 use mesh_cluster::presence::{End, Judgement, Reason, Settings, Verdict};
@@ -445,8 +445,13 @@ impl World {
             .find(|(_, it, _)| it.mark() == to)
             .map(|(node, _, _)| node.clone());
         if let Some(to) = to {
-            let fate = self.processes[place].member.withdraw(&to, ticket);
-            self.ledger.withdrawn(self.now, ticket, fate);
+            let member = &mut self.processes[place].member;
+            if self.choices.one_in(2) {
+                let fate = member.withdraw(&to, ticket);
+                self.ledger.withdrawn(self.now, ticket, fate);
+            } else if member.withdraw_untaken(&to, ticket) {
+                self.ledger.withdrawn(self.now, ticket, Some(Fate::NeverTaken));
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::Applies::{Live, Restart};
 use super::*;
 
 mod clients;
+mod cluster;
 mod components;
 mod http;
 mod mesh;
@@ -26,6 +27,7 @@ const SECTIONS: &[&[Key]] = &[
     http::REST,
     components::CALLS,
     components::SWAP,
+    cluster::CLUSTER,
     http::WEB,
     http::ROUTES,
     http::FOLDERS,

@@ -115,6 +115,14 @@ fn with_key(key: &Key, value: &str) -> String {
         "happn.tls" => &[("cert", "\"p\""), ("key", "\"p\"")],
         "rest" if key.name == "cors_credentials" => &[("cors_origins", "[\"https://a.example\"]")],
         "security.profiles" => &[("name", "\"p\"")],
+        "cluster" if key.name == "dev" => &[("name", "\"p\""), ("servers", "[\"nats://127.0.0.1:4222\"]")],
+        // One beat of the least length, so that each of the others may have its least and its most.
+        "cluster" => &[
+            ("name", "\"p\""),
+            ("servers", "[\"tls://p:4222\"]"),
+            ("beat_ms", "10"),
+            ("lost_ms", "86400000"),
+        ],
         "web.routes" => &[("path", "\"/p\""), ("target", "\"x/y\"")],
         "web.folders" => &[("path", "\"/p\""), ("folder", "\"p\"")],
         "components" => &[("name", "\"p\""), ("library", "\"p\"")],
@@ -123,10 +131,19 @@ fn with_key(key: &Key, value: &str) -> String {
     let header = match key.section {
         "" if key.name == "name" => String::new(),
         "" => "name = \"x\"\n".to_owned(),
+        "cluster" => "name = \"x\"\ndomain = \"x\"\n[cluster]\n".to_owned(),
         section if REPEATED.contains(&section) => format!("name = \"x\"\n[[{section}]]\n"),
         section => format!("name = \"x\"\n[{section}]\n"),
     };
-    let needed = needed.iter().filter(|(name, _)| *name != key.name);
+    let other_half: &[(&str, &str)] = match key.path().as_str() {
+        "cluster.cert" => &[("key", "\"p\"")],
+        "cluster.key" => &[("cert", "\"p\"")],
+        _ => &[],
+    };
+    let needed = needed
+        .iter()
+        .chain(other_half)
+        .filter(|(name, _)| *name != key.name);
     let needed = needed.map(|(name, value)| format!("{name} = {value}\n"));
     format!("{header}{}{} = {value}\n", needed.collect::<String>(), key.name)
 }
@@ -138,12 +155,16 @@ fn two_values(key: &Key) -> [String; 2] {
         (Takes::Boolean, ..) => ["true".to_owned(), "false".to_owned()],
         (Takes::Integer { min, max }, ..) => [min, max].map(|number| number.to_string()),
         (Takes::Choice(words), ..) => [words[0], words[1]].map(|word| format!("\"{word}\"")),
+        (Takes::Table, _, "requires") => ["1", "2"].map(|version| format!("{{ x = \"{version}\" }}")),
         (Takes::Table, ..) => in_both("{ x = \"?\" }"),
         (Takes::Texts, "web", _) => in_both("[\"/?\"]"),
         (Takes::Texts, _, "addresses") => ["[\"10.0.0.1\"]", "[\"10.0.0.2\"]"].map(str::to_owned),
+        (Takes::Texts, _, "servers") => in_both("[\"tls://?:4222\"]"),
+        (Takes::Texts, "cluster" | "components", _) => in_both("[\"?\"]"),
         (Takes::Texts, ..) => in_both("[\"https://?.example\"]"),
         (_, "web.routes" | "web.folders", "path") => in_both("\"/?\""),
         (_, _, "target") => in_both("\"x/?\""),
+        (Takes::Text, "cluster", _) => in_both("\"?\""),
         // Secrets have a least length.
         _ => ["a", "b"].map(|letter| format!("\"{}\"", letter.repeat(40))),
     }

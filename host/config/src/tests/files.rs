@@ -62,7 +62,7 @@ fn a_file_with_windows_line_endings_is_read() {
     let folder = Folder::new("crlf");
     let path = folder.write("mesh.toml", FULL.replace('\n', "\r\n").as_bytes());
     let config = Config::load(&path, &[]).expect("the file is right");
-    assert_eq!(config.position(config.components[1].name.at), Some((55, 8)));
+    assert_eq!(config.position(config.components[1].name.at), Some((79, 8)));
     assert_eq!(config.file(), path);
     assert_eq!(config.folder(), folder.0);
 }

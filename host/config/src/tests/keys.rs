@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 17] = [
     "",
     "happn",
     "happn.tls",
@@ -16,6 +16,7 @@ const SECTIONS: [&str; 16] = [
     "rest",
     "calls",
     "swap",
+    "cluster",
     "web",
     "web.routes",
     "web.folders",
@@ -135,7 +136,10 @@ fn the_page_shows_the_tables() {
 fn components_swaps_rest_and_the_folder_of_libraries_apply_live_and_all_else_after_a_restart() {
     for key in KEYS {
         let is_live = matches!(key.section, "components" | "swap" | "rest" | "plugins")
-            || key.path() == "security.authority_delegation";
+            || matches!(
+                key.path().as_str(),
+                "security.authority_delegation" | "cluster.expose" | "cluster.prefer"
+            );
         assert_eq!(key.applies == Applies::Live, is_live, "{key}");
     }
 }

@@ -24,7 +24,7 @@ fn a_misspelt_section_is_answered_with_the_right_one() {
 mesh.toml:2:2: unknown key `component` at the top level
 2 | [component]
   |  ^^^^^^^^^
-help: did you mean `components`? known keys: calls, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web"#,
+help: did you mean `components`? known keys: calls, cluster, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web"#,
     );
 }
 
@@ -37,7 +37,7 @@ fn a_key_in_the_wrong_section_is_answered_with_the_right_section() {
 mesh.toml:5:1: unknown key `port` in [[components]]
 5 | port = 1
   | ^^^^
-help: `port` is a key of [happn]. known keys: authority_delegation, config, crate, lanes, library, name, stack_bytes, start_timeout_ms, version"#,
+help: `port` is a key of [happn]. known keys: affinity, authority_delegation, config, crate, idempotent, lanes, library, name, reach, requires, stack_bytes, start_timeout_ms, version"#,
     );
 }
 
@@ -284,7 +284,7 @@ help: a second component starts with its own line `[[components]]`
 mesh.toml:3:1: unknown key `prot` at the top level
 3 | prot = 1
   | ^^^^
-help: known keys: calls, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web"#,
+help: known keys: calls, cluster, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web"#,
     );
 }
 
@@ -312,9 +312,9 @@ fn columns_count_characters_and_carets_stand_below_wide_ones() {
         "\u{feff}nam = 1\r\n\tdomian = \"x\"\r\n",
         &["name=x"],
         "mesh.toml:1:1: unknown key `nam` at the top level\n1 | nam = 1\n  | ^^^\n\
-         help: did you mean `name`? known keys: calls, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web\n\n\
+         help: did you mean `name`? known keys: calls, cluster, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web\n\n\
          mesh.toml:2:2: unknown key `domian` at the top level\n2 | \tdomian = \"x\"\n  | \t^^^^^^\n\
-         help: did you mean `domain`? known keys: calls, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web",
+         help: did you mean `domain`? known keys: calls, cluster, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web",
     );
 }
 

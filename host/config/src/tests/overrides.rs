@@ -91,7 +91,7 @@ help: without this key it is 55000
 help: quote the value, and the whole for the shell: --set 'name="5"'
 
 --set hapn.port=1: unknown key `hapn` at the top level
-help: did you mean `happn`? known keys: calls, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web
+help: did you mean `happn`? known keys: calls, cluster, components, console, data_component, domain, happn, name, plugins, rest, security, store, swap, web
 
 --set components.clac.lanes=2: there is no component named "clac"
 help: did you mean `calc`? components: calc
@@ -156,7 +156,7 @@ fn two_entries_made_equal_by_an_override_are_reported() {
     assert_eq!(
         error.to_string(),
         "--set components.echo.name=calc: two components are named \"calc\" and have the same `version`, \"^1.2 || ^2\"\n\
-         help: the first is at mesh.toml:41:8; give one of them another name, or, to serve two versions of \"calc\" \
+         help: the first is at mesh.toml:61:8; give one of them another name, or, to serve two versions of \"calc\" \
          side by side, each its own `version`",
     );
 }

@@ -7,10 +7,10 @@
 use super::guard::{Actor, unauthorized};
 use super::{Gate, path};
 use mesh_security::permission;
-use mesh_session::Principal;
 use mesh_session::pubsub::{
     Channel, DEFAULT_DEPTH, Depth, EVERYTHING, Subscriber, Subscription, VersionFilter,
 };
+use mesh_session::{After, InFlight, Principal};
 use mesh_store::now;
 use mesh_wire::address;
 use mesh_wire::protocol::{Action, Dialect, Frame, Listeners, Options, Request, Response, WireError, json};
@@ -32,8 +32,13 @@ enum Listening {
 
 /// The result of an `on`.
 enum Listened {
-    /// A subscription with this reference.
-    As(String),
+    /// A subscription.
+    As {
+        /// Its reference.
+        id: String,
+        /// The condition that ends when other nodes know of it.
+        after: Option<After>,
+    },
     /// A subscription that is to be answered with the documents that are there already, as this user may have them.
     Presents(Made, Actor),
 }
@@ -57,8 +62,9 @@ impl Gate {
         let answered = match self.try_on(request, &options, dialect) {
             Err(error) => Err(error),
             Ok(Listened::Presents(made, actor)) => self.present(request, frame, (made, &actor)),
-            Ok(Listened::As(id)) => {
-                self.send(response.data(&format!(r#"{{"id":"{id}"}}"#)));
+            Ok(Listened::As { id, after }) => {
+                let frame = response.data(&format!(r#"{{"id":"{id}"}}"#));
+                self.session.outbound().push_after(frame, after);
                 Ok(())
             }
         };
@@ -95,7 +101,12 @@ impl Gate {
         if let Some(channel) = channel {
             match listening(channel.pattern, self.session.id(), dialect) {
                 Listening::Allowed => {}
-                Listening::Pretended => return Ok(Listened::As(now().to_string())),
+                Listening::Pretended => {
+                    return Ok(Listened::As {
+                        id: now().to_string(),
+                        after: None,
+                    });
+                }
                 Listening::Forbidden => {
                     return Err(WireError::plain(format!(
                         "wildcard listens on _exchange responses are forbidden, bad path: {}",
@@ -109,6 +120,8 @@ impl Gate {
         if wants_documents && !self.may_also(&actor, permission::Action::Get, pattern) {
             return Err(unauthorized());
         }
+        // Other nodes know of it when it is answered, so that none of their events is missed from then on.
+        let until = self.mesh.elsewhere().is_some().then(InFlight::default);
         let depth = depth_of(options);
         let count = options.reference_count.unwrap_or(1.0).clamp(1.0, 1e9) as i64;
         let subscriber = Subscriber::Session(self.session.clone());
@@ -124,7 +137,10 @@ impl Gate {
             as_sent: options.merge && dialect.has_merge_subscriptions(),
             principal: principal.clone(),
             is_in_part: security.is_some_and(|security| security.hears_in_part(pattern)),
+            until: until.clone(),
         };
+        let after = until.as_ref().map(InFlight::after);
+        drop(until);
         let subscribed = self.mesh.subscriptions().subscribe(&subscriber, subscription);
         let id = subscribed.map_err(|error| WireError::service(error.to_string(), "SubscriptionService"))?;
         let session = self.session.number();
@@ -141,7 +157,7 @@ impl Gate {
         };
         Ok(match wants_documents {
             true => Listened::Presents(made, actor),
-            false => Listened::As(made.id),
+            false => Listened::As { id: made.id, after },
         })
     }
 

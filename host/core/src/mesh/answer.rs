@@ -2,7 +2,7 @@
 
 use super::publishing::Own;
 use super::{Mesh, Reach};
-use mesh_plugin::{Abandoned, Answer, Status};
+use mesh_plugin::{Abandoned, Answer, Status, Unserved};
 use mesh_session::{After, Session, Share};
 use mesh_wire::protocol::json;
 use serde_json::value::RawValue;
@@ -54,10 +54,15 @@ impl Failure {
     }
 
     fn document(&self) -> String {
-        match self.status {
-            Some(status) => format!(r#"{{"status":"{status}","args":{}}}"#, self.arguments()),
-            None => format!(r#"{{"args":{}}}"#, self.arguments()),
-        }
+        response(self.status, &self.arguments())
+    }
+}
+
+/// The response document with this status, or without one.
+fn response(status: Option<&str>, arguments: &str) -> String {
+    match status {
+        Some(status) => format!(r#"{{"status":"{status}","args":{arguments}}}"#),
+        None => format!(r#"{{"args":{arguments}}}"#),
     }
 }
 
@@ -141,6 +146,10 @@ impl Answer for SessionAnswer {
         }
     }
 
+    fn unserved(self: Box<Self>, unserved: Unserved<'_>) {
+        self.publish(&response(unserved.status, unserved.arguments));
+    }
+
     fn is_orphaned(&self) -> bool {
         self.session.has_ended()
     }
@@ -164,6 +173,11 @@ pub(super) fn unreadable(target: &str) -> Failure {
         "Error",
         format!("{target} gave an answer that is not a JSON array"),
     )
+}
+
+/// The payload of the error that a caller gets when nobody will answer.
+pub fn abandoned_arguments(target: &str, why: Abandoned, limit_milliseconds: u128) -> String {
+    abandoned(target, why, limit_milliseconds).arguments()
 }
 
 /// The error that a caller gets when nobody will answer.

@@ -1,19 +1,23 @@
 //! Calls (docs/mesh-protocol.md 2): from a `set` on a request path to a job on a lane.
 
+mod request;
+
+pub use request::{CallRequest, is_own_address};
+
 use super::answer::{Failure, SessionAnswer};
+use super::elsewhere::HandOver;
 use super::registry::{Asked, listed};
-use super::{Endpoint, Mesh};
+use super::{Elsewhere, Endpoint, Mesh};
 use bytes::Bytes;
+use mesh_cluster::calls::Wanted;
 use mesh_plugin::{Answer, Job, JobKind, Place, Refusal, Refused, Wake};
 use mesh_session::Session;
-use mesh_wire::address::{Address, RESPONSES, Response};
+use mesh_wire::address::Address;
 use mesh_wire::origin::Origin;
-use mesh_wire::protocol::{WireError, json};
+use mesh_wire::protocol::json;
 use mesh_wire::versions::RequestedRange;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,13 +30,13 @@ const MOST_TURNS: usize = 16;
 /// A call that a version has taken.
 struct Routed {
     wake: Wake,
-    /// The number of the version.
-    endpoint: u64,
+    /// The number of the version; none where it is on another node.
+    endpoint: Option<u64>,
 }
 
 impl Routed {
-    fn to(endpoint: &Endpoint, wake: Wake) -> Routed {
-        let endpoint = endpoint.number();
+    fn to(endpoint: Option<&Endpoint>, wake: Wake) -> Routed {
+        let endpoint = endpoint.map(Endpoint::number);
         Routed { wake, endpoint }
     }
 }
@@ -44,106 +48,9 @@ pub(super) struct WrittenRange<'a> {
     pub(super) range: &'a RequestedRange,
 }
 
-/// A call as a client sent it. Nothing in it is believed but the arguments.
-#[derive(Debug)]
-pub struct CallRequest<'a> {
-    /// Where to publish the answer; `None` when nothing was said, and nothing can be answered.
-    callback: Option<Cow<'a, str>>,
-    arguments: Option<&'a RawValue>,
-    version: Option<&'a RawValue>,
-}
-
-impl<'a> CallRequest<'a> {
-    /// Reads the value of a request. The address must be one of the two response layouts of this very session.
-    ///
-    /// # Errors
-    ///
-    /// When the address is somebody else's, or no response address at all.
-    pub fn read(
-        value: Option<&'a RawValue>,
-        session: &Session,
-        domain: &str,
-    ) -> Result<CallRequest<'a>, WireError> {
-        let fields = match value {
-            Some(value) if value.get().starts_with('{') => {
-                serde_json::from_str::<Fields>(value.get()).unwrap_or_default()
-            }
-            _ => Fields::default(),
-        };
-        let callback = fields.callback.and_then(json::as_text);
-        if let Some(address) = &callback
-            && !is_own_address(address, session.id(), domain)
-        {
-            return Err(WireError::access_denied(format!(
-                "callbackAddress {} is not a response address of this session, expected {RESPONSES}{}/…",
-                json::shorten(address),
-                session.id()
-            )));
-        }
-        Ok(CallRequest {
-            callback,
-            arguments: fields.arguments,
-            version: fields.version,
-        })
-    }
-}
-
-/// Whether answers for this session may go to this address: `/_exchange/responses/<session>/…`, or with a domain,
-/// component and method in front of the session. Sessions listen to everything below their own id, which is a UUID. A
-/// UUID in the place of the domain would make an answer to somebody else of it.
-pub fn is_own_address(address: &str, session_id: &str, domain: &str) -> bool {
-    let Some(response) = Response::parse(address) else {
-        return false;
-    };
-    if address.contains('*') {
-        return false;
-    }
-    let first = response.first();
-    let may_be_domain = first == domain || uuid::Uuid::try_parse(first).is_err();
-    first == session_id || (may_be_domain && response.fourth() == Some(session_id))
-}
-
-#[derive(Default)]
-struct Fields<'a> {
-    callback: Option<&'a RawValue>,
-    arguments: Option<&'a RawValue>,
-    version: Option<&'a RawValue>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("a call")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut fields = Fields::default();
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    let field = match &*key {
-                        "callbackAddress" => &mut fields.callback,
-                        "args" => &mut fields.arguments,
-                        "version" => &mut fields.version,
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                            continue;
-                        }
-                    };
-                    *field = Some(map.next_value()?);
-                }
-                Ok(fields)
-            }
-        }
-        deserializer.deserialize_map(FieldsVisitor)
-    }
-}
-
 /// The part of a component that a request is for.
 #[derive(Clone, Copy)]
-enum Aim<'a> {
+pub(super) enum Aim<'a> {
     /// To answer a call of this method.
     Method(&'a str),
     /// To answer a web request for this route.
@@ -152,7 +59,7 @@ enum Aim<'a> {
 
 impl Aim<'_> {
     /// Aims a job at the part of a version that is meant. False when it has none such.
-    fn take(self, endpoint: &Endpoint, job: &mut Job) -> bool {
+    pub(super) fn take(self, endpoint: &Endpoint, job: &mut Job) -> bool {
         let descriptor = endpoint.descriptor();
         let position = match self {
             Aim::Method(name) => descriptor.method(name).map(|(position, method)| {
@@ -271,9 +178,12 @@ impl Mesh {
                     Routed::to,
                 );
                 if promised.is_some()
-                    && let Ok(routed) = &routed
+                    && let Ok(Routed {
+                        endpoint: Some(endpoint),
+                        ..
+                    }) = &routed
                 {
-                    session.note_reliance(routed.endpoint, target.0);
+                    session.note_reliance(*endpoint, target.0);
                 }
                 routed
             }
@@ -329,7 +239,7 @@ impl Mesh {
         let target = (component, Aim::Method(method));
         let asked = range.map_or(Asked::Any, |written| Asked::Range(written.range));
         let text = || range.map_or_else(String::new, |written| written.text.to_owned());
-        let placed = |endpoint: &Endpoint, wake: Wake| endpoint.place_of(wake.token());
+        let placed = |endpoint: Option<&Endpoint>, wake: Wake| endpoint?.place_of(wake.token());
         self.route(target, asked, text, job, answer, deadline, placed)
     }
 
@@ -348,7 +258,7 @@ impl Mesh {
         };
         let target = (component, Aim::Route(route));
         let deadline = self.clock.now() + timeout;
-        let woken = |_: &Endpoint, wake: Wake| drop(wake);
+        let woken = |_: Option<&Endpoint>, wake: Wake| drop(wake);
         self.route(target, Asked::Any, String::new, job, answer, deadline, woken)
     }
 
@@ -359,11 +269,11 @@ impl Mesh {
         &self,
         (name, aim): (&str, Aim<'_>),
         asked: Asked<'_>,
-        asked_text: impl FnOnce() -> String,
+        asked_text: impl Fn() -> String,
         mut job: Job,
         mut answer: Box<dyn Answer>,
         deadline: Instant,
-        taken: impl FnOnce(&Endpoint, Wake) -> T,
+        taken: impl FnOnce(Option<&Endpoint>, Wake) -> T,
     ) -> Result<T, (Failure, Box<dyn Answer>)> {
         // A name may carry a range: that is how versions beside the first are listed.
         let (bare, named_range) = match name.split_once('@') {
@@ -374,33 +284,70 @@ impl Mesh {
             (Some(range), Asked::Any | Asked::Advertised(_)) => Asked::Range(range),
             (_, asked) => asked,
         };
+        let elsewhere = self.elsewhere();
+        let text = |asked_text: &dyn Fn() -> String| {
+            match asked {
+                Asked::Advertised(shown) => shown.line(bare).map(|line| line.to_string()),
+                Asked::Any | Asked::Range(_) => named_range.as_ref().map(|_| name.to_owned()),
+            }
+            .unwrap_or_else(asked_text)
+        };
+        let hand_over = |elsewhere: &dyn Elsewhere, job: Job, answer: Box<dyn Answer>| {
+            let wanted = match asked {
+                Asked::Any => Wanted::Any,
+                Asked::Advertised(shown) => shown.line(bare).map_or(Wanted::Any, Wanted::Line),
+                Asked::Range(_) => Wanted::range(&match name.split_once('@') {
+                    Some((_, range)) => range.to_owned(),
+                    None => asked_text(),
+                }),
+            };
+            let call = HandOver {
+                named: name,
+                component: bare,
+                aim,
+                wanted,
+            };
+            elsewhere.call(call.request(job), answer);
+        };
+        if let Some(elsewhere) = elsewhere
+            && elsewhere.competes()
+            && elsewhere.knows(bare)
+        {
+            hand_over(elsewhere, job, answer);
+            return Ok(taken(None, Wake::nobody()));
+        }
         for _ in 0..MOST_TURNS {
             let registry = self.registry();
-            let found = match registry.find(bare, asked) {
-                Some(endpoint) => endpoint,
-                None if registry.versions(bare).is_empty() => {
-                    return Err((unknown_component(name, aim.name()), answer));
+            let found = registry
+                .find(bare, asked)
+                .filter(|endpoint| aim.take(endpoint, &mut job));
+            let Some(found) = found else {
+                if let Some(elsewhere) = elsewhere
+                    && elsewhere.knows(bare)
+                {
+                    hand_over(elsewhere, job, answer);
+                    return Ok(taken(None, Wake::nobody()));
                 }
-                None => {
-                    let present = registry.versions(bare);
-                    let asked = match asked {
-                        Asked::Advertised(shown) => shown.line(bare).map(|line| line.to_string()),
-                        Asked::Any | Asked::Range(_) => named_range.as_ref().map(|_| name.to_owned()),
-                    };
-                    let asked = asked.unwrap_or_else(asked_text);
-                    return Err((version_mismatch(name, aim.name(), &asked, present), answer));
-                }
+                let present = registry.versions(bare);
+                let failure = match registry.find(bare, asked) {
+                    Some(_) => unknown_method(name, aim.name()),
+                    None if present.is_empty() => unknown_component(name, aim.name()),
+                    None => version_mismatch(name, aim.name(), &text(&asked_text), present),
+                };
+                return Err((failure, answer));
             };
-            if !aim.take(found, &mut job) {
-                return Err((unknown_method(name, aim.name()), answer));
-            }
             match found.call(job, answer, deadline) {
-                Ok(wake) => return Ok(taken(found, wake)),
+                Ok(wake) => return Ok(taken(Some(found), wake)),
                 Err(refused) => {
                     let why = refused.why;
                     Refused { job, answer, .. } = *refused;
-                    if why != Refusal::Replaced {
-                        return Err((refused_by(found, why), answer));
+                    match (why, elsewhere) {
+                        (Refusal::Replaced, _) => {}
+                        (Refusal::Full | Refusal::Closed, Some(elsewhere)) if elsewhere.knows(bare) => {
+                            hand_over(elsewhere, job, answer);
+                            return Ok(taken(None, Wake::nobody()));
+                        }
+                        _ => return Err((refused_by(found, why), answer)),
                     }
                 }
             }

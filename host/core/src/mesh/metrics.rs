@@ -3,6 +3,8 @@
 //! Enters: counters that the parts of the mesh keep anyway, each described by the crate that counts. Leaves: one page
 //! of all of them. Guarantees: the order of the families stays; counters never go back while what they count is there.
 
+mod cluster;
+
 use super::Mesh;
 use mesh_metrics::{Collect, Kind, Labels, Page};
 use mesh_plugin::Versions;
@@ -23,6 +25,9 @@ impl Mesh {
         self.sessions().collect(&mut page);
         self.subscriptions().collect(&mut page);
         self.store().collect(&mut page);
+        if let Some(elsewhere) = self.elsewhere() {
+            cluster::collect(&elsewhere.status(), &mut page);
+        }
         page.into_text()
     }
 }

@@ -14,6 +14,7 @@ mod data;
 mod delegation;
 mod description;
 mod documents;
+mod elsewhere;
 mod endpoint;
 mod exchange;
 mod hearing;
@@ -30,11 +31,12 @@ pub mod swaps;
 mod takeover;
 
 pub use acknowledgements::Acknowledgements;
-pub use answer::error_array;
+pub use answer::{abandoned_arguments, error_array};
 pub use builtin::{Builtin, BuiltinCall, Handler};
 pub use clock::Clock;
 pub use description::StartProgress;
 pub use documents::{Change, Data, Publisher, Write, WriteError, WriteMode, Written};
+pub use elsewhere::{Elsewhere, NodeCall, NotHere};
 pub use endpoint::{Calls, Endpoint, Irreplaceable, Remote};
 pub use exchange::{CallRequest, Caller, RangeCache, is_own_address};
 pub use origins::Origins;
@@ -48,9 +50,10 @@ pub use site::{RootRoute, Site, WebFolder};
 pub use status::{ComponentStatus, Status};
 pub use takeover::Takeover;
 
+use self::elsewhere::Described;
 use self::swaps::History;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use mesh_plugin::{Component, LoadError, Stage, Unloaded};
 use mesh_scans::Scans;
 use mesh_security::Security;
@@ -58,8 +61,9 @@ use mesh_session::pubsub::{Index, Limits};
 use mesh_session::{AddressShares, AdmissionLimits, Sessions};
 use mesh_store::Store;
 use mesh_wire::origin::Origin;
+use mesh_wire::versions::Advertised;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The parts that a mesh is made of.
@@ -123,11 +127,16 @@ pub struct Mesh {
     /// The directory of users and rights, in a secure mesh.
     security: Option<Arc<Security>>,
     swap_history: History,
+    /// The other nodes, in a cluster.
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
+    described: Mutex<Described>,
+    /// The versions in the description of all nodes.
+    advertised_elsewhere: ArcSwapOption<Advertised>,
     started: Instant,
     clock: Clock,
     /// Sees what is published.
     #[cfg(any(test, feature = "testing"))]
-    observer: std::sync::OnceLock<Observer>,
+    observer: OnceLock<Observer>,
     /// Answers over HTTP, by the first digit of their status.
     http_answers: [AtomicU64; 6],
     runtime: tokio::runtime::Handle,
@@ -163,10 +172,13 @@ impl Mesh {
             retired: Mutex::default(),
             store,
             swap_history: History::default(),
+            elsewhere: OnceLock::new(),
+            described: Mutex::default(),
+            advertised_elsewhere: ArcSwapOption::empty(),
             started: clock.now(),
             clock,
             #[cfg(any(test, feature = "testing"))]
-            observer: std::sync::OnceLock::new(),
+            observer: OnceLock::new(),
             http_calls: AddressShares::default(),
             http_answers: Default::default(),
             runtime: tokio::runtime::Handle::current(),

@@ -95,16 +95,27 @@ impl Mesh {
         }
     }
 
-    /// Sees each publication before anybody has it. A link to other nodes of a cluster takes from here what is for them. There is no
+    /// Publishes an event of another node to those who listen here. It does not go back to other nodes.
+    pub fn publish_from_node(&self, event: &Event<'_>) -> Published {
+        self.subscriptions().publish(event)
+    }
+
+    /// Sees each publication before anybody has it. Other nodes of a cluster are sent from here what is for them. There is no
     /// other place where publications leave.
-    #[cfg_attr(
-        not(any(test, feature = "testing")),
-        allow(unused_variables, clippy::unused_self)
-    )]
     fn leaves(&self, event: &Event<'_>, reach: &Reach<'_>) {
         #[cfg(any(test, feature = "testing"))]
         if let Some(observer) = self.observer.get() {
             observer(event, reach);
+        }
+        let is_answer = matches!(reach, Reach::Caller { .. });
+        if let Some(elsewhere) = self.elsewhere()
+            && !is_answer
+            && event.publication.action == EventAction::Set
+            // Documents are each node's own, and so are their changes.
+            && event.publication.stored.is_none()
+            && event.targets.is_none_or(|targets| !targets.without_cluster)
+        {
+            elsewhere.publish(event);
         }
     }
 

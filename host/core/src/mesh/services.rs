@@ -209,6 +209,7 @@ impl Services for MeshServices {
                 as_sent: false,
                 principal: None,
                 is_in_part: false,
+                until: None,
             };
             caller.instance.add_interest(Interest {
                 lane: caller.lane,

@@ -1,7 +1,8 @@
 //! The status of a running mesh, for people.
 
 use super::swaps::Report;
-use super::{Endpoint, Mesh};
+use super::{Elsewhere, Endpoint, Mesh};
+use mesh_cluster::status::ClusterStatus;
 use mesh_plugin::ffi::interpose;
 use mesh_plugin::{Component, ComponentState};
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,9 @@ pub struct Status {
     /// The last swaps, the oldest first.
     #[serde(default)]
     pub swaps: Vec<Report>,
+    /// The cluster, where the host is a node of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterStatus>,
 }
 
 impl Mesh {
@@ -94,6 +98,7 @@ impl Mesh {
             components: components.collect(),
             store_failure: self.store().health().failure.map(|failure| failure.to_string()),
             swaps: self.swap_history().reports(),
+            cluster: self.elsewhere().map(Elsewhere::status),
         }
     }
 }

@@ -40,6 +40,8 @@ impl Mesh {
             registry.exchange(change.old.as_ref(), change.new.as_ref());
         }
         self.registry.store(Arc::new(registry));
+        // Before its first call: nobody who has seen the new version is sent to an older one on another node.
+        self.tell_elsewhere();
         for change in changes {
             let Some(old) = &change.old else { continue };
             let waiting = old.seal();
@@ -92,10 +94,7 @@ impl Mesh {
             .filter(|(old, new)| !has_same_methods(old, new))
             .map(|(_, new)| new.name())
             .collect();
-        if !changed.is_empty() {
-            self.publish_description_without(StartProgress::Ready, &changed)?;
-        }
-        self.publish_description(StartProgress::Ready)
+        self.publish_description_after(StartProgress::Ready, &changed)
     }
 
     fn lock_retired(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Component>>> {

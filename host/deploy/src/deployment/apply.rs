@@ -131,6 +131,9 @@ impl Deployment {
         let rest = &config.rest;
         self.mesh
             .set_origins(Origins::new(&rest.cors_origins, rest.cors_credentials));
+        if let Err(error) = self.mesh.configure_elsewhere(&config) {
+            tracing::error!("the schema could not be written: {error}");
+        }
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = config;
     }
 

@@ -10,6 +10,7 @@ import { bytes, count, duration, latency, rate } from './format.js';
 import { History } from './history.js';
 import { goTo, watchKeys } from './keys.js';
 import { Link } from './link.js';
+import { Nodes } from './nodes.js';
 import { linear, logarithmic, Plot } from './plot.js';
 import { Sessions } from './sessions.js';
 import { Swaps } from './swaps.js';
@@ -30,6 +31,7 @@ const components = new Components(history, (item, byHand) => {
 });
 const swaps = new Swaps();
 const sessions = new Sessions(link);
+const nodes = new Nodes();
 let hasFigures = false;
 
 const ratePlot = new Plot(byId('rate-plot'), {
@@ -90,6 +92,7 @@ function showFigures(figures) {
   }
   swaps.update(figures);
   sessions.update(figures);
+  nodes.update(figures);
 }
 
 function describeFromDescription() {
@@ -118,7 +121,7 @@ function notice(text) {
 link.addEventListener('figures', ({ detail: figures }) => showFigures(figures));
 link.addEventListener('figures-denied', ({ detail: { status } }) => {
   hasFigures = false;
-  for (const id of ['overview', 'swaps', 'sessions']) setHidden(byId(id), true);
+  for (const id of ['overview', 'nodes', 'swaps', 'sessions']) setHidden(byId(id), true);
   const { user } = link.client.session;
   const who = user ? user.username : 'You';
   const text = status === 403
@@ -151,6 +154,7 @@ link.addEventListener('login-needed', ({ detail: { reason } }) => {
   setHidden(byId('login'), false);
   hasFigures = false;
   history.forget();
+  nodes.forget();
   events.lost('logged out.');
   events.clear();
   setText(byId('login-error'), reason || '');

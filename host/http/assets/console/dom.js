@@ -31,8 +31,9 @@ export function setHidden(node, hidden) {
 }
 
 const TONES = {
-  active: 'good', connected: 'good', complete: 'good',
+  active: 'good', alive: 'good', connected: 'good', complete: 'good',
   starting: 'busy', draining: 'busy', parked: 'busy', 'in probation': 'busy', connecting: 'busy', switching: 'busy',
+  suspect: 'busy', away: 'busy', lost: 'bad',
   resident: 'bad', disconnected: 'bad', refused: 'bad', 'rolled back': 'bad', 'not rolled back': 'bad',
 };
 

@@ -42,6 +42,7 @@ export function watchKeys(actions) {
     e: () => goTo('events-title'),
     w: () => goTo('swaps-title'),
     s: () => goTo('sessions-title'),
+    n: () => goTo('nodes-title'),
     '?': () => dialog.showModal(),
     ...actions,
   };

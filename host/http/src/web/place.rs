@@ -63,24 +63,42 @@ pub fn find<'a>(mesh: &'a Mesh, path: &str) -> Option<Place<'a>> {
         .max_by_key(|place| place.length)
 }
 
+/// The names under which components of this node and of others are listed, with their routes. Of two with one name the one of this node
+/// counts.
+fn listed(mesh: &Mesh, is_meant: impl Fn(&str) -> bool) -> Vec<(String, Vec<String>)> {
+    let registry = mesh.registry();
+    let own = registry.in_order().map(|component| {
+        let routes = component
+            .descriptor()
+            .routes()
+            .iter()
+            .map(|(route, _)| route.clone());
+        (registry.listed_name(component), routes.collect())
+    });
+    let mut listed: Vec<(String, Vec<String>)> = own.filter(|(name, _)| is_meant(name)).collect();
+    let entries = mesh.elsewhere().map(|elsewhere| elsewhere.entries());
+    let entries = entries.iter().flat_map(|entries| entries.iter());
+    for entry in entries.filter(|entry| !entry.is_here && is_meant(&entry.listed)) {
+        if !listed.iter().any(|(name, _)| **name == *entry.listed) {
+            let routes = entry.component.facts().routes.iter();
+            let routes = routes.map(|route| route.name.to_string());
+            listed.push((entry.listed.to_string(), routes.collect()));
+        }
+    }
+    listed
+}
+
 /// The longest route of a component that the path, from `start` on, is below of.
 fn component_routes<'a>(mesh: &Mesh, path: &str, start: usize) -> Option<Place<'a>> {
     let segment = path.get(start..)?.strip_prefix('/')?.split('/').next()?;
     let wanted = query::decode(segment);
-    let registry = mesh.registry();
-    let listed = registry
-        .in_order()
-        .map(|component| (registry.listed_name(component), component));
-    let named: Vec<_> = listed
-        .filter(|(name, _)| name.eq_ignore_ascii_case(&wanted))
-        .collect();
+    let named = listed(mesh, |name| name.eq_ignore_ascii_case(&wanted));
     // Of names that differ in the size of letters only, the one that was written is meant.
     let is_exact = named.iter().any(|(name, _)| *name == wanted);
     let named = named.into_iter().filter(|(name, _)| !is_exact || *name == wanted);
-    let places = named.flat_map(|(name, component)| {
+    let places = named.flat_map(|(name, routes)| {
         let behind = start + 1 + segment.len();
-        let routes = component.descriptor().routes().iter();
-        let places = routes.filter_map(|(route, _)| {
+        let places = routes.iter().filter_map(|route| {
             let below = below(path.get(behind..)?, &format!("/{route}"))?;
             let length = path.len() - below.len();
             let served = Served::Route {

@@ -5,7 +5,7 @@
 
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use mesh_plugin::{Abandoned, Given, Response, Status};
+use mesh_plugin::{Abandoned, Given, Response, Status, Unserved};
 use mesh_wire::protocol::json;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -50,6 +50,14 @@ pub enum Failure {
     /// It took too long.
     #[error("{0}")]
     TimedOut(String),
+    /// No node of the cluster has answered.
+    #[error("{message}")]
+    Unserved {
+        /// The status that tells why.
+        status: StatusCode,
+        /// The same in words.
+        message: String,
+    },
 }
 
 impl Failure {
@@ -59,6 +67,7 @@ impl Failure {
             Failure::Component(_) | Failure::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Failure::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Failure::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
+            Failure::Unserved { status, .. } => *status,
         }
     }
 }
@@ -74,6 +83,12 @@ impl Given for Answered {
 
     fn responded(response: Response<'_>) -> Self {
         Answered(read(response))
+    }
+
+    fn unserved(unserved: Unserved<'_>) -> Self {
+        let (status, message) = crate::unserved::read(unserved.arguments);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        Answered(Err(Failure::Unserved { status, message }))
     }
 }
 

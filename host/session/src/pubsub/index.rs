@@ -5,13 +5,15 @@ use super::precedence::{Hit, Place};
 use super::registration::{Reference, Registration};
 use super::shrinking::shrink_list;
 use super::tables::Tables;
+use super::watching::{Told, Watcher};
 use super::{Channel, Depth, EventVersion, Pattern, Subscriber, VersionFilter};
 use crate::{After, Deferred, InFlight, Principal, Session};
 use mesh_wire::address::REQUESTS;
 use mesh_wire::protocol::{Dialect, EventAction, Frame, Listeners, Publication};
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The channel that clients of later generations get for a bare star: everything.
 pub const EVERYTHING: &str = "/*@*";
@@ -85,6 +87,8 @@ pub struct Subscription<'a> {
     pub principal: Option<Arc<Principal>>,
     /// It may reach more than its user may hear, although it was allowed.
     pub is_in_part: bool,
+    /// The flight that its answer waits for, until others know of it.
+    pub until: Option<InFlight>,
 }
 
 /// The limits on the subscriptions of one session.
@@ -131,16 +135,27 @@ pub enum TooManySubscriptions {
 }
 
 /// All subscriptions.
-#[derive(Debug)]
 pub struct Index {
     /// The limits of one session.
     limits: Limits,
     tables: RwLock<Tables>,
     next_reference: AtomicU64,
+    /// Is told of subscriptions.
+    watcher: OnceLock<Arc<dyn Watcher>>,
     /// Subscriptions that may match an exchange request. While there are none, calls do not look at the index.
     request_watchers: AtomicUsize,
     /// Bytes of sessions that have left, about, since somebody asked.
     left_behind: AtomicUsize,
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Index")
+            .field("limits", &self.limits)
+            .field("count", &self.count())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Index {
@@ -150,9 +165,15 @@ impl Index {
             limits,
             tables: RwLock::default(),
             next_reference: AtomicU64::new(1),
+            watcher: OnceLock::new(),
             request_watchers: AtomicUsize::new(0),
             left_behind: AtomicUsize::new(0),
         }
+    }
+
+    /// Has somebody told of the subscriptions that come from now on, and of their ends. Only the first call counts.
+    pub fn watch(&self, watcher: Arc<dyn Watcher>) {
+        let _ = self.watcher.set(watcher);
     }
 
     /// The channels that a subscriber has subscriptions on, with each user for whom they are; `None` for its own.
@@ -195,12 +216,20 @@ impl Index {
         };
         let too_many = TooManySubscriptions::Count { most: most.count };
         let too_large = TooManySubscriptions::Bytes { most: most.bytes };
-        let reference = Reference {
+        let mut reference = Reference {
+            told: None,
             id,
             filter: subscription.filter,
             depth: subscription.depth,
             as_sent: subscription.as_sent,
             principal: subscription.principal,
+        };
+        let matching = subscription.dialect.matching();
+        let mut until = subscription.until;
+        let mut tell = |reference: &mut Reference| {
+            let watcher = self.watcher.get();
+            reference.told = watcher
+                .and_then(|watcher| Told::of(watcher, channel, matching, &reference.filter, until.take()));
         };
         let mut tables = self.write();
         let of_subscriber = tables.of_subscriber(number);
@@ -229,6 +258,7 @@ impl Index {
             if is_repeated {
                 return Ok(id);
             }
+            tell(&mut reference);
             registration.references.push(reference);
             added
         } else {
@@ -237,7 +267,7 @@ impl Index {
             if is_searched && searched >= MOST_SEARCHED && matches!(subscriber, Subscriber::Session(_)) {
                 return Err(TooManySubscriptions::Searched);
             }
-            let registration = Registration {
+            let mut registration = Registration {
                 subscriber: subscriber.clone(),
                 channel: subscription.text.into(),
                 action: channel.action,
@@ -254,6 +284,7 @@ impl Index {
             if bytes + added > most.bytes {
                 return Err(too_large);
             }
+            registration.references.iter_mut().for_each(&mut tell);
             if registration.pattern.may_match_below(REQUESTS) {
                 self.request_watchers.fetch_add(1, Ordering::Relaxed);
             }

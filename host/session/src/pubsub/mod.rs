@@ -17,8 +17,10 @@ mod shrinking;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 pub use channel::{Channel, ChannelAction};
 pub use index::{EVERYTHING, Event, Index, Limits, Published, Subscription, Targets, TooManySubscriptions};
 pub use pattern::{DEFAULT_DEPTH, Pattern};
 pub use registration::{Depth, EventVersion, Listener, Subscriber, VersionFilter};
+pub use watching::{Watched, Watcher};

@@ -169,6 +169,7 @@ mod tests {
                     as_sent: false,
                     principal: None,
                     is_in_part: false,
+                    until: None,
                 };
                 index
                     .subscribe(&Subscriber::Session(session.clone()), subscription)

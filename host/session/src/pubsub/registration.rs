@@ -2,6 +2,7 @@
 
 use super::pattern::parts_of;
 use super::precedence::Place;
+use super::watching::Told;
 use super::{ChannelAction, Pattern};
 use crate::{Principal, Session};
 use mesh_wire::protocol::Publication;
@@ -54,6 +55,8 @@ pub(super) struct Reference {
     pub(super) as_sent: bool,
     /// For whom, where that is not the session's own user.
     pub(super) principal: Option<Arc<Principal>>,
+    /// The one who is told of subscriptions was told of this one.
+    pub(super) told: Option<Box<Told>>,
 }
 
 impl Reference {

@@ -169,6 +169,7 @@ impl World {
                 as_sent: false,
                 principal: None,
                 is_in_part: false,
+                until: None,
             },
         );
         let reference = reference.expect("there is no limit");

@@ -154,6 +154,7 @@ fn index(patterns: &[&str], path: &str, dialect: Dialect) {
             },
             count: 1,
             as_sent: false,
+            until: None,
             principal: None,
             is_in_part: false,
         };

@@ -16,6 +16,7 @@ impl InOrder {
                 name => Place::Node(peer(name)),
             },
             component: component.clone(),
+            is_away: false,
         };
         InOrder {
             routes: names.iter().map(route).collect(),

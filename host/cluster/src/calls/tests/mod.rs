@@ -10,6 +10,7 @@ use crate::component::{Component, Facts, Method};
 use crate::moment::Moment;
 use crate::peer::Peer;
 use crate::provider::Place;
+use crate::status::CallCounts;
 use crate::{played, played::version};
 use bytes::Bytes;
 use edge::{Did, Edge, InOrder, asking};
@@ -92,6 +93,33 @@ fn a_call_is_sent_and_its_answer_given_once() {
     assert_eq!(edge.answers("shop-2", number, ok()), []);
     assert_eq!(edge.calls.counts().late, 1);
     assert_eq!(edge.waits(20_000), []);
+}
+
+#[test]
+fn each_attempt_at_a_node_is_counted_by_its_end_once() {
+    let mut edge = Edge::to(&["shop-2", "shop-3"]);
+    let number = edge.sent_to("shop-2");
+    edge.answers("shop-2", number, Outcome::Refused(Refusal::Full));
+    let ended = |edge: &mut Edge| {
+        let mut all = Vec::new();
+        edge.calls
+            .take_ended(|node, counts| all.push((node.to_string(), counts)));
+        all
+    };
+    let refused = CallCounts {
+        refused: 1,
+        ..CallCounts::default()
+    };
+    assert_eq!(ended(&mut edge), [("shop-2".to_owned(), refused)]);
+    assert_eq!(edge.calls.in_flight().at(&peer("shop-3")), 1);
+    assert_eq!(ended(&mut edge), []);
+    edge.waits(20_000);
+    let timed_out = CallCounts {
+        timed_out: 1,
+        ..CallCounts::default()
+    };
+    assert_eq!(ended(&mut edge), [("shop-3".to_owned(), timed_out)]);
+    assert_eq!(ended(&mut edge), []);
 }
 
 #[test]
@@ -240,6 +268,11 @@ fn a_call_that_comes_back_is_withdrawn_where_another_node_can_take_it() {
     edge.calls.returned(&two, number, &mut edge.router);
     assert_eq!(edge.did(), []);
     edge.router = InOrder::nodes(&["shop-2", "shop-3"], &calc(false));
+    // It may as well wait where it is.
+    edge.router.routes[1].is_away = true;
+    edge.calls.returned(&two, number, &mut edge.router);
+    assert_eq!(edge.did(), []);
+    edge.router.routes[1].is_away = false;
     edge.calls.returned(&two, number, &mut edge.router);
     assert_eq!(edge.did(), [Did::Withdrawn("shop-2".into(), number)]);
     edge.router = InOrder::none(NoChoice::Unreachable);

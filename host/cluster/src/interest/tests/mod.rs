@@ -2,6 +2,7 @@
 
 mod bounds;
 
+use super::body::Difference;
 use super::topic::{each_of_path, of_pattern};
 use super::*;
 use crate::moment::Moment;
@@ -409,4 +410,30 @@ fn no_event_is_withheld_in_any_order_of_subscriptions_and_joins() {
         story.settle();
         assert_eq!(story.answered.len(), subscriptions);
     }
+}
+
+#[test]
+fn a_node_that_wants_everything_is_somebody_and_one_that_was_forgotten_here_wants_it_until_it_says_more() {
+    let (one, other) = (peer(2), peer(3));
+    let mut wanting = Wanting::default();
+    let everything = Difference {
+        revision: 1,
+        everything: true,
+        ..Difference::default()
+    };
+    wanting.receive(&one, &everything).unwrap();
+    assert!(!wanting.is_empty());
+    wanting.gone(&one);
+    assert!(wanting.is_empty());
+    wanting.assume_everything(&other);
+    assert!(!wanting.is_empty());
+    let nothing = Difference {
+        revision: 7,
+        reset: true,
+        ..Difference::default()
+    };
+    wanting.receive(&other, &nothing).unwrap();
+    assert!(wanting.is_empty());
+    wanting.assume_everything(&other);
+    assert!(wanting.is_empty());
 }

@@ -43,16 +43,18 @@ impl World {
             .iter()
             .find(|provider| provider.place == place && provider.component.version() == version)
             .ok_or_else(|| format!("call {id} goes to {place:?} with {version}, which does not fit"))?;
-        let takes = |provider: &Provider| provider.standing == Standing::READY;
-        if !takes(chosen) {
-            let is_last =
-                chosen.standing.verdict == Verdict::Suspect && chosen.standing.state == State::Ready;
-            if !is_last || fitting.iter().any(|provider| takes(provider)) {
-                return Err(format!(
-                    "call {id} goes to {place:?}, which is {:?}",
-                    chosen.standing
-                ));
-            }
+        let resort = |provider: &Provider| match (provider.standing.verdict, provider.standing.state) {
+            (Verdict::Alive, State::Ready) => Some(0),
+            (Verdict::Suspect, State::Ready) => Some(1),
+            (Verdict::Away, State::Ready) => Some(2),
+            _ => None,
+        };
+        let first = fitting.iter().filter_map(|provider| resort(provider)).min();
+        if resort(chosen).is_none() || resort(chosen) != first {
+            return Err(format!(
+                "call {id} goes to {place:?}, which is {:?}",
+                chosen.standing
+            ));
         }
         let Some(session) = asking.session else {
             return Ok(());

@@ -176,7 +176,7 @@ fn a_call_that_another_mesh_does_not_take_is_answered_with_an_error() {
 fn a_component_in_another_mesh_is_described_and_listed_as_one_that_is_here() {
     let pair = Pair::new(calculator(), Faults::default());
     let [here, there] = [1, 0].map(|place: usize| pair.worlds[place].mesh());
-    let description = |mesh: &Mesh| mesh.description_without(StartProgress::Ready, &[]);
+    let description = |mesh: &Mesh| mesh.description(StartProgress::Ready);
     assert_eq!(description(there), description(here));
     let status = there.status("");
     let [component] = &*status.components else {

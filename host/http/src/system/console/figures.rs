@@ -3,8 +3,9 @@
 //! Enters: a mesh. Leaves: [`Figures`], a JSON document. Guarantees: no token is in it, and of libraries only
 //! the name of the file; its size does not grow with the number of sessions.
 
+use mesh_cluster::status::ClusterStatus;
 use mesh_core::mesh::swaps::Report;
-use mesh_core::mesh::{Endpoint, Mesh};
+use mesh_core::mesh::{Elsewhere, Endpoint, Mesh};
 use mesh_plugin::{Component, ComponentState, Descriptor, LATENCY_STEPS, Latencies};
 use mesh_session::Session;
 use serde::Serialize;
@@ -43,6 +44,9 @@ pub struct Figures {
     components: Vec<ComponentFigures>,
     /// The last swaps, the oldest first.
     swaps: Vec<Report>,
+    /// The cluster, where the host is a node of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterStatus>,
     /// The methods and events of the component that was asked about, while it is there.
     described: Option<Described>,
 }
@@ -134,6 +138,7 @@ pub fn figures(mesh: &Mesh, user: Option<&str>, describe: Option<&str>) -> Figur
         latency_steps: &LATENCY_STEPS,
         components: serving.chain(leaving).collect(),
         swaps: swaps(mesh),
+        cluster: mesh.elsewhere().map(Elsewhere::status),
         described: describe.and_then(|number| {
             let serving = registry
                 .in_order()

@@ -41,6 +41,7 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/console/history.js" SCRIPT "history.js",
     "/console/keys.js" SCRIPT "keys.js",
     "/console/link.js" SCRIPT "link.js",
+    "/console/nodes.js" SCRIPT "nodes.js",
     "/console/plot.js" SCRIPT "plot.js",
     "/console/sessions.js" SCRIPT "sessions.js",
     "/console/swaps.js" SCRIPT "swaps.js",

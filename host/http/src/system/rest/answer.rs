@@ -3,8 +3,9 @@
 //! Enters: the outcome of a call. Leaves: a [`Reply`]. Guarantees: a reply is valid JSON whatever the component gave.
 //! Results are handed on as they were written. An error is an object with a message.
 
+use super::methods::Described;
 use super::parameters;
-use mesh_plugin::{Abandoned, Given, Method, Status};
+use mesh_plugin::{Abandoned, Given, Status, Unserved};
 use mesh_wire::protocol::{WireError, json};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -50,13 +51,14 @@ impl Reply {
     }
 
     /// A call of a method of `component` that ended in any way.
-    pub(super) fn of(outcome: Outcome, component: &str, method: &Method, limit: Duration) -> Reply {
+    pub(super) fn of(outcome: Outcome, component: &str, method: Described<'_>, limit: Duration) -> Reply {
         let target = format!("{component}.{}", method.name());
         let failed = |status: u16, error: &str| Reply::failed(status, "Call failed", error);
         match outcome {
             Outcome::Completed(status, payload) => completed(status, &payload, &parameters::names(method))
                 .unwrap_or_else(|| failed(502, &format!("{target} gave an answer that is not a JSON array"))),
             Outcome::Refused(reason) => failed(503, &reason),
+            Outcome::Unserved(status, reason) => failed(status, &reason),
             Outcome::Abandoned => failed(503, &format!("{target} was stopped before it answered")),
             Outcome::TimedOut => failed(
                 504,
@@ -156,6 +158,8 @@ pub(super) enum Outcome {
     Completed(i32, Vec<u8>),
     /// It was not taken, for this reason.
     Refused(String),
+    /// No node of the cluster has answered; a status of HTTP, and why.
+    Unserved(u16, String),
     /// Nobody will answer it.
     Abandoned,
     /// It took too long.
@@ -164,24 +168,29 @@ pub(super) enum Outcome {
 
 /// The completion of a call by a component, unchecked.
 #[derive(Debug)]
-pub(super) struct Completion {
-    status: i32,
-    payload: Vec<u8>,
+pub(super) enum Completion {
+    /// With a status and a payload.
+    Given(i32, Vec<u8>),
+    /// No node of the cluster has answered; a status of HTTP, and why.
+    Unserved(u16, String),
 }
 
 impl Given for Completion {
     fn completed(status: i32, payload: &[u8]) -> Self {
-        Completion {
-            status,
-            payload: payload.to_vec(),
-        }
+        Completion::Given(status, payload.to_vec())
+    }
+
+    fn unserved(unserved: Unserved<'_>) -> Self {
+        let (status, message) = crate::unserved::read(unserved.arguments);
+        Completion::Unserved(status, message)
     }
 }
 
 impl From<Result<Completion, Abandoned>> for Outcome {
     fn from(ended: Result<Completion, Abandoned>) -> Outcome {
         match ended {
-            Ok(Completion { status, payload }) => Outcome::Completed(status, payload),
+            Ok(Completion::Given(status, payload)) => Outcome::Completed(status, payload),
+            Ok(Completion::Unserved(status, message)) => Outcome::Unserved(status, message),
             Err(Abandoned::TimedOut) => Outcome::TimedOut,
             Err(Abandoned::Stopped | Abandoned::Replaced) => Outcome::Abandoned,
         }

@@ -7,6 +7,7 @@
 
 mod access;
 mod answer;
+mod methods;
 mod openapi;
 mod parameters;
 mod schema;
@@ -16,11 +17,12 @@ use crate::operations::Documented;
 use crate::query;
 use crate::trace::traced;
 use answer::Outcome;
-use mesh_core::mesh::{Asked, BuiltinCall, Endpoint, Handler, Mesh};
-use mesh_plugin::{Abandoned, Answer, Awaited, Job, JobKind, Method};
+use mesh_core::mesh::{BuiltinCall, Handler, Mesh};
+use mesh_plugin::{Abandoned, Answer, Awaited, Job, JobKind};
 use mesh_security::{ANONYMOUS, WebPrincipal};
 use mesh_wire::origin::Origin;
 use mesh_wire::protocol::json;
+use methods::Serving;
 use parameters::{Form, Parameters, is_callback, unreadable};
 use std::sync::Arc;
 
@@ -128,27 +130,9 @@ async fn log_in(mesh: &Mesh, request: &Request<'_>) -> Result<Reply, Reply> {
     }
 }
 
-/// Hands over, in their order, all methods that somebody may call: those of the versions that serve calls without a range,
-/// but for those of `security`.
-fn for_each_method(mesh: &Mesh, principal: &WebPrincipal, mut found: impl FnMut(&Endpoint, &Method)) {
-    let may = access::filter(mesh, principal);
-    let registry = mesh.registry();
-    for component in registry.in_order() {
-        let shown = registry.versions(component.name()).first();
-        if component.name() == "security" || !shown.is_some_and(|shown| shown.is(component)) {
-            continue;
-        }
-        for method in component.descriptor().methods() {
-            if may(component.name(), method.name()) {
-                found(component, method);
-            }
-        }
-    }
-}
-
 fn describe(mesh: &Mesh, request: &Request<'_>) -> Reply {
     let mut out = String::from("{");
-    for_each_method(mesh, &request.principal, |component, method| {
+    methods::for_each(mesh, &request.principal, |component, method| {
         if out.len() > 1 {
             out.push(',');
         }
@@ -211,11 +195,11 @@ async fn call(mesh: &Arc<Mesh>, path: &str, request: &Request<'_>) -> Result<Rep
         let error = format!("attempt to access remote mesh: {}", json::shorten(named));
         return Err(Reply::failed(403, "Access denied", &error));
     }
-    let Some(found) = mesh.registry().find(component, Asked::Any).cloned() else {
+    let Some(found) = Serving::find(mesh, component) else {
         let error = format!("component {} does not exist on mesh", json::shorten(component));
         return refused(404, &error);
     };
-    let Some((_, method)) = found.descriptor().method(method) else {
+    let Some(method) = found.method(method) else {
         let error = format!(
             "method {} does not exist on component {component}",
             json::shorten(method)

@@ -8,10 +8,10 @@
 //! Methods are described with `POST` alone. The host answers other verbs as real servers do. But a `GET` that changes
 //! something is not what HTTP promises of it, and its query can carry texts only.
 
-use super::{Reply, for_each_method, schema};
+use super::methods::{self, Described, Serving};
+use super::{Reply, schema};
 use crate::operations::{Access, Documented, Operation};
-use mesh_core::mesh::{Endpoint, Mesh};
-use mesh_plugin::Method;
+use mesh_core::mesh::Mesh;
 use mesh_security::WebPrincipal;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -21,9 +21,9 @@ pub(super) fn document(mesh: &Mesh, principal: &WebPrincipal, own: &[Documented]
     let is_secure = mesh.security().is_some();
     let mut paths = own_paths(own, is_secure);
     let (mut tags, mut tagged) = (vec![tag("mesh", "The mesh itself.")], BTreeSet::new());
-    for_each_method(mesh, principal, |component, method| {
+    methods::for_each(mesh, principal, |component, method| {
         if tagged.insert(component.name().to_owned()) {
-            let version = component.descriptor().version();
+            let version = component.version();
             tags.push(tag(component.name(), &format!("{} {version}", component.name())));
         }
         let path = format!(
@@ -101,7 +101,7 @@ fn own_operation(described: &Operation, access: Access, is_secure: bool) -> Valu
     operation
 }
 
-fn operation(component: &Endpoint, method: &Method, is_secure: bool) -> Value {
+fn operation(component: &Serving, method: Described<'_>, is_secure: bool) -> Value {
     let mut operation = json!({
         // Names contain no slash: no two methods have one.
         "operationId": format!("{}/{}", component.name(), method.name()),

@@ -3,9 +3,9 @@
 //! Enters: a request. Leaves: a JSON array. Guarantees: values reach the component as they were written; what
 //! cannot be read is answered with 400 and a reason.
 
+use super::methods::Described;
 use super::{Reply, Request};
 use crate::query;
-use mesh_plugin::Method;
 use mesh_wire::origin::Origin;
 use mesh_wire::protocol::json;
 use serde::Deserialize;
@@ -116,7 +116,7 @@ impl Parameters {
     }
 
     /// The arguments for a method, as a JSON array.
-    pub(super) fn arguments(&self, method: &Method, request: &Request<'_>, caller: &Origin) -> String {
+    pub(super) fn arguments(&self, method: Described<'_>, request: &Request<'_>, caller: &Origin) -> String {
         let values: Vec<Cow<'_, str>> = match self {
             Parameters::Positional(values) => values.iter().map(|value| value.get().into()).collect(),
             Parameters::Named(fields) => names(method)
@@ -166,7 +166,7 @@ pub(super) fn field_of_body(request: &Request<'_>, name: &str) -> Result<Option<
 }
 
 /// The names of a method's parameters, in their order.
-pub(super) fn names(method: &Method) -> Vec<String> {
+pub(super) fn names(method: Described<'_>) -> Vec<String> {
     #[derive(Deserialize)]
     struct Parameter {
         name: String,
@@ -286,7 +286,9 @@ mod tests {
         };
         let (_, method) = descriptor.method("m").unwrap();
         Parameters::read(&request, Form::Wrapped)
-            .map(|parameters| parameters.arguments(method, &request, &Origin::of_session("S")))
+            .map(|parameters| {
+                parameters.arguments(Described::Here(method), &request, &Origin::of_session("S"))
+            })
             .map_err(|reply| reply.status)
     }
 

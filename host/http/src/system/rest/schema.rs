@@ -4,8 +4,8 @@
 //! whatever the component says, since only what is known to be right is taken from there. Nothing is said of a
 //! parameter that its component does not say, since the host checks none.
 
+use super::methods::Described;
 use super::parameters::{is_callback, is_filled_in};
-use mesh_plugin::Method;
 use serde_json::{Map, Value, json};
 
 /// The types that JSON Schema knows. A component may say others of its parameters, which mean something to it alone.
@@ -14,7 +14,7 @@ const TYPES: [&str; 7] = [
 ];
 
 /// The parameters that a call may send, by name or by position.
-pub(super) fn of_body(method: &Method, is_secure: bool) -> Value {
+pub(super) fn of_body(method: Described<'_>, is_secure: bool) -> Value {
     let declared: Vec<Map<String, Value>> =
         serde_json::from_str(method.parameters().get()).unwrap_or_default();
     let (mut properties, mut positions, mut required) = (Map::new(), Vec::new(), Vec::new());
@@ -114,7 +114,7 @@ mod tests {
         let descriptor = format!(r#"{{"methods":[{{"name":"m","parameters":{parameters}{more}}}]}}"#);
         let descriptor = Descriptor::check("test", b"c", b"1.0.0", b"", descriptor.as_bytes()).unwrap();
         let (_, method) = descriptor.method("m").unwrap();
-        of_body(method, false)
+        of_body(Described::Here(method), false)
     }
 
     #[test]

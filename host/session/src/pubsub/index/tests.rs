@@ -17,6 +17,7 @@ fn subscribe(index: &Index, session: &Arc<Session>, text: &str) -> Result<u64, T
         as_sent: false,
         principal: None,
         is_in_part: false,
+        until: None,
     };
     index.subscribe(&Subscriber::Session(session.clone()), subscription)
 }
@@ -140,6 +141,7 @@ fn a_session_has_a_limited_number_of_patterns_that_every_publication_is_searched
             as_sent: false,
             principal: None,
             is_in_part: false,
+            until: None,
         };
         index.subscribe(&Subscriber::Session(session.clone()), subscription)
     };
