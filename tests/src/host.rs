@@ -4,24 +4,37 @@
 //! process ends with the value that stands for it. Libraries are taken from the folder that the tests were built
 //! into, whatever the configuration says.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Lines, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long a host may take to serve, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A process that ends with the value.
+#[derive(Debug)]
+struct Process(Child);
+
 /// A running `mesh run`.
 #[derive(Debug)]
 pub struct Host {
-    child: Child,
+    process: Process,
     url: String,
     address: SocketAddr,
     log: Arc<Mutex<String>>,
+}
+
+/// A `mesh run` that may not serve yet.
+#[derive(Debug)]
+pub struct Starting {
+    process: Process,
+    lines: Lines<BufReader<ChildStdout>>,
+    log: Arc<Mutex<String>>,
+    keeper: JoinHandle<()>,
 }
 
 /// The output of a command, and its end.
@@ -140,22 +153,13 @@ pub fn mesh(arguments: &[&str]) -> Finished {
     }
 }
 
-impl Host {
-    /// Starts a host on any free port and waits until it serves. Each override is a `key=value` of `--set`.
+impl Starting {
+    /// Starts a host on any free port, and does not wait.
     ///
     /// # Panics
     ///
-    /// When it does not serve, with what it said.
-    pub fn start(config: &Path, overrides: &[&str]) -> Host {
-        Host::start_with(config, overrides, |_| {})
-    }
-
-    /// As [`Host::start`]; `adapt` adds to the command what a test needs besides, such as `--dev` or a variable.
-    ///
-    /// # Panics
-    ///
-    /// When it does not serve, with what it said.
-    pub fn start_with(config: &Path, overrides: &[&str], adapt: impl FnOnce(&mut Command)) -> Host {
+    /// When the program cannot be started.
+    pub fn begin(config: &Path, overrides: &[&str], adapt: impl FnOnce(&mut Command)) -> Starting {
         let mut command = Command::new(executable());
         command
             .arg("run")
@@ -175,26 +179,78 @@ impl Host {
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("mesh can be started");
         let log = Arc::new(Mutex::new(String::new()));
-        let mut lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
+        let lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
         let error = BufReader::new(child.stderr.take().expect("its log is a pipe"));
         let kept = log.clone();
-        thread::spawn(move || keep(error, &kept));
-        let ready = lines.next().and_then(Result::ok);
+        let keeper = thread::spawn(move || keep(error, &kept));
+        Starting {
+            process: Process(child),
+            lines,
+            log,
+            keeper,
+        }
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until it serves.
+    ///
+    /// # Panics
+    ///
+    /// When it ends before, with what it said.
+    pub fn served(mut self) -> Host {
+        let ready = self.lines.next().and_then(Result::ok);
         let Some((url, address)) = ready.as_deref().and_then(place_of) else {
-            let _ = child.wait();
-            thread::sleep(Duration::from_millis(100));
-            panic!(
-                "the host did not serve: {ready:?}\n{}",
-                log.lock().unwrap_or_else(PoisonError::into_inner)
-            );
+            let finished = self.ended();
+            panic!("the host did not serve: {ready:?}\n{}", finished.err);
         };
+        let lines = self.lines;
         thread::spawn(move || lines.for_each(drop));
         Host {
-            child,
+            process: self.process,
             url,
             address,
-            log,
+            log: self.log,
         }
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be waited for.
+    pub fn ended(mut self) -> Finished {
+        let lines: Vec<String> = self.lines.map_while(Result::ok).collect();
+        let status = self.process.0.wait().expect("the host can be waited for");
+        let _ = self.keeper.join();
+        Finished {
+            code: status.code().unwrap_or(-1),
+            out: lines.join("\n"),
+            err: self.log.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
+
+impl Host {
+    /// Starts a host on any free port and waits until it serves. Each override is a `key=value` of `--set`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not serve, with what it said.
+    pub fn start(config: &Path, overrides: &[&str]) -> Host {
+        Host::start_with(config, overrides, |_| {})
+    }
+
+    /// As [`Host::start`]; `adapt` adds to the command what a test needs besides, such as `--dev` or a variable.
+    ///
+    /// # Panics
+    ///
+    /// When it does not serve, with what it said.
+    pub fn start_with(config: &Path, overrides: &[&str], adapt: impl FnOnce(&mut Command)) -> Host {
+        Starting::begin(config, overrides, adapt).served()
     }
 
     /// Where clients connect.
@@ -209,12 +265,24 @@ impl Host {
 
     /// The process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
     }
 
     /// The log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends it a signal, such as `-STOP`.
+    ///
+    /// # Panics
+    ///
+    /// When it is gone.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.process.0.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        let sent = sent.expect("kill can be run");
+        assert!(sent.success(), "the host is gone already\n{}", self.log());
     }
 
     /// Asks it to stop and waits for its end.
@@ -223,14 +291,10 @@ impl Host {
     ///
     /// When it does not end.
     pub fn stop(mut self) -> ExitStatus {
-        let asked = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status()
-            .expect("kill can be run");
-        assert!(asked.success(), "the host is gone already\n{}", self.log());
+        self.signal("-TERM");
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            if let Some(status) = self.child.try_wait().expect("the host can be waited for") {
+            if let Some(status) = self.process.0.try_wait().expect("the host can be waited for") {
                 return status;
             }
             thread::sleep(Duration::from_millis(5));
@@ -239,10 +303,10 @@ impl Host {
     }
 }
 
-impl Drop for Host {
+impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

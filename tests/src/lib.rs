@@ -5,12 +5,18 @@
 
 pub mod c_library;
 pub mod certificates;
+pub mod cluster;
+pub mod conformance;
 pub mod control;
 pub mod cpp_library;
 pub mod golden;
 pub mod host;
 pub mod http;
 pub mod kit;
+pub mod metrics;
+pub mod nats;
+pub mod numbered;
+pub mod proxy;
 pub mod python;
 pub mod secure;
 pub mod security;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::time::error::Elapsed;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -101,7 +102,16 @@ impl Sender {
 
     /// Subscribes to a channel such as `/SET@/_events/TestNode/calc/*`.
     pub async fn subscribe(&mut self, channel: &str) {
-        self.send(json!({"action": "on", "path": channel, "data": null, "options": {"event_type": "set"}}))
+        self.subscribe_in_range(channel, None).await;
+    }
+
+    /// As [`Sender::subscribe`], to events of versions inside a range.
+    pub async fn subscribe_in_range(&mut self, channel: &str, range: Option<&str>) {
+        let mut options = json!({"event_type": "set"});
+        if let Some(range) = range {
+            options["meta"] = json!({"componentVersion": range});
+        }
+        self.send(json!({"action": "on", "path": channel, "data": null, "options": options}))
             .await;
     }
 
@@ -138,10 +148,22 @@ impl Receiver {
     /// When nothing comes for a long time.
     pub async fn next(&mut self) -> Option<Value> {
         // Heartbeats are no frames: they make nobody wait for longer.
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let next = tokio::time::timeout(PATIENCE, self.read()).await;
+        next.expect("a frame in time")
+    }
+
+    /// As [`Receiver::next`], for at most this time.
+    ///
+    /// # Errors
+    ///
+    /// Nothing came.
+    pub async fn next_within(&mut self, patience: Duration) -> Result<Option<Value>, Elapsed> {
+        tokio::time::timeout(patience, self.read()).await
+    }
+
+    async fn read(&mut self) -> Option<Value> {
         loop {
-            let message = tokio::time::timeout_at(until, self.stream.next()).await;
-            match message.expect("a frame in time")?.ok()? {
+            match self.stream.next().await?.ok()? {
                 Message::Text(text) => match serde_json::from_str(&text) {
                     Ok(Value::Object(frame)) => return Some(Value::Object(frame)),
                     Ok(Value::String(text)) => self.answer_heartbeat(&text),

@@ -71,12 +71,21 @@ pub fn storm(folder: &Folder, version: &str, fault: &str) -> PathBuf {
     let path = folder.path().join(format!("storm-{version}{fault}.so"));
     let defines: &[&str] = if fault.is_empty() { &[] } else { &[fault] };
     compile(&fixture("storm.c"), defines, &path).expect("it compiles");
-    let mut bytes = std::fs::read(&path).expect("it is there");
+    let good = std::fs::read(&path).expect("it is there");
+    std::fs::write(&path, with_version(good, version)).expect("it can be written");
+    path
+}
+
+/// The bytes of a library with another version than the 1.100.0 of its code.
+///
+/// # Panics
+///
+/// When the version has not as many letters, or the library is none of those whose version a test may write.
+pub fn with_version(mut library: Vec<u8>, version: &str) -> Vec<u8> {
     let old = b"1.100.0\0";
     assert_eq!(version.len() + 1, old.len());
-    let at = bytes.windows(old.len()).position(|window| window == old);
+    let at = library.windows(old.len()).position(|window| window == old);
     let at = at.expect("its version is in it");
-    bytes[at..at + version.len()].copy_from_slice(version.as_bytes());
-    std::fs::write(&path, bytes).expect("it can be written");
-    path
+    library[at..at + version.len()].copy_from_slice(version.as_bytes());
+    library
 }

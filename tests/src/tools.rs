@@ -32,6 +32,8 @@ pub enum Tool {
     Prlimit,
     /// `script`, which gives a command a terminal.
     Script,
+    /// `nats-server`, or the program that the variable `MESH_NATS_SERVER` names.
+    NatsServer,
     /// The right to start processes as other users, with `setpriv`.
     Users,
     /// The right to mount a file system.
@@ -48,7 +50,7 @@ pub struct UnknownTool {
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Tool; 9] = [
+    pub const ALL: [Tool; 10] = [
         Tool::Node,
         Tool::Python,
         Tool::Cpp,
@@ -56,6 +58,7 @@ impl Tool {
         Tool::Promtool,
         Tool::Prlimit,
         Tool::Script,
+        Tool::NatsServer,
         Tool::Users,
         Tool::Disks,
     ];
@@ -70,6 +73,7 @@ impl Tool {
             Tool::Promtool => "promtool",
             Tool::Prlimit => "prlimit",
             Tool::Script => "script",
+            Tool::NatsServer => "nats-server",
             Tool::Users => "users",
             Tool::Disks => "disks",
         }
@@ -133,6 +137,7 @@ impl Tool {
             Tool::Promtool => try_out("promtool", &["--version"]),
             Tool::Prlimit => try_out("prlimit", &["--version"]),
             Tool::Script => try_out("script", &["--version"]),
+            Tool::NatsServer => crate::nats::look_for(),
             Tool::Users => try_out(
                 "setpriv",
                 &["--reuid=4242", "--regid=4242", "--clear-groups", "true"],
@@ -207,7 +212,9 @@ mod tests {
         let said = error.to_string();
         assert!(said.contains("\"nodejs\""), "{said}");
         assert!(
-            said.contains("node, python, c++, chromium, promtool, prlimit, script, users, disks"),
+            said.contains(
+                "node, python, c++, chromium, promtool, prlimit, script, nats-server, users, disks"
+            ),
             "{said}"
         );
     }

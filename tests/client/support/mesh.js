@@ -13,6 +13,9 @@ const path = require('node:path');
 const ROOT = path.resolve(__dirname, '../../..');
 const ASSETS = path.join(ROOT, 'host/http/assets/client');
 const BINARY = process.env.MESH || path.join(ROOT, 'target/release/mesh');
+// Where components are on another node of a cluster: the address of its NATS server.
+const NATS = process.env.MESH_NATS;
+let clusters = 0;
 const PARTS = ['semver.js', 'connection.js', 'mesh.js', 'happn.js', 'happner.js'];
 
 const script = () => PARTS.map((part) => fs.readFileSync(path.join(ASSETS, part), 'utf8')).join('');
@@ -55,12 +58,33 @@ class Host {
     this.config = path.join(folder(), 'mesh.toml');
     const text = fs.readFileSync(path.join(ROOT, 'tests/conformance/mesh.toml'), 'utf8');
     const plugins = process.env.MESH_PLUGINS || path.dirname(BINARY);
-    fs.writeFileSync(this.config, text.replace('../../target/release', plugins) + components);
+    const whole = text.replace('../../target/release', plugins) + components;
+    fs.writeFileSync(this.config, NATS ? this.apart(whole) : whole);
+  }
+
+  /** Has the components on another node of a cluster. Returns the file of the node that clients connect to. */
+  apart(whole) {
+    const first = whole.indexOf('[[components]]');
+    const cluster = `\n[cluster]\nname = "client-${process.pid}-${clusters += 1}"\nservers = ["${NATS}"]\nseparate_users = true\n`;
+    const [common, entries] = [whole.slice(0, first).replace(/^name = .*$/m, '$&\ndomain = "TestNode"'), whole.slice(first)];
+    this.provider = path.join(folder(), 'mesh.toml');
+    fs.writeFileSync(this.provider, common.replace('TestNode', 'Provider') + cluster + entries);
+    return `${common}${cluster}wait_for = ["calc", "emitter"]\n`;
+  }
+
+  /** The other node ends with this process, and nothing here waits for it. */
+  startProvider() {
+    const settings = this.settings.filter((setting) => !setting.startsWith('happn.')).flatMap((setting) => ['--set', setting]);
+    const provider = spawn(BINARY, ['run', '--config', this.provider, '--set', 'happn.port=0', ...settings], { stdio: 'ignore' });
+    provider.unref();
+    process.on('exit', () => provider.kill('SIGKILL'));
+    this.provider = undefined;
   }
 
   async start() {
     this.port = this.port || await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
+    if (this.provider) this.startProvider();
     const settings = [`happn.port=${this.port}`, ...this.settings].flatMap((setting) => ['--set', setting]);
     this.process = spawn(BINARY, ['run', '--config', this.config, ...settings], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.ended = new Promise((resolve) => { this.process.once('exit', resolve); });
@@ -105,4 +129,4 @@ function next(target, type) {
   return new Promise((resolve) => { target.addEventListener(type, (event) => resolve(event.detail), { once: true }); });
 }
 
-module.exports = { BINARY, ROOT, load, loadModule, next, script, servePages, startHost };
+module.exports = { BINARY, ROOT, freePort, load, loadModule, next, script, servePages, startHost };

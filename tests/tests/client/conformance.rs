@@ -7,14 +7,10 @@
 //! With `MESH_TESTS_LONG=1` idle clients are watched for 65 seconds, beside the other cases.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
-use mesh_tests::host::{Host, target_folder};
+use mesh_tests::conformance::{Kit, Run, finish, judge, kit, launch, turn};
+use mesh_tests::host::Host;
 use mesh_tests::kit::{folder, ready};
-use mesh_tests::turns;
-use serde::Deserialize;
 
 /// The cases that the host claims to serve.
 const AREAS: &str = "connect,description,exchange,events,meshclient,modernclient,reconnect,data,search,subscribe,publish,robustness,lifecycle,rest,web";
@@ -24,22 +20,6 @@ const SECURE_AREAS: &str = "security,connect,description,exchange,events,meshcli
 const PASSWORD: &str = "secret";
 /// Cases that take more than a minute.
 const LONG_AREAS: &str = "heartbeat";
-
-/// The output of `run.js --json`, as far as it is read here.
-#[derive(Debug, Deserialize)]
-struct Summary {
-    results: Vec<Run>,
-}
-
-/// One case with one client.
-#[derive(Debug, Deserialize)]
-struct Run {
-    id: String,
-    client: String,
-    ok: bool,
-    #[serde(default)]
-    error: String,
-}
 
 #[test]
 fn clients_of_the_first_generation() {
@@ -110,36 +90,6 @@ fn check_secure_profile(profile: &str) {
     judge(&runs, &pending());
 }
 
-/// One run of the kit at a time for each profile: one takes a processor of its own, and more of them only wait for each other.
-fn turn(profile: &str) -> turns::Turn {
-    let folder = target_folder().join("tmp");
-    std::fs::create_dir_all(&folder).expect("the build's folder for temporary files can be made");
-    let file = folder.join(format!("conformance-{profile}.lock"));
-    std::fs::File::create(&file).expect("a lock file can be made");
-    turns::at(&file)
-}
-
-/// Fails if a case fails that is not pending, or a pending one passes.
-fn judge(runs: &[Run], pending: &BTreeMap<String, String>) {
-    let mut wrong = Vec::new();
-    for run in runs
-        .iter()
-        .filter(|run| !run.ok && !pending.contains_key(&run.id))
-    {
-        wrong.push(format!("{} with {}: {}", run.id, run.client, run.error));
-    }
-    for (id, reason) in pending {
-        let of_case: Vec<&Run> = runs.iter().filter(|run| run.id == *id).collect();
-        let failed = of_case.iter().filter(|run| !run.ok).count();
-        match (failed, of_case.len()) {
-            (_, 0) => {}
-            (0, _) => wrong.push(format!("{id} passes: delete its entry from pending.json")),
-            (failed, all) => println!("PENDING {id}: {failed} of {all} runs fail. {reason}"),
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
 #[test]
 fn a_pending_case_must_fail() {
     let run = |ok| Run {
@@ -159,28 +109,6 @@ fn pending() -> BTreeMap<String, String> {
     serde_json::from_str(&text).expect("pending.json maps cases to reasons")
 }
 
-/// The kit's command with a profile.
-fn kit(profile: &str) -> Command {
-    let mut command = Command::new("node");
-    command
-        .current_dir(folder())
-        .args(["run.js", "--profile", profile, "--spawn-cmd", "./spawn.sh"])
-        .stdin(Stdio::null());
-    // Where cases start hosts of their own.
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let port = free.expect("a free port").port().to_string();
-    command
-        .args(["--spawn-port", &port])
-        .env("MESH", mesh_tests::host::executable());
-    command
-}
-
-/// One running kit and the file that it will write.
-struct Kit {
-    child: Child,
-    json: PathBuf,
-}
-
 fn start(profile: &str, port: &str, areas: &str) -> Kit {
     let long = areas == LONG_AREAS;
     let name = if long {
@@ -194,31 +122,4 @@ fn start(profile: &str, port: &str, areas: &str) -> Kit {
         command.arg("--slow");
     }
     launch(command, &name, areas)
-}
-
-fn launch(mut command: Command, name: &str, areas: &str) -> Kit {
-    let json = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // an old result must not be taken for a new one
-    let _ = std::fs::remove_file(&json);
-    command.args(["--only", areas, "--json"]).arg(&json);
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("node runs");
-    Kit { child, json }
-}
-
-fn finish(kit: Kit) -> Vec<Run> {
-    let output = kit.child.wait_with_output().expect("node ends");
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    let Ok(text) = std::fs::read_to_string(&kit.json) else {
-        panic!(
-            "the kit wrote no results: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    };
-    let summary: Summary = serde_json::from_str(&text).expect("the kit's results can be read");
-    assert!(!summary.results.is_empty(), "the kit ran no case");
-    summary.results
 }

@@ -4,55 +4,10 @@
 //! `prometheus`) where that is installed. Guarantees: see the names of the tests.
 
 use mesh_tests::host::{Host, repository};
+use mesh_tests::metrics::{get, problems, samples};
 use mesh_tests::session;
 use mesh_tests::swapping::answer_to;
-use mesh_tests::tools::Tool;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
-
-/// The status and body of an answer to a GET.
-fn get(address: SocketAddr, path: &str, more: &str) -> (u16, String) {
-    let mut socket = TcpStream::connect(address).expect("the host listens");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: mesh\r\nConnection: close\r\n{more}\r\n");
-    socket.write_all(request.as_bytes()).expect("it takes a request");
-    let mut text = String::new();
-    socket.read_to_string(&mut text).expect("it answers");
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let (_, body) = text.split_once("\r\n\r\n").expect("an answer has a body");
-    (status.expect("an answer has a status"), body.to_owned())
-}
-
-/// Samples by name and labels. Checks that each belongs to a family that was announced with its kind.
-fn samples(text: &str) -> BTreeMap<String, f64> {
-    let mut families: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut samples = BTreeMap::new();
-    for line in text.lines() {
-        if let Some(family) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = family.split_once(' ').expect("a family has a kind");
-            assert!(families.insert(name, kind).is_none(), "{name} is announced once");
-        } else if !line.starts_with('#') {
-            let (name, value) = line.rsplit_once(' ').expect("a sample has a value");
-            let bare = name.split('{').next().unwrap_or(name);
-            let family = ["_bucket", "_sum", "_count"]
-                .iter()
-                .find_map(|end| {
-                    bare.strip_suffix(end)
-                        .filter(|family| families.get(family) == Some(&"histogram"))
-                })
-                .unwrap_or(bare);
-            assert!(families.contains_key(family), "{line}");
-            let value = value.parse().unwrap_or_else(|_| panic!("{line}"));
-            assert!(
-                samples.insert(name.to_owned(), value).is_none(),
-                "{line} is there once"
-            );
-        }
-    }
-    samples
-}
 
 #[test]
 fn answers_over_http_are_counted_by_their_kind() {
@@ -124,26 +79,6 @@ async fn calls_are_counted_and_timed_for_each_version() {
         assert_eq!((status, &body["status"]), (200, &json!(expected)), "{path}");
     }
     assert!(host.stop().success());
-}
-
-/// The complaints of `promtool` about metrics; none where it is not installed.
-fn problems(metrics: &str) -> Option<String> {
-    if !Tool::Promtool.is_there() {
-        return None;
-    }
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool runs");
-    let mut input = promtool.stdin.take().expect("its input is a pipe");
-    input.write_all(metrics.as_bytes()).expect("it reads");
-    drop(input);
-    let output = promtool.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    (!output.status.success() || !said.is_empty()).then_some(said)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
