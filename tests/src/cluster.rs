@@ -177,14 +177,19 @@ impl Cluster {
         self.folder.path().join(format!("{node}.ledger"))
     }
 
+    /// The lines of the component `ledger` of a node so far; the last one may be half of one.
+    pub fn ledger_of(&self, node: &str) -> String {
+        fs::read_to_string(self.file_of(node)).unwrap_or_default()
+    }
+
     /// Everything that the component `ledger` of a node has executed, in order.
     ///
     /// # Panics
     ///
     /// When a line of its file is damaged.
     pub fn executed_by(&self, node: &str) -> Vec<Execution> {
-        let text = fs::read_to_string(self.file_of(node)).unwrap_or_default();
-        text.lines()
+        self.ledger_of(node)
+            .lines()
             .map(|line| {
                 let (arguments, version) = line.rsplit_once(' ').expect("a line has two parts");
                 let arguments: Value = serde_json::from_str(arguments).expect("arguments are JSON");

@@ -3,6 +3,7 @@
 //! Enters: the address of a running host, or the configuration to start one. Leaves: reports and assertions.
 //! Guarantees: nothing here links against the host; it is driven over the network as clients drive it.
 
+pub mod beside;
 pub mod c_library;
 pub mod certificates;
 pub mod cluster;

@@ -235,6 +235,7 @@ impl Calling {
 pub struct Emitting {
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicU64>,
+    answered: Arc<AtomicU64>,
     sending: JoinHandle<()>,
     receiving: JoinHandle<()>,
 }
@@ -248,7 +249,7 @@ impl Emitting {
     pub async fn begin(address: SocketAddr, path: &str, from: &str, every: Duration) -> Emitting {
         let (mut sender, mut receiver) = session::open(address).await;
         let stop = Arc::<AtomicBool>::default();
-        let sent = Arc::<AtomicU64>::default();
+        let [sent, answered] = [(); 2].map(|()| Arc::<AtomicU64>::default());
         let (path, from) = (path.to_owned(), from.to_owned());
         let (is_stopped, count) = (stop.clone(), sent.clone());
         let sending = tokio::spawn(async move {
@@ -262,26 +263,42 @@ impl Emitting {
                 count.store(number, Ordering::SeqCst);
             }
         });
-        // Answers are taken, so that the host need not keep them.
-        let receiving = tokio::spawn(async move { while receiver.next().await.is_some() {} });
+        let answers = answered.clone();
+        let receiving = tokio::spawn(async move {
+            while let Some(frame) = receiver.next().await {
+                let path = frame["_meta"]["path"].as_str().unwrap_or_default();
+                if path.starts_with("/_exchange/responses/") {
+                    answers.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
         Emitting {
             stop,
             sent,
+            answered,
             sending,
             receiving,
         }
     }
 
-    /// Stops. Returns how many events it has asked for.
+    /// Stops, and waits until the component has emitted all. Returns how many events it has asked for.
     ///
     /// # Panics
     ///
-    /// When the host does not read.
+    /// When the component does not answer.
     pub async fn end(self) -> u64 {
         self.stop.store(true, Ordering::SeqCst);
         self.sending.await.expect("it sends");
+        let sent = self.sent.load(Ordering::SeqCst);
+        let answered = || self.answered.load(Ordering::SeqCst);
+        // A connection that is closed before takes the last requests with it.
+        until(
+            || answered() == sent,
+            || format!("{} of {sent} events were asked for", answered()),
+        )
+        .await;
         self.receiving.abort();
-        self.sent.load(Ordering::SeqCst)
+        sent
     }
 }
 

@@ -29,10 +29,13 @@ Examples:
   mesh bench events --subscribers 100 --wildcard
   mesh bench events --emit emitter/emit               through a component
   mesh bench data --operation get --documents 10000
+  mesh bench calls --process $(pgrep -f shop-2/mesh.toml),$(pgrep nats-server)
+                                                      a component on another node: the CPU time of all, and each share
 
 CPU time per operation is the figure that depends least on the machine. On a small machine, server and load \
 generator share the processors. Compare servers in one run, by their ratio. Look at the column of the load \
-generator as well. If it is larger than the server's, the generator limited the throughput."
+generator as well. If it is larger than the server's, the generator limited the throughput. In a cluster, other hosts \
+and NATS servers work for a call, too: name each of them with --process."
 )]
 pub struct Arguments {
     /// The operations to measure.
@@ -118,6 +121,9 @@ pub struct Common {
     /// Process of the server, in the order of the --url; servers on this machine are found by their port
     #[arg(long, value_name = "PID")]
     pub pid: Vec<u32>,
+    /// Another process that works for each operation, such as a further host or a NATS server; its CPU time counts as well
+    #[arg(long, value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub process: Vec<u32>,
     /// Connections that send requests [default: 8, for events 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub connections: Option<u32>,
@@ -223,6 +229,7 @@ fn plan(common: &Common, workload: Workload, connections: u32) -> Result<Plan, C
     let rounds = common.rounds.unwrap_or(if common.url.len() > 1 { 3 } else { 1 });
     Ok(Plan {
         targets,
+        processes: common.process.clone(),
         load: Load {
             connections: common.connections.unwrap_or(connections) as usize,
             in_flight: common.in_flight as usize,

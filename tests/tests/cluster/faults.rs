@@ -105,6 +105,26 @@ async fn a_node_that_hangs_is_avoided_and_goes_on_when_it_can() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_gets_little_of_its_machine_fails_nothing() {
+    if !nats::is_there() {
+        return;
+    }
+    let servers = servers(1);
+    let cluster = Cluster::new();
+    let (a, b, c) = nodes_of(&cluster, &[servers[0].url()], &[]);
+    let load = Load::begin(&a, &c, Duration::from_millis(20)).await;
+    load.once.until_more(50).await;
+    for _ in 0..rounds(20, 300) {
+        b.signal("-STOP");
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        b.signal("-CONT");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    load.once.until_more(100).await;
+    load.end(&cluster, &[&a, &c], Promise::Always).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_two_that_is_killed_loses_nothing() {
     if !nats::is_there() {
         return;

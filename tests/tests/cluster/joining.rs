@@ -197,3 +197,28 @@ async fn a_host_without_a_server_serves_alone_and_joins_when_there_is_one() {
         .await;
     assert!(is_ok(&answer_to(&mut receiver, 2).await));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_was_stopped_starts_again_in_any_order() {
+    if !nats::is_there() {
+        return;
+    }
+    let (_servers, urls) = one_server();
+    let cluster = Cluster::new();
+    let all = [
+        Node::new("a", &urls).with("wait_for = [\"calc\", \"emitter\"]"),
+        Node::new("b", &urls).having("calc", "requires = { emitter = \"*\" }"),
+        Node::new("c", &urls).having("emitter", ""),
+    ];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let starting = order.map(|index| cluster.begin(&all[index]));
+        let hosts = starting.map(|started| started.served());
+        for host in &hosts {
+            call_until(host.addr(), "calc/add", json!([1, 2]), is_ok).await;
+            call_until(host.addr(), "emitter/emit", json!(["none", 0]), is_ok).await;
+        }
+        for host in hosts {
+            assert!(host.stop().success());
+        }
+    }
+}

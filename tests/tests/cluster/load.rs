@@ -115,21 +115,6 @@ impl Load {
         }
     }
 
-    /// Calls alone, once both providers are reached.
-    pub(super) async fn calls(edge: &Host) -> Calling {
-        for node in PROVIDERS {
-            let is_it = |answer: &Value| answer["args"][1]["node"] == node;
-            call_until(edge.addr(), "ledger/enter", json!([0, 0, 0]), is_it).await;
-        }
-        let calls = Calls {
-            path: "shop/ledger/enter".to_owned(),
-            client: ONCE,
-            third: 10,
-            every: Duration::from_millis(5),
-        };
-        calls.begin(edge.addr()).await
-    }
-
     /// Stops, and looks whether all is as promised. The hosts are asked for their logs where it is not.
     pub(super) async fn end(self, cluster: &Cluster, hosts: &[&Host], promise: Promise) -> Done {
         let logs = || hosts.iter().map(|host| host.log()).collect::<Vec<_>>().join("\n");

@@ -4,6 +4,7 @@
 //! nothing does.
 
 mod adapter;
+mod beside;
 mod checks;
 mod connection;
 mod development;

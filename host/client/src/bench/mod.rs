@@ -32,4 +32,4 @@ pub use error::BenchError;
 pub use generator::{Progress, run};
 pub use machine::Machine;
 pub use plan::{Calls, Data, Events, Load, Operation, Plan, Source, Target, Workload};
-pub use report::{Latencies, Ratio, Report, TargetReport};
+pub use report::{Latencies, ProcessReport, Ratio, Report, TargetReport};

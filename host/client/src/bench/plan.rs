@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Plan {
     /// The servers, measured in turns. Ratios are those of the first to each other one.
     pub targets: Vec<Target>,
+    /// Other processes that work for an operation, such as further hosts and NATS servers. They count in each turn.
+    pub processes: Vec<u32>,
     /// How the load is made.
     pub load: Load,
     /// The operation.

@@ -64,6 +64,17 @@ fn parse_cpu_time(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis(total.checked_mul(1000 / TICKS_PER_SECOND)?))
 }
 
+/// The name of the program of a process, as it was started.
+pub(super) fn name(pid: u32) -> Option<String> {
+    parse_name(&fs::read(format!("/proc/{pid}/cmdline")).ok()?)
+}
+
+fn parse_name(command_line: &[u8]) -> Option<String> {
+    let program = command_line.split(|byte| *byte == 0).next()?;
+    let file = program.rsplit(|byte| *byte == b'/').next()?;
+    (!file.is_empty()).then(|| String::from_utf8_lossy(file).into_owned())
+}
+
 /// Memory of a process in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Memory {
@@ -107,6 +118,11 @@ mod tests {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 9 0 0 0 250 50 0 0 20 0 1 0 5";
         assert_eq!(parse_cpu_time(stat), Some(Duration::from_secs(3)));
         assert_eq!(parse_cpu_time(""), None);
+        assert_eq!(
+            parse_name(b"/usr/sbin/nats-server\0-p\04222\0").as_deref(),
+            Some("nats-server")
+        );
+        assert_eq!(parse_name(b"").as_deref(), None);
         let status = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
         assert_eq!(
             parse_memory(status),

@@ -5,8 +5,9 @@
 //! those of all rounds together. A figure that could not be measured is absent, never zero.
 
 use super::Machine;
-use super::measure::{Outcome, histogram};
+use super::measure::{Outcome, Share, histogram};
 use super::plan::{Load, Plan, Workload};
+use super::process;
 use super::round::Ready;
 use super::table;
 use hdrhistogram::Histogram;
@@ -60,14 +61,29 @@ pub struct TargetReport {
     pub operations_per_second_by_round: Vec<f64>,
     /// How long operations took.
     pub latency_microseconds: Latencies,
-    /// User and system time of all threads of the server, per operation.
+    /// User and system time of all threads of the server and of all other processes that count, per operation.
     pub server_cpu_microseconds_per_operation: Option<f64>,
+    /// The share of each of these processes, the server first.
+    pub processes: Vec<ProcessReport>,
     /// The same of this program.
     pub generator_cpu_microseconds_per_operation: Option<f64>,
     /// Resident memory of the server at the end.
     pub resident_bytes: Option<u64>,
     /// The most that the server ever had resident.
     pub peak_resident_bytes: Option<u64>,
+}
+
+/// The costs of one process.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProcessReport {
+    /// Its number.
+    pub pid: u32,
+    /// The name of its program.
+    pub name: Option<String>,
+    /// User and system time of all its threads, per operation.
+    pub cpu_microseconds_per_operation: Option<f64>,
+    /// Its resident memory at the end.
+    pub resident_bytes: Option<u64>,
 }
 
 /// Percentiles of latencies, in microseconds.
@@ -172,11 +188,13 @@ fn summarise(server: &Ready, outcomes: &[Outcome]) -> TargetReport {
         .iter()
         .map(|outcome| outcome.record.operations as f64 / outcome.elapsed.as_secs_f64().max(f64::EPSILON))
         .collect();
-    let per_operation = |cpu: fn(&Outcome) -> Option<Duration>| {
-        let total = outcomes.iter().map(cpu).sum::<Option<Duration>>()?;
-        (operations > 0).then(|| total.as_secs_f64() * 1e6 / operations as f64)
+    let per_operation = |total: Option<Duration>| {
+        let total = total.filter(|_| operations > 0)?;
+        Some(total.as_secs_f64() * 1e6 / operations as f64)
     };
-    let memory = outcomes.last().and_then(|outcome| outcome.memory);
+    let processes = processes(outcomes, per_operation);
+    let memory = server.pid.and_then(|pid| last_share(outcomes, pid)?.memory);
+    let generator = outcomes.iter().map(|outcome| outcome.generator_cpu).sum();
     TargetReport {
         url: server.url.clone(),
         server_name: server.server_name.clone(),
@@ -190,11 +208,43 @@ fn summarise(server: &Ready, outcomes: &[Outcome]) -> TargetReport {
         operations_per_second: median(&per_round),
         operations_per_second_by_round: per_round,
         latency_microseconds: Latencies::of(&latencies),
-        server_cpu_microseconds_per_operation: per_operation(|outcome| outcome.server_cpu),
-        generator_cpu_microseconds_per_operation: per_operation(|outcome| outcome.generator_cpu),
+        // Without the server's own time a sum would look like all of it.
+        server_cpu_microseconds_per_operation: server.pid.and_then(|_| {
+            processes
+                .iter()
+                .map(|process| process.cpu_microseconds_per_operation)
+                .sum()
+        }),
+        processes,
+        generator_cpu_microseconds_per_operation: per_operation(generator),
         resident_bytes: memory.map(|memory| memory.resident),
         peak_resident_bytes: memory.map(|memory| memory.peak),
     }
+}
+
+/// The shares of all rounds together.
+fn processes(
+    outcomes: &[Outcome],
+    per_operation: impl Fn(Option<Duration>) -> Option<f64>,
+) -> Vec<ProcessReport> {
+    let Some(last) = outcomes.last() else {
+        return Vec::new();
+    };
+    let report = |(position, share): (usize, &Share)| {
+        // All rounds count the same processes in the same order.
+        let of_round = |outcome: &Outcome| outcome.shares.get(position).and_then(|share| share.cpu);
+        ProcessReport {
+            pid: share.pid,
+            name: process::name(share.pid),
+            cpu_microseconds_per_operation: per_operation(outcomes.iter().map(of_round).sum()),
+            resident_bytes: share.memory.map(|memory| memory.resident),
+        }
+    };
+    last.shares.iter().enumerate().map(report).collect()
+}
+
+fn last_share(outcomes: &[Outcome], pid: u32) -> Option<&Share> {
+    outcomes.last()?.shares.iter().find(|share| share.pid == pid)
 }
 
 impl Latencies {

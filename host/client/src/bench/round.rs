@@ -6,7 +6,7 @@
 use super::board::{Board, Phase};
 use super::data::DataRequests;
 use super::link::Link;
-use super::measure::Outcome;
+use super::measure::{Counting, Outcome};
 use super::plan::{Events, Plan, Source, Workload};
 use super::process;
 use super::scan::{Scanner, Sighting, event_finder, event_number};
@@ -310,15 +310,14 @@ impl Ready {
         };
         pause(load.warm_up, |since| report(Phase::WarmUp, since)).await;
         let own = std::process::id();
-        let cpu = || (self.pid.and_then(process::cpu_time), process::cpu_time(own));
-        let (server_before, generator_before) = cpu();
+        let serving = self.pid.into_iter().chain(plan.processes.iter().copied());
+        let (serving, generator_before) = (Counting::begin(serving), process::cpu_time(own));
         let start = Instant::now();
         board.enter(Phase::Measuring);
         pause(load.duration, |since| report(Phase::Measuring, since)).await;
         board.enter(Phase::Draining);
         let elapsed = start.elapsed();
-        let (server_after, generator_after) = cpu();
-        let memory = self.pid.and_then(process::memory);
+        let (shares, generator_after) = (serving.end(), process::cpu_time(own));
         // Those that do not end in time have operations in flight; these are lost and counted as such.
         let _ = timeout(DRAINING_TIME, async {
             while senders.join_next().await.is_some() {}
@@ -331,9 +330,8 @@ impl Ready {
         Ok(Outcome {
             record: board.finish(),
             elapsed,
-            server_cpu: used(server_after, server_before),
+            shares,
             generator_cpu: used(generator_after, generator_before),
-            memory,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A report as a table for a terminal.
 
 use super::plan::{Source, Workload};
-use super::report::{Ratio, Report, TargetReport};
+use super::report::{ProcessReport, Ratio, Report, TargetReport};
 use std::fmt::Write;
 
 /// The text of a report, ending in a line break.
@@ -24,6 +24,9 @@ pub(super) fn of(report: &Report) -> String {
     rows.extend(report.targets.iter().map(target));
     rows.extend(report.ratios.iter().map(ratio));
     align(&mut out, &rows);
+    for target in report.targets.iter().filter(|target| target.processes.len() > 1) {
+        let _ = writeln!(out, "{}: {}", target.url, shares(target, unit));
+    }
     for target in report.targets.iter().filter(|target| target.errors > 0) {
         let _ = writeln!(
             out,
@@ -115,6 +118,20 @@ fn target(target: &TargetReport) -> Vec<String> {
         megabytes(target.resident_bytes),
         megabytes(target.peak_resident_bytes),
     ]
+}
+
+/// The costs of each process that has worked for a server's operations.
+fn shares(target: &TargetReport, unit: &str) -> String {
+    let share = |process: &ProcessReport| {
+        let name = process.name.as_deref().unwrap_or("process");
+        let cpu = process.cpu_microseconds_per_operation;
+        let cpu = cpu.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.1}"));
+        let resident = process.resident_bytes;
+        let resident = resident.map_or_else(String::new, |bytes| format!(", {:.1} MB", bytes as f64 / 1e6));
+        format!("{cpu} µs/{unit} in {name} {}{resident}", process.pid)
+    };
+    let shares: Vec<String> = target.processes.iter().map(share).collect();
+    shares.join("; ")
 }
 
 fn ratio(ratio: &Ratio) -> Vec<String> {

@@ -218,7 +218,14 @@ impl Engine {
                 self.interest.stands(&peer, verdict == Verdict::Alive);
             }
             Verdict::Lost => self.interest.stands(&peer, false),
-            Verdict::Forgotten | Verdict::Left | Verdict::Barred => {
+            // Names of nodes may be new ones with each start, so that those of old ones must not stay.
+            Verdict::Forgotten | Verdict::Left => {
+                self.gone(&peer);
+                if is_known {
+                    self.known.remove(&peer.node);
+                }
+            }
+            Verdict::Barred => {
                 self.gone(&peer);
                 if is_known && let Some(known) = self.known.get_mut(&peer.node) {
                     known.is_told = false;

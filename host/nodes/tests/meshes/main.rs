@@ -41,6 +41,8 @@ struct Nodes {
     nodes: Vec<Node>,
     strangers: Vec<Stranger>,
     prefer: Prefer,
+    /// How long a node may be without its connection before it is lost.
+    away: Duration,
 }
 
 fn settings(name: &str) -> Settings {
@@ -57,7 +59,7 @@ fn settings(name: &str) -> Settings {
         about: format!("process of {name}"),
         presence: presence::Settings {
             beat: Duration::from_millis(50),
-            away: Duration::from_millis(300),
+            lost: PATIENCE,
             ..presence::Settings::default()
         },
         link_bytes: 1 << 20,
@@ -79,6 +81,7 @@ impl Nodes {
             nodes: Vec::new(),
             strangers: Vec::new(),
             prefer: Prefer::Local,
+            away: PATIENCE,
         }
     }
 
@@ -100,6 +103,7 @@ impl Nodes {
         let mesh = world.mesh().clone();
         let mut settings = settings(name);
         settings.rules.prefer = self.prefer;
+        settings.presence.away = self.away;
         let joined = world.block_on(async { mesh_nodes::join(&mesh, &settings, random, wire) });
         for component in components {
             world.start(component);
@@ -453,6 +457,7 @@ fn a_call_to_a_node_that_is_cut_off_for_a_moment_is_executed_once() {
 #[test]
 fn a_call_of_a_node_that_is_lost_is_answered_with_its_name() {
     let mut nodes = Nodes::new();
+    nodes.away = Duration::from_millis(300);
     let a = nodes.join("a", Vec::new());
     let b = nodes.join("b", vec![counter(&Arc::default())]);
     nodes.see(a, "b");
@@ -477,6 +482,7 @@ fn a_call_of_a_node_that_is_lost_is_answered_with_its_name() {
 #[test]
 fn a_call_that_may_be_executed_twice_goes_to_another_node_when_the_first_is_lost() {
     let mut nodes = Nodes::new();
+    nodes.away = Duration::from_millis(300);
     let a = nodes.join("a", Vec::new());
     let executed = [Arc::<AtomicU32>::default(), Arc::default()];
     let places = [("b", 0), ("c", 1)].map(|(name, index)| nodes.join(name, vec![counter(&executed[index])]));
