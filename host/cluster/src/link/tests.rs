@@ -199,13 +199,13 @@ fn a_call_was_never_taken_only_if_each_attempt_came_back() {
 }
 
 #[test]
-fn a_call_that_may_have_been_taken_is_not_taken_back() {
+fn a_call_that_may_have_been_taken_is_not_withdrawn() {
     let (mut one, mut other) = pair(Limits::default());
     one.send(at(0), message(Class::Call(Ticket(1)), "call")).unwrap();
     transmissions(&mut one, at(0));
     one.returned(1, 0);
     assert_eq!(outputs(&mut one), [Output::Notice(Notice::Returned(Ticket(1)))]);
-    // The peer was heard, and it is sent again before anybody takes it back.
+    // The peer was heard, and it is sent again before anybody withdraws it.
     one.sending.missing(1, u64::MAX);
     let again = transmissions(&mut one, at(1));
     assert!(!one.withdraw_untaken(Ticket(1)));
