@@ -10,8 +10,14 @@ use std::fs::File;
 use std::io;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 type Range = (Bound<u64>, Bound<u64>);
+
+/// How long a lock of somebody else is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
 
 /// Who else may lock the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +59,19 @@ impl Held {
         &self,
         range: Range,
         kind: LockKind,
-        take: impl FnOnce() -> Result<bool, BackendError>,
+        take: impl Fn() -> Result<bool, BackendError>,
     ) -> Result<bool, BackendError> {
         let mut locks = self.0.locks.lock().unwrap_or_else(PoisonError::into_inner);
         if locks.contains(&(range, kind)) {
             return Ok(true);
         }
-        let is_taken = take()?;
+        let until = Instant::now() + PATIENCE;
+        let mut is_taken = take()?;
+        // A process that was forked from the former holder has the lock until it is another program, a moment later.
+        while !is_taken && Instant::now() < until {
+            thread::sleep(BETWEEN_ATTEMPTS);
+            is_taken = take()?;
+        }
         if is_taken {
             locks.push((range, kind));
         }
