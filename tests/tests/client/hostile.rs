@@ -257,7 +257,8 @@ async fn a_client_that_does_not_read_is_closed_and_counted() {
             "--config",
             folder.path().join("mesh.toml").to_str().unwrap(),
         ]);
-        !status.out.contains("\"slow_consumers\":0")
+        // A machine with too much to do may not answer in time.
+        status.code == 0 && !status.out.contains("\"slow_consumers\":0")
     };
     let mut published = 0;
     while published < 10_000 && (published % 100 > 0 || !counted()) {
@@ -269,7 +270,10 @@ async fn a_client_that_does_not_read_is_closed_and_counted() {
         assert_eq!(heard["data"]["n"], published, "who reads misses nothing");
     }
     assert!(counted(), "{published} publications, {}", host.log());
-    assert!(host.log().contains("reads too slowly"), "{}", host.log());
+    // The line may still be on its way.
+    while !host.log().contains("reads too slowly") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]
