@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(parse_cpu_time(stat), Some(Duration::from_secs(3)));
         assert_eq!(parse_cpu_time(""), None);
         assert_eq!(
-            parse_name(b"/usr/sbin/nats-server\0-p\04222\0").as_deref(),
+            parse_name(b"/usr/sbin/nats-server\0-p\x004222\0").as_deref(),
             Some("nats-server")
         );
         assert_eq!(parse_name(b"").as_deref(), None);
